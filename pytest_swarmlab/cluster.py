@@ -1,0 +1,276 @@
+"""A Swarm and its nodes, as exercises see them: testinfra for the machine, the Docker SDK for the engine."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_swarmlab import conditions
+from pytest_swarmlab.errors import CommandError, ProviderError
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.model import NodeSpec, Topology
+from pytest_swarmlab.providers.base import Machines
+
+if TYPE_CHECKING:
+    import docker
+    from testinfra.host import Host
+
+ENGINE_S = 30
+"""Longest an engine may take over one API call, seconds: above the 20 s after which a manager
+without quorum gives up by itself (swarmkit's request timeout)."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command on a node gave: its exit code and both streams as text."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Node:
+    """One machine of the cluster."""
+
+    def __init__(self, spec: NodeSpec, machines: Machines, recorder: Recorder) -> None:
+        self.name = spec.name
+        self.address = spec.address
+        self._machines = machines
+        self._recorder = recorder
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @functools.cached_property
+    def host(self) -> Host:
+        """The machine as a testinfra host: files, services, packages, sockets."""
+        import testinfra
+
+        # No control connection of testinfra's own: it would outlive the run.
+        return testinfra.get_host(
+            f"ssh://{self.name}", ssh_config=str(self._machines.ssh_config), controlpersist=0
+        )
+
+    @functools.cached_property
+    def engine(self) -> docker.DockerClient:
+        """A Docker SDK client of this node's own engine."""
+        return self.new_engine(ENGINE_S)
+
+    def new_engine(self, timeout: float) -> docker.DockerClient:
+        """Another client, with a time limit of its own in seconds; the caller closes it."""
+        import docker
+
+        return docker.DockerClient(
+            base_url=f"unix://{self._machines.engine_socket(self.name)}",
+            version="1.44",
+            timeout=timeout,  # type: ignore[arg-type]  # requests takes fractions, the stub doesn't
+        )
+
+    def run(self, *argv: str, check: bool = True, title: str | None = None) -> Output:
+        """Run a command on the machine as root and record it.
+
+        `title`: what it shows, if it is a deliverable such as the lab's screenshots.
+        Raises CommandError for an exit code other than zero unless `check` is False,
+        ProviderError when the machine could not be reached.
+        """
+        began = time.monotonic()
+        try:
+            done = self.host.run(shlex.join(argv).replace("%", "%%"))
+        except RuntimeError as error:  # testinfra's word for ssh's own failure
+            raise ProviderError(f"{self.name} can't be reached over SSH: {error}") from error
+        output = Output(done.rc, done.stdout, done.stderr)
+        self._recorder.record(
+            "command",
+            node=self.name,
+            argv=list(argv),
+            code=output.code,
+            stdout=output.stdout,
+            stderr=output.stderr,
+            seconds=round(time.monotonic() - began, 3),
+            title=title,
+        )
+        if check and output.code:
+            raise CommandError(self.name, argv, output.code, output.stdout, output.stderr)
+        return output
+
+    def put(self, content: bytes, path: str) -> None:
+        """Write a file on the machine. Raises CommandError when it can't be written."""
+        argv = ("tee", "--", path)
+        done = subprocess.run(
+            ["ssh", "-F", str(self._machines.ssh_config), self.name, shlex.join(argv)],
+            input=content,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CommandError(
+                self.name, argv, done.returncode, "", done.stderr.decode(errors="replace")
+            )
+
+    def dial(self, port: int, timeout: float) -> socket.socket:
+        """A TCP connection to the machine from the client's place in the lab network."""
+        return self._machines.dial(self.name, port, timeout)
+
+    def await_access(self, timeout: float) -> None:
+        """Return when the machine answers again, on fresh connections."""
+        self.forget_connections()
+        self._machines.await_access(self.name, timeout)
+
+    def forget_connections(self) -> None:
+        """Close what was connected to the engine: after a fault it leads nowhere."""
+        if client := self.__dict__.pop("engine", None):
+            client.close()
+
+
+class Swarm:
+    """The cluster. What it says of its state comes from its managers, now."""
+
+    def __init__(self, machines: Machines, recorder: Recorder) -> None:
+        self.machines = machines
+        self.recorder = recorder
+        self.nodes = [Node(spec, machines, recorder) for spec in machines.topology.nodes]
+        self._names: dict[str, str] = {}
+
+    @property
+    def topology(self) -> Topology:
+        """How its machines were asked for; who is in the swarm now may differ."""
+        return self.machines.topology
+
+    def node(self, name: str) -> Node:
+        """The node of that name. Raises ProviderError when there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise ProviderError(f"no node {name!r}: there are {', '.join(n.name for n in self.nodes)}")
+
+    def nodes_except(self, *left_out: Node) -> list[Node]:
+        """All nodes but those."""
+        return [node for node in self.nodes if node not in left_out]
+
+    def managers(self) -> list[Node]:
+        """Nodes that say of themselves that they control the swarm."""
+        return [n for n in self.nodes if self._swarm_info(n).get("ControlAvailable")]
+
+    def leader(self) -> Node:
+        """The node that leads now, by the word of the first manager that answers.
+
+        Raises ProviderError when no manager knows of a leader.
+        """
+        for rows in self._listings():
+            for row in rows:
+                if row["leader"]:
+                    return self.node(row["name"])
+        raise ProviderError("no manager knows a leader: the swarm has lost its quorum")
+
+    def rows(self, seen_from: Node) -> list[dict[str, Any]]:
+        """`docker node ls` as that manager tells it now; recorded as a `nodes` event.
+
+        Raises docker.errors.DockerException or requests' RequestException as the engine answers.
+        """
+        began = time.monotonic()
+        rows = self.node_rows(seen_from.engine)
+        self.recorder.record(
+            "nodes",
+            seen_from=seen_from.name,
+            seconds=round(time.monotonic() - began, 4),
+            nodes=rows,
+        )
+        return rows
+
+    def node_rows(self, engine: docker.DockerClient) -> list[dict[str, Any]]:
+        """The node list in the record's form, as this engine gives it."""
+        rows = [_row(node) for node in engine.api.nodes()]
+        self._names.update((row["id"], row["name"]) for row in rows)
+        return sorted(rows, key=lambda row: row["name"])
+
+    def task_rows(self, engine: docker.DockerClient, service: str) -> list[dict[str, Any]]:
+        """A service's tasks in the record's form, by slot, as this engine gives them."""
+        rows = [_task(task, self._names) for task in engine.api.tasks({"service": service})]
+        return sorted(rows, key=lambda row: (row["slot"] or 0, row["id"]))
+
+    def has_leader(self, *, other_than: Node | None = None) -> conditions.HasLeader:
+        """Condition: some manager names a leader (another than that node)."""
+        return conditions.HasLeader(self, other_than)
+
+    def all_nodes_ready(self) -> conditions.NodesReady:
+        """Condition: every member is ready and every manager reachable."""
+        return conditions.NodesReady(self)
+
+    def converged(self, service: str, *, replicas: int) -> conditions.Converged:
+        """Condition: that many tasks of the service run on nodes that are not down."""
+        return conditions.Converged(self, service, replicas)
+
+    def node_is(self, node: Node, **wanted: str) -> conditions.NodeIs:
+        """Condition: the managers see the node so, for example ``state="down"``."""
+        return conditions.NodeIs(self, node, wanted)
+
+    def accepts_changes(self, via: Node) -> conditions.Writes:
+        """Condition: a change through that node is agreed on by the managers."""
+        return conditions.Writes(self, via, accepted=True)
+
+    def refuses_changes(self, via: Node) -> conditions.Writes:
+        """Condition: a change through that node fails, as it must without a quorum."""
+        return conditions.Writes(self, via, accepted=False)
+
+    def look(self) -> tuple[Node, list[dict[str, Any]]]:
+        """The node list of the first manager that can give it, and which one that was.
+
+        Raises ProviderError with every manager's answer when none can.
+        """
+        said = []
+        for node in self.nodes:
+            try:
+                return node, self.node_rows(node.engine)
+            except conditions.engine_errors() as error:
+                said.append(f"{node.name}: {conditions.brief(error)}")
+        raise ProviderError("no manager lists the nodes: " + "; ".join(said))
+
+    def _listings(self) -> Iterable[list[dict[str, Any]]]:
+        for node in self.nodes:
+            try:
+                yield self.node_rows(node.engine)
+            except conditions.engine_errors():
+                continue
+
+    def _swarm_info(self, node: Node) -> dict[str, Any]:
+        try:
+            info: dict[str, Any] = node.engine.info().get("Swarm", {})
+        except conditions.engine_errors():
+            return {}
+        return info
+
+
+def _row(node: dict[str, Any]) -> dict[str, Any]:
+    status, manager = node.get("Status", {}), node.get("ManagerStatus", {})
+    return {
+        "id": node["ID"],
+        "name": node["Description"].get("Hostname", ""),
+        "role": node["Spec"].get("Role", ""),
+        "availability": node["Spec"].get("Availability", ""),
+        "state": status.get("State", ""),
+        "message": status.get("Message", ""),
+        "address": status.get("Addr", ""),
+        "leader": bool(manager.get("Leader")),
+        "reachability": manager.get("Reachability", ""),
+    }
+
+
+def _task(task: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    status = task.get("Status", {})
+    node = task.get("NodeID", "")
+    return {
+        "id": task["ID"],
+        "slot": task.get("Slot"),
+        "node": names.get(node, node),
+        "state": status.get("State", ""),
+        "desired": task.get("DesiredState", ""),
+        "error": status.get("Err", ""),
+        "message": status.get("Message", ""),
+        "container": status.get("ContainerStatus", {}).get("ContainerID", "")[:12],
+    }

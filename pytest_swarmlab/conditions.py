@@ -1,0 +1,198 @@
+"""What can be waited for. Each look returns done, pending with a reason, or fatal with a reason."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.waits import Done, Fatal, Pending, done, pending
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.cluster import Node, Swarm
+
+
+@functools.cache
+def engine_errors() -> tuple[type[Exception], ...]:
+    """What an engine's client raises when the engine is away, or answers with an error."""
+    import docker.errors
+    import requests
+
+    return (docker.errors.DockerException, requests.RequestException, OSError)
+
+
+def brief(error: Exception) -> str:
+    """An engine's error in one line: its own explanation where it gave one."""
+    text = getattr(error, "explanation", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:300]
+
+
+class HasLeader:
+    """Some manager names a leader, another than the given node; finds that node."""
+
+    node = None
+
+    def __init__(self, swarm: Swarm, other_than: Node | None) -> None:
+        self._swarm = swarm
+        self._other_than = other_than
+        self.name = f"a leader other than {other_than}" if other_than else "a leader"
+
+    def __call__(self) -> Done[Node] | Pending | Fatal:
+        """Look once."""
+        said = []
+        for node in self._swarm.nodes:
+            if node is self._other_than:
+                continue
+            try:
+                rows = self._swarm.node_rows(node.engine)
+            except engine_errors() as error:
+                said.append(f"{node.name}: {brief(error)}")
+                continue
+            leaders = [row["name"] for row in rows if row["leader"]]
+            if leaders and not (self._other_than and leaders[0] == self._other_than.name):
+                return done(self._swarm.node(leaders[0]), f"{node.name} says {leaders[0]}")
+            said.append(f"{node.name} says {leaders[0] if leaders else 'none'}")
+        return pending("; ".join(said))
+
+
+class NodesReady:
+    """Every member is ready, every manager reachable, and one leads; finds the rows."""
+
+    name = "every node ready and every manager reachable"
+    node = None
+
+    def __init__(self, swarm: Swarm, *, members: int | None = None) -> None:
+        """`members`: how many nodes must be in the list; as many as there are, by default."""
+        self._swarm = swarm
+        self._members = members
+
+    def __call__(self) -> Done[list[dict[str, Any]]] | Pending | Fatal:
+        """Look once."""
+        try:
+            seen_from, rows = self._swarm.look()
+        except ProviderError as error:
+            return pending(str(error))
+        seen = f"{seen_from} sees " + ", ".join(in_words(row) for row in rows)
+        ready = all(
+            row["state"] == "ready" and row["reachability"] in {"reachable", ""} for row in rows
+        )
+        count = self._members in (None, len(rows))
+        return done(rows, seen) if ready and count else pending(seen)
+
+
+class NodeIs:
+    """The managers see one node in a certain way; finds its row."""
+
+    def __init__(self, swarm: Swarm, node: Node, wanted: dict[str, str]) -> None:
+        self._swarm = swarm
+        self._node = node
+        self._wanted = wanted
+        self.node = node.name
+        self.name = " and ".join(f"{key} {value}" for key, value in wanted.items())
+
+    def __call__(self) -> Done[dict[str, Any]] | Pending | Fatal:
+        """Look once."""
+        try:
+            seen_from, rows = self._swarm.look()
+        except ProviderError as error:
+            return pending(str(error))
+        for row in rows:
+            if row["name"] == self.node and all(row[k] == v for k, v in self._wanted.items()):
+                return done(row, in_words(row))
+        seen = [in_words(row) for row in rows if row["name"] == self.node]
+        return pending(f"{seen_from} sees {', '.join(seen) or 'no such node'}")
+
+
+class Converged:
+    """A service runs as many tasks as wanted, none of them counted on a node that is down.
+
+    Finds those tasks. A task that the manager believes to run on a dead node is
+    not a running task, whatever its last report said.
+    """
+
+    node = None
+
+    def __init__(self, swarm: Swarm, service: str, replicas: int) -> None:
+        self._swarm = swarm
+        self._service = service
+        self._replicas = replicas
+        self.name = f"{service} runs {replicas} tasks"
+
+    def __call__(self) -> Done[list[dict[str, Any]]] | Pending | Fatal:
+        """Look once."""
+        try:
+            seen_from, nodes = self._swarm.look()
+            tasks = self._swarm.task_rows(seen_from.engine, self._service)
+        except (ProviderError, *engine_errors()) as error:
+            return pending(brief(error))
+        up = {row["name"] for row in nodes if row["state"] == "ready"}
+        wanted = [task for task in tasks if task["desired"] == "running"]
+        running = [t for t in wanted if t["state"] == "running" and t["node"] in up]
+        seen = f"{len(running)}/{self._replicas} running"
+        others = sorted({t["state"] for t in wanted if t not in running})
+        if others:
+            seen += f" (others: {', '.join(others)})"
+        if errors := [t["error"] for t in tasks if t["error"]]:
+            seen += f"; last task error: {errors[-1]}"
+        if len(running) == self._replicas == len(wanted):
+            return done(running, seen)
+        return pending(seen)
+
+
+class Writes:
+    """The swarm accepts a change through one node, or refuses it; every try is recorded.
+
+    The change is a config, created and removed again: the smallest thing that the
+    managers must agree on.
+    """
+
+    def __init__(self, swarm: Swarm, via: Node, *, accepted: bool) -> None:
+        self._swarm = swarm
+        self._via = via
+        self._accepted = accepted
+        self.node = via.name
+        self.name = "a change is accepted" if accepted else "a change is refused"
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Try one change."""
+        recorder = self._swarm.recorder
+        began = recorder.now()
+        error = None
+        try:
+            api = self._via.engine.api
+            made = api.create_config(f"swarmlab-{uuid.uuid4().hex[:12]}", b"a change")
+            api.remove_config(made["ID"])
+        except engine_errors() as problem:
+            error = brief(problem)
+        seconds = round(recorder.now() - began, 4)
+        recorder.record("write", node=self.node, error=error, seconds=seconds)
+        if (error is None) is self._accepted:
+            return done(None, error or "accepted")
+        return pending(error or "accepted")
+
+
+class EngineIs:
+    """One node's engine answers, or doesn't."""
+
+    def __init__(self, node: Node, *, up: bool) -> None:
+        self._node = node
+        self._up = up
+        self.node = node.name
+        self.name = "the engine answers" if up else "the engine is gone"
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Look once."""
+        try:
+            self._node.engine.ping()
+            seen, up = "it answers", True
+        except engine_errors() as error:
+            self._node.forget_connections()
+            seen, up = brief(error), False
+        return done(None, seen) if up is self._up else pending(seen)
+
+
+def in_words(row: dict[str, Any]) -> str:
+    """One row of the node list for a person: ``manager1 ready, leader``."""
+    role = "leader" if row["leader"] else row["reachability"] or row["role"]
+    return f"{row['name']} {row['state']}, {role}"

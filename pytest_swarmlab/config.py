@@ -1,0 +1,137 @@
+"""One frozen configuration, read once; nothing else reads options, environment or ini file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.model import DEFAULT_MEMORY_MIB
+
+PROVIDERS = ("uml",)
+ORIGINS = ("stand-in", "registry")
+SMALLEST_MEMORY_MIB = 512
+"""Below this an engine with a few containers runs out of memory (embedded cluster, measured)."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting: its name without prefix, what it means, its default, how its text is read."""
+
+    name: str
+    help: str
+    default: Any
+    flag: bool = False
+    metavar: str | None = None
+    const: Any = None
+
+    @property
+    def switch(self) -> str:
+        """On the command line."""
+        return f"--swarmlab-{self.name}"
+
+    @property
+    def ini(self) -> str:
+        """In the ini file."""
+        return f"swarmlab_{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """In the environment."""
+        return f"SWARMLAB_{self.name.upper()}"
+
+
+OPTIONS = (
+    Option("provider", "what the nodes are made of: uml", "uml", metavar="NAME"),
+    Option("images", "container images: stand-in (built here) or registry", "stand-in",
+           metavar="ORIGIN"),
+    Option("memory", "ceiling of one node's memory in MiB", str(DEFAULT_MEMORY_MIB),
+           metavar="MIB"),
+    Option("keep", "leave the cluster running and say how to reach it", False, flag=True),
+    Option("reuse", "run on a kept cluster (its id, when there are several)", None,
+           metavar="ID", const=""),
+    Option("reports", "where runs leave their reports", "reports", metavar="DIR"),
+    Option("cache", "where node disks are kept", None, metavar="DIR"),
+)  # fmt: skip
+"""Every setting. The command line outweighs the environment, the environment the ini file."""
+
+
+@dataclass(frozen=True)
+class LabConfig:
+    """What this run was asked to do."""
+
+    provider: str
+    images: str
+    memory_mib: int
+    keep: bool
+    reuse: str | None
+    reports: Path
+    cache: Path
+
+
+def read(
+    command_line: Callable[[str], Any],
+    ini: Callable[[str], Any],
+    *,
+    rootdir: Path,
+    environ: Mapping[str, str] = os.environ,
+) -> LabConfig:
+    """Read every setting once.
+
+    `command_line` gets a switch's destination (``swarmlab_keep``), `ini` an ini
+    name; both answer None or "" for what was not set. Raises ConfigError for a
+    value that can't be used.
+    """
+
+    def value(name: str) -> Any:
+        option = next(o for o in OPTIONS if o.name == name)
+        for found in (command_line(option.ini), environ.get(option.variable), ini(option.ini)):
+            # An empty --swarmlab-reuse means "the one there is": only that is set though empty.
+            if found or (found == "" and name == "reuse" and found is command_line(option.ini)):
+                return found
+        return option.default
+
+    def one_of(name: str, allowed: tuple[str, ...]) -> str:
+        chosen = str(value(name))
+        if chosen not in allowed:
+            raise ConfigError(f"unknown {name} {chosen!r}: use {' or '.join(allowed)}")
+        return chosen
+
+    cache = value("cache")
+    return LabConfig(
+        provider=one_of("provider", PROVIDERS),
+        images=one_of("images", ORIGINS),
+        memory_mib=_memory(str(value("memory"))),
+        keep=_flag("keep", value("keep")),
+        reuse=value("reuse"),
+        reports=rootdir / str(value("reports")),
+        cache=Path(cache) if cache else default_cache(),
+    )
+
+
+def default_cache() -> Path:
+    """The user's cache directory of this plugin."""
+    return platformdirs.user_cache_path("swarmlab", appauthor=False)
+
+
+def _memory(text: str) -> int:
+    if not text.isdecimal() or int(text) < SMALLEST_MEMORY_MIB:
+        raise ConfigError(
+            f"memory {text!r} is not a number of MiB from {SMALLEST_MEMORY_MIB}:"
+            f" {DEFAULT_MEMORY_MIB} is the default"
+        )
+    return int(text)
+
+
+def _flag(name: str, found: Any) -> bool:
+    if isinstance(found, bool):
+        return found
+    word = str(found).lower()
+    if word not in {"1", "true", "yes", "on", "0", "false", "no", "off"}:
+        raise ConfigError(f"{name} is {found!r}: use yes or no")
+    return word in {"1", "true", "yes", "on"}

@@ -1,0 +1,1 @@
+"""What was seen: written down first (recorder), read back later (record)."""

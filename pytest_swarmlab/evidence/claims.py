@@ -1,0 +1,108 @@
+"""The `evidence` fixture: record a state, then have an exercise's checks judge the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_swarmlab.conditions import brief, engine_errors
+from pytest_swarmlab.errors import NotConverged
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.grading import Exercise, overall
+from pytest_swarmlab.model import CheckResult, Verdict
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.cluster import Node, Swarm
+
+
+class Evidence:
+    """Bound to the run's recorder."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    @contextmanager
+    def judged(self, exercise: Exercise, phase: str) -> Iterator[None]:
+        """All that is recorded in the block belongs to that phase; at its end the phase is judged.
+
+        A condition that is not met ends the block and is judged all the same: what
+        was recorded until then tells which checks fail. Any other error leaves the
+        checks unjudged, which makes them `unknown`.
+        """
+        unmet: NotConverged | None = None
+        with self._recorder.phase(exercise.phase(phase)):
+            try:
+                yield
+            except NotConverged as error:
+                unmet = error
+        self.judge(exercise, phase, unmet)
+
+    def note(self, kind: str, **data: object) -> None:
+        """Record an observation of the exercise's own."""
+        self._recorder.record(kind, **data)
+
+    def listing(self, node: Node, title: str) -> None:
+        """`docker node ls` on that node, kept as one of the lab's screenshots."""
+        node.run("docker", "node", "ls", title=title)
+
+    def state(self, swarm: Swarm) -> None:
+        """Record what every machine says of the swarm: its own view, and the node list of managers."""
+        for node in swarm.nodes:
+            try:
+                info = node.engine.info()["Swarm"]
+            except engine_errors() as error:
+                self._recorder.record("info", node=node.name, error=brief(error))
+                continue
+            self._recorder.record(
+                "info",
+                node=node.name,
+                state=info.get("LocalNodeState", ""),
+                control=bool(info.get("ControlAvailable")),
+                managers=info.get("Managers", 0),
+                nodes=info.get("Nodes", 0),
+                cluster=(info.get("Cluster") or {}).get("ID", ""),
+                error=info.get("Error") or None,
+            )
+            if info.get("ControlAvailable"):
+                swarm.rows(node)
+
+    def judge(
+        self, exercise: Exercise, phase: str, unmet: NotConverged | None = None
+    ) -> list[CheckResult]:
+        """Judge every check of that phase on what was recorded, write the verdicts, then say them.
+
+        Fails the test when a check failed or is unknown; skips it, saying why,
+        when nothing worse was found than checks that can't be proven here. `unmet`:
+        the condition that ended the phase early; it fails the test in any case.
+        """
+        results = exercise.judge(self._recorder.view(), phase)
+        for result in results:
+            self._recorder.record(
+                "check", exercise=exercise.id, phase=exercise.phase(phase), **asdict(result)
+            )
+        verdict = overall(result.verdict for result in results)
+        if unmet:
+            pytest.fail(f"{unmet}\n{complaint(results)}".strip(), pytrace=False)
+        if verdict is Verdict.NOT_PROVABLE:
+            pytest.skip(complaint(results))
+        if verdict is not Verdict.PASS:
+            pytest.fail(complaint(results), pytrace=False)
+        return results
+
+
+def complaint(results: list[CheckResult]) -> str:
+    """Every check that did not pass: what it claims, what was expected, what was seen, what helps."""
+    lines = []
+    for r in results:
+        if r.verdict is not Verdict.PASS:
+            lines += [
+                f"{r.verdict.value.upper()} {r.id}: {r.title}",
+                f"    expected: {r.expected}",
+                f"    observed: {r.observed}",
+                f"    hint: {r.hint}",
+            ]
+    return "\n".join(lines)

@@ -1,0 +1,82 @@
+"""Fetches what a cluster knows about itself: identity and capabilities at the start, logs at the end."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_swarmlab.errors import SwarmlabError
+from pytest_swarmlab.model import Capability
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.cluster import Node, Swarm
+    from pytest_swarmlab.providers.base import Provider
+
+PROBES: dict[Capability, tuple[tuple[str, ...], ...]] = {
+    Capability.IPVS: (("modprobe", "ip_vs"), ("test", "-e", "/proc/net/ip_vs")),
+    Capability.NFS: (("modprobe", "nfs"), ("grep", "-qw", "nfs4", "/proc/filesystems")),
+    Capability.ENCRYPTED_OVERLAY: (("modprobe", "esp4"), ("modprobe", "xt_bpf")),
+    Capability.PARTITION: (("iptables", "-w", "-n", "-L", "INPUT"),),
+}
+"""What a machine's kernel must do for each capability: every command must succeed."""
+
+JOURNAL = ("journalctl", "--no-pager", "-o", "short-iso-precise", "-u", "docker")
+
+
+def describe(swarm: Swarm, provider: Provider, *, seconds: float) -> None:
+    """Record what this cluster is made of and what its kernels can do, as `cluster.ready`."""
+    first = swarm.nodes[0]
+    info = first.engine.info()
+    swarm.recorder.record(
+        "cluster.ready",
+        cluster=swarm.machines.id,
+        provider=provider.name,
+        topology={
+            "name": swarm.topology.name,
+            "managers": len(swarm.topology.managers),
+            "workers": len(swarm.topology.workers),
+        },
+        nodes=[
+            {"name": n.name, "address": n.address, "membership": n.membership}
+            for n in swarm.topology.nodes
+        ],
+        engine_version=info["ServerVersion"],
+        kernel=info["KernelVersion"],
+        images=provider.images(),
+        capabilities=capabilities(swarm, first),
+        seconds=seconds,
+    )
+
+
+def capabilities(swarm: Swarm, node: Node) -> dict[str, bool]:
+    """Capability → whether it was found on that node, or is a control of its provider."""
+    found: dict[str, bool] = {str(c): True for c in swarm.machines.controls}
+
+    def probe(commands: tuple[tuple[str, ...], ...]) -> bool:
+        return all(node.run(*argv, check=False).code == 0 for argv in commands)
+
+    with ThreadPoolExecutor(max_workers=len(PROBES)) as pool:
+        found.update(zip(map(str, PROBES), pool.map(probe, PROBES.values()), strict=True))
+    return {str(c): found.get(c, False) for c in Capability}
+
+
+def fetch_logs(swarm: Swarm, directory: Path) -> dict[str, str]:
+    """Write every node's engine log to ``<directory>/<node>.engine.log``.
+
+    Returns node → why its log could not be had; a missing log never hides anything else.
+    """
+
+    def fetch(node: Node) -> tuple[str, str | None]:
+        try:
+            output: Any = node.host.run(" ".join(JOURNAL))
+        except (SwarmlabError, RuntimeError, OSError) as error:
+            return node.name, str(error)
+        (directory / f"{node.name}.engine.log").write_text(
+            output.stdout, encoding="utf-8", errors="replace"
+        )
+        return node.name, None if output.rc == 0 else output.stderr.strip()
+
+    directory.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(max_workers=len(swarm.nodes)) as pool:
+        return {name: why for name, why in pool.map(fetch, swarm.nodes) if why}

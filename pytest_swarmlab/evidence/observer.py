@@ -1,0 +1,103 @@
+"""Watches a swarm through its surviving managers while something breaks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from pytest_swarmlab.conditions import brief, engine_errors
+
+if TYPE_CHECKING:
+    import docker
+
+    from pytest_swarmlab.cluster import Node, Swarm
+
+PERIOD_S = 0.2
+"""Between two questions to one manager: the coarsest that an instant may be known by."""
+
+ANSWER_S = 2.0
+"""A question is given up after this; a manager that has lost its leader may sit on it for 20 s."""
+
+AT_ONCE = int(ANSWER_S / PERIOD_S) + 2
+"""Questions to one manager under way at once, so that those it sits on never delay the next."""
+
+
+class Observer:
+    """Asks every given manager for the node list, and one of them for a service's tasks, 5 × a second.
+
+    A context manager; every answer and every error is recorded as it comes.
+    """
+
+    def __init__(self, swarm: Swarm, managers: Sequence[Node], *, service: str | None) -> None:
+        self._swarm = swarm
+        self._managers = tuple(managers)
+        self._service = service
+        self._over = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._watch, args=(node,), name=f"watch-{node.name}")
+            for node in self._managers
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _watch(self, node: Node) -> None:
+        local = threading.local()
+        clients: list[docker.DockerClient] = []
+
+        def ask() -> None:
+            if not hasattr(local, "engine"):
+                local.engine = node.new_engine(ANSWER_S)
+                clients.append(local.engine)
+            self._ask(node, local.engine)
+
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"watch-{node.name}") as pool:
+            under_way: list[Any] = []
+            due = time.monotonic()
+            while not self._over.wait(max(0.0, due - time.monotonic())):
+                under_way = [question for question in under_way if not question.done()]
+                # A busy machine answers late: more questions would only make it later.
+                if len(under_way) < AT_ONCE:
+                    under_way.append(pool.submit(ask))
+                due = max(due + PERIOD_S, time.monotonic() - PERIOD_S)
+        for client in clients:
+            client.close()
+
+    def _ask(self, node: Node, engine: docker.DockerClient) -> None:
+        self._record("nodes", node, lambda: {"nodes": self._swarm.node_rows(engine)})
+        if self._service:
+            service = self._service
+            self._record(
+                "tasks", node, lambda: {"tasks": self._swarm.task_rows(engine, service)}
+            )
+
+    def _record(self, kind: str, node: Node, look: Any) -> None:
+        began = time.monotonic()
+        try:
+            found = look()
+        except engine_errors() as error:
+            found = {"error": brief(error)}
+        about = {"service": self._service} if kind == "tasks" else {}
+        self._swarm.recorder.record(
+            kind,
+            seen_from=node.name,
+            seconds=round(time.monotonic() - began, 4),
+            **about,
+            **found,
+        )

@@ -1,0 +1,63 @@
+"""Reads a record back: the only thing that judges and reports look at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.model import Event
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run's events in the order they were written."""
+
+    events: tuple[Event, ...]
+
+    @classmethod
+    def load(cls, path: Path) -> Record:
+        """Read events.jsonl. A last line cut short by a killed run is left out.
+
+        Raises ConfigError when the file is missing or another line is not an event.
+        """
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+        events = []
+        for number, line in enumerate(lines, 1):
+            try:
+                events.append(Event(**json.loads(line)))
+            except (ValueError, TypeError) as error:
+                if number == len(lines):
+                    break
+                raise ConfigError(f"{path}, line {number} is not an event: {error}") from error
+        return cls(tuple(events))
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self.events)
+
+    def phase(self, name: str) -> Record:
+        """Only the events of that drill."""
+        return Record(tuple(e for e in self.events if e.phase == name))
+
+    def of(self, *kinds: str, **match: Any) -> tuple[Event, ...]:
+        """Events of these kinds whose data hold every given value."""
+        return tuple(
+            e
+            for e in self.events
+            if e.kind in kinds and all(e.data.get(key) == value for key, value in match.items())
+        )
+
+    def first(self, *kinds: str, **match: Any) -> Event | None:
+        """The earliest such event, or None."""
+        return next(iter(self.of(*kinds, **match)), None)
+
+    def last(self, *kinds: str, **match: Any) -> Event | None:
+        """The latest such event, or None."""
+        found = self.of(*kinds, **match)
+        return found[-1] if found else None

@@ -1,0 +1,83 @@
+"""Writes what is observed to events.jsonl, at once and in order, before anyone judges it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Event
+
+Listener = Callable[[Event], None]
+
+
+class Recorder:
+    """Appends events to one file; safe to call from several threads.
+
+    Every event is on disk (written and flushed) before `record` returns and
+    before a listener hears of it.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.path = path
+        self._clock = clock
+        self._started = clock()
+        self._lock = threading.Lock()
+        self._file = path.open("a", encoding="utf-8")
+        self._events: list[Event] = []
+        self._phase = ""
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """Have every later event passed to `listener`, in the recording thread."""
+        self._listeners.append(listener)
+
+    def now(self) -> float:
+        """Seconds since the run began: the time base of every event."""
+        return self._clock() - self._started
+
+    def record(self, kind: str, **data: Any) -> Event:
+        """Write one event of that kind; returns it."""
+        with self._lock:
+            event = Event(
+                seq=len(self._events),
+                t=round(self.now(), 4),
+                at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                kind=kind,
+                phase=self._phase,
+                data=data,
+            )
+            self._file.write(json.dumps(asdict(event), ensure_ascii=False, default=str) + "\n")
+            self._file.flush()
+            self._events.append(event)
+        for listener in tuple(self._listeners):
+            listener(event)
+        return event
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Mark every event of the block, whatever thread it comes from, as part of that drill."""
+        before, self._phase = self._phase, name
+        self.record("phase.started", name=name)
+        try:
+            yield
+        finally:
+            self.record("phase.finished", name=name)
+            self._phase = before
+
+    def view(self) -> Record:
+        """All that has been written so far, to be judged."""
+        with self._lock:
+            return Record(tuple(self._events))
+
+    def close(self) -> None:
+        """Close the file; recording afterwards is an error."""
+        with self._lock:
+            self._file.close()

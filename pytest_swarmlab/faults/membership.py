@@ -1,0 +1,26 @@
+"""Changes of a node's role: no failure, but the contrast to one."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pytest_swarmlab.cluster import Node
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.faults.fault import Fault
+
+
+class Demoted(Fault):
+    """`docker node demote`, asked of another manager; healing promotes the node again."""
+
+    kind: ClassVar[str] = "demote"
+
+    def __init__(self, node: Node, via: Node, recorder: Recorder) -> None:
+        super().__init__([node], recorder)
+        self._node = node
+        self._via = via
+
+    def _inject(self) -> None:
+        self._via.run("docker", "node", "demote", self._node.name)
+
+    def _heal(self) -> None:
+        self._via.run("docker", "node", "promote", self._node.name)

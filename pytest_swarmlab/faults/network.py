@@ -1,0 +1,73 @@
+"""Faults of the network between nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pytest_swarmlab.cluster import Node
+from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.faults.fault import Fault
+from pytest_swarmlab.faults.node import ACCESS_S, MachineFault
+
+CHAIN = "SWARMLAB-PARTITION"
+
+
+class LinkDown(MachineFault):
+    """The machine's cable is unplugged: it can't reach or be reached by anyone."""
+
+    kind: ClassVar[str] = "link-down"
+
+    def _inject(self) -> None:
+        self._machines.link_down(self._node.name)
+
+    def _heal(self) -> None:
+        self._machines.link_up(self._node.name)
+        self._node.await_access(ACCESS_S)
+
+
+class Partition(Fault):
+    """Groups of nodes drop each other's packets, in both directions, by a chain of our own.
+
+    The chain is made whole on every node before it is hooked in, and one command
+    empties it: healing twice, or after half an injection, leaves nothing behind.
+    """
+
+    kind: ClassVar[str] = "partition"
+
+    def __init__(self, sides: Sequence[Sequence[Node]], recorder: Recorder) -> None:
+        """`sides`: two or more groups; ConfigError when a node stands in two of them."""
+        nodes = [node for side in sides for node in side]
+        if len(sides) < 2 or len(set(nodes)) != len(nodes) or not all(sides):
+            raise ConfigError(
+                "a partition needs two or more groups of nodes, and no node in two of them"
+            )
+        super().__init__(nodes, recorder)
+        self._sides = [list(side) for side in sides]
+
+    def _inject(self) -> None:
+        self._heal()
+        for side in self._sides:
+            for node in side:
+                node.run("iptables", "-w", "-N", CHAIN)
+                for other in self.nodes:
+                    if other not in side:
+                        for direction in ("-s", "-d"):
+                            node.run(
+                                "iptables", "-w", "-A", CHAIN, direction, other.address, "-j", "DROP"
+                            )
+        for node in self.nodes:
+            for hook in ("INPUT", "OUTPUT"):
+                node.run("iptables", "-w", "-I", hook, "-j", CHAIN)
+
+    def _heal(self) -> None:
+        for node in self.nodes:
+            # Absent rules are what is wanted: only the outcome is looked at, below.
+            for hook in ("INPUT", "OUTPUT"):
+                node.run("iptables", "-w", "-D", hook, "-j", CHAIN, check=False)
+            node.run("iptables", "-w", "-F", CHAIN, check=False)
+            node.run("iptables", "-w", "-X", CHAIN, check=False)
+            left = node.run("iptables", "-w", "-S").stdout
+            if CHAIN in left:
+                node.run("iptables", "-w", "-X", CHAIN)

@@ -1,0 +1,46 @@
+"""Faults of a whole machine."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.faults.fault import Fault
+
+ACCESS_S = 180.0
+"""Longest a machine may take to answer again after it got power."""
+
+
+class MachineFault(Fault):
+    """A fault that the provider makes on one machine."""
+
+    def __init__(self, node: Node, swarm: Swarm) -> None:
+        super().__init__([node], swarm.recorder)
+        self._node = node
+        self._machines = swarm.machines
+
+
+class PowerOff(MachineFault):
+    """The machine loses power, and boots again when healed."""
+
+    kind: ClassVar[str] = "power-off"
+
+    def _inject(self) -> None:
+        self._machines.power_off(self._node.name)
+
+    def _heal(self) -> None:
+        self._machines.power_on(self._node.name)
+        self._node.await_access(ACCESS_S)
+
+
+class Paused(MachineFault):
+    """The machine stands still, its memory kept."""
+
+    kind: ClassVar[str] = "pause"
+
+    def _inject(self) -> None:
+        self._machines.pause(self._node.name)
+
+    def _heal(self) -> None:
+        self._machines.resume(self._node.name)
+        self._node.await_access(ACCESS_S)

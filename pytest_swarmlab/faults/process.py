@@ -1,0 +1,53 @@
+"""Faults of the engine's process; the machine stays up."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pytest_swarmlab.conditions import EngineIs
+from pytest_swarmlab.faults.fault import Fault
+from pytest_swarmlab.waits import Waiter
+
+UNITS = ("docker.socket", "docker.service")
+"""Both, always: a connection to the socket would start a stopped service again (lab erratum, 2.2)."""
+
+ENGINE_BACK_S = 90.0
+"""Longest an engine may take to answer after a start; about 5 s on an embedded node."""
+
+
+class EngineStopped(Fault):
+    """`systemctl stop`: the engine ends its containers and leaves in order."""
+
+    kind: ClassVar[str] = "stop-engine"
+
+    def _inject(self) -> None:
+        for node in self.nodes:
+            node.run("systemctl", "stop", *UNITS)
+
+    def _heal(self) -> None:
+        for node in self.nodes:
+            node.run("systemctl", "start", *UNITS)
+            Waiter()(EngineIs(node, up=True), within=ENGINE_BACK_S)
+
+
+class EngineKilled(Fault):
+    """SIGKILL to the engine, and systemd kept from starting it again until the fault is healed.
+
+    Its unit says Restart=always: without that the engine would be back after
+    two seconds. Containers survive, as their shims are processes of their own.
+    """
+
+    kind: ClassVar[str] = "kill-engine"
+
+    def _inject(self) -> None:
+        for node in self.nodes:
+            node.run("systemctl", "mask", "--runtime", "docker.service")
+            pid = node.run("systemctl", "show", "--property=MainPID", "--value", "docker.service")
+            node.run("kill", "-9", pid.stdout.strip())
+
+    def _heal(self) -> None:
+        for node in self.nodes:
+            node.run("systemctl", "unmask", "--runtime", "docker.service")
+            node.run("systemctl", "reset-failed", *UNITS, check=False)
+            node.run("systemctl", "start", *UNITS)
+            Waiter()(EngineIs(node, up=True), within=ENGINE_BACK_S)

@@ -1,0 +1,131 @@
+"""The fixtures, for this suite's exercises and for anybody's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.model import Topology
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.cluster import Node, Swarm
+    from pytest_swarmlab.evidence.claims import Evidence
+    from pytest_swarmlab.faults import Faults
+    from pytest_swarmlab.probe import Traffic
+    from pytest_swarmlab.run import Run
+    from pytest_swarmlab.stacks import Stacks
+    from pytest_swarmlab.waits import Waiter
+
+TOPOLOGIES: dict[str, Callable[..., Topology]] = {"lab1": Topology.lab1}
+"""Starting states with a name of their own, for ``@pytest.mark.swarm(topology=…)``."""
+
+
+def wanted_topology(item: pytest.Item, memory_mib: int) -> Topology:
+    """What the test's `swarm` marker asks for: 3 managers and 2 workers without one.
+
+    Raises ConfigError for a marker that can't be met.
+    """
+    marker = item.get_closest_marker("swarm")
+    asked: dict[str, Any] = dict(marker.kwargs) if marker else {}
+    if marker and marker.args:
+        raise ConfigError(f"{item.nodeid}: write swarm(managers=…, workers=…), with the names")
+    name = asked.pop("topology", None)
+    if name is not None and (asked or name not in TOPOLOGIES):
+        raise ConfigError(
+            f"{item.nodeid}: unknown topology {name!r}: use {', '.join(TOPOLOGIES)} alone,"
+            " or managers and workers"
+        )
+    if unknown := set(asked) - {"managers", "workers"}:
+        raise ConfigError(f"{item.nodeid}: the swarm marker has no {', '.join(sorted(unknown))}")
+    if name:
+        return TOPOLOGIES[name](memory_mib=memory_mib)
+    return Topology.of(**asked, memory_mib=memory_mib)
+
+
+@pytest.fixture(scope="session")
+def swarmlab_run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    """This session's run: where it writes, and what it has written so far.
+
+    Its end, after the last test's fixtures, is the end of the cluster.
+    """
+    from pytest_swarmlab.plugin import RUN
+
+    run = request.config.stash[RUN]
+    yield run
+    run.finish(exit_status=int(bool(request.session.testsfailed)))
+
+
+@pytest.fixture
+def swarm(request: pytest.FixtureRequest, swarmlab_run: Run) -> Swarm:
+    """A running Swarm in its starting state, 3 managers and 2 workers.
+
+    ``@pytest.mark.swarm(managers=5, workers=2)`` asks for another size,
+    ``@pytest.mark.swarm(topology="lab1")`` for the start of exercise 2.1. The
+    cluster is shared by all tests of the session that find it unchanged;
+    a test that leaves it otherwise costs the next one a new cluster.
+    """
+    from pytest_swarmlab.plugin import make_provider
+
+    config = request.config
+    topology = wanted_topology(request.node, swarmlab_run.config.memory_mib)
+    return swarmlab_run.swarm(topology, lambda: make_provider(config))
+
+
+@pytest.fixture
+def wait(swarmlab_run: Run) -> Waiter:
+    """``wait(condition, within=90)`` returns what the condition found, or fails saying what it saw."""
+    return swarmlab_run.wait
+
+
+@pytest.fixture
+def stack(swarm: Swarm, pytestconfig: pytest.Config) -> Iterator[Stacks]:
+    """``stack.deploy("web.yml")`` deploys a file of the project's stacks/; all are removed after."""
+    from pytest_swarmlab.stacks import Stacks
+
+    stacks = Stacks(swarm, pytestconfig.rootpath / "stacks")
+    yield stacks
+    stacks.remove_all()
+
+
+@pytest.fixture
+def faults(swarm: Swarm, stack: Stacks) -> Iterator[Faults]:  # noqa: ARG001 - healed before stacks go
+    """``with faults.power_off(node):`` breaks something; what is still broken is healed after the test."""
+    from pytest_swarmlab.faults import Faults
+
+    faults = Faults(swarm)
+    yield faults
+    faults.heal()
+
+
+@pytest.fixture
+def probe(swarmlab_run: Run) -> Callable[..., Traffic]:
+    """``with probe(via=nodes, port=8080) as traffic:`` keeps asking; ``traffic.errors`` tells."""
+    from pytest_swarmlab.probe import Traffic
+
+    def start(via: Sequence[Node], **options: Any) -> Traffic:
+        return Traffic(via, swarmlab_run.recorder, **options)
+
+    return start
+
+
+@pytest.fixture
+def observe(swarm: Swarm) -> Callable[..., AbstractContextManager[Any]]:
+    """``with observe(managers, service="web"):`` records what those managers say, 5 × a second."""
+    from pytest_swarmlab.evidence.observer import Observer
+
+    def start(managers: Sequence[Node], *, service: str | None = None) -> Observer:
+        return Observer(swarm, managers, service=service)
+
+    return start
+
+
+@pytest.fixture
+def evidence(swarmlab_run: Run) -> Evidence:
+    """Records states and outputs, and judges an exercise's checks on what was recorded."""
+    from pytest_swarmlab.evidence.claims import Evidence
+
+    return Evidence(swarmlab_run.recorder)

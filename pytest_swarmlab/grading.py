@@ -1,0 +1,143 @@
+"""From a record to verdicts. Pure: the same record always gives the same verdicts.
+
+An exercise declares its checks beside the code that judges them; judging reads
+the record and nothing else, so a run can be judged again long after its cluster
+is gone.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import CheckResult, Judgement, Verdict
+
+Judge = Callable[[Record], Judgement]
+Measure = Callable[[Record], Mapping[str, Any]]
+
+
+def passed(observed: str) -> Judgement:
+    """The record shows what was expected."""
+    return Judgement(Verdict.PASS, observed)
+
+
+def failed(observed: str) -> Judgement:
+    """The record shows something else."""
+    return Judgement(Verdict.FAIL, observed)
+
+
+def unknown(observed: str) -> Judgement:
+    """The record does not hold what is needed to tell."""
+    return Judgement(Verdict.UNKNOWN, observed)
+
+
+def not_provable(observed: str) -> Judgement:
+    """These machines cannot show it, whatever the cluster does."""
+    return Judgement(Verdict.NOT_PROVABLE, observed)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One claim: a stable id, what was expected, how to judge it, what to do when it is not so.
+
+    `phase` names the part of the record it is judged on.
+    """
+
+    id: str
+    phase: str
+    title: str
+    expected: str
+    hint: str
+    judge: Judge
+
+    def result(self, record: Record) -> CheckResult:
+        """Judge the record. A judge that crashes gives `unknown`, never a pass."""
+        part = record.phase(self.phase)
+        if not part.events:
+            judgement = unknown(f"nothing was recorded in phase {self.phase}")
+        else:
+            try:
+                judgement = self.judge(part)
+            except Exception as error:  # any crash of a judge is itself the finding
+                line = traceback.extract_tb(error.__traceback__)[-1]
+                judgement = unknown(
+                    f"the judge crashed: {type(error).__name__}: {error} ({line.name}:{line.lineno})"
+                )
+        return CheckResult(
+            self.id, self.title, judgement.verdict, self.expected, judgement.observed, self.hint
+        )
+
+
+class Exercise:
+    """An exercise of the lab: its number, title, and the checks and measurements it declares.
+
+    `module` is where it is declared (``__name__``), so that a saved run can be judged again.
+    """
+
+    def __init__(self, number: str, title: str, *, module: str) -> None:
+        self.id = number
+        self.title = title
+        self.module = module
+        self.checks: list[Check] = []
+        self._measures: list[tuple[str, Measure]] = []
+
+    def phase(self, name: str) -> str:
+        """Full name of one of its phases, as it stands in the record."""
+        return f"{self.id}/{name}"
+
+    def check(
+        self, name: str, *, phases: Sequence[str], title: str, expected: str, hint: str
+    ) -> Callable[[Judge], Judge]:
+        """Declare a check, once for each of the phases it is judged on.
+
+        Its id is ``<exercise>.<phase>.<name>``. Raises ConfigError for an id given twice.
+        """
+
+        def declare(judge: Judge) -> Judge:
+            for phase in phases:
+                key = f"{self.id}.{phase}.{name}"
+                if any(c.id == key for c in self.checks):
+                    raise ConfigError(f"check {key} is declared twice: give it another name")
+                self.checks.append(Check(key, self.phase(phase), title, expected, hint, judge))
+            return judge
+
+        return declare
+
+    def measure(self, *, phases: Sequence[str]) -> Callable[[Measure], Measure]:
+        """Declare measurements (name → number, text or None) taken from each of these phases."""
+
+        def declare(measure: Measure) -> Measure:
+            self._measures.extend((phase, measure) for phase in phases)
+            return measure
+
+        return declare
+
+    def judge(self, record: Record, phase: str | None = None) -> list[CheckResult]:
+        """Judge every check, or those of one phase, on this record."""
+        wanted = None if phase is None else self.phase(phase)
+        return [c.result(record) for c in self.checks if wanted in (None, c.phase)]
+
+    def measurements(self, record: Record) -> dict[str, dict[str, Any]]:
+        """Phase → measurements; phases of which nothing was recorded are left out."""
+        found: dict[str, dict[str, Any]] = {}
+        for phase, measure in self._measures:
+            part = record.phase(self.phase(phase))
+            if part.events:
+                found.setdefault(phase, {}).update(measure(part))
+        return found
+
+
+def overall(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict over many: a fail outweighs unknown, unknown outweighs not_provable.
+
+    No checks at all is `unknown`: nothing was shown.
+    """
+    seen = set(verdicts)
+    for verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.NOT_PROVABLE):
+        if verdict in seen:
+            return verdict
+    return Verdict.PASS if seen else Verdict.UNKNOWN

@@ -1,0 +1,27 @@
+"""Hooks that other plugins may implement."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.cluster import Swarm
+    from pytest_swarmlab.config import LabConfig
+    from pytest_swarmlab.images import BuildReport
+    from pytest_swarmlab.providers.base import Provider
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_swarmlab_make_provider(config: LabConfig, report: BuildReport) -> Provider | None:
+    """Make the provider that the configuration names; the first plugin that knows it answers.
+
+    `report` is where a lengthy preparation, such as building a disk, tells its progress.
+    """
+
+
+@pytest.hookspec
+def pytest_swarmlab_collect_evidence(swarm: Swarm, directory: Path) -> None:
+    """Save what you want of a cluster into `directory`, just before the cluster is removed."""

@@ -1,0 +1,249 @@
+"""Carries out a plan: root file systems from Debian packages, images, and the disk of a node."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pytest_swarmlab.errors import BuildError, HostError
+from pytest_swarmlab.images.commands import disk_full, in_root, run
+from pytest_swarmlab.images.engine import Engine, engine
+from pytest_swarmlab.images.manifest import ImageRecord, Manifest
+from pytest_swarmlab.images.progress import BuildReport
+from pytest_swarmlab.images.recipe import DiskPlan, ImageRecipe, RootRecipe, tree_files
+
+MIRROR = "http://deb.debian.org/debian"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+COMMANDS = {
+    "mmdebstrap": "mmdebstrap",
+    "mkfs.ext4": "e2fsprogs",
+    "tune2fs": "e2fsprogs",
+    "unshare": "util-linux",
+    "setpriv": "util-linux",
+    "pivot_root": "util-linux",
+    "mount": "mount",
+    "chroot": "coreutils",
+    "tar": "tar",
+}
+"""Host commands that a build needs, and the Debian package of each."""
+
+NEEDED_MIB = 4096
+"""Free space that a build wants, MiB: about 2500 are in use when the disk is written."""
+
+PHASES = {
+    "running apt-get update": 0.05,
+    "downloading packages": 0.15,
+    "extracting archives": 0.35,
+    "installing essential": 0.45,
+    "installing remaining": 0.55,
+    "cleaning package lists": 0.95,
+}
+"""How far mmdebstrap is when it says so, measured on the node's root."""
+
+SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Where Debian keeps mkfs and its like; not on everybody's path."""
+
+
+def build(plan: DiskPlan, target: Path, report: BuildReport) -> Manifest:
+    """Make the disk of a plan in `target`, an empty directory, and say what is on it.
+
+    Raises HostError before it begins when the machine lacks something, and
+    BuildError when a step fails. Leaves only the finished files in `target`.
+    """
+    os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", ""), *SBIN))
+    preflight(target)
+    work = target / "work"
+    work.mkdir()
+    with _full_disk_explained():
+        report.stage("Kernel")
+        kernel_root = _make_root(plan.kernel.root, work, report)
+        report.stage("Node's packages")
+        node_root = _make_root(plan.node.root, work, report)
+        release = _add_kernel(plan, kernel_root, node_root, target, report)
+        records, version = _add_images(plan, node_root, work, report)
+        packages = _packages(node_root)
+        report.stage("Disk")
+        _make_disk(node_root, target / "base.img", plan.node.size_gib, report)
+        shutil.rmtree(work)
+    return Manifest(
+        key=plan.key,
+        origin=plan.origin,
+        suite=plan.node.root.suite,
+        kernel_release=release,
+        kernel_words=plan.kernel.words,
+        engine_version=version,
+        images=tuple(records),
+        packages=packages,
+    )
+
+
+def preflight(target: Path) -> None:
+    """Raise HostError, naming the remedy, when a build in `target` can't succeed here."""
+    if os.geteuid() != 0:
+        raise HostError(
+            "building the node disk needs root, for mounts and file owners: run"
+            " `sudo swarmlab disk` once (or build in a container or a virtual machine)"
+        )
+    for command, package in COMMANDS.items():
+        if shutil.which(command) is None:
+            raise HostError(f"the command {command} is missing: install {package}")
+    if not KEYRING.exists():
+        raise HostError(
+            "Debian's keys are missing, so packages can't be verified:"
+            " install debian-archive-keyring"
+        )
+    free = shutil.disk_usage(target).free // 2**20
+    if free < NEEDED_MIB:
+        raise HostError(
+            f"{free} MiB are free at {target.parent} and a build needs {NEEDED_MIB}:"
+            " free some space, or put the cache elsewhere"
+        )
+
+
+def _make_root(recipe: RootRecipe, work: Path, report: BuildReport) -> Path:
+    """A directory with the root file system of a recipe."""
+    root = work / recipe.name
+    argv = ["mmdebstrap", "--mode=root", f"--variant={recipe.variant}", "--format=directory"]
+    argv += [f"--include={','.join(recipe.packages)}", f"--keyring={KEYRING}"]
+    argv += [f"--aptopt={option}" for option in recipe.apt_options]
+    # Nobody reads manuals on a node. The licences stay.
+    argv += [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale")]
+    argv += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
+
+    def move(line: str) -> None:
+        for words, fraction in PHASES.items():
+            if f"I: {words}" in line:
+                report.progress(fraction)
+
+    run([*argv, recipe.suite, str(root), MIRROR], report, on_line=move)
+    if recipe.tree:
+        for source, place, mode in tree_files(recipe.tree):
+            path = root / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, path)
+            path.chmod(mode)
+    for command in recipe.commands:
+        run(in_root(root, command), report)
+    for place, aim in recipe.links.items():
+        path = root / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.symlink_to(aim)
+    for pattern in recipe.delete:
+        for path in sorted(root.glob(pattern)):
+            _remove(path)
+    return root
+
+
+def _add_kernel(
+    plan: DiskPlan, kernel_root: Path, node_root: Path, target: Path, report: BuildReport
+) -> str:
+    """Put the kernel beside the disk and its modules on it; returns the kernel's release."""
+    executable = target / "linux.uml"
+    shutil.copyfile(kernel_root / plan.kernel.executable, executable)
+    executable.chmod(0o755)
+    releases = sorted(path.name for path in (kernel_root / plan.kernel.modules).iterdir())
+    if len(releases) != 1:
+        raise BuildError(f"the kernel's package holds modules of {releases}: one release is needed")
+    release = releases[0]
+    modules = node_root / "usr/lib/modules" / release
+    shutil.copytree(kernel_root / plan.kernel.modules / release, modules)
+    shutil.rmtree(kernel_root)
+    run(in_root(node_root, ["depmod", release]), report)
+    return release
+
+
+def _add_images(
+    plan: DiskPlan, node_root: Path, work: Path, report: BuildReport
+) -> tuple[list[ImageRecord], str]:
+    """Put every image into the node's engine; returns their records and the engine's version."""
+    pulled = plan.origin == "registry"
+    roots: dict[str, Path] = {}
+    if not pulled:
+        for image in plan.images:
+            report.stage(f"Packages of {image.reference}")
+            roots[image.reference] = _make_root(image.root, work, report)
+    report.stage("Images")
+    records = []
+    with engine(node_root, work, report, network=pulled) as running:
+        for number, image in enumerate(plan.images):
+            report.progress(number / len(plan.images))
+            report.log(f"image {image.reference} ({plan.origin})")
+            if pulled:
+                identity, detail = running.pull(image.reference)
+                records.append(ImageRecord(image.reference, plan.origin, detail, identity))
+            else:
+                root = roots[image.reference]
+                records.append(_load(running, image, root))
+                shutil.rmtree(root)
+        version = running.version
+    return records, version
+
+
+def _load(running: Engine, image: ImageRecipe, root: Path) -> ImageRecord:
+    versions = _packages(root)
+    named = ", ".join(f"{name} {versions[name]}" for name in image.root.packages)
+    detail = f"Debian {image.root.suite}: {named}"
+    labels = {"org.swarmlab.origin": "stand-in", "org.swarmlab.detail": detail}
+    identity = running.load(root, image.reference, image.config.changes(labels))
+    return ImageRecord(image.reference, "stand-in", detail, identity)
+
+
+def _make_disk(root: Path, disk: Path, size_gib: int, report: BuildReport) -> None:
+    """Write the root file system into a sparse ext4 image."""
+    # Empty, so that a node without a seed is seen as new; the seed brings the real one.
+    (root / "etc/machine-id").write_bytes(b"")
+    for host_key in (root / "etc/ssh").glob("ssh_host_*"):
+        host_key.unlink()
+    for place in ("run", "tmp", "var/tmp"):
+        for path in (root / place).iterdir():
+            _remove(path)
+    with disk.open("wb") as file:
+        file.truncate(size_gib * 2**30)
+    # A journal, because a node's power is cut and it must boot again. Small, because each
+    # node writes its own copy of it.
+    argv = ["mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=16", "-L", "swarmlab"]
+    argv += ["-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", "-d", str(root), str(disk)]
+    run(argv, report)
+    # What a node's kernel has written is in the host's memory and survives the kernel's end,
+    # which is all that a power failure is here. Flushing it to the host's disk as well
+    # would only make every commit of every node wait for that one disk.
+    run(["tune2fs", "-o", "nobarrier", str(disk)], report)
+
+
+def _packages(root: Path) -> dict[str, str]:
+    """Name and version of each package in a root, from dpkg's own status file."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in (root / "var/lib/dpkg/status").read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition(": ")
+        if key == "Package":
+            name = value
+        elif key == "Version":
+            found[name] = value
+    return found
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+@contextmanager
+def _full_disk_explained() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full() from error
+        raise BuildError(f"the node disk can't be built: {error}") from error
+    except subprocess.SubprocessError as error:
+        raise BuildError(f"the node disk can't be built: {error}") from error

@@ -1,0 +1,112 @@
+"""Runs the host's commands so that nothing of them outlives the build."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from pytest_swarmlab.errors import BuildError
+from pytest_swarmlab.images.progress import BuildReport
+
+# setpriv ends unshare when this process dies, unshare ends its child, and as that
+# one is PID 1 of a namespace, the kernel ends all the rest. Mounts go with theirs.
+ISOLATED = (
+    "setpriv",
+    "--pdeathsig",
+    "KILL",
+    "--",
+    "unshare",
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+)
+"""Puts a command in mount and PID namespaces that end with this process."""
+
+QUOTED_LINES = 5
+"""How much of a failed command's output its error quotes."""
+
+FULL = "No space left on device"
+
+
+@contextmanager
+def started(
+    argv: Sequence[str],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.PIPE,
+    stderr: int | IO[bytes] = subprocess.STDOUT,
+    namespaces: Sequence[str] = (),
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A running command in namespaces of its own (`namespaces` adds some); killed on the way out.
+
+    It is in a session of its own, so that Ctrl-C reaches this process alone, which then
+    ends the command.
+    """
+    process = subprocess.Popen(
+        [*ISOLATED, *namespaces, *argv],
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        env={**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"},
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream:
+                stream.close()
+
+
+def run(
+    argv: Sequence[str], report: BuildReport, *, on_line: Callable[[str], None] | None = None
+) -> list[str]:
+    """Run a command to its end and return the last lines of its output.
+
+    Each line goes to the report and to `on_line`. Raises BuildError, quoting the
+    end of the output, when the command ends with anything but 0.
+    """
+    report.log(f"$ {shlex.join(argv)}")
+    last: deque[str] = deque(maxlen=QUOTED_LINES)
+    full = False
+    with started(argv) as process:
+        assert process.stdout is not None
+        for raw in process.stdout:
+            line = raw.decode("utf-8", "replace").rstrip()
+            last.append(line)
+            full = full or FULL in line
+            report.log(line)
+            if on_line:
+                on_line(line)
+        code = process.wait()
+    if code:
+        if full:
+            raise disk_full()
+        said = " | ".join(last) or "it printed nothing"
+        raise BuildError(f"`{shlex.join(argv)}` ended with {code}: {said}")
+    return list(last)
+
+
+def in_root(root: Path, argv: Sequence[str]) -> list[str]:
+    """The command that runs `argv` inside `root`, with a /proc of its own."""
+    script = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+    return ["sh", "-c", script, str(root), *argv]
+
+
+def disk_full() -> BuildError:
+    """The error of a build that ran out of space."""
+    return BuildError(
+        "the disk with the cache ran full during the build, and what was built was removed:"
+        " free some space, or put the cache elsewhere"
+    )

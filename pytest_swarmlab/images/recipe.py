@@ -1,0 +1,331 @@
+"""What a node disk is made of: recipes in TOML, with a tree of files beside each.
+
+A recipe is data; `builder` carries it out. The hash of a recipe names the disk
+that it leads to, so every change to a recipe or its files leads to a new disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, get_args
+
+from pytest_swarmlab.errors import ConfigError
+
+ImageOrigin = Literal["stand-in", "registry"]
+"""Where container images come from: built from Debian packages, or pulled."""
+
+RECIPES = Path(__file__).with_name("recipes")
+"""The recipes that come with the package."""
+
+FORMAT = "1"
+"""Goes into every hash: raise it when the builder makes something else of the same recipe."""
+
+NODE, KERNEL = "node", "kernel"
+"""Names of the two recipes that are not container images."""
+
+VARIANTS = ("extract", "essential", "apt", "minbase")
+"""Which packages mmdebstrap takes besides those named, fewest first."""
+
+
+@dataclass(frozen=True)
+class RootRecipe:
+    """A Debian file system: packages of one suite, then files, commands, links and deletions."""
+
+    name: str
+    suite: str
+    variant: str
+    packages: tuple[str, ...]
+    commands: tuple[tuple[str, ...], ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+    delete: tuple[str, ...] = ()
+    apt_options: tuple[str, ...] = ()
+    tree: Path | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class NodeRecipe:
+    """The root file system of a node; `size_gib` is what its file system can grow to."""
+
+    root: RootRecipe
+    size_gib: int
+
+
+@dataclass(frozen=True)
+class KernelRecipe:
+    """The kernel as a program, its modules, and the words it wants on its command line."""
+
+    root: RootRecipe
+    executable: str
+    modules: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """What a container started from the image runs, in the words of a Dockerfile."""
+
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    expose: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: str = ""
+    user: str = ""
+    workdir: str = ""
+
+    def changes(self, labels: Mapping[str, str]) -> list[str]:
+        """The instructions for an import, with `labels` added."""
+        out = []
+        if self.entrypoint:
+            out.append(f"ENTRYPOINT {_list(self.entrypoint)}")
+        if self.cmd:
+            out.append(f"CMD {_list(self.cmd)}")
+        out += [f"ENV {name}={_quoted(value)}" for name, value in self.env.items()]
+        out += [f"EXPOSE {port}" for port in self.expose]
+        if self.volumes:
+            out.append(f"VOLUME {_list(self.volumes)}")
+        if self.stop_signal:
+            out.append(f"STOPSIGNAL {self.stop_signal}")
+        if self.user:
+            out.append(f"USER {self.user}")
+        if self.workdir:
+            out.append(f"WORKDIR {self.workdir}")
+        every = {**self.labels, **labels}
+        return out + [f"LABEL {name}={_quoted(value)}" for name, value in every.items()]
+
+
+@dataclass(frozen=True)
+class ImageRecipe:
+    """A container image: the reference it is known by, its file system and its configuration."""
+
+    root: RootRecipe
+    reference: str
+    config: ImageConfig
+
+
+@dataclass(frozen=True)
+class DiskPlan:
+    """Everything that decides what a disk holds."""
+
+    node: NodeRecipe
+    kernel: KernelRecipe
+    images: tuple[ImageRecipe, ...]
+    origin: ImageOrigin
+
+    @property
+    def key(self) -> str:
+        """Name of the disk in the cache: 16 hexadecimal digits over all recipes and the origin."""
+        seen = hashlib.sha256(f"{FORMAT}\0{self.origin}".encode())
+        for part in (self.node, self.kernel, *self.images):
+            seen.update(f"\0{part.root.name}\0{part.root.digest}".encode())
+        return seen.hexdigest()[:16]
+
+
+def load_plan(
+    origin: ImageOrigin, *, recipes: Path = RECIPES, images: Sequence[str] | None = None
+) -> DiskPlan:
+    """Read the recipes of a disk.
+
+    `images`: references of those that shall be on it, all by default.
+    Raises ConfigError when a recipe can't be used, or a reference has none.
+    """
+    if origin not in get_args(ImageOrigin):
+        raise ConfigError(f"{origin!r} is no origin of images: use stand-in or registry")
+    found = {image.reference: image for image in _images(recipes)}
+    if images is not None:
+        for missing in sorted(set(images) - found.keys()):
+            raise ConfigError(
+                f"no recipe makes the image {missing}: there are {', '.join(sorted(found))}"
+            )
+        found = {reference: found[reference] for reference in images}
+    return DiskPlan(
+        node=_node(recipes / f"{NODE}.toml"),
+        kernel=_kernel(recipes / f"{KERNEL}.toml"),
+        images=tuple(found[reference] for reference in sorted(found)),
+        origin=origin,
+    )
+
+
+def tree_files(tree: Path) -> Iterator[tuple[Path, str, int]]:
+    """Each file of a tree in a fixed order: where it lies, its place in the root, its mode.
+
+    The mode is 0755 for what its owner may execute, else 0644: that much survives
+    Git, archives and umasks.
+    """
+    for path in sorted(tree.rglob("*")):
+        if path.is_file():
+            executable = path.stat().st_mode & stat.S_IXUSR
+            yield path, path.relative_to(tree).as_posix(), 0o755 if executable else 0o644
+
+
+def _images(recipes: Path) -> Iterator[ImageRecipe]:
+    for path in sorted(recipes.glob("*.toml")):
+        if path.stem not in (NODE, KERNEL):
+            yield _image(path)
+
+
+def _node(path: Path) -> NodeRecipe:
+    table = _Table.read(path)
+    recipe = NodeRecipe(root=_root(path, table), size_gib=table.integer("size_gib"))
+    table.finish()
+    return recipe
+
+
+def _kernel(path: Path) -> KernelRecipe:
+    table = _Table.read(path)
+    recipe = KernelRecipe(
+        root=_root(path, table),
+        executable=table.place("executable"),
+        modules=table.place("modules"),
+        words=table.strings("words"),
+    )
+    table.finish()
+    return recipe
+
+
+def _image(path: Path) -> ImageRecipe:
+    table = _Table.read(path)
+    config = table.table("config")
+    recipe = ImageRecipe(
+        root=_root(path, table),
+        reference=table.string("reference"),
+        config=ImageConfig(
+            entrypoint=config.strings("entrypoint"),
+            cmd=config.strings("cmd"),
+            env=config.mapping("env"),
+            expose=config.strings("expose"),
+            volumes=config.strings("volumes"),
+            labels=config.mapping("labels"),
+            stop_signal=config.string("stop_signal", ""),
+            user=config.string("user", ""),
+            workdir=config.string("workdir", ""),
+        ),
+    )
+    config.finish()
+    table.finish()
+    return recipe
+
+
+def _root(path: Path, table: _Table) -> RootRecipe:
+    variant = table.string("variant", "minbase")
+    if variant not in VARIANTS:
+        table.fail(f"variant {variant!r} is none of {', '.join(VARIANTS)}")
+    tree = path.with_suffix("")
+    recipe = RootRecipe(
+        name=path.stem,
+        suite=table.string("suite"),
+        variant=variant,
+        packages=table.strings("packages"),
+        commands=table.commands("commands"),
+        links=table.mapping("links"),
+        delete=table.strings("delete"),
+        apt_options=table.strings("apt_options"),
+        tree=tree if tree.is_dir() else None,
+        digest=_digest(path, tree),
+    )
+    for place in (*recipe.links, *recipe.delete):
+        table.check_place(place)
+    return recipe
+
+
+def _digest(path: Path, tree: Path) -> str:
+    """Hash of a recipe's text and of the place, mode and content of each of its files."""
+    seen = hashlib.sha256(path.read_bytes())
+    for file, place, mode in tree_files(tree):
+        content = file.read_bytes()
+        seen.update(f"\0{place}\0{mode:o}\0{len(content)}\0".encode())
+        seen.update(content)
+    return seen.hexdigest()
+
+
+def _list(words: Sequence[str]) -> str:
+    return f"[{', '.join(_quoted(word) for word in words)}]"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return f'"{escaped}"'
+
+
+class _Table:
+    """A TOML table that is used up key by key, so that a misspelt key can't go unseen."""
+
+    def __init__(self, content: Mapping[str, Any], where: str) -> None:
+        self._left = dict(content)
+        self._where = where
+
+    @classmethod
+    def read(cls, path: Path) -> _Table:
+        """Raises ConfigError when the file can't be read or isn't TOML."""
+        try:
+            return cls(tomllib.loads(path.read_text(encoding="utf-8")), path.name)
+        except OSError as error:
+            raise ConfigError(f"the recipe {path} can't be read: {error.strerror}") from error
+        except ValueError as error:
+            raise ConfigError(f"the recipe {path} is not valid TOML: {error}") from error
+
+    def fail(self, why: str) -> None:
+        raise ConfigError(f"recipe {self._where}: {why}")
+
+    def finish(self) -> None:
+        if self._left:
+            self.fail(f"unknown key {sorted(self._left)[0]!r}")
+
+    def string(self, key: str, default: str | None = None) -> str:
+        return str(self._take(key, str, "a string", default))
+
+    def integer(self, key: str) -> int:
+        number = int(self._take(key, int, "a whole number", None))
+        if number <= 0:
+            self.fail(f"{key!r} must be more than 0, not {number}")
+        return number
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        return self._strings(key, self._take(key, list, "a list of strings", []))
+
+    def commands(self, key: str) -> tuple[tuple[str, ...], ...]:
+        every = self._take(key, list, "a list of argument lists", [])
+        if not all(isinstance(argv, list) and argv for argv in every):
+            self.fail(f"{key!r} must be a list of argument lists")
+        return tuple(self._strings(key, argv) for argv in every)
+
+    def mapping(self, key: str) -> dict[str, str]:
+        found: dict[str, Any] = self._take(key, dict, "a table of strings", {})
+        for name, value in found.items():
+            if not isinstance(value, str):
+                self.fail(f"{key}.{name} must be a string, not {value!r}")
+        return dict(found)
+
+    def table(self, key: str) -> _Table:
+        return _Table(self._take(key, dict, "a table", {}), f"{self._where} [{key}]")
+
+    def place(self, key: str) -> str:
+        place = self.string(key)
+        self.check_place(place)
+        return place
+
+    def check_place(self, place: str) -> None:
+        """Only what lies inside the root may be named: relative, and without ``..``."""
+        path = PurePosixPath(place)
+        if not place or path.is_absolute() or ".." in path.parts:
+            self.fail(f"{place!r} must be a path inside the root: relative and without '..'")
+
+    def _strings(self, key: str, found: list[Any]) -> tuple[str, ...]:
+        if not all(isinstance(item, str) for item in found):
+            self.fail(f"{key!r} must hold strings only")
+        return tuple(found)
+
+    def _take(self, key: str, kind: type, called: str, default: Any) -> Any:
+        value = self._left.pop(key, default)
+        if value is None:
+            self.fail(f"{key!r} is missing")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            self.fail(f"{key!r} must be {called}, not {value!r}")
+        return value

@@ -1,0 +1,194 @@
+"""The nouns: what a cluster should look like, what was seen, what was concluded. All frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pytest_swarmlab.errors import ConfigError
+
+MAX_PER_ROLE = 9
+"""Managers sit at .10, .20 … .90 and workers at .11 … .19, so nine of each fit the lab's subnet."""
+
+DEFAULT_MEMORY_MIB = 1024
+"""Ceiling of one node; at rest it uses about a tenth (embedded cluster, measured)."""
+
+
+class Membership(StrEnum):
+    """How a node starts: in the swarm as manager or worker, or booted but outside it."""
+
+    MANAGER = "manager"
+    WORKER = "worker"
+    OUTSIDE = "outside"
+
+
+class Verdict(StrEnum):
+    """What the evidence says. Only PASS counts as a pass."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    NOT_PROVABLE = "not_provable"
+
+
+class Capability(StrEnum):
+    """What a cluster's machines must be able to do for some checks; probed, never assumed."""
+
+    IPVS = "ipvs"
+    NFS = "nfs"
+    ENCRYPTED_OVERLAY = "encrypted-overlay"
+    POWER_OFF = "power-off"
+    PAUSE = "pause"
+    LINK = "link"
+    PARTITION = "partition"
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One machine: its name, its address in the lab's network, how it starts, its memory in MiB."""
+
+    name: str
+    address: str
+    membership: Membership
+    memory_mib: int = DEFAULT_MEMORY_MIB
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The machines of a cluster, managers first. The first manager creates the swarm."""
+
+    name: str
+    nodes: tuple[NodeSpec, ...]
+
+    @classmethod
+    def of(
+        cls, managers: int = 3, workers: int = 2, *, memory_mib: int = DEFAULT_MEMORY_MIB
+    ) -> Topology:
+        """A swarm of that many managers and workers at the lab's addresses.
+
+        Raises ConfigError for counts that cannot form a swarm.
+        """
+        if managers < 1:
+            raise ConfigError(
+                f"a swarm needs at least 1 manager, {managers} were asked for:"
+                " use 1, 3, 5 or 7 managers"
+            )
+        for count, role in ((managers, "managers"), (workers, "workers")):
+            if not 0 <= count <= MAX_PER_ROLE:
+                raise ConfigError(
+                    f"{count} {role} do not fit the lab's addresses: use 0 to {MAX_PER_ROLE}"
+                )
+        return cls(
+            f"{managers}+{workers}",
+            tuple(
+                NodeSpec(f"manager{n}", manager_address(n), Membership.MANAGER, memory_mib)
+                for n in range(1, managers + 1)
+            )
+            + tuple(
+                NodeSpec(f"worker{n}", worker_address(n), Membership.WORKER, memory_mib)
+                for n in range(1, workers + 1)
+            ),
+        )
+
+    @classmethod
+    def lab1(cls, *, memory_mib: int = DEFAULT_MEMORY_MIB) -> Topology:
+        """Where exercise 2.1 begins: the swarm of Lab 1, with manager2 and manager3 still outside."""
+        swarm = {
+            "manager1": Membership.MANAGER,
+            "worker1": Membership.WORKER,
+            "worker2": Membership.WORKER,
+        }
+        return cls(
+            "lab1",
+            tuple(
+                NodeSpec(
+                    node.name, node.address, swarm.get(node.name, Membership.OUTSIDE), memory_mib
+                )
+                for node in cls.of(3, 2).nodes
+            ),
+        )
+
+    @property
+    def managers(self) -> tuple[NodeSpec, ...]:
+        """Nodes that start as managers."""
+        return tuple(n for n in self.nodes if n.membership is Membership.MANAGER)
+
+    @property
+    def workers(self) -> tuple[NodeSpec, ...]:
+        """Nodes that start as workers."""
+        return tuple(n for n in self.nodes if n.membership is Membership.WORKER)
+
+    @property
+    def memory_mib(self) -> int:
+        """Ceiling of all nodes together, MiB."""
+        return sum(n.memory_mib for n in self.nodes)
+
+    def warning(self) -> str | None:
+        """Why this number of managers is a poor choice, or None."""
+        count = len(self.managers)
+        if count % 2:
+            return None
+        return (
+            f"{count} managers tolerate {tolerance(count)} failures, no more than"
+            f" {count - 1} would, and one more machine can fail: use an odd number"
+        )
+
+
+def manager_address(n: int) -> str:
+    """Address of the nth manager (from 1) in the lab's network."""
+    return f"192.168.56.{10 * n}"
+
+
+def worker_address(n: int) -> str:
+    """Address of the nth worker (from 1) in the lab's network."""
+    return f"192.168.56.{10 + n}"
+
+
+def quorum(managers: int) -> int:
+    """How many managers must be up for the swarm to decide anything: ⌊N/2⌋+1."""
+    return managers // 2 + 1
+
+
+def tolerance(managers: int) -> int:
+    """How many managers may fail before the swarm stops deciding: ⌊(N−1)/2⌋."""
+    return (managers - 1) // 2
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the record.
+
+    `t`: seconds since the run began, on a monotonic clock; when something took
+    time, `t` is when it was known and the data say how long it took. `at`: the
+    same moment as ISO 8601 UTC. `phase`: the drill it belongs to, such as
+    ``2.2/power-off``, or "". `data`: kind-specific, JSON-ready.
+    """
+
+    seq: int
+    t: float
+    at: str
+    kind: str
+    phase: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a judge says of a record: a verdict and what was observed, in words."""
+
+    verdict: Verdict
+    observed: str
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check's outcome as it stands in results.json."""
+
+    id: str
+    title: str
+    verdict: Verdict
+    expected: str
+    observed: str
+    hint: str

@@ -1,0 +1,188 @@
+"""Options, markers and hooks. What they do lies in the modules they call, loaded when needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_swarmlab import __version__, config, fixtures, hooks
+from pytest_swarmlab.config import LabConfig
+from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError, SwarmlabError
+from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by name here
+    evidence,
+    faults,
+    observe,
+    probe,
+    stack,
+    swarm,
+    swarmlab_run,
+    wait,
+)
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.providers.base import Provider
+    from pytest_swarmlab.run import Run
+
+CONFIG = pytest.StashKey[LabConfig]()
+RUN = pytest.StashKey["Run"]()
+
+EXIT_INFRASTRUCTURE = 6
+"""Exit code when the lab itself failed: nothing was learned about the cluster under test."""
+
+LAB_EXERCISES = range(1, 11)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Make our hooks known."""
+    pluginmanager.add_hookspecs(hooks)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One option and one ini setting for each of `config.OPTIONS`."""
+    group = parser.getgroup("swarmlab", "Docker Swarm under test")
+    for option in config.OPTIONS:
+        how: dict[str, Any] = {"dest": option.ini, "default": None, "help": option.help}
+        if option.flag:
+            how["action"] = "store_true"
+        else:
+            how["metavar"] = option.metavar
+            if option.const is not None:
+                how |= {"nargs": "?", "const": option.const}
+        group.addoption(option.switch, **how)
+        parser.addini(option.ini, option.help, default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register markers and read the configuration, the only time."""
+    for number in LAB_EXERCISES:
+        config.addinivalue_line("markers", f"exercise_2_{number}: exercise 2.{number} of the lab")
+    config.addinivalue_line(
+        "markers", "exercise(exercise): the pytest_swarmlab.Exercise whose checks the test judges"
+    )
+    config.addinivalue_line(
+        "markers",
+        "swarm(managers=3, workers=2) or swarm(topology='lab1'): the cluster that the test needs",
+    )
+    try:
+        config.stash[CONFIG] = _config(config)
+    except ConfigError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _config(pytest_config: pytest.Config) -> LabConfig:
+    return config.read(
+        pytest_config.getoption, pytest_config.getini, rootdir=pytest_config.rootpath
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse what can't be run, and group tests by cluster so that one serves many."""
+    known = sorted({m.name for item in items for m in item.iter_markers()} & _exercise_markers())
+    for name in re.findall(r"\bexercise_\w+", config.option.markexpr):
+        if name not in known:
+            raise pytest.UsageError(
+                f"no test of {name} is here: there are {', '.join(known) or 'no exercises'}"
+            )
+    memory = config.stash[CONFIG].memory_mib
+    try:
+        topologies = {
+            item: fixtures.wanted_topology(item, memory) for item in items if needs_swarm(item)
+        }
+    except ConfigError as error:
+        raise pytest.UsageError(str(error)) from error
+    order = {name: place for place, name in enumerate(dict.fromkeys(["lab1", "3+2"]))}
+    items.sort(
+        key=lambda item: order.get(topologies[item].name, 2) if item in topologies else -1
+    )
+
+
+def _exercise_markers() -> set[str]:
+    return {f"exercise_2_{number}" for number in LAB_EXERCISES}
+
+
+def needs_swarm(item: pytest.Item) -> bool:
+    """Whether a test asks for a cluster, by itself or through a fixture."""
+    return "swarm" in getattr(item, "fixturenames", ())
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """If a selected test needs a cluster, begin a run: its directory, record and reports."""
+    items = [item for item in session.items if needs_swarm(item)]
+    if not items or session.config.option.collectonly:
+        return
+    try:
+        from pytest_swarmlab.reporting import attach
+    except ImportError:
+        attach = lambda session, run: run.recorder.listen(lambda e: e.kind not in ("request","nodes","tasks") and print("\r", e.t, e.kind, str(dict(e.data))[:250], file=__import__("sys").__stderr__, flush=True))
+    from pytest_swarmlab.run import Run
+
+    try:
+        run = Run(session.config.stash[CONFIG], version=__version__)
+    except SwarmlabError as error:
+        raise pytest.UsageError(str(error)) from error
+    session.config.stash[RUN] = run
+    run.collect = lambda swarm, directory: session.config.hook.pytest_swarmlab_collect_evidence(
+        swarm=swarm, directory=directory
+    )
+    attach(session, run)
+    run.select(_exercises(items))
+
+
+def _exercises(items: Iterable[pytest.Item]) -> list[Any]:
+    found = [m.args[0] for item in items for m in item.iter_markers("exercise") if m.args]
+    return list(dict.fromkeys(found))
+
+
+def make_provider(pytest_config: pytest.Config) -> Provider:
+    """The provider that the configuration names, from whichever plugin has it."""
+    from pytest_swarmlab.images import RichReport
+
+    lab = pytest_config.stash[CONFIG]
+    provider: Provider | None = pytest_config.hook.pytest_swarmlab_make_provider(
+        config=lab, report=RichReport()
+    )
+    if provider is None:
+        raise ConfigError(f"no plugin has a provider {lab.provider!r}: use uml")
+    return provider
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_swarmlab_make_provider(config: LabConfig, report: Any) -> Provider | None:
+    """The providers that come with the plugin."""
+    if config.provider != "uml":
+        return None
+    from pytest_swarmlab.providers.uml import UmlProvider
+
+    origin: Any = config.images
+    return UmlProvider(cache=config.cache, origin=origin, report=report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Record how a test of the run ended, and what the lab itself got wrong."""
+    report = yield
+    run = item.config.stash.get(RUN, None)
+    if run is None or not needs_swarm(item):
+        return report
+    if call.excinfo and not report.skipped and not isinstance(call.excinfo.value, pytest.fail.Exception):
+        run.recorder.record(
+            "error",
+            where=f"{item.nodeid} ({report.when})",
+            message=call.excinfo.exconly(),
+            infrastructure=isinstance(call.excinfo.value, INFRASTRUCTURE),
+        )
+    if report.when == "call" or not report.passed:
+        run.recorder.record(
+            "test.finished",
+            nodeid=item.nodeid,
+            outcome=report.outcome if report.when == "call" or report.skipped else "error",
+            seconds=round(report.duration, 2),
+            message=call.excinfo.exconly() if call.excinfo else "",
+        )
+    return report

@@ -1,0 +1,112 @@
+"""What the rest of the plugin may ask of machines, whatever they are made of.
+
+A provider turns a topology into running machines with SSH and a Docker engine;
+it knows nothing of swarms, faults or exercises.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.model import Capability, Topology
+
+
+class Machines(Protocol):
+    """Running machines of one topology. Every name is a node's name in that topology.
+
+    Methods that control a machine are idempotent and raise ProviderError when
+    the machine can't be controlled; those that `controls` doesn't list raise it too.
+    """
+
+    @property
+    def id(self) -> str:
+        """Label that finds these machines again, also from another process."""
+
+    @property
+    def topology(self) -> Topology:
+        """What was asked for."""
+
+    @property
+    def controls(self) -> frozenset[Capability]:
+        """What can be done to the machines from outside: power, pause, link."""
+
+    @property
+    def ssh_config(self) -> Path:
+        """An OpenSSH client configuration in which every node's name is a host."""
+
+    def engine_socket(self, node: str) -> Path:
+        """Unix socket on this machine that leads to the node's Docker engine."""
+
+    def dial(self, node: str, port: int, timeout: float) -> socket.socket:
+        """A new TCP connection to the node from the client's place in the lab network.
+
+        `timeout`: seconds, also left set on the socket. Raises OSError as connect(2) does.
+        """
+
+    def await_access(self, node: str, timeout: float) -> None:
+        """Return when SSH to the node and its engine socket work; ProviderError after `timeout` s."""
+
+    def power_off(self, node: str) -> None:
+        """Cut the machine's power: no shutdown, unwritten memory is lost."""
+
+    def power_on(self, node: str) -> None:
+        """Start a machine again on the disk it had."""
+
+    def pause(self, node: str) -> None:
+        """Freeze the whole machine."""
+
+    def resume(self, node: str) -> None:
+        """Let a frozen machine go on."""
+
+    def link_down(self, node: str) -> None:
+        """Unplug the machine's network cable."""
+
+    def link_up(self, node: str) -> None:
+        """Plug it in again."""
+
+    def keep(self) -> None:
+        """Leave the machines running when this process ends."""
+
+    def stop(self) -> None:
+        """Remove the machines and all they left on this host. Idempotent."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Machines met on this host that no call of this process started."""
+
+    id: str
+    kept: bool
+    owner_alive: bool
+    topology: Topology
+    started_at: str
+
+
+class Provider(Protocol):
+    """A way to have machines."""
+
+    name: str
+
+    def images(self) -> list[dict[str, Any]]:
+        """The container images its machines carry: reference, origin, detail."""
+
+    def start(self, topology: Topology, *, recorder: Recorder, consoles: Path) -> Machines:
+        """Bring the machines up to where they can be reached.
+
+        `consoles`: a directory for one console log per node, written as it happens.
+        Raises HostError before anything is created when this host can't carry them,
+        ProviderError (with everything removed again) when a machine does not come up.
+        """
+
+    def attach(self, cluster: str) -> Machines:
+        """Take over machines that were kept. Raises ProviderError when there are none."""
+
+    def find(self) -> list[Found]:
+        """Machines of this provider on this host: kept, in use, or left over."""
+
+    def reap(self) -> list[str]:
+        """Remove what runs without an owner and was not kept; returns their ids."""

@@ -1,0 +1,346 @@
+"""Starts, finds and removes clusters of User-mode Linux nodes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pytest_swarmlab.errors import HostError, ProviderError
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.images import ImageOrigin, NodeDisk, ensure_disk
+from pytest_swarmlab.images.progress import BuildReport
+from pytest_swarmlab.model import Capability, Topology
+from pytest_swarmlab.providers.base import Found
+from pytest_swarmlab.providers.uml import keeper
+from pytest_swarmlab.providers.uml.gate import Gate
+from pytest_swarmlab.providers.uml.state import State
+
+CLIENT = "192.168.56.1/24"
+"""Where the client stands in the lab network: the address a Vagrant host has there."""
+
+COMMANDS = {
+    "unshare": "util-linux",
+    "mount": "mount",
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+}
+"""Host commands that a cluster needs, and the Debian package of each."""
+
+KEEPER_S = 30.0
+"""Longest the keeper may take to build the lab network, seconds; it takes under one."""
+
+POLL_S = 0.2
+"""How often a booting node is tried, seconds."""
+
+CONSOLE_LINES = 12
+"""How much of a console an error quotes."""
+
+
+class UmlMachines:
+    """One running cluster, as its owner sees it through the keeper's gate."""
+
+    controls = frozenset({Capability.POWER_OFF, Capability.PAUSE, Capability.LINK})
+
+    def __init__(
+        self,
+        state: State,
+        topology: Topology,
+        *,
+        consoles: Path,
+        process: subprocess.Popen[str] | None,
+    ) -> None:
+        self._state = state
+        self._topology = topology
+        self._consoles = consoles
+        self._process = process
+        self._gate = Gate(state.gate)
+        self._tick = threading.Event()
+
+    @property
+    def id(self) -> str:
+        """Name of the cluster's state directory."""
+        return self._state.path.name
+
+    @property
+    def topology(self) -> Topology:
+        """What was asked for."""
+        return self._topology
+
+    @property
+    def ssh_config(self) -> Path:
+        """``ssh -F`` this file reaches every node by name."""
+        return self._state.ssh_config
+
+    def engine_socket(self, node: str) -> Path:
+        """The node's /run/docker.sock, forwarded by its SSH connection."""
+        return self._state.path / f"{node}.engine"
+
+    def dial(self, node: str, port: int, timeout: float) -> socket.socket:
+        """A TCP connection to the node that begins inside the cluster's namespace."""
+        return self._gate.dial(node, port, timeout)
+
+    def await_access(self, node: str, timeout: float) -> None:
+        """Return when the node's engine answers through SSH; ProviderError with its last words."""
+        from pytest_swarmlab.errors import NotConverged
+        from pytest_swarmlab.waits import Waiter, done, fatal, pending
+
+        class EngineAnswers:
+            """The node is up and its engine answers a ping."""
+
+            name = "the engine answers through SSH"
+
+            def __init__(self, machines: UmlMachines) -> None:
+                self.node = node
+                self._machines = machines
+
+            def __call__(self) -> Any:
+                machines = self._machines
+                if not machines._gate.ask("status")["running"][node]:
+                    return fatal("its kernel ended")
+                try:
+                    return done(_ping(machines.engine_socket(node)))
+                except OSError as error:
+                    return pending(str(error) or type(error).__name__)
+
+        try:
+            Waiter(every=POLL_S)(EngineAnswers(self), within=timeout)
+        except NotConverged as error:
+            raise ProviderError(f"{error}. {self._last_words(node)}") from error
+
+    def _last_words(self, node: str) -> str:
+        said = []
+        for log, what in ((f"{node}.ssh.log", "ssh said"), (f"{node}.log", "its console ends")):
+            path = self._consoles / log
+            if path.exists():
+                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+                said.append(f"{what}: " + " | ".join(lines[-CONSOLE_LINES:]))
+        return "; ".join(said) or "it left no console"
+
+    def power_off(self, node: str) -> None:
+        """SIGKILL to all of the machine's processes at once."""
+        self._gate.ask("power-off", node=node)
+
+    def power_on(self, node: str) -> None:
+        """Boot on the same copy-on-write disk."""
+        self._gate.ask("power-on", node=node)
+
+    def pause(self, node: str) -> None:
+        """SIGSTOP to the machine's kernel."""
+        self._gate.ask("pause", node=node)
+
+    def resume(self, node: str) -> None:
+        """SIGCONT to the machine's kernel."""
+        self._gate.ask("resume", node=node)
+
+    def link_down(self, node: str) -> None:
+        """Take the machine's tap down."""
+        self._gate.ask("link-down", node=node)
+
+    def link_up(self, node: str) -> None:
+        """Bring the machine's tap up again."""
+        self._gate.ask("link-up", node=node)
+
+    def keep(self) -> None:
+        """Tell the keeper to outlive its owner."""
+        self._gate.ask("keep")
+
+    def stop(self) -> None:
+        """End the keeper and with it everything; sweep up if it was killed before it could."""
+        with contextlib.suppress(ProviderError):
+            self._gate.ask("end")
+        if self._process:
+            if self._process.stdin:
+                self._process.stdin.close()
+            try:
+                self._process.wait(KEEPER_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            if self._process.stdout:
+                self._process.stdout.close()
+        self._state.remove()
+
+
+class UmlProvider:
+    """Clusters of User-mode Linux nodes on this host."""
+
+    name = "uml"
+
+    def __init__(self, *, cache: Path, origin: ImageOrigin, report: BuildReport) -> None:
+        """`cache`: where node disks are kept; `origin`: stand-in images or a registry's."""
+        self._cache = cache
+        self._origin = origin
+        self._report = report
+        self._disk: NodeDisk | None = None
+
+    def disk(self) -> NodeDisk:
+        """The node disk, built if this is the first time."""
+        if self._disk is None:
+            self._disk = ensure_disk(self._cache, origin=self._origin, report=self._report)
+        return self._disk
+
+    def images(self) -> list[dict[str, Any]]:
+        """The images on the node disk with their origin."""
+        return self.disk().images()
+
+    def start(self, topology: Topology, *, recorder: Recorder, consoles: Path) -> UmlMachines:
+        """Give the nodes power; `await_access` tells when each is up."""
+        preflight(topology)
+        disk = self.disk()
+        state, lock = State.create()
+        try:
+            started_at = datetime.now(UTC).isoformat(timespec="seconds")
+            state.write_access(topology)
+            state.write_label(topology, started_at)
+            consoles.mkdir(parents=True, exist_ok=True)
+            plan = state.path / "plan.json"
+            plan.write_text(_plan(state, topology, disk, consoles), encoding="utf-8")
+            process = _start_keeper(plan, lock, consoles)
+        except BaseException:
+            state.remove()
+            raise
+        finally:
+            os.close(lock)
+        recorder.record("machines.started", provider=self.name, cluster=state.path.name)
+        return UmlMachines(state, topology, consoles=consoles, process=process)
+
+    def attach(self, cluster: str) -> UmlMachines:
+        """Take over a kept cluster by its id, or the only one there is when `cluster` is empty."""
+        kept = [f.id for f in self.find() if f.kept]
+        if cluster and cluster not in kept:
+            raise ProviderError(f"no kept cluster {cluster}: there are {', '.join(kept) or 'none'}")
+        if not cluster and len(kept) != 1:
+            raise ProviderError(
+                f"{len(kept)} kept clusters on this host ({', '.join(kept) or 'none'}):"
+                " run once with --swarmlab-keep, or name one"
+            )
+        state = next(s for s in State.all() if s.path.name == (cluster or kept[0]))
+        return UmlMachines(
+            state, state.label()["topology"], consoles=state.path / "consoles", process=None
+        )
+
+    def find(self) -> list[Found]:
+        """This user's clusters on this host."""
+        found = []
+        for state in State.all():
+            alive, kept = state.alive(), False
+            if alive:
+                with contextlib.suppress(ProviderError):
+                    kept = bool(Gate(state.gate).ask("status")["kept"])
+            try:
+                label = state.label()
+            except (OSError, KeyError, ValueError):
+                label = {"topology": Topology("unknown", ()), "started_at": ""}
+            found.append(
+                Found(state.path.name, kept, alive, label["topology"], label["started_at"])
+            )
+        return found
+
+    def reap(self) -> list[str]:
+        """Remove the state of clusters whose owner and keeper are both dead."""
+        dead = [state for state in State.all() if not state.alive()]
+        for state in dead:
+            state.remove()
+        return [state.path.name for state in dead]
+
+
+def preflight(topology: Topology) -> None:
+    """Raise HostError, before anything is created, if this host can't carry the topology."""
+    for command, package in COMMANDS.items():
+        if shutil.which(command) is None:
+            raise HostError(
+                f"the command {command} is missing: install {package} (`make setup` does it)"
+            )
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        raise HostError("/dev/net/tun can't be opened: load the tun module (`modprobe tun`)")
+    available = memory_available_mib()
+    if topology.memory_mib > available:
+        raise HostError(
+            f"{len(topology.nodes)} nodes may use {topology.memory_mib} MiB together and this"
+            f" machine has {available} MiB free: ask for fewer nodes, or give each less with"
+            " --swarmlab-memory"
+        )
+
+
+def memory_available_mib() -> int:
+    """What the kernel says can be used without swapping, MiB."""
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) // 1024
+    raise HostError("/proc/meminfo doesn't say how much memory is available")
+
+
+def namespaces() -> list[str]:
+    """The command that puts a process in namespaces of its own; a user namespace unless root."""
+    argv = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    return argv if os.geteuid() == 0 else [*argv, "--user", "--map-root-user"]
+
+
+def _plan(state: State, topology: Topology, disk: NodeDisk, consoles: Path) -> str:
+    import json
+
+    return json.dumps(
+        {
+            "state": str(state.path),
+            "base": str(disk.base),
+            "kernel": str(disk.kernel),
+            "kernel_words": list(disk.kernel_words),
+            "client": CLIENT,
+            "consoles": str(consoles),
+            "nodes": [
+                {
+                    "name": node.name,
+                    "address": node.address,
+                    "memory_mib": node.memory_mib,
+                    "seed": str(state.seed(node.name)),
+                }
+                for node in topology.nodes
+            ],
+        }
+    )
+
+
+def _start_keeper(plan: Path, lock: int, consoles: Path) -> subprocess.Popen[str]:
+    log = consoles / "keeper.log"
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [*namespaces(), sys.executable, "-I", keeper.__file__, str(plan)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            pass_fds=(lock,),
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    if process.stdout.readline().strip() != "ready":
+        process.kill()
+        process.wait()
+        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise HostError(
+            "the cluster's namespaces or network can't be made here:"
+            f" {said[-1] if said else 'no word why'}."
+            + ("" if os.geteuid() == 0 else " Run as root, or allow user namespaces.")
+        )
+    return process
+
+
+def _ping(engine: Path) -> str:
+    """The first line that an engine answers to a ping; OSError when it doesn't."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(str(engine))
+        connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
+        answer = connection.recv(64).partition(b"\r\n")[0].decode("ascii", "replace")
+    if " 200 " not in answer:
+        raise OSError(f"the engine answered {answer or 'nothing'!r}")
+    return answer

@@ -1,0 +1,179 @@
+"""What a cluster keeps on this host: one directory, found again by name, held by a lock.
+
+The lock on it is inherited by the keeper. Whoever can take it knows that neither
+owner nor keeper is alive, and may remove the directory.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+import secrets
+import shutil
+import stat
+import subprocess
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pytest_swarmlab.errors import HostError
+from pytest_swarmlab.model import Membership, NodeSpec, Topology
+
+
+def state_root() -> Path:
+    """Directory of this user's clusters.
+
+    Short, because Unix sockets lie in it (108 bytes at most), and on a disk,
+    because the nodes' copy-on-write disks do. Raises HostError when it is
+    somebody else's or open to others.
+    """
+    root = Path(f"/var/tmp/swarmlab-{os.getuid()}")  # noqa: S108 - checked right below
+    try:
+        root.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise HostError(f"{root} can't be created ({error.strerror}): clusters live there") from error
+    seen = root.lstat()
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
+        raise HostError(f"{root} is not a directory of yours alone: remove it, or chmod it to 0700")
+    return root
+
+
+class State:
+    """The directory of one cluster: keys, SSH configuration, sockets, disks, label."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls) -> tuple[State, int]:
+        """A new, locked directory; returns it and the lock's file descriptor."""
+        path = state_root() / secrets.token_hex(4)
+        path.mkdir(mode=0o700)
+        lock = os.open(path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return cls(path), lock
+
+    @classmethod
+    def all(cls) -> Iterator[State]:
+        """Every cluster directory of this user, alive or not."""
+        for path in sorted(state_root().iterdir()):
+            if path.is_dir():
+                yield cls(path)
+
+    def alive(self) -> bool:
+        """Whether an owner or a keeper still holds the lock."""
+        try:
+            lock = os.open(self.path / "lock", os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
+    def remove(self) -> None:
+        """Delete the directory; nothing when it is gone already."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def ssh_config(self) -> Path:
+        """OpenSSH configuration with every node as a host."""
+        return self.path / "ssh_config"
+
+    @property
+    def gate(self) -> Path:
+        """The keeper's socket."""
+        return self.path / "gate"
+
+    def write_label(self, topology: Topology, started_at: str) -> None:
+        """Note what this cluster is, for whoever finds it."""
+        label = {"started_at": started_at, "topology": asdict(topology)}
+        (self.path / "label.json").write_text(json.dumps(label), encoding="utf-8")
+
+    def label(self) -> dict[str, Any]:
+        """The note, with `topology` as a Topology; KeyError or OSError when there is none yet."""
+        label: dict[str, Any] = json.loads((self.path / "label.json").read_text(encoding="utf-8"))
+        seen = label["topology"]
+        nodes = tuple(
+            NodeSpec(n["name"], n["address"], Membership(n["membership"]), n["memory_mib"])
+            for n in seen["nodes"]
+        )
+        return {**label, "topology": Topology(seen["name"], nodes)}
+
+    def write_access(self, topology: Topology) -> None:
+        """Make the cluster's own keys, pin every node's host key, write each node's seed."""
+        client = self._key("key")
+        hosts = "127.0.0.1 localhost\n" + "".join(f"{n.address} {n.name}\n" for n in topology.nodes)
+        known = []
+        for node in topology.nodes:
+            public = self._key(f"{node.name}.hostkey")
+            known.append(f"{node.name} {public}")
+            private = (self.path / f"{node.name}.hostkey").read_text(encoding="utf-8")
+            files = {
+                "etc/hostname": (f"{node.name}\n", 0o644),
+                "etc/hosts": (hosts, 0o644),
+                "etc/machine-id": (f"{secrets.token_hex(16)}\n", 0o444),
+                "etc/swarmlab/node": (f"NAME={node.name}\nADDRESS={node.address}/24\n", 0o644),
+                "etc/ssh/ssh_host_ed25519_key": (private, 0o600),
+                "etc/ssh/ssh_host_ed25519_key.pub": (public, 0o644),
+                "root/.ssh/authorized_keys": (client, 0o600),
+            }
+            write_seed(self.seed(node.name), files)
+        (self.path / "known_hosts").write_text("".join(known), encoding="utf-8")
+        self.ssh_config.write_text(self._ssh_config(topology), encoding="utf-8")
+
+    def seed(self, node: str) -> Path:
+        """The tar that a node unpacks over its root at boot."""
+        return self.path / f"{node}.seed"
+
+    def _key(self, name: str) -> str:
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "swarmlab", "-f", name]
+        subprocess.run(argv, cwd=self.path, check=True, capture_output=True)
+        return (self.path / f"{name}.pub").read_text(encoding="utf-8")
+
+    def _ssh_config(self, topology: Topology) -> str:
+        hosts = "".join(
+            f"Host {n.name}\n  HostName {n.address}\n  HostKeyAlias {n.name}\n"
+            for n in topology.nodes
+        )
+        # Only through the keeper's connections: without a ProxyCommand of its own, ssh
+        # would look for the lab's addresses outside the cluster's network namespace.
+        return f"""{hosts}Host *
+  User root
+  IdentityFile {self.path}/key
+  IdentitiesOnly yes
+  IdentityAgent none
+  BatchMode yes
+  StrictHostKeyChecking yes
+  UserKnownHostsFile {self.path}/known_hosts
+  GlobalKnownHostsFile /dev/null
+  ControlMaster no
+  ControlPath {self.path}/%n.ssh
+  ConnectTimeout 10
+  ServerAliveInterval 5
+  ServerAliveCountMax 6
+  StreamLocalBindUnlink yes
+  LogLevel ERROR
+  ProxyCommand sh -c 'echo "%n has no SSH connection now: it is off, cut off or starting" >&2; exit 1'
+"""
+
+
+def write_seed(path: Path, files: Mapping[str, tuple[str, int]]) -> None:
+    """Write a tar of text files (path → text and mode), all owned by root."""
+    with tarfile.open(path, "w") as seed:
+        for directory, mode in (("root", 0o700), ("root/.ssh", 0o700)):
+            entry = tarfile.TarInfo(directory)
+            entry.type, entry.mode = tarfile.DIRTYPE, mode
+            seed.addfile(entry)
+        for name, (text, mode) in files.items():
+            content = text.encode()
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), mode
+            seed.addfile(entry, io.BytesIO(content))

@@ -1,0 +1,235 @@
+"""One run: its directory, its record, its provider, and the cluster that serves its tests."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_swarmlab import lifecycle
+from pytest_swarmlab.conditions import NodesReady, brief, engine_errors
+from pytest_swarmlab.config import LabConfig
+from pytest_swarmlab.errors import HostError, SwarmlabError
+from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.grading import Exercise
+from pytest_swarmlab.model import Membership, Topology
+from pytest_swarmlab.waits import Waiter
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.cluster import Swarm
+    from pytest_swarmlab.providers.base import Provider
+
+CORES_PER_RUN = 2
+"""What one cluster under test needs: with less, elections take place because a core was busy."""
+
+BASELINE_S = 60.0
+"""How long a used cluster may take to be ready again before the next test, seconds."""
+
+
+class Run:
+    """Everything between the first swarm test of a pytest session and its end."""
+
+    def __init__(self, config: LabConfig, *, version: str) -> None:
+        """Create the run's directory and begin its record. Raises HostError when it can't."""
+        self.config = config
+        now = datetime.now(UTC)
+        self.id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self.directory = config.reports / self.id
+        try:
+            self.directory.mkdir(parents=True)
+            self.recorder = Recorder(self.directory / "events.jsonl")
+        except OSError as error:
+            raise HostError(
+                f"reports can't be written to {config.reports} ({error.strerror}):"
+                " name another directory with --swarmlab-reports"
+            ) from error
+        self.exercises: list[Exercise] = []
+        self.recorder.record(
+            "run.started",
+            run_id=self.id,
+            started_at=now.isoformat(timespec="seconds"),
+            provider=config.provider,
+            version=version,
+            command=sys.argv,
+        )
+        self.wait = Waiter(listener=self._waited)
+        self.collect: Callable[[Swarm, Path], Any] = lambda swarm, directory: None
+        self._swarm: Swarm | None = None
+        self._clusters = 0
+        self._slot: int | None = None
+
+    def select(self, exercises: Iterable[Exercise]) -> None:
+        """Note which exercises this run is to judge, with all their checks, before anything happens."""
+        for exercise in exercises:
+            if exercise in self.exercises:
+                continue
+            self.exercises.append(exercise)
+            self.recorder.record(
+                "exercise.selected",
+                id=exercise.id,
+                title=exercise.title,
+                module=exercise.module,
+                checks=[
+                    {
+                        "id": c.id,
+                        "phase": c.phase,
+                        "title": c.title,
+                        "expected": c.expected,
+                        "hint": c.hint,
+                    }
+                    for c in exercise.checks
+                ],
+            )
+
+    def swarm(self, topology: Topology, make_provider: Callable[[], Provider]) -> Swarm:
+        """A cluster of that topology in its starting state: the one at hand if it is, else a new one.
+
+        Raises HostError or ProviderError when there can be none.
+        """
+        if self._swarm and (why := self._unfit(self._swarm, topology)):
+            self.recorder.record("notice", message=f"a new cluster is needed: {why}")
+            self.end_cluster()
+        if not self._swarm:
+            self._take_slot()
+            provider = make_provider()
+            if self.config.reuse is not None:
+                self._swarm = self._reused(provider, topology)
+            else:
+                provider.reap()
+                self._clusters += 1
+                self._swarm = lifecycle.provision(
+                    provider,
+                    topology,
+                    recorder=self.recorder,
+                    consoles=self.logs(),
+                )
+        return self._swarm
+
+    def logs(self) -> Path:
+        """Where consoles and engine logs of the present cluster go."""
+        return self.directory / "nodes" / f"cluster{self._clusters}"
+
+    def end_cluster(self) -> None:
+        """Collect the cluster's logs, then remove it (or leave it, when it is to be kept)."""
+        swarm, self._swarm = self._swarm, None
+        if swarm is None:
+            return
+        try:
+            with lifecycle.stage(self.recorder, "collecting logs"):
+                self.collect(swarm, self.logs())
+                for node, why in collectors.fetch_logs(swarm, self.logs()).items():
+                    self.recorder.record("notice", message=f"no engine log of {node}: {why}")
+        finally:
+            if self.config.keep or self.config.reuse is not None:
+                swarm.machines.keep()
+                self.recorder.record("cluster.kept", **reach(swarm))
+            else:
+                with lifecycle.stage(self.recorder, "removing the cluster"):
+                    swarm.machines.stop()
+
+    def finish(self, exit_status: int) -> None:
+        """End the cluster and the record."""
+        try:
+            self.end_cluster()
+        except (SwarmlabError, OSError) as error:
+            self.recorder.record("error", where="clean-up", message=str(error), infrastructure=True)
+        finally:
+            if self._slot is not None:
+                os.close(self._slot)
+            finished = datetime.now(UTC).isoformat(timespec="seconds")
+            self.recorder.record("run.finished", finished_at=finished, exit_status=exit_status)
+
+    def _reused(self, provider: Provider, topology: Topology) -> Swarm:
+        from pytest_swarmlab.cluster import Swarm
+
+        machines = provider.attach(self.config.reuse or "")
+        swarm = Swarm(machines, self.recorder)
+        if why := self._unfit(swarm, topology):
+            raise HostError(
+                f"the kept cluster {machines.id} can't serve this test: {why}."
+                " Run without --swarmlab-reuse, or remove it with `swarmlab gc --kept`"
+            )
+        collectors.describe(swarm, provider, seconds=0)
+        return swarm
+
+    def _unfit(self, swarm: Swarm, topology: Topology) -> str | None:
+        """Why that cluster, as it is now, is not that topology's starting state; None if it is."""
+        wanted = {n.name: n.membership for n in topology.nodes}
+        if {n.name for n in swarm.nodes} != set(wanted):
+            return f"it has {len(swarm.nodes)} machines, {topology.name} has {len(wanted)}"
+        try:
+            rows = Waiter()(NodesReady(swarm), within=BASELINE_S)
+            services = swarm.leader().engine.api.services()
+        except (SwarmlabError, *engine_errors()) as error:
+            return brief(error)
+        seen = {row["name"]: row["role"] for row in rows}
+        if len(seen) != len(rows):
+            return "a node is listed twice"
+        for name, membership in wanted.items():
+            expected = None if membership is Membership.OUTSIDE else str(membership)
+            if seen.get(name) != expected:
+                return f"{name} is {seen.get(name, 'outside')}, not {membership}"
+        if services:
+            return f"it still runs {', '.join(s['Spec']['Name'] for s in services)}"
+        return None
+
+    def _take_slot(self) -> None:
+        """One run for each two cores at a time; the kernel frees the place of a killed one."""
+        if self._slot is not None:
+            return
+        slots = self.config.cache / "slots"
+        try:
+            slots.mkdir(parents=True, exist_ok=True)
+            for number in range(max(1, (os.cpu_count() or 1) // CORES_PER_RUN)):
+                slot = os.open(slots / str(number), os.O_CREAT | os.O_RDWR, 0o600)
+                try:
+                    fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    os.close(slot)
+                    continue
+                os.truncate(slot, 0)
+                os.write(slot, f"{os.getpid()}".encode())
+                self._slot = slot
+                return
+            holder = (slots / "0").read_text(encoding="ascii")
+        except OSError as error:
+            raise HostError(
+                f"the cache {self.config.cache} can't be written ({error.strerror}):"
+                " make it writable, or name another with --swarmlab-cache"
+            ) from error
+        raise HostError(
+            f"another run (process {holder}) already tests a cluster on these"
+            f" {os.cpu_count()} cores, and two at once would falsify each other's times:"
+            " wait for it, or end it"
+        )
+
+    def _waited(
+        self, condition: str, node: str | None, outcome: str, elapsed: float, last: str
+    ) -> None:
+        self.recorder.record(
+            "wait",
+            condition=condition,
+            node=node,
+            outcome=outcome,
+            elapsed=round(elapsed, 3),
+            last=last,
+        )
+
+
+def reach(swarm: Swarm) -> dict[str, Any]:
+    """How to get at a kept cluster."""
+    first = swarm.nodes[0]
+    return {
+        "cluster": swarm.machines.id,
+        "ssh": f"ssh -F {swarm.machines.ssh_config} {first.name}",
+        "engine": f"DOCKER_HOST=unix://{swarm.machines.engine_socket(first.name)}",
+        "nodes": [node.name for node in swarm.nodes],
+    }
+
+

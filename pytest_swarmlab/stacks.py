@@ -1,0 +1,107 @@
+"""Deploys what lies in stacks/ and takes it away again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pytest_swarmlab.cluster import Swarm
+from pytest_swarmlab.conditions import Converged, brief, engine_errors
+from pytest_swarmlab.errors import ConfigError, ProviderError
+from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
+
+GONE_S = 60.0
+"""Longest a removed stack's tasks and networks may take to go."""
+
+STACK_LABEL = "com.docker.stack.namespace"
+
+
+class Service:
+    """One service of the swarm, by its full name."""
+
+    def __init__(self, swarm: Swarm, name: str) -> None:
+        self.swarm = swarm
+        self.name = name
+
+    def converged(self, *, replicas: int) -> Converged:
+        """Condition: that many tasks run on nodes that are not down."""
+        return self.swarm.converged(self.name, replicas=replicas)
+
+
+class Stack:
+    """A deployed stack."""
+
+    def __init__(self, swarm: Swarm, name: str) -> None:
+        self.swarm = swarm
+        self.name = name
+
+    def service(self, name: str) -> Service:
+        """One of its services, by the name it has in the stack file."""
+        return Service(self.swarm, f"{self.name}_{name}")
+
+
+class Stacks:
+    """The `stack` fixture: deploys stack files and removes them at the end."""
+
+    def __init__(self, swarm: Swarm, directory: Path) -> None:
+        """`directory`: where stack files are looked for."""
+        self._swarm = swarm
+        self._directory = directory
+        self._deployed: list[str] = []
+
+    def deploy(self, file: str, *, name: str | None = None) -> Stack:
+        """`docker stack deploy` of that file on the leader; returns before it has converged.
+
+        `name`: the stack's name, by default the file's without its ending.
+        Raises ConfigError when there is no such file, CommandError with the
+        engine's own words when it refuses it; nothing stays deployed then.
+        """
+        path = self._directory / file
+        if not path.is_file():
+            raise ConfigError(f"no stack file {path}: there are {self._listing()}")
+        name = name or path.stem
+        leader = self._swarm.leader()
+        remote = f"/root/{name}.yml"
+        leader.put(path.read_bytes(), remote)
+        self._deployed.append(name)
+        # The images are on the nodes already: no registry is asked for digests.
+        leader.run("docker", "stack", "deploy", "--resolve-image", "never", "-c", remote, name)
+        return Stack(self._swarm, name)
+
+    def remove(self, name: str) -> None:
+        """`docker stack rm`, and wait until nothing of it is left."""
+        leader = self._swarm.leader()
+        leader.run("docker", "stack", "rm", name)
+        Waiter()(_Gone(self._swarm, {"label": f"{STACK_LABEL}={name}"}, name), within=GONE_S)
+
+    def remove_all(self) -> None:
+        """Remove everything that was deployed, the latest first."""
+        while self._deployed:
+            self.remove(self._deployed.pop())
+
+    def _listing(self) -> str:
+        return ", ".join(sorted(p.name for p in self._directory.glob("*.yml"))) or "none"
+
+
+class _Gone:
+    """No task, service or network with that filter is left."""
+
+    node = None
+
+    def __init__(self, swarm: Swarm, filters: dict[str, Any], name: str) -> None:
+        self._swarm = swarm
+        self._filters = filters
+        self.name = f"nothing is left of {name}"
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        try:
+            api = self._swarm.leader().engine.api
+            left = {
+                "services": len(api.services(self._filters)),
+                "tasks": len(api.tasks(self._filters)),
+                "networks": len(api.networks(filters=self._filters)),
+            }
+        except (ProviderError, *engine_errors()) as error:
+            return pending(brief(error))
+        seen = ", ".join(f"{count} {what}" for what, count in left.items())
+        return pending(seen) if any(left.values()) else done(None, seen)

@@ -1,0 +1,132 @@
+"""The one place that waits: until a condition is met, can't be met any more, or time is up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import tenacity
+
+from pytest_swarmlab.errors import NotConverged
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Done(Generic[T_co]):
+    """The condition is met; `value` is what it found."""
+
+    value: T_co
+    seen: str = ""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Not yet: `seen` says what was seen instead."""
+
+    seen: str
+
+
+@dataclass(frozen=True)
+class Fatal:
+    """Never: `seen` says why waiting longer is useless."""
+
+    seen: str
+
+
+Outcome = Done[T] | Pending | Fatal
+
+
+def done(value: T, seen: str = "") -> Done[T]:
+    """The condition is met."""
+    return Done(value, seen)
+
+
+def pending(seen: str) -> Pending:
+    """The condition is not met yet."""
+    return Pending(seen)
+
+
+def fatal(seen: str) -> Fatal:
+    """The condition can't be met any more."""
+    return Fatal(seen)
+
+
+class Condition(Protocol[T_co]):
+    """Something to wait for: looked at again and again, each look returning at once.
+
+    `name` says it in words ("five tasks run"), `node` where it is looked at, if anywhere.
+    """
+
+    @property
+    def name(self) -> str:
+        """In words."""
+
+    @property
+    def node(self) -> str | None:
+        """Where it is looked at."""
+
+    def __call__(self) -> Done[T_co] | Pending | Fatal:
+        """Look once."""
+
+
+Listener = Callable[[str, str | None, str, float, str], None]
+"""Hears of every wait's end: condition, node, outcome ("done", "timeout", "fatal"), elapsed s, last."""
+
+
+class Waiter:
+    """Waits on conditions. Clock and sleep are injected, so that tests need no time."""
+
+    def __init__(
+        self,
+        *,
+        every: float = 0.5,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        listener: Listener | None = None,
+    ) -> None:
+        """`every`: seconds between two looks."""
+        self._every = every
+        self._clock = clock
+        self._sleep = sleep
+        self._listener = listener
+
+    def __call__(self, condition: Condition[T], *, within: float) -> T:
+        """Return what the condition found, once it is met.
+
+        `within`: seconds. Raises NotConverged with condition, node, elapsed time
+        and the last state seen.
+        """
+        began = self._clock()
+        last = "nothing yet"
+
+        def over(_: tenacity.RetryCallState) -> bool:
+            return self._clock() - began >= within
+
+        def look() -> Done[T] | Pending | Fatal:
+            nonlocal last
+            outcome = condition()
+            last = outcome.seen or last
+            return outcome
+
+        waiting = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda outcome: isinstance(outcome, Pending)),
+            stop=over,
+            wait=tenacity.wait_fixed(self._every),
+            sleep=self._sleep,
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        outcome: Any = waiting(look)
+        elapsed = self._clock() - began
+        how = {Done: "done", Pending: "timeout", Fatal: "fatal"}[type(outcome)]
+        if self._listener:
+            self._listener(condition.name, condition.node, how, elapsed, last)
+        if isinstance(outcome, Done):
+            value: T = outcome.value
+            return value
+        raise NotConverged(
+            condition.name, node=condition.node, elapsed=elapsed, last=last, fatal=how == "fatal"
+        )

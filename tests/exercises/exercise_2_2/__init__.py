@@ -1,0 +1,1 @@
+"""Exercice 2.2 - Test de Failover Manager."""

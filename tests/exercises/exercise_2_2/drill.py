@@ -1,0 +1,105 @@
+"""What is done to the leader, and what is waited for while clients go on asking."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.faults import Fault, Faults
+from pytest_swarmlab.probe import Traffic
+from pytest_swarmlab.waits import Waiter
+from tests.exercises.exercise_2_2.perform import PORT, REPLICAS, SERVICE, test_ha
+
+Observe = Callable[..., AbstractContextManager[Any]]
+Probe = Callable[..., Traffic]
+
+HOW: dict[str, Callable[[Faults, Node], Fault]] = {
+    "graceful-stop": Faults.stop_engine,
+    "kill-9": Faults.kill_engine,
+    "power-off": Faults.power_off,
+}
+"""Phase → what happens to the leader."""
+
+ELECTION_S = 45
+DOWN_S = 90
+RESTORED_S = 90
+BACK_S = 120
+WARM_REQUESTS = 40
+
+
+def lose_the_leader(
+    swarm: Swarm,
+    how: str,
+    *,
+    faults: Faults,
+    wait: Waiter,
+    probe: Probe,
+    observe: Observe,
+    evidence: Evidence,
+) -> None:
+    """Break the leader under load, watch the others take over, mend it, watch it come back."""
+    with test_ha(swarm) as service:
+        wait(service.converged(replicas=REPLICAS), within=RESTORED_S)
+        old = swarm.leader()
+        survivors = others(swarm.managers(), old)
+        evidence.listing(old, f"Before: {old} leads")
+        with (
+            observe(survivors, service=SERVICE),
+            probe(via=swarm.nodes_except(old), port=PORT) as traffic,
+        ):
+            wait(Warm(traffic), within=30)
+            with HOW[how](faults, old):
+                new = wait(swarm.has_leader(other_than=old), within=ELECTION_S)
+                evidence.listing(new, f"{old} is lost, {new} leads")
+                wait(swarm.node_is(old, state="down"), within=DOWN_S)
+                wait(service.converged(replicas=REPLICAS), within=RESTORED_S)
+                evidence.listing(new, f"{old} is down, the replicas run elsewhere")
+            wait(swarm.node_is(old, state="ready", reachability="reachable"), within=BACK_S)
+        evidence.listing(old, f"{old} is back, {new} still leads")
+
+
+def demote_the_leader(
+    swarm: Swarm,
+    *,
+    faults: Faults,
+    wait: Waiter,
+    probe: Probe,
+    observe: Observe,
+    evidence: Evidence,
+) -> None:
+    """The contrast: a leader that is demoted hands over its office before it goes."""
+    with test_ha(swarm) as service:
+        wait(service.converged(replicas=REPLICAS), within=RESTORED_S)
+        old = swarm.leader()
+        survivors = others(swarm.managers(), old)
+        with observe(survivors, service=SERVICE), probe(via=swarm.nodes, port=PORT) as traffic:
+            wait(Warm(traffic), within=30)
+            with faults.demote(old, via=survivors[0]):
+                new = wait(swarm.has_leader(other_than=old), within=ELECTION_S)
+                evidence.listing(new, f"{old} was demoted, {new} leads")
+                wait(swarm.node_is(old, role="worker", reachability=""), within=BACK_S)
+        wait(swarm.node_is(old, role="manager", reachability="reachable"), within=BACK_S)
+
+
+def others(nodes: Sequence[Node], left_out: Node) -> list[Node]:
+    """Those nodes without that one."""
+    return [node for node in nodes if node is not left_out]
+
+
+class Warm:
+    """The probe has asked long enough to show how the service answers undisturbed."""
+
+    name = "the probe is under way"
+    node = None
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+
+    def __call__(self) -> Any:
+        """Look once."""
+        from pytest_swarmlab.waits import done, pending
+
+        asked = self._traffic.asked
+        seen = f"{asked} of {WARM_REQUESTS} requests"
+        return done(asked, seen) if asked >= WARM_REQUESTS else pending(seen)

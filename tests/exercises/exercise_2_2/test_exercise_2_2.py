@@ -1,0 +1,44 @@
+"""Exercice 2.2: the leader is lost in three ways, and once demoted."""
+
+import pytest
+
+from pytest_swarmlab.cluster import Swarm
+from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.waits import Waiter
+from tests.exercises.exercise_2_2 import drill
+from tests.exercises.exercise_2_2.verify import exercise
+
+pytestmark = [pytest.mark.exercise_2_2, pytest.mark.exercise(exercise)]
+
+
+@pytest.mark.parametrize("how", drill.HOW)
+def test_service_survives_leader_loss(
+    how: str,
+    swarm: Swarm,
+    faults: Faults,
+    wait: Waiter,
+    probe: drill.Probe,
+    observe: drill.Observe,
+    evidence: Evidence,
+) -> None:
+    """Losing the Raft leader elects another and keeps the service up."""
+    with evidence.judged(exercise, how):
+        drill.lose_the_leader(
+            swarm, how, faults=faults, wait=wait, probe=probe, observe=observe, evidence=evidence
+        )
+
+
+def test_demotion_hands_leadership_over(
+    swarm: Swarm,
+    faults: Faults,
+    wait: Waiter,
+    probe: drill.Probe,
+    observe: drill.Observe,
+    evidence: Evidence,
+) -> None:
+    """Only a demotion transfers leadership; a stop, however graceful, is a failure to Raft."""
+    with evidence.judged(exercise, "demotion"):
+        drill.demote_the_leader(
+            swarm, faults=faults, wait=wait, probe=probe, observe=observe, evidence=evidence
+        )

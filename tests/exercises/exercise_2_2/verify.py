@@ -1,0 +1,245 @@
+"""What must be true of a leader's loss, judged on the record alone.
+
+Bounds are swarmkit's own (tick 1 s, election timeout 10 to 19 ticks, node heartbeat 5 s × 3,
+doubled after a change of leader), as collected in the lab's facts and seen on the embedded cluster.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from pytest_swarmlab import Exercise, failed, passed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Judgement
+
+SERVICE = "test-ha"
+REPLICAS = 5
+FAILURES = ("graceful-stop", "kill-9", "power-off")
+DEMOTION = ("demotion",)
+
+exercise = Exercise("2.2", "Test de failover manager", module=__name__)
+
+EARLIEST_ELECTION_S, LATEST_ELECTION_S, LATEST_SECOND_ROUND_S = 5.0, 30.0, 45.0
+DOWN_AFTER_ELECTION_S = 45.0
+RESTORED_S = 90.0
+HANDOVER_S = 5.0
+COARSEST_S = 1.0
+LONGEST_SILENCE_S = 5.0
+SETTLING_S = 30.0
+LEAST_RATE = 10.0
+
+
+@exercise.check(
+    "sampled",
+    phases=FAILURES + DEMOTION,
+    title="The surviving managers were asked all along",
+    expected="a question every 200 ms, and never more than 1 s without one",
+    hint="The machine was too busy to measure: end what else runs on it and run again.",
+)
+def sampled(record: Record) -> Judgement:
+    """Times are only as good as the sampling."""
+    asked = sorted({sample.asked for sample in readings.node_samples(record)})
+    if len(asked) < 2:
+        return unknown("the managers were not sampled")
+    gaps = sorted(b - a for a, b in pairwise(asked))
+    seen = (
+        f"{len(asked)} questions, {gaps[len(gaps) // 2] * 1000:.0f} ms apart in the median,"
+        f" {gaps[-1]:.2f} s at most"
+    )
+    return passed(seen) if gaps[-1] <= COARSEST_S else unknown(seen)
+
+
+@exercise.check(
+    "leader-elected",
+    phases=FAILURES,
+    title="The survivors elect another leader",
+    expected="5 to 30 s after the failure; up to 45 s when the first vote was split",
+    hint="Look for `became candidate` in the survivors' engine logs; are both reachable on 2377?",
+)
+def leader_elected(record: Record) -> Judgement:
+    """The election timeout is 10 to 19 s, and the two survivors can tie once."""
+    seconds = readings.leader_elected_s(record)
+    if seconds is None:
+        return failed("no other leader was seen")
+    change = readings.leader_changes(record)[-1]
+    seen = f"{change.name} leads {seconds:.1f} s after the failure"
+    if EARLIEST_ELECTION_S <= seconds <= LATEST_ELECTION_S:
+        return passed(seen)
+    if LATEST_ELECTION_S < seconds <= LATEST_SECOND_ROUND_S and (rounds := campaigns(record)) > 1:
+        return passed(f"{seen}, in {rounds} rounds of votes")
+    return failed(seen)
+
+
+def campaigns(record: Record) -> int:
+    """How many terms were campaigned for after the failure, by the survivors' own logs."""
+    return len({event.data.get("term") for event in record.of("raft", what="candidate")})
+
+
+@exercise.check(
+    "old-leader-unreachable",
+    phases=FAILURES,
+    title="The old leader is seen as unreachable",
+    expected="as soon as there is a leader to ask, 5 s later at most",
+    hint="`docker node ls` on a survivor: MANAGER STATUS of the lost node.",
+)
+def old_leader_unreachable(record: Record) -> Judgement:
+    """Reachability is the new leader's own view of its peers."""
+    seconds, elected = readings.leader_unreachable_s(record), readings.leader_elected_s(record)
+    if seconds is None or elected is None:
+        return failed("it was never shown as unreachable")
+    seen = f"unreachable {seconds:.1f} s after the failure, {seconds - elected:.1f} s after the election"
+    return passed(seen) if seconds - elected <= HANDOVER_S else failed(seen)
+
+
+@exercise.check(
+    "node-down",
+    phases=FAILURES,
+    title="The lost node is declared down",
+    expected="within 45 s of the election: three missed heartbeats, doubled after a new leader",
+    hint="`docker node ls` on a survivor: STATUS of the lost node.",
+)
+def node_down(record: Record) -> Judgement:
+    """First `unknown`, because leadership changed, then `down`."""
+    seconds, elected = readings.node_down_s(record), readings.leader_elected_s(record)
+    if seconds is None or elected is None:
+        return failed("it was never shown as down")
+    seen = f"down {seconds:.1f} s after the failure, {seconds - elected:.1f} s after the election"
+    return passed(seen) if seconds - elected <= DOWN_AFTER_ELECTION_S else failed(seen)
+
+
+@exercise.check(
+    "replicas-restored",
+    phases=FAILURES,
+    title="Five replicas run again on the surviving nodes",
+    expected="within 90 s of the failure",
+    hint="`docker service ps test-ha`: are there nodes with room for the lost task?",
+)
+def replicas_restored(record: Record) -> Judgement:
+    """Only tasks on other nodes than the lost one count."""
+    seconds = readings.replicas_restored_s(record, REPLICAS, SERVICE)
+    if seconds is None:
+        return failed("five running tasks were not seen again")
+    seen = f"5 of 5 after {seconds:.1f} s"
+    return passed(seen) if seconds <= RESTORED_S else failed(seen)
+
+
+@exercise.check(
+    "service-answers",
+    phases=FAILURES + DEMOTION,
+    title="The service goes on answering through every surviving node",
+    expected="through no node more than 5 s without a good answer, at 10 requests a second or more",
+    hint="Which node has the gap? A dead replica stays in its load balancer until gossip removes it.",
+)
+def service_answers(record: Record) -> Judgement:
+    """The longest gap is looked for through each node by itself."""
+    asked = readings.requests(record)
+    if len(asked) < 2:
+        return unknown("nobody asked")
+    rate = (len(asked) - 1) / (asked[-1].sent - asked[0].sent)
+    if rate < LEAST_RATE:
+        return unknown(f"only {rate:.1f} requests a second were sent")
+    gaps = readings.longest_gap_by_node(record)
+    node, gap = max(gaps.items(), key=lambda item: item[1].seconds)
+    errors = readings.request_errors(record)
+    seen = (
+        f"{len(asked)} requests at {rate:.0f} a second, {len(errors)} errors,"
+        f" longest gap {gap.seconds:.2f} s through {node}"
+    )
+    return passed(seen) if gap.seconds <= LONGEST_SILENCE_S else failed(seen)
+
+
+@exercise.check(
+    "no-loss-once-settled",
+    phases=FAILURES,
+    title="No request to the surviving replicas is lost",
+    expected="errors only while the lost replica is still in the load balancers, none afterwards",
+    hint="Errors that go on mean that the load balancers keep an address of the lost node.",
+)
+def no_loss_once_settled(record: Record) -> Judgement:
+    """Before the failure nothing may fail; after gossip took the dead replica out, nothing either."""
+    began = readings.fault_at(record)
+    errors = readings.request_errors(record)
+    if began is None or not readings.requests(record):
+        return unknown("no failure under load was recorded")
+    before = [r for r in errors if r.over < began]
+    late = [r for r in errors if r.sent > began + SETTLING_S]
+    span = max((r.sent for r in errors), default=began) - began
+    seen = (
+        f"{len(errors)} errors, the last {span:.1f} s after the failure"
+        if errors
+        else "not one request failed"
+    )
+    return failed(seen) if before or late else passed(seen)
+
+
+@exercise.check(
+    "old-leader-follows",
+    phases=FAILURES,
+    title="The old leader comes back and does not take leadership back",
+    expected="ready and reachable again, the elected leader still leads",
+    hint="`docker node ls` after the restart; has an election taken place in between?",
+)
+def old_leader_follows(record: Record) -> Judgement:
+    """Raft has no preference for a former leader."""
+    fault = readings.fault(record)
+    changes = readings.leader_changes(record)
+    samples = [s for s in readings.node_samples(record) if s.error is None and s.nodes]
+    if fault is None or fault.healed is None or not samples:
+        return unknown("the old leader was not mended")
+    old = samples[-1].node(fault.nodes[0])
+    if old is None or (old.state, old.reachability) != ("ready", "reachable"):
+        return failed(f"{fault.nodes[0]} is {old.state if old else 'gone'} at the end")
+    leaders = [change.name for change in changes if change.t > fault.began]
+    if len(leaders) == 1 and samples[-1].leader == leaders[0] != fault.nodes[0]:
+        return passed(f"{fault.nodes[0]} is back as a follower, {leaders[0]} leads")
+    return failed("leaders since the failure: " + (" → ".join(leaders) or "none"))
+
+
+@exercise.check(
+    "leadership-handed-over",
+    phases=DEMOTION,
+    title="A demoted leader hands leadership over",
+    expected="another leader within 5 s, without an election timeout",
+    hint="Demotion must be asked of a manager: `docker node demote <leader>`.",
+)
+def leadership_handed_over(record: Record) -> Judgement:
+    """Only a demotion transfers leadership; a graceful stop does not."""
+    seconds = readings.leader_elected_s(record)
+    if seconds is None:
+        return failed("no other leader was seen")
+    seen = f"another leader {seconds:.1f} s after the demotion was asked for"
+    return passed(seen) if seconds <= HANDOVER_S else failed(seen)
+
+
+@exercise.check(
+    "nothing-lost",
+    phases=DEMOTION,
+    title="No request is lost during a demotion",
+    expected="0 errors: no container stops",
+    hint="Which node and which second? `request` lines of events.jsonl.",
+)
+def nothing_lost(record: Record) -> Judgement:
+    """Tasks don't move when a manager becomes a worker."""
+    asked, errors = readings.requests(record), readings.request_errors(record)
+    if not asked:
+        return unknown("nobody asked")
+    seen = f"{len(errors)} of {len(asked)} requests failed"
+    return failed(seen) if errors else passed(seen)
+
+
+@exercise.measure(phases=FAILURES)
+def failover(record: Record) -> Mapping[str, Any]:
+    """Seconds since the failure, and what clients saw."""
+    return readings.failover_measurements(record, wanted=REPLICAS, service=SERVICE)
+
+
+@exercise.measure(phases=DEMOTION)
+def handover(record: Record) -> Mapping[str, Any]:
+    """Seconds since the demotion was asked for."""
+    return {
+        "leader_elected_s": readings.leader_elected_s(record),
+        "probes": len(readings.requests(record)),
+        "probe_errors": len(readings.request_errors(record)),
+        "longest_gap_s": readings.longest_gap_s(record),
+    }
