@@ -157,6 +157,11 @@ class Swarm:
         """Nodes that say of themselves that they control the swarm."""
         return [n for n in self.nodes if self._swarm_info(n).get("ControlAvailable")]
 
+    def members(self) -> list[Node]:
+        """Nodes that the managers count as part of the swarm."""
+        names = {row["name"] for row in self.look()[1]}
+        return [node for node in self.nodes if node.name in names]
+
     def leader(self) -> Node:
         """The node that leads now, by the word of the first manager that answers.
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import pytest
 
 if TYPE_CHECKING:
     from pytest_swarmlab.cluster import Swarm
     from pytest_swarmlab.config import LabConfig
-    from pytest_swarmlab.images import BuildReport
     from pytest_swarmlab.providers.base import Provider
 
 
 @pytest.hookspec(firstresult=True)
-def pytest_swarmlab_make_provider(config: LabConfig, report: BuildReport) -> Provider | None:
+def pytest_swarmlab_make_provider(config: LabConfig, out: TextIO) -> Provider | None:
     """Make the provider that the configuration names; the first plugin that knows it answers.
 
-    `report` is where a lengthy preparation, such as building a disk, tells its progress.
+    `out` is where a lengthy preparation, such as building a disk, tells its progress.
     """
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
@@ -137,13 +138,18 @@ def _exercises(items: Iterable[pytest.Item]) -> list[Any]:
     return list(dict.fromkeys(found))
 
 
+def terminal(pytest_config: pytest.Config) -> TextIO:
+    """Where a person sees what happens, whatever pytest captures."""
+    reporter = pytest_config.pluginmanager.get_plugin("terminalreporter")
+    out: TextIO = reporter._tw._file if reporter else sys.__stderr__
+    return out
+
+
 def make_provider(pytest_config: pytest.Config) -> Provider:
     """The provider that the configuration names, from whichever plugin has it."""
-    from pytest_swarmlab.images import RichReport
-
     lab = pytest_config.stash[CONFIG]
     provider: Provider | None = pytest_config.hook.pytest_swarmlab_make_provider(
-        config=lab, report=RichReport()
+        config=lab, out=terminal(pytest_config)
     )
     if provider is None:
         raise ConfigError(f"no plugin has a provider {lab.provider!r}: use uml")
@@ -151,14 +157,14 @@ def make_provider(pytest_config: pytest.Config) -> Provider:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_swarmlab_make_provider(config: LabConfig, report: Any) -> Provider | None:
+def pytest_swarmlab_make_provider(config: LabConfig, out: TextIO) -> Provider | None:
     """The providers that come with the plugin."""
     if config.provider != "uml":
         return None
     from pytest_swarmlab.providers.uml import UmlProvider
 
     origin: Any = config.images
-    return UmlProvider(cache=config.cache, origin=origin, report=report)
+    return UmlProvider(cache=config.cache, origin=origin, out=out)
 
 
 @pytest.hookimpl(wrapper=True)

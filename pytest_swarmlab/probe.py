@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from pytest_swarmlab.cluster import Node
 from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.waits import Done, Fatal, Pending, done, pending
 
 RATE = 20.0
 """Requests a second over all nodes together: with four nodes each is asked every 200 ms."""
@@ -76,6 +77,10 @@ class Traffic:
         with self._lock:
             return list(self._failed)
 
+    def asked_at_least(self, requests: int) -> AskedAtLeast:
+        """Condition: so many requests are over."""
+        return AskedAtLeast(self, requests)
+
     def __enter__(self) -> Self:
         self._clock.start()
         return self
@@ -121,6 +126,23 @@ class Traffic:
             self._asked += 1
             if error or status is None or status >= 400:
                 self._failed.append(data)
+
+
+class AskedAtLeast:
+    """A probe has got so far; finds how far."""
+
+    node = None
+
+    def __init__(self, traffic: Traffic, requests: int) -> None:
+        self._traffic = traffic
+        self._requests = requests
+        self.name = f"the probe has asked {requests} times"
+
+    def __call__(self) -> Done[int] | Pending | Fatal:
+        """Look once."""
+        asked = self._traffic.asked
+        seen = f"{asked} requests are over"
+        return done(asked, seen) if asked >= self._requests else pending(seen)
 
 
 def reason(problem: BaseException) -> str:

@@ -80,14 +80,15 @@ class Observer:
             client.close()
 
     def _ask(self, node: Node, engine: docker.DockerClient) -> None:
-        self._record("nodes", node, lambda: {"nodes": self._swarm.node_rows(engine)})
-        if self._service:
+        answered = self._record("nodes", node, lambda: {"nodes": self._swarm.node_rows(engine)})
+        # A manager that has no leader to ask is not asked twice: the next question is due.
+        if self._service and answered:
             service = self._service
             self._record(
                 "tasks", node, lambda: {"tasks": self._swarm.task_rows(engine, service)}
             )
 
-    def _record(self, kind: str, node: Node, look: Any) -> None:
+    def _record(self, kind: str, node: Node, look: Any) -> bool:
         began = time.monotonic()
         try:
             found = look()
@@ -101,3 +102,4 @@ class Observer:
             **about,
             **found,
         )
+        return "error" not in found

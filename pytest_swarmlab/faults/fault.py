@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -27,6 +27,9 @@ class Fault(ABC):
         self._recorder = recorder
         self._broken = False
 
+    def _prepare(self) -> None:  # noqa: B027 - most faults need no preparation
+        """Do what must be done first and breaks nothing yet: it doesn't count as the fault."""
+
     @abstractmethod
     def _inject(self) -> None:
         """Break it; returns as soon as it is broken."""
@@ -38,6 +41,7 @@ class Fault(ABC):
     def inject(self) -> None:
         """Break it and record when, and how long that took."""
         self._broken = True
+        self._prepare()
         self._timed("fault.injected", self._inject)
 
     def heal(self) -> None:
@@ -46,12 +50,11 @@ class Fault(ABC):
             self._timed("fault.healed", self._heal)
             self._broken = False
 
-    def _timed(self, kind: str, act: object) -> None:
+    def _timed(self, kind: str, act: Callable[[], None]) -> None:
         names = [node.name for node in self.nodes]
         starting = {"fault.injected": "fault.injecting", "fault.healed": "fault.healing"}[kind]
         self._recorder.record(starting, fault=self.kind, nodes=names)
         began = time.monotonic()
-        assert callable(act)
         act()
         seconds = round(time.monotonic() - began, 4)
         self._recorder.record(kind, fault=self.kind, nodes=names, seconds=seconds)

@@ -39,11 +39,16 @@ class EngineKilled(Fault):
 
     kind: ClassVar[str] = "kill-engine"
 
-    def _inject(self) -> None:
+    def _prepare(self) -> None:
+        self._pids = {}
         for node in self.nodes:
             node.run("systemctl", "mask", "--runtime", "docker.service")
-            pid = node.run("systemctl", "show", "--property=MainPID", "--value", "docker.service")
-            node.run("kill", "-9", pid.stdout.strip())
+            shown = node.run("systemctl", "show", "--property=MainPID", "--value", "docker.service")
+            self._pids[node.name] = shown.stdout.strip()
+
+    def _inject(self) -> None:
+        for node in self.nodes:
+            node.run("kill", "-9", self._pids[node.name])
 
     def _heal(self) -> None:
         for node in self.nodes:

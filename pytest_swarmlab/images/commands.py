@@ -81,8 +81,7 @@ def run(
     last: deque[str] = deque(maxlen=QUOTED_LINES)
     full = False
     with started(argv) as process:
-        assert process.stdout is not None
-        for raw in process.stdout:
+        for raw in process.stdout or ():
             line = raw.decode("utf-8", "replace").rstrip()
             last.append(line)
             full = full or FULL in line

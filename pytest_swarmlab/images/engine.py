@@ -112,7 +112,7 @@ class Engine:
                 )
                 if tar.wait():
                     raise BuildError(f"the files of {reference} can't be read from {root}")
-            return str(self._api.inspect_image(reference)["Id"])
+            return str(self._inspect(reference)["Id"])
         except (DockerException, requests.RequestException) as error:
             if FULL.lower() in str(error).lower():
                 raise disk_full() from error
@@ -125,11 +125,17 @@ class Engine:
                 if "error" in event:
                     raise BuildError(unreachable(reference, event["error"]))
                 self._tell(event)
-            seen = self._api.inspect_image(reference)
+            seen = self._inspect(reference)
         except (DockerException, requests.RequestException) as error:
             why = error.explanation if isinstance(error, APIError) else str(error)
             raise BuildError(unreachable(reference, str(why))) from error
         return str(seen["Id"]), str((seen.get("RepoDigests") or ["no digest"])[0])
+
+    def _inspect(self, reference: str) -> dict[str, Any]:
+        # The client's types leave this one out.
+        inspect: Any = self._api.inspect_image
+        found: dict[str, Any] = inspect(reference)
+        return found
 
     def _tell(self, event: dict[str, Any]) -> None:
         detail = event.get("progressDetail") or {}
@@ -192,8 +198,8 @@ def _running(root: Path, output: IO[bytes], network: bool) -> Iterator[subproces
         namespaces=() if network else ("--net",),
     ) as process:
         yield process
-        assert process.stdin is not None
-        process.stdin.close()
+        if process.stdin:
+            process.stdin.close()
         try:
             process.wait(STOP_S)
         except subprocess.TimeoutExpired as error:

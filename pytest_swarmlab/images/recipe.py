@@ -7,6 +7,7 @@ that it leads to, so every change to a recipe or its files leads to a new disk.
 from __future__ import annotations
 
 import hashlib
+import json
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -123,8 +124,8 @@ class DiskPlan:
     def key(self) -> str:
         """Name of the disk in the cache: 16 hexadecimal digits over all recipes and the origin."""
         seen = hashlib.sha256(f"{FORMAT}\0{self.origin}".encode())
-        for part in (self.node, self.kernel, *self.images):
-            seen.update(f"\0{part.root.name}\0{part.root.digest}".encode())
+        for root in (self.node.root, self.kernel.root, *(image.root for image in self.images)):
+            seen.update(f"\0{root.name}\0{root.digest}".encode())
         return seen.hexdigest()[:16]
 
 
@@ -246,10 +247,11 @@ def _digest(path: Path, tree: Path) -> str:
 
 
 def _list(words: Sequence[str]) -> str:
-    return f"[{', '.join(_quoted(word) for word in words)}]"
+    return json.dumps(list(words))
 
 
 def _quoted(text: str) -> str:
+    # In these instructions, unlike in lists, the engine would expand a variable.
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     return f'"{escaped}"'
 

@@ -124,6 +124,8 @@ class Node:
             except OSError:
                 self._ended.wait(LINK_RETRY_S)
                 continue
+            # A connection that was killed leaves its socket, and ssh would not replace it.
+            Path(self._plan["state"], f"{self.name}.ssh").unlink(missing_ok=True)
             log = Path(self._plan["consoles"], f"{self.name}.ssh.log").open("ab")
             with log:
                 self._ssh = subprocess.Popen(

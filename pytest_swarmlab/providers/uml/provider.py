@@ -11,12 +11,11 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pytest_swarmlab.errors import HostError, ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.images import ImageOrigin, NodeDisk, ensure_disk
-from pytest_swarmlab.images.progress import BuildReport
+from pytest_swarmlab.images import ImageOrigin, NodeDisk, RichReport, ensure_disk
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers.base import Found
 from pytest_swarmlab.providers.uml import keeper
@@ -175,17 +174,23 @@ class UmlProvider:
 
     name = "uml"
 
-    def __init__(self, *, cache: Path, origin: ImageOrigin, report: BuildReport) -> None:
-        """`cache`: where node disks are kept; `origin`: stand-in images or a registry's."""
+    def __init__(self, *, cache: Path, origin: ImageOrigin, out: TextIO | None = None) -> None:
+        """`cache`: where node disks are kept; `origin`: stand-in images or a registry's.
+
+        `out`: where the progress of a build is shown, standard error by default.
+        """
         self._cache = cache
         self._origin = origin
-        self._report = report
+        self._out = out
         self._disk: NodeDisk | None = None
 
     def disk(self) -> NodeDisk:
         """The node disk, built if this is the first time."""
         if self._disk is None:
-            self._disk = ensure_disk(self._cache, origin=self._origin, report=self._report)
+            from rich.console import Console
+
+            with RichReport(Console(file=self._out, stderr=self._out is None)) as report:
+                self._disk = ensure_disk(self._cache, origin=self._origin, report=report)
         return self._disk
 
     def images(self) -> list[dict[str, Any]]:

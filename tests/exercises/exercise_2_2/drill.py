@@ -26,6 +26,7 @@ DOWN_S = 90
 RESTORED_S = 90
 BACK_S = 120
 WARM_REQUESTS = 40
+"""Requests before the fault: they show how the service answers undisturbed."""
 
 
 def lose_the_leader(
@@ -48,7 +49,7 @@ def lose_the_leader(
             observe(survivors, service=SERVICE),
             probe(via=swarm.nodes_except(old), port=PORT) as traffic,
         ):
-            wait(Warm(traffic), within=30)
+            wait(traffic.asked_at_least(WARM_REQUESTS), within=30)
             with HOW[how](faults, old):
                 new = wait(swarm.has_leader(other_than=old), within=ELECTION_S)
                 evidence.listing(new, f"{old} is lost, {new} leads")
@@ -74,7 +75,7 @@ def demote_the_leader(
         old = swarm.leader()
         survivors = others(swarm.managers(), old)
         with observe(survivors, service=SERVICE), probe(via=swarm.nodes, port=PORT) as traffic:
-            wait(Warm(traffic), within=30)
+            wait(traffic.asked_at_least(WARM_REQUESTS), within=30)
             with faults.demote(old, via=survivors[0]):
                 new = wait(swarm.has_leader(other_than=old), within=ELECTION_S)
                 evidence.listing(new, f"{old} was demoted, {new} leads")
@@ -86,20 +87,3 @@ def others(nodes: Sequence[Node], left_out: Node) -> list[Node]:
     """Those nodes without that one."""
     return [node for node in nodes if node is not left_out]
 
-
-class Warm:
-    """The probe has asked long enough to show how the service answers undisturbed."""
-
-    name = "the probe is under way"
-    node = None
-
-    def __init__(self, traffic: Traffic) -> None:
-        self._traffic = traffic
-
-    def __call__(self) -> Any:
-        """Look once."""
-        from pytest_swarmlab.waits import done, pending
-
-        asked = self._traffic.asked
-        seen = f"{asked} of {WARM_REQUESTS} requests"
-        return done(asked, seen) if asked >= WARM_REQUESTS else pending(seen)

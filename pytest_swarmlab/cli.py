@@ -1,0 +1,98 @@
+"""The command `swarmlab`: what is done outside a pytest run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_swarmlab.config import default_cache
+from pytest_swarmlab.errors import SwarmlabError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns its exit code: 0 well, 1 not well, 2 could not be done."""
+    parser = argparse.ArgumentParser(
+        prog="swarmlab", description="Clusters, disks and records of pytest-swarmlab."
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=default_cache(), help="where node disks are kept"
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("doctor", help="what this machine can and cannot prove").set_defaults(
+        run=_doctor
+    )
+    disk = commands.add_parser("disk", help="build the node disk if the cache has none of today's")
+    disk.add_argument("--images", choices=("stand-in", "registry"), default="stand-in")
+    disk.set_defaults(run=_disk)
+    gc = commands.add_parser("gc", help="remove what runs that were killed left behind")
+    gc.add_argument("--kept", action="store_true", help="clusters that were kept on purpose too")
+    gc.add_argument("--disks", action="store_true", help="node disks of recipes that changed too")
+    gc.set_defaults(run=_gc)
+    judge = commands.add_parser("judge", help="judge a saved run again, from its record alone")
+    judge.add_argument("run_directory", type=Path)
+    judge.set_defaults(run=_judge)
+    arguments = parser.parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except SwarmlabError as error:
+        sys.stderr.write(f"swarmlab: {error}\n")
+        return 2
+    return code
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.markup import escape
+
+    from pytest_swarmlab.doctor import examine
+
+    console = Console(highlight=False)
+    well = True
+    for finding in examine(arguments.cache):
+        mark = "[green]yes[/]" if finding.well else "[red]no [/]"
+        console.print(f"{mark}  {escape(finding.what)}: {escape(finding.seen)}")
+        if not finding.well:
+            console.print(f"     → {escape(finding.remedy)}")
+        well = well and finding.well
+    return 0 if well else 1
+
+
+def _disk(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.images import build_at_terminal
+
+    disk = build_at_terminal(arguments.cache, origin=arguments.images)
+    sys.stdout.write(f"node disk {disk.key}: {disk.used / 2**20:.0f} MiB in {disk.path}\n")
+    return 0
+
+
+def _gc(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.images import current_key, list_disks, remove_disk
+    from pytest_swarmlab.providers.uml import UmlProvider
+
+    provider = UmlProvider(cache=arguments.cache, origin="stand-in")
+    for cluster in provider.reap():
+        sys.stdout.write(f"removed what was left of cluster {cluster}\n")
+    for found in provider.find():
+        if found.kept and arguments.kept:
+            provider.attach(found.id).stop()
+            sys.stdout.write(f"removed kept cluster {found.id}\n")
+        else:
+            what = "kept" if found.kept else "in use"
+            sys.stdout.write(
+                f"cluster {found.id} ({found.topology.name}, since {found.started_at}) is {what}\n"
+            )
+    if arguments.disks:
+        wanted = {current_key("stand-in"), current_key("registry")}
+        for disk in list_disks(arguments.cache):
+            if disk.key not in wanted:
+                freed = remove_disk(arguments.cache, disk.key)
+                sys.stdout.write(f"removed node disk {disk.key}: {freed / 2**20:.0f} MiB\n")
+    return 0
+
+
+def _judge(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.judging import judge_again
+
+    return judge_again(arguments.run_directory, sys.stdout)

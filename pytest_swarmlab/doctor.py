@@ -1,0 +1,91 @@
+"""What this machine can and cannot prove, and what to install for the rest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_swarmlab.errors import SwarmlabError
+from pytest_swarmlab.images import builder, list_disks
+from pytest_swarmlab.model import Topology
+from pytest_swarmlab.providers.uml import provider as uml
+
+FREE_GIB = 4
+"""Disk space wanted in the cache: a disk takes about 1 GiB, and as much again while it is built."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One look: what was looked at, whether it is well, what was seen, what to do about it."""
+
+    what: str
+    well: bool
+    seen: str
+    remedy: str = ""
+
+
+def examine(cache: Path) -> Iterator[Finding]:
+    """Look at everything that an embedded cluster needs; each finding as soon as it is known."""
+    for commands, purpose in (
+        (uml.COMMANDS, "run a cluster"),
+        (builder.COMMANDS, "build the node disk"),
+    ):
+        missing = {package for name, package in commands.items() if shutil.which(name) is None}
+        yield Finding(
+            f"commands to {purpose}",
+            not missing,
+            "all there" if not missing else f"missing: {', '.join(sorted(missing))}",
+            f"apt-get install {' '.join(sorted(missing))}",
+        )
+    yield _try("machines for 3 managers and 2 workers", lambda: uml.preflight(Topology.of()))
+    yield _namespaces()
+    disks = list_disks(cache)
+    yield Finding(
+        "node disk",
+        bool(disks),
+        f"{len(disks)} in {cache}" if disks else f"none in {cache}",
+        "swarmlab disk (as root)",
+    )
+    there = next(path for path in (cache, *cache.parents) if path.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    yield Finding(
+        "disk space",
+        free >= FREE_GIB,
+        f"{free:.0f} GiB free at {there}",
+        f"free {FREE_GIB} GiB, or name another --swarmlab-cache",
+    )
+    cores = os.cpu_count() or 1
+    yield Finding(
+        "cores",
+        cores >= 2,
+        str(cores),
+        "with one core elections take place because it was busy: times prove nothing",
+    )
+
+
+def _try(what: str, look: Callable[[], object]) -> Finding:
+    try:
+        look()
+    except SwarmlabError as error:
+        return Finding(what, False, str(error), "as it says")
+    return Finding(what, True, "possible")
+
+
+def _namespaces() -> Finding:
+    done = subprocess.run(
+        [*uml.namespaces(), "ip", "link", "add", "probe", "type", "bridge"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Finding(
+        "a network of its own for each cluster",
+        done.returncode == 0,
+        "possible" if done.returncode == 0 else done.stderr.strip() or "refused",
+        "run as root, or allow user namespaces"
+        " (sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu)",
+    )

@@ -1,0 +1,46 @@
+"""Judges a saved run again: the same record, today's checks, no cluster."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.grading import Exercise, overall
+from pytest_swarmlab.model import Verdict
+
+
+def exercises_of(record: Record) -> list[Exercise]:
+    """The exercises that the run was to judge, from the modules that declare them.
+
+    Raises ConfigError when such a module can't be imported from here.
+    """
+    found = []
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        for event in record.of("exercise.selected"):
+            name = str(event.data.get("module", ""))
+            try:
+                found.append(importlib.import_module(name).exercise)
+            except (ImportError, AttributeError, ValueError) as error:
+                raise ConfigError(
+                    f"exercise {event.data.get('id')} is declared in {name!r}, which can't be"
+                    f" imported here ({error}): run this where the exercises are"
+                ) from error
+    finally:
+        sys.path.pop(0)
+    return found
+
+
+def judge_again(run_directory: Path, out: TextIO) -> int:
+    """Print every verdict of the run, as today's checks give it; 0 when all is passed."""
+    record = Record.load(run_directory / "events.jsonl")
+    verdicts = []
+    for exercise in exercises_of(record):
+        for result in exercise.judge(record):
+            verdicts.append(result.verdict)
+            out.write(f"{result.verdict.value:12}  {result.id}: {result.observed}\n")
+    return 0 if overall(verdicts) is Verdict.PASS else 1

@@ -1,0 +1,1 @@
+"""Exercice 2.1 - Promotion de Workers en Managers."""

@@ -1,0 +1,77 @@
+"""Managers are lost one by one until the swarm can't decide any more, then brought back."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.conditions import brief, engine_errors
+from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.model import tolerance
+from pytest_swarmlab.probe import Traffic
+from pytest_swarmlab.waits import Waiter
+
+Probe = Callable[..., Traffic]
+
+ACCEPTED_S = 45
+REFUSED_S = 60
+READY_S = 120
+ANSWERS = 40
+"""Requests waited for after each loss: two seconds' worth of the probe."""
+
+
+def lose_quorum_and_regain_it(
+    swarm: Swarm, *, faults: Faults, wait: Waiter, probe: Probe, evidence: Evidence
+) -> None:
+    """Stop as many managers as are tolerated and one more; then start that one again.
+
+    The leader stays to the end, so that no refusal can be taken for an election;
+    a single manager is its own leader, and its loss is silence.
+    """
+    leader, managers, members = swarm.leader(), swarm.managers(), swarm.members()
+    followers = [node for node in managers if node is not leader]
+    victims = [*followers, leader][: tolerance(len(managers)) + 1]
+    with ExitStack() as broken:
+        for lost, victim in enumerate(victims, start=1):
+            fault = broken.enter_context(faults.stop_engine(victim))
+            evidence.note("quorum", lost=lost, managers=len(managers))
+            if lost <= tolerance(len(managers)):
+                wait(swarm.accepts_changes(leader), within=ACCEPTED_S)
+            else:
+                wait(swarm.refuses_changes(leader), within=REFUSED_S)
+            left = [node for node in members if node not in victims[:lost]]
+            with probe(via=left) as traffic:
+                wait(traffic.asked_at_least(ANSWERS), within=60)
+        fault.heal()
+        evidence.note("quorum", lost=len(victims) - 1, managers=len(managers))
+        wait(swarm.accepts_changes(leader), within=ACCEPTED_S)
+    wait(swarm.all_nodes_ready(), within=READY_S)
+
+
+def power_off_two_of_five(
+    swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evidence
+) -> None:
+    """Cut the power of the leader and of a follower; the other three go on deciding."""
+    leader, managers = swarm.leader(), swarm.managers()
+    follower, *others = [node for node in managers if node is not leader]
+    with faults.power_off(leader), faults.power_off(follower):
+        evidence.note("quorum", lost=2, managers=len(managers))
+        wait(swarm.has_leader(other_than=leader), within=ACCEPTED_S)
+        wait(swarm.accepts_changes(others[0]), within=ACCEPTED_S)
+        evidence.listing(others[0], f"{leader} and {follower} have lost power")
+    wait(swarm.all_nodes_ready(), within=READY_S)
+
+
+def try_to_demote_the_last_manager(swarm: Swarm, evidence: Evidence) -> None:
+    """Ask for what must be refused and record the engine's answer."""
+    leader: Node = swarm.leader()
+    node = leader.engine.nodes.get(leader.engine.info()["Swarm"]["NodeID"])
+    spec: dict[str, Any] = {**node.attrs["Spec"], "Role": "worker"}
+    code, said = 200, "accepted"
+    try:
+        node.update(spec)
+    except engine_errors() as error:
+        response = getattr(error, "response", None)
+        code, said = getattr(response, "status_code", 0), brief(error)
+    evidence.note("refusal", asked="demote the last manager", code=code, said=said)

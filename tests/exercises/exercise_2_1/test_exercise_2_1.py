@@ -1,0 +1,73 @@
+"""Exercice 2.1: from the swarm of Lab 1 to three managers, and what five are good for."""
+
+import pytest
+
+from pytest_swarmlab.cluster import Swarm
+from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.stacks import Stacks
+from pytest_swarmlab.waits import Waiter
+from tests.exercises.exercise_2_1 import drill, perform
+from tests.exercises.exercise_2_1.verify import exercise
+
+pytestmark = [pytest.mark.exercise_2_1, pytest.mark.exercise(exercise)]
+
+
+@pytest.mark.swarm(topology="lab1")
+def test_from_one_manager_to_three(
+    swarm: Swarm,
+    stack: Stacks,
+    faults: Faults,
+    wait: Waiter,
+    probe: drill.Probe,
+    evidence: Evidence,
+) -> None:
+    """Each step of the lab, and after each: how many losses does the swarm bear?"""
+    web = stack.deploy("quorum.yml").service("web")
+
+    with evidence.judged(exercise, "one-manager"):
+        wait(web.converged(replicas=3), within=90)
+        evidence.state(swarm)
+        evidence.listing(swarm.leader(), "Lab 1: one manager, two workers")
+        drill.try_to_demote_the_last_manager(swarm, evidence)
+        drill.lose_quorum_and_regain_it(
+            swarm, faults=faults, wait=wait, probe=probe, evidence=evidence
+        )
+
+    with evidence.judged(exercise, "two-managers"):
+        perform.promote(swarm, swarm.node("worker1"))
+        wait(swarm.node_is(swarm.node("worker1"), reachability="reachable"), within=60)
+        wait(web.converged(replicas=3), within=90)
+        evidence.state(swarm)
+        evidence.listing(swarm.leader(), "worker1 is promoted")
+        drill.lose_quorum_and_regain_it(
+            swarm, faults=faults, wait=wait, probe=probe, evidence=evidence
+        )
+
+    with evidence.judged(exercise, "three-managers"):
+        perform.join_as_manager(swarm, swarm.node("manager3"))
+        wait(swarm.node_is(swarm.node("manager3"), reachability="reachable"), within=60)
+        wait(web.converged(replicas=4), within=90)
+        evidence.state(swarm)
+        evidence.listing(swarm.leader(), "Three managers: manager1, worker1 and manager3")
+        drill.lose_quorum_and_regain_it(
+            swarm, faults=faults, wait=wait, probe=probe, evidence=evidence
+        )
+
+    with evidence.judged(exercise, "target-picture"):
+        perform.reach_the_target_picture(swarm)
+        wait(swarm.node_is(swarm.node("worker1"), role="worker", reachability=""), within=60)
+        wait(swarm.all_nodes_ready(), within=60)
+        evidence.state(swarm)
+        evidence.listing(swarm.leader(), "Three managers on machines of their own, two workers")
+
+
+@pytest.mark.swarm(managers=5, workers=2)
+def test_five_managers_survive_two_power_offs(
+    swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
+) -> None:
+    """Five managers bear two losses, the leader's among them."""
+    with evidence.judged(exercise, "five-managers"):
+        evidence.state(swarm)
+        evidence.listing(swarm.leader(), "Five managers, two workers")
+        drill.power_off_two_of_five(swarm, faults=faults, wait=wait, evidence=evidence)

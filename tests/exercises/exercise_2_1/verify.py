@@ -1,0 +1,212 @@
+"""What must be true of a swarm with one, two, three and five managers, judged on the record alone."""
+
+from collections.abc import Callable
+
+from pytest_swarmlab import Exercise, failed, passed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Event, Judgement, quorum, tolerance
+
+exercise = Exercise("2.1", "Promotion de workers en managers", module=__name__)
+
+MANAGERS = {
+    "one-manager": 1,
+    "two-managers": 2,
+    "three-managers": 3,
+    "target-picture": 3,
+    "five-managers": 5,
+}
+"""Phase → managers."""
+
+QUORUM_LOST = ("one-manager", "two-managers", "three-managers")
+RETURN_S = 45.0
+"""How soon changes must be accepted again once a quorum is back: an election at the longest."""
+
+
+def managers_of(record: Record) -> int | None:
+    """How many managers the phase that this record is of begins with."""
+    phases = {event.phase for event in record}
+    return next((n for name, n in MANAGERS.items() if exercise.phase(name) in phases), None)
+
+
+@exercise.check(
+    "membership",
+    phases=tuple(MANAGERS),
+    title="The managers are there, one leads, all are reachable and ready",
+    expected="as many managers as the phase's name says, exactly 1 leader",
+    hint="`docker node ls` on a manager: the column MANAGER STATUS.",
+)
+def membership(record: Record) -> Judgement:
+    """The first node list of the phase that every manager agrees on."""
+    wanted = managers_of(record)
+    listing = next((s for s in readings.node_samples(record) if s.nodes), None)
+    if listing is None or wanted is None:
+        return unknown("no manager listed the nodes")
+    managers = [n for n in listing.nodes if n.reachability]
+    leaders = [n.name for n in managers if n.leader]
+    unfit = [n.name for n in listing.nodes if n.state != "ready" or n.reachability == "unreachable"]
+    seen = (
+        f"{len(managers)} managers ({', '.join(n.name for n in managers)}),"
+        f" leader {', '.join(leaders) or 'none'}, not ready: {', '.join(unfit) or 'none'}"
+    )
+    good = len(managers) == wanted and len(leaders) == 1 and not unfit
+    return passed(seen) if good else failed(seen)
+
+
+@exercise.check(
+    "one-view",
+    phases=tuple(MANAGERS),
+    title="Every manager tells the same story",
+    expected="the same cluster id and the same number of managers from each of them",
+    hint="`docker info` on each manager: Swarm, ClusterID and Managers.",
+)
+def one_view(record: Record) -> Judgement:
+    """What `docker info` says on each machine that manages, at the start of the phase."""
+    views = [e.data for e in record.of("info", control=True)]
+    if not views:
+        return unknown("no manager told its view")
+    stories = {(v.get("cluster"), v.get("managers")) for v in views}
+    seen = f"{len(views)} managers tell of " + ", ".join(
+        f"{managers} managers in cluster {str(cluster)[:8]}" for cluster, managers in stories
+    )
+    same = len(stories) == 1 and len(views) == managers_of(record)
+    return passed(seen) if same else failed(seen)
+
+
+@exercise.check(
+    "tolerance",
+    phases=(*QUORUM_LOST, "five-managers"),
+    title="Changes are accepted as long as a majority is there, and only so long",
+    expected="with N managers, ⌊(N−1)/2⌋ losses are borne and one more is not",
+    hint="Quorum is ⌊N/2⌋+1: which managers were up when the change was tried?",
+)
+def tolerance_holds(record: Record) -> Judgement:
+    """The last change tried at every level of loss must have ended as the formula says."""
+    told, wrong = [], []
+    for level, part in levels(record):
+        managers, lost = level.data["managers"], level.data["lost"]
+        writes = part.of("write")
+        if not writes:
+            return unknown(f"with {lost} of {managers} lost no change was tried")
+        accepted = writes[-1].data.get("error") is None
+        told.append(f"{lost} of {managers} lost: {'accepted' if accepted else 'refused'}")
+        if accepted is not (managers - lost >= quorum(managers)):
+            wrong.append(told[-1])
+    seen = "; ".join(told)
+    if not told:
+        return unknown("no manager was lost")
+    most = max(level.data["lost"] for level, _ in levels(record))
+    needed = tolerance(managers_of(record) or 0)
+    if most < needed:
+        return unknown(f"{seen}; {needed} losses were never reached")
+    return failed("; ".join(wrong)) if wrong else passed(seen)
+
+
+def levels(record: Record) -> list[tuple[Event, Record]]:
+    """Every change of how many managers are lost, with what was recorded until the next."""
+    marks = record.of("quorum")
+    ends = [mark.seq for mark in marks[1:]] + [record.events[-1].seq + 1] if marks else []
+    return [
+        (mark, Record(tuple(e for e in record if mark.seq <= e.seq < end)))
+        for mark, end in zip(marks, ends, strict=True)
+    ]
+
+
+@exercise.check(
+    "service-answers",
+    phases=QUORUM_LOST,
+    title="Without a quorum the containers go on answering",
+    expected="at least one request through every remaining node, and none failed",
+    hint="Swarm decides nothing without a quorum, but stops nothing either.",
+)
+def service_answers(record: Record) -> Judgement:
+    """Requests made while changes were refused."""
+
+    def refused(level: Event) -> bool:
+        managers = level.data["managers"]
+        return bool(managers - level.data["lost"] < quorum(managers))
+
+    return _requests_at(record, refused)
+
+
+def _requests_at(record: Record, wanted: Callable[[Event], bool]) -> Judgement:
+    parts = [part for level, part in levels(record) if wanted(level)]
+    asked = [request for part in parts for request in readings.requests(part)]
+    if not asked:
+        return unknown("nobody asked while the quorum was lost")
+    errors = [request for request in asked if not request.ok]
+    nodes = sorted({request.node for request in asked})
+    seen = f"{len(asked)} requests through {', '.join(nodes)}, {len(errors)} failed"
+    return failed(seen) if errors else passed(seen)
+
+
+@exercise.check(
+    "changes-return",
+    phases=QUORUM_LOST,
+    title="One manager back is enough",
+    expected="a change is accepted within 45 s of its engine's return",
+    hint="`journalctl -u docker` on the returned manager: did it rejoin the raft group?",
+)
+def changes_return(record: Record) -> Judgement:
+    """From the first healed fault to the first accepted change after it."""
+    healed = record.first("fault.healed")
+    if healed is None:
+        return unknown("no manager was brought back")
+    accepted = next((e for e in record.of("write", error=None) if e.t > healed.t), None)
+    if accepted is None:
+        return failed("no change was accepted any more")
+    seconds = accepted.t - healed.t
+    seen = f"a change was accepted {seconds:.1f} s after {healed.data['nodes'][0]} was back"
+    return passed(seen) if seconds <= RETURN_S else failed(seen)
+
+
+@exercise.check(
+    "last-manager-stays",
+    phases=("one-manager",),
+    title="The last manager can't be demoted",
+    expected="HTTP 400, attempting to demote the last manager of the swarm",
+    hint="Promote another node first.",
+)
+def last_manager_stays(record: Record) -> Judgement:
+    """The engine's own words."""
+    refusal = record.last("refusal")
+    if refusal is None:
+        return unknown("it was not tried")
+    seen = f"HTTP {refusal.data['code']}: {refusal.data['said']}"
+    good = refusal.data["code"] == 400 and "last manager" in refusal.data["said"]
+    return passed(seen) if good else failed(seen)
+
+
+@exercise.check(
+    "picture",
+    phases=("target-picture",),
+    title="The cluster is the one in the lab's picture",
+    expected="manager1, manager2 and manager3 manage, worker1 and worker2 work",
+    hint="`docker node ls`; the lab's text leaves worker1 a manager, its picture does not.",
+)
+def picture(record: Record) -> Judgement:
+    """Names and roles in the last node list."""
+    listings = [s for s in readings.node_samples(record) if s.nodes]
+    if not listings:
+        return unknown("no manager listed the nodes")
+    roles = {n.name: n.role for n in listings[-1].nodes}
+    seen = ", ".join(f"{name} {role}" for name, role in sorted(roles.items()))
+    wanted = {f"manager{n}": "manager" for n in (1, 2, 3)} | {
+        f"worker{n}": "worker" for n in (1, 2)
+    }
+    return passed(seen) if roles == wanted else failed(seen)
+
+
+@exercise.measure(phases=QUORUM_LOST)
+def quorum_times(record: Record) -> dict[str, float | int | None]:
+    """How long until changes were refused, and accepted again, in seconds since the cause."""
+    refused = next((e for e in record.of("write") if e.data.get("error")), None)
+    healed = record.first("fault.healed")
+    back = healed and next((e for e in record.of("write", error=None) if e.t > healed.t), None)
+    broken = [e for e in record.of("fault.injected") if refused and e.t < refused.t]
+    return {
+        "refused_s": round(refused.t - broken[-1].t, 2) if refused and broken else None,
+        "accepted_again_s": round(back.t - healed.t, 2) if back and healed else None,
+        "probes": len(readings.requests(record)),
+        "probe_errors": len(readings.request_errors(record)),
+    }
