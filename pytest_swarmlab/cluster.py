@@ -1,4 +1,4 @@
-"""A Swarm and its nodes, as exercises see them: testinfra for the machine, the Docker SDK for the engine."""
+"""A Swarm and its nodes, as exercises see them: testinfra and the Docker SDK on each node."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Node:
         """
         began = time.monotonic()
         try:
-            done = self.host.run(shlex.join(argv).replace("%", "%%"))
+            done = self.host.run(shlex.join(argv))
         except RuntimeError as error:  # testinfra's word for ssh's own failure
             raise ProviderError(f"{self.name} can't be reached over SSH: {error}") from error
         output = Output(done.rc, done.stdout, done.stderr)
@@ -232,7 +232,7 @@ class Swarm:
         for node in self.nodes:
             try:
                 return node, self.node_rows(node.engine)
-            except conditions.engine_errors() as error:
+            except conditions.no_answer() as error:
                 said.append(f"{node.name}: {conditions.brief(error)}")
         raise ProviderError("no manager lists the nodes: " + "; ".join(said))
 
@@ -240,13 +240,13 @@ class Swarm:
         for node in self.nodes:
             try:
                 yield self.node_rows(node.engine)
-            except conditions.engine_errors():
+            except conditions.no_answer():
                 continue
 
     def _swarm_info(self, node: Node) -> dict[str, Any]:
         try:
             info: dict[str, Any] = node.engine.info().get("Swarm", {})
-        except conditions.engine_errors():
+        except conditions.no_answer():
             return {}
         return info
 

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 @functools.cache
-def engine_errors() -> tuple[type[Exception], ...]:
-    """What an engine's client raises when the engine is away, or answers with an error."""
+def no_answer() -> tuple[type[Exception], ...]:
+    """What asking an engine, or the managers together, raises when there is no good answer."""
     import docker.errors
     import requests
 
-    return (docker.errors.DockerException, requests.RequestException, OSError)
+    return (docker.errors.DockerException, requests.RequestException, OSError, ProviderError)
 
 
 def brief(error: Exception) -> str:
@@ -46,7 +46,7 @@ class HasLeader:
                 continue
             try:
                 rows = self._swarm.node_rows(node.engine)
-            except engine_errors() as error:
+            except no_answer() as error:
                 said.append(f"{node.name}: {brief(error)}")
                 continue
             leaders = [row["name"] for row in rows if row["leader"]]
@@ -124,7 +124,7 @@ class Converged:
         try:
             seen_from, nodes = self._swarm.look()
             tasks = self._swarm.task_rows(seen_from.engine, self._service)
-        except (ProviderError, *engine_errors()) as error:
+        except no_answer() as error:
             return pending(brief(error))
         up = {row["name"] for row in nodes if row["state"] == "ready"}
         wanted = [task for task in tasks if task["desired"] == "running"]
@@ -163,7 +163,7 @@ class Writes:
             api = self._via.engine.api
             made = api.create_config(f"swarmlab-{uuid.uuid4().hex[:12]}", b"a change")
             api.remove_config(made["ID"])
-        except engine_errors() as problem:
+        except no_answer() as problem:
             error = brief(problem)
         seconds = round(recorder.now() - began, 4)
         recorder.record("write", node=self.node, error=error, seconds=seconds)
@@ -186,7 +186,7 @@ class EngineIs:
         try:
             self._node.engine.ping()
             seen, up = "it answers", True
-        except engine_errors() as error:
+        except no_answer() as error:
             self._node.forget_connections()
             seen, up = brief(error), False
         return done(None, seen) if up is self._up else pending(seen)

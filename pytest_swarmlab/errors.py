@@ -26,7 +26,7 @@ class BuildError(SwarmlabError):
 
 
 class ProviderError(SwarmlabError):
-    """A machine could not be brought up, reached or controlled: the lab's fault, not the student's."""
+    """A machine could not be brought up, reached or controlled: not the student's fault."""
 
 
 class CommandError(SwarmlabError):
@@ -36,9 +36,7 @@ class CommandError(SwarmlabError):
     prints the command so that it can be pasted.
     """
 
-    def __init__(
-        self, node: str, argv: Sequence[str], code: int, stdout: str, stderr: str
-    ) -> None:
+    def __init__(self, node: str, argv: Sequence[str], code: int, stdout: str, stderr: str) -> None:
         self.node = node
         self.argv = tuple(argv)
         self.code = code

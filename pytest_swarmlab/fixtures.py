@@ -77,13 +77,13 @@ def swarm(request: pytest.FixtureRequest, swarmlab_run: Run) -> Swarm:
 
 @pytest.fixture
 def wait(swarmlab_run: Run) -> Waiter:
-    """``wait(condition, within=90)`` returns what the condition found, or fails saying what it saw."""
+    """``wait(condition, within=90)`` returns what the condition found, or says what it saw."""
     return swarmlab_run.wait
 
 
 @pytest.fixture
 def stack(swarm: Swarm, pytestconfig: pytest.Config) -> Iterator[Stacks]:
-    """``stack.deploy("web.yml")`` deploys a file of the project's stacks/; all are removed after."""
+    """``stack.deploy("web.yml")`` deploys a file of stacks/; all are removed after the test."""
     from pytest_swarmlab.stacks import Stacks
 
     stacks = Stacks(swarm, pytestconfig.rootpath / "stacks")
@@ -93,7 +93,7 @@ def stack(swarm: Swarm, pytestconfig: pytest.Config) -> Iterator[Stacks]:
 
 @pytest.fixture
 def faults(swarm: Swarm, stack: Stacks) -> Iterator[Faults]:  # noqa: ARG001 - healed before stacks go
-    """``with faults.power_off(node):`` breaks something; what is still broken is healed after the test."""
+    """``with faults.power_off(node):`` breaks something; all is healed after the test."""
     from pytest_swarmlab.faults import Faults
 
     faults = Faults(swarm)

@@ -62,10 +62,11 @@ class Check:
         else:
             try:
                 judgement = self.judge(part)
-            except Exception as error:  # any crash of a judge is itself the finding
+            except Exception as error:  # noqa: BLE001 - any crash of a judge is the finding
                 line = traceback.extract_tb(error.__traceback__)[-1]
                 judgement = unknown(
-                    f"the judge crashed: {type(error).__name__}: {error} ({line.name}:{line.lineno})"
+                    f"the judge crashed: {type(error).__name__}: {error}"
+                    f" ({line.name}:{line.lineno})"
                 )
         return CheckResult(
             self.id, self.title, judgement.verdict, self.expected, judgement.observed, self.hint

@@ -11,7 +11,7 @@ from threading import Event as Signal
 from typing import TypeVar
 
 from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.conditions import NodesReady, brief, engine_errors
+from pytest_swarmlab.conditions import NodesReady, brief, no_answer
 from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
@@ -107,7 +107,7 @@ def create(node: Node) -> dict[str, str]:
     try:
         api.init_swarm(advertise_addr=node.address, listen_addr=f"0.0.0.0:{SWARM_PORT}")
         tokens = api.inspect_swarm()["JoinTokens"]
-    except engine_errors() as error:
+    except no_answer() as error:
         raise ProviderError(f"{node.name} could not create a swarm: {brief(error)}") from error
     return {Membership.MANAGER: tokens["Manager"], Membership.WORKER: tokens["Worker"]}
 
@@ -121,7 +121,7 @@ def join(node: Node, manager: Node, token: str) -> None:
             advertise_addr=node.address,
             listen_addr=f"0.0.0.0:{SWARM_PORT}",
         )
-    except engine_errors() as error:
+    except no_answer() as error:
         raise ProviderError(f"{node.name} could not join the swarm: {brief(error)}") from error
 
 

@@ -25,7 +25,7 @@ from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by 
 
 if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider
-    from pytest_swarmlab.run import Run
+    from pytest_swarmlab.run import Run  # noqa: F401 - named in the stash key's type
 
 CONFIG = pytest.StashKey[LabConfig]()
 RUN = pytest.StashKey["Run"]()
@@ -67,6 +67,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "swarm(managers=3, workers=2) or swarm(topology='lab1'): the cluster that the test needs",
     )
+    # Where an engine is away on purpose, the Docker SDK leaves the socket that it could not
+    # connect to the garbage collector: a Unix socket without an address, and only that.
+    config.addinivalue_line(
+        "filterwarnings",
+        r"ignore:unclosed <socket\.socket fd=\d+, family=1, type=1, proto=0>:ResourceWarning",
+    )
     try:
         config.stash[CONFIG] = _config(config)
     except ConfigError as error:
@@ -96,9 +102,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     except ConfigError as error:
         raise pytest.UsageError(str(error)) from error
     order = {name: place for place, name in enumerate(dict.fromkeys(["lab1", "3+2"]))}
-    items.sort(
-        key=lambda item: order.get(topologies[item].name, 2) if item in topologies else -1
-    )
+    items.sort(key=lambda item: order.get(topologies[item].name, 2) if item in topologies else -1)
 
 
 def _exercise_markers() -> set[str]:
@@ -118,7 +122,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         from pytest_swarmlab.reporting import attach
     except ImportError:
-        attach = lambda session, run: run.recorder.listen(lambda e: e.kind not in ("request","nodes","tasks") and print("\r", e.t, e.kind, str(dict(e.data))[:250], file=__import__("sys").__stderr__, flush=True))
+        attach = lambda session, run: run.recorder.listen(
+            lambda e: (
+                e.kind not in ("request", "nodes", "tasks")
+                and print(
+                    "\r",
+                    e.t,
+                    e.kind,
+                    str(dict(e.data))[:250],
+                    file=__import__("sys").__stderr__,
+                    flush=True,
+                )
+            )
+        )
     from pytest_swarmlab.run import Run
 
     try:
@@ -126,9 +142,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     except SwarmlabError as error:
         raise pytest.UsageError(str(error)) from error
     session.config.stash[RUN] = run
-    run.collect = lambda swarm, directory: session.config.hook.pytest_swarmlab_collect_evidence(
-        swarm=swarm, directory=directory
-    )
+    collect = session.config.hook.pytest_swarmlab_collect_evidence
+    run.collect = lambda cluster, directory: collect(swarm=cluster, directory=directory)
     attach(session, run)
     run.select(_exercises(items))
 
@@ -141,7 +156,7 @@ def _exercises(items: Iterable[pytest.Item]) -> list[Any]:
 def terminal(pytest_config: pytest.Config) -> TextIO:
     """Where a person sees what happens, whatever pytest captures."""
     reporter = pytest_config.pluginmanager.get_plugin("terminalreporter")
-    out: TextIO = reporter._tw._file if reporter else sys.__stderr__
+    out: TextIO = reporter._tw._file if reporter else sys.stderr
     return out
 
 
@@ -176,7 +191,11 @@ def pytest_runtest_makereport(
     run = item.config.stash.get(RUN, None)
     if run is None or not needs_swarm(item):
         return report
-    if call.excinfo and not report.skipped and not isinstance(call.excinfo.value, pytest.fail.Exception):
+    if (
+        call.excinfo
+        and not report.skipped
+        and not isinstance(call.excinfo.value, pytest.fail.Exception)
+    ):
         run.recorder.record(
             "error",
             where=f"{item.nodeid} ({report.when})",

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab import lifecycle
-from pytest_swarmlab.conditions import NodesReady, brief, engine_errors
+from pytest_swarmlab.conditions import NodesReady, brief, no_answer
 from pytest_swarmlab.config import LabConfig
-from pytest_swarmlab.errors import HostError, SwarmlabError
+from pytest_swarmlab.errors import HostError, NotConverged, SwarmlabError
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.grading import Exercise
@@ -59,13 +59,13 @@ class Run:
             command=sys.argv,
         )
         self.wait = Waiter(listener=self._waited)
-        self.collect: Callable[[Swarm, Path], Any] = lambda swarm, directory: None
+        self.collect: Callable[[Swarm, Path], Any] | None = None
         self._swarm: Swarm | None = None
         self._clusters = 0
         self._slot: int | None = None
 
     def select(self, exercises: Iterable[Exercise]) -> None:
-        """Note which exercises this run is to judge, with all their checks, before anything happens."""
+        """Note, before anything happens, which exercises this run is to judge, and their checks."""
         for exercise in exercises:
             if exercise in self.exercises:
                 continue
@@ -88,7 +88,7 @@ class Run:
             )
 
     def swarm(self, topology: Topology, make_provider: Callable[[], Provider]) -> Swarm:
-        """A cluster of that topology in its starting state: the one at hand if it is, else a new one.
+        """A cluster in that topology's starting state: the one at hand if it is, else a new one.
 
         Raises HostError or ProviderError when there can be none.
         """
@@ -122,7 +122,8 @@ class Run:
             return
         try:
             with lifecycle.stage(self.recorder, "collecting logs"):
-                self.collect(swarm, self.logs())
+                if self.collect:
+                    self.collect(swarm, self.logs())
                 for node, why in collectors.fetch_logs(swarm, self.logs()).items():
                     self.recorder.record("notice", message=f"no engine log of {node}: {why}")
         finally:
@@ -166,7 +167,9 @@ class Run:
         try:
             rows = Waiter()(NodesReady(swarm), within=BASELINE_S)
             services = swarm.leader().engine.api.services()
-        except (SwarmlabError, *engine_errors()) as error:
+        except NotConverged as error:
+            return str(error)
+        except no_answer() as error:
             return brief(error)
         seen = {row["name"]: row["role"] for row in rows}
         if len(seen) != len(rows):
@@ -231,5 +234,3 @@ def reach(swarm: Swarm) -> dict[str, Any]:
         "engine": f"DOCKER_HOST=unix://{swarm.machines.engine_socket(first.name)}",
         "nodes": [node.name for node in swarm.nodes],
     }
-
-

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_swarmlab.cluster import Swarm
-from pytest_swarmlab.conditions import Converged, brief, engine_errors
-from pytest_swarmlab.errors import ConfigError, ProviderError
+from pytest_swarmlab.conditions import Converged, brief, no_answer
+from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
 
 GONE_S = 60.0
@@ -101,7 +101,7 @@ class _Gone:
                 "tasks": len(api.tasks(self._filters)),
                 "networks": len(api.networks(filters=self._filters)),
             }
-        except (ProviderError, *engine_errors()) as error:
+        except no_answer() as error:
             return pending(brief(error))
         seen = ", ".join(f"{count} {what}" for what, count in left.items())
         return pending(seen) if any(left.values()) else done(None, seen)

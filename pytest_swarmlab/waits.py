@@ -74,7 +74,7 @@ class Condition(Protocol[T_co]):
 
 
 Listener = Callable[[str, str | None, str, float, str], None]
-"""Hears of every wait's end: condition, node, outcome ("done", "timeout", "fatal"), elapsed s, last."""
+"""Hears how a wait ended: condition, node, "done", "timeout" or "fatal", seconds, last seen."""
 
 
 class Waiter:

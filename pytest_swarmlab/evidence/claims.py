@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_swarmlab.conditions import brief, engine_errors
+from pytest_swarmlab.conditions import brief, no_answer
 from pytest_swarmlab.errors import NotConverged
+from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.grading import Exercise, overall
 from pytest_swarmlab.model import CheckResult, Verdict
@@ -49,12 +51,19 @@ class Evidence:
         """`docker node ls` on that node, kept as one of the lab's screenshots."""
         node.run("docker", "node", "ls", title=title)
 
+    @contextmanager
+    def raft_of(self, nodes: Sequence[Node]) -> Iterator[None]:
+        """Record, at the block's end, how these nodes' roles in Raft changed within it."""
+        began = time.time()
+        yield
+        collectors.raft_log(nodes, self._recorder, since=began)
+
     def state(self, swarm: Swarm) -> None:
-        """Record what every machine says of the swarm: its own view, and the node list of managers."""
+        """Record what every machine says of the swarm: its own view, and a manager's node list."""
         for node in swarm.nodes:
             try:
                 info = node.engine.info()["Swarm"]
-            except engine_errors() as error:
+            except no_answer() as error:
                 self._recorder.record("info", node=node.name, error=brief(error))
                 continue
             self._recorder.record(
@@ -95,7 +104,7 @@ class Evidence:
 
 
 def complaint(results: list[CheckResult]) -> str:
-    """Every check that did not pass: what it claims, what was expected, what was seen, what helps."""
+    """Every check that did not pass: its claim, what was expected, what was seen, what helps."""
     lines = []
     for r in results:
         if r.verdict is not Verdict.PASS:

@@ -1,7 +1,10 @@
-"""Fetches what a cluster knows about itself: identity and capabilities at the start, logs at the end."""
+"""Fetches what a cluster tells of itself: identity and capabilities first, logs at the end."""
 
 from __future__ import annotations
 
+import re
+import shlex
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +14,7 @@ from pytest_swarmlab.model import Capability
 
 if TYPE_CHECKING:
     from pytest_swarmlab.cluster import Node, Swarm
+    from pytest_swarmlab.evidence.recorder import Recorder
     from pytest_swarmlab.providers.base import Provider
 
 PROBES: dict[Capability, tuple[tuple[str, ...], ...]] = {
@@ -20,6 +24,9 @@ PROBES: dict[Capability, tuple[tuple[str, ...], ...]] = {
     Capability.PARTITION: (("iptables", "-w", "-n", "-L", "INPUT"),),
 }
 """What a machine's kernel must do for each capability: every command must succeed."""
+
+RAFT_ROLE = re.compile(r"became (?P<role>follower|candidate|leader) at term (?P<term>\d+)")
+"""How the engine's Raft library tells a change of role; candidate: it campaigns for that term."""
 
 JOURNAL = ("journalctl", "--no-pager", "-o", "short-iso-precise", "-u", "docker")
 
@@ -59,6 +66,25 @@ def capabilities(swarm: Swarm, node: Node) -> dict[str, bool]:
     with ThreadPoolExecutor(max_workers=len(PROBES)) as pool:
         found.update(zip(map(str, PROBES), pool.map(probe, PROBES.values()), strict=True))
     return {str(c): found.get(c, False) for c in Capability}
+
+
+def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: float) -> None:
+    """Record what these nodes' engines logged of their roles in Raft, as `raft` events.
+
+    `since`: Unix time in seconds. An event tells node, moment (Unix time), role and term.
+    """
+    for node in nodes:
+        argv = ["journalctl", "--no-pager", "-o", "short-unix", "-u", "docker"]
+        lines: str = node.host.run(shlex.join([*argv, f"--since=@{since:.0f}"])).stdout
+        for line in lines.splitlines():
+            if found := RAFT_ROLE.search(line):
+                recorder.record(
+                    "raft",
+                    node=node.name,
+                    at=float(line.split()[0]),
+                    what=found["role"],
+                    term=int(found["term"]),
+                )
 
 
 def fetch_logs(swarm: Swarm, directory: Path) -> dict[str, str]:

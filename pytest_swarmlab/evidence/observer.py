@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pytest_swarmlab.conditions import brief, engine_errors
+from pytest_swarmlab.conditions import brief, no_answer
 
 if TYPE_CHECKING:
     import docker
@@ -27,7 +27,7 @@ AT_ONCE = int(ANSWER_S / PERIOD_S) + 2
 
 
 class Observer:
-    """Asks every given manager for the node list, and one of them for a service's tasks, 5 × a second.
+    """Asks every given manager for the node list and a service's tasks, 5 × a second.
 
     A context manager; every answer and every error is recorded as it comes.
     """
@@ -84,15 +84,13 @@ class Observer:
         # A manager that has no leader to ask is not asked twice: the next question is due.
         if self._service and answered:
             service = self._service
-            self._record(
-                "tasks", node, lambda: {"tasks": self._swarm.task_rows(engine, service)}
-            )
+            self._record("tasks", node, lambda: {"tasks": self._swarm.task_rows(engine, service)})
 
     def _record(self, kind: str, node: Node, look: Any) -> bool:
         began = time.monotonic()
         try:
             found = look()
-        except engine_errors() as error:
+        except no_answer() as error:
             found = {"error": brief(error)}
         about = {"service": self._service} if kind == "tasks" else {}
         self._swarm.recorder.record(

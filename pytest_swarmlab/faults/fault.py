@@ -110,7 +110,7 @@ class Faults:
         return self._remember(LinkDown(node, self._controls(Capability.LINK)))
 
     def partition(self, *sides: Sequence[Node]) -> Fault:
-        """Cut the network between groups of nodes; within a group, and from the client, it works."""
+        """Cut the network between groups of nodes, not within one, nor from the client."""
         from pytest_swarmlab.faults.network import Partition
 
         return self._remember(Partition(sides, self._swarm.recorder))

@@ -55,7 +55,14 @@ class Partition(Fault):
                     if other not in side:
                         for direction in ("-s", "-d"):
                             node.run(
-                                "iptables", "-w", "-A", CHAIN, direction, other.address, "-j", "DROP"
+                                "iptables",
+                                "-w",
+                                "-A",
+                                CHAIN,
+                                direction,
+                                other.address,
+                                "-j",
+                                "DROP",
                             )
         for node in self.nodes:
             for hook in ("INPUT", "OUTPUT"):

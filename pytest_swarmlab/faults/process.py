@@ -9,7 +9,7 @@ from pytest_swarmlab.faults.fault import Fault
 from pytest_swarmlab.waits import Waiter
 
 UNITS = ("docker.socket", "docker.service")
-"""Both, always: a connection to the socket would start a stopped service again (lab erratum, 2.2)."""
+"""Both, always: a connection to the socket would start a stopped service (lab erratum, 2.2)."""
 
 ENGINE_BACK_S = 90.0
 """Longest an engine may take to answer after a start; about 5 s on an embedded node."""

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_swarmlab.errors import BuildError, HostError
-from pytest_swarmlab.images.commands import disk_full, in_root, run
+from pytest_swarmlab.images.commands import disk_full, in_root, run, search_path
 from pytest_swarmlab.images.engine import Engine, engine
+from pytest_swarmlab.images.interpreter import set_interpreter, write_starter
 from pytest_swarmlab.images.manifest import ImageRecord, Manifest
 from pytest_swarmlab.images.progress import BuildReport
 from pytest_swarmlab.images.recipe import DiskPlan, ImageRecipe, RootRecipe, tree_files
@@ -46,17 +47,19 @@ PHASES = {
 }
 """How far mmdebstrap is when it says so, measured on the node's root."""
 
-SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-"""Where Debian keeps mkfs and its like; not on everybody's path."""
+KERNEL_DIRECTORY = "kernel"
+LIBRARIES = ("usr/lib/x86_64-linux-gnu/libc.so.6", "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
+"""What the kernel as a program needs from its own Debian."""
 
 
-def build(plan: DiskPlan, target: Path, report: BuildReport) -> Manifest:
+def build(plan: DiskPlan, target: Path, place: Path, report: BuildReport) -> Manifest:
     """Make the disk of a plan in `target`, an empty directory, and say what is on it.
+
+    `place` is where the directory will be moved to: the kernel only starts from there.
 
     Raises HostError before it begins when the machine lacks something, and
     BuildError when a step fails. Leaves only the finished files in `target`.
     """
-    os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", ""), *SBIN))
     preflight(target)
     work = target / "work"
     work.mkdir()
@@ -65,7 +68,7 @@ def build(plan: DiskPlan, target: Path, report: BuildReport) -> Manifest:
         kernel_root = _make_root(plan.kernel.root, work, report)
         report.stage("Node's packages")
         node_root = _make_root(plan.node.root, work, report)
-        release = _add_kernel(plan, kernel_root, node_root, target, report)
+        release = _add_kernel(plan, kernel_root, node_root, target, place, report)
         records, version = _add_images(plan, node_root, work, report)
         packages = _packages(node_root)
         report.stage("Disk")
@@ -80,6 +83,7 @@ def build(plan: DiskPlan, target: Path, report: BuildReport) -> Manifest:
         engine_version=version,
         images=tuple(records),
         packages=packages,
+        place=str(place.absolute()),
     )
 
 
@@ -91,7 +95,7 @@ def preflight(target: Path) -> None:
             " `sudo swarmlab disk` once (or build in a container or a virtual machine)"
         )
     for command, package in COMMANDS.items():
-        if shutil.which(command) is None:
+        if shutil.which(command, path=search_path()) is None:
             raise HostError(f"the command {command} is missing: install {package}")
     if not KEYRING.exists():
         raise HostError(
@@ -142,12 +146,26 @@ def _make_root(recipe: RootRecipe, work: Path, report: BuildReport) -> Path:
 
 
 def _add_kernel(
-    plan: DiskPlan, kernel_root: Path, node_root: Path, target: Path, report: BuildReport
+    plan: DiskPlan,
+    kernel_root: Path,
+    node_root: Path,
+    target: Path,
+    place: Path,
+    report: BuildReport,
 ) -> str:
     """Put the kernel beside the disk and its modules on it; returns the kernel's release."""
-    executable = target / "linux.uml"
-    shutil.copyfile(kernel_root / plan.kernel.executable, executable)
-    executable.chmod(0o755)
+    own = target / KERNEL_DIRECTORY
+    own.mkdir()
+    program = own / "linux.uml"
+    shutil.copyfile(kernel_root / plan.kernel.executable, program)
+    program.chmod(0o755)
+    for pattern in LIBRARIES:
+        for library in sorted(kernel_root.glob(pattern)):
+            shutil.copy(library, own / library.name)
+    # The directory's final place: it is renamed when the disk is complete.
+    final = place.absolute() / KERNEL_DIRECTORY
+    set_interpreter(program, final / "ld-linux-x86-64.so.2")
+    write_starter(target / "linux.uml", final / "linux.uml", final)
     releases = sorted(path.name for path in (kernel_root / plan.kernel.modules).iterdir())
     if len(releases) != 1:
         raise BuildError(f"the kernel's package holds modules of {releases}: one release is needed")

@@ -30,10 +30,18 @@ ISOLATED = (
 )
 """Puts a command in mount and PID namespaces that end with this process."""
 
+SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Where Debian keeps mkfs and its like; not on everybody's path."""
+
 QUOTED_LINES = 5
 """How much of a failed command's output its error quotes."""
 
 FULL = "No space left on device"
+
+
+def search_path() -> str:
+    """Where the builder looks for commands."""
+    return os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN))
 
 
 @contextmanager
@@ -55,7 +63,12 @@ def started(
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
-        env={**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"},
+        env={
+            **os.environ,
+            "PATH": search_path(),
+            "LC_ALL": "C.UTF-8",
+            "DEBIAN_FRONTEND": "noninteractive",
+        },
         start_new_session=True,
     )
     try:

@@ -1,6 +1,7 @@
 """The cache of node disks: each is built once, whole or not at all.
 
-``<cache>/disks/<key>/`` holds ``base.img``, ``linux.uml``, ``manifest.json`` and ``build.log``.
+``<cache>/disks/<key>/`` holds ``base.img``, ``linux.uml`` (which starts what is in
+``kernel/``), ``manifest.json`` and ``build.log``.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from pytest_swarmlab.images.recipe import DiskPlan, ImageOrigin, load_plan
 BUILDING = ".building-"
 """How the directory of a disk in the making begins; a leftover of one is removed."""
 
-Build = Callable[[DiskPlan, Path, BuildReport], Manifest]
-"""Makes a disk of a plan in an empty directory."""
+Build = Callable[[DiskPlan, Path, Path, BuildReport], Manifest]
+"""Makes a disk of a plan in an empty directory (the first path), to be moved to the second."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class NodeDisk:
 
     @property
     def kernel(self) -> Path:
-        """The kernel, a program."""
+        """The program that is the node's kernel."""
         return self.path / "linux.uml"
 
     @property
@@ -63,7 +64,7 @@ class NodeDisk:
     @property
     def used(self) -> int:
         """Space that it takes on the host, bytes; its files are sparse."""
-        return sum(file.stat().st_blocks * 512 for file in self.path.iterdir())
+        return sum(file.stat().st_blocks * 512 for file in self.path.rglob("*"))
 
     def images(self) -> list[dict[str, Any]]:
         """The container images on it: reference, origin, detail, id."""
@@ -132,6 +133,11 @@ def remove_disk(cache_dir: Path, key: str) -> int:
 
 def _open(path: Path) -> NodeDisk:
     disk = NodeDisk(path, Manifest.read(path))
+    if disk.manifest.place != str(path.absolute()):
+        raise BuildError(
+            f"{path} was moved from {disk.manifest.place}, and its kernel starts from there only:"
+            " move it back, or remove it and it will be built again"
+        )
     for file in (disk.base, disk.kernel):
         if not file.is_file():
             raise BuildError(f"{file} is missing: remove {path} and it will be built again")
@@ -147,7 +153,7 @@ def _build(plan: DiskPlan, disks: Path, report: BuildReport, build: Build) -> No
     making.mkdir()
     try:
         with LoggedReport(report, making / "build.log") as logged:
-            build(plan, making, logged).write(making)
+            build(plan, making, disks / plan.key, logged).write(making)
         making.rename(disks / plan.key)
     except BaseException:
         shutil.rmtree(making, ignore_errors=True)

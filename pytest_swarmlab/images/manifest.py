@@ -25,7 +25,10 @@ class ImageRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything on a disk, with versions; `key` is the recipes' hash that it was made from."""
+    """Everything on a disk, with versions; `key` is the recipes' hash that it was made from.
+
+    `place` is the directory that it must lie in: its kernel starts from nowhere else.
+    """
 
     key: str
     origin: ImageOrigin
@@ -35,6 +38,7 @@ class Manifest:
     engine_version: str
     images: tuple[ImageRecord, ...]
     packages: Mapping[str, str]
+    place: str
 
     def write(self, directory: Path) -> None:
         """Write it into a disk's directory."""

@@ -48,7 +48,7 @@ class Machines(Protocol):
         """
 
     def await_access(self, node: str, timeout: float) -> None:
-        """Return when SSH to the node and its engine socket work; ProviderError after `timeout` s."""
+        """Return when the node's engine answers over SSH; ProviderError after `timeout` seconds."""
 
     def power_off(self, node: str) -> None:
         """Cut the machine's power: no shutdown, unwritten memory is lost."""

@@ -1,4 +1,4 @@
-"""Nodes as User-mode Linux machines: a kernel and a disk each, no hypervisor, no Docker on the host."""
+"""Nodes as User-mode Linux machines: a kernel and a disk each, and no hypervisor."""
 
 from pytest_swarmlab.providers.uml.provider import UmlProvider
 

@@ -31,7 +31,7 @@ class Gate:
                     answer: dict[str, Any] = json.loads(lines.readline() or b"{}")
         except OSError as error:
             raise ProviderError(
-                f"the cluster's keeper doesn't answer at {self._path} ({error}): the cluster is gone"
+                f"the cluster is gone: its keeper doesn't answer at {self._path} ({error})"
             ) from error
         if not answer.get("ok"):
             raise ProviderError(f"{do} failed: {answer.get('error', 'the keeper ended')}")

@@ -116,7 +116,7 @@ class Node:
         os.kill(self._process.pid, number)
 
     def _stay_linked(self) -> None:
-        """Hold an SSH master connection with the engine's socket forwarded, while there is power."""
+        """While there is power, hold an SSH connection that forwards the engine's socket."""
         while not self._ended.is_set():
             self._powered.wait()
             try:
@@ -126,8 +126,7 @@ class Node:
                 continue
             # A connection that was killed leaves its socket, and ssh would not replace it.
             Path(self._plan["state"], f"{self.name}.ssh").unlink(missing_ok=True)
-            log = Path(self._plan["consoles"], f"{self.name}.ssh.log").open("ab")
-            with log:
+            with Path(self._plan["consoles"], f"{self.name}.ssh.log").open("ab") as log:
                 self._ssh = subprocess.Popen(
                     [
                         "ssh", "-F", f"{self._plan['state']}/ssh_config",
@@ -183,7 +182,9 @@ class Keeper:
         self._over.wait()
         for node in self.nodes.values():
             node.power_off()
-        shutil.rmtree(self.state, ignore_errors=True)
+        # A mount point can't be removed; the memory of a process that is still dying may be in it.
+        _run("umount", "--lazy", str(self.state / "mem"))
+        shutil.rmtree(self.state)
 
     def _watch_owner(self) -> None:
         while os.read(0, 1):

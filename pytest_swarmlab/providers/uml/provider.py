@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
-import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from pytest_swarmlab.errors import HostError, ProviderError
+from pytest_swarmlab.errors import HostError, NotConverged, ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images import ImageOrigin, NodeDisk, RichReport, ensure_disk
 from pytest_swarmlab.model import Capability, Topology
@@ -21,6 +22,7 @@ from pytest_swarmlab.providers.base import Found
 from pytest_swarmlab.providers.uml import keeper
 from pytest_swarmlab.providers.uml.gate import Gate
 from pytest_swarmlab.providers.uml.state import State
+from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, fatal, pending
 
 CLIENT = "192.168.56.1/24"
 """Where the client stands in the lab network: the address a Vagrant host has there."""
@@ -62,7 +64,6 @@ class UmlMachines:
         self._consoles = consoles
         self._process = process
         self._gate = Gate(state.gate)
-        self._tick = threading.Event()
 
     @property
     def id(self) -> str:
@@ -89,31 +90,14 @@ class UmlMachines:
 
     def await_access(self, node: str, timeout: float) -> None:
         """Return when the node's engine answers through SSH; ProviderError with its last words."""
-        from pytest_swarmlab.errors import NotConverged
-        from pytest_swarmlab.waits import Waiter, done, fatal, pending
-
-        class EngineAnswers:
-            """The node is up and its engine answers a ping."""
-
-            name = "the engine answers through SSH"
-
-            def __init__(self, machines: UmlMachines) -> None:
-                self.node = node
-                self._machines = machines
-
-            def __call__(self) -> Any:
-                machines = self._machines
-                if not machines._gate.ask("status")["running"][node]:
-                    return fatal("its kernel ended")
-                try:
-                    return done(_ping(machines.engine_socket(node)))
-                except OSError as error:
-                    return pending(str(error) or type(error).__name__)
-
         try:
-            Waiter(every=POLL_S)(EngineAnswers(self), within=timeout)
+            Waiter(every=POLL_S)(EngineAnswers(self, node), within=timeout)
         except NotConverged as error:
             raise ProviderError(f"{error}. {self._last_words(node)}") from error
+
+    def running(self, node: str) -> bool:
+        """Whether the machine's kernel is alive."""
+        return bool(self._gate.ask("status")["running"][node])
 
     def _last_words(self, node: str) -> str:
         said = []
@@ -169,19 +153,47 @@ class UmlMachines:
         self._state.remove()
 
 
+class EngineAnswers:
+    """A machine has got so far that its engine answers a ping, through SSH."""
+
+    name = "the engine answers through SSH"
+
+    def __init__(self, machines: UmlMachines, node: str) -> None:
+        self._machines = machines
+        self.node = node
+
+    def __call__(self) -> Done[str] | Pending | Fatal:
+        """Look once."""
+        if not self._machines.running(self.node):
+            return fatal("its kernel ended")
+        try:
+            return done(_ping(self._machines.engine_socket(self.node)))
+        except OSError as error:
+            return pending(str(error) or type(error).__name__)
+
+
 class UmlProvider:
     """Clusters of User-mode Linux nodes on this host."""
 
     name = "uml"
 
-    def __init__(self, *, cache: Path, origin: ImageOrigin, out: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        cache: Path,
+        origin: ImageOrigin,
+        out: TextIO | None = None,
+        words: Sequence[str] = (),
+    ) -> None:
         """`cache`: where node disks are kept; `origin`: stand-in images or a registry's.
 
         `out`: where the progress of a build is shown, standard error by default.
+        `words`: more words for the nodes' kernel command line.
         """
         self._cache = cache
         self._origin = origin
         self._out = out
+        self._words = tuple(words)
         self._disk: NodeDisk | None = None
 
     def disk(self) -> NodeDisk:
@@ -208,7 +220,7 @@ class UmlProvider:
             state.write_label(topology, started_at)
             consoles.mkdir(parents=True, exist_ok=True)
             plan = state.path / "plan.json"
-            plan.write_text(_plan(state, topology, disk, consoles), encoding="utf-8")
+            plan.write_text(_plan(state, topology, disk, self._words, consoles), encoding="utf-8")
             process = _start_keeper(plan, lock, consoles)
         except BaseException:
             state.remove()
@@ -290,15 +302,15 @@ def namespaces() -> list[str]:
     return argv if os.geteuid() == 0 else [*argv, "--user", "--map-root-user"]
 
 
-def _plan(state: State, topology: Topology, disk: NodeDisk, consoles: Path) -> str:
-    import json
-
+def _plan(
+    state: State, topology: Topology, disk: NodeDisk, words: Sequence[str], consoles: Path
+) -> str:
     return json.dumps(
         {
             "state": str(state.path),
             "base": str(disk.base),
             "kernel": str(disk.kernel),
-            "kernel_words": list(disk.kernel_words),
+            "kernel_words": [*disk.kernel_words, *words],
             "client": CLIENT,
             "consoles": str(consoles),
             "nodes": [
@@ -326,8 +338,7 @@ def _start_keeper(plan: Path, lock: int, consoles: Path) -> subprocess.Popen[str
             pass_fds=(lock,),
             start_new_session=True,
         )
-    assert process.stdout is not None
-    if process.stdout.readline().strip() != "ready":
+    if process.stdout is None or process.stdout.readline().strip() != "ready":
         process.kill()
         process.wait()
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()

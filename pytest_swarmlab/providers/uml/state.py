@@ -35,7 +35,9 @@ def state_root() -> Path:
     try:
         root.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise HostError(f"{root} can't be created ({error.strerror}): clusters live there") from error
+        raise HostError(
+            f"{root} can't be created ({error.strerror}): clusters live there"
+        ) from error
     seen = root.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
         raise HostError(f"{root} is not a directory of yours alone: remove it, or chmod it to 0700")
@@ -161,7 +163,7 @@ class State:
   ServerAliveCountMax 6
   StreamLocalBindUnlink yes
   LogLevel ERROR
-  ProxyCommand sh -c 'echo "%n has no SSH connection now: it is off, cut off or starting" >&2; exit 1'
+  ProxyCommand sh -c 'echo "%n has no SSH connection: it is off, cut off or starting" >&2; exit 1'
 """
 
 

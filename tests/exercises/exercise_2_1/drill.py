@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.conditions import brief, engine_errors
+from pytest_swarmlab.conditions import brief, no_answer
 from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.model import tolerance
@@ -71,7 +71,7 @@ def try_to_demote_the_last_manager(swarm: Swarm, evidence: Evidence) -> None:
     code, said = 200, "accepted"
     try:
         node.update(spec)
-    except engine_errors() as error:
+    except no_answer() as error:
         response = getattr(error, "response", None)
         code, said = getattr(response, "status_code", 0), brief(error)
     evidence.note("refusal", asked="demote the last manager", code=code, said=said)

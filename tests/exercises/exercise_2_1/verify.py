@@ -1,4 +1,4 @@
-"""What must be true of a swarm with one, two, three and five managers, judged on the record alone."""
+"""What must be true of a swarm with one to five managers, judged on the record alone."""
 
 from collections.abc import Callable
 

@@ -46,6 +46,7 @@ def lose_the_leader(
         survivors = others(swarm.managers(), old)
         evidence.listing(old, f"Before: {old} leads")
         with (
+            evidence.raft_of(survivors),
             observe(survivors, service=SERVICE),
             probe(via=swarm.nodes_except(old), port=PORT) as traffic,
         ):
@@ -86,4 +87,3 @@ def demote_the_leader(
 def others(nodes: Sequence[Node], left_out: Node) -> list[Node]:
     """Those nodes without that one."""
     return [node for node in nodes if node is not left_out]
-

@@ -97,7 +97,8 @@ def old_leader_unreachable(record: Record) -> Judgement:
     seconds, elected = readings.leader_unreachable_s(record), readings.leader_elected_s(record)
     if seconds is None or elected is None:
         return failed("it was never shown as unreachable")
-    seen = f"unreachable {seconds:.1f} s after the failure, {seconds - elected:.1f} s after the election"
+    later = seconds - elected
+    seen = f"unreachable {seconds:.1f} s after the failure, {later:.1f} s after the election"
     return passed(seen) if seconds - elected <= HANDOVER_S else failed(seen)
 
 
@@ -138,7 +139,7 @@ def replicas_restored(record: Record) -> Judgement:
     phases=FAILURES + DEMOTION,
     title="The service goes on answering through every surviving node",
     expected="through no node more than 5 s without a good answer, at 10 requests a second or more",
-    hint="Which node has the gap? A dead replica stays in its load balancer until gossip removes it.",
+    hint="Which node has the gap? Gossip must take a dead replica out of its load balancer.",
 )
 def service_answers(record: Record) -> Judgement:
     """The longest gap is looked for through each node by itself."""
@@ -164,10 +165,10 @@ def service_answers(record: Record) -> Judgement:
     title="No request to the surviving replicas is lost",
     expected="no error but the lost replica's share, one request in five through each node, and"
     " none 15 s after the failure",
-    hint="More errors than that share mean that a surviving replica, or a node's load balancer, failed.",
+    hint="More than that share: a surviving replica, or a node's load balancer, failed.",
 )
 def surviving_replicas_lose_nothing(record: Record) -> Judgement:
-    """Each node hands out connections in turn, so of any five in a row one goes to the lost replica.
+    """Each node deals connections out in turn: of any five in a row one goes to the lost replica.
 
     (IPVS round robin, the scheduler that Swarm always uses.) If more fail between the first
     error and the last, a request to a replica that still lives was lost.

@@ -1,0 +1,47 @@
+"""Two machines of each provider that this host can have, for the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_swarmlab.cluster import Swarm
+from pytest_swarmlab.config import default_cache
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.lifecycle import provision
+from pytest_swarmlab.model import Topology
+from pytest_swarmlab.providers.base import Provider
+from pytest_swarmlab.providers.uml import UmlProvider
+
+PROVIDERS: dict[str, Callable[[], Provider]] = {
+    "uml": lambda: UmlProvider(cache=default_cache(), origin="stand-in"),
+}
+
+SMALL = Topology.of(1, 1, memory_mib=768)
+
+
+@pytest.fixture(scope="module", params=PROVIDERS)
+def provider(request: pytest.FixtureRequest) -> Provider:
+    """Every provider in turn."""
+    return PROVIDERS[request.param]()
+
+
+@pytest.fixture(scope="module")
+def cluster(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
+    """A swarm of one manager and one worker."""
+    directory = tmp_path_factory.mktemp("cluster")
+    recorder = Recorder(directory / "events.jsonl")
+    swarm = provision(provider, SMALL, recorder=recorder, consoles=directory / "consoles")
+    yield swarm
+    for node in swarm.nodes:
+        node.forget_connections()
+    swarm.machines.stop()
+    recorder.close()
+
+
+@pytest.fixture
+def manager(cluster: Swarm) -> Iterator[object]:
+    """Its manager."""
+    return cluster.node("manager1")

@@ -1,0 +1,317 @@
+"""One contract for all providers: what the rest of the plugin relies on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.conditions import EngineIs
+from pytest_swarmlab.errors import CommandError, HostError, ProviderError
+from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.faults import Fault, Faults
+from pytest_swarmlab.lifecycle import provision
+from pytest_swarmlab.model import Capability, Topology
+from pytest_swarmlab.providers.base import Provider
+from pytest_swarmlab.waits import Done, Pending, Waiter, done, pending
+from tests.providers.conftest import SMALL
+
+GONE_S = 30
+"""How soon nothing may be left of a run whose process was killed (issue: clean-up)."""
+
+HARD_TO_QUOTE = [
+    "two words",
+    "",
+    "it's",
+    'say "hi"',
+    "$HOME `id` $(id)",
+    "100 % %s %d",
+    "a\\b",
+    "semi; colon && or || pipe |",
+    "*",
+    "line\nbreak\ttab",
+    "é ü 漢 🐳",
+]
+
+
+@pytest.fixture
+def worker(cluster: Swarm) -> Node:
+    """The cluster's worker."""
+    return cluster.node("worker1")
+
+
+@pytest.mark.parametrize("argument", HARD_TO_QUOTE)
+def test_an_argument_arrives_as_it_was_given(worker: Node, argument: str) -> None:
+    assert worker.run("printf", "%s", argument).stdout == argument
+
+
+def test_streams_and_exit_code_are_kept_apart(worker: Node) -> None:
+    output = worker.run("sh", "-c", "echo out; echo err >&2; exit 42", check=False)
+    assert (output.code, output.stdout, output.stderr) == (42, "out\n", "err\n")
+
+
+def test_a_failed_command_says_where_what_and_why(worker: Node) -> None:
+    with pytest.raises(CommandError, match=r"on worker1, `ls /nowhere` ended with 2: .*/nowhere"):
+        worker.run("ls", "/nowhere")
+
+
+def test_a_file_of_any_bytes_is_written(worker: Node) -> None:
+    worker.put(bytes(range(256)), "/tmp/every byte")
+    digest = worker.run("sha256sum", "/tmp/every byte").stdout.split()[0]
+    assert digest == "40aff2e9d2d8922e47afd4648e6967497158785fbd1da870e7110266bf944880"
+
+
+def test_testinfra_sees_the_machine(worker: Node) -> None:
+    assert worker.host.service("docker").is_running
+    assert worker.host.file("/etc/hostname").content_string.strip() == "worker1"
+
+
+def test_each_node_has_an_engine_and_a_kernel_of_its_own(cluster: Swarm) -> None:
+    infos = [node.engine.info() for node in cluster.nodes]
+    assert [info["Name"] for info in infos] == [node.name for node in cluster.nodes]
+    assert len({info["ID"] for info in infos}) == len(infos)
+
+
+def test_the_images_are_there_and_say_what_they_are(cluster: Swarm, provider: Provider) -> None:
+    (image,) = [i for i in provider.images() if i["reference"] == "nginx:alpine"]
+    assert image["origin"] in {"stand-in", "registry"}
+    for node in cluster.nodes:
+        labels = node.engine.images.get("nginx:alpine").labels or {}
+        assert labels.get("org.swarmlab.origin", "registry") == image["origin"]
+
+
+def test_a_port_is_reached_from_the_clients_place_only(worker: Node) -> None:
+    with worker.dial(22, 5) as connection:
+        assert connection.recv(4) == b"SSH-"
+    with pytest.raises(ConnectionRefusedError):
+        worker.dial(9, 5)
+    # The lab's addresses must lead nowhere from this process's own network.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        routes = Path("/proc/net/route").read_text(encoding="ascii")
+        assert "38A8C0" not in routes, "a route to 192.168.56.0/24 exists outside the cluster"
+        del probe
+
+
+def test_a_capability_is_probed_not_assumed(cluster: Swarm) -> None:
+    found = collectors.capabilities(cluster, cluster.nodes[0])
+    assert set(found) == {str(capability) for capability in Capability}
+
+
+@pytest.mark.parametrize("make", [Faults.stop_engine, Faults.kill_engine])
+def test_an_engine_is_lost_and_comes_back(
+    cluster: Swarm, worker: Node, make: Callable[[Faults, Node], Fault]
+) -> None:
+    faults = Faults(cluster)
+    with make(faults, worker) as fault:
+        Waiter()(EngineIs(worker, up=False), within=30)
+        assert worker.run("true").code == 0, "the machine itself must stay up"
+    fault.heal()
+    assert worker.engine.ping()
+
+
+@pytest.mark.parametrize("make", [Faults.power_off, Faults.pause, Faults.link_down])
+def test_a_machine_is_lost_and_comes_back_with_its_disk(
+    cluster: Swarm, worker: Node, make: Callable[[Faults, Node], Fault]
+) -> None:
+    worker.put(b"still here", "/root/mark")
+    worker.run("sync")
+    with make(Faults(cluster), worker) as fault, pytest.raises(OSError, match="worker1"):
+        worker.dial(22, 3).recv(4)
+    fault.heal()
+    assert worker.run("cat", "/root/mark").stdout == "still here"
+    Waiter()(cluster.all_nodes_ready(), within=90)
+
+
+def test_a_partition_cuts_nodes_off_from_each_other_only(cluster: Swarm, worker: Node) -> None:
+    manager = cluster.node("manager1")
+    ping = ("ping", "-c", "1", "-W", "2", worker.address)
+    with Faults(cluster).partition([manager], [worker]) as fault:
+        assert manager.run(*ping, check=False).code == 1
+        assert manager.run("true").code == worker.run("true").code == 0
+    fault.heal()
+    assert manager.run(*ping).code == 0
+
+
+def test_a_fault_heals_when_the_test_fails(cluster: Swarm, worker: Node) -> None:
+    with pytest.raises(ZeroDivisionError), Faults(cluster).stop_engine(worker):
+        raise ZeroDivisionError
+    assert worker.engine.ping()
+
+
+def test_logs_of_every_node_are_fetched(cluster: Swarm, tmp_path: Path) -> None:
+    assert collectors.fetch_logs(cluster, tmp_path) == {}
+    for node in cluster.nodes:
+        log = (tmp_path / f"{node.name}.engine.log").read_text(encoding="utf-8")
+        assert "dockerd" in log
+
+
+def test_two_clusters_live_side_by_side(
+    cluster: Swarm, provider: Provider, tmp_path: Path
+) -> None:
+    alone = Topology.of(1, 0, memory_mib=768)
+    recorder = Recorder(tmp_path / "events.jsonl")
+    other = provision(provider, alone, recorder=recorder, consoles=tmp_path / "consoles")
+    try:
+        ids = {swarm.nodes[0].engine.info()["Swarm"]["NodeID"] for swarm in (cluster, other)}
+        assert len(ids) == 2
+        assert {f.id for f in provider.find()} >= {cluster.machines.id, other.machines.id}
+    finally:
+        other.nodes[0].forget_connections()
+        other.machines.stop()
+        other.machines.stop()
+        recorder.close()
+    assert other.machines.id not in {f.id for f in provider.find()}
+    assert cluster.nodes[0].engine.ping()
+
+
+def test_more_than_this_host_can_carry_is_refused_before_anything_is_made(
+    provider: Provider, tmp_path: Path
+) -> None:
+    before = {found.id for found in provider.find()}
+    huge = Topology.of(1, 0, memory_mib=100_000_000)
+    recorder = Recorder(tmp_path / "events.jsonl")
+    with pytest.raises(HostError, match=r"100000000 MiB.*fewer nodes"):
+        provider.start(huge, recorder=recorder, consoles=tmp_path / "consoles")
+    recorder.close()
+    assert {found.id for found in provider.find()} == before
+
+
+def test_kept_machines_can_be_taken_over(provider: Provider, tmp_path: Path) -> None:
+    with pytest.raises(ProviderError, match="no kept cluster nonesuch"):
+        provider.attach("nonesuch")
+
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from tests.providers.conftest import PROVIDERS, SMALL
+from pytest_swarmlab.evidence.recorder import Recorder
+
+directory = Path(sys.argv[2])
+recorder = Recorder(directory / "events.jsonl")
+machines = PROVIDERS[sys.argv[1]]().start(SMALL, recorder=recorder, consoles=directory / "consoles")
+if sys.argv[3] == "keep":
+    machines.keep()
+print(machines.id, flush=True)
+sys.stdin.read()
+"""
+
+
+def start_owner(provider: Provider, directory: Path, how: str) -> tuple[subprocess.Popen[str], str]:
+    """Another process that starts machines and then does nothing; it and the machines' id."""
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, provider.name, str(directory), how],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert owner.stdout is not None
+    return owner, owner.stdout.readline().strip()
+
+
+def end(owner: subprocess.Popen[str]) -> None:
+    """Kill it the way that leaves it no chance to clean up."""
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    for stream in (owner.stdin, owner.stdout):
+        if stream:
+            stream.close()
+
+
+class NothingLeft:
+    """No process names the cluster and its provider does not find it."""
+
+    name = "nothing is left of the killed run"
+    node = None
+
+    def __init__(self, provider: Provider, cluster: str) -> None:
+        self._provider = provider
+        self._cluster = cluster
+
+    def __call__(self) -> Done[None] | Pending:
+        """Look once."""
+        left = [
+            pid.name
+            for pid in Path("/proc").iterdir()
+            if pid.name.isdecimal() and self._cluster in _command_line(pid)
+        ]
+        found = [f.id for f in self._provider.find() if f.id == self._cluster]
+        return pending(f"processes {left}, found {found}") if left or found else done(None)
+
+
+def _command_line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def test_nothing_survives_a_killed_owner(provider: Provider, tmp_path: Path) -> None:
+    owner, cluster = start_owner(provider, tmp_path, "own")
+    assert any(found.id == cluster for found in provider.find())
+    end(owner)
+    Waiter()(NothingLeft(provider, cluster), within=GONE_S)
+
+
+def test_nothing_survives_a_killed_keeper_once_it_is_reaped(
+    provider: Provider, tmp_path: Path
+) -> None:
+    if provider.name != "uml":
+        pytest.skip("only uml has a keeper")
+    owner, cluster = start_owner(provider, tmp_path, "own")
+    keepers = [
+        int(pid.name)
+        for pid in Path("/proc").iterdir()
+        if pid.name.isdecimal() and f"{cluster}/plan.json" in _command_line(pid)
+    ]
+    os.kill(min(keepers), signal.SIGKILL)
+    end(owner)
+    Waiter()(ProcessesGone(cluster), within=GONE_S)
+    assert provider.reap() == [cluster]
+    Waiter()(NothingLeft(provider, cluster), within=GONE_S)
+
+
+class ProcessesGone:
+    """No process names the cluster."""
+
+    name = "no process of the cluster is left"
+    node = None
+
+    def __init__(self, cluster: str) -> None:
+        self._cluster = cluster
+
+    def __call__(self) -> Done[None] | Pending:
+        """Look once."""
+        left = [
+            pid.name
+            for pid in Path("/proc").iterdir()
+            if pid.name.isdecimal() and self._cluster in _command_line(pid)
+        ]
+        return pending(f"processes {left}") if left else done(None)
+
+
+def test_kept_machines_outlive_their_owner_and_are_found_again(
+    provider: Provider, tmp_path: Path
+) -> None:
+    owner, cluster = start_owner(provider, tmp_path, "keep")
+    end(owner)
+    (found,) = [f for f in provider.find() if f.id == cluster]
+    assert (found.kept, found.owner_alive, found.topology) == (True, True, SMALL)
+    machines: Any = provider.attach(cluster)
+    recorder = Recorder(tmp_path / "again.jsonl")
+    try:
+        machines.await_access("worker1", 90)
+        assert Swarm(machines, recorder).node("worker1").run("true").code == 0
+    finally:
+        machines.stop()
+        recorder.close()
+    Waiter()(NothingLeft(provider, cluster), within=GONE_S)

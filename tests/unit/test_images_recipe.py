@@ -1,0 +1,151 @@
+"""Recipes: what they may say, and what makes another disk of them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.images.recipe import RECIPES, ImageConfig, load_plan, tree_files
+
+IMAGE = """
+reference = "redis:7"
+suite = "trixie"
+packages = ["redis-server"]
+"""
+
+
+@pytest.fixture
+def recipes(tmp_path: Path) -> Path:
+    """A copy of the package's recipes, to be spoilt."""
+    copy = tmp_path / "recipes"
+    shutil.copytree(RECIPES, copy)
+    return copy
+
+
+def test_the_packages_own_recipes_are_good() -> None:
+    plan = load_plan("stand-in")
+    assert [image.reference for image in plan.images] == ["nginx:alpine"]
+    assert plan.images[0].config.stop_signal == "SIGQUIT"
+    assert plan.node.root.tree is not None
+    assert len(plan.key) == 16
+
+
+def test_the_key_is_the_same_every_time(recipes: Path) -> None:
+    assert load_plan("stand-in", recipes=recipes).key == load_plan("stand-in").key
+
+
+@pytest.mark.parametrize("recipe", ["node.toml", "kernel.toml", "nginx-alpine.toml"])
+def test_a_changed_recipe_changes_the_key(recipes: Path, recipe: str) -> None:
+    before = load_plan("stand-in", recipes=recipes).key
+    path = recipes / recipe
+    path.write_text(path.read_text(encoding="utf-8") + "\n# other\n", encoding="utf-8")
+    assert load_plan("stand-in", recipes=recipes).key != before
+
+
+def test_a_changed_file_changes_the_key(recipes: Path) -> None:
+    before = load_plan("stand-in", recipes=recipes).key
+    (recipes / "nginx-alpine/usr/share/nginx/html/index.html").write_bytes(b"other")
+    assert load_plan("stand-in", recipes=recipes).key != before
+
+
+def test_a_changed_mode_changes_the_key(recipes: Path) -> None:
+    before = load_plan("stand-in", recipes=recipes).key
+    (recipes / "node/usr/local/lib/swarmlab/init").chmod(0o644)
+    assert load_plan("stand-in", recipes=recipes).key != before
+
+
+def test_a_moved_file_changes_the_key(recipes: Path) -> None:
+    before = load_plan("stand-in", recipes=recipes).key
+    html = recipes / "nginx-alpine/usr/share/nginx/html"
+    (html / "50x.html").rename(html / "51x.html")
+    assert load_plan("stand-in", recipes=recipes).key != before
+
+
+def test_origin_and_selection_change_the_key(recipes: Path) -> None:
+    (recipes / "redis-7.toml").write_text(IMAGE, encoding="utf-8")
+    both = load_plan("stand-in", recipes=recipes)
+    one = load_plan("stand-in", recipes=recipes, images=["redis:7"])
+    pulled = load_plan("registry", recipes=recipes)
+    assert [image.reference for image in both.images] == ["nginx:alpine", "redis:7"]
+    assert [image.reference for image in one.images] == ["redis:7"]
+    assert len({both.key, one.key, pulled.key}) == 3
+
+
+def test_modes_are_those_that_git_keeps(tmp_path: Path) -> None:
+    for name, mode in (("program", 0o700), ("text", 0o600)):
+        (tmp_path / name).write_bytes(b"")
+        (tmp_path / name).chmod(mode)
+    seen = [(place, mode) for _, place, mode in tree_files(tmp_path)]
+    assert seen == [("program", 0o755), ("text", 0o644)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("reference = ", "is not valid TOML"),
+        (IMAGE.replace("suite", "suit"), "'suite' is missing"),
+        (IMAGE + 'colour = "red"', "unknown key 'colour'"),
+        (IMAGE + 'variant = "huge"', "variant 'huge' is none of"),
+        (IMAGE + 'commands = ["ls -l"]', "'commands' must be a list of argument lists"),
+        (IMAGE + 'commands = [["ls", 1]]', "'commands' must hold strings only"),
+        (IMAGE + 'delete = ["/etc"]', "'/etc' must be a path inside the root"),
+        (IMAGE + 'delete = ["var/../../etc"]', "must be a path inside the root"),
+        (IMAGE + '[links]\n"/bin/x" = "y"', "'/bin/x' must be a path inside the root"),
+        (IMAGE + "[config]\nexpose = [80]", "redis-7.toml [config]: 'expose' must hold strings"),
+        (IMAGE + "[config.env]\nA = 1", "env.A must be a string, not 1"),
+        (IMAGE.replace('["redis-server"]', '"redis"'), "'packages' must be a list of strings"),
+    ],
+)
+def test_a_bad_recipe_is_named_with_its_fault(recipes: Path, text: str, said: str) -> None:
+    (recipes / "redis-7.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_plan("stand-in", recipes=recipes)
+    assert said in str(error.value)
+    assert "redis-7.toml" in str(error.value)
+
+
+def test_a_disk_without_room_is_refused(recipes: Path) -> None:
+    node = recipes / "node.toml"
+    text = node.read_text(encoding="utf-8").replace("size_gib = 12", "size_gib = 0")
+    node.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="'size_gib' must be more than 0"):
+        load_plan("stand-in", recipes=recipes)
+
+
+def test_an_image_without_recipe_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no recipe makes the image mongo:8: there are nginx"):
+        load_plan("stand-in", images=["mongo:8"])
+
+
+def test_an_unknown_origin_is_refused() -> None:
+    with pytest.raises(ConfigError, match="use stand-in or registry"):
+        load_plan("elsewhere")  # type: ignore[arg-type]
+
+
+def test_the_configuration_becomes_instructions() -> None:
+    config = ImageConfig(
+        entrypoint=("/start", "--now"),
+        cmd=("say", 'a "b" $c'),
+        env={"HOME": "/root"},
+        expose=("80/tcp",),
+        volumes=("/data",),
+        labels={"a": "1"},
+        stop_signal="SIGQUIT",
+        user="nginx",
+        workdir="/srv",
+    )
+    assert config.changes({"b": "2"}) == [
+        'ENTRYPOINT ["/start", "--now"]',
+        'CMD ["say", "a \\"b\\" $c"]',
+        'ENV HOME="/root"',
+        "EXPOSE 80/tcp",
+        'VOLUME ["/data"]',
+        "STOPSIGNAL SIGQUIT",
+        "USER nginx",
+        "WORKDIR /srv",
+        'LABEL a="1"',
+        'LABEL b="2"',
+    ]
