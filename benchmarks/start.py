@@ -22,6 +22,7 @@ from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Membership, Topology
 from pytest_swarmlab.providers.uml import UmlProvider
+from pytest_swarmlab.providers.uml.state import state_root
 from pytest_swarmlab.waits import Waiter
 
 TOPOLOGY = Topology.of(3, 2)
@@ -70,23 +71,26 @@ def naive(directory: Path) -> float:
 
 
 def resident_mib(cluster: str) -> float:
-    """Proportional set size of all processes in the cluster's PID namespace, MiB."""
-    namespace = None
-    for pid in _pids():
-        if cluster.encode() in _read(pid, "cmdline") and b"ubd0=" in _read(pid, "cmdline"):
-            namespace = os.readlink(f"/proc/{pid}/ns/pid")
-            break
+    """What the cluster's nodes hold together, MiB: their guests' memory and their processes' own.
+
+    The guests' memory is a file that many processes map, so it is counted where it is: in the
+    cluster's own tmpfs.
+    """
+    processes = [pid for pid in _pids() if cluster.encode() in _read(pid, "cmdline")]
+    guest = next(pid for pid in processes if b"ubd0=" in _read(pid, "cmdline"))
+    namespace = Path(f"/proc/{guest}/ns/pid").readlink()
     kib = 0
     for pid in _pids():
         try:
-            if os.readlink(f"/proc/{pid}/ns/pid") != namespace:
+            if Path(f"/proc/{pid}/ns/pid").readlink() != namespace:
                 continue
         except OSError:
             continue
         for line in _read(pid, "smaps_rollup").splitlines():
-            if line.startswith(b"Pss:"):
+            if line.startswith(b"Pss_Anon:"):
                 kib += int(line.split()[1])
-    return kib / 1024
+    memory = os.statvfs(f"/proc/{guest}/root{state_root() / cluster / 'mem'}")
+    return kib / 1024 + (memory.f_blocks - memory.f_bfree) * memory.f_frsize / 2**20
 
 
 def _pids() -> list[str]:

@@ -68,7 +68,8 @@ def _disk(arguments: argparse.Namespace) -> int:
 
 
 def _gc(arguments: argparse.Namespace) -> int:
-    from pytest_swarmlab.images import current_key, list_disks, remove_disk
+    from pytest_swarmlab.images import list_disks, remove_disk
+    from pytest_swarmlab.images.recipe import load_plan
     from pytest_swarmlab.providers.uml import UmlProvider
 
     provider = UmlProvider(cache=arguments.cache, origin="stand-in")
@@ -84,7 +85,7 @@ def _gc(arguments: argparse.Namespace) -> int:
                 f"cluster {found.id} ({found.topology.name}, since {found.started_at}) is {what}\n"
             )
     if arguments.disks:
-        wanted = {current_key("stand-in"), current_key("registry")}
+        wanted = {load_plan("stand-in").key, load_plan("registry").key}
         for disk in list_disks(arguments.cache):
             if disk.key not in wanted:
                 freed = remove_disk(arguments.cache, disk.key)

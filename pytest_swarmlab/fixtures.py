@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError
 from pytest_swarmlab.model import Topology
 
 if TYPE_CHECKING:
@@ -68,11 +68,16 @@ def swarm(request: pytest.FixtureRequest, swarmlab_run: Run) -> Swarm:
     cluster is shared by all tests of the session that find it unchanged;
     a test that leaves it otherwise costs the next one a new cluster.
     """
-    from pytest_swarmlab.plugin import make_provider
+    from pytest_swarmlab.plugin import EXIT_INFRASTRUCTURE, make_provider
 
     config = request.config
     topology = wanted_topology(request.node, swarmlab_run.config.memory_mib)
-    return swarmlab_run.swarm(topology, lambda: make_provider(config))
+    try:
+        return swarmlab_run.swarm(topology, lambda: make_provider(config))
+    except INFRASTRUCTURE as error:
+        # No later test would fare better: say it once and end the session.
+        swarmlab_run.failed(f"{request.node.nodeid} (cluster)", error, judged=False)
+        pytest.exit(f"no cluster: {error}", returncode=EXIT_INFRASTRUCTURE)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_swarmlab import __version__, config, fixtures, hooks
 from pytest_swarmlab.config import LabConfig
-from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError, SwarmlabError
+from pytest_swarmlab.errors import ConfigError, SwarmlabError
 from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by name here
     evidence,
     faults,
@@ -31,7 +31,7 @@ CONFIG = pytest.StashKey[LabConfig]()
 RUN = pytest.StashKey["Run"]()
 
 EXIT_INFRASTRUCTURE = 6
-"""Exit code when the lab itself failed: nothing was learned about the cluster under test."""
+"""Exit code when only the lab itself failed: nothing was learned about the cluster under test."""
 
 LAB_EXERCISES = range(1, 11)
 
@@ -119,22 +119,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     items = [item for item in session.items if needs_swarm(item)]
     if not items or session.config.option.collectonly:
         return
-    try:
-        from pytest_swarmlab.reporting import attach
-    except ImportError:
-        attach = lambda session, run: run.recorder.listen(
-            lambda e: (
-                e.kind not in ("request", "nodes", "tasks")
-                and print(
-                    "\r",
-                    e.t,
-                    e.kind,
-                    str(dict(e.data))[:250],
-                    file=__import__("sys").__stderr__,
-                    flush=True,
-                )
-            )
-        )
+    from pytest_swarmlab.reporting import attach
     from pytest_swarmlab.run import Run
 
     try:
@@ -191,17 +176,10 @@ def pytest_runtest_makereport(
     run = item.config.stash.get(RUN, None)
     if run is None or not needs_swarm(item):
         return report
-    if (
-        call.excinfo
-        and not report.skipped
-        and not isinstance(call.excinfo.value, pytest.fail.Exception)
-    ):
-        run.recorder.record(
-            "error",
-            where=f"{item.nodeid} ({report.when})",
-            message=call.excinfo.exconly(),
-            infrastructure=isinstance(call.excinfo.value, INFRASTRUCTURE),
-        )
+    if call.excinfo and report.failed:
+        error = call.excinfo.value
+        judged = isinstance(error, AssertionError | pytest.fail.Exception)
+        run.failed(f"{item.nodeid} ({report.when})", error, judged=judged)
     if report.when == "call" or not report.passed:
         run.recorder.record(
             "test.finished",
@@ -211,3 +189,15 @@ def pytest_runtest_makereport(
             message=call.excinfo.exconly() if call.excinfo else "",
         )
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell a failure of the lab from a failure of the cluster under test by the exit code."""
+    run = session.config.stash.get(RUN, None)
+    if (
+        run
+        and run.only_infrastructure_failed
+        and session.exitstatus == pytest.ExitCode.TESTS_FAILED
+    ):
+        session.exitstatus = EXIT_INFRASTRUCTURE

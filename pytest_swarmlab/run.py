@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_swarmlab import lifecycle
 from pytest_swarmlab.conditions import NodesReady, brief, no_answer
 from pytest_swarmlab.config import LabConfig
-from pytest_swarmlab.errors import HostError, NotConverged, SwarmlabError
+from pytest_swarmlab.errors import INFRASTRUCTURE, HostError, NotConverged, SwarmlabError
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.grading import Exercise
@@ -60,6 +60,8 @@ class Run:
         )
         self.wait = Waiter(listener=self._waited)
         self.collect: Callable[[Swarm, Path], Any] | None = None
+        self.only_infrastructure_failed = False
+        self._failures: list[bool] = []
         self._swarm: Swarm | None = None
         self._clusters = 0
         self._slot: int | None = None
@@ -85,6 +87,22 @@ class Run:
                     }
                     for c in exercise.checks
                 ],
+            )
+
+    def failed(self, where: str, error: BaseException, *, judged: bool) -> None:
+        """Note why a test failed, and whether that says anything about the cluster under test.
+
+        `judged`: the error is a verdict, which is in the record already as `check` events.
+        """
+        infrastructure = isinstance(error, INFRASTRUCTURE)
+        self._failures.append(infrastructure)
+        self.only_infrastructure_failed = all(self._failures)
+        if not judged:
+            self.recorder.record(
+                "error",
+                where=where,
+                message=f"{type(error).__name__}: {error}",
+                infrastructure=infrastructure,
             )
 
     def swarm(self, topology: Topology, make_provider: Callable[[], Provider]) -> Swarm:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -39,9 +38,3 @@ def cluster(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Ite
         node.forget_connections()
     swarm.machines.stop()
     recorder.close()
-
-
-@pytest.fixture
-def manager(cluster: Swarm) -> Iterator[object]:
-    """Its manager."""
-    return cluster.node("manager1")

@@ -154,9 +154,7 @@ def test_logs_of_every_node_are_fetched(cluster: Swarm, tmp_path: Path) -> None:
         assert "dockerd" in log
 
 
-def test_two_clusters_live_side_by_side(
-    cluster: Swarm, provider: Provider, tmp_path: Path
-) -> None:
+def test_two_clusters_live_side_by_side(cluster: Swarm, provider: Provider, tmp_path: Path) -> None:
     alone = Topology.of(1, 0, memory_mib=768)
     recorder = Recorder(tmp_path / "events.jsonl")
     other = provision(provider, alone, recorder=recorder, consoles=tmp_path / "consoles")
@@ -185,7 +183,7 @@ def test_more_than_this_host_can_carry_is_refused_before_anything_is_made(
     assert {found.id for found in provider.find()} == before
 
 
-def test_kept_machines_can_be_taken_over(provider: Provider, tmp_path: Path) -> None:
+def test_machines_that_were_not_kept_can_not_be_taken_over(provider: Provider) -> None:
     with pytest.raises(ProviderError, match="no kept cluster nonesuch"):
         provider.attach("nonesuch")
 

@@ -1,0 +1,162 @@
+"""Tells at the terminal what happens while it happens, made from the events alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO
+
+from pytest_swarmlab.model import Event
+from pytest_swarmlab.reporting.text import SHORT, clock, duration, line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FAULTS = {
+    "stop-engine": "the engine is stopped",
+    "kill-engine": "the engine is killed",
+    "power-off": "the power is cut",
+    "pause": "the machine is paused",
+    "link-down": "the link is down",
+    "partition": "the network is cut",
+    "demote": "the manager is demoted",
+}
+VERDICTS = {
+    "pass": "[green]✓ pass[/]",
+    "fail": "[bold red]✗ fail[/]",
+    "unknown": "[bold magenta]? unknown[/]",
+    "not_provable": "[bold yellow]– not provable[/]",
+}
+PROGRESS_S = 10.0
+"""Between two lines about a probe that goes on."""
+
+
+def plain(value: object, limit: int = SHORT) -> str:
+    """One line of a cluster's text that can't be taken for markup."""
+    return line(value, limit).replace("[", r"\[")
+
+
+class Narrator:
+    """Hears every event and prints those that a person waits for, with the run's own clock."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._console: Console | None = None
+        self._leader: str | None = None
+        self._states: dict[str, str] = {}
+        self._fault_at: float | None = None
+        self._requests = self._errors = 0
+        self._told_requests_at = 0.0
+        self._tellers: dict[str, Callable[[Event], str | None]] = {
+            "stage.started": lambda e: f"[dim]{plain(e.data['name'])} …[/]",
+            "stage.done": lambda e: f"{plain(e.data['name'])}: {duration(e.data['seconds'])}",
+            "stage.failed": lambda e: f"[red]{plain(e.data['name'])} failed[/]",
+            "notice": lambda e: f"[yellow]{plain(e.data['message'])}[/]",
+            "node.up": lambda e: f"[dim]{plain(e.data['node'])} is up[/]",
+            "node.joined": lambda e: f"[dim]{plain(e.data['node'])} has joined[/]",
+            "cluster.ready": self._cluster_ready,
+            "cluster.kept": self._cluster_kept,
+            "phase.started": self._phase_started,
+            "phase.finished": self._requests_so_far,
+            "fault.injecting": lambda e: f"[dim]{self._who(e)}: about to break …[/]",
+            "fault.injected": self._fault_injected,
+            "fault.healing": lambda e: f"[dim]{self._who(e)}: mending …[/]",
+            "fault.healed": lambda e: (
+                f"[green]{self._who(e)}: mended[/] ({duration(e.data['seconds'])})"
+            ),
+            "nodes": self._nodes,
+            "request": self._request,
+            "write": self._write,
+            "wait": self._wait,
+            "check": lambda e: f"  {VERDICTS[e.data['verdict']]}  {plain(e.data['title'])}",
+        }
+
+    def hear(self, event: Event) -> None:
+        """Print what the event means to a person, if anything."""
+        tell = self._tellers.get(event.kind)
+        text = tell(event) if tell else None
+        if text:
+            self._print(f"[cyan]{clock(event.t)}[/]  {text}")
+
+    def _print(self, text: str) -> None:
+        if self._console is None:
+            from rich.console import Console
+
+            self._console = Console(file=self._out, highlight=False, soft_wrap=True)
+            self._console.print()
+        self._console.print(text)
+
+    def _who(self, event: Event) -> str:
+        return ", ".join(plain(name) for name in event.data["nodes"])
+
+    def _cluster_ready(self, event: Event) -> str:
+        topology, data = event.data["topology"], event.data
+        self._leader, self._states = None, {}
+        return (
+            f"[bold]Swarm ready[/] after {duration(data['seconds'])}:"
+            f" {topology['managers']} managers and {topology['workers']} workers,"
+            f" Docker {plain(data['engine_version'])},"
+            f" kernel {plain(data['kernel'])}"
+        )
+
+    def _cluster_kept(self, event: Event) -> str:
+        return (
+            f"[bold]Cluster {plain(event.data['cluster'])} is left running.[/] Reach it with\n"
+            f"       {plain(event.data['ssh'])}\n       {plain(event.data['engine'])}\n"
+            "       run on it again with --swarmlab-reuse, remove it with: swarmlab gc --kept"
+        )
+
+    def _phase_started(self, event: Event) -> str:
+        self._fault_at, self._requests, self._errors = None, 0, 0
+        return f"[bold]── {plain(event.data['name'])} ──[/]"
+
+    def _fault_injected(self, event: Event) -> str:
+        self._fault_at = event.t - event.data["seconds"]
+        what = FAULTS.get(event.data["fault"], plain(event.data["fault"]))
+        return f"[bold red]{self._who(event)}: {what}[/]"
+
+    def _nodes(self, event: Event) -> str | None:
+        rows = event.data.get("nodes") or []
+        said = []
+        leader = next((row["name"] for row in rows if row["leader"]), None)
+        if leader and leader != self._leader:
+            if self._leader:
+                said.append(
+                    f"[bold]leader: {plain(self._leader)} → {plain(leader)}[/]{self._after(event)}"
+                )
+            self._leader = leader
+        for row in rows:
+            name, state = row["name"], row["state"]
+            if "down" in {state, self._states.get(name)} and self._states.get(name) != state:
+                said.append(f"{plain(name)} is {plain(state)}{self._after(event)}")
+            self._states[name] = state
+        return "; ".join(said)
+
+    def _after(self, event: Event) -> str:
+        if self._fault_at is None:
+            return ""
+        return f" ({duration(event.t - self._fault_at)} after the fault)"
+
+    def _request(self, event: Event) -> str | None:
+        self._requests += 1
+        self._errors += event.data["status"] is None or event.data["status"] >= 400
+        if event.t - self._told_requests_at < PROGRESS_S:
+            return None
+        return self._requests_so_far(event)
+
+    def _requests_so_far(self, event: Event) -> str | None:
+        self._told_requests_at = event.t
+        if not self._requests:
+            return None
+        colour = "red" if self._errors else "green"
+        return f"clients: {self._requests} requests, [{colour}]{self._errors} failed[/]"
+
+    def _write(self, event: Event) -> str:
+        error = event.data["error"]
+        answer = f"refused: {plain(error, 80)}" if error else "accepted"
+        return f"a change through {plain(event.data['node'])}: {answer}"
+
+    def _wait(self, event: Event) -> str | None:
+        data: Any = event.data
+        if data["outcome"] == "done":
+            return f"[green]✓[/] {plain(data['condition'])} ({duration(data['elapsed'])})"
+        return f"[red]✗ {plain(data['condition'])}[/]: {plain(data['last'])}"
