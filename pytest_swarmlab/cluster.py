@@ -7,7 +7,7 @@ import shlex
 import socket
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -210,6 +210,12 @@ class Swarm:
     def converged(self, service: str, *, replicas: int) -> conditions.Converged:
         """Condition: that many tasks of the service run on nodes that are not down."""
         return conditions.Converged(self, service, replicas)
+
+    def mesh_lists(
+        self, replicas: int, *, on: Sequence[Node] | None = None
+    ) -> conditions.MeshLists:
+        """Condition: every node (or those given) balances published ports over so many replicas."""
+        return conditions.MeshLists(self.nodes if on is None else on, replicas)
 
     def node_is(self, node: Node, **wanted: str) -> conditions.NodeIs:
         """Condition: the managers see the node so, for example ``state="down"``."""

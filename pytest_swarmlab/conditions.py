@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.errors import ProviderError
@@ -11,6 +12,10 @@ from pytest_swarmlab.waits import Done, Fatal, Pending, done, pending
 
 if TYPE_CHECKING:
     from pytest_swarmlab.cluster import Node, Swarm
+
+
+INGRESS = "/run/docker/netns/ingress_sbox"
+"""Network namespace of the routing mesh on every node that is a member of a swarm."""
 
 
 @functools.cache
@@ -138,6 +143,45 @@ class Converged:
         if len(running) == self._replicas == len(wanted):
             return done(running, seen)
         return pending(seen)
+
+
+class MeshLists:
+    """The routing mesh of every given node balances over so many replicas, no more and no fewer.
+
+    A service that has converged is not yet one that every node balances: gossip
+    follows later. And where a service was removed just before, its address may be
+    given to the next one while nodes still take the old one down; a node that does
+    both at once keeps an incomplete table for a minute or more (seen on the
+    embedded cluster as `Failed add IP alias … file exists` in the engine's log).
+
+    The table is IPVS's own, in the namespace where Swarm keeps the mesh of published ports.
+    """
+
+    node = None
+
+    def __init__(self, nodes: Sequence[Node], replicas: int) -> None:
+        self._nodes = nodes
+        self._replicas = replicas
+        self.name = f"the routing mesh of every node lists {replicas} replicas"
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Look once."""
+        counts: dict[str, int] = {}
+        for node in self._nodes:
+            try:
+                counts[node.name] = self._listed(node)
+            except ProviderError as error:
+                return pending(str(error))
+        seen = ", ".join(f"{name} {count}" for name, count in counts.items())
+        return done(None, seen) if set(counts.values()) == {self._replicas} else pending(seen)
+
+    @staticmethod
+    def _listed(node: Node) -> int:
+        table = node.run("nsenter", f"--net={INGRESS}", "cat", "/proc/net/ip_vs", check=False)
+        # A heading and every real server have an arrow; before the first service there is none.
+        return sum(
+            "->" in line and "RemoteAddress" not in line for line in table.stdout.split("\n")
+        )
 
 
 class Writes:

@@ -129,7 +129,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     session.config.stash[RUN] = run
     collect = session.config.hook.pytest_swarmlab_collect_evidence
     run.collect = lambda cluster, directory: collect(swarm=cluster, directory=directory)
-    attach(session, run)
+    attach(session, run, terminal(session.config))
     run.select(_exercises(items))
 
 

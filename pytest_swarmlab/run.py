@@ -60,6 +60,7 @@ class Run:
         )
         self.wait = Waiter(listener=self._waited)
         self.collect: Callable[[Swarm, Path], Any] | None = None
+        self.finished = False
         self.only_infrastructure_failed = False
         self._failures: list[bool] = []
         self._swarm: Swarm | None = None
@@ -153,7 +154,8 @@ class Run:
                     swarm.machines.stop()
 
     def finish(self, exit_status: int) -> None:
-        """End the cluster and the record."""
+        """End the cluster, then the record."""
+        self.finished = True
         try:
             self.end_cluster()
         except (SwarmlabError, OSError) as error:

@@ -73,6 +73,9 @@ class Stacks:
         leader = self._swarm.leader()
         leader.run("docker", "stack", "rm", name)
         Waiter()(_Gone(self._swarm, {"label": f"{STACK_LABEL}={name}"}, name), within=GONE_S)
+        if not leader.engine.api.services():
+            # Until every node has let go of its address, the next service might get it.
+            Waiter()(self._swarm.mesh_lists(0, on=self._swarm.members()), within=GONE_S)
 
     def remove_all(self) -> None:
         """Remove everything that was deployed, the latest first."""

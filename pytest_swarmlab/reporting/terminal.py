@@ -84,6 +84,8 @@ class Narrator:
             self._console = Console(file=self._out, highlight=False, soft_wrap=True)
             self._console.print()
         self._console.print(text)
+        # What is not a terminal would keep it back; a person follows a CI's log too.
+        self._out.flush()
 
     def _who(self, event: Event) -> str:
         return ", ".join(plain(name) for name in event.data["nodes"])

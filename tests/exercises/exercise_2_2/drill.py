@@ -40,8 +40,7 @@ def lose_the_leader(
     evidence: Evidence,
 ) -> None:
     """Break the leader under load, watch the others take over, mend it, watch it come back."""
-    with test_ha(swarm) as service:
-        wait(service.converged(replicas=REPLICAS), within=RESTORED_S)
+    with test_ha(swarm, wait) as service:
         old = swarm.leader()
         survivors = others(swarm.managers(), old)
         evidence.listing(old, f"Before: {old} leads")
@@ -71,8 +70,7 @@ def demote_the_leader(
     evidence: Evidence,
 ) -> None:
     """The contrast: a leader that is demoted hands over its office before it goes."""
-    with test_ha(swarm) as service:
-        wait(service.converged(replicas=REPLICAS), within=RESTORED_S)
+    with test_ha(swarm, wait):
         old = swarm.leader()
         survivors = others(swarm.managers(), old)
         with observe(survivors, service=SERVICE), probe(via=swarm.nodes, port=PORT) as traffic:

@@ -100,7 +100,7 @@ def drill_events(story: Story, drill: Drill, start: float) -> float:
 
 
 def _gone(drill: Drill, t: float) -> bool:
-    return drill.fault != "demote" and 0 <= t and (drill.heal is None or t < drill.back)
+    return drill.fault != "demote" and t >= 0 and (drill.heal is None or t < drill.back)
 
 
 def _node_answer(drill: Drill, t: float) -> dict[str, Any]:

@@ -1,0 +1,162 @@
+"""Our part of report.html: verdicts, measurements, pictures, chronology, screenshots.
+
+Every text that comes from a cluster goes through `text.clean` and is escaped by the template.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.reporting.text import LONG, clean, clock, line
+from pytest_swarmlab.reporting.timeline import Timeline, build_timeline
+
+VERDICTS = {
+    "pass": "pass",
+    "fail": "fail",
+    "unknown": "unknown",
+    "not_provable": "not provable here",
+}
+ORIGINS = {
+    "stand-in": "stand-in built from Debian packages, not the official image",
+    "registry": "official image, pulled from its registry",
+}
+PHASES = {
+    "graceful-stop": "The leader's engine is stopped",
+    "kill-9": "The leader's engine is killed (kill -9)",
+    "power-off": "The leader's machine loses power",
+    "demotion": "The leader is demoted: the contrast",
+    "one-manager": "One manager",
+    "two-managers": "Two managers",
+    "three-managers": "Three managers",
+    "target-picture": "The lab's target picture",
+    "five-managers": "Five managers",
+}
+NO_PICTURE = "The picture could not be drawn: {error}"
+
+
+def page(record: Record, results: dict[str, Any]) -> str:
+    """The part as HTML, self-contained: nothing in it refers to the outside."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pytest_swarmlab", "reporting"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["figure"] = figure_of
+    return environment.get_template("report.html.j2").render(
+        results=results,
+        verdicts=VERDICTS,
+        origins=ORIGINS,
+        notices=[clean(e.data["message"]) for e in record.of("notice")],
+        errors=[e.data for e in record.of("error")],
+        exercises=[_exercise(record, exercise) for exercise in results["exercises"]],
+    )
+
+
+def figure_of(value: Any) -> str:
+    """A measurement for a table: seconds with one decimal, a dash for what was not seen."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{line(key)} {figure_of(each)}" for key, each in value.items())
+    return line(value)
+
+
+def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:
+    names = dict.fromkeys(check["id"].split(".")[2] for check in exercise["checks"])
+    measured = exercise["measurements"]
+    rows = dict.fromkeys(name for found in measured.values() for name in found)
+    counts = [check["verdict"] for check in exercise["checks"]]
+    return {
+        **exercise,
+        "passed": counts.count("pass"),
+        "total": len(counts),
+        "measured_phases": list(measured),
+        "measured": {name: [found.get(name) for found in measured.values()] for name in rows},
+        "phases": [_phase(record, exercise, name) for name in names],
+    }
+
+
+def _phase(record: Record, exercise: dict[str, Any], name: str) -> dict[str, Any]:
+    part = record.phase(f"{exercise['id']}/{name}")
+    prefix = f"{exercise['id']}.{name}."
+    timeline = build_timeline(part, f"{exercise['id']}/{name}") if _sampled(part) else None
+    return {
+        "name": name,
+        "title": PHASES.get(name, name),
+        "checks": [c for c in exercise["checks"] if c["id"].startswith(prefix)],
+        "picture": _picture(timeline) if timeline else None,
+        "chronology": [
+            {"at": clock(m.t, tenths=True), "text": m.text, "seen_by": line(m.seen_by)}
+            for m in (timeline.moments if timeline else ())
+        ],
+        "clients": _clients(part),
+        "quorum": _quorum(part),
+        "screens": [
+            {
+                "title": line(event.data["title"]),
+                "node": line(event.data["node"]),
+                "at": clock(event.t),
+                "command": clean(shlex.join(event.data["argv"])),
+                "output": clean(event.data["stdout"] + event.data["stderr"], LONG),
+            }
+            for event in part.of("command")
+            if event.data.get("title")
+        ],
+    }
+
+
+def _sampled(part: Record) -> bool:
+    return len(readings.node_samples(part)) > 10 and readings.fault(part) is not None
+
+
+def _picture(timeline: Timeline) -> dict[str, Any]:
+    from pytest_swarmlab.reporting import figure
+
+    try:
+        return {"svg": figure.svg(timeline), "error": None}
+    except Exception as error:  # noqa: BLE001 - a picture less must not cost the report
+        return {"svg": None, "error": NO_PICTURE.format(error=line(error))}
+
+
+def _clients(part: Record) -> dict[str, Any] | None:
+    asked = readings.requests(part)
+    if not asked:
+        return None
+    gaps = readings.longest_gap_by_node(part)
+    nodes = []
+    for node in sorted({request.node for request in asked}):
+        through = [request for request in asked if request.node == node]
+        nodes.append(
+            {
+                "name": line(node),
+                "asked": len(through),
+                "failed": sum(not request.ok for request in through),
+                "gap": gaps[node].seconds,
+            }
+        )
+    return {
+        "asked": len(asked),
+        "failed": sum(not request.ok for request in asked),
+        "nodes": nodes,
+    }
+
+
+def _quorum(part: Record) -> list[dict[str, Any]]:
+    """What became of the changes that were tried at each level of loss."""
+    rows: list[dict[str, Any]] = []
+    for event in part.of("quorum", "write"):
+        if event.kind == "quorum":
+            rows.append({**event.data, "error": None, "tried": False})
+        elif rows:
+            error = event.data["error"]
+            rows[-1] |= {"tried": True, "error": line(error) if error else None}
+    return rows

@@ -1,0 +1,102 @@
+"""results.json: what a run found, for programs. Its form is in results.schema.json."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.grading import Exercise, overall
+from pytest_swarmlab.model import Verdict
+from pytest_swarmlab.reporting.text import clean, line
+
+SCHEMA = "swarmlab-results/1"
+
+NOT_REACHED = "not judged: its test was not run, or ended before it got that far"
+NO_LAB = "not judged, because the lab itself failed: {message}"
+
+
+def build_results(record: Record, exercises: Iterable[Exercise]) -> dict[str, Any]:
+    """Everything that stands in results.json, from the record alone.
+
+    `exercises`: those that the run was to judge; they tell how to measure. Where a run had
+    several clusters, the last one is described and the images of all are listed.
+    """
+    begun, ended = record.first("run.started"), record.last("run.finished")
+    ready = record.last("cluster.ready")
+    about = dict(begun.data) if begun else {}
+    cluster = dict(ready.data) if ready else {}
+    topology = cluster.get("topology")
+    measure = {exercise.id: exercise for exercise in exercises}
+    return {
+        "schema": SCHEMA,
+        "run_id": line(about.get("run_id")),
+        "started_at": line(about.get("started_at")),
+        "finished_at": line(ended.data.get("finished_at")) if ended else None,
+        "provider": line(about.get("provider")),
+        "topology": {key: topology[key] for key in ("managers", "workers")} if topology else None,
+        "engine_version": line(cluster["engine_version"]) if cluster else None,
+        "kernel": line(cluster["kernel"]) if cluster else None,
+        "images": images(record),
+        "exercises": [
+            _exercise(record, dict(selected.data), measure.get(selected.data["id"]))
+            for selected in record.of("exercise.selected")
+        ],
+    }
+
+
+def images(record: Record) -> list[dict[str, str]]:
+    """Reference, origin and detail of every image that the run's clusters carried."""
+    found: dict[str, dict[str, str]] = {}
+    for event in record.of("cluster.ready"):
+        for image in event.data["images"]:
+            found[image["reference"]] = {
+                key: line(image[key], 2000) for key in ("reference", "origin", "detail")
+            }
+    return list(found.values())
+
+
+def _exercise(record: Record, selected: dict[str, Any], judged: Exercise | None) -> dict[str, Any]:
+    verdicts = {event.data["id"]: event.data for event in record.of("check")}
+    failure = record.last("error", infrastructure=True)
+    why = NO_LAB.format(message=line(failure.data["message"])) if failure else NOT_REACHED
+    checks = []
+    for declared in selected["checks"]:
+        found = verdicts.get(declared["id"], {})
+        checks.append(
+            {
+                "id": declared["id"],
+                "title": line(declared["title"]),
+                "verdict": str(Verdict(found.get("verdict", Verdict.UNKNOWN)).value),
+                "expected": clean(declared["expected"]),
+                "observed": clean(found.get("observed", why), 2000),
+                "hint": clean(declared["hint"]),
+            }
+        )
+    return {
+        "id": selected["id"],
+        "title": line(selected["title"]),
+        "verdict": overall(Verdict(check["verdict"]) for check in checks).value,
+        "checks": checks,
+        "measurements": judged.measurements(record) if judged else {},
+    }
+
+
+def write_results(directory: Path, results: dict[str, Any]) -> Path:
+    """Write results.json whole or not at all; returns its path."""
+    path = directory / "results.json"
+    making = path.with_suffix(".json.new")
+    making.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    making.replace(path)
+    return path
+
+
+def point_latest(run: Path) -> None:
+    """Make ``latest`` beside the run's directory point at it, in one step."""
+    making = run.parent / f".latest-{os.getpid()}"
+    making.unlink(missing_ok=True)
+    making.symlink_to(run.name)
+    making.replace(run.parent / "latest")

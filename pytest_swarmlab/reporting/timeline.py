@@ -1,0 +1,336 @@
+"""One drill as a picture needs it: lanes, bands, dots and moments. Pure data, nothing is drawn.
+
+Times are seconds after the begin of the first fault (of the phase, when nothing was broken).
+The extraction itself is in `pytest_swarmlab.evidence.readings`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import Fault, Span
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.reporting.text import duration, line
+
+FAULTS = {
+    "stop-engine": "engine stopped",
+    "kill-engine": "engine killed",
+    "power-off": "powered off",
+    "pause": "paused",
+    "link-down": "link down",
+    "partition": "cut off",
+    "demote": "demoted",
+}
+HEALED = {
+    "stop-engine": "engine started again",
+    "kill-engine": "engine started again",
+    "power-off": "powered on again",
+    "pause": "resumed",
+    "link-down": "link up again",
+    "partition": "connected again",
+    "demote": "promoted again",
+}
+WORDS = {
+    "fault": "{nodes} {what}",
+    "healed": "{nodes} {what}",
+    "heal_text": "{nodes}: {what}; it took {seconds}",
+    "lost": "No manager can name a leader",
+    "lost_text": "No manager can name a leader any more: {error}",
+    "leader": "{name} elected leader",
+    "leader_text": "{name} is leader instead of {previous}, {seconds} after the fault",
+    "unreachable": "{name} unreachable",
+    "unreachable_text": "{name} stands as Unreachable",
+    "state": "{name} {state}",
+    "state_text": "{name} stands as {state}",
+    "back": "{name} ready again",
+    "back_text": "{name} is Ready again",
+    "restored": "{wanted} replicas again",
+    "restored_text": "{wanted} replicas of {service} run on other nodes",
+    "gap": "clients: longest gap {seconds}",
+    "gap_text": "Clients: no answer through any node for {seconds}",
+    "errors_first": "First request that fails, through {node}: {error}",
+    "errors_last": "Last request that fails, through {node}: {error} ({count} in all)",
+    "operator": "harness",
+    "clients": "clients",
+}
+BLIND = 1.0
+"""Seconds without an answer after which a lane says that nobody could tell."""
+
+NAME = 24
+"""Characters of a node's name that fit a lane."""
+
+
+@dataclass(frozen=True)
+class NodeLane:
+    """A node over time.
+
+    `states` and `reachability`: what the surviving managers said, "" while they could not tell.
+    `leads`: when it was leader. `faults`: the bands that hold this node.
+    """
+
+    name: str
+    role: str
+    states: tuple[Span, ...]
+    reachability: tuple[Span, ...]
+    leads: tuple[Span, ...]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class ServiceLane:
+    """How many replicas ran: `running[i]` holds from `times[i]` to the next; `wanted` in all.
+
+    `blind`: stretches longer than a second without any answer.
+    """
+
+    service: str
+    times: tuple[float, ...]
+    running: tuple[int, ...]
+    wanted: int
+    blind: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One client request: when it was sent, how long it took in seconds, whether it succeeded."""
+
+    t: float
+    seconds: float
+    ok: bool
+    node: str
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An instant worth a name. `label` is for the picture ("" for the table only)."""
+
+    t: float
+    kind: str
+    label: str
+    text: str
+    seen_by: str
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A drill, ready to be drawn. `zero` is the run's second that all times count from."""
+
+    phase: str
+    zero: float
+    began: float
+    ended: float
+    fault: str
+    nodes: tuple[NodeLane, ...]
+    leaders: tuple[Span, ...]
+    service: ServiceLane | None
+    faults: tuple[Fault, ...]
+    dots: tuple[Dot, ...]
+    gap: Span | None
+    moments: tuple[Moment, ...]
+
+
+def timelines(record: Record) -> list[Timeline]:
+    """One timeline for each phase in which nodes were sampled, in the order they ran."""
+    names = dict.fromkeys(e.phase for e in record.of("nodes"))
+    return [build_timeline(record.phase(name), name) for name in names]
+
+
+def build_timeline(record: Record, phase: str) -> Timeline:
+    """The timeline of one phase's events."""
+    times = [e.t for e in record]
+    held = readings.faults(record)
+    zero = held[0].began if held else min(times, default=0.0)
+    lanes = _lanes(record, zero, held)
+    gap = readings.longest_gap(record)
+    return Timeline(
+        phase=phase,
+        zero=zero,
+        began=min(times, default=0.0) - zero,
+        ended=max(times, default=0.0) - zero,
+        fault=held[0].kind if held else "",
+        nodes=lanes,
+        leaders=_shift(readings.leader_spans(record), zero),
+        service=_service(record, zero),
+        faults=tuple(_shift_fault(f, zero) for f in held),
+        dots=tuple(Dot(r.sent - zero, r.seconds, r.ok, r.node) for r in readings.requests(record)),
+        gap=Span(gap.began - zero, gap.ended - zero, "") if gap else None,
+        moments=tuple(sorted(_moments(record, zero, held), key=lambda m: m.t)),
+    )
+
+
+def wanted_replicas(record: Record) -> int:
+    """How many replicas ran before the fault: what "restored" means when nobody says."""
+    began = readings.fault_at(record)
+    counts = readings.replicas_over_time(record)
+    before = [c.running for c in counts if began is None or c.t <= began]
+    return before[-1] if before else max((c.running for c in counts), default=0)
+
+
+def _lanes(record: Record, zero: float, held: Sequence[Fault]) -> tuple[NodeLane, ...]:
+    roles: dict[str, str] = {}
+    for sample in readings.node_samples(record):
+        for row in sample.nodes:
+            roles.setdefault(row.name, row.role)
+    leads = readings.leader_spans(record)
+    # Managers first, then by name, as the lab draws them.
+    order = sorted(roles, key=lambda name: (roles[name] != "manager", name))
+    return tuple(
+        NodeLane(
+            name,
+            roles[name],
+            _shift(readings.node_spans(record, name), zero),
+            _shift(readings.node_spans(record, name, "reachability"), zero),
+            _shift((s for s in leads if s.value == name), zero),
+            tuple(_shift_fault(f, zero) for f in held if name in f.nodes),
+        )
+        for name in order
+    )
+
+
+def _service(record: Record, zero: float) -> ServiceLane | None:
+    counts = readings.replicas_over_time(record)
+    if not counts:
+        return None
+    samples = readings.task_samples(record)
+    return ServiceLane(
+        samples[0].service,
+        tuple(c.t - zero for c in counts),
+        tuple(c.running for c in counts),
+        wanted_replicas(record),
+        tuple(
+            Span(a.t - zero, b.t - zero, "")
+            for a, b in itertools.pairwise(counts)
+            if b.t - a.t > BLIND
+        ),
+    )
+
+
+def _moments(record: Record, zero: float, held: Sequence[Fault]) -> Iterable[Moment]:
+    for fault in held:
+        nodes = line(", ".join(fault.nodes), 60)
+        what = FAULTS.get(fault.kind, line(fault.kind, 40))
+        label = WORDS["fault"].format(nodes=nodes, what=what)
+        yield Moment(fault.began - zero, "fault", label, label, WORDS["operator"])
+        if fault.healed is not None and fault.heal_began is not None:
+            what = HEALED.get(fault.kind, "healed")
+            text = WORDS["heal_text"].format(
+                nodes=nodes, what=what, seconds=duration(fault.healed - fault.heal_began)
+            )
+            label = WORDS["healed"].format(nodes=nodes, what=what)
+            yield Moment(fault.healed - zero, "healed", label, text, WORDS["operator"])
+    yield from _leader_moments(record, zero)
+    for name in dict.fromkeys(name for fault in held for name in fault.nodes):
+        yield from _node_moments(record, zero, name)
+    yield from _service_moments(record, zero)
+    yield from _client_moments(record, zero)
+
+
+def _leader_moments(record: Record, zero: float) -> Iterable[Moment]:
+    for change in readings.leader_changes(record)[1:]:
+        t, name = change.t - zero, line(change.name, NAME)
+        yield Moment(
+            t,
+            "leader",
+            WORDS["leader"].format(name=name),
+            WORDS["leader_text"].format(
+                name=name, previous=line(change.previous, NAME), seconds=duration(t)
+            ),
+            line(change.seen_from, NAME),
+        )
+    began = readings.fault_at(record)
+    if began is None:
+        return
+    refused = next(
+        (s for s in readings.node_samples(record) if s.error is not None and s.asked >= began), None
+    )
+    if refused is not None:
+        text = WORDS["lost_text"].format(error=line(refused.error, 160))
+        yield Moment(refused.t - zero, "lost", "", text, line(refused.seen_from, NAME))
+    old = readings.leader_before(record, began)
+    after = readings.leader_unreachable_s(record)
+    if old is not None and after is not None:
+        name = line(old, NAME)
+        yield Moment(
+            after,
+            "unreachable",
+            WORDS["unreachable"].format(name=name),
+            WORDS["unreachable_text"].format(name=name),
+            _observer(record, began + after),
+        )
+
+
+def _node_moments(record: Record, zero: float, name: str) -> Iterable[Moment]:
+    spans = [s for s in readings.node_spans(record, name) if s.value]
+    shown = line(name, NAME)
+    for before, span in itertools.pairwise(spans):
+        if before.value == span.value:
+            continue
+        state = line(span.value, NAME)
+        back = span.value == "ready"
+        yield Moment(
+            span.began - zero,
+            "back" if back else span.value if span.value in ("down", "unknown") else "state",
+            ""
+            if span.value == "unknown"
+            else WORDS["back" if back else "state"].format(name=shown, state=state),
+            WORDS["back_text" if back else "state_text"].format(
+                name=shown, state=state.capitalize()
+            ),
+            _observer(record, span.began),
+        )
+
+
+def _service_moments(record: Record, zero: float) -> Iterable[Moment]:
+    wanted = wanted_replicas(record)
+    restored = readings.first_restored(record, wanted) if wanted else None
+    first = readings.fault(record)
+    if restored is None or first is None or first.kind in readings.NOT_STOPPING:
+        return
+    yield Moment(
+        restored.t - zero,
+        "restored",
+        WORDS["restored"].format(wanted=wanted),
+        WORDS["restored_text"].format(wanted=wanted, service=line(restored.service, 40)),
+        line(restored.seen_from, NAME),
+    )
+
+
+def _client_moments(record: Record, zero: float) -> Iterable[Moment]:
+    failed = sorted(readings.request_errors(record), key=lambda r: r.over)
+    if not failed:
+        return
+    for key, request in (("errors_first", failed[0]), ("errors_last", failed[-1])):
+        text = WORDS[key].format(
+            node=line(request.node, NAME),
+            error=line(request.error or f"status {request.status}", 120),
+            count=len(failed),
+        )
+        yield Moment(request.over - zero, "errors", "", text, WORDS["clients"])
+    gap = readings.longest_gap(record)
+    if gap is not None:
+        text = WORDS["gap_text"].format(seconds=duration(gap.seconds))
+        yield Moment(gap.began - zero, "gap", "", text, WORDS["clients"])
+
+
+def _observer(record: Record, t: float) -> str:
+    """Who gave the answer known at that moment."""
+    sample = next((s for s in readings.node_samples(record) if abs(s.t - t) < 0.002), None)
+    return line(sample.seen_from, NAME) if sample else ""
+
+
+def _shift(spans: Iterable[Span], zero: float) -> tuple[Span, ...]:
+    return tuple(Span(s.began - zero, s.ended - zero, s.value) for s in spans)
+
+
+def _shift_fault(fault: Fault, zero: float) -> Fault:
+    return Fault(
+        fault.kind,
+        fault.nodes,
+        fault.began - zero,
+        fault.injected - zero,
+        None if fault.heal_began is None else fault.heal_began - zero,
+        None if fault.healed is None else fault.healed - zero,
+    )
