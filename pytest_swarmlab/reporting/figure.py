@@ -116,7 +116,7 @@ def _quiet() -> Iterator[None]:
     """Our settings for one drawing; a name in a rare script must not end the run by a warning."""
     import matplotlib
 
-    settings: dict[str, Any] = {
+    settings: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": "swarmlab",
         "font.family": "DejaVu Sans",
@@ -613,7 +613,7 @@ def _legend(figure: Figure, timeline: Timeline, height: float) -> None:
     if timeline.faults:
         handles.append(Line2D([], [], color=INK, linewidth=2.5, label=WORDS["fault"]))
     if timeline.dots:
-        dots = {"linestyle": "none", "markeredgecolor": "none"}
+        dots: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "none"}
         handles.append(
             Line2D([], [], marker="o", markersize=4, color=BLUE, label=WORDS["request"], **dots)
         )

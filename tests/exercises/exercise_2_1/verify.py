@@ -46,8 +46,8 @@ def membership(record: Record) -> Judgement:
     leaders = [n.name for n in managers if n.leader]
     unfit = [n.name for n in listing.nodes if n.state != "ready" or n.reachability == "unreachable"]
     seen = (
-        f"{len(managers)} managers ({', '.join(n.name for n in managers)}),"
-        f" leader {', '.join(leaders) or 'none'}, not ready: {', '.join(unfit) or 'none'}"
+        f"managers: {', '.join(n.name for n in managers)}; leader: {', '.join(leaders) or 'none'};"
+        f" not ready: {', '.join(unfit) or 'none'}"
     )
     good = len(managers) == wanted and len(leaders) == 1 and not unfit
     return passed(seen) if good else failed(seen)
@@ -66,10 +66,11 @@ def one_view(record: Record) -> Judgement:
     if not views:
         return unknown("no manager told its view")
     stories = {(v.get("cluster"), v.get("managers")) for v in views}
-    seen = f"{len(views)} managers tell of " + ", ".join(
-        f"{managers} managers in cluster {str(cluster)[:8]}" for cluster, managers in stories
+    seen = f"told by {len(views)}: " + ", ".join(
+        f"cluster {str(cluster)[:8]}, managers: {managers}" for cluster, managers in stories
     )
-    same = len(stories) == 1 and len(views) == managers_of(record)
+    wanted = managers_of(record)
+    same = len(stories) == 1 and len(views) == wanted and views[0].get("managers") == wanted
     return passed(seen) if same else failed(seen)
 
 

@@ -58,8 +58,14 @@ class Story:
         """Everything, oldest first."""
         rows = sorted(self.found, key=lambda row: row[0])
         return tuple(
-            Event(seq, round(t, 4), f"2026-05-04T10:{int(t) // 60 % 60:02d}:{t % 60:06.3f}+00:00",
-                  kind, phase, json.loads(json.dumps(data)))
+            Event(
+                seq,
+                round(t, 4),
+                f"2026-05-04T10:{int(t) // 60 % 60:02d}:{t % 60:06.3f}+00:00",
+                kind,
+                phase,
+                json.loads(json.dumps(data)),
+            )
             for seq, (t, kind, phase, data) in enumerate(rows)
         )
 
@@ -70,31 +76,82 @@ def drill_events(story: Story, drill: Drill, start: float) -> float:
     zero, phase = start + drill.calm, drill.phase
     end = zero + drill.ends
     story.add(start, "phase.started", phase, name=phase)
-    story.add(zero + HOLD[drill.fault], "fault.injected", phase, fault=drill.fault,
-              nodes=[drill.leader], seconds=HOLD[drill.fault])
+    story.add(
+        zero + HOLD[drill.fault],
+        "fault.injected",
+        phase,
+        fault=drill.fault,
+        nodes=[drill.leader],
+        seconds=HOLD[drill.fault],
+    )
     if drill.heal is not None:
-        story.add(zero + drill.heal + HEAL[drill.fault], "fault.healed", phase, fault=drill.fault,
-                  nodes=[drill.leader], seconds=HEAL[drill.fault])
+        story.add(
+            zero + drill.heal + HEAL[drill.fault],
+            "fault.healed",
+            phase,
+            fault=drill.fault,
+            nodes=[drill.leader],
+            seconds=HEAL[drill.fault],
+        )
     observers = [m for m in MANAGERS if m != drill.leader]
     for index, observer in enumerate(observers):
         t = start + 0.05 + index * 0.1
         while t < end:
             took = rng.uniform(0.012, 0.045)
-            story.add(t + took, "nodes", phase, seen_from=observer, seconds=took,
-                      **_node_answer(drill, t - zero))
-            story.add(t + took + 0.004, "tasks", phase, seen_from=observer, service="test-ha",
-                      seconds=took, **_task_answer(drill, t - zero))
+            story.add(
+                t + took,
+                "nodes",
+                phase,
+                seen_from=observer,
+                seconds=took,
+                **_node_answer(drill, t - zero),
+            )
+            story.add(
+                t + took + 0.004,
+                "tasks",
+                phase,
+                seen_from=observer,
+                service="test-ha",
+                seconds=took,
+                **_task_answer(drill, t - zero),
+            )
             t += 0.2
     for request in _requests(drill, rng, start, zero, end):
         story.add(request["sent"] + request["seconds"], "request", phase, **request)
-    story.add(start + 1, "command", phase, node="manager2", argv=["docker", "node", "ls"], code=0,
-              stdout=node_ls(drill, -1), stderr="", seconds=0.11,
-              title="docker node ls, before the fault")
-    story.add(zero + drill.elected + 2, "command", phase, node="manager2",
-              argv=["docker", "node", "ls"], code=0, stdout=node_ls(drill, drill.elected + 2),
-              stderr="", seconds=0.12, title="docker node ls, new leader elected")
-    story.add(zero + drill.elected + 0.3, "wait", phase, condition="a leader other than manager1",
-              node="manager2", outcome="done", elapsed=drill.elected, last=drill.successor)
+    story.add(
+        start + 1,
+        "command",
+        phase,
+        node="manager2",
+        argv=["docker", "node", "ls"],
+        code=0,
+        stdout=node_ls(drill, -1),
+        stderr="",
+        seconds=0.11,
+        title="docker node ls, before the fault",
+    )
+    story.add(
+        zero + drill.elected + 2,
+        "command",
+        phase,
+        node="manager2",
+        argv=["docker", "node", "ls"],
+        code=0,
+        stdout=node_ls(drill, drill.elected + 2),
+        stderr="",
+        seconds=0.12,
+        title="docker node ls, new leader elected",
+    )
+    story.add(
+        zero + drill.elected + 0.3,
+        "wait",
+        phase,
+        condition="a leader other than manager1",
+        node="manager2",
+        outcome="done",
+        elapsed=drill.elected,
+        last=drill.successor,
+    )
     story.add(end + 0.1, "phase.finished", phase, name=phase)
     return end + 0.2
 
@@ -105,8 +162,10 @@ def _gone(drill: Drill, t: float) -> bool:
 
 def _node_answer(drill: Drill, t: float) -> dict[str, Any]:
     if 0.6 < t < drill.elected:
-        return {"error": "rpc error: code = Unknown desc = The swarm does not have a leader. It's"
-                " possible that too few managers are online."}
+        return {
+            "error": "rpc error: code = Unknown desc = The swarm does not have a leader. It's"
+            " possible that too few managers are online."
+        }
     leader = drill.leader if t < drill.elected else drill.successor
     rows = []
     for number, name in enumerate(NODES):
@@ -117,11 +176,19 @@ def _node_answer(drill: Drill, t: float) -> dict[str, Any]:
             state = "unknown"
         if name == drill.leader and drill.elected <= t and _gone(drill, t):
             state = "down" if t >= drill.down else "unknown"
-        rows.append({"id": f"{number}x{name}", "name": name,
-                     "role": "manager" if name in MANAGERS else "worker",
-                     "availability": "active", "state": state, "message": "",
-                     "address": f"192.168.56.{10 + number}", "leader": name == leader,
-                     "reachability": reach})
+        rows.append(
+            {
+                "id": f"{number}x{name}",
+                "name": name,
+                "role": "manager" if name in MANAGERS else "worker",
+                "availability": "active",
+                "state": state,
+                "message": "",
+                "address": f"192.168.56.{10 + number}",
+                "leader": name == leader,
+                "reachability": reach,
+            }
+        )
     return {"nodes": rows}
 
 
@@ -130,15 +197,33 @@ def _task_answer(drill: Drill, t: float) -> dict[str, Any]:
         return {"error": "rpc error: code = Unknown desc = The swarm does not have a leader."}
     tasks = []
     for slot, name in enumerate(NODES, 1):
-        tasks.append({"id": f"t{slot}", "slot": slot, "node": name, "state": "running",
-                      "desired": "running", "error": "", "message": "started",
-                      "container": f"c{slot}"})
+        tasks.append(
+            {
+                "id": f"t{slot}",
+                "slot": slot,
+                "node": name,
+                "state": "running",
+                "desired": "running",
+                "error": "",
+                "message": "started",
+                "container": f"c{slot}",
+            }
+        )
     if drill.fault != "demote" and t >= drill.down + 0.3:
         mine = next(row for row in tasks if row["node"] == drill.leader)
         mine["desired"] = "shutdown"
-        tasks.append({"id": "t9", "slot": mine["slot"], "node": "worker2", "desired": "running",
-                      "state": "running" if t >= drill.restored else "preparing", "error": "",
-                      "message": "", "container": "c9"})
+        tasks.append(
+            {
+                "id": "t9",
+                "slot": mine["slot"],
+                "node": "worker2",
+                "desired": "running",
+                "state": "running" if t >= drill.restored else "preparing",
+                "error": "",
+                "message": "",
+                "container": "c9",
+            }
+        )
     return {"tasks": tasks}
 
 
@@ -163,9 +248,15 @@ def _requests(
                 error, seconds = "connection refused", 0.006
         elif drill.elected < t - zero < drill.elected + 1.5:
             seconds *= 3
-        yield {"node": node, "sent": round(t, 4), "seconds": round(seconds, 4),
-               "status": status if error is None else None, "error": error,
-               "url": f"http://{node}:8080/", "port": 8080}
+        yield {
+            "node": node,
+            "sent": round(t, 4),
+            "seconds": round(seconds, 4),
+            "status": status if error is None else None,
+            "error": error,
+            "url": f"http://{node}:8080/",
+            "port": 8080,
+        }
         turn, t = turn + 1, t + 0.05
 
 
@@ -174,13 +265,17 @@ def node_ls(drill: Drill, t: float) -> str:
     answer = _node_answer(drill, t)
     if "error" in answer:
         return ""
-    lines = ["ID                            HOSTNAME   STATUS    AVAILABILITY   MANAGER STATUS"
-             "   ENGINE VERSION"]
+    lines = [
+        "ID                            HOSTNAME   STATUS    AVAILABILITY   MANAGER STATUS"
+        "   ENGINE VERSION"
+    ]
     for row in answer["nodes"]:
         status = "Leader" if row["leader"] else row["reachability"].capitalize()
         mine = " *" if row["name"] == "manager2" else "  "
-        lines.append(f"{(row['id'] + 'q8z1m0t7k2n5v9w3x4y6')[:25]}{mine}   {row['name']:<11}"
-                     f"{row['state'].capitalize():<10}{'Active':<15}{status:<17}26.1.5".rstrip())
+        lines.append(
+            f"{(row['id'] + 'q8z1m0t7k2n5v9w3x4y6')[:25]}{mine}   {row['name']:<11}"
+            f"{row['state'].capitalize():<10}{'Active':<15}{status:<17}26.1.5".rstrip()
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -192,18 +287,44 @@ CHECKS = (
 )
 
 
-def run_events(drills: Iterable[Drill] = (), *, judged: bool = True, error: str | None = None,
-               finished: bool = True) -> tuple[Event, ...]:
+def run_events(
+    drills: Iterable[Drill] = (),
+    *,
+    judged: bool = True,
+    error: str | None = None,
+    finished: bool = True,
+) -> tuple[Event, ...]:
     """A whole run: stages, cluster, drills, checks, end."""
     story = Story()
     drills = tuple(drills)
     add = story.add
-    add(0.0, "run.started", run_id="20260504-100000-a1b2", started_at="2026-05-04T10:00:00+00:00",
-        provider="uml", version="0.1.0", command=["pytest", "-m", "exercise_2_2"])
-    add(0.1, "exercise.selected", id="2.2", title="Failover of the leader", module="tests/x.py",
-        checks=[{"id": f"{d.phase.replace('/', '.')}.{name}", "phase": d.phase, "title": title,
-                 "expected": expected, "hint": "Look at the engine's journal on the survivors."}
-                for d in drills for name, title, expected in CHECKS])
+    add(
+        0.0,
+        "run.started",
+        run_id="20260504-100000-a1b2",
+        started_at="2026-05-04T10:00:00+00:00",
+        provider="uml",
+        version="0.1.0",
+        command=["pytest", "-m", "exercise_2_2"],
+    )
+    add(
+        0.1,
+        "exercise.selected",
+        id="2.2",
+        title="Failover of the leader",
+        module="tests/x.py",
+        checks=[
+            {
+                "id": f"{d.phase.replace('/', '.')}.{name}",
+                "phase": d.phase,
+                "title": title,
+                "expected": expected,
+                "hint": "Look at the engine's journal on the survivors.",
+            }
+            for d in drills
+            for name, title, expected in CHECKS
+        ],
+    )
     add(0.2, "stage.started", name="boot five nodes")
     if error is not None:
         add(9.0, "stage.failed", name="boot five nodes", seconds=8.8, error=error)
@@ -211,26 +332,59 @@ def run_events(drills: Iterable[Drill] = (), *, judged: bool = True, error: str 
         add(9.5, "run.finished", finished_at="2026-05-04T10:00:09+00:00", exit_status=1)
         return story.events()
     add(21.4, "stage.done", name="boot five nodes", seconds=21.2)
-    add(30.0, "cluster.ready", cluster="c1", topology={"name": "3+2", "managers": 3, "workers": 2},
-        nodes=[{"name": n, "address": f"192.168.56.{10 + i}",
-                "membership": "manager" if n in MANAGERS else "worker"}
-               for i, n in enumerate(NODES)],
-        engine_version="26.1.5", kernel="6.12.41",
-        images=[{"reference": "nginx:alpine", "origin": "stand-in",
-                 "detail": "nginx 1.26.3-3+deb13u1, curl 8.14.1, wget 1.25.0"}],
-        capabilities={"ipvs": True, "power-off": True}, seconds=29.7)
+    add(
+        30.0,
+        "cluster.ready",
+        cluster="c1",
+        topology={"name": "3+2", "managers": 3, "workers": 2},
+        nodes=[
+            {
+                "name": n,
+                "address": f"192.168.56.{10 + i}",
+                "membership": "manager" if n in MANAGERS else "worker",
+            }
+            for i, n in enumerate(NODES)
+        ],
+        engine_version="26.1.5",
+        kernel="6.12.41",
+        images=[
+            {
+                "reference": "nginx:alpine",
+                "origin": "stand-in",
+                "detail": "nginx 1.26.3-3+deb13u1, curl 8.14.1, wget 1.25.0",
+            }
+        ],
+        capabilities={"ipvs": True, "power-off": True},
+        seconds=29.7,
+    )
     t = 31.0
     for drill in drills:
         t = drill_events(story, drill, t)
         if judged:
             for name, title, expected in CHECKS:
                 t += 0.01
-                add(t, "check", drill.phase, exercise="2.2", phase=drill.phase,
-                    id=f"{drill.phase.replace('/', '.')}.{name}", title=title, verdict="pass",
-                    expected=expected, observed="manager3, 12.4 s after the fault", hint="")
+                add(
+                    t,
+                    "check",
+                    drill.phase,
+                    exercise="2.2",
+                    phase=drill.phase,
+                    id=f"{drill.phase.replace('/', '.')}.{name}",
+                    title=title,
+                    verdict="pass",
+                    expected=expected,
+                    observed="manager3, 12.4 s after the fault",
+                    hint="",
+                )
         t += 0.1
-        add(t, "test.finished", nodeid=f"tests/x.py::test[{drill.phase}]", outcome="passed",
-            seconds=94.0, message="")
+        add(
+            t,
+            "test.finished",
+            nodeid=f"tests/x.py::test[{drill.phase}]",
+            outcome="passed",
+            seconds=94.0,
+            message="",
+        )
         t += 2
     if finished:
         add(t, "run.finished", finished_at="2026-05-04T10:05:00+00:00", exit_status=0)
@@ -239,11 +393,33 @@ def run_events(drills: Iterable[Drill] = (), *, judged: bool = True, error: str 
 
 THREE_DRILLS = (
     Drill("2.2/graceful-stop", "stop-engine"),
-    Drill("2.2/kill", "kill-engine", elected=15.8, unreachable=16.0, down=46.6, restored=52.3,
-          heal=63.0, back=70.8, error_window=3.0, seed=8),
-    Drill("2.2/power-off", "power-off", successor="manager2", elected=21.3, unreachable=21.6,
-          down=51.9, restored=57.4, heal=66.0, back=84.0, ends=96.0, error_window=9.0,
-          error_share=0.25, seed=9),
+    Drill(
+        "2.2/kill",
+        "kill-engine",
+        elected=15.8,
+        unreachable=16.0,
+        down=46.6,
+        restored=52.3,
+        heal=63.0,
+        back=70.8,
+        error_window=3.0,
+        seed=8,
+    ),
+    Drill(
+        "2.2/power-off",
+        "power-off",
+        successor="manager2",
+        elected=21.3,
+        unreachable=21.6,
+        down=51.9,
+        restored=57.4,
+        heal=66.0,
+        back=84.0,
+        ends=96.0,
+        error_window=9.0,
+        error_share=0.25,
+        seed=9,
+    ),
 )
 
 

@@ -1,0 +1,35 @@
+"""Small edits that turn the record of a good run into that of a broken one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Event
+
+
+def events(phase: str, *rows: tuple[str, dict[str, Any]], start: float = 0.0) -> Record:
+    """A record of one phase, an event a second."""
+    return Record(
+        tuple(
+            Event(number, start + number, "2026-05-04T10:00:00+00:00", kind, phase, data)
+            for number, (kind, data) in enumerate(rows)
+        )
+    )
+
+
+def without(record: Record, unwanted: Callable[[Event], bool]) -> Record:
+    """The record as if those events had never been seen."""
+    return Record(tuple(event for event in record if not unwanted(event)))
+
+
+def changed(record: Record, wanted: Callable[[Event], bool], **data: Any) -> Record:
+    """The record with other data in those events."""
+    return Record(
+        tuple(
+            replace(event, data={**event.data, **data}) if wanted(event) else event
+            for event in record
+        )
+    )
