@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
 import sys
 from collections.abc import Generator, Iterable
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from pytest_swarmlab.run import Run  # noqa: F401 - named in the stash key's type
 
 CONFIG = pytest.StashKey[LabConfig]()
+TERMINAL = pytest.StashKey[TextIO]()
+CHECKED = pytest.StashKey[bool]()
 RUN = pytest.StashKey["Run"]()
 
 EXIT_INFRASTRUCTURE = 6
@@ -101,6 +105,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         }
     except ConfigError as error:
         raise pytest.UsageError(str(error)) from error
+    config.stash[CHECKED] = True
     order = {name: place for place, name in enumerate(dict.fromkeys(["lab1", "3+2"]))}
     items.sort(key=lambda item: order.get(topologies[item].name, 2) if item in topologies else -1)
 
@@ -117,7 +122,9 @@ def needs_swarm(item: pytest.Item) -> bool:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """If a selected test needs a cluster, begin a run: its directory, record and reports."""
     items = [item for item in session.items if needs_swarm(item)]
-    if not items or session.config.option.collectonly:
+    # pytest calls this also when what was selected has just been refused.
+    refused = not session.config.stash.get(CHECKED, False)
+    if refused or not items or session.config.option.collectonly:
         return
     from pytest_swarmlab.reporting import attach
     from pytest_swarmlab.run import Run
@@ -139,10 +146,22 @@ def _exercises(items: Iterable[pytest.Item]) -> list[Any]:
 
 
 def terminal(pytest_config: pytest.Config) -> TextIO:
-    """Where a person sees what happens, whatever pytest captures."""
-    reporter = pytest_config.pluginmanager.get_plugin("terminalreporter")
-    out: TextIO = reporter._tw._file if reporter else sys.stderr
-    return out
+    """Where a person sees what happens, whatever pytest captures.
+
+    While a test runs, pytest puts a file in the place of the terminal's descriptor; a
+    duplicate made now still leads to the terminal.
+    """
+    if TERMINAL not in pytest_config.stash:
+        reporter = pytest_config.pluginmanager.get_plugin("terminalreporter")
+        out: TextIO = reporter._tw._file if reporter else sys.stderr
+        try:
+            duplicate = os.fdopen(os.dup(out.fileno()), "w", encoding="utf-8", errors="replace")
+        except (OSError, io.UnsupportedOperation):
+            pytest_config.stash[TERMINAL] = out
+        else:
+            pytest_config.add_cleanup(duplicate.close)
+            pytest_config.stash[TERMINAL] = duplicate
+    return pytest_config.stash[TERMINAL]
 
 
 def make_provider(pytest_config: pytest.Config) -> Provider:

@@ -16,7 +16,8 @@ Probe = Callable[..., Traffic]
 
 ACCEPTED_S = 45
 REFUSED_S = 60
-READY_S = 120
+READY_S = 240
+"""The leader retries its connection to a manager that lost power with pauses up to two minutes."""
 ANSWERS = 40
 """Requests waited for after each loss: two seconds' worth of the probe."""
 

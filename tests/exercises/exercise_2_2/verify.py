@@ -186,7 +186,8 @@ def surviving_replicas_lose_nothing(record: Record) -> Judgement:
     moments += [(t - STARTING_S, t + STARTING_S) for t in starts(record)]
     explained, told = 0, []
     for first, last in moments:
-        within = [request for request in asked if first <= request.sent <= last]
+        # Requests under way when the replica went count as sent to it.
+        within = [request for request in asked if request.over >= first and request.sent <= last]
         failing = [request for request in within if not request.ok]
         if excess := more_than_a_share(within):
             return failed(f"{len(errors)} of {len(asked)} requests failed; {excess}")
