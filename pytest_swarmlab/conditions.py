@@ -82,8 +82,9 @@ class NodesReady:
         ready = all(
             row["state"] == "ready" and row["reachability"] in {"reachable", ""} for row in rows
         )
+        led = any(row["leader"] for row in rows)
         count = self._members in (None, len(rows))
-        return done(rows, seen) if ready and count else pending(seen)
+        return done(rows, seen) if ready and led and count else pending(seen)
 
 
 class NodeIs:

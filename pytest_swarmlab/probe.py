@@ -109,7 +109,10 @@ class Traffic:
         sent = self._recorder.now()
         status, error = None, None
         try:
-            status = self._session.get(url, timeout=self._timeout).status_code
+            # A redirect may lead out of the lab; it is an answer as it is.
+            status = self._session.get(
+                url, timeout=self._timeout, allow_redirects=False
+            ).status_code
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as problem:
             error = reason(problem)
         data: dict[str, Any] = {

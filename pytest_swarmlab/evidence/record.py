@@ -25,7 +25,9 @@ class Record:
         Raises ConfigError when the file is missing or another line is not an event.
         """
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            # As bytes: text has more kinds of line ends than a file, and a cut line may end
+            # within a character.
+            lines = path.read_bytes().splitlines()
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
         events = []

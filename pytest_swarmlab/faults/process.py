@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pytest_swarmlab.conditions import EngineIs
+from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.faults.fault import Fault
 from pytest_swarmlab.waits import Waiter
 
@@ -45,6 +46,9 @@ class EngineKilled(Fault):
             node.run("systemctl", "mask", "--runtime", "docker.service")
             shown = node.run("systemctl", "show", "--property=MainPID", "--value", "docker.service")
             self._pids[node.name] = shown.stdout.strip()
+            # A process number of 0 would be the group of the shell that kills.
+            if not self._pids[node.name].strip("0"):
+                raise ProviderError(f"the engine of {node} can't be killed: it doesn't run")
 
     def _inject(self) -> None:
         for node in self.nodes:

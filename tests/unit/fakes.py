@@ -1,0 +1,230 @@
+"""A lab made of data: real `Swarm` and `Node` objects over engines and shells that only pretend."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import requests
+
+from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.model import Capability, Topology
+
+ALL_CONTROLS = frozenset({Capability.POWER_OFF, Capability.PAUSE, Capability.LINK})
+
+
+class Lab:
+    """What the pretended cluster is like, and what was done to it.
+
+    `rows` and `tasks` are what every manager's engine answers, in the engine's own form. `silent`:
+    node → why its engine gives no answer. `shell` decides how a command on a node ends; `did` holds
+    everything that was done, in order: ``("manager1", "systemctl", "stop", …)`` for commands,
+    ``("machines", "power_off", "manager1")`` for controls.
+    """
+
+    def __init__(self, directory: Path, topology: Topology | None = None) -> None:
+        self.recorder = Recorder(directory / "events.jsonl")
+        self.topology = topology or Topology.of()
+        self.rows: list[dict[str, Any]] = []
+        self.tasks: list[dict[str, Any]] = []
+        self.services: list[dict[str, Any]] = []
+        self.networks: list[dict[str, Any]] = []
+        self.configs: list[str] = []
+        self.info: dict[str, dict[str, Any]] = {}
+        self.silent: dict[str, str] = {}
+        self.did: list[tuple[str, ...]] = []
+        self.shell: Callable[[str, tuple[str, ...]], tuple[int, str, str]] = lambda *_: (0, "", "")
+        self.machines = PretendedMachines(self)
+        self.swarm = Swarm(self.machines, self.recorder)
+        self.swarm.nodes = [
+            PretendedNode(self, spec.name, Node(spec, self.machines, self.recorder))
+            for spec in self.topology.nodes
+        ]
+
+    def settle(self, leader: str = "manager1") -> Lab:
+        """Every node of the topology is a ready member, and that one leads."""
+        self.rows = [
+            listed(spec.name, role=str(spec.membership), leader=spec.name == leader)
+            for spec in self.topology.nodes
+        ]
+        return self
+
+    def row(self, name: str) -> dict[str, Any]:
+        """That node's row, to be changed."""
+        return next(row for row in self.rows if row["ID"] == f"id-{name}")
+
+    def __getitem__(self, name: str) -> Node:
+        return self.swarm.node(name)
+
+    def commands(self, *programs: str) -> list[tuple[str, ...]]:
+        """What was run on nodes, of these programs alone if any are named."""
+        run = [act for act in self.did if act[0] != "machines"]
+        return [act for act in run if not programs or act[1] in programs]
+
+
+def listed(
+    name: str, *, role: str = "manager", leader: bool = False, state: str = "ready", reach: str = ""
+) -> dict[str, Any]:
+    """One node as the engine's API lists it."""
+    row: dict[str, Any] = {
+        "ID": f"id-{name}",
+        "Description": {"Hostname": name},
+        "Spec": {"Role": role, "Availability": "active"},
+        "Status": {"State": state, "Addr": "192.168.56.10"},
+    }
+    if role == "manager":
+        row["ManagerStatus"] = {"Reachability": reach or "reachable"}
+        if leader:
+            row["ManagerStatus"]["Leader"] = True
+    return row
+
+
+def task(
+    slot: int, node: str, state: str = "running", *, desired: str = "running", error: str = ""
+) -> dict[str, Any]:
+    """One task as the engine's API lists it."""
+    return {
+        "ID": f"task-{slot}-{node}",
+        "Slot": slot,
+        "NodeID": f"id-{node}",
+        "DesiredState": desired,
+        "Status": {"State": state, "Err": error, "ContainerStatus": {"ContainerID": "c" * 64}},
+    }
+
+
+class PretendedNode(Node):
+    """A node whose shell and engine are the lab's."""
+
+    def __init__(self, lab: Lab, name: str, like: Node) -> None:
+        self.__dict__.update(like.__dict__)
+        self._lab = lab
+        self.forgotten = 0
+
+    @functools.cached_property
+    def host(self) -> Any:
+        return SimpleNamespace(run=self._shell)
+
+    def _shell(self, line: str) -> Any:
+        argv = tuple(shlex.split(line))
+        self._lab.did.append((self.name, *argv))
+        code, stdout, stderr = self._lab.shell(self.name, argv)
+        return SimpleNamespace(rc=code, stdout=stdout, stderr=stderr)
+
+    def new_engine(self, timeout: float) -> Any:
+        del timeout
+        return Engine(self._lab, self.name)
+
+    def put(self, content: bytes, path: str) -> None:
+        self._lab.did.append((self.name, "put", path, content.decode()))
+
+    def forget_connections(self) -> None:
+        self.forgotten += 1
+        super().forget_connections()
+
+
+class Engine:
+    """A Docker SDK client, as far as it is used."""
+
+    def __init__(self, lab: Lab, node: str) -> None:
+        self._lab = lab
+        self._node = node
+        self.api = self
+
+    def _answer(self, value: Any) -> Any:
+        if why := self._lab.silent.get(self._node):
+            raise requests.ConnectionError(why)
+        return value
+
+    def nodes(self) -> Any:
+        return self._answer(self._lab.rows)
+
+    def tasks(self, filters: Any) -> Any:
+        del filters
+        return self._answer(self._lab.tasks)
+
+    def services(self, filters: Any = None) -> Any:
+        del filters
+        return self._answer(self._lab.services)
+
+    def networks(self, filters: Any = None) -> Any:
+        del filters
+        return self._answer(self._lab.networks)
+
+    def info(self) -> Any:
+        return self._answer(self._lab.info.get(self._node, {}))
+
+    def ping(self) -> Any:
+        return self._answer(True)
+
+    def create_config(self, name: str, data: bytes) -> Any:
+        del data
+        self._answer(None)
+        self._lab.configs.append(name)
+        return {"ID": name}
+
+    def remove_config(self, name: str) -> None:
+        self._lab.configs.remove(name)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class PretendedMachines:
+    """Machines whose controls are noted. `refuses`: control → why it can't be done."""
+
+    id = "feedf00d"
+    ssh_config = Path("/nowhere/ssh_config")
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.topology = lab.topology
+        self.controls = ALL_CONTROLS
+        self.refuses: dict[str, str] = {}
+        self.listens: dict[str, tuple[str, int]] = {}
+
+    def _note(self, control: str, node: str) -> None:
+        self._lab.did.append(("machines", control, node))
+        if why := self.refuses.get(control):
+            raise ProviderError(why)
+
+    def engine_socket(self, node: str) -> Path:
+        return Path(f"/nowhere/{node}.engine")
+
+    def dial(self, node: str, port: int, timeout: float) -> socket.socket:
+        del port
+        return socket.create_connection(self.listens[node], timeout=timeout)
+
+    def await_access(self, node: str, timeout: float) -> None:
+        del timeout
+        self._note("await_access", node)
+
+    def power_off(self, node: str) -> None:
+        self._note("power_off", node)
+
+    def power_on(self, node: str) -> None:
+        self._note("power_on", node)
+
+    def pause(self, node: str) -> None:
+        self._note("pause", node)
+
+    def resume(self, node: str) -> None:
+        self._note("resume", node)
+
+    def link_down(self, node: str) -> None:
+        self._note("link_down", node)
+
+    def link_up(self, node: str) -> None:
+        self._note("link_up", node)
+
+    def keep(self) -> None:
+        self._note("keep", "")
+
+    def stop(self) -> None:
+        self._note("stop", "")

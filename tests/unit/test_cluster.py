@@ -1,0 +1,73 @@
+"""A node runs what it is told to and the record has it; a swarm answers from its managers' word."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_swarmlab.errors import CommandError, ProviderError
+from tests.unit.fakes import Lab
+
+
+def test_a_command_is_run_as_its_arguments_and_recorded_as_it_ended(lab: Lab) -> None:
+    lab.shell = lambda *_: (0, "out\n", "err\n")
+    output = lab["worker1"].run("echo", "two words", "$HOME; rm -rf *", title="A screenshot")
+    assert lab.did == [("worker1", "echo", "two words", "$HOME; rm -rf *")]
+    assert (output.code, output.stdout, output.stderr) == (0, "out\n", "err\n")
+    (event,) = lab.recorder.view().of("command")
+    assert event.data["argv"] == ["echo", "two words", "$HOME; rm -rf *"]
+    assert (event.data["node"], event.data["title"]) == ("worker1", "A screenshot")
+
+
+def test_a_command_that_fails_says_where_what_and_why_and_is_recorded(lab: Lab) -> None:
+    lab.shell = lambda *_: (125, "", "no such image\n")
+    with pytest.raises(CommandError) as failure:
+        lab["worker1"].run("docker", "run", "a b")
+    assert str(failure.value) == "on worker1, `docker run 'a b'` ended with 125: no such image"
+    assert lab.recorder.view().of("command", code=125)
+    assert lab["worker1"].run("false", check=False).code == 125
+
+
+def test_a_machine_that_cannot_be_reached_is_no_failed_command(lab: Lab) -> None:
+    def cut_off(*_: object) -> tuple[int, str, str]:
+        raise RuntimeError("worker1 has no SSH connection")
+
+    lab.shell = cut_off
+    with pytest.raises(ProviderError, match=r"worker1 can't be reached over SSH.*no SSH"):
+        lab["worker1"].run("true")
+
+
+def test_a_node_that_is_not_there_is_named_with_those_that_are(lab: Lab) -> None:
+    with pytest.raises(ProviderError, match=r"no node 'worker9': there are manager1, .*worker2"):
+        lab.swarm.node("worker9")
+
+
+def test_who_leads_is_the_first_answering_manager_s_word(lab: Lab) -> None:
+    lab.settle(leader="manager2").silent = {"manager1": "gone"}
+    assert lab.swarm.leader() is lab["manager2"]
+
+
+def test_a_swarm_without_a_leader_says_that_its_quorum_is_lost(lab: Lab) -> None:
+    lab.settle(leader="nobody")
+    with pytest.raises(ProviderError, match="lost its quorum"):
+        lab.swarm.leader()
+
+
+def test_when_no_manager_answers_each_one_s_answer_is_quoted(lab: Lab) -> None:
+    lab.silent = {node.name: f"{node.name} is off" for node in lab.swarm.nodes}
+    with pytest.raises(ProviderError, match=r"manager1: manager1 is off; .*worker2 is off"):
+        lab.swarm.look()
+
+
+def test_members_are_those_listed_and_managers_those_that_say_so(lab: Lab) -> None:
+    lab.rows = [row for row in lab.rows if row["ID"] != "id-manager3"]
+    lab.info = {name: {"Swarm": {"ControlAvailable": True}} for name in ("manager1", "manager2")}
+    lab.silent = {"manager2": "off"}
+    assert lab["manager3"] not in lab.swarm.members()
+    assert lab.swarm.managers() == [lab["manager1"]]
+
+
+def test_the_node_list_is_recorded_with_who_told_it(lab: Lab) -> None:
+    rows = lab.swarm.rows(lab["manager2"])
+    (event,) = lab.recorder.view().of("nodes", seen_from="manager2")
+    assert event.data["nodes"] == rows
+    assert [row["name"] for row in rows if row["leader"]] == ["manager1"]
