@@ -30,6 +30,8 @@ def no_answer() -> tuple[type[Exception], ...]:
 def brief(error: Exception) -> str:
     """An engine's error in one line: its own explanation where it gave one."""
     text = getattr(error, "explanation", None) or str(error) or type(error).__name__
+    if "Read timed out" in str(text):
+        return "no answer in time"
     return " ".join(str(text).split())[:300]
 
 

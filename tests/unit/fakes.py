@@ -44,7 +44,7 @@ class Lab:
         self.machines = PretendedMachines(self)
         self.swarm = Swarm(self.machines, self.recorder)
         self.swarm.nodes = [
-            PretendedNode(self, spec.name, Node(spec, self.machines, self.recorder))
+            PretendedNode(self, Node(spec, self.machines, self.recorder))
             for spec in self.topology.nodes
         ]
 
@@ -102,7 +102,7 @@ def task(
 class PretendedNode(Node):
     """A node whose shell and engine are the lab's."""
 
-    def __init__(self, lab: Lab, name: str, like: Node) -> None:
+    def __init__(self, lab: Lab, like: Node) -> None:
         self.__dict__.update(like.__dict__)
         self._lab = lab
         self.forgotten = 0

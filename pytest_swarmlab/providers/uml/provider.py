@@ -150,6 +150,8 @@ class UmlMachines:
                 self._process.wait()
             if self._process.stdout:
                 self._process.stdout.close()
+        else:
+            Waiter(every=POLL_S)(KeeperGone(self._state), within=KEEPER_S)
         self._state.remove()
 
 
@@ -170,6 +172,20 @@ class EngineAnswers:
             return done(_ping(self._machines.engine_socket(self.node)))
         except OSError as error:
             return pending(str(error) or type(error).__name__)
+
+
+class KeeperGone:
+    """Nobody holds a cluster's lock any more: its keeper, and all it kept, has ended."""
+
+    name = "the cluster's keeper is gone"
+    node = None
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Look once."""
+        return pending("it still runs") if self._state.alive() else done(None)
 
 
 class UmlProvider:
@@ -340,7 +356,7 @@ def _start_keeper(plan: Path, lock: int, consoles: Path) -> subprocess.Popen[str
         )
     if process.stdout is None or process.stdout.readline().strip() != "ready":
         process.kill()
-        process.wait()
+        process.communicate()
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise HostError(
             "the cluster's namespaces or network can't be made here:"

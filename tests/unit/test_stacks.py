@@ -1,0 +1,82 @@
+"""Stack files are deployed by the leader, and nothing of them is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_swarmlab.errors import CommandError, ConfigError
+from pytest_swarmlab.stacks import STACK_LABEL, Stacks, _Gone
+from pytest_swarmlab.waits import Done, Pending
+from tests.unit.fakes import Lab
+
+
+@pytest.fixture
+def stacks(lab: Lab, tmp_path: Path) -> Stacks:
+    directory = tmp_path / "stacks"
+    directory.mkdir()
+    for name in ("web.yml", "mail.yml"):
+        (directory / name).write_text(f"# {name}\n", encoding="utf-8")
+    lab.settle(leader="manager2")
+    return Stacks(lab.swarm, directory)
+
+
+def test_a_stack_is_deployed_by_the_leader_and_asks_no_registry(lab: Lab, stacks: Stacks) -> None:
+    stack = stacks.deploy("web.yml")
+    assert lab.did == [
+        ("manager2", "put", "/root/web.yml", "# web.yml\n"),
+        ("manager2", "docker", "stack", "deploy", "--resolve-image", "never",
+         "-c", "/root/web.yml", "web"),
+    ]  # fmt: skip
+    assert stack.service("front").name == "web_front"
+    assert stack.service("front").converged(replicas=3).name == "web_front runs 3 tasks"
+
+
+def test_a_stack_may_have_another_name_than_its_file(lab: Lab, stacks: Stacks) -> None:
+    assert stacks.deploy("web.yml", name="shop").service("front").name == "shop_front"
+    assert lab.did[-1][-1] == "shop"
+
+
+def test_a_file_that_is_not_there_is_named_with_those_that_are(lab: Lab, stacks: Stacks) -> None:
+    with pytest.raises(
+        ConfigError, match=r"no stack file .*/wbe\.yml: there are mail.yml, web.yml"
+    ):
+        stacks.deploy("wbe.yml")
+    assert lab.did == []
+
+
+def test_all_that_was_deployed_is_removed_the_latest_first(lab: Lab, stacks: Stacks) -> None:
+    stacks.deploy("web.yml")
+    stacks.deploy("mail.yml")
+    stacks.remove_all()
+    stacks.remove_all()
+    removed = [act[-1] for act in lab.commands("docker") if act[3] == "rm"]
+    assert removed == ["mail", "web"]
+
+
+def test_what_the_engine_refused_to_deploy_is_removed_all_the_same(
+    lab: Lab, stacks: Stacks
+) -> None:
+    lab.shell = lambda _, argv: (
+        (1, "", "services.web: port is bad") if "deploy" in argv else (0, "", "")
+    )
+    with pytest.raises(CommandError, match="port is bad"):
+        stacks.deploy("web.yml")
+    stacks.remove_all()
+    assert ("manager2", "docker", "stack", "rm", "web") in lab.did
+
+
+@pytest.mark.parametrize("what", ["services", "tasks", "networks"])
+def test_a_stack_is_gone_when_none_of_its_parts_is_left(lab: Lab, what: str) -> None:
+    gone = _Gone(lab.swarm, {"label": f"{STACK_LABEL}=web"}, "web")
+    assert isinstance(gone(), Done)
+    getattr(lab, what).append({})
+    outcome = gone()
+    assert isinstance(outcome, Pending)
+    assert f"1 {what}" in outcome.seen
+
+
+def test_a_stack_that_nobody_can_be_asked_about_is_not_gone(lab: Lab) -> None:
+    lab.silent = {node.name: "i/o timeout" for node in lab.swarm.nodes}
+    assert isinstance(_Gone(lab.swarm, {}, "web")(), Pending)
