@@ -10,6 +10,7 @@ import pytest
 
 from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError
 from pytest_swarmlab.model import Topology
+from pytest_swarmlab.session import EXIT_INFRASTRUCTURE, RUN, make_provider
 
 if TYPE_CHECKING:
     from pytest_swarmlab.cluster import Node, Swarm
@@ -52,8 +53,6 @@ def swarmlab_run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
     Its end, after the last test's fixtures, is the end of the cluster.
     """
-    from pytest_swarmlab.plugin import RUN
-
     run = request.config.stash[RUN]
     yield run
     run.finish(exit_status=int(bool(request.session.testsfailed)))
@@ -68,8 +67,6 @@ def swarm(request: pytest.FixtureRequest, swarmlab_run: Run) -> Swarm:
     cluster is shared by all tests of the session that find it unchanged;
     a test that leaves it otherwise costs the next one a new cluster.
     """
-    from pytest_swarmlab.plugin import EXIT_INFRASTRUCTURE, make_provider
-
     config = request.config
     topology = wanted_topology(request.node, swarmlab_run.config.memory_mib)
     try:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import os
 import re
-import sys
 from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -24,18 +21,10 @@ from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by 
     swarmlab_run,
     wait,
 )
+from pytest_swarmlab.session import CHECKED, CONFIG, EXIT_INFRASTRUCTURE, RUN, terminal
 
 if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider
-    from pytest_swarmlab.run import Run  # noqa: F401 - named in the stash key's type
-
-CONFIG = pytest.StashKey[LabConfig]()
-TERMINAL = pytest.StashKey[TextIO]()
-CHECKED = pytest.StashKey[bool]()
-RUN = pytest.StashKey["Run"]()
-
-EXIT_INFRASTRUCTURE = 6
-"""Exit code when only the lab itself failed: nothing was learned about the cluster under test."""
 
 LAB_EXERCISES = range(1, 11)
 
@@ -143,36 +132,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _exercises(items: Iterable[pytest.Item]) -> list[Any]:
     found = [m.args[0] for item in items for m in item.iter_markers("exercise") if m.args]
     return list(dict.fromkeys(found))
-
-
-def terminal(pytest_config: pytest.Config) -> TextIO:
-    """Where a person sees what happens, whatever pytest captures.
-
-    While a test runs, pytest puts a file in the place of the terminal's descriptor; a
-    duplicate made now still leads to the terminal.
-    """
-    if TERMINAL not in pytest_config.stash:
-        reporter = pytest_config.pluginmanager.get_plugin("terminalreporter")
-        out: TextIO = reporter._tw._file if reporter else sys.stderr
-        try:
-            duplicate = os.fdopen(os.dup(out.fileno()), "w", encoding="utf-8", errors="replace")
-        except (OSError, io.UnsupportedOperation):
-            pytest_config.stash[TERMINAL] = out
-        else:
-            pytest_config.add_cleanup(duplicate.close)
-            pytest_config.stash[TERMINAL] = duplicate
-    return pytest_config.stash[TERMINAL]
-
-
-def make_provider(pytest_config: pytest.Config) -> Provider:
-    """The provider that the configuration names, from whichever plugin has it."""
-    lab = pytest_config.stash[CONFIG]
-    provider: Provider | None = pytest_config.hook.pytest_swarmlab_make_provider(
-        config=lab, out=terminal(pytest_config)
-    )
-    if provider is None:
-        raise ConfigError(f"no plugin has a provider {lab.provider!r}: use uml")
-    return provider
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,5 +1,76 @@
 """What can be broken on purpose, and mended again."""
 
-from pytest_swarmlab.faults.fault import Fault, Faults
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.errors import ProviderError, SwarmlabError
+from pytest_swarmlab.faults.fault import Fault
+from pytest_swarmlab.faults.membership import Demoted
+from pytest_swarmlab.faults.network import LinkDown, Partition
+from pytest_swarmlab.faults.node import Paused, PowerOff
+from pytest_swarmlab.faults.process import EngineKilled, EngineStopped
+from pytest_swarmlab.model import Capability
 
 __all__ = ["Fault", "Faults"]
+
+
+class Faults:
+    """Makes faults on a swarm's nodes and remembers them, so that all can be healed."""
+
+    def __init__(self, swarm: Swarm) -> None:
+        self._swarm = swarm
+        self._made: list[Fault] = []
+
+    def stop_engine(self, node: Node) -> Fault:
+        """Stop the engine's service and its socket, in order: a graceful stop."""
+        return self._remember(EngineStopped([node], self._swarm.recorder))
+
+    def kill_engine(self, node: Node) -> Fault:
+        """kill -9 of the engine, which stays away; its containers go on."""
+        return self._remember(EngineKilled([node], self._swarm.recorder))
+
+    def power_off(self, node: Node) -> Fault:
+        """Cut the machine's power; healing boots it on the same disk."""
+        return self._remember(PowerOff(node, self._controls(Capability.POWER_OFF)))
+
+    def pause(self, node: Node) -> Fault:
+        """Freeze the whole machine; it goes on where it was."""
+        return self._remember(Paused(node, self._controls(Capability.PAUSE)))
+
+    def link_down(self, node: Node) -> Fault:
+        """Unplug the machine's network cable."""
+        return self._remember(LinkDown(node, self._controls(Capability.LINK)))
+
+    def partition(self, *sides: Sequence[Node]) -> Fault:
+        """Cut the network between groups of nodes, not within one, nor from the client."""
+        return self._remember(Partition(sides, self._swarm.recorder))
+
+    def demote(self, node: Node, *, via: Node) -> Fault:
+        """Make a manager a worker by asking another manager: the contrast to losing it."""
+        return self._remember(Demoted(node, via, self._swarm.recorder))
+
+    def heal(self) -> None:
+        """Mend all that is still broken, the latest first.
+
+        Every fault is tried; raises ProviderError naming those that could not be healed.
+        """
+        left = []
+        while self._made:
+            fault = self._made.pop()
+            try:
+                fault.heal()
+            except (SwarmlabError, OSError) as error:
+                left.append(f"{fault.kind} of {', '.join(n.name for n in fault.nodes)}: {error}")
+        if left:
+            raise ProviderError("could not be healed: " + "; ".join(left))
+
+    def _remember(self, fault: Fault) -> Fault:
+        self._made.append(fault)
+        return fault
+
+    def _controls(self, capability: Capability) -> Swarm:
+        if capability not in self._swarm.machines.controls:
+            raise ProviderError(f"{capability} is nothing that these machines' provider can do")
+        return self._swarm

@@ -39,9 +39,7 @@ def test_a_stack_may_have_another_name_than_its_file(lab: Lab, stacks: Stacks) -
 
 
 def test_a_file_that_is_not_there_is_named_with_those_that_are(lab: Lab, stacks: Stacks) -> None:
-    with pytest.raises(
-        ConfigError, match=r"no stack file .*/wbe\.yml: there are mail.yml, web.yml"
-    ):
+    with pytest.raises(ConfigError, match=r"no stack file .*wbe\.yml: there are mail.yml, web"):
         stacks.deploy("wbe.yml")
     assert lab.did == []
 
