@@ -76,16 +76,16 @@ def _try(what: str, look: Callable[[], object]) -> Finding:
 
 
 def _namespaces() -> Finding:
-    done = subprocess.run(
-        [*uml.namespaces(), "ip", "link", "add", "probe", "type", "bridge"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    argv = [*uml.namespaces(), "ip", "link", "add", "probe", "type", "bridge"]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        refusal = "" if done.returncode == 0 else done.stderr.strip() or "refused"
+    except FileNotFoundError:
+        refusal = f"the command {argv[0]} is missing"
     return Finding(
         "a network of its own for each cluster",
-        done.returncode == 0,
-        "possible" if done.returncode == 0 else done.stderr.strip() or "refused",
+        not refusal,
+        refusal or "possible",
         "run as root, or allow user namespaces"
         " (sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu)",
     )

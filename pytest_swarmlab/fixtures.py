@@ -10,7 +10,7 @@ import pytest
 
 from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError
 from pytest_swarmlab.model import Topology
-from pytest_swarmlab.session import EXIT_INFRASTRUCTURE, RUN, make_provider
+from pytest_swarmlab.session import RUN, make_provider
 
 if TYPE_CHECKING:
     from pytest_swarmlab.cluster import Node, Swarm
@@ -72,9 +72,9 @@ def swarm(request: pytest.FixtureRequest, swarmlab_run: Run) -> Swarm:
     try:
         return swarmlab_run.swarm(topology, lambda: make_provider(config))
     except INFRASTRUCTURE as error:
-        # No later test would fare better: say it once and end the session.
-        swarmlab_run.failed(f"{request.node.nodeid} (cluster)", error, judged=False)
-        pytest.exit(f"no cluster: {error}", returncode=EXIT_INFRASTRUCTURE)
+        # No later test would fare better: this one's error is the session's last word.
+        request.session.shouldfail = f"no cluster: {error}"
+        raise
 
 
 @pytest.fixture

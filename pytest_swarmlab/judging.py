@@ -36,10 +36,16 @@ def exercises_of(record: Record) -> list[Exercise]:
 
 
 def judge_again(run_directory: Path, out: TextIO) -> int:
-    """Print every verdict of the run, as today's checks give it; 0 when all is passed."""
+    """Print every verdict of the run, as today's checks give it; 0 when all is passed.
+
+    Raises ConfigError for a record that can't be read or judged here.
+    """
     record = Record.load(run_directory / "events.jsonl")
+    exercises = exercises_of(record)
+    if not exercises:
+        raise ConfigError(f"the record in {run_directory} names no exercise: nothing can be judged")
     verdicts = []
-    for exercise in exercises_of(record):
+    for exercise in exercises:
         for result in exercise.judge(record):
             verdicts.append(result.verdict)
             out.write(f"{result.verdict.value:12}  {result.id}: {result.observed}\n")

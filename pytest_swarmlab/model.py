@@ -70,6 +70,9 @@ class Topology:
 
         Raises ConfigError for counts that cannot form a swarm.
         """
+        for count, role in ((managers, "managers"), (workers, "workers")):
+            if isinstance(count, bool) or not isinstance(count, int):
+                raise ConfigError(f"{role}={count!r} is no count: use a whole number")
         if managers < 1:
             raise ConfigError(
                 f"a swarm needs at least 1 manager, {managers} were asked for:"

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_swarmlab import __version__, config, fixtures, hooks
 from pytest_swarmlab.config import LabConfig
-from pytest_swarmlab.errors import ConfigError, SwarmlabError
+from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError, SwarmlabError
 from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by name here
     evidence,
     faults,
@@ -82,7 +82,7 @@ def _config(pytest_config: pytest.Config) -> LabConfig:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuse what can't be run, and group tests by cluster so that one serves many."""
     known = sorted({m.name for item in items for m in item.iter_markers()} & _exercise_markers())
-    for name in re.findall(r"\bexercise_\w+", config.option.markexpr):
+    for name in re.findall(r"(?<!not )\bexercise_\w+", config.option.markexpr):
         if name not in known:
             raise pytest.UsageError(
                 f"no test of {name} is here: there are {', '.join(known) or 'no exercises'}"
@@ -90,27 +90,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     memory = config.stash[CONFIG].memory_mib
     try:
         topologies = {
-            item: fixtures.wanted_topology(item, memory) for item in items if needs_swarm(item)
+            item: fixtures.wanted_topology(item, memory) for item in items if needs_run(item)
         }
     except ConfigError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[CHECKED] = True
-    order = {name: place for place, name in enumerate(dict.fromkeys(["lab1", "3+2"]))}
-    items.sort(key=lambda item: order.get(topologies[item].name, 2) if item in topologies else -1)
+    # lab1 first: its exercise leaves the very cluster that 3+2 asks for.
+    names = dict.fromkeys(["lab1", "3+2", *(topology.name for topology in topologies.values())])
+    order = {name: place for place, name in enumerate(names)}
+    items.sort(key=lambda item: order[topologies[item].name] if item in topologies else -1)
 
 
 def _exercise_markers() -> set[str]:
     return {f"exercise_2_{number}" for number in LAB_EXERCISES}
 
 
-def needs_swarm(item: pytest.Item) -> bool:
-    """Whether a test asks for a cluster, by itself or through a fixture."""
-    return "swarm" in getattr(item, "fixturenames", ())
+def needs_run(item: pytest.Item) -> bool:
+    """Whether a test uses fixtures of ours, by itself or through others; all of them need the run.
+
+    A fixture named `swarm` may be the suite's own and have nothing to do with us.
+    """
+    return "swarmlab_run" in getattr(item, "fixturenames", ())
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """If a selected test needs a cluster, begin a run: its directory, record and reports."""
-    items = [item for item in session.items if needs_swarm(item)]
+    """If a selected test uses our fixtures, begin a run: its directory, record and reports."""
+    items = [item for item in session.items if needs_run(item)]
     # pytest calls this also when what was selected has just been refused.
     refused = not session.config.stash.get(CHECKED, False)
     if refused or not items or session.config.option.collectonly:
@@ -152,12 +157,15 @@ def pytest_runtest_makereport(
     """Record how a test of the run ended, and what the lab itself got wrong."""
     report = yield
     run = item.config.stash.get(RUN, None)
-    if run is None or not needs_swarm(item):
+    if run is None or not needs_run(item):
         return report
     if call.excinfo and report.failed:
         error = call.excinfo.value
         judged = isinstance(error, AssertionError | pytest.fail.Exception)
         run.failed(f"{item.nodeid} ({report.when})", error, judged=judged)
+        if isinstance(error, INFRASTRUCTURE):
+            # A sentence for people says all; where in the plugin it arose says nothing to them.
+            report.longrepr = f"{type(error).__name__}: {error}"
     if report.when == "call" or not report.passed:
         run.recorder.record(
             "test.finished",

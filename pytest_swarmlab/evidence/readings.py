@@ -317,11 +317,13 @@ def leader_changes(record: Record) -> list[LeaderChange]:
     return changes
 
 
-def leader_spans(record: Record) -> list[Span]:
+def leader_spans(record: Record, *, blind_after: float = 1.0) -> list[Span]:
     """Who led from when to when, as surviving managers saw it.
 
-    A reign ends with the last sample that shows it; what lies between two reigns has the
-    value "": no manager could name a leader.
+    A reign ends with the last sample that shows it. What lies between two reigns, and any stretch
+    of one that is longer than `blind_after` seconds without a sample that names it, has the value
+    "": no manager could name a leader. Between two spans of one name there may have been another
+    election that it won.
     """
     samples = [s for s in node_samples(record) if s.leader is not None]
     changes = leader_changes(record)
@@ -331,7 +333,12 @@ def leader_spans(record: Record) -> list[Span]:
         seen = [s.t for s in samples if s.leader == change.name and change.t <= s.t < end]
         if spans and change.t > spans[-1].ended:
             spans.append(Span(spans[-1].ended, change.t, ""))
-        spans.append(Span(change.t, seen[-1], change.name))
+        spans.append(Span(change.t, change.t, change.name))
+        for t in seen:
+            if t - spans[-1].ended > blind_after:
+                spans += [Span(spans[-1].ended, t, ""), Span(t, t, change.name)]
+            else:
+                spans[-1] = replace(spans[-1], ended=t)
     return spans
 
 

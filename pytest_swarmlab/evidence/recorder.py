@@ -54,8 +54,11 @@ class Recorder:
                 phase=self._phase,
                 data=data,
             )
-            self._file.write(json.dumps(asdict(event), ensure_ascii=False, default=str) + "\n")
+            line = json.dumps(asdict(event), ensure_ascii=False, default=str)
+            self._file.write(line + "\n")
             self._file.flush()
+            # What is judged now must be what is judged when the file is read again.
+            event = Event(**json.loads(line))
             self._events.append(event)
         for listener in tuple(self._listeners):
             listener(event)

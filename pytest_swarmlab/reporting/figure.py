@@ -8,6 +8,7 @@ are written out as well.
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,8 @@ WORDS = {
     "leader": "leader",
     "leaderless": "no leader · {s}",
     "leaderless_short": "no leader",
+    "silent": "no leader known · {s}",
+    "silent_short": "not known",
     "replicas": "replicas",
     "replicas_of": "running of {wanted}",
     "answers": "answered in",
@@ -140,9 +143,12 @@ def _draw(timeline: Timeline) -> Figure:
     from matplotlib.figure import Figure
 
     flags = [m for m in timeline.moments if m.label]
-    began, ended = timeline.began, _ended(timeline, flags)
+    # A little air, so that what happens at an edge can be seen.
+    air = max(0.01 * (timeline.ended - timeline.began), 0.05)
+    began, ended = timeline.began - air, timeline.ended + air
     inch = ROOM / (ended - began)
-    levels = _levels([_reach(flag, began, inch) for flag in flags])
+    reaches = _arrange([((flag.t - began) * inch, _flag_width(flag)) for flag in flags])
+    levels = _levels(reaches)
     strip = STRIP * (max(levels, default=0) + 1) + 0.12
     parts = [("strip", strip), ("lanes", LANE * (len(timeline.nodes) + 1) + 0.1)]
     if timeline.service is not None:
@@ -164,7 +170,7 @@ def _draw(timeline: Timeline) -> Figure:
     _heading(figure, timeline, height)
     for name, axis in axes.items():
         _frame(axis, timeline, flags, ticks=name == parts[-1][0], shaded=name != "strip")
-    _flags(axes["strip"], flags, levels, strip)
+    _flags(axes["strip"], flags, reaches, levels, strip)
     _node_lanes(axes["lanes"], timeline)
     if timeline.service is not None:
         _service(axes["service"], timeline.service)
@@ -225,7 +231,7 @@ def _frame(
     axis.tick_params(length=0, labelbottom=ticks, pad=5)
     axis.set_yticks([])
     left, right = axis.get_xlim()
-    step = next((s for s in (2, 5, 10, 20, 30, 60, 120, 300) if (right - left) / s <= 13), None)
+    step = next((s for s in (1, 2, 5, 10, 20, 30, 60, 120, 300) if (right - left) / s <= 13), None)
     axis.xaxis.set_major_locator(MultipleLocator(step) if step else MaxNLocator(12))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: clock(x)))
     if not shaded:
@@ -245,7 +251,7 @@ def _frame(
 
 
 def _fault_end(fault: Fault, timeline: Timeline) -> float:
-    return fault.healed if fault.healed is not None else timeline.ended
+    return fault.heal_began if fault.heal_began is not None else timeline.ended
 
 
 # -- flags: named moments above the lanes -------------------------------------------------------
@@ -276,22 +282,23 @@ def _flag_width(moment: Moment) -> float:
     return _inches(_flag_text(moment), FLAG, bold=moment.kind in LOUD) + 0.14
 
 
-def _ended(timeline: Timeline, flags: Sequence[Moment]) -> float:
-    """Where the axis ends: a little after the data when the last flags need the room."""
-    length = max(timeline.ended - timeline.began, 0.1)
-    needed = [
-        (flag.t - timeline.began) * ROOM / (ROOM - width)
-        for flag in flags
-        if (width := _flag_width(flag)) < ROOM
-    ]
-    return timeline.began + max(length, min(1.2 * length, max(needed, default=0.0)))
+def _arrange(poles: Sequence[tuple[float, float]]) -> list[_Reach]:
+    """Where the flags' texts lie; `poles`: place and width of each, in inches, left to right.
 
-
-def _reach(flag: Moment, began: float, inch: float) -> _Reach:
-    pole, width = (flag.t - began) * inch, _flag_width(flag)
-    if pole + width > ROOM + 0.02:  # no room: flown to the left
-        return _Reach(pole, pole - width, pole)
-    return _Reach(pole, pole, pole + width)
+    The first ones fly to the right of their poles and the rest to the left. They part where the
+    fewest texts would cross each other's poles, then where the flags need the least height.
+    """
+    arranged = []
+    for parting in range(len(poles), -1, -1):
+        reaches = [
+            _Reach(x, x, x + width) if index < parting else _Reach(x, x - width, x)
+            for index, (x, width) in enumerate(poles)
+        ]
+        clashes = sum(a.crosses(b) and b.crosses(a) for a, b in itertools.combinations(reaches, 2))
+        outside = sum(reach.end > ROOM + 0.05 or reach.begin < -LEFT * WIDTH for reach in reaches)
+        height = max(_levels(reaches), default=0)
+        arranged.append(((outside, clashes, height, len(poles) - parting), reaches))
+    return min(arranged, key=lambda each: each[0])[1]
 
 
 def _levels(reaches: Sequence[_Reach]) -> list[int]:
@@ -312,14 +319,18 @@ def _levels(reaches: Sequence[_Reach]) -> list[int]:
     return [levels[i] for i in range(len(reaches))]
 
 
-def _flags(axis: Axes, flags: Sequence[Moment], levels: Sequence[int], strip: float) -> None:
+def _flags(
+    axis: Axes,
+    flags: Sequence[Moment],
+    reaches: Sequence[_Reach],
+    levels: Sequence[int],
+    strip: float,
+) -> None:
     axis.set_ylim(0, strip)
-    left, right = axis.get_xlim()
-    for flag, level in zip(flags, levels, strict=True):
+    for flag, reach, level in zip(flags, reaches, levels, strict=True):
         y = 0.08 + STRIP * level
         colour = MOMENT_INK.get(flag.kind, SOFT)
         axis.plot([flag.t, flag.t], [0, y + 0.17], color=colour, linewidth=0.9, clip_on=False)
-        reach = _reach(flag, left, ROOM / (right - left))
         leftwards = reach.end <= reach.pole
         axis.annotate(
             _flag_text(flag),
@@ -342,14 +353,19 @@ def _node_lanes(axis: Axes, timeline: Timeline) -> None:
     rows = len(timeline.nodes) + 1
     axis.set_ylim(rows - 0.42, -0.6)
     _row_name(axis, 0, WORDS["leader"], bold=True)
+    ends = {span.ended: span.value for span in timeline.leaders if span.value}
+    begins = {span.began: span.value for span in timeline.leaders if span.value}
+
+    def around(span: Span) -> bool:
+        return ends.get(span.began) == begins.get(span.ended)
+
     for span in timeline.leaders:
         if span.value:
             _bar(axis, span, 0, fill=BLUE, ink=PAPER, words=(line(span.value, 24),), bold=True)
         else:
-            words = (
-                WORDS["leaderless"].format(s=duration(span.seconds)),
-                WORDS["leaderless_short"],
-            )
+            # The same leader before and after: nobody could say, and it may have won an election.
+            key = "silent" if around(span) else "leaderless"
+            words = (WORDS[key].format(s=duration(span.seconds)), WORDS[f"{key}_short"])
             _blind(axis, span, 0)
             _bar(axis, span, 0, fill="none", ink=VERMILLION, words=words, bold=True)
     for row, lane in enumerate(timeline.nodes, 1):
@@ -461,7 +477,8 @@ def _service(axis: Axes, lane: ServiceLane) -> None:
         t, count = lane.times[index], lane.running[index]
         blind = next((s for s in lane.blind if s.began - 0.5 <= t < s.ended), None)
         at = max(t, blind.ended if blind and blind.began - t < 1.5 else t)
-        if at < free or at > right:
+        ends = min((s.began for s in lane.blind if s.began > at), default=right)
+        if at < free or at > right or ends - at < 0.025 * (right - left):
             continue
         free = at + (right - left) * 0.03
         axis.annotate(
@@ -482,6 +499,15 @@ def _service(axis: Axes, lane: ServiceLane) -> None:
 FAILED_AT = 0.89
 """Height of the row of failed requests, as a fraction of the panel."""
 
+ANSWERS = 0.76
+"""Part of the panel, from below, that the answers have."""
+
+NOTABLE_S = 0.5
+"""A stretch without an answer that is worth a mark."""
+
+ANSWERS_AT = 0.64
+"""Height of their name."""
+
 
 def _clients(axis: Axes, timeline: Timeline) -> None:
     from matplotlib.ticker import NullLocator
@@ -492,22 +518,24 @@ def _clients(axis: Axes, timeline: Timeline) -> None:
     fastest = min((dot.seconds for dot in good), default=0.001) * 1000
     low, high = max(0.1, min(2.0, fastest * 0.8)), max(slowest * 1.3, 150.0)
     axis.set_yscale("log")
-    axis.set_ylim(low, low * (high / low) ** (1 / 0.76))
+    axis.set_ylim(low, low * (high / low) ** (1 / ANSWERS))
     axis.yaxis.set_major_locator(NullLocator())
     axis.yaxis.set_minor_locator(NullLocator())
     ticks = [tick for tick in (1, 10, 100, 1000, 10_000) if low * 1.3 <= tick <= high]
     for tick in ticks:
         axis.axhline(tick, color=GRID, linewidth=0.7, zorder=0)
         text = f"{tick} ms" if tick < 1000 else f"{tick // 1000} s"
-        _margin(axis, text, ("axes fraction", "data"), tick, size=SMALL)
+        at = ANSWERS * math.log(tick / low) / math.log(high / low)
+        if abs(at - ANSWERS_AT) > 0.1:  # else the row's name stands there
+            _margin(axis, text, "axes fraction", at, size=SMALL)
     axis.axhspan(
-        low * (high / low) ** (0.78 / 0.76),
+        low * (high / low) ** ((ANSWERS + 0.02) / ANSWERS),
         axis.get_ylim()[1],
         color="#f4f6f8",
         linewidth=0,
         zorder=-4,
     )
-    if timeline.gap is not None and timeline.gap.seconds * ROOM > 0.03 * _length(axis):
+    if timeline.gap is not None and timeline.gap.seconds > max(NOTABLE_S, 0.003 * _length(axis)):
         _gap(axis, timeline.gap)
     # Thousands of dots as vectors would make the report heavy: they become one small image.
     axis.scatter(

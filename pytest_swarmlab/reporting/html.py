@@ -71,7 +71,9 @@ def figure_of(value: Any) -> str:
 
 
 def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:
-    names = dict.fromkeys(check["id"].split(".")[2] for check in exercise["checks"])
+    # An id is exercise.phase.name, and the exercise's own number may hold any number of dots.
+    ids = (check["id"].removeprefix(f"{exercise['id']}.") for check in exercise["checks"])
+    names = dict.fromkeys(each.partition(".")[0] for each in ids)
     measured = exercise["measurements"]
     rows = dict.fromkeys(name for found in measured.values() for name in found)
     counts = [check["verdict"] for check in exercise["checks"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,12 @@ def images(record: Record) -> list[dict[str, str]]:
 
 
 def _exercise(record: Record, selected: dict[str, Any], judged: Exercise | None) -> dict[str, Any]:
-    verdicts = {event.data["id"]: event.data for event in record.of("check")}
+    verdicts: dict[str, Mapping[str, Any]] = {}
+    for event in record.of("check"):
+        # A test that was run again does not take back what was found before: the worst stays.
+        before = verdicts.get(event.data["id"], event.data)
+        both = [Verdict(each["verdict"]) for each in (before, event.data)]
+        verdicts[event.data["id"]] = before if overall(both) is both[0] else event.data
     failure = record.last("error", infrastructure=True)
     why = NO_LAB.format(message=line(failure.data["message"])) if failure else NOT_REACHED
     checks = []

@@ -32,7 +32,10 @@ PROGRESS_S = 10.0
 
 def plain(value: object, limit: int = SHORT) -> str:
     """One line of a cluster's text that can't be taken for markup."""
-    return line(value, limit).replace("[", r"\[")
+    from rich.markup import escape
+
+    # A backslash before a bracket, or at the end, would undo the escaping or eat our own tag.
+    return escape(line(value, limit).replace("\\", "\N{REVERSE SOLIDUS OPERATOR}"))
 
 
 class Narrator:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from typing import Any
 
@@ -44,11 +43,6 @@ def clean(value: Any, limit: int = SHORT) -> str:
 def line(value: Any, limit: int = SHORT) -> str:
     """The same on one line."""
     return clean(" ".join(clean(value, 4 * limit).split()), limit)
-
-
-def safe(value: Any, limit: int = SHORT) -> str:
-    """The same, escaped for HTML text and attributes."""
-    return html.escape(clean(value, limit))
 
 
 def clock(seconds: float, *, tenths: bool = False) -> str:

@@ -140,8 +140,8 @@ def timelines(record: Record) -> list[Timeline]:
 
 def build_timeline(record: Record, phase: str) -> Timeline:
     """The timeline of one phase's events."""
-    times = [e.t for e in record]
     held = readings.faults(record)
+    times = _watched(record, held)
     zero = held[0].began if held else min(times, default=0.0)
     lanes = _lanes(record, zero, held)
     gap = readings.longest_gap(record)
@@ -159,6 +159,14 @@ def build_timeline(record: Record, phase: str) -> Timeline:
         gap=Span(gap.began - zero, gap.ended - zero, "") if gap else None,
         moments=tuple(sorted(_moments(record, zero, held), key=lambda m: m.t)),
     )
+
+
+def _watched(record: Record, held: Sequence[Fault]) -> list[float]:
+    """When something was watched or done: a drill's preparations are not part of the picture."""
+    times = [e.t for e in record.of("nodes", "tasks", "request")]
+    for fault in held:
+        times += [t for t in (fault.began, fault.injected, fault.healed) if t is not None]
+    return times or [e.t for e in record]
 
 
 def wanted_replicas(record: Record) -> int:
@@ -220,7 +228,8 @@ def _moments(record: Record, zero: float, held: Sequence[Fault]) -> Iterable[Mom
                 nodes=nodes, what=what, seconds=duration(fault.healed - fault.heal_began)
             )
             label = WORDS["healed"].format(nodes=nodes, what=what)
-            yield Moment(fault.healed - zero, "healed", label, text, WORDS["operator"])
+            # Named when mending begins: the cluster sees the node come back before it is over.
+            yield Moment(fault.heal_began - zero, "healed", label, text, WORDS["operator"])
     yield from _leader_moments(record, zero)
     for name in dict.fromkeys(name for fault in held for name in fault.nodes):
         yield from _node_moments(record, zero, name)
@@ -264,17 +273,19 @@ def _leader_moments(record: Record, zero: float) -> Iterable[Moment]:
 
 def _node_moments(record: Record, zero: float, name: str) -> Iterable[Moment]:
     spans = [s for s in readings.node_spans(record, name) if s.value]
-    shown = line(name, NAME)
+    shown, was_down = line(name, NAME), False
     for before, span in itertools.pairwise(spans):
         if before.value == span.value:
             continue
         state = line(span.value, NAME)
+        # Every node is unknown for a moment after an election: only a return from down is a flag.
+        was_down = was_down or before.value == "down"
         back = span.value == "ready"
         yield Moment(
             span.began - zero,
             "back" if back else span.value if span.value in ("down", "unknown") else "state",
             ""
-            if span.value == "unknown"
+            if span.value == "unknown" or (back and not was_down)
             else WORDS["back" if back else "state"].format(name=shown, state=state),
             WORDS["back_text" if back else "state_text"].format(
                 name=shown, state=state.capitalize()

@@ -40,6 +40,7 @@ class Lab:
         self.info: dict[str, dict[str, Any]] = {}
         self.silent: dict[str, str] = {}
         self.did: list[tuple[str, ...]] = []
+        self.make_engine: Callable[[Lab, str], Engine] = Engine
         self.shell: Callable[[str, tuple[str, ...]], tuple[int, str, str]] = lambda *_: (0, "", "")
         self.machines = PretendedMachines(self)
         self.swarm = Swarm(self.machines, self.recorder)
@@ -119,7 +120,7 @@ class PretendedNode(Node):
 
     def new_engine(self, timeout: float) -> Any:
         del timeout
-        return Engine(self._lab, self.name)
+        return self._lab.make_engine(self._lab, self.name)
 
     def put(self, content: bytes, path: str) -> None:
         self._lab.did.append((self.name, "put", path, content.decode()))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_swarmlab.config import LabConfig, read
+from pytest_swarmlab.config import OPTIONS, LabConfig, default_cache, read
 from pytest_swarmlab.errors import ConfigError
 
 
@@ -48,9 +49,53 @@ def test_reuse_without_an_id_means_the_one_there_is() -> None:
         ("images", "mine", "unknown images 'mine': use stand-in or registry"),
         ("memory", "100", "memory '100' is not a number of MiB from 512"),
         ("memory", "much", "memory 'much'"),
+        ("memory", "511", "memory '511' is not a number of MiB from 512: 1024 is the default"),
+        ("memory", "-1024", "memory '-1024'"),
+        ("memory", "1e3", "memory '1e3'"),
         ("keep", "perhaps", "keep is 'perhaps': use yes or no"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(name: str, value: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         config(None, {f"SWARMLAB_{name.upper()}": value})
+
+
+@pytest.mark.parametrize(
+    ("word", "means"),
+    [("1", True), ("yes", True), ("TRUE", True), ("on", True), ("0", False), ("No", False)],
+)
+def test_a_flag_is_understood_in_words(word: str, means: bool) -> None:
+    assert config(None, {"SWARMLAB_KEEP": word}).keep is means
+    assert config(None, None, {"swarmlab_keep": word}).keep is means
+
+
+def test_a_no_in_the_environment_outweighs_a_yes_in_the_ini_file() -> None:
+    assert config(None, {"SWARMLAB_KEEP": "no"}, {"swarmlab_keep": "yes"}).keep is False
+
+
+def test_an_empty_value_of_the_environment_or_the_ini_file_is_not_set() -> None:
+    empty = {option.variable: "" for option in OPTIONS}
+    assert config(None, empty, {option.ini: "" for option in OPTIONS}) == config()
+
+
+def test_reports_lie_below_the_project_unless_a_whole_path_is_given() -> None:
+    assert config({"swarmlab_reports": "out/r"}).reports == Path("/project/out/r")
+    assert config({"swarmlab_reports": "/srv/r"}).reports == Path("/srv/r")
+
+
+def test_the_cache_is_the_user_s_unless_another_is_named() -> None:
+    assert config().cache == default_cache()
+    assert config().cache.name == "swarmlab"
+    assert config(None, {"SWARMLAB_CACHE": "/srv/cache"}).cache == Path("/srv/cache")
+
+
+def test_every_option_has_the_plugin_s_prefix_in_all_three_places() -> None:
+    for option in OPTIONS:
+        assert option.switch == f"--swarmlab-{option.name}"
+        assert option.variable == option.ini.upper() == f"SWARMLAB_{option.name.upper()}"
+        assert option.help
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        config().keep = True  # type: ignore[misc]

@@ -69,3 +69,83 @@ def test_another_broken_line_is_refused_with_its_number(tmp_path: Path) -> None:
 def test_a_missing_record_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere.jsonl can't be read|cannot be read"):
         Record.load(tmp_path / "nowhere.jsonl")
+
+
+def test_a_line_may_be_cut_within_a_character(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    recorder = Recorder(path)
+    recorder.record("notice", message="whole")
+    recorder.record("notice", message="é")
+    recorder.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rindex("é".encode()) + 1])
+    assert [event.data["message"] for event in Record.load(path)] == ["whole"]
+
+
+@pytest.mark.parametrize("said", ["a\u2028b", "a\x85b", "a\x0b\x1cb", "a\r\nb", "漢 🐳"])
+def test_what_a_node_printed_never_breaks_a_line(tmp_path: Path, said: str) -> None:
+    recorder = Recorder(tmp_path / "events.jsonl")
+    recorder.record("command", stdout=said)
+    recorder.record("command", stdout="another")
+    recorder.close()
+    assert [e.data["stdout"] for e in Record.load(recorder.path)] == [said, "another"]
+
+
+def test_what_json_cannot_hold_is_judged_as_it_will_be_read(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "events.jsonl")
+    rows = [{"name": "manager1"}]
+    recorder.record("seen", pair=("a", "b"), path=Path("/a"), rows=rows)
+    rows[0]["name"] = "changed later"
+    seen = recorder.view()
+    recorder.close()
+    assert seen == Record.load(recorder.path)
+    assert seen.events[0].data == {
+        "pair": ["a", "b"],
+        "path": "/a",
+        "rows": [{"name": "manager1"}],
+    }
+
+
+def test_times_are_seconds_since_the_run_began(tmp_path: Path) -> None:
+    now = 1000.0
+    recorder = Recorder(tmp_path / "events.jsonl", clock=lambda: now)
+    first = recorder.record("notice")
+    now = 1012.5
+    assert (first.t, recorder.record("notice").t, recorder.now()) == (0.0, 12.5, 12.5)
+    recorder.close()
+
+
+def test_a_phase_ends_with_its_block_also_in_an_error(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "events.jsonl")
+    with pytest.raises(KeyboardInterrupt), recorder.phase("2.2/kill-9"):
+        raise KeyboardInterrupt
+    after = recorder.record("notice")
+    finished = recorder.view().last("phase.finished")
+    recorder.close()
+    assert finished is not None
+    assert (finished.phase, after.phase) == ("2.2/kill-9", "")
+
+
+def test_a_phase_marks_what_other_threads_record_too(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "events.jsonl")
+    with recorder.phase("2.2/kill-9"), ThreadPoolExecutor(1) as pool:
+        pool.submit(recorder.record, "request").result()
+    (request,) = recorder.view().of("request")
+    recorder.close()
+    assert request.phase == "2.2/kill-9"
+
+
+def test_events_are_found_by_kind_and_by_what_they_hold(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "events.jsonl")
+    for node, error in (("a", None), ("b", "timeout"), ("b", None)):
+        recorder.record("request", node=node, error=error)
+    recorder.record("write", node="b", error=None)
+    record = recorder.view()
+    recorder.close()
+    assert [e.seq for e in record.of("request", node="b")] == [1, 2]
+    assert [e.seq for e in record.of("request", "write", error=None)] == [0, 2, 3]
+    first, last = record.first("request", node="b"), record.last("request", node="b")
+    assert first is not None
+    assert last is not None
+    assert (first.seq, last.seq) == (1, 2)
+    assert record.first("nodes") is record.last("nodes") is None

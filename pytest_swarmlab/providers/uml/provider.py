@@ -105,7 +105,10 @@ class UmlMachines:
             path = self._consoles / log
             if path.exists():
                 lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-                said.append(f"{what}: " + " | ".join(lines[-CONSOLE_LINES:]))
+                printable = ("".join(filter(str.isprintable, line)).strip() for line in lines)
+                # Each once: what ssh says at every further try hides what it said at first.
+                distinct = [line for line in dict.fromkeys(printable) if line]
+                said.append(f"{what}: " + " | ".join(distinct[-CONSOLE_LINES:]))
         return "; ".join(said) or "it left no console"
 
     def power_off(self, node: str) -> None:

@@ -1,0 +1,159 @@
+"""The `evidence` fixture: record first, judge then, and never call a pass what was not shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab.errors import NotConverged, ProviderError
+from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.grading import Exercise, not_provable, passed, unknown
+from pytest_swarmlab.grading import failed as refuted
+from pytest_swarmlab.model import Judgement, Verdict
+from tests.unit.fakes import Lab
+
+NO_LEADER = NotConverged("a leader", node=None, elapsed=45.0, last="manager2 says none")
+
+
+def exercise_that_finds(*verdicts: Verdict) -> Exercise:
+    exercise = Exercise("9.9", "An exercise", module=__name__)
+    says = {
+        Verdict.PASS: passed,
+        Verdict.FAIL: refuted,
+        Verdict.UNKNOWN: unknown,
+        Verdict.NOT_PROVABLE: not_provable,
+    }
+    for number, verdict in enumerate(verdicts):
+
+        def judge(record: Record, verdict: Verdict = verdict) -> Judgement:
+            return says[verdict](f"{len(record.of('seen'))} seen")
+
+        exercise.check(
+            f"claim{number}", phases=["drill"], title="A claim", expected="much", hint="look"
+        )(judge)
+    return exercise
+
+
+def recorded(lab: Lab) -> list[tuple[str, str]]:
+    return [(e.data["id"], e.data["verdict"]) for e in lab.recorder.view().of("check")]
+
+
+def test_the_block_s_events_are_what_is_judged_and_the_verdict_is_recorded(lab: Lab) -> None:
+    evidence = Evidence(lab.recorder)
+    evidence.note("seen")
+    with evidence.judged(exercise_that_finds(Verdict.PASS), "drill"):
+        evidence.note("seen")
+    (check,) = Record.load(lab.recorder.path).of("check")
+    assert (check.data["id"], check.data["verdict"]) == ("9.9.drill.claim0", "pass")
+    assert (check.data["observed"], check.data["phase"]) == ("1 seen", "9.9/drill")
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.UNKNOWN])
+def test_a_check_that_is_not_shown_fails_the_test_and_says_what_helps(
+    lab: Lab, verdict: Verdict
+) -> None:
+    exercise = exercise_that_finds(Verdict.PASS, verdict)
+    with (
+        pytest.raises(pytest.fail.Exception) as failure,
+        Evidence(lab.recorder).judged(exercise, "drill"),
+    ):
+        pass
+    assert str(failure.value).splitlines() == [
+        f"{verdict.upper()} 9.9.drill.claim1: A claim",
+        "    expected: much",
+        "    observed: 0 seen",
+        "    hint: look",
+    ]
+    assert len(recorded(lab)) == 2
+
+
+def test_what_cannot_be_proven_here_skips_the_test_and_is_no_pass(lab: Lab) -> None:
+    exercise = exercise_that_finds(Verdict.PASS, Verdict.NOT_PROVABLE)
+    with (
+        pytest.raises(pytest.skip.Exception, match=r"NOT_PROVABLE 9\.9\.drill\.claim1"),
+        Evidence(lab.recorder).judged(exercise, "drill"),
+    ):
+        pass
+    assert recorded(lab)[1][1] == "not_provable"
+
+
+def test_a_condition_that_was_not_met_is_judged_on_what_was_seen_until_then(lab: Lab) -> None:
+    with (
+        pytest.raises(pytest.fail.Exception) as failure,
+        Evidence(lab.recorder).judged(exercise_that_finds(Verdict.FAIL), "drill"),
+    ):
+        raise NO_LEADER
+    assert str(failure.value).startswith(
+        "a leader was not met after 45.0 s; last seen: manager2 says none\nFAIL 9.9.drill.claim0"
+    )
+    assert recorded(lab) == [("9.9.drill.claim0", "fail")]
+
+
+def test_a_condition_that_was_not_met_fails_the_test_though_every_check_passes(lab: Lab) -> None:
+    with (
+        pytest.raises(pytest.fail.Exception, match="a leader was not met"),
+        Evidence(lab.recorder).judged(exercise_that_finds(Verdict.PASS), "drill"),
+    ):
+        raise NO_LEADER
+
+
+@pytest.mark.parametrize("error", [ProviderError("no power"), KeyboardInterrupt(), KeyError("x")])
+def test_after_any_other_error_nothing_is_judged(lab: Lab, error: BaseException) -> None:
+    with (
+        pytest.raises(type(error)),
+        Evidence(lab.recorder).judged(exercise_that_finds(Verdict.PASS), "drill"),
+    ):
+        raise error
+    assert recorded(lab) == []
+
+
+def test_a_state_is_every_machine_s_own_view_and_every_manager_s_list(lab: Lab) -> None:
+    manages: dict[str, Any] = {
+        "LocalNodeState": "active",
+        "ControlAvailable": True,
+        "Managers": 3,
+        "Nodes": 5,
+        "Cluster": {"ID": "c1"},
+    }
+    lab.info = {
+        **{name: {"Swarm": manages} for name in ("manager1", "manager2")},
+        **{name: {"Swarm": {"LocalNodeState": "active"}} for name in ("worker1", "worker2")},
+    }
+    lab.silent = {"manager3": "connection refused"}
+    Evidence(lab.recorder).state(lab.swarm)
+    seen = {e.data["node"]: e.data for e in lab.recorder.view().of("info")}
+    assert len(seen) == 5
+    assert (seen["manager1"]["cluster"], seen["manager1"]["managers"]) == ("c1", 3)
+    assert seen["manager3"]["error"] == "connection refused"
+    assert (seen["worker1"]["control"], seen["worker1"]["cluster"]) == (False, "")
+    told_by = [e.data["seen_from"] for e in lab.recorder.view().of("nodes")]
+    assert told_by == ["manager1", "manager2"]
+
+
+def test_a_listing_is_kept_as_it_was_printed(lab: Lab) -> None:
+    lab.shell = lambda *_: (0, "ID  HOSTNAME\n", "")
+    Evidence(lab.recorder).listing(lab["manager2"], "Before")
+    (event,) = lab.recorder.view().of("command", title="Before")
+    assert (event.data["argv"], event.data["stdout"]) == (
+        ["docker", "node", "ls"],
+        "ID  HOSTNAME\n",
+    )
+
+
+def test_roles_in_raft_are_read_from_each_survivor_s_log(lab: Lab, tmp_path: Path) -> None:
+    del tmp_path
+    log = (
+        '1777888999.5 manager2 dockerd[1]: level=info msg="2a1 became candidate at term 4"\n'
+        "1777889000.1 manager2 dockerd[1]: something else\n"
+        '1777889001.0 manager2 dockerd[1]: level=info msg="2a1 became leader at term 4"\n'
+    )
+    lab.shell = lambda node, _: (0, log if node == "manager2" else "", "")
+    with Evidence(lab.recorder).raft_of([lab["manager2"], lab["manager3"]]):
+        assert lab.recorder.view().of("raft") == ()
+    assert [e.data for e in lab.recorder.view().of("raft")] == [
+        {"node": "manager2", "at": 1777888999.5, "what": "candidate", "term": 4},
+        {"node": "manager2", "at": 1777889001.0, "what": "leader", "term": 4},
+    ]

@@ -1,0 +1,173 @@
+"""`swarmlab`: 0 for well, 1 for not well, 2 and one sentence for what could not be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab import cli, doctor, images
+from pytest_swarmlab.doctor import Finding
+from pytest_swarmlab.errors import BuildError, HostError
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.model import Topology
+from pytest_swarmlab.providers import uml
+from pytest_swarmlab.providers.base import Found
+
+WELL = Finding("cores", True, "2")
+ILL = Finding("commands [to] run", False, "missing: iproute2", "apt-get install iproute2")
+
+
+def found(name: str, *, kept: bool) -> Found:
+    return Found(name, kept, True, Topology.of(), "2026-05-04T10:00:00+00:00")
+
+
+class Provider:
+    """A host with a dead cluster, one in use and one that was kept."""
+
+    def __init__(self, **_: Any) -> None:
+        self.stopped: list[str] = []
+
+    def reap(self) -> list[str]:
+        return ["dead"]
+
+    def find(self) -> Iterator[Found]:
+        yield found("busy", kept=False)
+        yield found("kept", kept=True)
+
+    def attach(self, name: str) -> Any:
+        return SimpleNamespace(stop=lambda: self.stopped.append(name))
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Provider:
+    provider = Provider()
+    monkeypatch.setattr(uml, "UmlProvider", lambda **_: provider)
+    return provider
+
+
+def test_a_doctor_who_finds_nothing_is_content(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda _: iter([WELL]))
+    assert cli.main(["doctor"]) == 0
+    assert capsys.readouterr().out == "yes  cores: 2\n"
+
+
+def test_a_doctor_says_what_is_missing_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda _: iter([ILL, WELL]))
+    assert cli.main(["doctor"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "no   commands [to] run: missing: iproute2",
+        "     → apt-get install iproute2",
+        "yes  cores: 2",
+    ]
+
+
+def test_gc_removes_what_nobody_owns_and_leaves_what_is_used_or_kept(
+    provider: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["gc"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "removed what was left of cluster dead"
+    assert "cluster busy (3+2, since 2026-05-04T10:00:00+00:00) is in use" in said
+    assert "cluster kept (3+2, since 2026-05-04T10:00:00+00:00) is kept" in said
+    assert provider.stopped == []
+
+
+def test_gc_removes_kept_clusters_only_when_asked_and_never_one_in_use(
+    provider: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["gc", "--kept"]) == 0
+    assert provider.stopped == ["kept"]
+    assert "removed kept cluster kept" in capsys.readouterr().out
+
+
+def test_gc_removes_disks_of_other_recipes_alone(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from pytest_swarmlab.images import recipe
+
+    monkeypatch.setattr(recipe, "load_plan", lambda origin: SimpleNamespace(key=f"now-{origin}"))
+    disks = [SimpleNamespace(key=key) for key in ("now-stand-in", "now-registry", "old")]
+    monkeypatch.setattr(images, "list_disks", lambda _: disks)
+    removed: list[tuple[Path, str]] = []
+
+    def remove(cache: Path, key: str) -> int:
+        removed.append((cache, key))
+        return 2**30
+
+    monkeypatch.setattr(images, "remove_disk", remove)
+    assert cli.main(["--cache", str(tmp_path), "gc"]) == 0
+    assert removed == []
+    assert cli.main(["--cache", str(tmp_path), "gc", "--disks"]) == 0
+    assert removed == [(tmp_path, "old")]
+    assert provider.stopped == []
+
+
+def test_a_disk_is_built_with_the_images_that_were_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[Path, str]] = []
+
+    def build(cache: Path, *, origin: str) -> Any:
+        asked.append((cache, origin))
+        return SimpleNamespace(key="ab12", used=3 * 2**20, path=cache / "disks" / "ab12")
+
+    monkeypatch.setattr(images, "build_at_terminal", build)
+    assert cli.main(["--cache", str(tmp_path), "disk"]) == 0
+    assert cli.main(["--cache", str(tmp_path), "disk", "--images", "registry"]) == 0
+    assert asked == [(tmp_path, "stand-in"), (tmp_path, "registry")]
+    assert "node disk ab12: 3 MiB in " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "error", [HostError("run as root"), BuildError("mmdebstrap ended with 1: see build.log")]
+)
+def test_what_cannot_be_done_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(images, "build_at_terminal", refuse)
+    assert cli.main(["disk"]) == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", f"swarmlab: {error}\n")
+
+
+def test_a_run_that_is_not_there_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["judge", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("swarmlab: ")
+    assert "events.jsonl cannot be read: No such file" in line
+
+
+def test_a_saved_run_of_this_suite_can_be_judged_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorder = Recorder(tmp_path / "events.jsonl")
+    module = "tests.exercises.exercise_2_2.verify"
+    recorder.record("exercise.selected", id="2.2", module=module)
+    recorder.close()
+    assert cli.main(["judge", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines
+    assert all(line.startswith("unknown") for line in lines)
+
+
+@pytest.mark.parametrize("words", [[], ["destroy"], ["disk", "--images", "mine"], ["judge"]])
+def test_a_command_that_is_not_understood_ends_with_two(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(words)
+    assert exit_.value.code == 2
+    assert "usage: swarmlab" in capsys.readouterr().err

@@ -1,0 +1,105 @@
+"""The doctor looks at everything, on the barest machine too, and says what helps."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_swarmlab import doctor
+from pytest_swarmlab.doctor import Finding, examine
+from pytest_swarmlab.errors import HostError
+from pytest_swarmlab.providers.uml import provider as uml
+
+EVERYTHING = {
+    "commands to run a cluster",
+    "commands to build the node disk",
+    "machines for 3 managers and 2 workers",
+    "a network of its own for each cluster",
+    "node disk",
+    "disk space",
+    "cores",
+}
+
+
+@pytest.fixture
+def healthy(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A machine that lacks nothing, to be made worse; no namespace is really made."""
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(uml, "preflight", lambda _: None)
+    monkeypatch.setattr(uml, "namespaces", lambda: ["true"])
+    monkeypatch.setattr(doctor, "list_disks", lambda _: ["a disk"])
+    free = SimpleNamespace(free=50 * 2**30)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    return monkeypatch
+
+
+def findings(cache: Path) -> dict[str, Finding]:
+    return {finding.what: finding for finding in examine(cache)}
+
+
+def test_a_machine_that_lacks_nothing_is_well(healthy: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    del healthy
+    seen = findings(tmp_path)
+    assert set(seen) == EVERYTHING
+    assert [f.what for f in seen.values() if not f.well] == []
+
+
+def test_what_is_missing_is_named_by_the_packages_to_install(
+    healthy: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    healthy.setattr(shutil, "which", lambda name: None if name == "ip" else name)
+    seen = findings(tmp_path)["commands to run a cluster"]
+    assert (seen.well, seen.remedy) == (False, "apt-get install iproute2")
+
+
+def test_a_refusal_of_the_preflight_is_a_finding(
+    healthy: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(_: object) -> None:
+        raise HostError("/dev/net/tun can't be opened: load the tun module")
+
+    healthy.setattr(uml, "preflight", refuse)
+    seen = findings(tmp_path)["machines for 3 managers and 2 workers"]
+    assert (seen.well, seen.seen) == (False, "/dev/net/tun can't be opened: load the tun module")
+
+
+def test_namespaces_that_are_refused_are_a_finding(
+    healthy: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    healthy.setattr(
+        uml, "namespaces", lambda: ["sh", "-c", "echo Operation not permitted >&2; exit 1"]
+    )
+    seen = findings(tmp_path)["a network of its own for each cluster"]
+    assert (seen.well, seen.seen) == (False, "Operation not permitted")
+
+
+def test_a_machine_without_even_unshare_is_examined_to_the_end(
+    healthy: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    healthy.setattr(uml, "namespaces", lambda: ["no-such-command-as-unshare"])
+    seen = findings(tmp_path)
+    assert set(seen) == EVERYTHING
+    assert not seen["a network of its own for each cluster"].well
+
+
+def test_too_little_space_is_said_of_the_place_that_is_there(
+    healthy: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    healthy.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**30))
+    seen = findings(tmp_path / "not" / "yet")["disk space"]
+    assert (seen.well, seen.seen) == (False, f"1 GiB free at {tmp_path}")
+
+
+def test_a_cache_without_a_disk_and_a_single_core_are_findings(
+    healthy: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    healthy.setattr(doctor, "list_disks", lambda _: [])
+    healthy.setattr("os.cpu_count", lambda: 1)
+    seen = findings(tmp_path)
+    assert not seen["node disk"].well
+    assert "swarmlab disk" in seen["node disk"].remedy
+    assert not seen["cores"].well

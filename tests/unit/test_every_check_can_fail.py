@@ -1,0 +1,163 @@
+"""A check that can't fail proves nothing: each of both exercises refuses some record.
+
+`test_exercise_2_1.py` and `test_exercise_2_2.py` show for each claim when it fails. Here every
+declared check, in every phase, is held against runs that went wrong and runs that left gaps.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab import Exercise
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.grading import Check
+from pytest_swarmlab.model import Event, Verdict
+from tests.exercises.exercise_2_1.verify import exercise as exercise_2_1
+from tests.exercises.exercise_2_2.verify import exercise as exercise_2_2
+from tests.unit import test_exercise_2_1, test_exercise_2_2
+from tests.unit.records.editing import changed, without
+from tests.unit.records.synthetic import Drill, record
+
+EXERCISES: tuple[Exercise, ...] = (exercise_2_1, exercise_2_2)
+CHECKS = [check for exercise in EXERCISES for check in exercise.checks]
+ONLY_UNKNOWN = {"sampled"}
+"""Checks of the measurement itself: what was not measured is unknown, not wrong."""
+
+
+def phase_of(check: Check) -> str:
+    return check.phase.split("/")[1]
+
+
+def claim_of(check: Check) -> str:
+    return check.id.rsplit(".", 1)[1]
+
+
+def good(check: Check) -> Record:
+    """The record of a run in which that check's phase went well."""
+    return _good(check.phase)
+
+
+@functools.cache
+def _good(phase: str) -> Record:
+    number, name = phase.split("/")
+    if number == "2.1":
+        return test_exercise_2_1.good(name)
+    return record(test_exercise_2_2.GOOD[name]).phase(phase)
+
+
+def every(kind: str) -> Callable[[Event], bool]:
+    return lambda event: event.kind == kind
+
+
+def nobody_leads(event: Event) -> dict[str, Any]:
+    rows = event.data.get("nodes", [])
+    return {"nodes": [{**row, "leader": False, "state": "down"} for row in rows]}
+
+
+def all_down(run: Record) -> Record:
+    return Record(
+        tuple(
+            replace(e, data={**e.data, **nobody_leads(e)}) if e.kind == "nodes" else e for e in run
+        )
+    )
+
+
+def drill(phase: str, **how: Any) -> Record:
+    usual: Drill = test_exercise_2_2.GOOD[phase.split("/")[1]]
+    return record(replace(usual, **how)).phase(phase)
+
+
+WRONG_2_1: tuple[Callable[[Record], Record], ...] = (
+    all_down,
+    lambda run: changed(run, every("nodes"), nodes=[test_exercise_2_1.row("manager1")]),
+    lambda run: changed(run, every("info"), managers=99),
+    lambda run: changed(run, every("write"), error=None),
+    lambda run: changed(run, every("write"), error="no leader"),
+    lambda run: changed(run, every("request"), status=None, error="timeout"),
+    lambda run: changed(run, every("refusal"), code=200, said="accepted"),
+)
+NEVER = 500.0
+WRONG_2_2: tuple[Callable[[str], Record], ...] = (
+    lambda phase: drill(phase, elected=NEVER, unreachable=NEVER, down=NEVER, restored=NEVER),
+    lambda phase: drill(phase, unreachable=NEVER, down=NEVER, restored=NEVER),
+    lambda phase: drill(phase, error_share=1.0, error_window=30.0),
+    lambda phase: drill(phase, back=NEVER),
+    lambda phase: changed(_good(phase), every("request"), status=503),
+)
+
+
+@functools.cache
+def went_wrong(phase: str) -> list[Record]:
+    if phase.startswith("2.1/"):
+        return [spoil(_good(phase)) for spoil in WRONG_2_1]
+    return [make(phase) for make in WRONG_2_2]
+
+
+def verdict(check: Check, run: Record) -> Verdict:
+    return check.result(run).verdict
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_a_check_refuses_a_run_that_went_wrong_and_passes_one_that_went_well(check: Check) -> None:
+    assert verdict(check, good(check)) is Verdict.PASS
+    found = {verdict(check, run) for run in went_wrong(check.phase)}
+    if claim_of(check) in ONLY_UNKNOWN:
+        found = {verdict(check, without(good(check), every("nodes")))}
+        assert found == {Verdict.UNKNOWN}
+    else:
+        assert Verdict.FAIL in found
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_a_check_needs_evidence_there_is_a_kind_of_event_that_it_cannot_do_without(
+    check: Check,
+) -> None:
+    run = good(check)
+    kinds = {event.kind for event in run.phase(check.phase)}
+    assert any(verdict(check, without(run, every(kind))) is not Verdict.PASS for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    "check", [c for c in CHECKS if claim_of(c) not in ONLY_UNKNOWN], ids=lambda check: check.id
+)
+def test_no_check_of_the_swarm_passes_on_events_that_say_nothing(check: Check) -> None:
+    run = good(check)
+    mute = Record(tuple(replace(event, data={}) for event in run))
+    assert verdict(check, mute) is not Verdict.PASS
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_no_check_passes_when_a_phase_was_begun_and_nothing_came_of_it(check: Check) -> None:
+    began = Event(0, 0.0, "2026-05-04T10:00:00+00:00", "phase.started", check.phase, {})
+    assert verdict(check, Record((began,))) is not Verdict.PASS
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_no_check_is_judged_on_another_phase(check: Check) -> None:
+    elsewhere = Record(tuple(replace(e, phase="9.9/elsewhere") for e in good(check)))
+    assert verdict(check, elsewhere) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
+def test_what_a_check_claims_and_advises_is_written_down(exercise: Exercise) -> None:
+    assert len({check.id for check in exercise.checks}) == len(exercise.checks)
+    for check in exercise.checks:
+        assert check.title
+        assert check.expected
+        assert check.hint
+        assert check.id == f"{check.phase.replace('/', '.')}.{claim_of(check)}"
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
+def test_measuring_a_record_of_nothing_gives_nothing_and_no_error(exercise: Exercise) -> None:
+    assert exercise.measurements(Record(())) == {}
+    for phase in {phase_of(check) for check in exercise.checks}:
+        began = Event(0, 0.0, "", "phase.started", exercise.phase(phase), {})
+        for measured in exercise.measurements(Record((began,))).values():
+            seconds = {k: v for k, v in measured.items() if k.endswith("_s")}
+            assert set(map(str, seconds.values())) <= {"None", "{}"}

@@ -1,0 +1,125 @@
+"""Our part of report.html: everything is in it, and nothing hostile gets through."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.reporting import figure
+from pytest_swarmlab.reporting.html import page
+from pytest_swarmlab.reporting.results import build_results
+from tests.unit.records.editing import changed
+from tests.unit.records.synthetic import THREE_DRILLS, Drill, record
+
+DRILL = THREE_DRILLS[0]
+HOSTILE = "<script>alert(1)</script>\"' onload=x \x1b[31m\x00</pre></div>"
+
+
+def shown(part: Record) -> str:
+    return page(part, build_results(part, []))
+
+
+class Tags(HTMLParser):
+    """Collects tags with their attributes, and checks that they close in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+
+def tags(text: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = Tags()
+    parser.feed(text)
+    return parser.seen
+
+
+def test_it_holds_verdicts_pictures_chronology_and_screenshots() -> None:
+    text = shown(record(*THREE_DRILLS))
+    assert text.count("<svg") == 3
+    assert "stand-in built from Debian packages, not the official image" in text
+    assert "12 of 12 checks passed" in text
+    assert "manager3 is leader instead of manager1, 12.5 s after the fault" in text
+    assert "docker node ls" in text
+    assert "AVAILABILITY" in text
+    assert "Clients asked" in text
+
+
+def test_it_refers_to_nothing_outside() -> None:
+    for tag, attributes in tags(shown(record(DRILL))):
+        assert tag not in {"script", "link", "iframe", "object", "base"}
+        for name, value in attributes.items():
+            if name in {"src", "href", "xlink:href", "action"}:
+                assert (value or "").startswith(("#", "data:")), (tag, name)
+    assert not re.search(r"@import|url\((?!#)", shown(record(DRILL)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("command", {"stdout": HOSTILE, "title": HOSTILE, "node": HOSTILE, "argv": [HOSTILE]}),
+        ("check", {"observed": HOSTILE}),
+        ("exercise.selected", {"title": HOSTILE}),
+        ("run.started", {"provider": HOSTILE, "run_id": HOSTILE}),
+        ("request", {"node": HOSTILE, "error": HOSTILE, "status": None}),
+        ("nodes", {"seen_from": HOSTILE}),
+        ("cluster.ready", {"kernel": HOSTILE, "engine_version": HOSTILE}),
+    ],
+)
+def test_hostile_text_stays_text(kind: str, data: dict[str, Any]) -> None:
+    part = changed(record(DRILL), lambda e: e.kind == kind, **data)
+    text = shown(part)
+    assert "script" not in {tag for tag, _ in tags(text)}
+    assert not any("onload" in attributes for _, attributes in tags(text))
+    assert "\x1b" not in text
+    assert "\x00" not in text
+
+
+def test_a_megabyte_of_output_is_cut_and_said_so() -> None:
+    part = changed(record(DRILL), lambda e: e.kind == "command", stdout="x" * 1_000_000)
+    text = shown(part)
+    assert len(text) < 600_000
+    assert "more characters" in text
+
+
+@pytest.mark.parametrize("verdict", ["unknown", "not_provable"])
+def test_what_is_no_pass_is_loud_and_not_green(verdict: str) -> None:
+    part = changed(record(DRILL), lambda e: e.kind == "check", verdict=verdict)
+    text = shown(part)
+    assert text.count(f'class="badge {verdict}"') == 5
+    assert 'class="badge pass"' not in text
+    assert "Look at the engine" in text
+
+
+def test_a_run_without_a_cluster_says_so() -> None:
+    text = shown(record(Drill("2.2/kill"), error="<b>no</b> room"))
+    assert "No cluster stood in this run" in text
+    assert "The lab itself failed" in text
+    assert "&lt;b&gt;no&lt;/b&gt; room" in text
+
+
+def test_a_picture_less_costs_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> str:
+        raise RuntimeError("no <font>")
+
+    monkeypatch.setattr(figure, "svg", broken)
+    text = shown(record(DRILL))
+    assert "The picture could not be drawn: no &lt;font&gt;" in text
+    assert "Chronology" in text
+
+
+@pytest.mark.parametrize("number", ["1", "9.1", "4.2.1"])
+def test_checks_of_any_exercise_number_are_shown(number: str) -> None:
+    part = changed(
+        record(DRILL),
+        lambda e: e.kind == "exercise.selected",
+        id=number,
+        checks=[{"id": f"{number}.drill.claim", "title": "A CLAIM", "expected": "", "hint": ""}],
+    )
+    assert "A CLAIM" in shown(part)

@@ -1,0 +1,71 @@
+"""What is told while a run is under way."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab.model import Event
+from pytest_swarmlab.reporting.terminal import Narrator, plain
+from tests.unit.records.synthetic import THREE_DRILLS, run_events
+
+
+def told(*events: Event) -> list[str]:
+    out = io.StringIO()
+    narrator = Narrator(out)
+    for event in events:
+        narrator.hear(event)
+    return out.getvalue().splitlines()
+
+
+def test_a_failover_as_a_person_follows_it() -> None:
+    lines = told(*run_events(THREE_DRILLS[:1]))
+    text = "\n".join(lines)
+    assert "Swarm ready after 29.7 s: 3 managers and 2 workers, Docker 26.1.5" in text
+    assert "manager1: the engine is stopped" in text
+    assert text.count("leader: manager1 → manager3 (12.5 s after the fault)") == 1
+    assert text.count("manager1 is down (44.2 s after the fault)") == 1
+    assert "clients: 1781 requests, 9 failed" in text
+    assert text.count("✓ pass") == 4
+    assert len(lines) < 50
+    assert "\x1b" not in text
+
+
+HOSTILE = [
+    "\\[/]",
+    "[/]",
+    "[bold red]x",
+    "ends with \\",
+    "\x1b[31m[link=http://evil]x",
+    "two\nlines",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [("notice", "message"), ("stage.started", "name"), ("phase.started", "name")],
+)
+def test_hostile_text_is_no_markup_and_ends_no_run(text: str, kind: str, key: str) -> None:
+    out = told(Event(0, 1.0, "", kind, "", {key: text}))
+    shown = "\n".join(out)
+    assert "\x1b" not in shown
+    assert len([each for each in out if each]) == 1
+    if "[" in text and "\x1b" not in text:
+        assert text.partition("[")[2] in shown
+
+
+def test_a_leader_with_a_hostile_name() -> None:
+    def nodes(name: str) -> dict[str, Any]:
+        return {"nodes": [{"name": name, "state": "ready", "leader": True}]}
+
+    out = told(*(Event(n, n, "", "nodes", "", nodes(HOSTILE[n])) for n in range(len(HOSTILE))))
+    assert len([line for line in out if "leader:" in line]) == len(HOSTILE) - 1
+    assert "[/]" not in out[-1]
+
+
+def test_nothing_to_say_is_nothing() -> None:
+    assert told(Event(0, 1.0, "", "info", "", {})) == []
+    assert "[" not in plain("plain")

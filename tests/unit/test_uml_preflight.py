@@ -1,0 +1,127 @@
+"""What a host lacks is said in one sentence, with the remedy, before anything is created."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pytest_swarmlab.errors import HostError, ProviderError
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.model import Topology
+from pytest_swarmlab.providers.uml import UmlProvider, provider, state
+from pytest_swarmlab.providers.uml.keeper import processors
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A host that can carry a cluster, to be made worse."""
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(os, "access", lambda *_: True)
+    monkeypatch.setattr(provider, "memory_available_mib", lambda: 16_000)
+    return monkeypatch
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where clusters live in these tests."""
+    root = tmp_path / "clusters"
+    monkeypatch.setattr(state, "Path", lambda _: root)
+    return root
+
+
+def test_a_host_that_has_everything_is_accepted(host: pytest.MonkeyPatch) -> None:
+    del host
+    provider.preflight(Topology.of())
+
+
+@pytest.mark.parametrize("missing", provider.COMMANDS)
+def test_a_missing_command_is_named_with_its_package(
+    host: pytest.MonkeyPatch, missing: str
+) -> None:
+    host.setattr(shutil, "which", lambda name: None if name == missing else f"/bin/{name}")
+    package = provider.COMMANDS[missing]
+    with pytest.raises(HostError, match=f"command {missing} is missing: install {package}"):
+        provider.preflight(Topology.of())
+
+
+def test_a_host_without_taps_is_told_how_to_get_them(host: pytest.MonkeyPatch) -> None:
+    host.setattr(os, "access", lambda path, _: path != "/dev/net/tun")
+    with pytest.raises(HostError, match=r"/dev/net/tun can't be opened: .*modprobe tun"):
+        provider.preflight(Topology.of())
+
+
+def test_more_nodes_than_memory_allows_are_refused_with_both_figures(
+    host: pytest.MonkeyPatch,
+) -> None:
+    host.setattr(provider, "memory_available_mib", lambda: 4000)
+    with pytest.raises(HostError) as refusal:
+        provider.preflight(Topology.of(5, 2))
+    assert str(refusal.value) == (
+        "7 nodes may use 7168 MiB together and this machine has 4000 MiB free:"
+        " ask for fewer nodes, or give each less with --swarmlab-memory"
+    )
+    provider.preflight(Topology.of(5, 2, memory_mib=512))
+
+
+def test_what_is_free_is_read_from_the_kernel() -> None:
+    assert provider.memory_available_mib() > 0
+
+
+def test_nothing_is_created_on_a_host_that_cannot_carry_it(
+    host: pytest.MonkeyPatch, root: Path, tmp_path: Path
+) -> None:
+    host.setattr(provider, "memory_available_mib", lambda: 1)
+    recorder = Recorder(tmp_path / "events.jsonl")
+    uml = UmlProvider(cache=tmp_path / "cache", origin="stand-in")
+    with pytest.raises(HostError):
+        uml.start(Topology.of(), recorder=recorder, consoles=tmp_path / "consoles")
+    recorder.close()
+    assert not root.exists()
+    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "consoles").exists()
+
+
+def test_only_what_nobody_holds_is_reaped(root: Path, tmp_path: Path) -> None:
+    live, lock = state.State.create()
+    dead, unlocked = state.State.create()
+    os.close(unlocked)
+    uml = UmlProvider(cache=tmp_path, origin="stand-in")
+    assert [(f.id, f.owner_alive, f.kept) for f in uml.find()] == sorted(
+        [(live.path.name, True, False), (dead.path.name, False, False)]
+    )
+    assert uml.reap() == [dead.path.name]
+    assert [path.name for path in root.iterdir()] == [live.path.name]
+    os.close(lock)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "said"),
+    [("", r"0 kept clusters on this host \(none\): run once with --swarmlab-keep"),
+     ("ab12", "no kept cluster ab12: there are none")],
+)  # fmt: skip
+def test_a_kept_cluster_that_is_not_there_is_said_so(
+    root: Path, tmp_path: Path, cluster: str, said: str
+) -> None:
+    with pytest.raises(ProviderError, match=said):
+        UmlProvider(cache=tmp_path, origin="stand-in").attach(cluster)
+    assert list(root.iterdir()) == []
+
+
+def test_namespaces_need_root_or_a_user_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert "--user" not in provider.namespaces()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert provider.namespaces()[-2:] == ["--user", "--map-root-user"]
+    assert {"--net", "--mount", "--pid", "--kill-child"} <= set(provider.namespaces())
+
+
+@pytest.mark.parametrize(("nodes", "cpus"), [(5, [0, 1]), (7, [0, 1]), (5, [3]), (1, [0, 1])])
+def test_nodes_are_spread_over_the_processors_that_are_allowed(nodes: int, cpus: list[int]) -> None:
+    chosen = processors(nodes, cpus)
+    assert len(chosen) == nodes
+    assert set(chosen) <= set(cpus)
+    counts = [chosen.count(cpu) for cpu in cpus]
+    assert max(counts) - min(counts) <= 1
