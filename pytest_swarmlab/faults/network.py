@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from pytest_swarmlab.cluster import Node
-from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.errors import ConfigError, ProviderError, SwarmlabError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults.fault import Fault
 from pytest_swarmlab.faults.node import ACCESS_S, MachineFault
@@ -69,12 +69,21 @@ class Partition(Fault):
                 node.run("iptables", "-w", "-I", hook, "-j", CHAIN)
 
     def _heal(self) -> None:
+        left = []
         for node in self.nodes:
-            # Absent rules are what is wanted: only the outcome is looked at, below.
-            for hook in ("INPUT", "OUTPUT"):
-                node.run("iptables", "-w", "-D", hook, "-j", CHAIN, check=False)
-            node.run("iptables", "-w", "-F", CHAIN, check=False)
-            node.run("iptables", "-w", "-X", CHAIN, check=False)
-            left = node.run("iptables", "-w", "-S").stdout
-            if CHAIN in left:
-                node.run("iptables", "-w", "-X", CHAIN)
+            try:
+                _open(node)
+            except SwarmlabError as error:  # one node out of reach must not leave the others cut
+                left.append(str(error))
+        if left:
+            raise ProviderError("; ".join(left))
+
+
+def _open(node: Node) -> None:
+    # Absent rules are what is wanted: only the outcome is looked at, below.
+    for hook in ("INPUT", "OUTPUT"):
+        node.run("iptables", "-w", "-D", hook, "-j", CHAIN, check=False)
+    node.run("iptables", "-w", "-F", CHAIN, check=False)
+    node.run("iptables", "-w", "-X", CHAIN, check=False)
+    if CHAIN in node.run("iptables", "-w", "-S").stdout:
+        node.run("iptables", "-w", "-X", CHAIN)

@@ -192,6 +192,25 @@ def test_a_partition_that_cannot_be_taken_away_is_not_called_healed(
     assert kinds(lab)[-1] == "fault.healing"
 
 
+def test_a_node_out_of_reach_does_not_leave_the_others_cut_off(lab: Lab, faults: Faults) -> None:
+    nodes = [lab[name] for name in ("manager1", "manager2", "manager3")]
+    faults.partition(nodes[:1], nodes[1:]).inject()
+    lab.did.clear()
+
+    def off(node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+        if node == "manager1":
+            raise RuntimeError(f"{argv[0]} was not run")
+        return 0, "", ""
+
+    lab.shell = off
+    with pytest.raises(ProviderError, match="manager1 can't be reached"):
+        faults.heal()
+    assert {act[0] for act in lab.commands("iptables") if act[3] == "-X"} == {
+        "manager2",
+        "manager3",
+    }
+
+
 @pytest.mark.parametrize(
     "sides",
     [[], [["manager1"]], [["manager1"], []], [["manager1"], ["manager2", "manager1"]]],

@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_swarmlab import Exercise, failed, passed, unknown
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.readings import Request
+from pytest_swarmlab.evidence.readings import Fault, Request
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Judgement
 
@@ -46,19 +46,35 @@ def sampled(record: Record) -> Judgement:
     down = readings.node_down_s(record) or SETTLING_S
     if fault is None:
         return unknown("nothing was done to the leader")
-    asked = sorted(
-        sample.asked
-        for sample in readings.node_samples(record)
-        if fault.began - COARSEST_S <= sample.asked <= fault.began + down
-    )
-    if len(asked) < 2:
-        return unknown("the managers were not sampled")
-    gaps = sorted(b - a for a, b in pairwise(asked))
-    seen = (
-        f"{len(asked)} questions, {gaps[len(gaps) // 2] * 1000:.0f} ms apart in the median,"
-        f" {gaps[-1]:.2f} s at most"
-    )
-    return passed(seen) if gaps[-1] <= COARSEST_S else unknown(seen)
+    # Until the outcome is known; nobody promised to look on when it has been mended.
+    mended = fault.heal_began if fault.heal_began is not None else math.inf
+    window = (fault.began - COARSEST_S, min(fault.began + down, mended))
+    told, coarsest = [], 0.0
+    for manager in sorted(survivors(record, fault, role="manager")):
+        inside = (
+            sample.asked
+            for sample in readings.node_samples(record)
+            if sample.seen_from == manager and window[0] <= sample.asked <= window[1]
+        )
+        asked = sorted((*window, *inside))
+        gaps = sorted(b - a for a, b in pairwise(asked))
+        coarsest = max(coarsest, gaps[-1])
+        told.append(
+            f"{manager} every {gaps[len(gaps) // 2] * 1000:.0f} ms, {gaps[-1]:.2f} s at most"
+        )
+    if not told:
+        return unknown("no manager survived")
+    return passed("; ".join(told)) if coarsest <= COARSEST_S else unknown("; ".join(told))
+
+
+def survivors(record: Record, fault: Fault, *, role: str = "") -> set[str]:
+    """Nodes, of that role if given, in the last list before the fault that it does not hold."""
+    before = [s for s in readings.node_samples(record) if s.nodes and s.t <= fault.began]
+    return {
+        node.name
+        for node in (before[-1].nodes if before else ())
+        if node.name not in fault.nodes and role in {"", node.role}
+    }
 
 
 @exercise.check(
@@ -151,6 +167,12 @@ def service_answers(record: Record) -> Judgement:
     rate = (len(asked) - 1) / (asked[-1].sent - asked[0].sent)
     if rate < LEAST_RATE:
         return unknown(f"only {rate:.1f} requests a second were sent")
+    fault = readings.fault(record)
+    missed = survivors(record, fault) - {request.node for request in asked} if fault else set()
+    if fault is None or missed:
+        return unknown(
+            f"nobody asked through {', '.join(sorted(missed)) or 'a cluster with a fault'}"
+        )
     gaps = readings.longest_gap_by_node(record)
     node, gap = max(gaps.items(), key=lambda item: item[1].seconds)
     errors = readings.request_errors(record)
