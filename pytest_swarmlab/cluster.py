@@ -199,9 +199,11 @@ class Swarm:
         rows = [_task(task, self._names) for task in engine.api.tasks({"service": service})]
         return sorted(rows, key=lambda row: (row["slot"] or 0, row["id"]))
 
-    def has_leader(self, *, other_than: Node | None = None) -> conditions.HasLeader:
-        """Condition: some manager names a leader (another than that node)."""
-        return conditions.HasLeader(self, other_than)
+    def has_leader(
+        self, *, other_than: Node | None = None, seen_by: Node | None = None
+    ) -> conditions.HasLeader:
+        """Condition: some manager (or that one) names a leader (another than that node)."""
+        return conditions.HasLeader(self, other_than, seen_by)
 
     def all_nodes_ready(self) -> conditions.NodesReady:
         """Condition: every member is ready and every manager reachable."""
@@ -284,4 +286,5 @@ def _task(task: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
         "error": status.get("Err", ""),
         "message": status.get("Message", ""),
         "container": status.get("ContainerStatus", {}).get("ContainerID", "")[:12],
+        "at": status.get("Timestamp", ""),
     }

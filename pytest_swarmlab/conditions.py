@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import uuid
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.errors import ProviderError
@@ -38,19 +39,17 @@ def brief(error: Exception) -> str:
 class HasLeader:
     """Some manager names a leader, another than the given node; finds that node."""
 
-    node = None
-
-    def __init__(self, swarm: Swarm, other_than: Node | None) -> None:
+    def __init__(self, swarm: Swarm, other_than: Node | None, seen_by: Node | None = None) -> None:
         self._swarm = swarm
         self._other_than = other_than
+        self._asked = [seen_by] if seen_by else [n for n in swarm.nodes if n is not other_than]
+        self.node = seen_by.name if seen_by else None
         self.name = f"a leader other than {other_than}" if other_than else "a leader"
 
     def __call__(self) -> Done[Node] | Pending | Fatal:
         """Look once."""
         said = []
-        for node in self._swarm.nodes:
-            if node is self._other_than:
-                continue
+        for node in self._asked:
             try:
                 rows = self._swarm.node_rows(node.engine)
             except no_answer() as error:
@@ -105,11 +104,14 @@ class NodeIs:
             seen_from, rows = self._swarm.look()
         except ProviderError as error:
             return pending(str(error))
-        for row in rows:
-            if row["name"] == self.node and all(row[k] == v for k, v in self._wanted.items()):
+        mine = [row for row in rows if row["name"] == self.node]
+        # A machine that joined again has an old row too, for ever down.
+        mine = [row for row in mine if row["state"] != "down"] or mine
+        for row in mine:
+            if all(row[key] == value for key, value in self._wanted.items()):
                 return done(row, in_words(row))
-        seen = [in_words(row) for row in rows if row["name"] == self.node]
-        return pending(f"{seen_from} sees {', '.join(seen) or 'no such node'}")
+        seen = ", ".join(map(in_words, mine)) or "no such node"
+        return pending(f"{seen_from} sees {seen}")
 
 
 class Converged:
@@ -141,8 +143,8 @@ class Converged:
         others = sorted({t["state"] for t in wanted if t not in running})
         if others:
             seen += f" (others: {', '.join(others)})"
-        if errors := [t["error"] for t in tasks if t["error"]]:
-            seen += f"; last task error: {errors[-1]}"
+        if failed := [t for t in tasks if t["error"]]:
+            seen += f"; last task error: {max(failed, key=itemgetter('at'))['error']}"
         if len(running) == self._replicas == len(wanted):
             return done(running, seen)
         return pending(seen)

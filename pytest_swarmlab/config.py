@@ -109,8 +109,8 @@ def read(
         memory_mib=_memory(str(value("memory"))),
         keep=_flag("keep", value("keep")),
         reuse=value("reuse"),
-        reports=rootdir / str(value("reports")),
-        cache=Path(cache) if cache else default_cache(),
+        reports=rootdir / Path(str(value("reports"))).expanduser(),
+        cache=Path(cache).expanduser() if cache else default_cache(),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_swarmlab.cluster import Swarm
 from pytest_swarmlab.conditions import Converged, brief, no_answer
-from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.errors import ConfigError, ProviderError, SwarmlabError
 from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
 
 GONE_S = 60.0
@@ -78,9 +78,19 @@ class Stacks:
             Waiter()(self._swarm.mesh_lists(0, on=self._swarm.members()), within=GONE_S)
 
     def remove_all(self) -> None:
-        """Remove everything that was deployed, the latest first."""
+        """Remove everything that was deployed, the latest first.
+
+        Every stack is tried; raises ProviderError naming those that could not be removed.
+        """
+        left = []
         while self._deployed:
-            self.remove(self._deployed.pop())
+            name = self._deployed.pop()
+            try:
+                self.remove(name)
+            except SwarmlabError as error:
+                left.append(f"{name}: {error}")
+        if left:
+            raise ProviderError("stacks could not be removed: " + "; ".join(left))
 
     def _listing(self) -> str:
         return ", ".join(sorted(p.name for p in self._directory.glob("*.yml"))) or "none"

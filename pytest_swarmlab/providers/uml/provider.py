@@ -283,10 +283,7 @@ class UmlProvider:
 
     def reap(self) -> list[str]:
         """Remove the state of clusters whose owner and keeper are both dead."""
-        dead = [state for state in State.all() if not state.alive()]
-        for state in dead:
-            state.remove()
-        return [state.path.name for state in dead]
+        return [state.path.name for state in State.reap()]
 
 
 def preflight(topology: Topology) -> None:

@@ -16,6 +16,7 @@ import stat
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,21 @@ class State:
     @classmethod
     def create(cls) -> tuple[State, int]:
         """A new, locked directory; returns it and the lock's file descriptor."""
-        path = state_root() / secrets.token_hex(4)
-        path.mkdir(mode=0o700)
-        lock = os.open(path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with _nobody_reaps():
+            path = state_root() / secrets.token_hex(4)
+            path.mkdir(mode=0o700)
+            lock = os.open(path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         return cls(path), lock
+
+    @classmethod
+    def reap(cls) -> list[State]:
+        """Remove every directory whose owner and keeper are both dead; returns those."""
+        with _nobody_reaps():
+            dead = [state for state in cls.all() if not state.alive()]
+            for state in dead:
+                state.remove()
+        return dead
 
     @classmethod
     def all(cls) -> Iterator[State]:
@@ -165,6 +176,17 @@ class State:
   LogLevel ERROR
   ProxyCommand sh -c 'echo "%n has no SSH connection: it is off, cut off or starting" >&2; exit 1'
 """
+
+
+@contextmanager
+def _nobody_reaps() -> Iterator[None]:
+    """While a directory is made it is not locked yet: nobody may take it for a leftover."""
+    root = os.open(state_root(), os.O_RDONLY)
+    try:
+        fcntl.flock(root, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(root)
 
 
 def write_seed(path: Path, files: Mapping[str, tuple[str, int]]) -> None:

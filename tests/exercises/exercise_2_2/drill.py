@@ -59,7 +59,9 @@ def lose_the_leader(
                 wait(service.converged(replicas=REPLICAS), within=RESTORED_S)
                 evidence.listing(new, f"{old} is down, the replicas run elsewhere")
             wait(swarm.node_is(old, state="ready", reachability="reachable"), within=BACK_S)
-        evidence.listing(old, f"{old} is back, {new} still leads")
+            # Its return can cost an election: only then is it a follower like the others.
+            wait(swarm.has_leader(seen_by=old), within=BACK_S)
+        evidence.listing(old, f"{old} is back, and a follower")
 
 
 def demote_the_leader(

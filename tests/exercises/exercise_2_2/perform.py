@@ -33,6 +33,7 @@ def test_ha(swarm: Swarm, wait: Waiter) -> Iterator[Service]:
         wait(swarm.mesh_lists(REPLICAS), within=READY_S)
         yield service
     finally:
+        wait(swarm.all_nodes_ready(), within=READY_S)
         swarm.leader().run("docker", "service", "rm", SERVICE)
         wait(swarm.mesh_lists(0), within=READY_S)
 
