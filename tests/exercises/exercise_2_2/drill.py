@@ -61,6 +61,8 @@ def lose_the_leader(
             wait(swarm.node_is(old, state="ready", reachability="reachable"), within=BACK_S)
             # Its return can cost an election: only then is it a follower like the others.
             wait(swarm.has_leader(seen_by=old), within=BACK_S)
+        # What the wait above saw last may have come after the last sample.
+        evidence.state(swarm)
         evidence.listing(old, f"{old} is back, and a follower")
 
 
