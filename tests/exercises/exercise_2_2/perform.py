@@ -27,15 +27,24 @@ def test_ha(swarm: Swarm, wait: Waiter) -> Iterator[Service]:
         "--publish", f"{PORT}:80", "nginx:alpine",
         title="The service under test",
     )  # fmt: skip
+    service = Service(swarm, SERVICE)
     try:
-        service = Service(swarm, SERVICE)
         wait(service.converged(replicas=REPLICAS), within=READY_S)
         wait(swarm.mesh_lists(REPLICAS), within=READY_S)
         yield service
-    finally:
-        wait(swarm.all_nodes_ready(), within=READY_S)
-        swarm.leader().run("docker", "service", "rm", SERVICE)
-        wait(swarm.mesh_lists(0), within=READY_S)
+    except KeyboardInterrupt:
+        raise  # The cluster goes, and its service with it: whoever interrupts doesn't wait for that.
+    except BaseException:
+        remove(swarm, wait)
+        raise
+    remove(swarm, wait)
+
+
+def remove(swarm: Swarm, wait: Waiter) -> None:
+    """`docker service rm test-ha`, and until every node has let go of its address."""
+    wait(swarm.all_nodes_ready(), within=READY_S)
+    swarm.leader().run("docker", "service", "rm", SERVICE)
+    wait(swarm.mesh_lists(0), within=READY_S)
 
 
 test_ha.__test__ = False  # type: ignore[attr-defined]  # the lab's name, not a test
