@@ -33,7 +33,7 @@ def test_ha(swarm: Swarm, wait: Waiter) -> Iterator[Service]:
         wait(swarm.mesh_lists(REPLICAS), within=READY_S)
         yield service
     except KeyboardInterrupt:
-        raise  # The cluster goes, and its service with it: whoever interrupts doesn't wait for that.
+        raise  # The cluster goes, and its service with it: nobody waits for that.
     except BaseException:
         remove(swarm, wait)
         raise
