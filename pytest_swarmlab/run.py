@@ -143,9 +143,11 @@ class Run:
             with lifecycle.stage(self.recorder, "collecting logs"):
                 if self.collect:
                     self.collect(swarm, self.logs())
-                for node, why in collectors.fetch_logs(swarm, self.logs()).items():
-                    self.recorder.record("notice", message=f"no engine log of {node}: {why}")
+                for name, why in collectors.fetch_logs(swarm, self.logs()).items():
+                    self.recorder.record("notice", message=f"no engine log of {name}: {why}")
         finally:
+            for member in swarm.nodes:
+                member.forget_connections()
             if self.config.keep or self.config.reuse is not None:
                 swarm.machines.keep()
                 self.recorder.record("cluster.kept", **reach(swarm))

@@ -274,7 +274,7 @@ def test_nothing_survives_a_killed_keeper_once_it_is_reaped(
     os.kill(min(keepers), signal.SIGKILL)
     end(owner)
     Waiter()(ProcessesGone(cluster), within=GONE_S)
-    assert provider.reap() == [cluster]
+    assert cluster in provider.reap()
     Waiter()(NothingLeft(provider, cluster), within=GONE_S)
 
 

@@ -136,8 +136,15 @@ class UmlMachines:
         self._gate.ask("link-up", node=node)
 
     def keep(self) -> None:
-        """Tell the keeper to outlive its owner."""
+        """Tell the keeper to outlive its owner, and let go of it."""
         self._gate.ask("keep")
+        if self._process:
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe:
+                    pipe.close()
+            # It is on its own now: nobody here is to wait for it, nor to complain that it runs.
+            self._process.returncode = 0
+            self._process = None
 
     def stop(self) -> None:
         """End the keeper and with it everything; sweep up if it was killed before it could."""

@@ -16,6 +16,8 @@ Probe = Callable[..., Traffic]
 
 ACCEPTED_S = 45
 REFUSED_S = 60
+RETURNED_S = 150
+"""Two minutes of backoff between the managers' connections, then an election and a split vote."""
 READY_S = 240
 """The leader retries its connection to a manager that lost power with pauses up to two minutes."""
 ANSWERS = 40
@@ -46,7 +48,7 @@ def lose_quorum_and_regain_it(
                 wait(traffic.asked_at_least(ANSWERS), within=60)
         fault.heal()
         evidence.note("quorum", lost=len(victims) - 1, managers=len(managers))
-        wait(swarm.accepts_changes(leader), within=ACCEPTED_S)
+        wait(swarm.accepts_changes(leader), within=RETURNED_S)
     wait(swarm.all_nodes_ready(), within=READY_S)
 
 

@@ -18,8 +18,12 @@ MANAGERS = {
 """Phase → managers."""
 
 QUORUM_LOST = ("one-manager", "two-managers", "three-managers")
-RETURN_S = 45.0
-"""How soon changes must be accepted again once a quorum is back: an election at the longest."""
+RETURN_S = 150.0
+"""How soon changes must be accepted again once a quorum is back.
+
+Usually within an election (0.02 to 20 s measured); on a busy machine more than 45 s were seen
+once: gRPC waits up to two minutes before it tries a lost manager again.
+"""
 
 
 def managers_of(record: Record) -> int | None:
@@ -164,7 +168,7 @@ def service_answers(record: Record) -> Judgement:
     "changes-return",
     phases=QUORUM_LOST,
     title="One manager back is enough",
-    expected="a change is accepted within 45 s of its engine's return",
+    expected="a change is accepted within 150 s of its engine's return",
     hint="`journalctl -u docker` on the returned manager: did it rejoin the raft group?",
 )
 def changes_return(record: Record) -> Judgement:
