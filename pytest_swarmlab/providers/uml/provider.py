@@ -12,17 +12,21 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pytest_swarmlab.errors import HostError, NotConverged, ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images import ImageOrigin, NodeDisk, RichReport, ensure_disk
 from pytest_swarmlab.model import Capability, Topology
+from pytest_swarmlab.providers import ssh
 from pytest_swarmlab.providers.base import Found
 from pytest_swarmlab.providers.uml import keeper
 from pytest_swarmlab.providers.uml.gate import Gate
 from pytest_swarmlab.providers.uml.state import State
 from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, fatal, pending
+
+if TYPE_CHECKING:
+    from testinfra.host import Host
 
 CLIENT = "192.168.56.1/24"
 """Where the client stands in the lab network: the address a Vagrant host has there."""
@@ -49,7 +53,9 @@ CONSOLE_LINES = 12
 class UmlMachines:
     """One running cluster, as its owner sees it through the keeper's gate."""
 
-    controls = frozenset({Capability.POWER_OFF, Capability.PAUSE, Capability.LINK})
+    controls = frozenset(
+        {Capability.POWER_OFF, Capability.PAUSE, Capability.LINK, Capability.CHANGE}
+    )
 
     def __init__(
         self,
@@ -75,10 +81,17 @@ class UmlMachines:
         """What was asked for."""
         return self._topology
 
-    @property
-    def ssh_config(self) -> Path:
-        """``ssh -F`` this file reaches every node by name."""
-        return self._state.ssh_config
+    def host(self, node: str) -> Host:
+        """The node through the keeper's SSH connection."""
+        return ssh.host(self._state.ssh_config, node)
+
+    def command(self, node: str, argv: Sequence[str]) -> list[str]:
+        """An ssh command over the keeper's connection."""
+        return ssh.command(self._state.ssh_config, node, argv)
+
+    def reach(self, node: str) -> str:
+        """The same for a person."""
+        return f"ssh -F {self._state.ssh_config} {node}"
 
     def engine_socket(self, node: str) -> Path:
         """The node's /run/docker.sock, forwarded by its SSH connection."""
