@@ -154,11 +154,11 @@ def pytest_swarmlab_make_provider(config: LabConfig, out: TextIO) -> Provider | 
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A test that ran well is no pass while something of it could not be proven."""
     outcome = yield
-    if evidence := getattr(item, "funcargs", {}).get("evidence"):
+    if used := getattr(item, "funcargs", {}).get("evidence"):
         from pytest_swarmlab.evidence.claims import Evidence
 
-        if isinstance(evidence, Evidence):
-            evidence.say_unproven()
+        if isinstance(used, Evidence):
+            used.say_unproven()
     return outcome
 
 
