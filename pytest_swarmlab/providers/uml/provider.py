@@ -192,7 +192,7 @@ class EngineAnswers:
         if not self._machines.running(self.node):
             return fatal("its kernel ended")
         try:
-            return done(_ping(self._machines.engine_socket(self.node)))
+            return done(ssh.ping(self._machines.engine_socket(self.node)))
         except OSError as error:
             return pending(str(error) or type(error).__name__)
 
@@ -384,15 +384,3 @@ def _start_keeper(plan: Path, lock: int, consoles: Path) -> subprocess.Popen[str
             + ("" if os.geteuid() == 0 else " Run as root, or allow user namespaces.")
         )
     return process
-
-
-def _ping(engine: Path) -> str:
-    """The first line that an engine answers to a ping; OSError when it doesn't."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(20)
-        connection.connect(str(engine))
-        connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
-        answer = connection.recv(64).partition(b"\r\n")[0].decode("ascii", "replace")
-    if " 200 " not in answer:
-        raise OSError(f"the engine answered {answer or 'nothing'!r}")
-    return answer
