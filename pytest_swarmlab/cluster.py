@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_swarmlab import conditions
 from pytest_swarmlab.errors import CommandError, ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.model import NodeSpec, Topology
+from pytest_swarmlab.model import Capability, NodeSpec, Topology
 from pytest_swarmlab.providers.base import Machines
 
 if TYPE_CHECKING:
@@ -50,12 +50,7 @@ class Node:
     @functools.cached_property
     def host(self) -> Host:
         """The machine as a testinfra host: files, services, packages, sockets."""
-        import testinfra
-
-        # No control connection of testinfra's own: it would outlive the run.
-        return testinfra.get_host(
-            f"ssh://{self.name}", ssh_config=str(self._machines.ssh_config), controlpersist=0
-        )
+        return self._machines.host(self.name)
 
     @functools.cached_property
     def engine(self) -> docker.DockerClient:
@@ -82,8 +77,8 @@ class Node:
         began = time.monotonic()
         try:
             done = self.host.run(shlex.join(argv))
-        except RuntimeError as error:  # testinfra's word for ssh's own failure
-            raise ProviderError(f"{self.name} can't be reached over SSH: {error}") from error
+        except RuntimeError as error:  # testinfra's word for a failure on the way
+            raise ProviderError(f"{self.name} can't be reached: {error}") from error
         output = Output(done.rc, done.stdout, done.stderr)
         self._recorder.record(
             "command",
@@ -101,9 +96,15 @@ class Node:
 
     def put(self, content: bytes, path: str) -> None:
         """Write a file on the machine. Raises CommandError when it can't be written."""
-        argv = ("tee", "--", path)
+        self._pass_through(("tee", "--", path), content)
+
+    def get(self, path: str) -> bytes:
+        """Read a file on the machine. Raises CommandError when it can't be read."""
+        return self._pass_through(("cat", "--", path), b"")
+
+    def _pass_through(self, argv: Sequence[str], content: bytes) -> bytes:
         done = subprocess.run(
-            ["ssh", "-F", str(self._machines.ssh_config), self.name, shlex.join(argv)],
+            self._machines.command(self.name, argv),
             input=content,
             capture_output=True,
             check=False,
@@ -112,6 +113,7 @@ class Node:
             raise CommandError(
                 self.name, argv, done.returncode, "", done.stderr.decode(errors="replace")
             )
+        return done.stdout
 
     def dial(self, port: int, timeout: float) -> socket.socket:
         """A TCP connection to the machine from the client's place in the lab network."""
@@ -135,6 +137,8 @@ class Swarm:
         self.machines = machines
         self.recorder = recorder
         self.nodes = [Node(spec, machines, recorder) for spec in machines.topology.nodes]
+        self.capabilities: frozenset[Capability] = frozenset(machines.controls)
+        """What was found that its machines can do; probed when the cluster is ready."""
         self._names: dict[str, str] = {}
 
     @property
@@ -216,8 +220,12 @@ class Swarm:
     def mesh_lists(
         self, replicas: int, *, on: Sequence[Node] | None = None
     ) -> conditions.MeshLists:
-        """Condition: every node (or those given) balances published ports over so many replicas."""
-        return conditions.MeshLists(self.nodes if on is None else on, replicas)
+        """Condition: every node (or those given) balances published ports over so many replicas.
+
+        Where kernels have no IPVS there is no mesh, and nothing to wait for.
+        """
+        nodes = self.nodes if on is None else on
+        return conditions.MeshLists(nodes if Capability.IPVS in self.capabilities else (), replicas)
 
     def node_is(self, node: Node, **wanted: str) -> conditions.NodeIs:
         """Condition: the managers see the node so, for example ``state="down"``."""

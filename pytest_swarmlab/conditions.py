@@ -177,8 +177,8 @@ class MeshLists:
                 counts[node.name] = self._listed(node)
             except ProviderError as error:
                 return pending(str(error))
-        seen = ", ".join(f"{name} {count}" for name, count in counts.items())
-        return done(None, seen) if set(counts.values()) == {self._replicas} else pending(seen)
+        seen = ", ".join(f"{name} {count}" for name, count in counts.items()) or "no mesh here"
+        return done(None, seen) if set(counts.values()) <= {self._replicas} else pending(seen)
 
     @staticmethod
     def _listed(node: Node) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import CheckResult, Judgement, Verdict
+from pytest_swarmlab.model import Capability, CheckResult, Judgement, Verdict
 
 Judge = Callable[[Record], Judgement]
 Measure = Callable[[Record], Mapping[str, Any]]
@@ -44,7 +44,8 @@ def not_provable(observed: str) -> Judgement:
 class Check:
     """One claim: a stable id, what was expected, how to judge it, what to do when it is not so.
 
-    `phase` names the part of the record it is judged on.
+    `phase` names the part of the record it is judged on; `needs` what the cluster must be able
+    to do for it: where that was looked for and not found, the check is `not_provable`.
     """
 
     id: str
@@ -53,11 +54,16 @@ class Check:
     expected: str
     hint: str
     judge: Judge
+    needs: tuple[Capability, ...] = ()
 
     def result(self, record: Record) -> CheckResult:
         """Judge the record. A judge that crashes gives `unknown`, never a pass."""
         part = record.phase(self.phase)
-        if not part.events:
+        able = record.before_end_of(self.phase).capabilities()
+        lacks = [need.lack for need in self.needs if able.get(need) is False]
+        if lacks:
+            judgement = not_provable("; ".join(lacks))
+        elif not part.events:
             judgement = unknown(f"nothing was recorded in phase {self.phase}")
         else:
             try:
@@ -79,7 +85,16 @@ class Exercise:
     `module` is where it is declared (``__name__``), so that a saved run can be judged again.
     """
 
-    def __init__(self, number: str, title: str, *, module: str) -> None:
+    def __init__(
+        self,
+        number: str,
+        title: str,
+        *,
+        module: str,
+        needs: Mapping[str, Sequence[Capability]] | None = None,
+    ) -> None:
+        """`needs`: phase → what its drill can't do without; by default leave to change things."""
+        self._needs = {name: tuple(wanted) for name, wanted in (needs or {}).items()}
         self.id = number
         self.title = title
         self.module = module
@@ -90,11 +105,23 @@ class Exercise:
         """Full name of one of its phases, as it stands in the record."""
         return f"{self.id}/{name}"
 
+    def needs(self, phase: str) -> tuple[Capability, ...]:
+        """What a phase's drill can't do without: none of its checks can be proven then."""
+        return self._needs.get(phase, (Capability.CHANGE,))
+
     def check(
-        self, name: str, *, phases: Sequence[str], title: str, expected: str, hint: str
+        self,
+        name: str,
+        *,
+        phases: Sequence[str],
+        title: str,
+        expected: str,
+        hint: str,
+        needs: Sequence[Capability] = (),
     ) -> Callable[[Judge], Judge]:
         """Declare a check, once for each of the phases it is judged on.
 
+        `needs`: what the cluster must be able to do for it, besides what its phase needs.
         Its id is ``<exercise>.<phase>.<name>``. Raises ConfigError for an id given twice.
         """
 
@@ -103,7 +130,17 @@ class Exercise:
                 key = f"{self.id}.{phase}.{name}"
                 if any(c.id == key for c in self.checks):
                     raise ConfigError(f"check {key} is declared twice: give it another name")
-                self.checks.append(Check(key, self.phase(phase), title, expected, hint, judge))
+                self.checks.append(
+                    Check(
+                        key,
+                        self.phase(phase),
+                        title,
+                        expected,
+                        hint,
+                        judge,
+                        (*self.needs(phase), *needs),
+                    )
+                )
             return judge
 
         return declare

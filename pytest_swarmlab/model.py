@@ -43,6 +43,26 @@ class Capability(StrEnum):
     PAUSE = "pause"
     LINK = "link"
     PARTITION = "partition"
+    CHANGE = "change"
+
+    @property
+    def lack(self) -> str:
+        """What it means for a proof that the machines have it not."""
+        return _LACK[self]
+
+
+_LACK = {
+    Capability.IPVS: "the nodes' kernel has no IPVS, so published ports and service addresses"
+    " are not balanced here",
+    Capability.NFS: "the nodes' kernel has no NFS",
+    Capability.ENCRYPTED_OVERLAY: "the nodes' kernel can't encrypt an overlay network",
+    Capability.POWER_OFF: "nobody here can cut a machine's power",
+    Capability.PAUSE: "nobody here can freeze a machine",
+    Capability.LINK: "nobody here can unplug a machine's network",
+    Capability.PARTITION: "the nodes have no iptables to part them with",
+    Capability.CHANGE: "this cluster is somebody's own and only looked at:"
+    " --swarmlab-allow-destructive permits more",
+}
 
 
 @dataclass(frozen=True)

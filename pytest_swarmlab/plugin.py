@@ -151,6 +151,18 @@ def pytest_swarmlab_make_provider(config: LabConfig, out: TextIO) -> Provider | 
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that ran well is no pass while something of it could not be proven."""
+    outcome = yield
+    if used := getattr(item, "funcargs", {}).get("evidence"):
+        from pytest_swarmlab.evidence.claims import Evidence
+
+        if isinstance(used, Evidence):
+            used.say_unproven()
+    return outcome
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:

@@ -252,7 +252,7 @@ def reach(swarm: Swarm) -> dict[str, Any]:
     first = swarm.nodes[0]
     return {
         "cluster": swarm.machines.id,
-        "ssh": f"ssh -F {swarm.machines.ssh_config} {first.name}",
+        "shell": swarm.machines.reach(first.name),
         "engine": f"DOCKER_HOST=unix://{swarm.machines.engine_socket(first.name)}",
         "nodes": [node.name for node in swarm.nodes],
     }

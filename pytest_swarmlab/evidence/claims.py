@@ -26,6 +26,7 @@ class Evidence:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
+        self._unproven: list[CheckResult] = []
 
     @contextmanager
     def judged(self, exercise: Exercise, phase: str) -> Iterator[None]:
@@ -33,8 +34,13 @@ class Evidence:
 
         A condition that is not met ends the block and is judged all the same: what
         was recorded until then tells which checks fail. Any other error leaves the
-        checks unjudged, which makes them `unknown`.
+        checks unjudged, which makes them `unknown`. A phase that needs what this
+        cluster hasn't is not begun: its checks are `not_provable` and the test is skipped.
         """
+        able = self._recorder.view().capabilities()
+        if any(able.get(need) is False for need in exercise.needs(phase)):
+            self.judge(exercise, phase)
+            self.say_unproven()
         unmet: NotConverged | None = None
         with self._recorder.phase(exercise.phase(phase)):
             try:
@@ -84,9 +90,9 @@ class Evidence:
     ) -> list[CheckResult]:
         """Judge every check of that phase on what was recorded, write the verdicts, then say them.
 
-        Fails the test when a check failed or is unknown; skips it, saying why,
-        when nothing worse was found than checks that can't be proven here. `unmet`:
-        the condition that ended the phase early; it fails the test in any case.
+        Fails the test when a check failed or is unknown. Checks that can't be proven here
+        are remembered: the test goes on, and is skipped at its end. `unmet`: the condition
+        that ended the phase early; it fails the test in any case.
         """
         results = exercise.judge(self._recorder.view(), phase)
         for result in results:
@@ -96,11 +102,15 @@ class Evidence:
         verdict = overall(result.verdict for result in results)
         if unmet:
             pytest.fail(f"{unmet}\n{complaint(results)}".strip(), pytrace=False)
-        if verdict is Verdict.NOT_PROVABLE:
-            pytest.skip(complaint(results))
-        if verdict is not Verdict.PASS:
+        if verdict not in (Verdict.PASS, Verdict.NOT_PROVABLE):
             pytest.fail(complaint(results), pytrace=False)
+        self._unproven += [r for r in results if r.verdict is Verdict.NOT_PROVABLE]
         return results
+
+    def say_unproven(self) -> None:
+        """Skip the test if checks of it could not be proven here: it has not passed."""
+        if self._unproven:
+            pytest.skip(complaint(self._unproven))
 
 
 def complaint(results: list[CheckResult]) -> str:

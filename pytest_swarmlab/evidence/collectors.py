@@ -35,6 +35,8 @@ def describe(swarm: Swarm, provider: Provider, *, seconds: float) -> None:
     """Record what this cluster is made of and what its kernels can do, as `cluster.ready`."""
     first = swarm.nodes[0]
     info = first.engine.info()
+    found = capabilities(swarm, first)
+    swarm.capabilities = frozenset(c for c in Capability if found[c])
     swarm.recorder.record(
         "cluster.ready",
         cluster=swarm.machines.id,
@@ -51,7 +53,7 @@ def describe(swarm: Swarm, provider: Provider, *, seconds: float) -> None:
         engine_version=info["ServerVersion"],
         kernel=info["KernelVersion"],
         images=provider.images(),
-        capabilities=capabilities(swarm, first),
+        capabilities=found,
         seconds=seconds,
     )
 

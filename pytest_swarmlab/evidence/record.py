@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,17 @@ class Record:
     def phase(self, name: str) -> Record:
         """Only the events of that drill."""
         return Record(tuple(e for e in self.events if e.phase == name))
+
+    def capabilities(self) -> Mapping[str, bool]:
+        """Capability → whether the latest cluster has it; empty when none was ready."""
+        ready = self.last("cluster.ready")
+        found: Mapping[str, bool] = ready.data.get("capabilities", {}) if ready else {}
+        return found
+
+    def before_end_of(self, phase: str) -> Record:
+        """Everything up to that phase's last event; all there is when it has none."""
+        ends = [place for place, event in enumerate(self.events) if event.phase == phase]
+        return Record(self.events[: ends[-1] + 1]) if ends else self
 
     def of(self, *kinds: str, **match: Any) -> tuple[Event, ...]:
         """Events of these kinds whose data hold every given value."""

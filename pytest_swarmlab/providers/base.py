@@ -7,12 +7,16 @@ it knows nothing of swarms, faults or exercises.
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
+
+if TYPE_CHECKING:
+    from testinfra.host import Host
 
 
 class Machines(Protocol):
@@ -32,11 +36,22 @@ class Machines(Protocol):
 
     @property
     def controls(self) -> frozenset[Capability]:
-        """What can be done to the machines from outside: power, pause, link."""
+        """What can be done to the machines from outside: power, pause, link.
 
-    @property
-    def ssh_config(self) -> Path:
-        """An OpenSSH client configuration in which every node's name is a host."""
+        Among them CHANGE: whether a run may change anything; machines of its own it may.
+        """
+
+    def host(self, node: str) -> Host:
+        """The node as a testinfra host whose commands run as root."""
+
+    def command(self, node: str, argv: Sequence[str]) -> list[str]:
+        """What to run here so that `argv` runs there as root.
+
+        Standard input and both streams are passed through, and the exit code with them.
+        """
+
+    def reach(self, node: str) -> str:
+        """What a person types to get a shell on the node."""
 
     def engine_socket(self, node: str) -> Path:
         """Unix socket on this machine that leads to the node's Docker engine."""

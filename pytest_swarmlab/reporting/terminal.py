@@ -106,7 +106,7 @@ class Narrator:
     def _cluster_kept(self, event: Event) -> str:
         return (
             f"[bold]Cluster {plain(event.data['cluster'])} is left running.[/] Reach it with\n"
-            f"       {plain(event.data['ssh'])}\n       {plain(event.data['engine'])}\n"
+            f"       {plain(event.data['shell'])}\n       {plain(event.data['engine'])}\n"
             "       run on it again with --swarmlab-reuse, remove it with: swarmlab gc --kept"
         )
 

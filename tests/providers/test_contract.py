@@ -64,8 +64,9 @@ def test_a_failed_command_says_where_what_and_why(worker: Node) -> None:
         worker.run("ls", "/nowhere")
 
 
-def test_a_file_of_any_bytes_is_written(worker: Node) -> None:
+def test_a_file_of_any_bytes_is_written_and_read(worker: Node) -> None:
     worker.put(bytes(range(256)), "/tmp/every byte")
+    assert worker.get("/tmp/every byte") == bytes(range(256))
     digest = worker.run("sha256sum", "/tmp/every byte").stdout.split()[0]
     assert digest == "40aff2e9d2d8922e47afd4648e6967497158785fbd1da870e7110266bf944880"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +17,9 @@ from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
 
-ALL_CONTROLS = frozenset({Capability.POWER_OFF, Capability.PAUSE, Capability.LINK})
+ALL_CONTROLS = frozenset(
+    {Capability.POWER_OFF, Capability.PAUSE, Capability.LINK, Capability.CHANGE}
+)
 
 
 class Lab:
@@ -44,6 +46,7 @@ class Lab:
         self.shell: Callable[[str, tuple[str, ...]], tuple[int, str, str]] = lambda *_: (0, "", "")
         self.machines = PretendedMachines(self)
         self.swarm = Swarm(self.machines, self.recorder)
+        self.swarm.capabilities = frozenset(Capability)
         self.swarm.nodes = [
             PretendedNode(self, Node(spec, self.machines, self.recorder))
             for spec in self.topology.nodes
@@ -181,7 +184,6 @@ class PretendedMachines:
     """Machines whose controls are noted. `refuses`: control → why it can't be done."""
 
     id = "feedf00d"
-    ssh_config = Path("/nowhere/ssh_config")
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
@@ -194,6 +196,15 @@ class PretendedMachines:
         self._lab.did.append(("machines", control, node))
         if why := self.refuses.get(control):
             raise ProviderError(why)
+
+    def host(self, node: str) -> Any:
+        raise AssertionError(f"nobody asks {node} for a testinfra host here")
+
+    def command(self, node: str, argv: Sequence[str]) -> list[str]:
+        return ["on", node, *argv]
+
+    def reach(self, node: str) -> str:
+        return f"shell-on {node}"
 
     def engine_socket(self, node: str) -> Path:
         return Path(f"/nowhere/{node}.engine")

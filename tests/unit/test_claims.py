@@ -12,7 +12,7 @@ from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.grading import Exercise, not_provable, passed, unknown
 from pytest_swarmlab.grading import failed as refuted
-from pytest_swarmlab.model import Judgement, Verdict
+from pytest_swarmlab.model import Capability, Judgement, Verdict
 from tests.unit.fakes import Lab
 
 NO_LEADER = NotConverged("a leader", node=None, elapsed=45.0, last="manager2 says none")
@@ -70,14 +70,33 @@ def test_a_check_that_is_not_shown_fails_the_test_and_says_what_helps(
     assert len(recorded(lab)) == 2
 
 
-def test_what_cannot_be_proven_here_skips_the_test_and_is_no_pass(lab: Lab) -> None:
+def test_what_cannot_be_proven_here_skips_the_test_at_its_end_and_is_no_pass(lab: Lab) -> None:
     exercise = exercise_that_finds(Verdict.PASS, Verdict.NOT_PROVABLE)
-    with (
-        pytest.raises(pytest.skip.Exception, match=r"NOT_PROVABLE 9\.9\.drill\.claim1"),
-        Evidence(lab.recorder).judged(exercise, "drill"),
-    ):
+    evidence = Evidence(lab.recorder)
+    with evidence.judged(exercise, "drill"):
         pass
     assert recorded(lab)[1][1] == "not_provable"
+    with pytest.raises(pytest.skip.Exception, match=r"NOT_PROVABLE 9\.9\.drill\.claim1"):
+        evidence.say_unproven()
+
+
+def test_a_test_all_of_which_was_proven_is_not_skipped(lab: Lab) -> None:
+    evidence = Evidence(lab.recorder)
+    with evidence.judged(exercise_that_finds(Verdict.PASS), "drill"):
+        pass
+    evidence.say_unproven()
+
+
+def test_a_phase_that_needs_what_the_machines_can_not_do_is_not_begun(lab: Lab) -> None:
+    lab.recorder.record("cluster.ready", capabilities={str(Capability.CHANGE): False})
+    begun = False
+    with (
+        pytest.raises(pytest.skip.Exception, match="allow-destructive"),
+        Evidence(lab.recorder).judged(exercise_that_finds(Verdict.PASS), "drill"),
+    ):
+        begun = True
+    assert not begun
+    assert recorded(lab) == [("9.9.drill.claim0", "not_provable")]
 
 
 def test_a_condition_that_was_not_met_is_judged_on_what_was_seen_until_then(lab: Lab) -> None:

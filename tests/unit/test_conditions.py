@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.conditions import Converged, EngineIs, NodeIs, NodesReady, brief
+from pytest_swarmlab.model import Capability
 from pytest_swarmlab.waits import Done, Pending
 from tests.unit.fakes import Lab, PretendedNode, listed, task
 
@@ -146,6 +147,13 @@ def test_one_node_that_balances_over_others_is_enough_to_wait(lab: Lab) -> None:
 def test_a_node_without_a_mesh_lists_nothing(lab: Lab) -> None:
     lab.shell = lambda *_: (1, "", "nsenter: cannot open /run/docker/netns/ingress_sbox")
     assert isinstance(lab.swarm.mesh_lists(0)(), Done)
+
+
+def test_where_kernels_have_no_ipvs_no_mesh_is_waited_for(lab: Lab) -> None:
+    lab.swarm.capabilities -= {Capability.IPVS}
+    found = lab.swarm.mesh_lists(5)()
+    assert isinstance(found, Done)
+    assert found.seen == "no mesh here"
 
 
 def test_a_mesh_that_cannot_be_seen_is_not_taken_for_an_empty_one(lab: Lab) -> None:

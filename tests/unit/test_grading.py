@@ -7,7 +7,7 @@ import pytest
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.grading import Exercise, failed, not_provable, overall, passed
-from pytest_swarmlab.model import Judgement, Verdict
+from pytest_swarmlab.model import Capability, Judgement, Verdict
 from tests.unit.records.editing import events
 
 PASS, FAIL, UNKNOWN, NOT_PROVABLE = (
@@ -44,6 +44,49 @@ def test_a_judge_that_crashes_gives_unknown_and_says_where() -> None:
     (result,) = exercise_with(judge).judge(events("9.9/drill", ("a", {})))
     assert result.verdict is UNKNOWN
     assert "the judge crashed: KeyError" in result.observed
+
+
+def needing(*needs: Capability) -> Exercise:
+    exercise = Exercise(
+        "9.9", "An exercise", module=__name__, needs={"drill": (Capability.CHANGE,)}
+    )
+    exercise.check("claim", phases=["drill"], title="t", expected="e", hint="h", needs=needs)(
+        lambda _: passed("well")
+    )
+    return exercise
+
+
+def ready(able: bool) -> Record:
+    able_to = {str(c): able for c in Capability}
+    return Record(
+        (
+            *events("", ("cluster.ready", {"capabilities": able_to})),
+            *events("9.9/drill", ("a", {})),
+        )
+    )
+
+
+def test_what_the_machines_can_not_do_is_not_provable_whatever_the_judge_says() -> None:
+    (result,) = needing(Capability.IPVS).judge(ready(able=False))
+    assert result.verdict is NOT_PROVABLE
+    assert "somebody's own" in result.observed
+    assert "no IPVS" in result.observed
+
+
+def test_what_the_machines_can_do_is_judged() -> None:
+    (result,) = needing(Capability.IPVS).judge(ready(able=True))
+    assert result.verdict is PASS
+
+
+def test_a_capability_that_nobody_looked_for_excuses_nothing() -> None:
+    (result,) = needing(Capability.IPVS).judge(events("9.9/drill", ("a", {})))
+    assert result.verdict is PASS
+
+
+def test_a_later_cluster_says_nothing_about_an_earlier_drill() -> None:
+    later = events("", ("cluster.ready", {"capabilities": {str(Capability.IPVS): False}}))
+    (result,) = needing(Capability.IPVS).judge(Record((*ready(able=True), *later)))
+    assert result.verdict is PASS
 
 
 def test_a_phase_that_never_was_gives_unknown() -> None:

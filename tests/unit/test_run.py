@@ -222,7 +222,7 @@ def test_a_cluster_that_is_to_be_kept_is_left_and_said_how_to_be_reached(desk: D
     assert ends(desk.provider.labs[0])[-1] == "keep"
     (kept,) = run.recorder.view().of("cluster.kept")
     assert kept.data["cluster"] == "feedf00d"
-    assert kept.data["ssh"] == "ssh -F /nowhere/ssh_config manager1"
+    assert kept.data["shell"] == "shell-on manager1"
     assert kept.data["engine"] == "DOCKER_HOST=unix:///nowhere/manager1.engine"
 
 

@@ -12,17 +12,21 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pytest_swarmlab.errors import HostError, NotConverged, ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images import ImageOrigin, NodeDisk, RichReport, ensure_disk
 from pytest_swarmlab.model import Capability, Topology
+from pytest_swarmlab.providers import ssh
 from pytest_swarmlab.providers.base import Found
 from pytest_swarmlab.providers.uml import keeper
 from pytest_swarmlab.providers.uml.gate import Gate
 from pytest_swarmlab.providers.uml.state import State
 from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, fatal, pending
+
+if TYPE_CHECKING:
+    from testinfra.host import Host
 
 CLIENT = "192.168.56.1/24"
 """Where the client stands in the lab network: the address a Vagrant host has there."""
@@ -49,7 +53,9 @@ CONSOLE_LINES = 12
 class UmlMachines:
     """One running cluster, as its owner sees it through the keeper's gate."""
 
-    controls = frozenset({Capability.POWER_OFF, Capability.PAUSE, Capability.LINK})
+    controls = frozenset(
+        {Capability.POWER_OFF, Capability.PAUSE, Capability.LINK, Capability.CHANGE}
+    )
 
     def __init__(
         self,
@@ -75,10 +81,17 @@ class UmlMachines:
         """What was asked for."""
         return self._topology
 
-    @property
-    def ssh_config(self) -> Path:
-        """``ssh -F`` this file reaches every node by name."""
-        return self._state.ssh_config
+    def host(self, node: str) -> Host:
+        """The node through the keeper's SSH connection."""
+        return ssh.host(self._state.ssh_config, node)
+
+    def command(self, node: str, argv: Sequence[str]) -> list[str]:
+        """An ssh command over the keeper's connection."""
+        return ssh.command(self._state.ssh_config, node, argv)
+
+    def reach(self, node: str) -> str:
+        """The same for a person."""
+        return f"ssh -F {self._state.ssh_config} {node}"
 
     def engine_socket(self, node: str) -> Path:
         """The node's /run/docker.sock, forwarded by its SSH connection."""
@@ -179,7 +192,7 @@ class EngineAnswers:
         if not self._machines.running(self.node):
             return fatal("its kernel ended")
         try:
-            return done(_ping(self._machines.engine_socket(self.node)))
+            return done(ssh.ping(self._machines.engine_socket(self.node)))
         except OSError as error:
             return pending(str(error) or type(error).__name__)
 
@@ -371,15 +384,3 @@ def _start_keeper(plan: Path, lock: int, consoles: Path) -> subprocess.Popen[str
             + ("" if os.geteuid() == 0 else " Run as root, or allow user namespaces.")
         )
     return process
-
-
-def _ping(engine: Path) -> str:
-    """The first line that an engine answers to a ping; OSError when it doesn't."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(20)
-        connection.connect(str(engine))
-        connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
-        answer = connection.recv(64).partition(b"\r\n")[0].decode("ascii", "replace")
-    if " 200 " not in answer:
-        raise OSError(f"the engine answered {answer or 'nothing'!r}")
-    return answer

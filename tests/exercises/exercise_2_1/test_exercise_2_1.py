@@ -62,6 +62,13 @@ def test_from_one_manager_to_three(
         evidence.listing(swarm.leader(), "Three managers on machines of their own, two workers")
 
 
+def test_the_target_picture_stands(swarm: Swarm, evidence: Evidence) -> None:
+    """What the lab is to lead to, on whatever cluster is there: it is only looked at."""
+    with evidence.judged(exercise, "as-found"):
+        evidence.state(swarm)
+        evidence.listing(swarm.leader(), "The cluster as it was found")
+
+
 @pytest.mark.swarm(managers=5, workers=2)
 def test_five_managers_survive_two_power_offs(
     swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence

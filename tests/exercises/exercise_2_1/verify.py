@@ -4,9 +4,14 @@ from pytest_swarmlab import Exercise, failed, passed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.readings import Request
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Event, Judgement, quorum, tolerance
+from pytest_swarmlab.model import Capability, Event, Judgement, quorum, tolerance
 
-exercise = Exercise("2.1", "Promotion de workers en managers", module=__name__)
+exercise = Exercise(
+    "2.1",
+    "Promotion de workers en managers",
+    module=__name__,
+    needs={"five-managers": (Capability.CHANGE, Capability.POWER_OFF), "as-found": ()},
+)
 
 MANAGERS = {
     "one-manager": 1,
@@ -14,6 +19,7 @@ MANAGERS = {
     "three-managers": 3,
     "target-picture": 3,
     "five-managers": 5,
+    "as-found": 3,
 }
 """Phase → managers."""
 
@@ -135,6 +141,7 @@ def levels(record: Record) -> list[tuple[Event, Record]]:
 @exercise.check(
     "service-answers",
     phases=QUORUM_LOST,
+    needs=(Capability.IPVS,),
     title="Without a quorum the containers go on answering",
     expected="at least one request through every remaining node, and none failed",
     hint="Swarm decides nothing without a quorum, but stops nothing either.",
@@ -203,7 +210,7 @@ def last_manager_stays(record: Record) -> Judgement:
 
 @exercise.check(
     "picture",
-    phases=("target-picture",),
+    phases=("target-picture", "as-found"),
     title="The cluster is the one in the lab's picture",
     expected="manager1, manager2 and manager3 manage, worker1 and worker2 work",
     hint="`docker node ls`; the lab's text leaves worker1 a manager, its picture does not.",

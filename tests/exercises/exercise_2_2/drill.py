@@ -59,8 +59,10 @@ def lose_the_leader(
                 wait(service.converged(replicas=REPLICAS), within=RESTORED_S)
                 evidence.listing(new, f"{old} is down, the replicas run elsewhere")
             wait(swarm.node_is(old, state="ready", reachability="reachable"), within=BACK_S)
-            # Its return can cost an election: only then is it a follower like the others.
+            # Its return can cost an election: only then is it a follower like the others, and
+            # for a new leader every node is unknown until it has reported.
             wait(swarm.has_leader(seen_by=old), within=BACK_S)
+            wait(swarm.all_nodes_ready(), within=BACK_S)
         # What the wait above saw last may have come after the last sample.
         evidence.state(swarm)
         evidence.listing(old, f"{old} is back, and a follower")

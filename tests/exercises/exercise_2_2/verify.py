@@ -13,14 +13,19 @@ from pytest_swarmlab import Exercise, failed, passed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.readings import Fault, Request
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Judgement
+from pytest_swarmlab.model import Capability, Judgement
 
 SERVICE = "test-ha"
 REPLICAS = 5
 FAILURES = ("graceful-stop", "kill-9", "power-off")
 DEMOTION = ("demotion",)
 
-exercise = Exercise("2.2", "Test de failover manager", module=__name__)
+exercise = Exercise(
+    "2.2",
+    "Test de failover manager",
+    module=__name__,
+    needs={"power-off": (Capability.CHANGE, Capability.POWER_OFF)},
+)
 
 EARLIEST_ELECTION_S, LATEST_ELECTION_S, LATEST_SECOND_ROUND_S = 5.0, 30.0, 45.0
 DOWN_AFTER_ELECTION_S = 45.0
@@ -155,6 +160,7 @@ def replicas_restored(record: Record) -> Judgement:
 @exercise.check(
     "service-answers",
     phases=FAILURES + DEMOTION,
+    needs=(Capability.IPVS,),
     title="The service goes on answering through every surviving node",
     expected="through no node more than 5 s without a good answer, at 10 requests a second or more",
     hint="Which node has the gap? Gossip must take a dead replica out of its load balancer.",
@@ -186,6 +192,7 @@ def service_answers(record: Record) -> Judgement:
 @exercise.check(
     "surviving-replicas-lose-nothing",
     phases=FAILURES,
+    needs=(Capability.IPVS,),
     title="No request to the surviving replicas is lost",
     expected="no error but one request in five through each node: to the lost replica, in the"
     " first 15 s, and to its replacement, in the moment it starts",
