@@ -14,11 +14,12 @@ import fcntl
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from tests.vagrant import box
 
 PROJECT = Path(__file__).parents[2]
 PLACE = Path("/var/tmp")
+KVM = Path("/dev/kvm")
 PREFIX = "swarmlab-vagrant-"
 
 COMMANDS = {
@@ -107,6 +109,18 @@ def main() -> int:
             code = process.wait()
     say(f"{work} is removed: {not work.exists()}")
     return code
+
+
+def init(work: Path) -> int:
+    """First process of the process namespace: buries the dead, or libvirt takes them for alive."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    child = os.fork()
+    if child == 0:
+        os._exit(guarded(lambda: inside(work)))
+    while True:
+        process, status = os.wait()
+        if process == child:
+            return os.waitstatus_to_exitcode(status)
 
 
 def inside(work: Path) -> int:
@@ -261,9 +275,14 @@ class DaemonAnswers:
 
 
 def seclude(work: Path) -> None:
-    """Give this namespace a loopback, a /run and libvirt directories of its own."""
+    """Give this namespace a loopback, a /sys, a /run and libvirt directories of its own."""
     call("ip", "link", "set", "lo", "up")
+    # A fresh /sys shows this namespace's network devices: libvirt sets up bridges there.
+    call("mount", "-t", "sysfs", "sysfs", "/sys")
     call("mount", "-t", "tmpfs", "tmpfs", "/run")
+    if KVM.exists():
+        # libvirt tries it whatever machines are to use, and where it doesn't work that hangs.
+        call("mount", "--bind", "/dev/null", str(KVM))
     for name, place in PRIVATE.items():
         (work / name).mkdir()
         Path(place).mkdir(parents=True, exist_ok=True)
@@ -338,8 +357,15 @@ def complain(text: str) -> int:
     return 1
 
 
-if __name__ == "__main__":
+def guarded(act: Callable[[], int]) -> int:
+    """Do it; say in a sentence what went wrong and return 1 then."""
     try:
-        sys.exit(inside(Path(sys.argv[1])) if sys.argv[1:] else main())
-    except SwarmlabError as error:
-        sys.exit(complain(str(error)))
+        return act()
+    except (SwarmlabError, subprocess.CalledProcessError) as error:
+        return complain(str(error))
+
+
+if __name__ == "__main__":
+    # Ended by `kill`, it cleans up as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    sys.exit(init(Path(sys.argv[1])) if sys.argv[1:] else guarded(main))

@@ -254,6 +254,8 @@ class VagrantProvider:
                 " run once with --swarmlab-keep, or name one"
             )
         state = kept[cluster or next(iter(kept))]
+        for left in state.path.glob("*.engine"):
+            left.unlink()  # Nobody listens there any more.
         machines = VagrantMachines(
             state,
             state.label()["topology"],
