@@ -13,7 +13,7 @@ import platformdirs
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.model import DEFAULT_MEMORY_MIB
 
-PROVIDERS = ("uml",)
+PROVIDERS = ("auto", "uml", "inventory")
 ORIGINS = ("stand-in", "registry")
 SMALLEST_MEMORY_MIB = 512
 """Below this an engine with a few containers runs out of memory (embedded cluster, measured)."""
@@ -47,7 +47,8 @@ class Option:
 
 
 OPTIONS = (
-    Option("provider", "what the nodes are made of: uml", "uml", metavar="NAME"),
+    Option("provider", "what the nodes are made of: uml, inventory, or auto", "auto",
+           metavar="NAME"),
     Option("inventory", "file that lists an existing cluster's nodes", None, metavar="FILE"),
     Option("allow-destructive", "break and change things on the inventory's cluster", False,
            flag=True),
@@ -104,7 +105,8 @@ def read(
     def one_of(name: str, allowed: tuple[str, ...]) -> str:
         chosen = str(value(name))
         if chosen not in allowed:
-            raise ConfigError(f"unknown {name} {chosen!r}: use {' or '.join(allowed)}")
+            choice = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+            raise ConfigError(f"unknown {name} {chosen!r}: use {choice}")
         return chosen
 
     cache, inventory = value("cache"), value("inventory")

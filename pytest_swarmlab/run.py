@@ -90,6 +90,10 @@ class Run:
                 ],
             )
 
+    def needs(self) -> set[Capability]:
+        """What the cluster must be able to do for all checks of the run to be provable."""
+        return {need for e in self.exercises for check in e.checks for need in check.needs}
+
     def failed(self, where: str, error: BaseException, *, judged: bool) -> None:
         """Note why a test failed, and whether that says anything about the cluster under test.
 
@@ -217,10 +221,8 @@ class Run:
         for name, membership in wanted.items():
             expected = None if membership is Membership.OUTSIDE else str(membership)
             if seen.get(name) != expected:
-                return (
-                    f"{name} is {seen.get(name, 'outside')}, not {membership}; the swarm lists"
-                    f" {', '.join(sorted(seen))}"
-                )
+                told = f"; it lists {', '.join(sorted(seen))}" if swarm.machines.foreign else ""
+                return f"{name} is {seen.get(name, 'outside')}, not {membership}{told}"
         if services and Capability.CHANGE in swarm.machines.controls:
             return f"it still runs {', '.join(s['Spec']['Name'] for s in services)}"
         return None
