@@ -13,7 +13,7 @@ from pytest_swarmlab.errors import ConfigError
 
 
 class Table:
-    """A table read from a file that a person wrote. It is used up key by key, so that a misspelt key can't go unseen."""
+    """A table from such a file, used up key by key, so that a misspelt key can't go unseen."""
 
     def __init__(self, content: Mapping[str, Any], where: str) -> None:
         self._left = dict(content)
@@ -53,29 +53,38 @@ class Table:
             self.fail(f"unknown key {sorted(self._left)[0]!r}")
 
     def string(self, key: str, default: str | None = None) -> str:
+        """Text; `default` when it isn't there, and without one it must be."""
         return str(self._take(key, str, "a string", default))
 
-    def integer(self, key: str) -> int:
-        number = int(self._take(key, int, "a whole number", None))
+    def integer(self, key: str, default: int | None = None) -> int:
+        """A whole number from 1."""
+        number = int(self._take(key, int, "a whole number", default))
         if number <= 0:
             self.fail(f"{key!r} must be more than 0, not {number}")
         return number
 
     def strings(self, key: str) -> tuple[str, ...]:
+        """A list of texts; empty when it isn't there."""
         return self._strings(key, self._take(key, list, "a list of strings", []))
 
     def commands(self, key: str) -> tuple[tuple[str, ...], ...]:
+        """A list of argument lists; empty when it isn't there."""
         every = self._take(key, list, "a list of argument lists", [])
         if not all(isinstance(argv, list) and argv for argv in every):
             self.fail(f"{key!r} must be a list of argument lists")
         return tuple(self._strings(key, argv) for argv in every)
 
     def mapping(self, key: str) -> dict[str, str]:
+        """Name → text; empty when it isn't there."""
         found: dict[str, Any] = self._take(key, dict, "a table of strings", {})
         for name, value in found.items():
             if not isinstance(value, str):
                 self.fail(f"{key}.{name} must be a string, not {value!r}")
         return dict(found)
+
+    def has(self, key: str) -> bool:
+        """Whether the key is there and not yet used."""
+        return key in self._left
 
     def flag(self, key: str) -> bool:
         """True or false; false when it isn't there."""
@@ -92,9 +101,11 @@ class Table:
         return [Table(item, f"{self._where} {key}[{n}]") for n, item in enumerate(every)]
 
     def table(self, key: str) -> Table:
+        """A table within; empty when it isn't there."""
         return Table(self._take(key, dict, "a table", {}), f"{self._where} [{key}]")
 
     def place(self, key: str) -> str:
+        """A path inside the root."""
         place = self.string(key)
         self.check_place(place)
         return place

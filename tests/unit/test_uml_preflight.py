@@ -106,7 +106,7 @@ def test_a_kept_cluster_that_is_not_there_is_said_so(
     root: Path, tmp_path: Path, cluster: str, said: str
 ) -> None:
     with pytest.raises(ProviderError, match=said):
-        UmlProvider(cache=tmp_path, origin="stand-in").attach(cluster)
+        UmlProvider(cache=tmp_path, origin="stand-in").attach(cluster, logs=tmp_path)
     assert list(root.iterdir()) == []
 
 

@@ -53,6 +53,7 @@ CONSOLE_LINES = 12
 class UmlMachines:
     """One running cluster, as its owner sees it through the keeper's gate."""
 
+    foreign = False
     controls = frozenset(
         {Capability.POWER_OFF, Capability.PAUSE, Capability.LINK, Capability.CHANGE}
     )
@@ -215,6 +216,7 @@ class UmlProvider:
     """Clusters of User-mode Linux nodes on this host."""
 
     name = "uml"
+    owns = True
 
     def __init__(
         self,
@@ -269,8 +271,9 @@ class UmlProvider:
         recorder.record("machines.started", provider=self.name, cluster=state.path.name)
         return UmlMachines(state, topology, consoles=consoles, process=process)
 
-    def attach(self, cluster: str) -> UmlMachines:
+    def attach(self, cluster: str, *, logs: Path) -> UmlMachines:
         """Take over a kept cluster by its id, or the only one there is when `cluster` is empty."""
+        del logs  # Its keeper writes on where it began.
         kept = [f.id for f in self.find() if f.kept]
         if cluster and cluster not in kept:
             raise ProviderError(f"no kept cluster {cluster}: there are {', '.join(kept) or 'none'}")
