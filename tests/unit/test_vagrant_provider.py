@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from pytest_swarmlab.errors import HostError, ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.uml import state as state_module
-from pytest_swarmlab.providers.vagrant import VagrantProvider, provider
+from pytest_swarmlab.providers.vagrant import VagrantProvider, keeper
 from pytest_swarmlab.providers.vagrant.command import Vagrant
 from pytest_swarmlab.providers.vagrant.ledger import Ledger, RunState
 from pytest_swarmlab.providers.vagrant.provider import VagrantMachines, project, ssh_config
@@ -168,19 +169,32 @@ def test_a_failed_up_leaves_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -
 def test_a_failed_destroy_is_said_and_can_be_made_up_for(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider.keeper, "RESTORE_S", 0)
-    machines = lab.start()
+    kept = lab.start()
+    kept.keep()
     monkeypatch.setenv("FAKE_FAILS", "destroy")
-    # The keeper has had its environment since it began: one without failures.
-    state = RunState(lab.directory / "s" / machines.id)
-    state.amend(kept=True)
-    machines.stop()
-    again = lab.provider.attach(machines.id)
+    again = lab.provider.attach(kept.id, logs=lab.consoles)
     with pytest.raises(ProviderError, match="`vagrant destroy --force manager1 worker1` ended"):
         again.stop()
+    assert [found.id for found in lab.provider.find()] == [kept.id]
     monkeypatch.delenv("FAKE_FAILS")
-    state.amend(kept=False)
-    assert lab.provider.reap() == [machines.id]
+    lab.provider.attach(kept.id, logs=lab.consoles).stop()
+    assert lab.machines() == ALL_ABSENT
+
+
+def test_a_keeper_tries_again_and_leaves_the_rest_to_the_next_run(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, lock = RunState.create()
+    os.close(lock)
+    Ledger(str(lab.directory), created=("manager1",)).write(state.file)
+    lab.set(manager1="running")
+    monkeypatch.setattr(keeper, "RESTORE_S", 0)
+    for fails, code in (("destroy", 1), ("", 0)):
+        monkeypatch.setenv("FAKE_FAILS", fails)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+        assert keeper.main(state.path) == code
+        assert state.path.exists() == bool(code)
+    assert "the machines are as they were found was not met" in capsys.readouterr().err
     assert lab.machines() == ALL_ABSENT
 
 
@@ -254,7 +268,7 @@ def test_kept_machines_stay_until_they_are_asked_for(lab: Lab) -> None:
     assert lab.provider.reap() == []
     with pytest.raises(HostError, match="serve another run or were kept"):
         lab.start()
-    again = lab.provider.attach("")
+    again = lab.provider.attach("", logs=lab.consoles)
     assert again.topology == TWO
     again.await_access("worker1", 10)
     again.stop()
@@ -263,10 +277,10 @@ def test_kept_machines_stay_until_they_are_asked_for(lab: Lab) -> None:
 
 def test_what_was_not_kept_can_not_be_taken_over(lab: Lab) -> None:
     with pytest.raises(ProviderError, match="0 kept clusters on this host"):
-        lab.provider.attach("")
+        lab.provider.attach("", logs=lab.consoles)
     machines = lab.start()
     with pytest.raises(ProviderError, match=f"no kept cluster {machines.id}"):
-        lab.provider.attach(machines.id)
+        lab.provider.attach(machines.id, logs=lab.consoles)
     machines.stop()
 
 

@@ -33,6 +33,7 @@ KEEPER_S = keeper.RESTORE_S + 60
 class VagrantMachines:
     """Machines of a Vagrantfile in the service of a run."""
 
+    foreign = False
     controls = frozenset({Capability.POWER_OFF, Capability.CHANGE})
 
     def __init__(
@@ -196,6 +197,7 @@ class VagrantProvider:
     """The machines of the Vagrantfile that a directory belongs to."""
 
     name = "vagrant"
+    owns = True
 
     def __init__(self, directory: Path) -> None:
         """`directory`: where the Vagrantfile is, or below."""
@@ -243,7 +245,7 @@ class VagrantProvider:
             raise
         return machines
 
-    def attach(self, cluster: str) -> VagrantMachines:
+    def attach(self, cluster: str, *, logs: Path) -> VagrantMachines:
         """Take over kept machines by their id, or the only ones there are."""
         kept = {s.path.name: s for s in self._states() if s.ledger().kept}
         if cluster and cluster not in kept:
@@ -260,10 +262,10 @@ class VagrantProvider:
             state,
             state.label()["topology"],
             Vagrant(Path(state.ledger().directory)),
-            consoles=state.path / "consoles",
+            consoles=logs,
             process=None,
         )
-        (state.path / "consoles").mkdir(exist_ok=True)
+        logs.mkdir(parents=True, exist_ok=True)
         machines.connect()
         return machines
 
