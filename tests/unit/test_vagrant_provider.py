@@ -275,6 +275,18 @@ def test_kept_machines_stay_until_they_are_asked_for(lab: Lab) -> None:
     assert lab.machines() == ALL_ABSENT
 
 
+def test_kept_machines_that_somebody_halted_can_still_be_given_back(lab: Lab) -> None:
+    kept = lab.start()
+    kept.keep()
+    lab.set(manager1="not_created", worker1="shutoff")
+    again = lab.provider.attach(kept.id, logs=lab.consoles)
+    config = (lab.directory / "s" / kept.id / "ssh_config").read_text(encoding="utf-8")
+    assert "ProxyCommand sh -c 'echo \"it does not run: vagrant up worker1" in config
+    again.stop()
+    assert lab.machines() == ALL_ABSENT
+    assert lab.provider.find() == []
+
+
 def test_what_was_not_kept_can_not_be_taken_over(lab: Lab) -> None:
     with pytest.raises(ProviderError, match="0 kept clusters on this host"):
         lab.provider.attach("", logs=lab.consoles)

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 NAMES = ("Vagrantfile", "vagrantfile")
 
+OFF_BLOCK = """\
+Host {node}
+  ProxyCommand sh -c 'echo "it does not run: vagrant up {node}" >&2; exit 1'
+"""
+"""How a machine is reached that can't be: ssh is not to look for its name elsewhere."""
+
 KEEPER_S = keeper.RESTORE_S + 60
 """Longest the keeper may take to put the machines in order, seconds."""
 
@@ -69,10 +75,18 @@ class VagrantMachines:
         """What was asked for."""
         return self._topology
 
-    def connect(self) -> None:
-        """Ask Vagrant how the machines are reached, and begin to."""
+    def connect(self, *, all_run: bool = True) -> None:
+        """Ask Vagrant how the machines are reached, and begin to.
+
+        Raises ProviderError for one that doesn't run, unless `all_run` is False.
+        """
         for node in self._topology.nodes:
-            self._blocks[node.name] = self._vagrant.ssh_config(node.name)
+            try:
+                self._blocks[node.name] = self._vagrant.ssh_config(node.name)
+            except ProviderError:
+                if all_run:
+                    raise
+                self._blocks[node.name] = OFF_BLOCK.format(node=node.name)
         self._write_ssh_config()
         self._links.open()
 
@@ -266,7 +280,8 @@ class VagrantProvider:
             process=None,
         )
         logs.mkdir(parents=True, exist_ok=True)
-        machines.connect()
+        # Somebody may have halted or destroyed some meanwhile: the rest can still be given back.
+        machines.connect(all_run=False)
         return machines
 
     def find(self) -> list[Found]:
