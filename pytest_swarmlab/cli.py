@@ -6,9 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.errors import SwarmlabError
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.providers.base import Provider
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,19 +75,14 @@ def _gc(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.images import list_disks, remove_disk
     from pytest_swarmlab.images.recipe import load_plan
     from pytest_swarmlab.providers.uml import UmlProvider
+    from pytest_swarmlab.providers.vagrant import VagrantProvider
 
-    provider = UmlProvider(cache=arguments.cache, origin="stand-in")
-    for cluster in provider.reap():
-        sys.stdout.write(f"removed what was left of cluster {cluster}\n")
-    for found in provider.find():
-        if found.kept and arguments.kept:
-            provider.attach(found.id, logs=arguments.cache).stop()
-            sys.stdout.write(f"removed kept cluster {found.id}\n")
-        else:
-            what = "kept" if found.kept else "in use"
-            sys.stdout.write(
-                f"cluster {found.id} ({found.topology.name}, since {found.started_at}) is {what}\n"
-            )
+    providers: tuple[Provider, ...] = (
+        UmlProvider(cache=arguments.cache, origin="stand-in"),
+        VagrantProvider(Path.cwd()),
+    )
+    for provider in providers:
+        _gc_clusters(provider, kept=arguments.kept, logs=arguments.cache)
     if arguments.disks:
         wanted = {load_plan("stand-in").key, load_plan("registry").key}
         for disk in list_disks(arguments.cache):
@@ -91,6 +90,20 @@ def _gc(arguments: argparse.Namespace) -> int:
                 freed = remove_disk(arguments.cache, disk.key)
                 sys.stdout.write(f"removed node disk {disk.key}: {freed / 2**20:.0f} MiB\n")
     return 0
+
+
+def _gc_clusters(provider: Provider, *, kept: bool, logs: Path) -> None:
+    for cluster in provider.reap():
+        sys.stdout.write(f"removed what was left of cluster {cluster}\n")
+    for found in provider.find():
+        if found.kept and kept:
+            provider.attach(found.id, logs=logs).stop()
+            sys.stdout.write(f"removed kept cluster {found.id}\n")
+        else:
+            what = "kept" if found.kept else "in use"
+            sys.stdout.write(
+                f"cluster {found.id} ({found.topology.name}, since {found.started_at}) is {what}\n"
+            )
 
 
 def _judge(arguments: argparse.Namespace) -> int:
