@@ -48,6 +48,7 @@ def validate(directory: Path, dotfiles: Path) -> subprocess.CompletedProcess[str
         **os.environ,
         "VAGRANT_DOTFILE_PATH": str(dotfiles),
         "VAGRANT_HOME": str(dotfiles / "home"),
+        "VAGRANT_CHECKPOINT_DISABLE": "1",
         "VAGRANT_NO_COLOR": "1",
     }
     argv = ["vagrant", "validate", "--ignore-provider"]
