@@ -20,6 +20,7 @@ from pytest_swarmlab.images import ImageOrigin, NodeDisk, RichReport, ensure_dis
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers import ssh
 from pytest_swarmlab.providers.base import Found
+from pytest_swarmlab.providers.host import memory_available_mib, ping, require_memory
 from pytest_swarmlab.providers.uml import keeper
 from pytest_swarmlab.providers.uml.gate import Gate
 from pytest_swarmlab.providers.uml.state import State
@@ -192,7 +193,7 @@ class EngineAnswers:
         if not self._machines.running(self.node):
             return fatal("its kernel ended")
         try:
-            return done(_ping(self._machines.engine_socket(self.node)))
+            return done(ping(self._machines.engine_socket(self.node)))
         except OSError as error:
             return pending(str(error) or type(error).__name__)
 
@@ -315,21 +316,7 @@ def preflight(topology: Topology) -> None:
             )
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         raise HostError("/dev/net/tun can't be opened: load the tun module (`modprobe tun`)")
-    available = memory_available_mib()
-    if topology.memory_mib > available:
-        raise HostError(
-            f"{len(topology.nodes)} nodes may use {topology.memory_mib} MiB together and this"
-            f" machine has {available} MiB free: ask for fewer nodes, or give each less with"
-            " --swarmlab-memory"
-        )
-
-
-def memory_available_mib() -> int:
-    """What the kernel says can be used without swapping, MiB."""
-    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) // 1024
-    raise HostError("/proc/meminfo doesn't say how much memory is available")
+    require_memory(topology, memory_available_mib())
 
 
 def namespaces() -> list[str]:
@@ -384,15 +371,3 @@ def _start_keeper(plan: Path, lock: int, consoles: Path) -> subprocess.Popen[str
             + ("" if os.geteuid() == 0 else " Run as root, or allow user namespaces.")
         )
     return process
-
-
-def _ping(engine: Path) -> str:
-    """The first line that an engine answers to a ping; OSError when it doesn't."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(20)
-        connection.connect(str(engine))
-        connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
-        answer = connection.recv(64).partition(b"\r\n")[0].decode("ascii", "replace")
-    if " 200 " not in answer:
-        raise OSError(f"the engine answered {answer or 'nothing'!r}")
-    return answer
