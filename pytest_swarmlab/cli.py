@@ -77,7 +77,7 @@ def _gc(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"removed what was left of cluster {cluster}\n")
     for found in provider.find():
         if found.kept and arguments.kept:
-            provider.attach(found.id).stop()
+            provider.attach(found.id, logs=arguments.cache).stop()
             sys.stdout.write(f"removed kept cluster {found.id}\n")
         else:
             what = "kept" if found.kept else "in use"

@@ -7,9 +7,10 @@ import shlex
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pytest_swarmlab import conditions
 from pytest_swarmlab.errors import CommandError, ProviderError
@@ -61,19 +62,43 @@ class Node:
         """Another client, with a time limit of its own in seconds; the caller closes it."""
         import docker
 
-        return docker.DockerClient(
+        client = docker.DockerClient(
             base_url=f"unix://{self._machines.engine_socket(self.name)}",
             version="1.44",
             timeout=timeout,  # type: ignore[arg-type]  # requests takes fractions, the stub doesn't
         )
+        if self.foreign:
+            _watch(client.api, self._announce)
+        return client
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the machine is somebody's own: changes are announced, or refused."""
+        return self._machines.foreign
+
+    def _announce(self, what: str) -> None:
+        """Record what is about to be changed on a machine that is somebody's own.
+
+        Raises ProviderError when it is only to be looked at.
+        """
+        if not self.foreign:
+            return
+        if Capability.CHANGE not in self._machines.controls:
+            raise ProviderError(f"`{what}` was not done on {self.name}: {Capability.CHANGE.lack}")
+        self._recorder.record("change", node=self.name, what=what)
 
     def run(self, *argv: str, check: bool = True, title: str | None = None) -> Output:
         """Run a command on the machine as root and record it.
 
         `title`: what it shows, if it is a deliverable such as the lab's screenshots.
         Raises CommandError for an exit code other than zero unless `check` is False,
-        ProviderError when the machine could not be reached.
+        ProviderError when the machine could not be reached, or is only to be looked at.
         """
+        self._announce(shlex.join(argv))
+        return self.look(*argv, check=check, title=title)
+
+    def look(self, *argv: str, check: bool = True, title: str | None = None) -> Output:
+        """Run a command that changes nothing, by the caller's word; otherwise like `run`."""
         began = time.monotonic()
         try:
             done = self.host.run(shlex.join(argv))
@@ -96,6 +121,7 @@ class Node:
 
     def put(self, content: bytes, path: str) -> None:
         """Write a file on the machine. Raises CommandError when it can't be written."""
+        self._announce(f"write {path}")
         self._pass_through(("tee", "--", path), content)
 
     def get(self, path: str) -> bytes:
@@ -265,6 +291,18 @@ class Swarm:
         except conditions.no_answer():
             return {}
         return info
+
+
+def _watch(api: Any, announce: Callable[[str], None]) -> None:
+    """Have every request that may change something announced before it is sent."""
+    send = api.request
+
+    def request(method: str, url: str, **how: Any) -> Any:
+        if method.upper() not in {"GET", "HEAD"}:
+            announce(f"{method.upper()} {urlsplit(url).path}")
+        return send(method, url, **how)
+
+    api.request = request
 
 
 def _row(node: dict[str, Any]) -> dict[str, Any]:

@@ -182,7 +182,7 @@ class MeshLists:
 
     @staticmethod
     def _listed(node: Node) -> int:
-        table = node.run("nsenter", f"--net={INGRESS}", "cat", "/proc/net/ip_vs", check=False)
+        table = node.look("nsenter", f"--net={INGRESS}", "cat", "/proc/net/ip_vs", check=False)
         # A heading and every real server have an arrow; before the first service there is none.
         return sum(
             "->" in line and "RemoteAddress" not in line for line in table.stdout.split("\n")

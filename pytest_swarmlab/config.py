@@ -13,7 +13,7 @@ import platformdirs
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.model import DEFAULT_MEMORY_MIB
 
-PROVIDERS = ("uml",)
+PROVIDERS = ("auto", "uml", "dind", "inventory")
 ORIGINS = ("stand-in", "registry")
 SMALLEST_MEMORY_MIB = 512
 """Below this an engine with a few containers runs out of memory (embedded cluster, measured)."""
@@ -38,16 +38,20 @@ class Option:
     @property
     def ini(self) -> str:
         """In the ini file."""
-        return f"swarmlab_{self.name}"
+        return f"swarmlab_{self.name.replace('-', '_')}"
 
     @property
     def variable(self) -> str:
         """In the environment."""
-        return f"SWARMLAB_{self.name.upper()}"
+        return self.ini.upper()
 
 
 OPTIONS = (
-    Option("provider", "what the nodes are made of: uml", "uml", metavar="NAME"),
+    Option("provider", "what the nodes are made of: uml, dind, inventory, or auto", "auto",
+           metavar="NAME"),
+    Option("inventory", "file that lists an existing cluster's nodes", None, metavar="FILE"),
+    Option("allow-destructive", "break and change things on the inventory's cluster", False,
+           flag=True),
     Option("images", "container images: stand-in (built here) or registry", "stand-in",
            metavar="ORIGIN"),
     Option("memory", "ceiling of one node's memory in MiB", str(DEFAULT_MEMORY_MIB),
@@ -66,6 +70,8 @@ class LabConfig:
     """What this run was asked to do."""
 
     provider: str
+    inventory: Path | None
+    allow_destructive: bool
     images: str
     memory_mib: int
     keep: bool
@@ -99,12 +105,15 @@ def read(
     def one_of(name: str, allowed: tuple[str, ...]) -> str:
         chosen = str(value(name))
         if chosen not in allowed:
-            raise ConfigError(f"unknown {name} {chosen!r}: use {' or '.join(allowed)}")
+            choice = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+            raise ConfigError(f"unknown {name} {chosen!r}: use {choice}")
         return chosen
 
-    cache = value("cache")
+    cache, inventory = value("cache"), value("inventory")
     return LabConfig(
         provider=one_of("provider", PROVIDERS),
+        inventory=rootdir / Path(str(inventory)).expanduser() if inventory else None,
+        allow_destructive=_flag("allow-destructive", value("allow-destructive")),
         images=one_of("images", ORIGINS),
         memory_mib=_memory(str(value("memory"))),
         keep=_flag("keep", value("keep")),

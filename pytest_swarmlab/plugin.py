@@ -142,12 +142,9 @@ def _exercises(items: Iterable[pytest.Item]) -> list[Any]:
 @pytest.hookimpl(trylast=True)
 def pytest_swarmlab_make_provider(config: LabConfig, out: TextIO) -> Provider | None:
     """The providers that come with the plugin."""
-    if config.provider != "uml":
-        return None
-    from pytest_swarmlab.providers.uml import UmlProvider
+    from pytest_swarmlab.providers.choice import make
 
-    origin: Any = config.images
-    return UmlProvider(cache=config.cache, origin=origin, out=out)
+    return make(config, out)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,7 +18,7 @@ from pytest_swarmlab.errors import INFRASTRUCTURE, HostError, NotConverged, Swar
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.grading import Exercise
-from pytest_swarmlab.model import Membership, Topology
+from pytest_swarmlab.model import Capability, Membership, Topology
 from pytest_swarmlab.waits import Waiter
 
 if TYPE_CHECKING:
@@ -90,6 +90,10 @@ class Run:
                 ],
             )
 
+    def needs(self) -> set[Capability]:
+        """What the cluster must be able to do for all checks of the run to be provable."""
+        return {need for e in self.exercises for check in e.checks for need in check.needs}
+
     def failed(self, where: str, error: BaseException, *, judged: bool) -> None:
         """Note why a test failed, and whether that says anything about the cluster under test.
 
@@ -117,8 +121,9 @@ class Run:
         if not self._swarm:
             self._take_slot()
             provider = make_provider()
-            if self.config.reuse is not None:
-                self._swarm = self._reused(provider, topology)
+            if self.config.reuse is not None or not provider.owns:
+                self._clusters += 1
+                self._swarm = self._attached(provider, topology)
             else:
                 provider.reap()
                 self._clusters += 1
@@ -148,7 +153,9 @@ class Run:
         finally:
             for member in swarm.nodes:
                 member.forget_connections()
-            if self.config.keep or self.config.reuse is not None:
+            if swarm.machines.foreign:
+                swarm.machines.stop()
+            elif self.config.keep or self.config.reuse is not None:
                 swarm.machines.keep()
                 self.recorder.record("cluster.kept", **reach(swarm))
             else:
@@ -168,15 +175,20 @@ class Run:
             finished = datetime.now(UTC).isoformat(timespec="seconds")
             self.recorder.record("run.finished", finished_at=finished, exit_status=exit_status)
 
-    def _reused(self, provider: Provider, topology: Topology) -> Swarm:
+    def _attached(self, provider: Provider, topology: Topology) -> Swarm:
         from pytest_swarmlab.cluster import Swarm
 
-        machines = provider.attach(self.config.reuse or "")
+        machines = provider.attach(self.config.reuse or "", logs=self.logs())
         swarm = Swarm(machines, self.recorder)
         if why := self._unfit(swarm, topology):
+            machines.keep()
             raise HostError(
-                f"the kept cluster {machines.id} can't serve this test: {why}."
-                " Run without --swarmlab-reuse, or remove it with `swarmlab gc --kept`"
+                f"the cluster {machines.id} can't serve this test: {why}."
+                + (
+                    " Bring it there, or run other tests"
+                    if machines.foreign
+                    else " Run without --swarmlab-reuse, or remove it with `swarmlab gc --kept`"
+                )
             )
         collectors.describe(swarm, provider, seconds=0)
         return swarm
@@ -184,7 +196,17 @@ class Run:
     def _unfit(self, swarm: Swarm, topology: Topology) -> str | None:
         """Why that cluster, as it is now, is not that topology's starting state; None if it is."""
         wanted = {n.name: n.membership for n in topology.nodes}
-        if {n.name for n in swarm.nodes} != set(wanted):
+        if swarm.machines.foreign:
+            # Its names are its own; what it is to be is what its inventory says.
+            wanted = {n.name: n.membership for n in swarm.topology.nodes}
+            for role in Membership:
+                there, asked = (
+                    sum(node.membership is role for node in either.nodes)
+                    for either in (swarm.topology, topology)
+                )
+                if there != asked:
+                    return f"it has {there} nodes with the role {role}, the test needs {asked}"
+        elif {n.name for n in swarm.nodes} != set(wanted):
             return f"it has {len(swarm.nodes)} machines, {topology.name} has {len(wanted)}"
         try:
             rows = Waiter()(NodesReady(swarm), within=BASELINE_S)
@@ -199,8 +221,9 @@ class Run:
         for name, membership in wanted.items():
             expected = None if membership is Membership.OUTSIDE else str(membership)
             if seen.get(name) != expected:
-                return f"{name} is {seen.get(name, 'outside')}, not {membership}"
-        if services:
+                told = f"; it lists {', '.join(sorted(seen))}" if swarm.machines.foreign else ""
+                return f"{name} is {seen.get(name, 'outside')}, not {membership}{told}"
+        if services and Capability.CHANGE in swarm.machines.controls:
             return f"it still runs {', '.join(s['Spec']['Name'] for s in services)}"
         return None
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 import pytest
 
-from pytest_swarmlab.config import LabConfig
+from pytest_swarmlab.config import PROVIDERS, LabConfig
 from pytest_swarmlab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,11 +46,17 @@ def terminal(pytest_config: pytest.Config) -> TextIO:
 
 
 def make_provider(pytest_config: pytest.Config) -> Provider:
-    """The provider that the configuration names, from whichever plugin has it."""
-    lab = pytest_config.stash[CONFIG]
+    """The provider that the configuration names or leaves open, from whichever plugin has it."""
+    from pytest_swarmlab.providers.choice import choose
+
+    run = pytest_config.stash[RUN]
+    name, why = choose(pytest_config.stash[CONFIG], run.needs())
+    if why:
+        run.recorder.record("notice", message=why)
+    lab = replace(pytest_config.stash[CONFIG], provider=name)
     provider: Provider | None = pytest_config.hook.pytest_swarmlab_make_provider(
         config=lab, out=terminal(pytest_config)
     )
     if provider is None:
-        raise ConfigError(f"no plugin has a provider {lab.provider!r}: use uml")
+        raise ConfigError(f"no plugin has a provider {name!r}: use {' or '.join(PROVIDERS)}")
     return provider

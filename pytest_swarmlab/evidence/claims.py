@@ -55,7 +55,7 @@ class Evidence:
 
     def listing(self, node: Node, title: str) -> None:
         """`docker node ls` on that node, kept as one of the lab's screenshots, whatever it says."""
-        node.run("docker", "node", "ls", title=title, check=False)
+        node.look("docker", "node", "ls", title=title, check=False)
 
     @contextmanager
     def raft_of(self, nodes: Sequence[Node]) -> Iterator[None]:

@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 
 from pytest_swarmlab.cluster import Node
 from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.faults.guard import Guard
 
 
 class Fault(ABC):
@@ -24,9 +25,14 @@ class Fault(ABC):
         self.nodes = tuple(nodes)
         self._recorder = recorder
         self._broken = False
+        self._guard = Guard(())
 
     def _prepare(self) -> None:  # noqa: B027 - most faults need no preparation
         """Do what must be done first and breaks nothing yet: it doesn't count as the fault."""
+
+    def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:
+        """What would mend it without us: commands to run on a node, for each node."""
+        return ()
 
     @abstractmethod
     def _inject(self) -> None:
@@ -39,6 +45,7 @@ class Fault(ABC):
     def inject(self) -> None:
         """Break it and record when, and how long that took."""
         self._broken = True
+        self._guard = Guard.arm(self._mending(), self.kind)
         self._prepare()
         self._timed("fault.injected", self._inject)
 
@@ -47,6 +54,7 @@ class Fault(ABC):
         if self._broken:
             self._timed("fault.healed", self._heal)
             self._broken = False
+            self._guard.disarm()
 
     def _timed(self, kind: str, act: Callable[[], None]) -> None:
         names = [node.name for node in self.nodes]

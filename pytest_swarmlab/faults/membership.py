@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pytest_swarmlab.cluster import Node
@@ -18,6 +19,9 @@ class Demoted(Fault):
         super().__init__([node], recorder)
         self._node = node
         self._via = via
+
+    def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:
+        return [(self._via, [("docker", "node", "promote", self._node.name)])]
 
     def _inject(self) -> None:
         self._via.run("docker", "node", "demote", self._node.name)

@@ -13,6 +13,14 @@ from pytest_swarmlab.faults.node import ACCESS_S, MachineFault
 
 CHAIN = "SWARMLAB-PARTITION"
 
+OPENING = (
+    ("iptables", "-w", "-D", "INPUT", "-j", CHAIN),
+    ("iptables", "-w", "-D", "OUTPUT", "-j", CHAIN),
+    ("iptables", "-w", "-F", CHAIN),
+    ("iptables", "-w", "-X", CHAIN),
+)
+"""Takes the chain away again, as far as it is there."""
+
 
 class LinkDown(MachineFault):
     """The machine's cable is unplugged: it can't reach or be reached by anyone."""
@@ -45,6 +53,9 @@ class Partition(Fault):
             )
         super().__init__(nodes, recorder)
         self._sides = [list(side) for side in sides]
+
+    def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:
+        return [(node, OPENING) for node in self.nodes]
 
     def _inject(self) -> None:
         self._heal()
@@ -81,9 +92,7 @@ class Partition(Fault):
 
 def _open(node: Node) -> None:
     # Absent rules are what is wanted: only the outcome is looked at, below.
-    for hook in ("INPUT", "OUTPUT"):
-        node.run("iptables", "-w", "-D", hook, "-j", CHAIN, check=False)
-    node.run("iptables", "-w", "-F", CHAIN, check=False)
-    node.run("iptables", "-w", "-X", CHAIN, check=False)
-    if CHAIN in node.run("iptables", "-w", "-S").stdout:
+    for argv in OPENING:
+        node.run(*argv, check=False)
+    if CHAIN in node.look("iptables", "-w", "-S").stdout:
         node.run("iptables", "-w", "-X", CHAIN)

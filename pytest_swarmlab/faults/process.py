@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+from pytest_swarmlab.cluster import Node
 from pytest_swarmlab.conditions import EngineIs
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.faults.fault import Fault
@@ -11,6 +13,13 @@ from pytest_swarmlab.waits import Waiter
 
 UNITS = ("docker.socket", "docker.service")
 """Both, always: a connection to the socket would start a stopped service (lab erratum, 2.2)."""
+
+MENDING = (
+    ("systemctl", "unmask", "--runtime", "docker.service"),
+    ("systemctl", "reset-failed", *UNITS),
+    ("systemctl", "start", *UNITS),
+)
+"""Brings a killed engine back."""
 
 ENGINE_BACK_S = 90.0
 """Longest an engine may take to answer after a start; about 5 s on an embedded node."""
@@ -20,6 +29,9 @@ class EngineStopped(Fault):
     """`systemctl stop`: the engine ends its containers and leaves in order."""
 
     kind: ClassVar[str] = "stop-engine"
+
+    def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:
+        return [(node, [("systemctl", "start", *UNITS)]) for node in self.nodes]
 
     def _inject(self) -> None:
         for node in self.nodes:
@@ -40,6 +52,9 @@ class EngineKilled(Fault):
 
     kind: ClassVar[str] = "kill-engine"
 
+    def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:
+        return [(node, MENDING) for node in self.nodes]
+
     def _prepare(self) -> None:
         self._pids = {}
         for node in self.nodes:
@@ -56,7 +71,6 @@ class EngineKilled(Fault):
 
     def _heal(self) -> None:
         for node in self.nodes:
-            node.run("systemctl", "unmask", "--runtime", "docker.service")
-            node.run("systemctl", "reset-failed", *UNITS, check=False)
-            node.run("systemctl", "start", *UNITS)
+            for argv in MENDING:
+                node.run(*argv, check="reset-failed" not in argv)
             Waiter()(EngineIs(node, up=True), within=ENGINE_BACK_S)

@@ -41,7 +41,6 @@ CONFIG = ImageConfig(
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     },
     volumes=("/var/lib/docker",),
-    stop_signal="SIGRTMIN+3",
 )
 
 

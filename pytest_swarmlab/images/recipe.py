@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Literal, get_args
 
 from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.tables import Table
 
 ImageOrigin = Literal["stand-in", "registry"]
 """Where container images come from: built from Debian packages, or pulled."""
@@ -191,14 +191,14 @@ def _images(recipes: Path) -> Iterator[ImageRecipe]:
 
 
 def _node(path: Path) -> NodeRecipe:
-    table = _Table.read(path)
+    table = Table.toml(path)
     recipe = NodeRecipe(root=_root(path, table), size_gib=table.integer("size_gib"))
     table.finish()
     return recipe
 
 
 def _kernel(path: Path) -> KernelRecipe:
-    table = _Table.read(path)
+    table = Table.toml(path)
     recipe = KernelRecipe(
         root=_root(path, table),
         executable=table.place("executable"),
@@ -210,7 +210,7 @@ def _kernel(path: Path) -> KernelRecipe:
 
 
 def _image(path: Path) -> ImageRecipe:
-    table = _Table.read(path)
+    table = Table.toml(path)
     config = table.table("config")
     recipe = ImageRecipe(
         root=_root(path, table),
@@ -232,7 +232,7 @@ def _image(path: Path) -> ImageRecipe:
     return recipe
 
 
-def _root(path: Path, table: _Table) -> RootRecipe:
+def _root(path: Path, table: Table) -> RootRecipe:
     variant = table.string("variant", "minbase")
     if variant not in VARIANTS:
         table.fail(f"variant {variant!r} is none of {', '.join(VARIANTS)}")
@@ -276,80 +276,3 @@ def _quoted(text: str) -> str:
     # In these instructions, unlike in lists, the engine would expand a variable.
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     return f'"{escaped}"'
-
-
-class _Table:
-    """A TOML table that is used up key by key, so that a misspelt key can't go unseen."""
-
-    def __init__(self, content: Mapping[str, Any], where: str) -> None:
-        self._left = dict(content)
-        self._where = where
-
-    @classmethod
-    def read(cls, path: Path) -> _Table:
-        """Raises ConfigError when the file can't be read or isn't TOML."""
-        try:
-            return cls(tomllib.loads(path.read_text(encoding="utf-8")), path.name)
-        except OSError as error:
-            raise ConfigError(f"the recipe {path} can't be read: {error.strerror}") from error
-        except ValueError as error:
-            raise ConfigError(f"the recipe {path} is not valid TOML: {error}") from error
-
-    def fail(self, why: str) -> None:
-        raise ConfigError(f"recipe {self._where}: {why}")
-
-    def finish(self) -> None:
-        if self._left:
-            self.fail(f"unknown key {sorted(self._left)[0]!r}")
-
-    def string(self, key: str, default: str | None = None) -> str:
-        return str(self._take(key, str, "a string", default))
-
-    def integer(self, key: str) -> int:
-        number = int(self._take(key, int, "a whole number", None))
-        if number <= 0:
-            self.fail(f"{key!r} must be more than 0, not {number}")
-        return number
-
-    def strings(self, key: str) -> tuple[str, ...]:
-        return self._strings(key, self._take(key, list, "a list of strings", []))
-
-    def commands(self, key: str) -> tuple[tuple[str, ...], ...]:
-        every = self._take(key, list, "a list of argument lists", [])
-        if not all(isinstance(argv, list) and argv for argv in every):
-            self.fail(f"{key!r} must be a list of argument lists")
-        return tuple(self._strings(key, argv) for argv in every)
-
-    def mapping(self, key: str) -> dict[str, str]:
-        found: dict[str, Any] = self._take(key, dict, "a table of strings", {})
-        for name, value in found.items():
-            if not isinstance(value, str):
-                self.fail(f"{key}.{name} must be a string, not {value!r}")
-        return dict(found)
-
-    def table(self, key: str) -> _Table:
-        return _Table(self._take(key, dict, "a table", {}), f"{self._where} [{key}]")
-
-    def place(self, key: str) -> str:
-        place = self.string(key)
-        self.check_place(place)
-        return place
-
-    def check_place(self, place: str) -> None:
-        """Only what lies inside the root may be named: relative, and without ``..``."""
-        path = PurePosixPath(place)
-        if not place or path.is_absolute() or ".." in path.parts:
-            self.fail(f"{place!r} must be a path inside the root: relative and without '..'")
-
-    def _strings(self, key: str, found: list[Any]) -> tuple[str, ...]:
-        if not all(isinstance(item, str) for item in found):
-            self.fail(f"{key!r} must hold strings only")
-        return tuple(found)
-
-    def _take(self, key: str, kind: type, called: str, default: Any) -> Any:
-        value = self._left.pop(key, default)
-        if value is None:
-            self.fail(f"{key!r} is missing")
-        if not isinstance(value, kind) or isinstance(value, bool):
-            self.fail(f"{key!r} must be {called}, not {value!r}")
-        return value

@@ -35,6 +35,10 @@ class Machines(Protocol):
         """What was asked for."""
 
     @property
+    def foreign(self) -> bool:
+        """Whether they are somebody's own, so that each change is announced and undone."""
+
+    @property
     def controls(self) -> frozenset[Capability]:
         """What can be done to the machines from outside: power, pause, link.
 
@@ -106,6 +110,9 @@ class Provider(Protocol):
 
     name: str
 
+    owns: bool
+    """Whether its machines are its own: started for a run and removed after it."""
+
     def images(self) -> list[dict[str, Any]]:
         """The container images its machines carry: reference, origin, detail."""
 
@@ -117,8 +124,12 @@ class Provider(Protocol):
         ProviderError (with everything removed again) when a machine does not come up.
         """
 
-    def attach(self, cluster: str) -> Machines:
-        """Take over machines that were kept. Raises ProviderError when there are none."""
+    def attach(self, cluster: str, *, logs: Path) -> Machines:
+        """Take over machines that are there already. Raises ProviderError when there are none.
+
+        `cluster`: their id, or "" for the only ones there are. `logs`: a directory for what
+        the way to them has to say.
+        """
 
     def find(self) -> list[Found]:
         """Machines of this provider on this host: kept, in use, or left over."""

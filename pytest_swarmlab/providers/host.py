@@ -25,8 +25,9 @@ def own_directory(path: Path) -> Path:
     return path
 
 
-def require_memory(topology: Topology, available: int) -> None:
-    """Raise HostError when the topology may use more than is `available`, MiB."""
+def require_memory(topology: Topology) -> None:
+    """Raise HostError when the topology may use more memory than this host has free."""
+    available = memory_available_mib()
     if topology.memory_mib > available:
         raise HostError(
             f"{len(topology.nodes)} nodes may use {topology.memory_mib} MiB together and this"

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-from collections.abc import Sequence
+import socket
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+
+from pytest_swarmlab.errors import NotConverged, ProviderError
+from pytest_swarmlab.providers import mux
+from pytest_swarmlab.providers.host import ping as ping
+from pytest_swarmlab.waits import Done, Pending, Waiter, done, pending
 
 if TYPE_CHECKING:
     from testinfra.host import Host
+
+RETRY_S = 0.5
+"""Pause between two tries to connect to a node that is away, seconds."""
+
+POLL_S = 0.2
+"""How often a node is asked whether it answers again, seconds."""
+
+TROUBLES = (
+    ("REMOTE HOST IDENTIFICATION HAS CHANGED", "its host key is another than the one known for it:"
+     " is it the same machine? If so, correct known_hosts"),
+    ("Host key verification failed", "its host key isn't known: add it to known_hosts"
+     " (ssh-keyscan shows it, its owner confirms it)"),
+    ("Permission denied", "it refused the key: name the right user and key"),
+    ("Could not resolve", "its name can't be resolved: correct its address"),
+    ("Connection refused", "nothing listens at its SSH port: start sshd, or correct the address"),
+    ("timed out", "it doesn't answer: is it up, and the address right?"),
+    ("No route to host", "it can't be reached: is it up, and the address right?"),
+    ("Network is unreachable", "it can't be reached from here: correct the address"),
+)  # fmt: skip
+"""What ssh says → what that means for a person, the most telling first."""
 
 
 def host(config: Path, node: str, *, sudo: bool = False) -> Host:
@@ -23,3 +53,230 @@ def command(config: Path, node: str, argv: Sequence[str], *, sudo: bool = False)
     """What to run here so that `argv` runs on the node, as root when `sudo` may be used."""
     there = ["sudo", "--non-interactive", "--", *argv] if sudo else list(argv)
     return ["ssh", "-F", str(config), node, shlex.join(there)]
+
+
+def trouble(said: str) -> str:
+    """What ssh's complaint means, in words for a person; its own last line when it is none known.
+
+    What ssh printed may hold what the other side sent: only printable characters are passed on.
+    """
+    for text, meaning in TROUBLES:
+        if text in said:
+            return meaning
+    lines = ["".join(filter(str.isprintable, line)).strip() for line in said.splitlines()]
+    return next((line for line in reversed(lines) if line), "ssh gave no reason")
+
+
+@dataclass(frozen=True)
+class Access:
+    """How one node is reached: its address, and whether its user needs sudo to be root.
+
+    `direct`: whether this machine can open connections to that address itself; otherwise
+    they are opened by the node's own SSH server.
+    """
+
+    address: str
+    sudo: bool = False
+    direct: bool = True
+
+
+class SshLinks:
+    """An SSH connection to each node, made again whenever it breaks, and what runs over it.
+
+    Nothing of it outlives this process: each connection ends with the pipe that this process
+    holds to it.
+    """
+
+    def __init__(
+        self, directory: Path, config: Path, nodes: Mapping[str, Access], *, logs: Path
+    ) -> None:
+        """`directory`: an own one with a short path, for sockets.
+
+        `config`: an SSH configuration with every node as a host and
+        ``ControlPath <directory>/%n.mux``. `logs`: where ssh's complaints go, a file a node.
+        """
+        self._directory = directory
+        self._config = config
+        self._nodes = dict(nodes)
+        self._logs = logs
+        self._over = threading.Event()
+        self._links = {name: _Link(self, name) for name in nodes}
+        self._doors = [_EngineDoor(self, name) for name in nodes]
+
+    def open(self) -> None:
+        """Begin to connect; `await_access` tells when a node answers."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        for thread in (*self._links.values(), *self._doors):
+            thread.start()
+
+    def close(self) -> None:
+        """End every connection. Idempotent."""
+        if self._over.is_set():
+            return
+        self._over.set()
+        for door in self._doors:
+            door.end()
+        for link in self._links.values():
+            link.end()
+
+    def host(self, node: str) -> Host:
+        """The node for testinfra."""
+        return host(self._config, node, sudo=self._nodes[node].sudo)
+
+    def command(self, node: str, argv: Sequence[str]) -> list[str]:
+        """An ssh command over the node's connection, or one of its own while that is down."""
+        return command(self._config, node, argv, sudo=self._nodes[node].sudo)
+
+    def engine_socket(self, node: str) -> Path:
+        """Each connection to this socket is one to the node's engine."""
+        return self._directory / f"{node}.engine"
+
+    def control_socket(self, node: str) -> Path:
+        """Where the node's master connection takes requests."""
+        return self._directory / f"{node}.mux"
+
+    def dial(self, node: str, port: int, timeout: float) -> socket.socket:
+        """A TCP connection to the node, from here if its address can be reached from here."""
+        access = self._nodes[node]
+        try:
+            if access.direct:
+                return socket.create_connection((access.address, port), timeout)
+            return mux.forward(self.control_socket(node), access.address, port, timeout)
+        except FileNotFoundError as error:
+            raise ConnectionRefusedError(f"{node}:{port}: {node} has no SSH connection") from error
+        except OSError as error:
+            raise type(error)(error.errno, f"{node}:{port}: {error.strerror or error}") from error
+
+    def await_access(self, node: str, timeout: float) -> None:
+        """Return when the node's engine answers; ProviderError after `timeout` seconds."""
+        try:
+            Waiter(every=POLL_S)(EngineAnswers(self.engine_socket(node), node), within=timeout)
+        except NotConverged as error:
+            raise ProviderError(f"{error}. {trouble(self._links[node].said())}") from error
+
+    def over(self) -> bool:
+        """Whether the links are to end."""
+        return self._over.is_set()
+
+    def pause(self) -> None:
+        """Wait a moment before the next try, unless it is over."""
+        self._over.wait(RETRY_S)
+
+    def log(self, node: str) -> Path:
+        """What ssh said of that node."""
+        return self._logs / f"{node}.ssh.log"
+
+    def master(self, node: str) -> list[str]:
+        """The command that holds the node's connection: it ends with its standard input."""
+        return ["ssh", "-F", str(self._config), "-o", "ControlMaster=yes", node, "exec cat"]
+
+
+class _Link(threading.Thread):
+    """Holds one node's master connection."""
+
+    def __init__(self, links: SshLinks, node: str) -> None:
+        super().__init__(name=f"link-{node}", daemon=True)
+        self._links = links
+        self._node = node
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Connect, and again whenever the connection is lost."""
+        while not self._links.over():
+            # A connection that was killed leaves its socket, and ssh would not replace it.
+            self._links.control_socket(self._node).unlink(missing_ok=True)
+            with self._links.log(self._node).open("ab") as log, self._lock:
+                if self._links.over():
+                    return
+                process = self._process = subprocess.Popen(
+                    self._links.master(self._node),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                )
+            process.wait()
+            _close(process.stdin)
+            self._links.pause()
+
+    def end(self) -> None:
+        """End the connection and wait until it has ended."""
+        with self._lock:
+            process = self._process
+        if process:
+            process.terminate()
+            process.wait()
+        if self.is_alive():
+            self.join()
+
+    def said(self) -> str:
+        """What ssh complained of."""
+        log = self._links.log(self._node)
+        return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+
+
+class _EngineDoor(threading.Thread):
+    """Listens where the engine's socket would be and leads each caller to the engine."""
+
+    def __init__(self, links: SshLinks, node: str) -> None:
+        super().__init__(name=f"engine-{node}", daemon=True)
+        self._links = links
+        self._node = node
+        self._callers: list[subprocess.Popen[bytes]] = []
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(links.engine_socket(node)))
+        self._socket.listen(16)
+
+    def run(self) -> None:
+        """Give every caller an engine connection of its own: the CLI's way over SSH."""
+        argv = self._links.command(self._node, ["docker", "system", "dial-stdio"])
+        while True:
+            try:
+                caller, _ = self._socket.accept()
+            except OSError:
+                return
+            with caller:
+                self._callers = [c for c in self._callers if c.poll() is None]
+                if not self._links.over():
+                    self._callers.append(
+                        subprocess.Popen(
+                            argv,
+                            stdin=caller.fileno(),
+                            stdout=caller.fileno(),
+                            stderr=subprocess.DEVNULL,
+                        )
+                    )
+
+    def end(self) -> None:
+        """Close the door and end who is still talking."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        if self.is_alive():
+            self.join()
+        self._socket.close()
+        for caller in self._callers:
+            caller.terminate()
+            caller.wait()
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    if pipe:
+        with contextlib.suppress(BrokenPipeError):
+            pipe.close()
+
+
+class EngineAnswers:
+    """An engine answers a ping at its socket."""
+
+    name = "the engine answers through SSH"
+
+    def __init__(self, engine: Path, node: str) -> None:
+        self._engine = engine
+        self.node = node
+
+    def __call__(self) -> Done[str] | Pending:
+        """Look once."""
+        try:
+            return done(ping(self._engine))
+        except OSError as error:
+            return pending(str(error) or type(error).__name__)

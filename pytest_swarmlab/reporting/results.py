@@ -36,7 +36,7 @@ def build_results(record: Record, exercises: Iterable[Exercise]) -> dict[str, An
         "run_id": line(about.get("run_id")),
         "started_at": line(about.get("started_at")),
         "finished_at": line(ended.data.get("finished_at")) if ended else None,
-        "provider": line(about.get("provider")),
+        "provider": line((cluster or about).get("provider")),
         "topology": {key: topology[key] for key in ("managers", "workers")} if topology else None,
         "engine_version": line(cluster["engine_version"]) if cluster else None,
         "kernel": line(cluster["kernel"]) if cluster else None,

@@ -24,6 +24,7 @@ asked = []
 
 class Mine:
     name = "mine"
+    owns = True
     def reap(self): return []
     def start(self, topology, **_):
         raise {error}("no machines today: come back tomorrow")
@@ -43,7 +44,7 @@ def settings(pytester: pytest.Pytester, **ini: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["provider", "images", "memory", "keep", "reuse", "reports", "cache"]
+    "name", ["provider", "inventory", "images", "memory", "keep", "reuse", "reports", "cache"]
 )
 def test_every_setting_is_explained_as_an_option_and_as_an_ini_value(
     pytester: pytest.Pytester, name: str

@@ -186,7 +186,7 @@ def test_more_than_this_host_can_carry_is_refused_before_anything_is_made(
 
 def test_machines_that_were_not_kept_can_not_be_taken_over(provider: Provider) -> None:
     with pytest.raises(ProviderError, match="no kept cluster nonesuch"):
-        provider.attach("nonesuch")
+        provider.attach("nonesuch", logs=Path())
 
 
 OWNER = """
@@ -305,7 +305,7 @@ def test_kept_machines_outlive_their_owner_and_are_found_again(
     end(owner)
     (found,) = [f for f in provider.find() if f.id == cluster]
     assert (found.kept, found.owner_alive, found.topology) == (True, True, SMALL)
-    machines: Any = provider.attach(cluster)
+    machines: Any = provider.attach(cluster, logs=tmp_path)
     recorder = Recorder(tmp_path / "again.jsonl")
     try:
         machines.await_access("worker1", 90)

@@ -184,6 +184,7 @@ class PretendedMachines:
     """Machines whose controls are noted. `refuses`: control → why it can't be done."""
 
     id = "feedf00d"
+    foreign = False
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab

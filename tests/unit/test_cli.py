@@ -38,7 +38,8 @@ class Provider:
         yield found("busy", kept=False)
         yield found("kept", kept=True)
 
-    def attach(self, name: str) -> Any:
+    def attach(self, name: str, *, logs: Path) -> Any:
+        del logs
         return SimpleNamespace(stop=lambda: self.stopped.append(name))
 
 

@@ -22,7 +22,7 @@ def config(
 
 def test_defaults() -> None:
     found = config()
-    assert (found.provider, found.images, found.memory_mib) == ("uml", "stand-in", 1024)
+    assert (found.provider, found.images, found.memory_mib) == ("auto", "stand-in", 1024)
     assert (found.keep, found.reuse) == (False, None)
     assert found.reports == Path("/project/reports")
 
@@ -45,7 +45,7 @@ def test_reuse_without_an_id_means_the_one_there_is() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("provider", "kvm", "unknown provider 'kvm': use uml"),
+        ("provider", "kvm", "unknown provider 'kvm': use auto, uml"),
         ("images", "mine", "unknown images 'mine': use stand-in or registry"),
         ("memory", "100", "memory '100' is not a number of MiB from 512"),
         ("memory", "much", "memory 'much'"),
@@ -92,7 +92,8 @@ def test_the_cache_is_the_user_s_unless_another_is_named() -> None:
 def test_every_option_has_the_plugin_s_prefix_in_all_three_places() -> None:
     for option in OPTIONS:
         assert option.switch == f"--swarmlab-{option.name}"
-        assert option.variable == option.ini.upper() == f"SWARMLAB_{option.name.upper()}"
+        assert option.variable == option.ini.upper()
+        assert option.ini == f"swarmlab_{option.name.replace('-', '_')}"
         assert option.help
 
 

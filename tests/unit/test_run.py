@@ -24,6 +24,7 @@ class Provider:
     """Gives one pretended cluster after the other and notes what it was asked."""
 
     name = "pretended"
+    owns = True
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -45,7 +46,8 @@ class Provider:
             ]
         return self.labs[-1].swarm
 
-    def attach(self, cluster: str) -> Any:
+    def attach(self, cluster: str, *, logs: Path) -> Any:
+        del logs
         self.asked.append(f"attach {cluster!r}")
         return self.make(THREE_TWO).machines
 

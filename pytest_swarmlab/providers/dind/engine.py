@@ -59,8 +59,8 @@ def connect(address: str | None = None) -> docker.APIClient:
     if spoken < OLDEST_API:
         api.close()
         raise HostError(
-            f"the Docker engine at {path} is too old to hold nodes (API {api.api_version}): update it"
-            f" to Docker 20.10 (API {OLDEST_API[0]}.{OLDEST_API[1]}) or newer, or {uml}"
+            f"the Docker engine at {path} is too old to hold nodes (API {api.api_version}):"
+            f" update it to Docker 20.10 (API {OLDEST_API[0]}.{OLDEST_API[1]}) or newer, or {uml}"
         )
     return api
 

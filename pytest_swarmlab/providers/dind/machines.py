@@ -41,6 +41,7 @@ CONSOLE_LINES = 12
 class DindMachines:
     """The containers of one cluster."""
 
+    foreign = False
     controls = frozenset(
         {Capability.POWER_OFF, Capability.PAUSE, Capability.LINK, Capability.CHANGE}
     )

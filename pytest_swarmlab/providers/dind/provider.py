@@ -25,13 +25,14 @@ from pytest_swarmlab.providers.dind import container, engine, labels, network, w
 from pytest_swarmlab.providers.dind.machines import DindMachines
 from pytest_swarmlab.providers.dind.network import Network
 from pytest_swarmlab.providers.dind.sweep import filters, state_root, sweep
-from pytest_swarmlab.providers.host import memory_available_mib, require_memory
+from pytest_swarmlab.providers.host import require_memory
 
 
 class DindProvider:
     """Docker in Docker: each node a container with systemd and an engine of its own."""
 
     name = "dind"
+    owns = True
 
     def __init__(self, *, cache: Path, origin: ImageOrigin, out: TextIO | None = None) -> None:
         """`cache`: where the node image is built; `origin`: built here or a registry's.
@@ -51,7 +52,7 @@ class DindProvider:
     def start(self, topology: Topology, *, recorder: Recorder, consoles: Path) -> DindMachines:
         """Start the containers; `await_access` tells when each is up."""
         engine.require(self._engine())
-        require_memory(topology, memory_available_mib())
+        require_memory(topology)
         image = self._node_image()
         cluster = secrets.token_hex(4)
         consoles.mkdir(parents=True, exist_ok=True)
@@ -121,8 +122,9 @@ class DindProvider:
                     raise
         raise AssertionError("the last try returns or raises")
 
-    def attach(self, cluster: str) -> DindMachines:
+    def attach(self, cluster: str, *, logs: Path) -> DindMachines:
         """Take over a kept cluster by its id, or the only one there is when `cluster` is empty."""
+        del logs  # the engine holds the consoles, and the way to the nodes has nothing to say
         kept = [f for f in self.find() if f.kept]
         ids = ", ".join(f.id for f in kept) or "none"
         if cluster:

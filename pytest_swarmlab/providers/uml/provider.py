@@ -20,7 +20,7 @@ from pytest_swarmlab.images import ImageOrigin, NodeDisk, RichReport, ensure_dis
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers import ssh
 from pytest_swarmlab.providers.base import Found
-from pytest_swarmlab.providers.host import memory_available_mib, ping, require_memory
+from pytest_swarmlab.providers.host import require_memory
 from pytest_swarmlab.providers.uml import keeper
 from pytest_swarmlab.providers.uml.gate import Gate
 from pytest_swarmlab.providers.uml.state import State
@@ -54,6 +54,7 @@ CONSOLE_LINES = 12
 class UmlMachines:
     """One running cluster, as its owner sees it through the keeper's gate."""
 
+    foreign = False
     controls = frozenset(
         {Capability.POWER_OFF, Capability.PAUSE, Capability.LINK, Capability.CHANGE}
     )
@@ -193,7 +194,7 @@ class EngineAnswers:
         if not self._machines.running(self.node):
             return fatal("its kernel ended")
         try:
-            return done(ping(self._machines.engine_socket(self.node)))
+            return done(ssh.ping(self._machines.engine_socket(self.node)))
         except OSError as error:
             return pending(str(error) or type(error).__name__)
 
@@ -216,6 +217,7 @@ class UmlProvider:
     """Clusters of User-mode Linux nodes on this host."""
 
     name = "uml"
+    owns = True
 
     def __init__(
         self,
@@ -270,8 +272,9 @@ class UmlProvider:
         recorder.record("machines.started", provider=self.name, cluster=state.path.name)
         return UmlMachines(state, topology, consoles=consoles, process=process)
 
-    def attach(self, cluster: str) -> UmlMachines:
+    def attach(self, cluster: str, *, logs: Path) -> UmlMachines:
         """Take over a kept cluster by its id, or the only one there is when `cluster` is empty."""
+        del logs  # Its keeper writes on where it began.
         kept = [f.id for f in self.find() if f.kept]
         if cluster and cluster not in kept:
             raise ProviderError(f"no kept cluster {cluster}: there are {', '.join(kept) or 'none'}")
@@ -316,7 +319,7 @@ def preflight(topology: Topology) -> None:
             )
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         raise HostError("/dev/net/tun can't be opened: load the tun module (`modprobe tun`)")
-    require_memory(topology, memory_available_mib())
+    require_memory(topology)
 
 
 def namespaces() -> list[str]:

@@ -86,8 +86,11 @@ def demote_the_leader(
             with faults.demote(old, via=survivors[0]):
                 new = wait(swarm.has_leader(other_than=old), within=ELECTION_S)
                 evidence.listing(new, f"{old} was demoted, {new} leads")
-                wait(swarm.node_is(old, role="worker", reachability=""), within=BACK_S)
+                # Promoted before it has settled, it would cost the new leader its office.
+                settled = swarm.node_is(old, role="worker", reachability="", state="ready")
+                wait(settled, within=BACK_S)
         wait(swarm.node_is(old, role="manager", reachability="reachable"), within=BACK_S)
+        wait(swarm.all_nodes_ready(), within=BACK_S)
 
 
 def others(nodes: Sequence[Node], left_out: Node) -> list[Node]:

@@ -1,0 +1,52 @@
+"""On a cluster that is somebody's own, a timer on the node mends a fault if nobody else does."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Sequence
+from typing import Self
+
+from pytest_swarmlab.cluster import Node
+
+MENDED_AFTER_S = 600
+"""When the timer mends what this process did not: longer than any drill of the lab takes."""
+
+
+class Guard:
+    """Timers that were set on nodes, each under the name of a systemd unit."""
+
+    def __init__(self, timers: Sequence[tuple[Node, str]]) -> None:
+        self._timers = list(timers)
+
+    @classmethod
+    def arm(cls, mending: Sequence[tuple[Node, Sequence[Sequence[str]]]], kind: str) -> Self:
+        """Set a timer on each of these nodes that is somebody's own, before anything is broken.
+
+        Raises CommandError when one can't be set: then nothing may be broken there.
+        """
+        guard = cls(())
+        for node, commands in mending:
+            if not node.foreign:
+                continue
+            unit = f"swarmlab-mend-{kind}-{secrets.token_hex(4)}"
+            # Each whether or not the one before it succeeded.
+            script = "; ".join(shlex.join(argv) for argv in commands)
+            node.run(
+                "systemd-run",
+                f"--unit={unit}",
+                f"--on-active={MENDED_AFTER_S}",
+                "--timer-property=AccuracySec=1s",
+                "--collect",
+                "sh",
+                "-c",
+                script,
+            )
+            guard._timers.append((node, unit))
+        return guard
+
+    def disarm(self) -> None:
+        """Take the timers away: the fault is mended."""
+        while self._timers:
+            node, unit = self._timers.pop()
+            node.run("systemctl", "stop", f"{unit}.timer")

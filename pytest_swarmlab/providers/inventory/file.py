@@ -1,0 +1,147 @@
+"""What stands in an inventory file, checked before anything is connected to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.model import Membership
+from pytest_swarmlab.tables import Table
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+"""A host name; nothing that ssh could take for an option or a pattern."""
+
+WORD = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9_.:@%\[\]-]*")
+"""An address, a user or a jump host, as they may stand in an SSH configuration."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """One line of the inventory: a node and how it is reached.
+
+    What is empty is left to the SSH configuration that the inventory names, or to ssh itself.
+    """
+
+    name: str
+    role: Membership
+    address: str = ""
+    user: str = ""
+    port: int | None = None
+    key: str = ""
+    jump: str = ""
+    sudo: bool = False
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The whole file. Paths in it are relative to the file's directory."""
+
+    path: Path
+    hosts: tuple[Host, ...]
+    ssh_config: Path | None = None
+    known_hosts: Path | None = None
+
+
+def load(path: Path) -> Inventory:
+    """Read an inventory. Raises ConfigError with one sentence that says what can't be used."""
+    table = Table.yaml(path)
+    ssh_config, known_hosts = table.string("ssh_config", ""), table.string("known_hosts", "")
+    hosts = []
+    for entry in table.tables("nodes"):
+        hosts.append(_host(path, entry))
+        entry.finish()
+    table.finish()
+    for what, values in (
+        ("name", [host.name for host in hosts]),
+        ("address", [f"{host.address}:{host.port or 22}" for host in hosts if host.address]),
+    ):
+        for value in values:
+            if values.count(value) > 1:
+                raise ConfigError(
+                    f"inventory {path.name}: two nodes have the {what} {value.removesuffix(':22')}:"
+                    " give each its own"
+                )
+    if not any(host.role is Membership.MANAGER for host in hosts):
+        raise ConfigError(
+            f"inventory {path.name} has no manager: give one node at least `role: manager`"
+        )
+    return Inventory(
+        path,
+        tuple(sorted(hosts, key=lambda host: host.role is not Membership.MANAGER)),
+        _file(path, "ssh_config", ssh_config),
+        _file(path, "known_hosts", known_hosts),
+    )
+
+
+def _host(path: Path, entry: Table) -> Host:
+    name, role = entry.string("name"), entry.string("role")
+    if not NAME.fullmatch(name):
+        entry.fail(f"{name!r} is no host name: use letters, digits, hyphens and dots")
+    if role not in set(Membership):
+        entry.fail(f"role {role!r} of {name} is none of {', '.join(Membership)}")
+    words = {}
+    for key in ("address", "user", "jump"):
+        words[key] = entry.string(key, "")
+        if words[key] and not WORD.fullmatch(words[key]):
+            entry.fail(f"{key} {words[key]!r} of {name} can't be used: it has odd characters")
+    port = entry.integer("port") if entry.has("port") else None
+    if port is not None and port > 65535:
+        entry.fail(f"port {port} of {name} is no port: use 1 to 65535")
+    identity = _file(path, f"key of {name}", entry.string("key", ""))
+    return Host(
+        name=name,
+        role=Membership(role),
+        address=words["address"],
+        user=words["user"],
+        port=port,
+        key=str(identity) if identity else "",
+        jump=words["jump"],
+        sudo=entry.flag("sudo"),
+    )
+
+
+def _file(inventory: Path, what: str, named: str) -> Path | None:
+    if not named:
+        return None
+    found = inventory.parent / Path(named).expanduser()
+    if not found.is_file() or any(c in str(found) for c in '"\n'):
+        raise ConfigError(f"inventory {inventory.name}: {what} is no readable file: {found}")
+    return found.absolute()
+
+
+def ssh_config(inventory: Inventory, directory: Path) -> str:
+    """The SSH configuration of these nodes; control sockets lie in `directory`.
+
+    What the inventory says comes first, and so outweighs the configuration it refers to.
+    """
+    lines = []
+    for host in inventory.hosts:
+        lines.append(f"Host {host.name}")
+        for word, value in (
+            ("HostName", host.address),
+            ("User", host.user),
+            ("Port", host.port),
+            ("ProxyJump", host.jump),
+        ):
+            if value:
+                lines.append(f"  {word} {value}")
+        if host.key:
+            lines += [f'  IdentityFile "{host.key}"', "  IdentitiesOnly yes"]
+    lines += [
+        "Host *",
+        "  BatchMode yes",
+        "  StrictHostKeyChecking yes",
+        "  ControlMaster no",
+        f"  ControlPath {directory}/%n.mux",
+        "  ConnectTimeout 10",
+        "  ServerAliveInterval 5",
+        "  ServerAliveCountMax 6",
+        "  LogLevel ERROR",
+    ]
+    if inventory.known_hosts:
+        lines.append(f'  UserKnownHostsFile "{inventory.known_hosts}"')
+    if inventory.ssh_config:
+        lines.append(f'  Include "{inventory.ssh_config}"')
+    return "\n".join(lines) + "\n"

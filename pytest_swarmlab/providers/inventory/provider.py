@@ -1,0 +1,241 @@
+"""Looks at a cluster over SSH: it owns nothing, and removes nothing."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pytest_swarmlab.errors import HostError, ProviderError
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.images.recipe import load_plan
+from pytest_swarmlab.model import Capability, NodeSpec, Topology
+from pytest_swarmlab.providers.base import Found
+from pytest_swarmlab.providers.inventory.file import Host, Inventory, load, ssh_config
+from pytest_swarmlab.providers.ssh import Access, SshLinks, trouble
+
+if TYPE_CHECKING:
+    import testinfra.host
+
+OLDEST_API = (1, 44)
+"""The engine API that the tests speak: Docker 25."""
+
+ACCESS_S = 30.0
+"""Longest a node of a running cluster may take to answer, seconds."""
+
+DOCKER = ("docker", "version", "--format", "{{.Server.APIVersion}}")
+
+
+class InventoryMachines:
+    """The machines of an inventory, connected."""
+
+    foreign = True
+
+    def __init__(self, inventory: Inventory, *, may_change: bool, logs: Path) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="swarmlab-"))
+        config = self._directory / "ssh_config"
+        config.write_text(ssh_config(inventory, self._directory), encoding="utf-8")
+        self._config = config
+        self.id = inventory.path.stem
+        self.controls = frozenset({Capability.CHANGE} if may_change else ())
+        reached = {host.name: _resolved(config, host) for host in inventory.hosts}
+        self.topology = Topology(
+            inventory.path.stem,
+            tuple(NodeSpec(h.name, reached[h.name].address, h.role) for h in inventory.hosts),
+        )
+        self._links = SshLinks(self._directory, config, reached, logs=logs)
+
+    def open(self, hosts: Sequence[Host]) -> None:
+        """Connect to every node. Raises ProviderError naming all that can't be used, and why."""
+        with ThreadPoolExecutor(len(hosts)) as pool:
+            complaints = [said for said in pool.map(self._complaint, hosts) if said]
+        if complaints:
+            raise ProviderError("; ".join(complaints))
+        self._links.open()
+        for host in hosts:
+            self._links.await_access(host.name, ACCESS_S)
+
+    def _complaint(self, host: Host) -> str | None:
+        """Why the node can't be used, in one sentence; None if it can."""
+        try:
+            seen = subprocess.run(
+                self._links.command(host.name, DOCKER),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=ACCESS_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"{host.name} can't be reached over SSH: it doesn't answer in {ACCESS_S:.0f} s"
+        said = seen.stderr.decode(errors="replace")
+        if seen.returncode == 255:
+            return f"{host.name} can't be reached over SSH: {trouble(said)}"
+        if said.startswith("sudo:"):
+            return f"sudo wants a password on {host.name}: permit its user NOPASSWD, or use root"
+        if seen.returncode == 127 or "not found" in said:
+            return f"there is no docker command on {host.name}: install Docker there"
+        if "permission denied" in said.lower():
+            return (
+                f"the user may not use the engine of {host.name}: add `sudo: true` to the"
+                " inventory, or the user to the group docker"
+            )
+        if seen.returncode:
+            return f"the engine of {host.name} doesn't answer: {trouble(said)}"
+        api = seen.stdout.decode(errors="replace").strip()
+        if not _at_least(api, OLDEST_API):
+            return (
+                f"the engine of {host.name} is too old (API {api[:20]!r}): use Docker 25 or newer"
+            )
+        return None
+
+    def host(self, node: str) -> testinfra.host.Host:
+        """The node for testinfra."""
+        return self._links.host(node)
+
+    def command(self, node: str, argv: Sequence[str]) -> list[str]:
+        """An ssh command over the node's connection."""
+        return self._links.command(node, argv)
+
+    def reach(self, node: str) -> str:
+        """The same for a person, while the run lasts."""
+        return f"ssh -F {self._config} {node}"
+
+    def engine_socket(self, node: str) -> Path:
+        """A socket here that leads to the node's engine."""
+        return self._links.engine_socket(node)
+
+    def dial(self, node: str, port: int, timeout: float) -> socket.socket:
+        """From this machine, or from the node itself where it is only reached by a jump."""
+        return self._links.dial(node, port, timeout)
+
+    def await_access(self, node: str, timeout: float) -> None:
+        """Return when the node's engine answers; ProviderError after `timeout` seconds."""
+        self._links.await_access(node, timeout)
+
+    def power_off(self, node: str) -> None:
+        """Nobody gave us that power."""
+        _refuse(node, Capability.POWER_OFF)
+
+    def power_on(self, node: str) -> None:
+        """Nobody gave us that power."""
+        _refuse(node, Capability.POWER_OFF)
+
+    def pause(self, node: str) -> None:
+        """Nobody gave us that power."""
+        _refuse(node, Capability.PAUSE)
+
+    def resume(self, node: str) -> None:
+        """Nobody gave us that power."""
+        _refuse(node, Capability.PAUSE)
+
+    def link_down(self, node: str) -> None:
+        """Nobody gave us that power."""
+        _refuse(node, Capability.LINK)
+
+    def link_up(self, node: str) -> None:
+        """Nobody gave us that power."""
+        _refuse(node, Capability.LINK)
+
+    def keep(self) -> None:
+        """The cluster is not ours: it stays in any case. Only the connections end."""
+        self.stop()
+
+    def stop(self) -> None:
+        """End the connections, leave the cluster alone."""
+        self._links.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+class InventoryProvider:
+    """The cluster that an inventory file lists."""
+
+    name = "inventory"
+    owns = False
+
+    def __init__(self, path: Path | None, *, may_change: bool) -> None:
+        """`path`: the file; `may_change`: whether destructive work was permitted."""
+        if path is None:
+            raise HostError(
+                "the provider inventory needs a file: name it with --swarmlab-inventory"
+            )
+        if shutil.which("ssh") is None:
+            raise HostError("the command ssh is missing: install openssh-client")
+        self._inventory = load(path)
+        self._may_change = may_change
+        self._machines: InventoryMachines | None = None
+
+    def images(self) -> list[dict[str, Any]]:
+        """Of the images that exercises use, those on the first node, and where they came from."""
+        if self._machines is None:
+            return []
+        import docker
+
+        found = []
+        first = self._machines.topology.nodes[0].name
+        engine = docker.DockerClient(
+            base_url=f"unix://{self._machines.engine_socket(first)}", version="1.44"
+        )
+        try:
+            for recipe in load_plan("stand-in").images:
+                for image in engine.images.list(name=recipe.reference):
+                    digests = image.attrs.get("RepoDigests") or []
+                    origin = image.labels.get("org.swarmlab.origin", "registry")
+                    detail = f"as on {first}: {', '.join(digests) or image.id}"
+                    found.append(
+                        {"reference": recipe.reference, "origin": origin, "detail": detail}
+                    )
+        finally:
+            engine.close()
+        return found
+
+    def start(self, topology: Topology, *, recorder: Recorder, consoles: Path) -> NoReturn:
+        """Never: these machines are there or they aren't."""
+        del topology, recorder, consoles
+        raise ProviderError("an inventory's machines can't be started from here")
+
+    def attach(self, cluster: str, *, logs: Path) -> InventoryMachines:
+        """Connect to the nodes. Raises ProviderError naming all that can't be used, and why."""
+        del cluster  # There is one.
+        machines = InventoryMachines(self._inventory, may_change=self._may_change, logs=logs)
+        try:
+            machines.open(self._inventory.hosts)
+        except BaseException:
+            machines.stop()
+            raise
+        self._machines = machines
+        return machines
+
+    def find(self) -> list[Found]:
+        """None: nothing here was started by us."""
+        return []
+
+    def reap(self) -> list[str]:
+        """Nothing: it ends with its process."""
+        return []
+
+
+def _resolved(config: Path, host: Host) -> Access:
+    """Where ssh would connect to, by its own word."""
+    seen = subprocess.run(
+        ["ssh", "-G", "-F", str(config), host.name], capture_output=True, text=True, check=False
+    )
+    if seen.returncode:
+        raise ProviderError(f"ssh can't use what is given for {host.name}: {trouble(seen.stderr)}")
+    words = dict(line.split(" ", 1) for line in seen.stdout.splitlines() if " " in line)
+    through = {words.get("proxyjump", "none"), words.get("proxycommand", "none")} - {"none"}
+    address = host.address or words["hostname"]
+    return Access(address, sudo=host.sudo, direct=not through)
+
+
+def _at_least(api: str, oldest: tuple[int, int]) -> bool:
+    major, _, minor = api.partition(".")
+    return major.isdecimal() and minor.isdecimal() and (int(major), int(minor)) >= oldest
+
+
+def _refuse(node: str, capability: Capability) -> NoReturn:
+    raise ProviderError(f"{node}: {capability.lack}")

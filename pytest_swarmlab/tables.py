@@ -1,0 +1,130 @@
+"""Reads tables that people wrote, and says exactly what in them can't be used."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
+
+import yaml
+
+from pytest_swarmlab.errors import ConfigError
+
+
+class Table:
+    """A table from such a file, used up key by key, so that a misspelt key can't go unseen."""
+
+    def __init__(self, content: Mapping[str, Any], where: str) -> None:
+        self._left = dict(content)
+        self._where = where
+
+    @classmethod
+    def toml(cls, path: Path) -> Table:
+        """A recipe. Raises ConfigError when the file can't be read or isn't TOML."""
+        try:
+            return cls(tomllib.loads(path.read_text(encoding="utf-8")), f"recipe {path.name}")
+        except OSError as error:
+            raise ConfigError(f"the recipe {path} can't be read: {error.strerror}") from error
+        except ValueError as error:
+            raise ConfigError(f"the recipe {path} is not valid TOML: {error}") from error
+
+    @classmethod
+    def yaml(cls, path: Path) -> Table:
+        """An inventory. Raises ConfigError when the file can't be read or isn't a YAML table."""
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"the inventory {path} can't be read: {error.strerror}") from error
+        except (ValueError, yaml.YAMLError) as error:
+            said = " ".join(str(error).split())
+            raise ConfigError(f"the inventory {path} is not valid YAML: {said}") from error
+        if not isinstance(content, dict):
+            raise ConfigError(f"the inventory {path} must be a table with a list of nodes")
+        return cls(content, f"inventory {path.name}")
+
+    def fail(self, why: str) -> NoReturn:
+        """Raise ConfigError that says where and why."""
+        raise ConfigError(f"{self._where}: {why}")
+
+    def finish(self) -> None:
+        """Raise ConfigError if a key was not used."""
+        if self._left:
+            self.fail(f"unknown key {sorted(self._left)[0]!r}")
+
+    def string(self, key: str, default: str | None = None) -> str:
+        """Text; `default` when it isn't there, and without one it must be."""
+        return str(self._take(key, str, "a string", default))
+
+    def integer(self, key: str, default: int | None = None) -> int:
+        """A whole number from 1."""
+        number = int(self._take(key, int, "a whole number", default))
+        if number <= 0:
+            self.fail(f"{key!r} must be more than 0, not {number}")
+        return number
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        """A list of texts; empty when it isn't there."""
+        return self._strings(key, self._take(key, list, "a list of strings", []))
+
+    def commands(self, key: str) -> tuple[tuple[str, ...], ...]:
+        """A list of argument lists; empty when it isn't there."""
+        every = self._take(key, list, "a list of argument lists", [])
+        if not all(isinstance(argv, list) and argv for argv in every):
+            self.fail(f"{key!r} must be a list of argument lists")
+        return tuple(self._strings(key, argv) for argv in every)
+
+    def mapping(self, key: str) -> dict[str, str]:
+        """Name → text; empty when it isn't there."""
+        found: dict[str, Any] = self._take(key, dict, "a table of strings", {})
+        for name, value in found.items():
+            if not isinstance(value, str):
+                self.fail(f"{key}.{name} must be a string, not {value!r}")
+        return dict(found)
+
+    def has(self, key: str) -> bool:
+        """Whether the key is there and not yet used."""
+        return key in self._left
+
+    def flag(self, key: str) -> bool:
+        """True or false; false when it isn't there."""
+        value = self._left.pop(key, False)
+        if not isinstance(value, bool):
+            self.fail(f"{key!r} must be true or false, not {value!r}")
+        return value
+
+    def tables(self, key: str) -> list[Table]:
+        """A list of tables, each named by its place in the list."""
+        every = self._take(key, list, "a list", None)
+        if not every or not all(isinstance(item, dict) for item in every):
+            self.fail(f"{key!r} must be a list of tables")
+        return [Table(item, f"{self._where} {key}[{n}]") for n, item in enumerate(every)]
+
+    def table(self, key: str) -> Table:
+        """A table within; empty when it isn't there."""
+        return Table(self._take(key, dict, "a table", {}), f"{self._where} [{key}]")
+
+    def place(self, key: str) -> str:
+        """A path inside the root."""
+        place = self.string(key)
+        self.check_place(place)
+        return place
+
+    def check_place(self, place: str) -> None:
+        """Only what lies inside the root may be named: relative, and without ``..``."""
+        path = PurePosixPath(place)
+        if not place or path.is_absolute() or ".." in path.parts:
+            self.fail(f"{place!r} must be a path inside the root: relative and without '..'")
+
+    def _strings(self, key: str, found: list[Any]) -> tuple[str, ...]:
+        if not all(isinstance(item, str) for item in found):
+            self.fail(f"{key!r} must hold strings only")
+        return tuple(found)
+
+    def _take(self, key: str, kind: type, called: str, default: Any) -> Any:
+        value = self._left.pop(key, default)
+        if value is None:
+            self.fail(f"{key!r} is missing")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            self.fail(f"{key!r} must be {called}, not {value!r}")
+        return value
