@@ -68,7 +68,7 @@ def test_more_nodes_than_memory_allows_are_refused_with_both_figures(
 
 
 def test_what_is_free_is_read_from_the_kernel() -> None:
-    assert provider.memory_available_mib() > 0
+    assert host_module.memory_available_mib() > 0
 
 
 def test_nothing_is_created_on_a_host_that_cannot_carry_it(
