@@ -25,7 +25,7 @@ from pytest_swarmlab.images.builder import (
 )
 from pytest_swarmlab.images.disk import BUILDING, locked
 from pytest_swarmlab.images.engine import Engine
-from pytest_swarmlab.images.progress import BuildReport
+from pytest_swarmlab.images.progress import BuildReport, RichReport
 from pytest_swarmlab.images.recipe import DiskPlan, ImageConfig, ImageOrigin, load_plan
 
 REPOSITORY = "swarmlab/node"
@@ -86,6 +86,12 @@ def ensure_image(
     if built is None:
         raise HostError("the engine lost the node image that was just built: try again")
     return built
+
+
+def build_image_at_terminal(api: docker.APIClient, cache_dir: Path) -> NodeImage:
+    """`ensure_image` with its progress shown to a person."""
+    with RichReport() as report:
+        return ensure_image(api, cache_dir, origin="stand-in", report=report)
 
 
 def remove_old_images(api: docker.APIClient) -> Iterator[str]:
