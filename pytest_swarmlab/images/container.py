@@ -1,7 +1,7 @@
 """The node as a container image in a Docker engine: the same recipe as the node disk's.
 
-The bulk of its images, each one layer, is not in ``/var/lib/docker`` but beside it and bound
-there when a node starts: so a node's own volume is made in a moment, however much it carries.
+The bulk of its images is not in ``/var/lib/docker`` but beside it, with links to it: so the
+volume that each node has there is made in a moment, however much its images hold.
 """
 
 from __future__ import annotations
@@ -130,12 +130,15 @@ def _build(plan: DiskPlan, api: docker.APIClient, builds: Path, report: BuildRep
 
 
 def set_layers_aside(root: Path) -> None:
-    """Move the content of every layer out of a root's engine; an empty directory stays."""
+    """Move the content of every layer out of a root's engine; a link to it takes its place.
+
+    No bind mount does: an engine that stops unmounts everything below its directory.
+    """
     for layer in sorted((root / "var/lib/docker/overlay2").glob("*/diff")):
         aside = root / LAYERS / layer.parent.name
         aside.parent.mkdir(parents=True, exist_ok=True)
         layer.rename(aside)
-        layer.mkdir(mode=0o755)
+        layer.symlink_to(Path("/", LAYERS, layer.parent.name))
 
 
 def _images(labels: dict[str, str]) -> list[dict[str, Any]]:
