@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from pytest_swarmlab.cluster import Swarm
 from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.errors import HostError
+from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.lifecycle import provision
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.base import Provider
 from pytest_swarmlab.providers.dind import DindProvider, engine
+from pytest_swarmlab.providers.inventory import InventoryProvider
 from pytest_swarmlab.providers.uml import UmlProvider
 from tests.providers.engine import throwaway_engine
 
@@ -22,6 +28,7 @@ PROVIDERS: dict[str, Callable[[], Provider]] = {
     "uml": lambda: UmlProvider(cache=default_cache(), origin="stand-in"),
     "dind": lambda: DindProvider(cache=default_cache(), origin="stand-in"),
 }
+"""Those that start machines of their own."""
 
 SMALL = Topology.of(1, 1, memory_mib=768)
 
@@ -45,22 +52,97 @@ def docker_engine() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=PROVIDERS)
+@pytest.fixture(scope="module", params=[*PROVIDERS, "inventory"])
 def provider(request: pytest.FixtureRequest) -> Provider:
     """Every provider in turn."""
     if request.param == "dind":
         request.getfixturevalue("docker_engine")
+    if request.param == "inventory":
+        return InventoryProvider(request.getfixturevalue("somebodys_inventory"), may_change=True)
     return PROVIDERS[request.param]()
+
+
+@pytest.fixture
+def starter(provider: Provider) -> Provider:
+    """Every provider that starts machines and removes them."""
+    if not provider.owns:
+        pytest.skip(f"{provider.name} starts no machines and removes none")
+    return provider
 
 
 @pytest.fixture(scope="module")
 def cluster(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
     """A swarm of one manager and one worker."""
     directory = tmp_path_factory.mktemp("cluster")
-    recorder = Recorder(directory / "events.jsonl")
-    swarm = provision(provider, SMALL, recorder=recorder, consoles=directory / "consoles")
-    yield swarm
-    for node in swarm.nodes:
-        node.forget_connections()
-    swarm.machines.stop()
-    recorder.close()
+    with closing(Recorder(directory / "events.jsonl")) as recorder:
+        if provider.owns:
+            swarm = provision(provider, SMALL, recorder=recorder, consoles=directory / "consoles")
+        else:
+            swarm = Swarm(provider.attach("", logs=directory / "logs"), recorder)
+            collectors.describe(swarm, provider, seconds=0)
+        yield swarm
+        for node in swarm.nodes:
+            node.forget_connections()
+        swarm.machines.stop()
+
+
+SOMEBODY = """
+import sys
+from pathlib import Path
+from tests.providers.conftest import PROVIDERS, SMALL
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.lifecycle import provision
+
+directory = Path(sys.argv[1])
+recorder = Recorder(directory / "events.jsonl")
+provider = PROVIDERS["uml"]()
+swarm = provision(provider, SMALL, recorder=recorder, consoles=directory / "consoles")
+print(swarm.machines.id, flush=True)
+sys.stdin.read()
+swarm.machines.stop()
+"""
+"""Another process that has a cluster until its standard input is closed."""
+
+INVENTORY = """
+ssh_config: ssh_config
+known_hosts: {state}/known_hosts
+nodes:
+  - {{name: manager1, role: manager, address: 192.168.56.10, user: root, key: {state}/key}}
+  - {{name: worker1, role: worker, address: 192.168.56.11, user: root, key: {state}/key}}
+"""
+
+SSH_CONFIG = """
+Host manager1
+  HostKeyAlias manager1
+Host worker1
+  HostKeyAlias worker1
+Host *
+  ProxyUseFdpass yes
+  ProxyCommand {python} -m pytest_swarmlab.providers.uml.gate {state}/gate %n %p
+"""
+"""There is no other way from here to the lab's addresses than through the cluster's gate."""
+
+
+@pytest.fixture(scope="module")
+def somebodys_inventory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An inventory of a cluster that another process has started."""
+    from pytest_swarmlab.providers.uml.state import state_root
+
+    directory = tmp_path_factory.mktemp("somebody")
+    somebody = subprocess.Popen(
+        [sys.executable, "-c", SOMEBODY, str(directory)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with somebody:
+        assert somebody.stdout is not None
+        state = state_root() / somebody.stdout.readline().strip()
+        path = directory / "cluster.yml"
+        path.write_text(INVENTORY.format(state=state), encoding="utf-8")
+        (directory / "ssh_config").write_text(
+            SSH_CONFIG.format(state=state, python=sys.executable), encoding="utf-8"
+        )
+        yield path
+        # What was only looked at must still be there.
+        assert state.exists()

@@ -21,11 +21,14 @@ from pytest_swarmlab.images import ImageOrigin, RichReport
 from pytest_swarmlab.images.container import NodeImage, ensure_image
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.base import Found
-from pytest_swarmlab.providers.dind import container, engine, labels, network, watcher
+from pytest_swarmlab.providers.dind import container, engine, labels, network
 from pytest_swarmlab.providers.dind.machines import DindMachines
 from pytest_swarmlab.providers.dind.network import Network
 from pytest_swarmlab.providers.dind.sweep import filters, state_root, sweep
 from pytest_swarmlab.providers.host import require_memory
+
+WATCHER = "pytest_swarmlab.providers.dind.watcher"
+"""The module that watches over a cluster, in a process of its own."""
 
 
 class DindProvider:
@@ -216,7 +219,7 @@ def _start_watcher(cluster: str, consoles: Path) -> subprocess.Popen[bytes]:
     with (consoles / "watcher.log").open("ab") as log:
         return subprocess.Popen(
             [
-                sys.executable, "-I", "-m", watcher.__name__,
+                sys.executable, "-I", "-m", WATCHER,
                 engine.url(), cluster, str(consoles.absolute()),
             ],
             stdin=subprocess.PIPE,

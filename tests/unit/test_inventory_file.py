@@ -1,0 +1,129 @@
+"""What stands in an inventory is used as it stands, or refused in one sentence."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.model import Membership
+from pytest_swarmlab.providers.inventory.file import load, ssh_config
+
+MANAGER = "{name: manager1, role: manager, address: 192.0.2.10}"
+
+
+def written(directory: Path, *nodes: str, head: str = "") -> Path:
+    path = directory / "cluster.yml"
+    path.write_text(f"{head}\nnodes:\n" + "".join(f"  - {node}\n" for node in nodes))
+    return path
+
+
+def test_managers_come_first_whatever_the_order(tmp_path: Path) -> None:
+    inventory = load(written(tmp_path, "{name: worker1, role: worker}", MANAGER))
+    assert [(h.name, h.role) for h in inventory.hosts] == [
+        ("manager1", Membership.MANAGER),
+        ("worker1", Membership.WORKER),
+    ]
+
+
+def test_everything_about_a_node_is_read(tmp_path: Path) -> None:
+    (tmp_path / "key").touch()
+    (host,) = load(
+        written(
+            tmp_path,
+            "{name: a, role: manager, address: '2001:db8::1', user: debian, port: 2222,"
+            " key: key, jump: 'me@bastion.example.org:22', sudo: true}",
+        )
+    ).hosts
+    assert (host.address, host.user, host.port, host.jump, host.sudo) == (
+        "2001:db8::1",
+        "debian",
+        2222,
+        "me@bastion.example.org:22",
+        True,
+    )
+    assert host.key == str(tmp_path / "key")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        (["{role: manager}"], r"nodes\[0\]: 'name' is missing"),
+        (["{name: manager1}"], "'role' is missing"),
+        (["{name: m, role: boss}"], "role 'boss' of m is none of manager, worker, outside"),
+        (["{name: -oProxyCommand, role: manager}"], "is no host name"),
+        (["{name: 'a b', role: manager}"], "'a b' is no host name"),
+        (["{name: '*', role: manager}"], "is no host name"),
+        (["{name: m, role: manager, address: '-oX'}"], "address '-oX' of m can't be used"),
+        (['{name: m, role: manager, user: "a\\n b"}'], "user .* of m can't be used"),
+        (["{name: m, role: manager, port: 70000}"], "port 70000 of m is no port"),
+        (["{name: m, role: manager, port: 0}"], "'port' must be more than 0"),
+        (["{name: m, role: manager, sudo: please}"], "'sudo' must be true or false"),
+        (["{name: m, role: manager, key: nowhere}"], "key of m is no readable file: .*nowhere"),
+        (["{name: m, role: manager, colour: red}"], "unknown key 'colour'"),
+        ([MANAGER, MANAGER], "two nodes have the name manager1: give each its own"),
+        (
+            [MANAGER, "{name: m2, role: manager, address: 192.0.2.10}"],
+            "two nodes have the address 192.0.2.10",
+        ),
+        (["{name: w, role: worker}"], "has no manager"),
+    ],
+)
+def test_what_can_not_be_used_is_said_in_one_sentence(
+    tmp_path: Path, nodes: list[str], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load(written(tmp_path, *nodes))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nodes: [", "is not valid YAML"),
+        ("- a\n", "must be a table with a list of nodes"),
+        ("", "must be a table"),
+        ("nodes: []", "'nodes' must be a list of tables"),
+        ("nodes: 5", "'nodes' must be a list"),
+        ("servers: []", "'nodes' is missing"),
+        ("\x00", "is not valid YAML"),
+    ],
+)
+def test_what_is_no_inventory_is_said_so(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "cluster.yml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        load(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yml can't be read: No such file"):
+        load(tmp_path / "nowhere.yml")
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="install openssh-client")
+def test_ssh_takes_the_inventory_s_word_before_that_of_the_configuration_it_refers_to(
+    tmp_path: Path,
+) -> None:
+    theirs = tmp_path / "config"
+    theirs.write_text("Host *\n  User somebody\n  Port 2200\n  StrictHostKeyChecking no\n")
+    inventory = load(
+        written(
+            tmp_path,
+            "{name: manager1, role: manager, address: 192.0.2.10, user: root}",
+            head="ssh_config: config",
+        )
+    )
+    ours = tmp_path / "ours"
+    ours.write_text(ssh_config(inventory, tmp_path / "sockets"))
+    shown = subprocess.run(
+        ["ssh", "-G", "-F", str(ours), "manager1"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    words = dict(line.split(" ", 1) for line in shown if " " in line)
+    assert words["hostname"] == "192.0.2.10"
+    assert words["user"] == "root"
+    assert words["port"] == "2200"
+    assert words["stricthostkeychecking"] == "true"
+    assert words["controlpath"] == f"{tmp_path}/sockets/manager1.mux"

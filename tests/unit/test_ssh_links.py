@@ -1,0 +1,118 @@
+"""What ssh says is told in words for a person; a forward is asked for as OpenSSH wants it."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_swarmlab.providers import mux
+from pytest_swarmlab.providers.ssh import command, trouble
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ("@@@\nWARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\nHost key verification failed.",
+         "its host key is another"),
+        ("No ED25519 host key is known\r\nHost key verification failed.\r\n", "isn't known"),
+        ("root@192.0.2.1: Permission denied (publickey).", "it refused the key"),
+        ("ssh: Could not resolve hostname nowhere: Name or service not known", "can't be resolved"),
+        ("ssh: connect to host 192.0.2.1 port 22: Connection refused", "nothing listens"),
+        ("ssh: connect to host 192.0.2.1 port 22: Connection timed out", "doesn't answer"),
+        ("ssh: connect to host 192.0.2.1 port 22: No route to host", "can't be reached"),
+        ("something\nnobody \x1b[31mforesaw\n\n", "nobody [31mforesaw"),
+        ("", "ssh gave no reason"),
+    ],
+)  # fmt: skip
+def test_a_complaint_of_ssh_is_told_in_words_for_a_person(said: str, meaning: str) -> None:
+    assert meaning in trouble(said)
+
+
+def test_a_command_is_quoted_once_for_the_shell_on_the_other_side() -> None:
+    assert command(Path("c"), "n", ["echo", "it's"])[-1] == """echo 'it'"'"'s'"""
+    assert command(Path("c"), "n", ["true"], sudo=True)[-1] == "sudo --non-interactive -- true"
+
+
+Answer = Callable[[socket.socket], None]
+
+
+@pytest.fixture
+def master() -> Iterator[Callable[[Answer], Path]]:
+    """A control socket whose master says hello, takes a request and two descriptors, answers."""
+    threads: list[threading.Thread] = []
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "mux")
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(path))
+        listening.listen()
+
+        def start(answer: Answer) -> Path:
+            def serve() -> None:
+                connection, _ = listening.accept()
+                with connection:
+                    assert packet(connection) == struct.pack(">II", mux.HELLO, mux.VERSION)
+                    send(connection, struct.pack(">II", mux.HELLO, mux.VERSION))
+                    asked.append(packet(connection))
+                    got = [socket.recv_fds(connection, 1, 1)[1][0] for _ in range(2)]
+                    with socket.socket(fileno=got[0]) as inward, socket.socket(fileno=got[1]):
+                        answer(connection)
+                        answered.append(inward.recv(16))
+
+            threads.append(threading.Thread(target=serve))
+            threads[0].start()
+            return path
+
+        asked: list[bytes] = []
+        answered: list[bytes] = []
+        start.asked, start.answered = asked, answered  # type: ignore[attr-defined]
+        yield start
+        for thread in threads:
+            thread.join(5)
+        listening.close()
+
+
+def packet(connection: socket.socket) -> bytes:
+    (length,) = struct.unpack(">I", connection.recv(4))
+    return connection.recv(length)
+
+
+def send(connection: socket.socket, message: bytes) -> None:
+    connection.sendall(struct.pack(">I", len(message)) + message)
+
+
+def test_a_forward_is_a_connection_to_the_address_that_was_asked_for(master: object) -> None:
+    start = master
+    path = start(  # type: ignore[operator]
+        lambda c: send(c, struct.pack(">III", mux.SESSION_OPENED, 1, 7))
+    )
+    with mux.forward(path, "192.0.2.10", 8080, 5) as forwarded:
+        forwarded.sendall(b"hello")
+    assert start.asked == [  # type: ignore[attr-defined]
+        struct.pack(">III", mux.NEW_STDIO_FORWARD, 1, 0)
+        + struct.pack(">I", 10) + b"192.0.2.10" + struct.pack(">I", 8080)
+    ]  # fmt: skip
+
+
+def test_what_the_far_side_can_not_reach_is_refused(master: object) -> None:
+    path = master(  # type: ignore[operator]
+        lambda c: send(c, struct.pack(">III", mux.FAILURE, 1, 0))
+    )
+    with pytest.raises(ConnectionRefusedError, match=r"192\.0\.2\.10:9 can't be reached"):
+        mux.forward(path, "192.0.2.10", 9, 5)
+
+
+def test_a_master_that_ends_is_refused(master: object) -> None:
+    path = master(lambda c: c.shutdown(socket.SHUT_RDWR))  # type: ignore[operator]
+    with pytest.raises(ConnectionRefusedError, match="the SSH connection has ended"):
+        mux.forward(path, "192.0.2.10", 9, 5)
+
+
+def test_a_node_without_a_connection_is_no_silence(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        mux.forward(tmp_path / "none", "192.0.2.10", 9, 5)
