@@ -15,7 +15,7 @@ PACKAGES := ca-certificates debian-archive-keyring e2fsprogs iproute2 kmod mmdeb
 	openssh-client python3-venv util-linux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages disk $(EXERCISES) lab test check
+.PHONY: help setup packages disk engine $(EXERCISES) lab test check
 
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
@@ -42,13 +42,20 @@ disk: $(VENV)/.ready
 	@mkdir -p "$(CACHE)"
 	@$(SUDO) $(CURDIR)/$(VENV)/bin/swarmlab --cache "$(CACHE)" disk
 
+# Only the tests of containers as nodes need one; they start it themselves where none runs.
+engine:
+	@{ command -v dockerd && command -v docker; } >/dev/null || { \
+		$(SUDO) apt-get update -q && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends docker.io \
+			$$(apt-cache --quiet=2 show docker-cli >/dev/null 2>&1 && echo docker-cli); }
+
 $(EXERCISES): setup
 	$(PYTEST) -m $@
 
 lab: setup
 	$(PYTEST) tests/exercises
 
-test: setup check
+test: setup engine check
 	$(PYTEST) tests --ignore=tests/unit --ignore=tests/plugin
 
 check: $(VENV)/.ready
