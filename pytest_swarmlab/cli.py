@@ -88,8 +88,14 @@ def _gc(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.images import list_disks, remove_disk
     from pytest_swarmlab.images.recipe import load_plan
     from pytest_swarmlab.providers.uml import UmlProvider
+    from pytest_swarmlab.providers.vagrant import VagrantProvider
 
-    _collect(UmlProvider(cache=arguments.cache, origin="stand-in"), arguments)
+    providers: tuple[Provider, ...] = (
+        UmlProvider(cache=arguments.cache, origin="stand-in"),
+        VagrantProvider(Path.cwd()),
+    )
+    for provider in providers:
+        _gc_clusters(provider, kept=arguments.kept, logs=arguments.cache)
     _gc_containers(arguments)
     if arguments.disks:
         wanted = {load_plan("stand-in").key, load_plan("registry").key}
@@ -109,19 +115,23 @@ def _gc_containers(arguments: argparse.Namespace) -> None:
         api = engine.connect()
     except HostError:
         return
-    _collect(DindProvider(cache=arguments.cache, origin="stand-in"), arguments)
+    _gc_clusters(
+        DindProvider(cache=arguments.cache, origin="stand-in"),
+        kept=arguments.kept,
+        logs=arguments.cache,
+    )
     if arguments.disks:
         for reference in remove_old_images(api):
             sys.stdout.write(f"removed node image {reference}\n")
     api.close()
 
 
-def _collect(provider: Provider, arguments: argparse.Namespace) -> None:
+def _gc_clusters(provider: Provider, *, kept: bool, logs: Path) -> None:
     for cluster in provider.reap():
         sys.stdout.write(f"removed what was left of cluster {cluster}\n")
     for found in provider.find():
-        if found.kept and arguments.kept:
-            provider.attach(found.id, logs=arguments.cache).stop()
+        if found.kept and kept:
+            provider.attach(found.id, logs=logs).stop()
             sys.stdout.write(f"removed kept cluster {found.id}\n")
         else:
             what = "kept" if found.kept else "in use"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pytest_swarmlab.model import Capability
@@ -57,6 +58,10 @@ def make(config: LabConfig, out: TextIO) -> Provider | None:
             from pytest_swarmlab.providers.dind import DindProvider
 
             return DindProvider(cache=config.cache, origin=origin, out=out)
+        case "vagrant":
+            from pytest_swarmlab.providers.vagrant import VagrantProvider
+
+            return VagrantProvider(Path.cwd())
         case "inventory":
             from pytest_swarmlab.providers.inventory import InventoryProvider
 

@@ -56,6 +56,9 @@ class Narrator:
             "notice": lambda e: f"[yellow]{plain(e.data['message'])}[/]",
             "node.up": lambda e: f"[dim]{plain(e.data['node'])} is up[/]",
             "node.joined": lambda e: f"[dim]{plain(e.data['node'])} has joined[/]",
+            "change": lambda e: (
+                f"[yellow]{plain(e.data['node'])} ←[/] [dim]{plain(e.data['what'])}[/]"
+            ),
             "cluster.ready": self._cluster_ready,
             "cluster.kept": self._cluster_kept,
             "phase.started": self._phase_started,

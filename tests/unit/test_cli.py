@@ -15,7 +15,7 @@ from pytest_swarmlab.errors import BuildError, HostError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images import container
 from pytest_swarmlab.model import Topology
-from pytest_swarmlab.providers import dind, uml
+from pytest_swarmlab.providers import dind, uml, vagrant
 from pytest_swarmlab.providers.base import Found
 
 WELL = Finding("cores", True, "2")
@@ -49,6 +49,8 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Provider:
     provider = Provider()
     monkeypatch.setattr(uml, "UmlProvider", lambda **_: provider)
     monkeypatch.setattr(dind.engine, "connect", no_engine)
+    nothing = SimpleNamespace(reap=lambda: ["a student's"], find=lambda: ())
+    monkeypatch.setattr(vagrant, "VagrantProvider", lambda _: nothing)
     return provider
 
 
@@ -82,6 +84,7 @@ def test_gc_removes_what_nobody_owns_and_leaves_what_is_used_or_kept(
     assert cli.main(["gc"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "removed what was left of cluster dead"
+    assert said[-1] == "removed what was left of cluster a student's"
     assert "cluster busy (3+2, since 2026-05-04T10:00:00+00:00) is in use" in said
     assert "cluster kept (3+2, since 2026-05-04T10:00:00+00:00) is kept" in said
     assert provider.stopped == []

@@ -18,51 +18,54 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from pytest_swarmlab.model import Membership, NodeSpec, Topology
 from pytest_swarmlab.providers.host import own_directory
 
 
-def state_root() -> Path:
-    """Directory of this user's clusters.
+def state_root(kind: str = "") -> Path:
+    """Directory of this user's clusters; `kind` is added to its name.
 
     Short, because Unix sockets lie in it (108 bytes at most), and on a disk,
     because the nodes' copy-on-write disks do. Raises HostError when it is
     somebody else's or open to others.
     """
-    return own_directory(Path(f"/var/tmp/swarmlab-{os.getuid()}"))  # noqa: S108 - checked there
+    # own_directory looks at whose it is.
+    return own_directory(Path(f"/var/tmp/swarmlab-{os.getuid()}{kind}"))  # noqa: S108
 
 
 class State:
     """The directory of one cluster: keys, SSH configuration, sockets, disks, label."""
 
+    kind: ClassVar[str] = ""
+
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
-    def create(cls) -> tuple[State, int]:
+    def create(cls) -> tuple[Self, int]:
         """A new, locked directory; returns it and the lock's file descriptor."""
-        with _nobody_reaps():
-            path = state_root() / secrets.token_hex(4)
+        with _nobody_reaps(cls.kind):
+            path = state_root(cls.kind) / secrets.token_hex(4)
             path.mkdir(mode=0o700)
             lock = os.open(path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX)
         return cls(path), lock
 
     @classmethod
-    def reap(cls) -> list[State]:
+    def reap(cls) -> list[Self]:
         """Remove every directory whose owner and keeper are both dead; returns those."""
-        with _nobody_reaps():
+        with _nobody_reaps(cls.kind):
             dead = [state for state in cls.all() if not state.alive()]
             for state in dead:
                 state.remove()
         return dead
 
     @classmethod
-    def all(cls) -> Iterator[State]:
+    def all(cls) -> Iterator[Self]:
         """Every cluster directory of this user, alive or not."""
-        for path in sorted(state_root().iterdir()):
+        for path in sorted(state_root(cls.kind).iterdir()):
             if path.is_dir():
                 yield cls(path)
 
@@ -168,9 +171,9 @@ class State:
 
 
 @contextmanager
-def _nobody_reaps() -> Iterator[None]:
+def _nobody_reaps(kind: str) -> Iterator[None]:
     """While a directory is made it is not locked yet: nobody may take it for a leftover."""
-    root = os.open(state_root(), os.O_RDONLY)
+    root = os.open(state_root(kind), os.O_RDONLY)
     try:
         fcntl.flock(root, fcntl.LOCK_EX)
         yield

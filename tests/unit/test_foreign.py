@@ -1,0 +1,135 @@
+"""A cluster that is somebody's own: looked at, announced, mended by itself."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab.cluster import _watch
+from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.faults import Fault, Faults
+from pytest_swarmlab.model import Capability
+from tests.unit.fakes import Lab
+
+
+@pytest.fixture
+def theirs(lab: Lab) -> Lab:
+    """Somebody's own, and changes are permitted."""
+    lab.machines.foreign = True
+    return lab
+
+
+@pytest.fixture
+def read_only(theirs: Lab) -> Lab:
+    """Somebody's own, only to be looked at."""
+    theirs.machines.controls -= {Capability.CHANGE}
+    return theirs
+
+
+def test_a_command_is_not_run_on_what_is_only_looked_at(read_only: Lab) -> None:
+    with pytest.raises(ProviderError, match=r"`rm -rf /data` was not done on worker1.*permits"):
+        read_only["worker1"].run("rm", "-rf", "/data")
+    assert read_only.commands() == []
+
+
+def test_looking_is_no_change(read_only: Lab) -> None:
+    read_only["worker1"].look("docker", "node", "ls")
+    assert read_only.commands() == [("worker1", "docker", "node", "ls")]
+    assert read_only.recorder.view().of("change") == ()
+
+
+@pytest.mark.parametrize("make", [Faults.stop_engine, Faults.kill_engine])
+def test_a_fault_breaks_nothing_on_what_is_only_looked_at(read_only: Lab, make: Any) -> None:
+    fault: Fault = make(Faults(read_only.swarm), read_only["worker1"])
+    with pytest.raises(ProviderError, match="was not done"):
+        fault.inject()
+    assert read_only.commands() == []
+
+
+def test_a_change_is_announced_before_it_is_made(theirs: Lab) -> None:
+    announced: list[int] = []
+
+    def changes() -> list[Any]:
+        return [e.data["what"] for e in theirs.recorder.view().of("change", node="worker1")]
+
+    def shell(*_: object) -> tuple[int, str, str]:
+        announced.append(len(changes()))
+        return 0, "", ""
+
+    theirs.shell = shell
+    theirs["worker1"].run("systemctl", "stop", "docker")
+    assert changes() == ["systemctl stop docker"]
+    assert announced == [1]
+
+
+def test_the_lab_s_own_machines_are_changed_without_a_word(lab: Lab) -> None:
+    lab["worker1"].run("systemctl", "stop", "docker")
+    assert lab.recorder.view().of("change") == ()
+
+
+def test_a_request_that_may_change_something_is_announced_and_one_that_reads_is_not() -> None:
+    sent: list[str] = []
+    announced: list[str] = []
+    api = SimpleNamespace(request=lambda method, url, **_: sent.append(f"{method} {url}"))
+    _watch(api, announced.append)
+    for method in ("GET", "head", "POST", "delete"):
+        api.request(method, "http+docker://localhost/v1.44/swarm/leave?force=1", timeout=3)
+    assert len(sent) == 4
+    assert announced == ["POST /v1.44/swarm/leave", "DELETE /v1.44/swarm/leave"]
+
+
+def test_a_request_that_was_refused_is_not_sent() -> None:
+    def refuse(what: str) -> None:
+        raise ProviderError(what)
+
+    api = SimpleNamespace(request=lambda *_: pytest.fail("it was sent"))
+    _watch(api, refuse)
+    with pytest.raises(ProviderError, match="POST /x"):
+        api.request("POST", "http+docker://localhost/x")
+
+
+def test_a_timer_that_mends_is_set_before_anything_is_broken_and_goes_when_it_is_mended(
+    theirs: Lab,
+) -> None:
+    with Faults(theirs.swarm).stop_engine(theirs["worker1"]):
+        programs = [argv[1:3] for argv in theirs.commands()]
+        assert programs[0][0] == "systemd-run"
+        assert programs[1] == ("systemctl", "stop")
+    timer = theirs.commands("systemd-run")[0]
+    assert "systemctl start docker.socket docker.service" in timer[-1]
+    unit = next(word for word in timer if word.startswith("--unit=")).removeprefix("--unit=")
+    assert theirs.commands()[-1] == ("worker1", "systemctl", "stop", f"{unit}.timer")
+
+
+def test_no_timer_no_fault(theirs: Lab) -> None:
+    theirs.shell = lambda _, argv: (
+        (1, "", "no systemd here") if argv[0] == "systemd-run" else (0, "", "")
+    )
+    with pytest.raises(Exception, match="no systemd here"):
+        Faults(theirs.swarm).stop_engine(theirs["worker1"]).inject()
+    assert theirs.commands("systemctl") == []
+
+
+def test_the_lab_s_own_machines_get_no_timer(lab: Lab) -> None:
+    with Faults(lab.swarm).stop_engine(lab["worker1"]):
+        pass
+    assert lab.commands("systemd-run") == []
+
+
+def test_a_partition_and_a_demotion_are_mended_by_timers_too(theirs: Lab) -> None:
+    faults = Faults(theirs.swarm)
+    faults.partition([theirs["manager1"]], [theirs["worker1"]]).inject()
+    faults.demote(theirs["manager1"], via=theirs["manager2"]).inject()
+    timers = theirs.commands("systemd-run")
+    assert [timer[0] for timer in timers] == ["manager1", "worker1", "manager2"]
+    assert timers[-1][-1] == "docker node promote manager1"
+
+
+def test_no_module_is_loaded_on_somebody_s_machine(theirs: Lab) -> None:
+    collectors.capabilities(theirs.swarm, theirs["manager1"])
+    loaded = theirs.commands("modprobe")
+    assert loaded
+    assert all("--dry-run" in argv for argv in loaded)
