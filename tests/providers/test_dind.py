@@ -112,6 +112,29 @@ def test_what_the_engine_refuses_is_said_and_nothing_is_left(
     assert all_of(api) == before
 
 
+def test_containers_on_different_nodes_meet_in_an_overlay_network(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    two = Topology.of(1, 1, memory_mib=768)
+    swarm = provision(provider(), two, recorder=recorder, consoles=tmp_path / "consoles")
+    manager, worker = swarm.nodes
+    try:
+        manager.run("docker", "network", "create", "--driver", "overlay", "--attachable", "between")
+        run = ("docker", "run", "--network", "between")
+        worker.run(*run, "--detach", "--name", "web", "nginx:alpine")
+        asked = ("curl", "--silent", "--fail", "--retry", "9", "--retry-all-errors", "http://web/")
+        answer = manager.run(*run, "--rm", "nginx:alpine", *asked)
+        assert "nginx" in answer.stdout
+        swarm.machines.link_down("worker1")
+        swarm.machines.link_up("worker1")
+        assert worker.run("ip", "route", "show", "default").stdout == "", "there is a way out"
+        assert "nginx" in manager.run(*run, "--rm", "nginx:alpine", *asked).stdout
+    finally:
+        for node in swarm.nodes:
+            node.forget_connections()
+        swarm.machines.stop()
+
+
 def test_a_command_on_a_node_without_power_is_no_commands_failure(
     recorder: Recorder, tmp_path: Path
 ) -> None:

@@ -152,9 +152,13 @@ class DindMachines:
                 self._api.connect_container_to_network(
                     self._name(node), self._network.id, ipv4_address=self._address(node)
                 )
-                # As at boot: an engine may have given it a gateway, and there is no way out.
-                shut = self._api.exec_create(self._name(node), ["ip", "route", "del", "default"])
-                self._api.exec_start(shut["Id"])
+                if self.state(node)["Running"]:
+                    self._leave_no_way_out(node)
+
+    def _leave_no_way_out(self, node: str) -> None:
+        """As at boot: the engine may have given the interface a gateway."""
+        shut = self._api.exec_create(self._name(node), ["ip", "route", "del", "default"])
+        self._api.exec_start(shut["Id"])
 
     def keep(self) -> None:
         """Mark the cluster as kept, then have the watcher let go of it."""
