@@ -21,7 +21,7 @@ SMOKE_PACKAGES := $(TEST_PACKAGES) dnsmasq-base iptables libvirt-clients libvirt
 	mmdebstrap qemu-system-x86 qemu-utils vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test-packages disk $(EXERCISES) lab test check vagrant-smoke
+.PHONY: help setup packages test-packages disk engine $(EXERCISES) lab test check vagrant-smoke
 
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
@@ -55,13 +55,20 @@ disk: $(VENV)/.ready
 	@mkdir -p "$(CACHE)"
 	@$(SUDO) $(CURDIR)/$(VENV)/bin/swarmlab --cache "$(CACHE)" disk
 
+# Only the tests of containers as nodes need one; they start it themselves where none runs.
+engine:
+	@{ command -v dockerd && command -v docker; } >/dev/null || { \
+		$(SUDO) apt-get update -q && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends docker.io \
+			$$(apt-cache --quiet=2 show docker-cli >/dev/null 2>&1 && echo docker-cli); }
+
 $(EXERCISES): setup
 	$(PYTEST) -m $@
 
 lab: setup
 	$(PYTEST) tests/exercises
 
-test: setup test-packages check
+test: setup test-packages engine check
 	$(PYTEST) tests --ignore=tests/unit --ignore=tests/plugin
 
 check: $(VENV)/.ready

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.providers import mux
+from pytest_swarmlab.providers.host import ping as ping
 from pytest_swarmlab.waits import Done, Pending, Waiter, done, pending
 
 if TYPE_CHECKING:
@@ -290,15 +291,3 @@ class EngineAnswers:
             return done(ping(self._engine))
         except OSError as error:
             return pending(str(error) or type(error).__name__)
-
-
-def ping(engine: Path) -> str:
-    """The first line that an engine answers to a ping; OSError when it doesn't."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(20)
-        connection.connect(str(engine))
-        connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
-        answer = connection.recv(64).partition(b"\r\n")[0].decode("ascii", "replace")
-    if " 200 " not in answer:
-        raise OSError(f"the engine answered {answer or 'nothing'!r}")
-    return answer
