@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_swarmlab.config import default_cache
-from pytest_swarmlab.errors import SwarmlabError
+from pytest_swarmlab.errors import ConfigError, HostError, SwarmlabError
 
 if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider
@@ -30,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     disk = commands.add_parser("disk", help="build the node disk if the cache has none of today's")
     disk.add_argument("--images", choices=("stand-in", "registry"), default="stand-in")
     disk.set_defaults(run=_disk)
+    image = commands.add_parser(
+        "image", help="build the node image for containers if the Docker engine has none of today's"
+    )
+    image.set_defaults(run=_image)
     gc = commands.add_parser("gc", help="remove what runs that were killed left behind")
     gc.add_argument("--kept", action="store_true", help="clusters that were kept on purpose too")
     gc.add_argument("--disks", action="store_true", help="node disks of recipes that changed too")
@@ -37,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     judge = commands.add_parser("judge", help="judge a saved run again, from its record alone")
     judge.add_argument("run_directory", type=Path)
     judge.set_defaults(run=_judge)
+    table = commands.add_parser("table", help="what was proven where, from several results.json")
+    table.add_argument("results", type=Path, nargs="+")
+    table.set_defaults(run=_table)
     arguments = parser.parse_args(argv)
     try:
         code: int = arguments.run(arguments)
@@ -71,6 +78,15 @@ def _disk(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _image(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.images.container import build_image_at_terminal
+    from pytest_swarmlab.providers.dind import engine
+
+    image = build_image_at_terminal(engine.connect(), arguments.cache)
+    sys.stdout.write(f"node image {image.reference}\n")
+    return 0
+
+
 def _gc(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.images import list_disks, remove_disk
     from pytest_swarmlab.images.recipe import load_plan
@@ -83,6 +99,7 @@ def _gc(arguments: argparse.Namespace) -> int:
     )
     for provider in providers:
         _gc_clusters(provider, kept=arguments.kept, logs=arguments.cache)
+    _gc_containers(arguments)
     if arguments.disks:
         wanted = {load_plan("stand-in").key, load_plan("registry").key}
         for disk in list_disks(arguments.cache):
@@ -90,6 +107,26 @@ def _gc(arguments: argparse.Namespace) -> int:
                 freed = remove_disk(arguments.cache, disk.key)
                 sys.stdout.write(f"removed node disk {disk.key}: {freed / 2**20:.0f} MiB\n")
     return 0
+
+
+def _gc_containers(arguments: argparse.Namespace) -> None:
+    """The same in this host's Docker engine; nothing where there is none."""
+    from pytest_swarmlab.images.container import remove_old_images
+    from pytest_swarmlab.providers.dind import DindProvider, engine
+
+    try:
+        api = engine.connect()
+    except HostError:
+        return
+    _gc_clusters(
+        DindProvider(cache=arguments.cache, origin="stand-in"),
+        kept=arguments.kept,
+        logs=arguments.cache,
+    )
+    if arguments.disks:
+        for reference in remove_old_images(api):
+            sys.stdout.write(f"removed node image {reference}\n")
+    api.close()
 
 
 def _gc_clusters(provider: Provider, *, kept: bool, logs: Path) -> None:
@@ -110,3 +147,16 @@ def _judge(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.judging import judge_again
 
     return judge_again(arguments.run_directory, sys.stdout)
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    import json
+
+    from pytest_swarmlab.reporting.table import markdown
+
+    try:
+        runs = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.results]
+        sys.stdout.write(markdown(runs))
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"no results of a run can be read there: {error}") from error
+    return 0

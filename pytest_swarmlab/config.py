@@ -13,7 +13,7 @@ import platformdirs
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.model import DEFAULT_MEMORY_MIB
 
-PROVIDERS = ("auto", "uml", "vagrant", "inventory")
+PROVIDERS = ("auto", "uml", "dind", "vagrant", "inventory")
 ORIGINS = ("stand-in", "registry")
 SMALLEST_MEMORY_MIB = 512
 """Below this an engine with a few containers runs out of memory (embedded cluster, measured)."""
@@ -47,7 +47,7 @@ class Option:
 
 
 OPTIONS = (
-    Option("provider", "what the nodes are made of: uml, vagrant, inventory, or auto", "auto",
+    Option("provider", "what the nodes are made of: uml, dind, vagrant, inventory, or auto", "auto",
            metavar="NAME"),
     Option("inventory", "file that lists an existing cluster's nodes", None, metavar="FILE"),
     Option("allow-destructive", "break and change things on the inventory's cluster", False,

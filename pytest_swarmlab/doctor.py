@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.images import builder, list_disks
-from pytest_swarmlab.model import Topology
+from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers.uml import provider as uml
 
 FREE_GIB = 4
@@ -43,6 +43,7 @@ def examine(cache: Path) -> Iterator[Finding]:
         )
     yield _try("machines for 3 managers and 2 workers", lambda: uml.preflight(Topology.of()))
     yield _namespaces()
+    yield _containers()
     disks = list_disks(cache)
     yield Finding(
         "node disk",
@@ -73,6 +74,21 @@ def _try(what: str, look: Callable[[], object]) -> Finding:
     except SwarmlabError as error:
         return Finding(what, False, str(error), "as it says")
     return Finding(what, True, "possible")
+
+
+def _containers() -> Finding:
+    """Never ill: embedded machines need no engine."""
+    from pytest_swarmlab.providers.dind import engine, kernel
+
+    try:
+        api = engine.connect()
+        engine.require(api)
+        api.close()
+    except SwarmlabError as error:
+        return Finding("nodes as containers", True, f"not here: {error}")
+    lacking = ", ".join(kernel.lacks(list(Capability)))
+    seen = f"possible, but the kernel lacks {lacking}" if lacking else "possible"
+    return Finding("nodes as containers", True, seen)
 
 
 def _namespaces() -> Finding:

@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from pytest_swarmlab.evidence.recorder import Recorder
     from pytest_swarmlab.providers.base import Provider
 
+
+def _loaded(module: str) -> tuple[str, ...]:
+    """Load a module if there is one: it may be built in, and a container sees none."""
+    return ("sh", "-c", f"modprobe -q {module} || true")
+
+
 PROBES: dict[Capability, tuple[tuple[str, ...], ...]] = {
-    Capability.IPVS: (("modprobe", "ip_vs"), ("test", "-e", "/proc/net/ip_vs")),
-    Capability.NFS: (("modprobe", "nfs"), ("grep", "-qw", "nfs4", "/proc/filesystems")),
+    Capability.IPVS: (_loaded("ip_vs"), ("test", "-e", "/proc/net/ip_vs")),
+    Capability.NFS: (_loaded("nfs"), ("grep", "-qw", "nfs4", "/proc/filesystems")),
     Capability.ENCRYPTED_OVERLAY: (("modprobe", "esp4"), ("modprobe", "xt_bpf")),
     Capability.PARTITION: (("iptables", "-w", "-n", "-L", "INPUT"),),
 }

@@ -6,8 +6,9 @@ import errno
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_swarmlab.errors import BuildError, HostError
@@ -52,6 +53,16 @@ LIBRARIES = ("usr/lib/x86_64-linux-gnu/libc.so.6", "usr/lib/x86_64-linux-gnu/ld-
 """What the kernel as a program needs from its own Debian."""
 
 
+@dataclass(frozen=True)
+class NodeRoot:
+    """The root file system of a node, with every image in its engine, and what is in it."""
+
+    path: Path
+    images: tuple[ImageRecord, ...]
+    engine_version: str
+    packages: Mapping[str, str]
+
+
 def build(plan: DiskPlan, target: Path, place: Path, report: BuildReport) -> Manifest:
     """Make the disk of a plan in `target`, an empty directory, and say what is on it.
 
@@ -63,16 +74,13 @@ def build(plan: DiskPlan, target: Path, place: Path, report: BuildReport) -> Man
     preflight(target)
     work = target / "work"
     work.mkdir()
-    with _full_disk_explained():
+    with full_disk_explained():
         report.stage("Kernel")
         kernel_root = _make_root(plan.kernel.root, work, report)
-        report.stage("Node's packages")
-        node_root = _make_root(plan.node.root, work, report)
-        release = _add_kernel(plan, kernel_root, node_root, target, place, report)
-        records, version = _add_images(plan, node_root, work, report)
-        packages = _packages(node_root)
+        node = make_node_root(plan, work, report)
+        release = _add_kernel(plan, kernel_root, node.path, target, place, report)
         report.stage("Disk")
-        _make_disk(node_root, target / "base.img", plan.node.size_gib, report)
+        _make_disk(node.path, target / "base.img", plan.node.size_gib, report)
         shutil.rmtree(work)
     return Manifest(
         key=plan.key,
@@ -80,19 +88,40 @@ def build(plan: DiskPlan, target: Path, place: Path, report: BuildReport) -> Man
         suite=plan.node.root.suite,
         kernel_release=release,
         kernel_words=plan.kernel.words,
-        engine_version=version,
-        images=tuple(records),
-        packages=packages,
+        engine_version=node.engine_version,
+        images=node.images,
+        packages=node.packages,
         place=str(place.absolute()),
     )
 
 
-def preflight(target: Path) -> None:
-    """Raise HostError, naming the remedy, when a build in `target` can't succeed here."""
+def make_node_root(plan: DiskPlan, work: Path, report: BuildReport) -> NodeRoot:
+    """A node's file system below `work`, with its images and without an identity.
+
+    Raises BuildError when a step fails.
+    """
+    report.stage("Node's packages")
+    root = _make_root(plan.node.root, work, report)
+    records, version = _add_images(plan, root, work, report)
+    # Empty, so that a node without an identity is seen as new; its start brings the real one.
+    (root / "etc/machine-id").write_bytes(b"")
+    for host_key in (root / "etc/ssh").glob("ssh_host_*"):
+        host_key.unlink()
+    for place in ("run", "tmp", "var/tmp"):
+        for path in (root / place).iterdir():
+            _remove(path)
+    return NodeRoot(root, tuple(records), version, _packages(root))
+
+
+def preflight(target: Path, *, remedy: str = "swarmlab disk") -> None:
+    """Raise HostError, naming the remedy, when a build in `target` can't succeed here.
+
+    `remedy`: the command that builds the same and can be run as root.
+    """
     if os.geteuid() != 0:
         raise HostError(
-            "building the node disk needs root, for mounts and file owners: run"
-            " `sudo swarmlab disk` once (or build in a container or a virtual machine)"
+            "building nodes needs root, for mounts and file owners: run"
+            f" `sudo {remedy}` once (or build in a container or a virtual machine)"
         )
     for command, package in COMMANDS.items():
         if shutil.which(command, path=search_path()) is None:
@@ -127,11 +156,7 @@ def _make_root(recipe: RootRecipe, work: Path, report: BuildReport) -> Path:
 
     run([*argv, recipe.suite, str(root), MIRROR], report, on_line=move)
     if recipe.tree:
-        for source, place, mode in tree_files(recipe.tree):
-            path = root / place
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, path)
-            path.chmod(mode)
+        copy_tree(recipe.tree, root)
     for command in recipe.commands:
         run(in_root(root, command), report)
     for place, aim in recipe.links.items():
@@ -143,6 +168,15 @@ def _make_root(recipe: RootRecipe, work: Path, report: BuildReport) -> Path:
         for path in sorted(root.glob(pattern)):
             _remove(path)
     return root
+
+
+def copy_tree(tree: Path, root: Path) -> None:
+    """Put a recipe's files into a root."""
+    for source, place, mode in tree_files(tree):
+        path = root / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, path)
+        path.chmod(mode)
 
 
 def _add_kernel(
@@ -215,13 +249,6 @@ def _load(running: Engine, image: ImageRecipe, root: Path) -> ImageRecord:
 
 def _make_disk(root: Path, disk: Path, size_gib: int, report: BuildReport) -> None:
     """Write the root file system into a sparse ext4 image."""
-    # Empty, so that a node without a seed is seen as new; the seed brings the real one.
-    (root / "etc/machine-id").write_bytes(b"")
-    for host_key in (root / "etc/ssh").glob("ssh_host_*"):
-        host_key.unlink()
-    for place in ("run", "tmp", "var/tmp"):
-        for path in (root / place).iterdir():
-            _remove(path)
     with disk.open("wb") as file:
         file.truncate(size_gib * 2**30)
     # A journal, because a node's power is cut and it must boot again. Small, because each
@@ -256,12 +283,13 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def _full_disk_explained() -> Iterator[None]:
+def full_disk_explained() -> Iterator[None]:
+    """Turn what the operating system refuses during a build into a BuildError."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full() from error
-        raise BuildError(f"the node disk can't be built: {error}") from error
+        raise BuildError(f"nodes can't be built: {error}") from error
     except subprocess.SubprocessError as error:
-        raise BuildError(f"the node disk can't be built: {error}") from error
+        raise BuildError(f"nodes can't be built: {error}") from error

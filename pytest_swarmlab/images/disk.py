@@ -90,7 +90,7 @@ def ensure_disk(
         return _open(disks / plan.key)
     try:
         disks.mkdir(parents=True, exist_ok=True)
-        with _locked(disks, report):
+        with locked(disks, report):
             if not (disks / plan.key).is_dir():
                 _build(plan, disks, report, build)
     except OSError as error:
@@ -161,7 +161,7 @@ def _build(plan: DiskPlan, disks: Path, report: BuildReport, build: Build) -> No
 
 
 @contextmanager
-def _locked(disks: Path, report: BuildReport) -> Iterator[None]:
+def locked(disks: Path, report: BuildReport) -> Iterator[None]:
     """One build at a time in a cache; the kernel frees the lock of a killed one."""
     lock = FileLock(disks / ".lock")
     try:

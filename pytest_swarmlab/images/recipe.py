@@ -29,6 +29,9 @@ FORMAT = "1"
 NODE, KERNEL = "node", "kernel"
 """Names of the two recipes that are not container images."""
 
+CONTAINER = "container"
+"""Directory of the files that a node gets besides its recipe's where it is a container."""
+
 VARIANTS = ("extract", "essential", "apt", "minbase")
 """Which packages mmdebstrap takes besides those named, fewest first."""
 
@@ -119,14 +122,28 @@ class DiskPlan:
     kernel: KernelRecipe
     images: tuple[ImageRecipe, ...]
     origin: ImageOrigin
+    container: Path = RECIPES / CONTAINER
 
     @property
     def key(self) -> str:
         """Name of the disk in the cache: 16 hexadecimal digits over all recipes and the origin."""
+        return self._key((self.kernel.root.name, self.kernel.root.digest))
+
+    @property
+    def container_key(self) -> str:
+        """Tag of the image for nodes that are containers, in the same way; it has no kernel."""
+        return self._key((CONTAINER, _tree_digest(self.container)))
+
+    def _key(self, own: tuple[str, str]) -> str:
         seen = hashlib.sha256(f"{FORMAT}\0{self.origin}".encode())
-        for root in (self.node.root, self.kernel.root, *(image.root for image in self.images)):
-            seen.update(f"\0{root.name}\0{root.digest}".encode())
+        node, *images = ((root.name, root.digest) for root in self._roots())
+        for name, digest in (node, own, *images):
+            seen.update(f"\0{name}\0{digest}".encode())
         return seen.hexdigest()[:16]
+
+    def _roots(self) -> Iterator[RootRecipe]:
+        yield self.node.root
+        yield from (image.root for image in self.images)
 
 
 def load_plan(
@@ -151,6 +168,7 @@ def load_plan(
         kernel=_kernel(recipes / f"{KERNEL}.toml"),
         images=tuple(found[reference] for reference in sorted(found)),
         origin=origin,
+        container=recipes / CONTAINER,
     )
 
 
@@ -238,7 +256,11 @@ def _root(path: Path, table: Table) -> RootRecipe:
 
 def _digest(path: Path, tree: Path) -> str:
     """Hash of a recipe's text and of the place, mode and content of each of its files."""
-    seen = hashlib.sha256(path.read_bytes())
+    return _tree_digest(tree, path.read_bytes())
+
+
+def _tree_digest(tree: Path, first: bytes = b"") -> str:
+    seen = hashlib.sha256(first)
     for file, place, mode in tree_files(tree):
         content = file.read_bytes()
         seen.update(f"\0{place}\0{mode:o}\0{len(content)}\0".encode())

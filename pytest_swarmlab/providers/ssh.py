@@ -14,10 +14,13 @@ from typing import IO, TYPE_CHECKING
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.providers import mux
+from pytest_swarmlab.providers.host import ping as ping
 from pytest_swarmlab.waits import Done, Pending, Waiter, done, pending
 
 if TYPE_CHECKING:
     from testinfra.host import Host
+
+ENGINE = "/var/run/docker.sock"
 
 RETRY_S = 0.5
 """Pause between two tries to connect to a node that is away, seconds."""
@@ -100,7 +103,7 @@ class SshLinks:
         self._logs = logs
         self._over = threading.Event()
         self._links = {name: _Link(self, name) for name in nodes}
-        self._doors = [_EngineDoor(self, name) for name in nodes]
+        self._doors = [_EngineDoor(self, name) for name, access in nodes.items() if access.sudo]
 
     def open(self) -> None:
         """Begin to connect; `await_access` tells when a node answers."""
@@ -167,7 +170,12 @@ class SshLinks:
 
     def master(self, node: str) -> list[str]:
         """The command that holds the node's connection: it ends with its standard input."""
-        return ["ssh", "-F", str(self._config), "-o", "ControlMaster=yes", node, "exec cat"]
+        engine = f"{self.engine_socket(node)}:{ENGINE}"
+        forward = (
+            () if self._nodes[node].sudo else ("-o", "StreamLocalBindUnlink=yes", "-L", engine)
+        )
+        argv = ["ssh", "-F", str(self._config), "-o", "ControlMaster=yes", *forward]
+        return [*argv, node, "exec cat"]
 
 
 class _Link(threading.Thread):
@@ -215,7 +223,11 @@ class _Link(threading.Thread):
 
 
 class _EngineDoor(threading.Thread):
-    """Listens where the engine's socket would be and leads each caller to the engine."""
+    """Listens where the engine's socket would be, for a node whose user may not open that.
+
+    Each caller is led there by the CLI, through sudo: a process of its own, so that it is kept
+    for nodes where SSH can't forward the socket itself.
+    """
 
     def __init__(self, links: SshLinks, node: str) -> None:
         super().__init__(name=f"engine-{node}", daemon=True)
@@ -227,7 +239,7 @@ class _EngineDoor(threading.Thread):
         self._socket.listen(16)
 
     def run(self) -> None:
-        """Give every caller an engine connection of its own: the CLI's way over SSH."""
+        """Give every caller an engine connection of its own."""
         argv = self._links.command(self._node, ["docker", "system", "dial-stdio"])
         while True:
             try:
@@ -279,15 +291,3 @@ class EngineAnswers:
             return done(ping(self._engine))
         except OSError as error:
             return pending(str(error) or type(error).__name__)
-
-
-def ping(engine: Path) -> str:
-    """The first line that an engine answers to a ping; OSError when it doesn't."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(20)
-        connection.connect(str(engine))
-        connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
-        answer = connection.recv(64).partition(b"\r\n")[0].decode("ascii", "replace")
-    if " 200 " not in answer:
-        raise OSError(f"the engine answered {answer or 'nothing'!r}")
-    return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,25 +13,50 @@ import pytest
 
 from pytest_swarmlab.cluster import Swarm
 from pytest_swarmlab.config import default_cache
+from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.lifecycle import provision
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.base import Provider
+from pytest_swarmlab.providers.dind import DindProvider, engine
 from pytest_swarmlab.providers.inventory import InventoryProvider
 from pytest_swarmlab.providers.uml import UmlProvider
+from tests.providers.engine import throwaway_engine
 
 PROVIDERS: dict[str, Callable[[], Provider]] = {
     "uml": lambda: UmlProvider(cache=default_cache(), origin="stand-in"),
+    "dind": lambda: DindProvider(cache=default_cache(), origin="stand-in"),
 }
 """Those that start machines of their own."""
 
 SMALL = Topology.of(1, 1, memory_mib=768)
 
 
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[None]:
+    """A Docker engine of this host: the one that answers, else one for these tests alone."""
+    try:
+        engine.connect().close()
+    except HostError as error:
+        if os.geteuid() != 0:
+            pytest.skip(f"{error} (as root the tests start one of their own)")
+    else:
+        yield
+        return
+    with (
+        throwaway_engine(default_cache() / "test-engine") as url,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("DOCKER_HOST", url)
+        yield
+
+
 @pytest.fixture(scope="module", params=[*PROVIDERS, "inventory"])
 def provider(request: pytest.FixtureRequest) -> Provider:
     """Every provider in turn."""
+    if request.param == "dind":
+        request.getfixturevalue("docker_engine")
     if request.param == "inventory":
         return InventoryProvider(request.getfixturevalue("somebodys_inventory"), may_change=True)
     return PROVIDERS[request.param]()
@@ -92,7 +118,7 @@ Host worker1
   HostKeyAlias worker1
 Host *
   ProxyUseFdpass yes
-  ProxyCommand {python} -m pytest_swarmlab.providers.uml.gate {state}/gate %n %p
+  ProxyCommand {python} -m pytest_swarmlab.providers.uml.dial {state}/gate %n %p
 """
 """There is no other way from here to the lab's addresses than through the cluster's gate."""
 

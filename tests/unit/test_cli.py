@@ -13,8 +13,9 @@ from pytest_swarmlab import cli, doctor, images
 from pytest_swarmlab.doctor import Finding
 from pytest_swarmlab.errors import BuildError, HostError
 from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.images import container
 from pytest_swarmlab.model import Topology
-from pytest_swarmlab.providers import uml, vagrant
+from pytest_swarmlab.providers import dind, uml, vagrant
 from pytest_swarmlab.providers.base import Found
 
 WELL = Finding("cores", True, "2")
@@ -47,9 +48,14 @@ class Provider:
 def provider(monkeypatch: pytest.MonkeyPatch) -> Provider:
     provider = Provider()
     monkeypatch.setattr(uml, "UmlProvider", lambda **_: provider)
+    monkeypatch.setattr(dind.engine, "connect", no_engine)
     nothing = SimpleNamespace(reap=lambda: ["a student's"], find=lambda: ())
     monkeypatch.setattr(vagrant, "VagrantProvider", lambda _: nothing)
     return provider
+
+
+def no_engine() -> None:
+    raise HostError("no Docker engine answers at /s")
 
 
 def test_a_doctor_who_finds_nothing_is_content(
@@ -112,6 +118,40 @@ def test_gc_removes_disks_of_other_recipes_alone(
     assert cli.main(["--cache", str(tmp_path), "gc", "--disks"]) == 0
     assert removed == [(tmp_path, "old")]
     assert provider.stopped == []
+
+
+def test_gc_looks_into_the_docker_engine_too_if_there_is_one(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_engine = Provider()
+    monkeypatch.setattr(dind.engine, "connect", lambda: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(dind, "DindProvider", lambda **_: in_engine)
+    monkeypatch.setattr(container, "remove_old_images", lambda _: iter(["swarmlab/node:old"]))
+    assert cli.main(["gc", "--kept"]) == 0
+    assert (provider.stopped, in_engine.stopped) == (["kept"], ["kept"])
+    assert "node image" not in capsys.readouterr().out
+    monkeypatch.setattr(images, "list_disks", lambda _: [])
+    assert cli.main(["gc", "--disks"]) == 0
+    assert "removed node image swarmlab/node:old" in capsys.readouterr().out
+
+
+def test_the_node_image_is_built_into_the_docker_engine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dind.engine, "connect", lambda: "engine")
+    built: list[tuple[str, Path]] = []
+
+    def build(api: str, cache: Path) -> Any:
+        built.append((api, cache))
+        return SimpleNamespace(reference="swarmlab/node:ab12")
+
+    monkeypatch.setattr(container, "build_image_at_terminal", build)
+    assert cli.main(["--cache", str(tmp_path), "image"]) == 0
+    assert built == [("engine", tmp_path)]
+    assert capsys.readouterr().out == "node image swarmlab/node:ab12\n"
+    monkeypatch.setattr(dind.engine, "connect", no_engine)
+    assert cli.main(["image"]) == 2
+    assert capsys.readouterr().err == "swarmlab: no Docker engine answers at /s\n"
 
 
 def test_a_disk_is_built_with_the_images_that_were_asked_for(

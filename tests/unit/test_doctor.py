@@ -11,6 +11,8 @@ import pytest
 from pytest_swarmlab import doctor
 from pytest_swarmlab.doctor import Finding, examine
 from pytest_swarmlab.errors import HostError
+from pytest_swarmlab.model import Capability
+from pytest_swarmlab.providers.dind import engine, kernel
 from pytest_swarmlab.providers.uml import provider as uml
 
 EVERYTHING = {
@@ -18,6 +20,7 @@ EVERYTHING = {
     "commands to build the node disk",
     "machines for 3 managers and 2 workers",
     "a network of its own for each cluster",
+    "nodes as containers",
     "node disk",
     "disk space",
     "cores",
@@ -30,6 +33,8 @@ def healthy(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(uml, "preflight", lambda _: None)
     monkeypatch.setattr(uml, "namespaces", lambda: ["true"])
+    monkeypatch.setattr(engine, "connect", lambda: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(engine, "require", lambda _: {})
     monkeypatch.setattr(doctor, "list_disks", lambda _: ["a disk"])
     free = SimpleNamespace(free=50 * 2**30)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
@@ -84,6 +89,20 @@ def test_a_machine_without_even_unshare_is_examined_to_the_end(
     seen = findings(tmp_path)
     assert set(seen) == EVERYTHING
     assert not seen["a network of its own for each cluster"].well
+
+
+def test_an_engine_is_no_condition_and_what_its_kernel_lacks_is_told(
+    healthy: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def none() -> None:
+        raise HostError("no Docker engine answers at /s")
+
+    healthy.setattr(kernel, "lacks", lambda _: [Capability.IPVS, Capability.NFS])
+    seen = findings(tmp_path)["nodes as containers"]
+    assert (seen.well, seen.seen) == (True, "possible, but the kernel lacks ipvs, nfs")
+    healthy.setattr(engine, "connect", none)
+    seen = findings(tmp_path)["nodes as containers"]
+    assert (seen.well, seen.seen) == (True, "not here: no Docker engine answers at /s")
 
 
 def test_too_little_space_is_said_of_the_place_that_is_there(

@@ -173,7 +173,7 @@ def test_a_killed_build_blocks_nobody(tmp_path: Path) -> None:
 def test_a_full_disk_is_said_plainly(tmp_path: Path) -> None:
     with (
         pytest.raises(BuildError, match="ran full during the build"),
-        builder._full_disk_explained(),
+        builder.full_disk_explained(),
     ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path))
 

@@ -51,6 +51,27 @@ def test_a_changed_file_changes_the_key(recipes: Path) -> None:
     assert load_plan("stand-in", recipes=recipes).key != before
 
 
+@pytest.mark.parametrize(
+    "file", ["node.toml", "nginx-alpine.toml", "container/usr/local/lib/swarmlab/init-container"]
+)
+def test_the_container_has_a_key_of_its_own(recipes: Path, file: str) -> None:
+    before = load_plan("stand-in", recipes=recipes)
+    key = before.container_key
+    assert key == load_plan("stand-in").container_key != before.key
+    path = recipes / file
+    path.write_text(path.read_text(encoding="utf-8") + "\n# other\n", encoding="utf-8")
+    after = load_plan("stand-in", recipes=recipes)
+    assert after.container_key != key
+    assert (after.key == before.key) is file.startswith("container")
+
+
+def test_a_container_has_no_kernel_of_its_own(recipes: Path) -> None:
+    before = load_plan("stand-in", recipes=recipes).container_key
+    path = recipes / "kernel.toml"
+    path.write_text(path.read_text(encoding="utf-8") + "\n# other\n", encoding="utf-8")
+    assert load_plan("stand-in", recipes=recipes).container_key == before
+
+
 def test_a_changed_mode_changes_the_key(recipes: Path) -> None:
     before = load_plan("stand-in", recipes=recipes).key
     (recipes / "node/usr/local/lib/swarmlab/init").chmod(0o644)

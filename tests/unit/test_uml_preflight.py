@@ -11,6 +11,7 @@ import pytest
 from pytest_swarmlab.errors import HostError, ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Topology
+from pytest_swarmlab.providers import host as host_module
 from pytest_swarmlab.providers.uml import UmlProvider, provider, state
 from pytest_swarmlab.providers.uml.keeper import processors
 
@@ -20,7 +21,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A host that can carry a cluster, to be made worse."""
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(os, "access", lambda *_: True)
-    monkeypatch.setattr(provider, "memory_available_mib", lambda: 16_000)
+    monkeypatch.setattr(host_module, "memory_available_mib", lambda: 16_000)
     return monkeypatch
 
 
@@ -56,7 +57,7 @@ def test_a_host_without_taps_is_told_how_to_get_them(host: pytest.MonkeyPatch) -
 def test_more_nodes_than_memory_allows_are_refused_with_both_figures(
     host: pytest.MonkeyPatch,
 ) -> None:
-    host.setattr(provider, "memory_available_mib", lambda: 4000)
+    host.setattr(host_module, "memory_available_mib", lambda: 4000)
     with pytest.raises(HostError) as refusal:
         provider.preflight(Topology.of(5, 2))
     assert str(refusal.value) == (
@@ -67,13 +68,13 @@ def test_more_nodes_than_memory_allows_are_refused_with_both_figures(
 
 
 def test_what_is_free_is_read_from_the_kernel() -> None:
-    assert provider.memory_available_mib() > 0
+    assert host_module.memory_available_mib() > 0
 
 
 def test_nothing_is_created_on_a_host_that_cannot_carry_it(
     host: pytest.MonkeyPatch, root: Path, tmp_path: Path
 ) -> None:
-    host.setattr(provider, "memory_available_mib", lambda: 1)
+    host.setattr(host_module, "memory_available_mib", lambda: 1)
     recorder = Recorder(tmp_path / "events.jsonl")
     uml = UmlProvider(cache=tmp_path / "cache", origin="stand-in")
     with pytest.raises(HostError):

@@ -20,6 +20,7 @@ from pytest_swarmlab.images import ImageOrigin, NodeDisk, RichReport, ensure_dis
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers import ssh
 from pytest_swarmlab.providers.base import Found
+from pytest_swarmlab.providers.host import require_memory
 from pytest_swarmlab.providers.uml import keeper
 from pytest_swarmlab.providers.uml.gate import Gate
 from pytest_swarmlab.providers.uml.state import State
@@ -318,21 +319,7 @@ def preflight(topology: Topology) -> None:
             )
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         raise HostError("/dev/net/tun can't be opened: load the tun module (`modprobe tun`)")
-    available = memory_available_mib()
-    if topology.memory_mib > available:
-        raise HostError(
-            f"{len(topology.nodes)} nodes may use {topology.memory_mib} MiB together and this"
-            f" machine has {available} MiB free: ask for fewer nodes, or give each less with"
-            " --swarmlab-memory"
-        )
-
-
-def memory_available_mib() -> int:
-    """What the kernel says can be used without swapping, MiB."""
-    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) // 1024
-    raise HostError("/proc/meminfo doesn't say how much memory is available")
+    require_memory(topology)
 
 
 def namespaces() -> list[str]:

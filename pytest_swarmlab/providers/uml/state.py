@@ -12,7 +12,6 @@ import json
 import os
 import secrets
 import shutil
-import stat
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -21,8 +20,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.model import Membership, NodeSpec, Topology
+from pytest_swarmlab.providers.host import own_directory
 
 
 def state_root(kind: str = "") -> Path:
@@ -32,17 +31,8 @@ def state_root(kind: str = "") -> Path:
     because the nodes' copy-on-write disks do. Raises HostError when it is
     somebody else's or open to others.
     """
-    root = Path(f"/var/tmp/swarmlab-{os.getuid()}{kind}")  # noqa: S108 - checked right below
-    try:
-        root.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise HostError(
-            f"{root} can't be created ({error.strerror}): clusters live there"
-        ) from error
-    seen = root.lstat()
-    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
-        raise HostError(f"{root} is not a directory of yours alone: remove it, or chmod it to 0700")
-    return root
+    # own_directory looks at whose it is.
+    return own_directory(Path(f"/var/tmp/swarmlab-{os.getuid()}{kind}"))  # noqa: S108
 
 
 class State:

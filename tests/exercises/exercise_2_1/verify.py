@@ -141,7 +141,6 @@ def levels(record: Record) -> list[tuple[Event, Record]]:
 @exercise.check(
     "service-answers",
     phases=QUORUM_LOST,
-    needs=(Capability.IPVS,),
     title="Without a quorum the containers go on answering",
     expected="at least one request through every remaining node, and none failed",
     hint="Swarm decides nothing without a quorum, but stops nothing either.",

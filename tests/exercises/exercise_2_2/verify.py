@@ -298,6 +298,7 @@ def leadership_handed_over(record: Record) -> Judgement:
 @exercise.check(
     "nothing-lost",
     phases=DEMOTION,
+    needs=(Capability.IPVS,),
     title="No request is lost during a demotion",
     expected="0 errors: no container stops",
     hint="Which node and which second? `request` lines of events.jsonl.",

@@ -1,0 +1,41 @@
+"""testinfra on a node: its Docker backend, told which engine the node is on."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from testinfra.backend.base import BaseBackend, CommandResult
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.providers.dind.machines import DindMachines
+
+OF_THE_ENGINE = ("Error response from daemon", "Cannot connect to the Docker daemon")
+"""How `docker exec` begins its own errors, which have the exit code 1 of many a command."""
+
+
+class ExecBackend(BaseBackend):  # type: ignore[misc]  # testinfra has no types
+    """Runs what testinfra asks for with ``docker exec``.
+
+    Raises RuntimeError, as the SSH backend does, when the node could not be reached.
+    """
+
+    NAME = "docker"
+
+    def __init__(self, machines: DindMachines, node: str) -> None:
+        super().__init__(node)
+        self._machines = machines
+        self._node = node
+
+    def run(self, command: str, *args: str, **_: Any) -> CommandResult:
+        """Run a shell command on the node as root."""
+        cmd = self.get_command(command, *args)
+        argv = self._machines.command(self._node, ["/bin/sh", "-c", cmd])
+        out = self.run_local(shlex.join(argv))
+        out.command = self.encode(cmd)
+        if out.rc and out.stderr.startswith(OF_THE_ENGINE):
+            # A docker command on the node would say the same: only the engine knows.
+            state = self._machines.state(self._node)
+            if not state["Running"] or state["Paused"]:
+                raise RuntimeError(out.stderr.strip())
+        return out
