@@ -207,7 +207,7 @@ def _add_images(
 def _load(running: Engine, image: ImageRecipe, root: Path) -> ImageRecord:
     versions = _packages(root)
     named = ", ".join(f"{name} {versions[name]}" for name in image.root.packages)
-    detail = f"Debian {image.root.suite}: {named}"
+    detail = f"Debian {image.root.suite}: {named}" + (f"; {image.note}" if image.note else "")
     labels = {"org.swarmlab.origin": "stand-in", "org.swarmlab.detail": detail}
     identity = running.load(root, image.reference, image.config.changes(labels))
     return ImageRecord(image.reference, "stand-in", detail, identity)

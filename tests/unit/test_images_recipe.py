@@ -27,8 +27,12 @@ def recipes(tmp_path: Path) -> Path:
 
 def test_the_packages_own_recipes_are_good() -> None:
     plan = load_plan("stand-in")
-    assert [image.reference for image in plan.images] == ["nginx:alpine"]
-    assert plan.images[0].config.stop_signal == "SIGQUIT"
+    assert {image.reference: image.config.stop_signal for image in plan.images} == {
+        "mysql:8.0": "SIGTERM",
+        "nginx:alpine": "SIGQUIT",
+        "postgres:15-alpine": "SIGINT",
+        "wordpress:latest": "SIGWINCH",
+    }
     assert plan.node.root.tree is not None
     assert len(plan.key) == 16
 
@@ -66,9 +70,9 @@ def test_a_moved_file_changes_the_key(recipes: Path) -> None:
 
 def test_origin_and_selection_change_the_key(recipes: Path) -> None:
     (recipes / "redis-7.toml").write_text(IMAGE, encoding="utf-8")
-    both = load_plan("stand-in", recipes=recipes)
+    both = load_plan("stand-in", recipes=recipes, images=["nginx:alpine", "redis:7"])
     one = load_plan("stand-in", recipes=recipes, images=["redis:7"])
-    pulled = load_plan("registry", recipes=recipes)
+    pulled = load_plan("registry", recipes=recipes, images=["nginx:alpine", "redis:7"])
     assert [image.reference for image in both.images] == ["nginx:alpine", "redis:7"]
     assert [image.reference for image in one.images] == ["redis:7"]
     assert len({both.key, one.key, pulled.key}) == 3
@@ -116,7 +120,7 @@ def test_a_disk_without_room_is_refused(recipes: Path) -> None:
 
 
 def test_an_image_without_recipe_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no recipe makes the image mongo:8: there are nginx"):
+    with pytest.raises(ConfigError, match="no recipe makes the image mongo:8: there are mysql"):
         load_plan("stand-in", images=["mongo:8"])
 
 
