@@ -50,6 +50,7 @@ class Running:
         self, *argv: str, user: str = "", env: Mapping[str, str] | None = None
     ) -> tuple[int, str]:
         """Exit code of a command in it, and what it prints: standard output, or the error."""
+        streams: Any
         code, streams = self.container.exec_run(
             list(argv), user=user, environment=dict(env or {}), demux=True
         )
