@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -205,12 +205,16 @@ def _add_images(
 
 
 def _load(running: Engine, image: ImageRecipe, root: Path) -> ImageRecord:
-    versions = _packages(root)
-    named = ", ".join(f"{name} {versions[name]}" for name in image.root.packages)
-    detail = f"Debian {image.root.suite}: {named}" + (f"; {image.note}" if image.note else "")
-    labels = {"org.swarmlab.origin": "stand-in", "org.swarmlab.detail": detail}
+    said = detail(image, _packages(root))
+    labels = {"org.swarmlab.origin": "stand-in", "org.swarmlab.detail": said}
     identity = running.load(root, image.reference, image.config.changes(labels))
-    return ImageRecord(image.reference, "stand-in", detail, identity)
+    return ImageRecord(image.reference, "stand-in", said, identity)
+
+
+def detail(image: ImageRecipe, versions: Mapping[str, str]) -> str:
+    """What a stand-in is made of, for people: suite, versions of its packages, and its note."""
+    named = ", ".join(f"{name} {versions[name]}" for name in image.root.packages)
+    return f"Debian {image.root.suite}: {named}" + (f"; {image.note}" if image.note else "")
 
 
 def _make_disk(root: Path, disk: Path, size_gib: int, report: BuildReport) -> None:

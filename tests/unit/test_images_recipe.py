@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.images.builder import detail
 from pytest_swarmlab.images.recipe import RECIPES, ImageConfig, load_plan, tree_files
 
 IMAGE = """
@@ -153,3 +154,11 @@ def test_the_configuration_becomes_instructions() -> None:
         'LABEL a="1"',
         'LABEL b="2"',
     ]
+
+
+def test_what_differs_from_the_official_image_is_told(recipes: Path) -> None:
+    (recipes / "redis-7.toml").write_text(IMAGE + 'note = "no disk"', encoding="utf-8")
+    (image,) = load_plan("stand-in", recipes=recipes, images=["redis:7"]).images
+    assert detail(image, {"redis-server": "7.0", "libc6": "2"}) == (
+        "Debian trixie: redis-server 7.0; no disk"
+    )
