@@ -47,11 +47,10 @@ def test_a_secret_that_is_not_there_is_named(containers: Containers) -> None:
 
 
 def test_a_directory_with_other_files_is_left_alone(containers: Containers) -> None:
-    code, said = containers.refused(
-        IMAGE,
-        {"POSTGRES_PASSWORD": "secret"},
-        files={f"{DATA}/notes.txt": "somebody's"},
-    )
+    volume = containers.volume()
+    other = containers.start(IMAGE, "touch", f"{DATA}/notes.txt", volumes={volume: DATA})
+    assert other.end() == 0
+    code, said = containers.refused(IMAGE, {"POSTGRES_PASSWORD": "secret"}, volumes={volume: DATA})
     assert code == 1
     assert "exists but is not empty" in said
 

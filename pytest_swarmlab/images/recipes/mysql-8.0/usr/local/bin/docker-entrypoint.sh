@@ -12,7 +12,7 @@ SOCKET=/var/run/mysqld/mysqld.sock
 SCRIPTS=/docker-entrypoint-initdb.d
 
 say() {
-    echo "$(date --rfc-3339=seconds) [$1] [Entrypoint]: $2"
+    printf '%s [%s] [Entrypoint]: %s\n' "$(date --rfc-3339=seconds)" "$1" "$2"
 }
 
 refuse() {
@@ -76,26 +76,31 @@ name() {
     printf '`%s`' "$(printf %s "$1" | sed 's/`/``/g')"
 }
 
+# statement WORD...: not by echo, which would take backslashes for its own.
+statement() {
+    printf '%s;\n' "$*"
+}
+
 accounts() {
     password=$(text "$MYSQL_ROOT_PASSWORD")
     far="'root'@$(text "$MYSQL_ROOT_HOST")"
     if [ "$MYSQL_ROOT_HOST" != localhost ]; then
-        echo "CREATE USER $far IDENTIFIED BY $password;"
-        echo "GRANT ALL ON *.* TO $far WITH GRANT OPTION;"
+        statement CREATE USER "$far" IDENTIFIED BY "$password"
+        statement GRANT ALL ON '*.*' TO "$far" WITH GRANT OPTION
     fi
     if [ -n "$MYSQL_DATABASE" ]; then
-        echo "CREATE DATABASE IF NOT EXISTS $(name "$MYSQL_DATABASE");"
+        statement CREATE DATABASE IF NOT EXISTS "$(name "$MYSQL_DATABASE")"
     fi
     if [ -n "$MYSQL_USER" ] && [ -n "$MYSQL_PASSWORD" ]; then
         user="$(text "$MYSQL_USER")@'%'"
-        echo "CREATE USER $user IDENTIFIED BY $(text "$MYSQL_PASSWORD");"
+        statement CREATE USER "$user" IDENTIFIED BY "$(text "$MYSQL_PASSWORD")"
         if [ -n "$MYSQL_DATABASE" ]; then
             # In a grant, an underscore stands for any character unless escaped.
-            echo "GRANT ALL ON $(name "$MYSQL_DATABASE" | sed 's/_/\\_/g').* TO $user;"
+            statement GRANT ALL ON "$(name "$MYSQL_DATABASE" | sed 's/_/\\_/g').*" TO "$user"
         fi
     fi
     # Last, because this very session is root's.
-    echo "ALTER USER 'root'@'localhost' IDENTIFIED BY $password;"
+    statement ALTER USER "'root'@'localhost'" IDENTIFIED BY "$password"
 }
 
 # A client of root's, who has a password by now: in a file, as arguments can be seen by everybody.
@@ -152,7 +157,7 @@ make_database() {
     write_login
     run_scripts
     if [ -n "$MYSQL_ONETIME_PASSWORD" ]; then
-        echo "ALTER USER 'root'@$(text "$MYSQL_ROOT_HOST") PASSWORD EXPIRE;" | client
+        statement ALTER USER "'root'@$(text "$MYSQL_ROOT_HOST")" PASSWORD EXPIRE | client
     fi
     rm -f "$LOGIN"
     kill "$server"
