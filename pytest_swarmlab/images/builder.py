@@ -35,7 +35,7 @@ COMMANDS = {
 """Host commands that a build needs, and the Debian package of each."""
 
 NEEDED_MIB = 4096
-"""Free space that a build wants, MiB: about 2500 are in use when the disk is written."""
+"""Free space that a build wants, MiB: about 3000 are in use when the disk is written."""
 
 PHASES = {
     "running apt-get update": 0.05,
