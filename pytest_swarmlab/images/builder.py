@@ -36,7 +36,7 @@ COMMANDS = {
 """Host commands that a build needs, and the Debian package of each."""
 
 NEEDED_MIB = 4096
-"""Free space that a build wants, MiB: about 2500 are in use when the disk is written."""
+"""Free space that a build wants, MiB: about 3000 are in use when the disk is written."""
 
 PHASES = {
     "running apt-get update": 0.05,
@@ -239,12 +239,16 @@ def _add_images(
 
 
 def _load(running: Engine, image: ImageRecipe, root: Path) -> ImageRecord:
-    versions = _packages(root)
-    named = ", ".join(f"{name} {versions[name]}" for name in image.root.packages)
-    detail = f"Debian {image.root.suite}: {named}"
-    labels = {"org.swarmlab.origin": "stand-in", "org.swarmlab.detail": detail}
+    said = detail(image, _packages(root))
+    labels = {"org.swarmlab.origin": "stand-in", "org.swarmlab.detail": said}
     identity = running.load(root, image.reference, image.config.changes(labels))
-    return ImageRecord(image.reference, "stand-in", detail, identity)
+    return ImageRecord(image.reference, "stand-in", said, identity)
+
+
+def detail(image: ImageRecipe, versions: Mapping[str, str]) -> str:
+    """What a stand-in is made of, for people: suite, versions of its packages, and its note."""
+    named = ", ".join(f"{name} {versions[name]}" for name in image.root.packages)
+    return f"Debian {image.root.suite}: {named}" + (f"; {image.note}" if image.note else "")
 
 
 def _make_disk(root: Path, disk: Path, size_gib: int, report: BuildReport) -> None:

@@ -107,11 +107,15 @@ class ImageConfig:
 
 @dataclass(frozen=True)
 class ImageRecipe:
-    """A container image: the reference it is known by, its file system and its configuration."""
+    """A container image: the reference it is known by, its file system and its configuration.
+
+    `note`: how it differs from the official image, besides its versions; told wherever it is used.
+    """
 
     root: RootRecipe
     reference: str
     config: ImageConfig
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -215,6 +219,7 @@ def _image(path: Path) -> ImageRecipe:
     recipe = ImageRecipe(
         root=_root(path, table),
         reference=table.string("reference"),
+        note=table.string("note", ""),
         config=ImageConfig(
             entrypoint=config.strings("entrypoint"),
             cmd=config.strings("cmd"),

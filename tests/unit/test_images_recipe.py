@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.images.builder import detail
 from pytest_swarmlab.images.recipe import RECIPES, ImageConfig, load_plan, tree_files
 
 IMAGE = """
@@ -27,8 +28,12 @@ def recipes(tmp_path: Path) -> Path:
 
 def test_the_packages_own_recipes_are_good() -> None:
     plan = load_plan("stand-in")
-    assert [image.reference for image in plan.images] == ["nginx:alpine"]
-    assert plan.images[0].config.stop_signal == "SIGQUIT"
+    assert {image.reference: image.config.stop_signal for image in plan.images} == {
+        "mysql:8.0": "SIGTERM",
+        "nginx:alpine": "SIGQUIT",
+        "postgres:15-alpine": "SIGINT",
+        "wordpress:latest": "SIGWINCH",
+    }
     assert plan.node.root.tree is not None
     assert len(plan.key) == 16
 
@@ -87,9 +92,9 @@ def test_a_moved_file_changes_the_key(recipes: Path) -> None:
 
 def test_origin_and_selection_change_the_key(recipes: Path) -> None:
     (recipes / "redis-7.toml").write_text(IMAGE, encoding="utf-8")
-    both = load_plan("stand-in", recipes=recipes)
+    both = load_plan("stand-in", recipes=recipes, images=["nginx:alpine", "redis:7"])
     one = load_plan("stand-in", recipes=recipes, images=["redis:7"])
-    pulled = load_plan("registry", recipes=recipes)
+    pulled = load_plan("registry", recipes=recipes, images=["nginx:alpine", "redis:7"])
     assert [image.reference for image in both.images] == ["nginx:alpine", "redis:7"]
     assert [image.reference for image in one.images] == ["redis:7"]
     assert len({both.key, one.key, pulled.key}) == 3
@@ -137,7 +142,7 @@ def test_a_disk_without_room_is_refused(recipes: Path) -> None:
 
 
 def test_an_image_without_recipe_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no recipe makes the image mongo:8: there are nginx"):
+    with pytest.raises(ConfigError, match="no recipe makes the image mongo:8: there are mysql"):
         load_plan("stand-in", images=["mongo:8"])
 
 
@@ -170,3 +175,11 @@ def test_the_configuration_becomes_instructions() -> None:
         'LABEL a="1"',
         'LABEL b="2"',
     ]
+
+
+def test_what_differs_from_the_official_image_is_told(recipes: Path) -> None:
+    (recipes / "redis-7.toml").write_text(IMAGE + 'note = "no disk"', encoding="utf-8")
+    (image,) = load_plan("stand-in", recipes=recipes, images=["redis:7"]).images
+    assert detail(image, {"redis-server": "7.0", "libc6": "2"}) == (
+        "Debian trixie: redis-server 7.0; no disk"
+    )

@@ -1,0 +1,68 @@
+"""What all images say of themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab.cluster import Node
+from pytest_swarmlab.config import LabConfig
+from pytest_swarmlab.providers.base import Provider
+
+CONTRACT: dict[str, dict[str, Any]] = {
+    "mysql:8.0": {
+        "port": "3306/tcp",
+        "volume": "/var/lib/mysql",
+        "signal": "SIGTERM",
+        "user": ("mysql", 999),
+    },
+    "nginx:alpine": {"port": "80/tcp", "volume": None, "signal": "SIGQUIT", "user": None},
+    "postgres:15-alpine": {
+        "port": "5432/tcp",
+        "volume": "/var/lib/postgresql/data",
+        "signal": "SIGINT",
+        "user": ("postgres", 70),
+    },
+    "wordpress:latest": {
+        "port": "80/tcp",
+        "volume": "/var/www/html",
+        "signal": "SIGWINCH",
+        "user": ("www-data", 33),
+    },
+}
+"""What the lab relies on, from the official images' own descriptions."""
+
+
+def inspected(node: Node, reference: str) -> dict[str, Any]:
+    config: dict[str, Any] = node.engine.images.get(reference).attrs["Config"]
+    return config
+
+
+@pytest.mark.parametrize("reference", CONTRACT)
+def test_ports_volumes_and_stop_signal_are_the_official_ones(node: Node, reference: str) -> None:
+    config, wanted = inspected(node, reference), CONTRACT[reference]
+    assert wanted["port"] in config["ExposedPorts"]
+    assert list(config["Volumes"] or {}) == ([wanted["volume"]] if wanted["volume"] else [])
+    # SIGTERM is what the engine sends when an image names none.
+    assert (config.get("StopSignal") or "SIGTERM") == wanted["signal"]
+
+
+@pytest.mark.parametrize("reference", [name for name, it in CONTRACT.items() if it["user"]])
+def test_users_have_the_official_numbers(node: Node, reference: str) -> None:
+    user, number = CONTRACT[reference]["user"]
+    said = node.engine.containers.run(reference, ["id", user], remove=True, entrypoint="")
+    assert said.startswith(f"uid={number}({user}) gid={number}({user})".encode())
+
+
+@pytest.mark.parametrize("reference", CONTRACT)
+def test_a_stand_in_says_that_it_is_one(
+    node: Node, provider: Provider, lab: LabConfig, reference: str
+) -> None:
+    (image,) = [image for image in provider.images() if image["reference"] == reference]
+    labels = inspected(node, reference)["Labels"] or {}
+    assert image["origin"] == lab.images
+    assert labels.get("org.swarmlab.origin", "registry") == lab.images
+    if lab.images == "stand-in":
+        assert image["detail"] == labels["org.swarmlab.detail"]
+        assert image["detail"].startswith("Debian ")
