@@ -8,7 +8,7 @@ PYTEST := $(VENV)/bin/pytest
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # The user's own cache, also while root builds for him.
 CACHE := $(or $(SWARMLAB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/swarmlab)
-EXERCISES := exercise_2_1 exercise_2_2
+EXERCISES := exercise_2_1 exercise_2_2 exercise_2_3
 
 # Debian's and Ubuntu's names; `swarmlab doctor` tells what each is for.
 PACKAGES := ca-certificates debian-archive-keyring e2fsprogs iproute2 kmod mmdebstrap mount \
