@@ -119,6 +119,10 @@ class Node:
             raise CommandError(self.name, argv, output.code, output.stdout, output.stderr)
         return output
 
+    def succeeds(self, *argv: str) -> conditions.Succeeds:
+        """Condition: a command that changes nothing ends with exit code 0 on this machine."""
+        return conditions.Succeeds(self, argv)
+
     def put(self, content: bytes, path: str) -> None:
         """Write a file on the machine. Raises CommandError when it can't be written."""
         self._announce(f"write {path}")
@@ -187,6 +191,11 @@ class Swarm:
         """Nodes that say of themselves that they control the swarm."""
         return [n for n in self.nodes if self._swarm_info(n).get("ControlAvailable")]
 
+    def workers(self) -> list[Node]:
+        """Members that the managers count as workers."""
+        names = {row["name"] for row in self.look()[1] if row["role"] == "worker"}
+        return [node for node in self.nodes if node.name in names]
+
     def members(self) -> list[Node]:
         """Nodes that the managers count as part of the swarm."""
         names = {row["name"] for row in self.look()[1]}
@@ -239,9 +248,15 @@ class Swarm:
         """Condition: every member is ready and every manager reachable."""
         return conditions.NodesReady(self)
 
-    def converged(self, service: str, *, replicas: int) -> conditions.Converged:
-        """Condition: that many tasks of the service run on nodes that are not down."""
-        return conditions.Converged(self, service, replicas)
+    def converged(
+        self, service: str, *, replicas: int, on: Node | None = None
+    ) -> conditions.Converged:
+        """Condition: that many tasks of the service run on nodes that are not down (or on one)."""
+        return conditions.Converged(self, service, replicas, on)
+
+    def no_task_of(self, service: str) -> conditions.NoTaskOf:
+        """Condition: no container of a removed service is left on any node."""
+        return conditions.NoTaskOf(self, service)
 
     def mesh_lists(
         self, replicas: int, *, on: Sequence[Node] | None = None
@@ -332,5 +347,6 @@ def _task(task: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
         "error": status.get("Err", ""),
         "message": status.get("Message", ""),
         "container": status.get("ContainerStatus", {}).get("ContainerID", "")[:12],
+        "exit_code": status.get("ContainerStatus", {}).get("ExitCode"),
         "at": status.get("Timestamp", ""),
     }

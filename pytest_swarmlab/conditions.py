@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import uuid
 from collections.abc import Sequence
 from operator import itemgetter
@@ -123,11 +124,13 @@ class Converged:
 
     node = None
 
-    def __init__(self, swarm: Swarm, service: str, replicas: int) -> None:
+    def __init__(self, swarm: Swarm, service: str, replicas: int, on: Node | None = None) -> None:
+        """`on`: the node where all of them must run; any by default."""
         self._swarm = swarm
         self._service = service
         self._replicas = replicas
-        self.name = f"{service} runs {replicas} tasks"
+        self._on = on
+        self.name = f"{service} runs {replicas} tasks" + (f" on {on}" if on else "")
 
     def __call__(self) -> Done[list[dict[str, Any]]] | Pending | Fatal:
         """Look once."""
@@ -137,6 +140,8 @@ class Converged:
         except no_answer() as error:
             return pending(brief(error))
         up = {row["name"] for row in nodes if row["state"] == "ready"}
+        if self._on:
+            up &= {self._on.name}
         wanted = [task for task in tasks if task["desired"] == "running"]
         running = [t for t in wanted if t["state"] == "running" and t["node"] in up]
         seen = f"{len(running)}/{self._replicas} running"
@@ -148,6 +153,125 @@ class Converged:
         if len(running) == self._replicas == len(wanted):
             return done(running, seen)
         return pending(seen)
+
+
+class TaskFailed:
+    """A task of the service has failed or was rejected; finds it."""
+
+    node = None
+
+    def __init__(self, swarm: Swarm, service: str) -> None:
+        self._swarm = swarm
+        self._service = service
+        self.name = f"a task of {service} has failed"
+
+    def __call__(self) -> Done[dict[str, Any]] | Pending | Fatal:
+        """Look once."""
+        try:
+            seen_from, _ = self._swarm.look()
+            tasks = self._swarm.task_rows(seen_from.engine, self._service)
+        except no_answer() as error:
+            return pending(brief(error))
+        ended = [task for task in tasks if task["state"] in {"failed", "rejected"}]
+        seen = ", ".join(sorted(task["state"] for task in tasks)) or "no tasks"
+        return done(ended[0], ended[0]["error"] or seen) if ended else pending(seen)
+
+
+class Updated:
+    """The service's latest update is over, well or not; finds how it ended."""
+
+    node = None
+
+    def __init__(self, swarm: Swarm, service: str) -> None:
+        self._swarm = swarm
+        self._service = service
+        self.name = f"the update of {service} is over"
+
+    def __call__(self) -> Done[str] | Pending | Fatal:
+        """Look once."""
+        try:
+            service = self._swarm.leader().engine.api.inspect_service(self._service)
+        except no_answer() as error:
+            return pending(brief(error))
+        state = str(service.get("UpdateStatus", {}).get("State", "none"))
+        over = state in {"completed", "paused", "rollback_completed", "rollback_paused"}
+        return done(state, state) if over else pending(state)
+
+
+class Watched:
+    """The service's tasks were watched for a while, or until they changed; finds the tasks."""
+
+    node = None
+
+    def __init__(self, swarm: Swarm, service: str, for_s: float) -> None:
+        """`for_s`: seconds without a change."""
+        self._swarm = swarm
+        self._service = service
+        self._for_s = for_s
+        self._began: float | None = None
+        self._tasks: list[tuple[str, str]] = []
+        self.name = f"{service} was watched for {for_s:.0f} s"
+
+    def __call__(self) -> Done[list[dict[str, Any]]] | Pending | Fatal:
+        """Look once."""
+        now = self._swarm.recorder.now()
+        try:
+            seen_from, _ = self._swarm.look()
+            tasks = self._swarm.task_rows(seen_from.engine, self._service)
+        except no_answer() as error:
+            return pending(brief(error))
+        there = sorted((t["id"], t["node"]) for t in tasks if t["desired"] == "running")
+        if self._began is None:
+            self._began, self._tasks = now, there
+        if there != self._tasks:
+            return done(tasks, f"they changed after {now - self._began:.1f} s")
+        watched = now - self._began
+        seen = f"unchanged for {watched:.1f} s"
+        return done(tasks, seen) if watched >= self._for_s else pending(seen)
+
+
+class NoTaskOf:
+    """Nothing of a removed service's tasks is left in any node's engine."""
+
+    node = None
+
+    def __init__(self, swarm: Swarm, service: str) -> None:
+        self._swarm = swarm
+        self._service = service
+        self.name = f"no container of {service} is left"
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Look once."""
+        label = f"com.docker.swarm.service.name={self._service}"
+        left = []
+        for node in self._swarm.nodes:
+            try:
+                found = node.engine.api.containers(all=True, filters={"label": label})
+            except no_answer() as error:
+                return pending(f"{node.name}: {brief(error)}")
+            left += [node.name] * len(found)
+        return pending(f"one on {', '.join(left)}") if left else done(None, "none")
+
+
+class Succeeds:
+    """A command on a node that changes nothing ends with exit code 0; finds what it printed."""
+
+    def __init__(self, node: Node, argv: Sequence[str]) -> None:
+        self._node = node
+        self._argv = tuple(argv)
+        self.node = node.name
+        self.name = f"`{shlex.join(self._argv)}` succeeds"
+
+    def __call__(self) -> Done[str] | Pending | Fatal:
+        """Look once."""
+        try:
+            output = self._node.look(*self._argv, check=False)
+        except ProviderError as error:
+            return pending(str(error))
+        said = " ".join((output.stderr.strip() or output.stdout.strip()).split())[-200:]
+        if output.code == 0:
+            return done(output.stdout, said)
+        return pending(f"exit code {output.code}: {said}")
 
 
 class MeshLists:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pytest_swarmlab.cluster import Swarm
-from pytest_swarmlab.conditions import Converged, brief, no_answer
+from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.conditions import (
+    Converged,
+    TaskFailed,
+    Updated,
+    Watched,
+    brief,
+    no_answer,
+)
 from pytest_swarmlab.errors import ConfigError, ProviderError, SwarmlabError
 from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
 
@@ -23,9 +30,21 @@ class Service:
         self.swarm = swarm
         self.name = name
 
-    def converged(self, *, replicas: int) -> Converged:
-        """Condition: that many tasks run on nodes that are not down."""
-        return self.swarm.converged(self.name, replicas=replicas)
+    def converged(self, *, replicas: int, on: Node | None = None) -> Converged:
+        """Condition: that many tasks run on nodes that are not down (or on that one)."""
+        return self.swarm.converged(self.name, replicas=replicas, on=on)
+
+    def task_failed(self) -> TaskFailed:
+        """Condition: one of its tasks has failed or was rejected; finds that task."""
+        return TaskFailed(self.swarm, self.name)
+
+    def updated(self) -> Updated:
+        """Condition: its latest update is over; finds how it ended."""
+        return Updated(self.swarm, self.name)
+
+    def watched(self, *, for_s: float) -> Watched:
+        """Condition: its tasks were watched for so many seconds, or until they changed."""
+        return Watched(self.swarm, self.name, for_s)
 
 
 class Stack:

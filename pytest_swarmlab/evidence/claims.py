@@ -85,6 +85,17 @@ class Evidence:
             if info.get("ControlAvailable"):
                 swarm.rows(node)
 
+    def tasks(self, swarm: Swarm, service: str) -> None:
+        """Record a service's tasks as the managers list them now."""
+        seen_from, _ = swarm.look()
+        swarm.recorder.record(
+            "tasks",
+            seen_from=seen_from.name,
+            service=service,
+            seconds=0.0,
+            tasks=swarm.task_rows(seen_from.engine, service),
+        )
+
     def judge(
         self, exercise: Exercise, phase: str, unmet: NotConverged | None = None
     ) -> list[CheckResult]:

@@ -1,6 +1,6 @@
-"""A check that can't fail proves nothing: each of both exercises refuses some record.
+"""A check that can't fail proves nothing: each of every exercise refuses some record.
 
-`test_exercise_2_1.py` and `test_exercise_2_2.py` show for each claim when it fails. Here every
+`test_exercise_2_1.py` and its like show for each claim when it fails. Here every
 declared check, in every phase, is held against runs that went wrong and runs that left gaps.
 """
 
@@ -19,11 +19,12 @@ from pytest_swarmlab.grading import Check
 from pytest_swarmlab.model import Event, Verdict
 from tests.exercises.exercise_2_1.verify import exercise as exercise_2_1
 from tests.exercises.exercise_2_2.verify import exercise as exercise_2_2
-from tests.unit import test_exercise_2_1, test_exercise_2_2
+from tests.exercises.exercise_2_3.verify import exercise as exercise_2_3
+from tests.unit import test_exercise_2_1, test_exercise_2_2, test_exercise_2_3
 from tests.unit.records.editing import changed, without
 from tests.unit.records.synthetic import Drill, record
 
-EXERCISES: tuple[Exercise, ...] = (exercise_2_1, exercise_2_2)
+EXERCISES: tuple[Exercise, ...] = (exercise_2_1, exercise_2_2, exercise_2_3)
 CHECKS = [check for exercise in EXERCISES for check in exercise.checks]
 ONLY_UNKNOWN = {"sampled"}
 """Checks of the measurement itself: what was not measured is unknown, not wrong."""
@@ -45,8 +46,8 @@ def good(check: Check) -> Record:
 @functools.cache
 def _good(phase: str) -> Record:
     number, name = phase.split("/")
-    if number == "2.1":
-        return test_exercise_2_1.good(name)
+    if number in WRONG:
+        return GOOD[number](name)
     return record(test_exercise_2_2.GOOD[name]).phase(phase)
 
 
@@ -81,6 +82,15 @@ WRONG_2_1: tuple[Callable[[Record], Record], ...] = (
     lambda run: changed(run, every("request"), status=None, error="timeout"),
     lambda run: changed(run, every("refusal"), code=200, said="accepted"),
 )
+WRONG_2_3: tuple[Callable[[Record], Record], ...] = (
+    lambda run: changed(run, every("container"), exit_code=0, said="ready"),
+    lambda run: changed(run, every("databases"), names=["postgres"]),
+    lambda run: changed(run, every("databases"), names=["postgres", "testdb"]),
+    lambda run: changed(run, every("volume"), listed=""),
+    lambda run: changed(run, every("tasks"), tasks=[]),
+)
+WRONG = {"2.1": WRONG_2_1, "2.3": WRONG_2_3}
+GOOD = {"2.1": test_exercise_2_1.good, "2.3": test_exercise_2_3.good}
 NEVER = 500.0
 WRONG_2_2: tuple[Callable[[str], Record], ...] = (
     lambda phase: drill(phase, elected=NEVER, unreachable=NEVER, down=NEVER, restored=NEVER),
@@ -91,13 +101,13 @@ WRONG_2_2: tuple[Callable[[str], Record], ...] = (
 
 @functools.cache
 def went_wrong(phase: str, how: int) -> Record:
-    if phase.startswith("2.1/"):
-        return WRONG_2_1[how](_good(phase))
+    if wrong := WRONG.get(phase.split("/")[0]):
+        return wrong[how](_good(phase))
     return WRONG_2_2[how](phase)
 
 
 def ways(phase: str) -> range:
-    return range(len(WRONG_2_1 if phase.startswith("2.1/") else WRONG_2_2))
+    return range(len(WRONG.get(phase.split("/")[0], WRONG_2_2)))
 
 
 def verdict(check: Check, run: Record) -> Verdict:

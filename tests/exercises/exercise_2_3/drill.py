@@ -1,0 +1,73 @@
+"""The database is made to move, and each time one looks what is there."""
+
+from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.stacks import Service
+from pytest_swarmlab.waits import Waiter
+from tests.exercises.exercise_2_3 import perform
+
+READY_S = 120
+"""A new database is initialised first: about 10 s on an embedded node."""
+
+STAYS_S = 15
+"""How long is watched that nothing moves: a task that is to move does so within a few seconds."""
+
+
+def see_the_literal_command_fail(
+    swarm: Swarm, on: Node, *, wait: Waiter, evidence: Evidence
+) -> None:
+    """Wait until a task of the lab's own command has failed, and note what it said."""
+    with perform.literal_service(swarm, on) as service:
+        task = wait(service.task_failed(), within=READY_S)
+        said = perform.log_of(on, task["container"])
+        evidence.note("container", said=said, exit_code=task["exit_code"], error=task["error"])
+
+
+def move_the_database(
+    swarm: Swarm, home: Node, other: Node, *, wait: Waiter, evidence: Evidence
+) -> None:
+    """Write on one node, take the constraint away, force it to another, bring it back."""
+    with perform.db_local(swarm, wait, home) as service:
+        container = _running(service, home, wait)
+        perform.create_database(home, container)
+        _note(evidence, "written", home, container)
+
+        evidence.tasks(swarm, perform.SERVICE)
+        perform.remove_constraint(swarm, home)
+        wait(service.updated(), within=READY_S)
+        wait(service.watched(for_s=STAYS_S), within=READY_S)
+        evidence.tasks(swarm, perform.SERVICE)
+
+        perform.move(swarm, None, other)
+        _note(evidence, "moved", other, _running(service, other, wait))
+        _note_volume(evidence, home)
+
+        perform.move(swarm, other, home)
+        _note(evidence, "back", home, _running(service, home, wait))
+    perform.remove_volume(home, other)
+
+
+def _running(service: Service, node: Node, wait: Waiter) -> str:
+    """The container's id, once the service runs on that node and answers."""
+    (task,) = wait(service.converged(replicas=1, on=node), within=READY_S)
+    container: str = task["container"]
+    # Over TCP: while it initialises itself, the database listens at a Unix socket only.
+    wait(
+        node.succeeds("docker", "exec", container, "pg_isready", "-h", "127.0.0.1"), within=READY_S
+    )
+    return container
+
+
+def _note(evidence: Evidence, step: str, node: Node, container: str) -> None:
+    names = perform.databases(node, container, f"On {node}: the databases ({step})")
+    evidence.note("databases", step=step, node=node.name, container=container, names=names)
+
+
+def _note_volume(evidence: Evidence, node: Node) -> None:
+    listed = node.look(
+        "docker", "volume", "ls", "--filter", f"name={perform.VOLUME}",
+        title=f"On {node}: the volume that stayed behind",
+    ).stdout  # fmt: skip
+    place = node.look("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", perform.VOLUME)
+    held = node.look("find", place.stdout.strip(), "-maxdepth", "1", "-name", "PG_VERSION")
+    evidence.note("volume", node=node.name, listed=listed, holds_data=bool(held.stdout.strip()))

@@ -1,0 +1,117 @@
+"""The lab's own steps, with its errata mended.
+
+The lab's command gives no password, so the database never starts; its volume lies at /data, where
+PostgreSQL keeps nothing; and taking a constraint away moves nothing: another must send the task
+elsewhere.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.conditions import brief, no_answer
+from pytest_swarmlab.stacks import Service
+from pytest_swarmlab.waits import Waiter
+
+IMAGE = "postgres:15-alpine"
+SERVICE = "db-local"
+VOLUME = "mydata"
+SECRET = "db-local-password"  # noqa: S105 - its name
+DATABASE = "testdb"
+DATA = "/var/lib/postgresql/data"
+GONE_S = 60
+
+
+@contextmanager
+def literal_service(swarm: Swarm, on: Node) -> Iterator[Service]:
+    """The lab's command as it stands; `--detach` because its client would wait for ever."""
+    swarm.leader().run(
+        "docker", "service", "create", "--detach", "--no-resolve-image",
+        "--name", SERVICE,
+        "--mount", f"type=volume,source={VOLUME},target=/data",
+        "--constraint", f"node.hostname=={on.name}",
+        IMAGE,
+        title="The lab's command, literally",
+    )  # fmt: skip
+    try:
+        yield Service(swarm, SERVICE)
+    finally:
+        swarm.leader().run("docker", "service", "rm", SERVICE)
+
+
+@contextmanager
+def db_local(swarm: Swarm, wait: Waiter, on: Node) -> Iterator[Service]:
+    """The service with a password and its volume where the database keeps its data."""
+    engine = swarm.leader().engine
+    secret = engine.api.create_secret(SECRET, secrets.token_urlsafe(18).encode())
+    try:
+        swarm.leader().run(
+            "docker", "service", "create", "--detach", "--no-resolve-image",
+            "--name", SERVICE,
+            "--secret", SECRET,
+            "--env", f"POSTGRES_PASSWORD_FILE=/run/secrets/{SECRET}",
+            "--mount", f"type=volume,source={VOLUME},target={DATA}",
+            "--constraint", f"node.hostname=={on.name}",
+            IMAGE,
+            title="The command as it must be",
+        )  # fmt: skip
+        try:
+            yield Service(swarm, SERVICE)
+        finally:
+            swarm.leader().run("docker", "service", "rm", SERVICE)
+            wait(swarm.no_task_of(SERVICE), within=GONE_S)
+    finally:
+        swarm.leader().engine.api.remove_secret(secret["ID"])
+
+
+def remove_volume(*nodes: Node) -> None:
+    """`docker volume rm`: a volume outlives its service, on each node where a task ran."""
+    for node in nodes:
+        node.run("docker", "volume", "rm", "--force", VOLUME)
+
+
+def create_database(node: Node, container: str) -> None:
+    """`CREATE DATABASE testdb`, in the container, on the node where it runs."""
+    node.run(
+        "docker", "exec", container, "psql", "-U", "postgres", "-c", f"CREATE DATABASE {DATABASE}",
+        title=f"On {node}: a database is created",
+    )  # fmt: skip
+
+
+def databases(node: Node, container: str, title: str) -> list[str]:
+    """The names of the databases in that container."""
+    shown = node.look(
+        "docker", "exec", container,
+        "psql", "-U", "postgres", "-At", "-c", "SELECT datname FROM pg_database",
+        title=title,
+    )  # fmt: skip
+    return sorted(shown.stdout.split())
+
+
+def remove_constraint(swarm: Swarm, node: Node) -> None:
+    """The lab's step 3, which moves nothing."""
+    swarm.leader().run(
+        "docker", "service", "update", "--detach", "--no-resolve-image",
+        "--constraint-rm", f"node.hostname=={node.name}", SERVICE,
+        title="The constraint is taken away",
+    )  # fmt: skip
+
+
+def move(swarm: Swarm, origin: Node | None, target: Node) -> None:
+    """Send the task to another node: a constraint that only that one meets."""
+    away = () if origin is None else ("--constraint-rm", f"node.hostname=={origin.name}")
+    swarm.leader().run(
+        "docker", "service", "update", "--detach", "--no-resolve-image",
+        *away, "--constraint-add", f"node.hostname=={target.name}", SERVICE,
+        title=f"The task is sent to {target}",
+    )  # fmt: skip
+
+
+def log_of(node: Node, container: str) -> str:
+    """What the container printed; the engine's words when it has gone."""
+    try:
+        found = node.engine.containers.get(container)
+        return str(found.logs().decode(errors="replace"))
+    except no_answer() as error:
+        return brief(error)

@@ -1,0 +1,27 @@
+"""Exercice 2.3: a local volume stays where it is, and so does what was written to it."""
+
+import pytest
+
+from pytest_swarmlab.cluster import Swarm
+from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.waits import Waiter
+from tests.exercises.exercise_2_3 import drill
+from tests.exercises.exercise_2_3.verify import exercise
+
+pytestmark = [pytest.mark.exercise_2_3, pytest.mark.exercise(exercise)]
+
+
+def test_the_literal_command_gives_no_database(
+    swarm: Swarm, wait: Waiter, evidence: Evidence
+) -> None:
+    """The lab's command forgets the password, and the image refuses to do without."""
+    with evidence.judged(exercise, "literal"):
+        worker = swarm.workers()[0]
+        drill.see_the_literal_command_fail(swarm, worker, wait=wait, evidence=evidence)
+
+
+def test_data_stays_on_its_node(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
+    """A row written on one worker is absent on another, and there again on the first."""
+    with evidence.judged(exercise, "local-volume"):
+        home, other, *_ = swarm.workers()
+        drill.move_the_database(swarm, home, other, wait=wait, evidence=evidence)
