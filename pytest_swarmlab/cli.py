@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_swarmlab.config import default_cache
-from pytest_swarmlab.errors import HostError, SwarmlabError
+from pytest_swarmlab.errors import ConfigError, HostError, SwarmlabError
 
 if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider
@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     judge = commands.add_parser("judge", help="judge a saved run again, from its record alone")
     judge.add_argument("run_directory", type=Path)
     judge.set_defaults(run=_judge)
+    table = commands.add_parser("table", help="what was proven where, from several results.json")
+    table.add_argument("results", type=Path, nargs="+")
+    table.set_defaults(run=_table)
     arguments = parser.parse_args(argv)
     try:
         code: int = arguments.run(arguments)
@@ -144,3 +147,16 @@ def _judge(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.judging import judge_again
 
     return judge_again(arguments.run_directory, sys.stdout)
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    import json
+
+    from pytest_swarmlab.reporting.table import markdown
+
+    try:
+        runs = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.results]
+        sys.stdout.write(markdown(runs))
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"no results of a run can be read there: {error}") from error
+    return 0

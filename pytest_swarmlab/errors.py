@@ -21,6 +21,10 @@ class HostError(SwarmlabError):
     """This machine lacks or forbids something that the run needs."""
 
 
+class Unfit(SwarmlabError):
+    """Somebody's own cluster is not what a test needs; another test may do with it."""
+
+
 class BuildError(SwarmlabError):
     """The node disk or an image could not be built."""
 

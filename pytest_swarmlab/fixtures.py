@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError
+from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError, Unfit
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.session import RUN, make_provider
 
@@ -71,6 +71,8 @@ def swarm(request: pytest.FixtureRequest, swarmlab_run: Run) -> Swarm:
     topology = wanted_topology(request.node, swarmlab_run.config.memory_mib)
     try:
         return swarmlab_run.swarm(topology, lambda: make_provider(config))
+    except Unfit as error:
+        pytest.skip(str(error))
     except INFRASTRUCTURE as error:
         # No later test would fare better: this one's error is the session's last word.
         request.session.shouldfail = f"no cluster: {error}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_swarmlab import lifecycle
 from pytest_swarmlab.conditions import NodesReady, brief, no_answer
 from pytest_swarmlab.config import LabConfig
-from pytest_swarmlab.errors import INFRASTRUCTURE, HostError, NotConverged, SwarmlabError
+from pytest_swarmlab.errors import INFRASTRUCTURE, HostError, NotConverged, SwarmlabError, Unfit
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.grading import Exercise
@@ -181,14 +181,14 @@ class Run:
         machines = provider.attach(self.config.reuse or "", logs=self.logs())
         swarm = Swarm(machines, self.recorder)
         if why := self._unfit(swarm, topology):
+            for node in swarm.nodes:
+                node.forget_connections()
             machines.keep()
+            if machines.foreign:
+                raise Unfit(f"the cluster {machines.id} can't serve this test: {why}")
             raise HostError(
-                f"the cluster {machines.id} can't serve this test: {why}."
-                + (
-                    " Bring it there, or run other tests"
-                    if machines.foreign
-                    else " Run without --swarmlab-reuse, or remove it with `swarmlab gc --kept`"
-                )
+                f"the kept cluster {machines.id} can't serve this test: {why}."
+                " Run without --swarmlab-reuse, or remove it with `swarmlab gc --kept`"
             )
         collectors.describe(swarm, provider, seconds=0)
         return swarm

@@ -33,12 +33,12 @@ def forward(control: Path, address: str, port: int, timeout: float) -> socket.so
     on the socket. Raises OSError: TimeoutError when there was no answer in time,
     ConnectionRefusedError when the far side could not connect.
     """
+    ours, theirs = socket.socketpair()
     with contextlib.ExitStack() as failing:
+        failing.enter_context(ours)
         master = failing.enter_context(socket.socket(socket.AF_UNIX))
         master.settimeout(timeout)
         master.connect(str(control))
-        ours, theirs = socket.socketpair()
-        failing.enter_context(ours)
         with theirs:
             _send(master, struct.pack(">II", HELLO, VERSION))
             if _receive(master)[:4] != struct.pack(">I", HELLO):

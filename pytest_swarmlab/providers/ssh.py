@@ -20,6 +20,8 @@ from pytest_swarmlab.waits import Done, Pending, Waiter, done, pending
 if TYPE_CHECKING:
     from testinfra.host import Host
 
+ENGINE = "/var/run/docker.sock"
+
 RETRY_S = 0.5
 """Pause between two tries to connect to a node that is away, seconds."""
 
@@ -101,7 +103,7 @@ class SshLinks:
         self._logs = logs
         self._over = threading.Event()
         self._links = {name: _Link(self, name) for name in nodes}
-        self._doors = [_EngineDoor(self, name) for name in nodes]
+        self._doors = [_EngineDoor(self, name) for name, access in nodes.items() if access.sudo]
 
     def open(self) -> None:
         """Begin to connect; `await_access` tells when a node answers."""
@@ -168,7 +170,12 @@ class SshLinks:
 
     def master(self, node: str) -> list[str]:
         """The command that holds the node's connection: it ends with its standard input."""
-        return ["ssh", "-F", str(self._config), "-o", "ControlMaster=yes", node, "exec cat"]
+        engine = f"{self.engine_socket(node)}:{ENGINE}"
+        forward = (
+            () if self._nodes[node].sudo else ("-o", "StreamLocalBindUnlink=yes", "-L", engine)
+        )
+        argv = ["ssh", "-F", str(self._config), "-o", "ControlMaster=yes", *forward]
+        return [*argv, node, "exec cat"]
 
 
 class _Link(threading.Thread):
@@ -216,7 +223,11 @@ class _Link(threading.Thread):
 
 
 class _EngineDoor(threading.Thread):
-    """Listens where the engine's socket would be and leads each caller to the engine."""
+    """Listens where the engine's socket would be, for a node whose user may not open that.
+
+    Each caller is led there by the CLI, through sudo: a process of its own, so that it is kept
+    for nodes where SSH can't forward the socket itself.
+    """
 
     def __init__(self, links: SshLinks, node: str) -> None:
         super().__init__(name=f"engine-{node}", daemon=True)
@@ -228,7 +239,7 @@ class _EngineDoor(threading.Thread):
         self._socket.listen(16)
 
     def run(self) -> None:
-        """Give every caller an engine connection of its own: the CLI's way over SSH."""
+        """Give every caller an engine connection of its own."""
         argv = self._links.command(self._node, ["docker", "system", "dial-stdio"])
         while True:
             try:

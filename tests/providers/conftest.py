@@ -118,7 +118,7 @@ Host worker1
   HostKeyAlias worker1
 Host *
   ProxyUseFdpass yes
-  ProxyCommand {python} -m pytest_swarmlab.providers.uml.gate {state}/gate %n %p
+  ProxyCommand {python} -m pytest_swarmlab.providers.uml.dial {state}/gate %n %p
 """
 """There is no other way from here to the lab's addresses than through the cluster's gate."""
 

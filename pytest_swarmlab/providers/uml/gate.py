@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,21 +69,3 @@ def _os_error(answer: dict[str, Any], node: str, port: int) -> OSError:
     said = answer.get("error", "the keeper ended")
     # OSError picks the subclass (TimeoutError, ConnectionRefusedError …) from the number.
     return OSError(code, f"{node}:{port}: {said}") if code else OSError(f"{node}:{port}: {said}")
-
-
-def main(gate: str, node: str, port: str) -> None:
-    """Dial for ssh: hand the connection over at standard output, as ProxyUseFdpass wants it.
-
-    For an SSH configuration that is to reach a cluster's nodes from outside its namespace::
-
-        ProxyCommand python -m pytest_swarmlab.providers.uml.gate GATE %n %p
-        ProxyUseFdpass yes
-    """
-    with Gate(Path(gate)).dial(node, int(port), ANSWER_S) as dialled:
-        dialled.settimeout(None)
-        with socket.socket(fileno=os.dup(1)) as ssh:
-            socket.send_fds(ssh, [b"\0"], [dialled.fileno()])
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

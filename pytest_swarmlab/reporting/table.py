@@ -1,0 +1,57 @@
+"""What was proven where: one table from the results of runs on different machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytest_swarmlab.model import Verdict
+
+Results = Mapping[str, Any]
+"""A run's results.json."""
+
+
+def markdown(runs: Sequence[Results]) -> str:
+    """A Markdown table, provider × exercise: proven, partly, not provable; and below it, why.
+
+    Of several runs of the same provider on the same kernel the last counts for each exercise.
+    """
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    reasons: dict[str, None] = {}
+    exercises: set[str] = set()
+    for run in runs:
+        where = (str(run["provider"]), str(run["kernel"]))
+        for exercise in run["exercises"]:
+            exercises.add(exercise["id"])
+            text, why = _cell(exercise["checks"])
+            cells.setdefault(where, {})[exercise["id"]] = text + _notes(why, reasons)
+    columns = sorted(exercises)
+    lines = [
+        "| Provider, kernel | " + " | ".join(columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
+    for (provider, kernel), row in cells.items():
+        found = (row.get(exercise, "not tried") for exercise in columns)
+        lines.append(f"| `{provider}`, {kernel} | " + " | ".join(found) + " |")
+    lines += ["", *(f"{n}. {why}" for n, why in enumerate(reasons, 1))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _cell(checks: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
+    verdicts = [Verdict(check["verdict"]) for check in checks]
+    proven, unprovable = (verdicts.count(v) for v in (Verdict.PASS, Verdict.NOT_PROVABLE))
+    why = [c["observed"] for c in checks if c["verdict"] == Verdict.NOT_PROVABLE]
+    if verdicts and proven == len(verdicts):
+        return f"proven ({proven} checks)", []
+    if proven + unprovable < len(verdicts) or not verdicts:
+        return f"**not shown** ({proven} of {len(verdicts)})", why
+    if not proven:
+        return "not provable", why
+    return f"partly ({proven} of {len(verdicts)})", why
+
+
+def _notes(why: Sequence[str], reasons: dict[str, None]) -> str:
+    for reason in why:
+        reasons.setdefault(reason)
+    numbers = sorted({list(reasons).index(reason) + 1 for reason in why})
+    return f" [{', '.join(map(str, numbers))}]" if numbers else ""
