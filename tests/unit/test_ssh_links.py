@@ -42,39 +42,46 @@ def test_a_command_is_quoted_once_for_the_shell_on_the_other_side() -> None:
 Answer = Callable[[socket.socket], None]
 
 
-@pytest.fixture
-def master() -> Iterator[Callable[[Answer], Path]]:
+class Master:
     """A control socket whose master says hello, takes a request and two descriptors, answers."""
-    threads: list[threading.Thread] = []
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.asked: list[bytes] = []
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(path))
+        self._listening.listen()
+        self._thread: threading.Thread | None = None
+
+    def answers(self, answer: Answer) -> Path:
+        self._thread = threading.Thread(target=self._serve, args=(answer,))
+        self._thread.start()
+        return self.path
+
+    def _serve(self, answer: Answer) -> None:
+        connection, _ = self._listening.accept()
+        with connection:
+            assert packet(connection) == struct.pack(">II", mux.HELLO, mux.VERSION)
+            send(connection, struct.pack(">II", mux.HELLO, mux.VERSION))
+            self.asked.append(packet(connection))
+            got = [socket.recv_fds(connection, 1, 1)[1][0] for _ in range(2)]
+            with socket.socket(fileno=got[0]) as inward, socket.socket(fileno=got[1]):
+                answer(connection)
+                inward.recv(16)
+
+    def end(self) -> None:
+        if self._thread:
+            self._thread.join(5)
+        self._listening.close()
+
+
+@pytest.fixture
+def master() -> Iterator[Master]:
+    # Not below tmp_path: a Unix socket's path must be short.
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory, "mux")
-        listening = socket.socket(socket.AF_UNIX)
-        listening.bind(str(path))
-        listening.listen()
-
-        def start(answer: Answer) -> Path:
-            def serve() -> None:
-                connection, _ = listening.accept()
-                with connection:
-                    assert packet(connection) == struct.pack(">II", mux.HELLO, mux.VERSION)
-                    send(connection, struct.pack(">II", mux.HELLO, mux.VERSION))
-                    asked.append(packet(connection))
-                    got = [socket.recv_fds(connection, 1, 1)[1][0] for _ in range(2)]
-                    with socket.socket(fileno=got[0]) as inward, socket.socket(fileno=got[1]):
-                        answer(connection)
-                        answered.append(inward.recv(16))
-
-            threads.append(threading.Thread(target=serve))
-            threads[0].start()
-            return path
-
-        asked: list[bytes] = []
-        answered: list[bytes] = []
-        start.asked, start.answered = asked, answered  # type: ignore[attr-defined]
-        yield start
-        for thread in threads:
-            thread.join(5)
-        listening.close()
+        master = Master(Path(directory, "mux"))
+        yield master
+        master.end()
 
 
 def packet(connection: socket.socket) -> bytes:
@@ -86,29 +93,24 @@ def send(connection: socket.socket, message: bytes) -> None:
     connection.sendall(struct.pack(">I", len(message)) + message)
 
 
-def test_a_forward_is_a_connection_to_the_address_that_was_asked_for(master: object) -> None:
-    start = master
-    path = start(  # type: ignore[operator]
-        lambda c: send(c, struct.pack(">III", mux.SESSION_OPENED, 1, 7))
-    )
+def test_a_forward_is_a_connection_to_the_address_that_was_asked_for(master: Master) -> None:
+    path = master.answers(lambda c: send(c, struct.pack(">III", mux.SESSION_OPENED, 1, 7)))
     with mux.forward(path, "192.0.2.10", 8080, 5) as forwarded:
         forwarded.sendall(b"hello")
-    assert start.asked == [  # type: ignore[attr-defined]
+    assert master.asked == [
         struct.pack(">III", mux.NEW_STDIO_FORWARD, 1, 0)
         + struct.pack(">I", 10) + b"192.0.2.10" + struct.pack(">I", 8080)
     ]  # fmt: skip
 
 
-def test_what_the_far_side_can_not_reach_is_refused(master: object) -> None:
-    path = master(  # type: ignore[operator]
-        lambda c: send(c, struct.pack(">III", mux.FAILURE, 1, 0))
-    )
+def test_what_the_far_side_can_not_reach_is_refused(master: Master) -> None:
+    path = master.answers(lambda c: send(c, struct.pack(">III", mux.FAILURE, 1, 0)))
     with pytest.raises(ConnectionRefusedError, match=r"192\.0\.2\.10:9 can't be reached"):
         mux.forward(path, "192.0.2.10", 9, 5)
 
 
-def test_a_master_that_ends_is_refused(master: object) -> None:
-    path = master(lambda c: c.shutdown(socket.SHUT_RDWR))  # type: ignore[operator]
+def test_a_master_that_ends_is_refused(master: Master) -> None:
+    path = master.answers(lambda c: c.shutdown(socket.SHUT_RDWR))
     with pytest.raises(ConnectionRefusedError, match="the SSH connection has ended"):
         mux.forward(path, "192.0.2.10", 9, 5)
 

@@ -43,8 +43,14 @@ def test_what_it_runs_on_the_machines_is_a_shell_script() -> None:
 
 
 def validate(directory: Path, dotfiles: Path) -> subprocess.CompletedProcess[str]:
-    # Away from the project: Vagrant makes a directory for its notes wherever it looks.
-    environment = {**os.environ, "VAGRANT_DOTFILE_PATH": str(dotfiles), "VAGRANT_NO_COLOR": "1"}
+    # Away from the project and from the user: Vagrant makes directories wherever it looks.
+    environment = {
+        **os.environ,
+        "VAGRANT_DOTFILE_PATH": str(dotfiles),
+        "VAGRANT_HOME": str(dotfiles / "home"),
+        "VAGRANT_CHECKPOINT_DISABLE": "1",
+        "VAGRANT_NO_COLOR": "1",
+    }
     argv = ["vagrant", "validate", "--ignore-provider"]
     return subprocess.run(
         argv, cwd=directory, env=environment, capture_output=True, text=True, check=False

@@ -385,7 +385,8 @@ def ssh_config(directory: Path, blocks: Mapping[str, str]) -> str:
 def _start_keeper(state: RunState, lock: int) -> subprocess.Popen[bytes]:
     with (state.path / "keeper.log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", keeper.__name__, str(state.path)],
+            # Without -P, this directory's modules would come before everybody else's.
+            [sys.executable, "-P", keeper.__file__, str(state.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=log,

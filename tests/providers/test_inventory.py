@@ -1,0 +1,132 @@
+"""An inventory that is wrong about a real cluster is told so in one sentence."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pytest_swarmlab.cluster import Swarm
+from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.providers.inventory import InventoryProvider
+from pytest_swarmlab.waits import Pending
+
+Edit = Callable[[str], str]
+
+
+@pytest.fixture
+def edited(somebodys_inventory: Path, tmp_path: Path) -> Callable[[Edit], InventoryProvider]:
+    """The inventory of the running cluster, after an edit of its text."""
+
+    def edit(change: Edit) -> InventoryProvider:
+        text = somebodys_inventory.read_text(encoding="utf-8")
+        text = text.replace("ssh_config: ssh", f"ssh_config: {somebodys_inventory.parent}/ssh")
+        path = tmp_path / "cluster.yml"
+        path.write_text(change(text), encoding="utf-8")
+        return InventoryProvider(path, may_change=False)
+
+    return edit
+
+
+def new_key(directory: Path) -> Path:
+    path = directory / "another"
+    argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)]
+    subprocess.run(argv, check=True)
+    return path
+
+
+def refused(provider: InventoryProvider, directory: Path) -> str:
+    with pytest.raises(ProviderError) as refusal:
+        provider.attach("", logs=directory)
+    return str(refusal.value)
+
+
+def test_a_wrong_key_is_told(edited: Callable[[Edit], InventoryProvider], tmp_path: Path) -> None:
+    key = new_key(tmp_path)
+    provider = edited(
+        lambda text: "\n".join(
+            line.rpartition("key: ")[0] + f"key: {key}}}" if "worker1" in line else line
+            for line in text.splitlines()
+        )
+    )
+    said = refused(provider, tmp_path)
+    assert (
+        said == "worker1 can't be reached over SSH: it refused the key: name the right user and key"
+    )
+
+
+def test_a_changed_host_key_is_told(
+    edited: Callable[[Edit], InventoryProvider], tmp_path: Path
+) -> None:
+    public = new_key(tmp_path).with_suffix(".pub").read_text(encoding="utf-8")
+    known = tmp_path / "known"
+    known.write_text(f"manager1 {public}worker1 {public}", encoding="utf-8")
+    provider = edited(
+        lambda text: "\n".join(
+            f"known_hosts: {known}" if line.startswith("known_hosts") else line
+            for line in text.splitlines()
+        )
+    )
+    said = refused(provider, tmp_path)
+    assert "manager1 can't be reached over SSH: its host key is another than the one known" in said
+    assert "worker1 can't" in said
+
+
+def test_an_unknown_host_key_is_told(
+    edited: Callable[[Edit], InventoryProvider], tmp_path: Path
+) -> None:
+    (tmp_path / "known").touch()
+    provider = edited(
+        lambda text: "\n".join(
+            f"known_hosts: {tmp_path}/known" if line.startswith("known_hosts") else line
+            for line in text.splitlines()
+        )
+    )
+    assert "its host key isn't known: add it to known_hosts" in refused(provider, tmp_path)
+
+
+def test_a_host_that_can_not_be_reached_is_told(
+    edited: Callable[[Edit], InventoryProvider], tmp_path: Path
+) -> None:
+    provider = edited(
+        lambda _: "nodes: [{name: manager1, role: manager, address: 127.0.0.1, port: 9}]"
+    )
+    assert "manager1 can't be reached over SSH: nothing listens at its SSH port" in refused(
+        provider, tmp_path
+    )
+
+
+def test_what_is_only_looked_at_stays_as_it_is(
+    edited: Callable[[Edit], InventoryProvider], tmp_path: Path
+) -> None:
+    provider = edited(lambda text: text)
+    with closing(Recorder(tmp_path / "events.jsonl")) as recorder:
+        swarm = Swarm(provider.attach("", logs=tmp_path), recorder)
+        try:
+            collectors.describe(swarm, provider, seconds=0)
+            worker = swarm.node("worker1")
+            for change in (
+                lambda: worker.run("touch", "/root/changed"),
+                lambda: worker.put(b"", "/root/changed"),
+                lambda: worker.engine.swarm.leave(force=True),
+                lambda: Faults(swarm).stop_engine(worker).inject(),
+            ):
+                with pytest.raises(ProviderError, match="only looked at"):
+                    change()
+            tried = swarm.accepts_changes(swarm.node("manager1"))()
+            assert isinstance(tried, Pending)
+            assert "only looked at" in tried.seen
+            assert worker.look("test", "-e", "/root/changed", check=False).code == 1
+            assert worker.engine.info()["Swarm"]["LocalNodeState"] == "active"
+            assert [row["state"] for row in swarm.look()[1]] == ["ready", "ready"]
+        finally:
+            for node in swarm.nodes:
+                node.forget_connections()
+            swarm.machines.stop()
+    assert recorder.view().of("change") == ()
