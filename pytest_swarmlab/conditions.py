@@ -177,27 +177,6 @@ class TaskFailed:
         return done(ended[0], ended[0]["error"] or seen) if ended else pending(seen)
 
 
-class Updated:
-    """The service's latest update is over, well or not; finds how it ended."""
-
-    node = None
-
-    def __init__(self, swarm: Swarm, service: str) -> None:
-        self._swarm = swarm
-        self._service = service
-        self.name = f"the update of {service} is over"
-
-    def __call__(self) -> Done[str] | Pending | Fatal:
-        """Look once."""
-        try:
-            service = self._swarm.leader().engine.api.inspect_service(self._service)
-        except no_answer() as error:
-            return pending(brief(error))
-        state = str(service.get("UpdateStatus", {}).get("State", "none"))
-        over = state in {"completed", "paused", "rollback_completed", "rollback_paused"}
-        return done(state, state) if over else pending(state)
-
-
 class Watched:
     """The service's tasks were watched for a while, or until they changed; finds the tasks."""
 

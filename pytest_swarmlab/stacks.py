@@ -9,7 +9,6 @@ from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.conditions import (
     Converged,
     TaskFailed,
-    Updated,
     Watched,
     brief,
     no_answer,
@@ -37,10 +36,6 @@ class Service:
     def task_failed(self) -> TaskFailed:
         """Condition: one of its tasks has failed or was rejected; finds that task."""
         return TaskFailed(self.swarm, self.name)
-
-    def updated(self) -> Updated:
-        """Condition: its latest update is over; finds how it ended."""
-        return Updated(self.swarm, self.name)
 
     def watched(self, *, for_s: float) -> Watched:
         """Condition: its tasks were watched for so many seconds, or until they changed."""

@@ -34,7 +34,6 @@ def move_the_database(
 
         evidence.tasks(swarm, perform.SERVICE)
         perform.remove_constraint(swarm, home)
-        wait(service.updated(), within=READY_S)
         wait(service.watched(for_s=STAYS_S), within=READY_S)
         evidence.tasks(swarm, perform.SERVICE)
 
