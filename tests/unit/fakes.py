@@ -36,6 +36,7 @@ class Lab:
         self.topology = topology or Topology.of()
         self.rows: list[dict[str, Any]] = []
         self.tasks: list[dict[str, Any]] = []
+        self.containers: dict[str, list[dict[str, Any]]] = {}
         self.services: list[dict[str, Any]] = []
         self.networks: list[dict[str, Any]] = []
         self.configs: list[str] = []
@@ -156,6 +157,9 @@ class Engine:
     def services(self, filters: Any = None) -> Any:
         del filters
         return self._answer(self._lab.services)
+
+    def containers(self, **_: Any) -> Any:
+        return self._answer(self._lab.containers.get(self._node, []))
 
     def networks(self, filters: Any = None) -> Any:
         del filters

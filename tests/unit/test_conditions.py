@@ -8,6 +8,7 @@ import pytest
 
 from pytest_swarmlab.conditions import Converged, EngineIs, NodeIs, NodesReady, brief
 from pytest_swarmlab.model import Capability
+from pytest_swarmlab.stacks import Service
 from pytest_swarmlab.waits import Done, Pending
 from tests.unit.fakes import Lab, PretendedNode, listed, task
 
@@ -212,3 +213,59 @@ def test_an_engine_s_own_explanation_is_preferred_and_fits_a_line() -> None:
     assert brief(Refusal("400 Client Error")) == "rpc error: the swarm has no leader"
     assert brief(TimeoutError()) == "TimeoutError"
     assert len(brief(OSError("x" * 5000))) == 300
+
+
+def test_a_task_that_failed_is_found_and_says_why(lab: Lab) -> None:
+    failed = Service(lab.swarm, "web").task_failed()
+    lab.tasks = [task(1, "worker1")]
+    assert seen(failed()) == "running"
+    lab.tasks = [task(1, "worker1", "failed", desired="shutdown", error="non-zero exit (1)")]
+    found = failed()
+    assert isinstance(found, Done)
+    assert (found.value["node"], found.seen) == ("worker1", "non-zero exit (1)")
+
+
+def test_a_watch_ends_as_soon_as_something_moves(lab: Lab) -> None:
+    watched = Service(lab.swarm, "web").watched(for_s=1000)
+    lab.tasks = [task(1, "worker1")]
+    assert seen(watched()).startswith("unchanged for")
+    lab.tasks = [task(1, "worker1", "shutdown", desired="shutdown"), task(1, "worker2")]
+    moved = watched()
+    assert isinstance(moved, Done)
+    assert moved.seen.startswith("they changed after")
+
+
+def test_a_watch_in_which_nothing_moves_ends_with_its_time(lab: Lab) -> None:
+    lab.tasks = [task(1, "worker1")]
+    watched = Service(lab.swarm, "web").watched(for_s=0)
+    assert isinstance(watched(), Done)
+
+
+def test_a_service_that_runs_elsewhere_has_not_converged_on_that_node(lab: Lab) -> None:
+    lab.tasks = [task(1, "worker1")]
+    web = Service(lab.swarm, "web")
+    assert isinstance(web.converged(replicas=1, on=lab["worker1"])(), Done)
+    assert seen(web.converged(replicas=1, on=lab["worker2"])()).startswith("0/1 running")
+
+
+def test_a_command_is_tried_until_it_succeeds_and_what_it_said_is_told(lab: Lab) -> None:
+    lab.shell = lambda *_: (2, "", "no\nresponse")
+    ready = lab["worker1"].succeeds("pg_isready")
+    assert seen(ready()) == "exit code 2: no response"
+    lab.shell = lambda *_: (0, "accepting", "")
+    found = ready()
+    assert isinstance(found, Done)
+    assert found.value == "accepting"
+
+
+def test_a_container_that_is_left_anywhere_is_told(lab: Lab) -> None:
+    gone = lab.swarm.no_task_of("db")
+    lab.containers = {"worker2": [{"Id": "c1"}]}
+    assert seen(gone()) == "one on worker2"
+    lab.containers = {}
+    assert isinstance(gone(), Done)
+
+
+def test_a_node_that_does_not_answer_is_not_taken_for_an_empty_one(lab: Lab) -> None:
+    lab.silent = {"worker2": "no answer"}
+    assert seen(lab.swarm.no_task_of("db")()).startswith("worker2: no answer")
