@@ -9,7 +9,7 @@ import pytest
 from pytest_swarmlab.conditions import Converged, EngineIs, NodeIs, NodesReady, brief
 from pytest_swarmlab.model import Capability
 from pytest_swarmlab.stacks import Service
-from pytest_swarmlab.waits import Done, Pending
+from pytest_swarmlab.waits import Done, Fatal, Pending
 from tests.unit.fakes import Lab, PretendedNode, listed, task
 
 FIVE = ("manager1", "manager2", "manager3", "worker1", "worker2")
@@ -223,6 +223,46 @@ def test_a_task_that_failed_is_found_and_says_why(lab: Lab) -> None:
     found = failed()
     assert isinstance(found, Done)
     assert (found.value["node"], found.seen) == ("worker1", "non-zero exit (1)")
+
+
+@pytest.mark.parametrize("state", ["pending", "rejected", "failed"])
+def test_a_task_that_cannot_start_is_found_and_says_why(lab: Lab, state: str) -> None:
+    blocked = Service(lab.swarm, "web").blocked()
+    lab.tasks = [task(1, "worker1", state)]
+    assert seen(blocked()) == state
+    lab.tasks.append(task(2, "worker2", state, error="no suitable node (missing plugin)"))
+    found = blocked()
+    assert isinstance(found, Done)
+    assert found.value["id"] == "task-2-worker2"
+    assert found.seen == f"{state}: no suitable node (missing plugin)"
+
+
+def test_a_task_that_runs_is_not_blocked_by_what_was_said_of_it(lab: Lab) -> None:
+    lab.tasks = [task(1, "worker1", error="a warning")]
+    assert seen(Service(lab.swarm, "web").blocked()()) == "running"
+
+
+def test_an_update_is_over_when_it_is_complete(lab: Lab) -> None:
+    updated = Service(lab.swarm, "web").updated()
+    assert seen(updated()) == "not begun"
+    lab.update = {"State": "updating", "Message": "update in progress"}
+    assert seen(updated()) == "updating: update in progress"
+    lab.update = {"State": "completed", "Message": "update completed"}
+    assert isinstance(updated(), Done)
+
+
+@pytest.mark.parametrize("state", ["paused", "rollback_started", "rollback_completed"])
+def test_an_update_that_was_given_up_is_never_complete(lab: Lab, state: str) -> None:
+    lab.update = {"State": state, "Message": "task 1 failed"}
+    outcome = Service(lab.swarm, "web").updated()()
+    assert isinstance(outcome, Fatal)
+    assert outcome.seen == f"{state}: task 1 failed"
+
+
+def test_nobody_can_tell_of_an_update_when_no_manager_answers(lab: Lab) -> None:
+    lab.silent = dict.fromkeys(FIVE, "i/o timeout")
+    assert "i/o timeout" in seen(Service(lab.swarm, "web").updated()())
+    assert "i/o timeout" in seen(Service(lab.swarm, "web").blocked()())
 
 
 def test_a_watch_ends_as_soon_as_something_moves(lab: Lab) -> None:

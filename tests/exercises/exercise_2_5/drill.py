@@ -135,7 +135,6 @@ class Drill:
                 perform.listing(self.swarm, f"{lost} is lost")
             self.wait(self.swarm.all_nodes_ready(), within=READY_S)
             self._whole(REPLICAS)
-        self.evidence.state(self.swarm)
         self._read_everywhere()
 
     def roll(self) -> None:
@@ -201,6 +200,7 @@ class Drill:
 
     def _read_everywhere(self) -> None:
         """Post, picture and login, through every node."""
+        self.evidence.state(self.swarm)
         mark = secrets.token_hex(8)
         wanted = {"post": self.title, "picture": _digest(self.picture), "login": "known"}
         for node in self.swarm.nodes:

@@ -427,8 +427,12 @@ def _nodes(sample: readings.TasksSample) -> list[str]:
 
 def _read(record: Record, what: str) -> Judgement:
     seen = [e.data for e in record.of("read", what=what) if e.data.get("node")]
-    if not seen:
-        return unknown("nobody looked")
+    listed = [sample for sample in readings.node_samples(record) if sample.nodes]
+    if not seen or not listed:
+        return unknown("nobody looked, or nobody listed the nodes")
+    asked = {data["node"] for data in seen}
+    if missed := {node.name for node in listed[-1].nodes} - asked:
+        return unknown(f"nobody looked through {', '.join(sorted(missed))}")
     wrong = [
         f"{data['node']}: {data.get('error') or data.get('found')}"
         for data in seen
