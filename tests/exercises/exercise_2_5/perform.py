@@ -89,8 +89,8 @@ def roll(service: Service) -> None:
 
 def forget_shared_salts(service: Service) -> None:
     """Take keys and salts away: each container makes up its own. All of them at once, for time."""
-    words = ["--replicas", str(REPLICAS), "--update-parallelism", "0", "--update-order"]
-    words.append("stop-first")
+    words = ["--replicas", str(REPLICAS), "--update-order", "stop-first"]
+    words += ["--update-parallelism", "0", "--update-delay", "0s"]
     for key in KEYS:
         words += ["--env-rm", f"WORDPRESS_{key.upper()}_FILE", "--secret-rm", f"wordpress_{key}"]
     service.update(*words, title="Without shared keys and salts")
