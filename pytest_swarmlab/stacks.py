@@ -10,6 +10,7 @@ from typing import Any
 from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.conditions import (
     Converged,
+    TaskBlocked,
     TaskFailed,
     Watched,
     brief,
@@ -85,6 +86,10 @@ class Service:
     def task_failed(self) -> TaskFailed:
         """Condition: one of its tasks has failed or was rejected; finds that task."""
         return TaskFailed(self.swarm, self.name)
+
+    def task_blocked(self) -> TaskBlocked:
+        """Condition: one of its tasks can be placed on no node; finds that task."""
+        return TaskBlocked(self.swarm, self.name)
 
     def watched(self, *, for_s: float) -> Watched:
         """Condition: its tasks were watched for so many seconds, or until they changed."""
