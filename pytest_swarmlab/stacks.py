@@ -88,8 +88,8 @@ class Service:
         """Condition: one of its tasks has failed or was rejected; finds that task."""
         return TaskFailed(self.swarm, self.name)
 
-    def blocked(self) -> TaskBlocked:
-        """Condition: one of its tasks can't start, and the engine has said why; finds it."""
+    def task_blocked(self) -> TaskBlocked:
+        """Condition: one of its tasks can be placed on no node; finds that task."""
         return TaskBlocked(self.swarm, self.name)
 
     def updated(self) -> Updated:

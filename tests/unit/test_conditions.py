@@ -225,21 +225,15 @@ def test_a_task_that_failed_is_found_and_says_why(lab: Lab) -> None:
     assert (found.value["node"], found.seen) == ("worker1", "non-zero exit (1)")
 
 
-@pytest.mark.parametrize("state", ["pending", "rejected", "failed"])
-def test_a_task_that_cannot_start_is_found_and_says_why(lab: Lab, state: str) -> None:
-    blocked = Service(lab.swarm, "web").blocked()
-    lab.tasks = [task(1, "worker1", state)]
-    assert seen(blocked()) == state
-    lab.tasks.append(task(2, "worker2", state, error="no suitable node (missing plugin)"))
-    found = blocked()
-    assert isinstance(found, Done)
-    assert found.value["id"] == "task-2-worker2"
-    assert found.seen == f"{state}: no suitable node (missing plugin)"
-
-
-def test_a_task_that_runs_is_not_blocked_by_what_was_said_of_it(lab: Lab) -> None:
-    lab.tasks = [task(1, "worker1", error="a warning")]
-    assert seen(Service(lab.swarm, "web").blocked()()) == "running"
+def test_a_task_that_no_node_can_take_is_found_with_the_scheduler_s_reason(lab: Lab) -> None:
+    service = Service(lab.swarm, "db")
+    lab.tasks = [task(1, "", "pending")]
+    assert isinstance(service.task_blocked()(), Pending)
+    lab.tasks = [task(1, "", "pending", error="no suitable node (missing plugin on 5 nodes)")]
+    outcome = service.task_blocked()()
+    assert isinstance(outcome, Done)
+    assert outcome.seen == "no suitable node (missing plugin on 5 nodes)"
+    assert isinstance(service.task_failed()(), Pending)
 
 
 def test_an_update_is_over_when_it_is_complete(lab: Lab) -> None:
@@ -262,7 +256,6 @@ def test_an_update_that_was_given_up_is_never_complete(lab: Lab, state: str) -> 
 def test_nobody_can_tell_of_an_update_when_no_manager_answers(lab: Lab) -> None:
     lab.silent = dict.fromkeys(FIVE, "i/o timeout")
     assert "i/o timeout" in seen(Service(lab.swarm, "web").updated()())
-    assert "i/o timeout" in seen(Service(lab.swarm, "web").blocked()())
 
 
 def test_a_watch_ends_as_soon_as_something_moves(lab: Lab) -> None:

@@ -47,8 +47,9 @@ ROUNDS = 3
 BAD = Path(__file__).parent / "bad"
 AT_ONCE = ("syntax-error", "missing-secret", "port-clash")
 """Files that the engine refuses when they are deployed."""
-LATER = {"unknown-driver": "web", "silent-nfs": "web"}
-"""Files that it takes, and the service whose tasks can't start."""
+LATER = {"unknown-driver": Service.task_blocked, "silent-nfs": Service.task_failed}
+"""Files that it takes, and what becomes of the task."""
+BAD_SERVICE = "web"
 BLOCKED_S = 240
 
 Observe = Callable[..., AbstractContextManager[Any]]
@@ -260,11 +261,11 @@ def see_bad_files_refused(swarm: Swarm, stack: Stacks, *, wait: Waiter, evidence
         else:
             stack.remove(name)
         evidence.note("refused", file=name, by="docker stack deploy", code=code, said=said)
-    blocked = {name: _deploy_bad(stack, name).service(one).blocked() for name, one in LATER.items()}
-    for name, condition in blocked.items():
-        task = wait(condition, within=BLOCKED_S)
+    services = {name: _deploy_bad(stack, name).service(BAD_SERVICE) for name in LATER}
+    for name, ends in LATER.items():
+        task = wait(ends(services[name]), within=BLOCKED_S)
         evidence.note("refused", file=name, by=f"a task, {task['state']}", said=task["error"])
-    for name in blocked:
+    for name in LATER:
         stack.remove(name)
         perform.remove_volumes(swarm, name)
     for name in (*AT_ONCE, *LATER):
