@@ -24,7 +24,7 @@ from tests.exercises.exercise_2_5.site import HOST, PORT, Answers, Site, png
 LEDGER = "entries"
 MORE_REPLICAS = 5
 
-RATE, PATIENCE_S = 2.0, 10.0
+RATE, PATIENCE_S = 1.0, 10.0
 """A front page costs up to 0.4 s of a core that the nodes need themselves, and a busy node's
 visitor waits longer than the probe's usual three seconds."""
 
