@@ -1,6 +1,7 @@
 """What is done to the site, and what its author and its visitors see meanwhile and afterwards."""
 
 import hashlib
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -30,6 +31,8 @@ visitor waits longer than the probe's usual three seconds."""
 
 WARM, ENOUGH = 4, 4
 """Writes acknowledged before anything is broken, and after it is whole again."""
+
+SUCCESS = "Success!"
 
 FIRST_START_S = 240
 """MySQL's first start takes 20 to 30 s on NFS, besides three replicas that unpack WordPress."""
@@ -91,10 +94,14 @@ class Drill:
         self.wait(Answers(self.site, first, "/wp-admin/install.php"), within=FIRST_START_S)
         self._whole(REPLICAS)
         answer = self.site.install(first)
+        words = " ".join(re.sub(r"<[^>]{1,500}>", " ", answer.text).split())
+        start = max(0, words.find(SUCCESS))
         self.evidence.note(
-            "installed", status=answer.status, success="Success!" in answer.text,
-            said=" ".join(answer.text.split())[-200:],
-        )  # fmt: skip
+            "installed",
+            status=answer.status,
+            success=SUCCESS in words,
+            said=words[start : start + 200],
+        )
         self.site.log_in(first)
         self.site.get_nonce(first)
         self.title = f"A post of {secrets.token_hex(4)}"

@@ -67,7 +67,7 @@ def installed(record: Record) -> Judgement:
     seen = record.last("installed")
     if seen is None:
         return unknown("nobody installed it")
-    told = f"status {seen.data['status']}: …{seen.data['said']}"
+    told = f"status {seen.data['status']}: {seen.data['said']}"
     return passed(told) if seen.data["status"] == 200 and seen.data["success"] else failed(told)
 
 
