@@ -20,7 +20,7 @@ from pytest_swarmlab.stacks import STACK_LABEL, Service, Stack, Stacks
 from pytest_swarmlab.waits import Waiter
 from tests.exercises.exercise_2_5 import perform
 from tests.exercises.exercise_2_5.perform import DATABASE, NAME, REPLICAS, WORDPRESS
-from tests.exercises.exercise_2_5.site import HOST, PORT, Answers, Site, png
+from tests.exercises.exercise_2_5.site import HOST, INSTALLER, PORT, Answers, Site, png
 
 LEDGER = "entries"
 MORE_REPLICAS = 5
@@ -91,7 +91,7 @@ class Drill:
     def install(self, values: dict[str, bytes]) -> None:
         """Install WordPress, log in, write a post, upload a picture; read them everywhere."""
         first = self.swarm.nodes[0]
-        self.wait(Answers(self.site, first, "/wp-admin/install.php"), within=FIRST_START_S)
+        self.wait(Answers(self.site, first, INSTALLER), within=FIRST_START_S)
         self._whole(REPLICAS)
         answer = self.site.install(first)
         words = " ".join(re.sub(r"<[^>]{1,500}>", " ", answer.text).split())

@@ -42,6 +42,10 @@ PAGE = 100
 MOST_PAGES = 50
 """Entries in a page of a list (WordPress's own limit), and pages that are asked for at most."""
 
+INSTALLER = "/wp-admin/install.php?step=1"
+"""The installation's form. Without a step it is a choice of languages, for which WordPress first
+asks a server outside: where there is no name server, that takes 16 s."""
+
 AUTHOR = "author"
 UPLOADS = "/wp-content/uploads/"
 
