@@ -276,6 +276,17 @@ def comparison(record: Record) -> Mapping[str, Any]:
     }
 
 
+exercise.compare(
+    phases=STORAGES,
+    measures={
+        "fsync_ms": "8 KiB, on the disk: ms",
+        "write_mib_s": "64 MiB in a row: MiB/s",
+        "move_s": "sent elsewhere: s",
+        "server_away_stall_s": "server away 6 s: stall, s",
+    },
+)
+
+
 # -- mistakes -----------------------------------------------------------------------------------
 
 
