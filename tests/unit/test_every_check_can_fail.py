@@ -20,17 +20,25 @@ from pytest_swarmlab.model import Event, Verdict
 from tests.exercises.exercise_2_1.verify import exercise as exercise_2_1
 from tests.exercises.exercise_2_2.verify import exercise as exercise_2_2
 from tests.exercises.exercise_2_3.verify import exercise as exercise_2_3
+from tests.exercises.exercise_2_4.verify import exercise as exercise_2_4
 from tests.exercises.exercise_2_5.verify import exercise as exercise_2_5
 from tests.unit import (
     test_exercise_2_1,
     test_exercise_2_2,
     test_exercise_2_3,
+    test_exercise_2_4,
     test_exercise_2_5,
 )
 from tests.unit.records.editing import changed, without
 from tests.unit.records.synthetic import Drill, record
 
-EXERCISES: tuple[Exercise, ...] = (exercise_2_1, exercise_2_2, exercise_2_3, exercise_2_5)
+EXERCISES: tuple[Exercise, ...] = (
+    exercise_2_1,
+    exercise_2_2,
+    exercise_2_3,
+    exercise_2_4,
+    exercise_2_5,
+)
 CHECKS = [check for exercise in EXERCISES for check in exercise.checks]
 ONLY_UNKNOWN = {"sampled"}
 """Checks of the measurement itself: what was not measured is unknown, not wrong."""
@@ -95,24 +103,20 @@ WRONG_2_3: tuple[Callable[[Record], Record], ...] = (
     lambda run: changed(run, every("volume"), listed=""),
     lambda run: changed(run, every("tasks"), tasks=[]),
 )
-WRONG_2_5: tuple[Callable[[Record], Record], ...] = (
-    lambda run: changed(run, every("installed"), success=False),
-    lambda run: changed(run, every("environment"), shows=["db_password"]),
-    lambda run: changed(run, every("read"), found="another"),
-    lambda run: changed(run, every("entry"), id=None, error="timeout"),
-    lambda run: changed(run, every("entries"), found=[["post 9", 1], ["post 8", 1]]),
-    lambda run: changed(run, lambda e: e is run.last("tasks"), tasks=[]),
-    lambda run: without(run, every("fault.healed")),
-    lambda run: changed(run, every("served"), replicas=[{"requests": 0}] * 5),
-    lambda run: changed(run, every("replayed"), tries=[{"found": "a stranger"}] * 15),
-    lambda run: changed(run, every("replayed"), tries=[{"found": "known"}] * 15),
-    lambda run: changed(run, every("refused"), said="rpc error"),
-    lambda run: changed(run, every("left"), networks=1),
+WRONG_2_4: tuple[Callable[[Record], Record], ...] = tuple(
+    case[3] for case in test_exercise_2_4.BROKEN if case[2] == "fail"
 )
-WRONG = {"2.1": WRONG_2_1, "2.3": WRONG_2_3, "2.5": WRONG_2_5}
+WRONG_2_5: tuple[Callable[[Record], Record], ...] = tuple(
+    edit
+    for edits in test_exercise_2_5.BROKEN.values()
+    for edit, verdict in edits
+    if verdict == "fail"
+)
+WRONG = {"2.1": WRONG_2_1, "2.3": WRONG_2_3, "2.4": WRONG_2_4, "2.5": WRONG_2_5}
 GOOD = {
     "2.1": test_exercise_2_1.good,
     "2.3": test_exercise_2_3.good,
+    "2.4": test_exercise_2_4.good,
     "2.5": test_exercise_2_5.good,
 }
 NEVER = 500.0

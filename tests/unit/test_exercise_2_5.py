@@ -170,7 +170,7 @@ def second_listing(service: str, *rows: tuple[str, str]) -> Edit:
     """The last listing of that service's tasks is this."""
 
     def edit(run: Record) -> Record:
-        last = run.of("tasks", service=service)[-1]
+        last = run.last("tasks", service=service)
         return changed(run, lambda e: e is last, tasks=tasks(service, *rows)[1]["tasks"])
 
     return edit
@@ -245,7 +245,7 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
         (none_of("tasks"), "unknown"),
     ],
     ("node-lost", "node-returns"): [
-        (lambda run: changed(run, lambda e: e is run.of("nodes")[-1], **nodes("down")[1]), "fail"),
+        (lambda run: changed(run, lambda e: e is run.last("nodes"), **nodes("down")[1]), "fail"),
         (none_of("fault.healed"), "fail"),
         (none_of("nodes"), "unknown"),
     ],

@@ -14,7 +14,7 @@ import pytest
 from pytest_swarmlab.ledger import not_acknowledged
 from pytest_swarmlab.waits import Done, Pending
 from tests.exercises.exercise_2_5 import site as wordpress
-from tests.exercises.exercise_2_5.site import Answers, Refused, Site, png
+from tests.exercises.exercise_2_5.site import Answers, ReadBack, Refused, Site, png
 from tests.unit.fakes import Lab
 
 NONCE = "0123456789"
@@ -205,6 +205,16 @@ def test_entries_are_found_on_every_page_by_their_token(
     assert site.entries(lab["manager1"], "rolled ab") == [
         ("post 0", 1), ("post 2", 3), ("post 3", 3), ("comment 9", 2),
     ]  # fmt: skip
+
+
+def test_what_cannot_be_read_back_now_is_tried_again(lab: Lab, site: Site, web: Pretended) -> None:
+    condition = ReadBack(site, lab["manager1"], "rolled ab")
+    web.reply = lambda *_: (500, {}, b"Error establishing a database connection")
+    outcome = condition()
+    assert isinstance(outcome, Pending)
+    assert "status 500 instead of 200" in outcome.seen
+    web.reply = as_json([])
+    assert isinstance(condition(), Done)
 
 
 def test_pages_without_end_are_given_up(

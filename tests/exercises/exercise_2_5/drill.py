@@ -20,7 +20,7 @@ from pytest_swarmlab.stacks import STACK_LABEL, Service, Stack, Stacks
 from pytest_swarmlab.waits import Waiter
 from tests.exercises.exercise_2_5 import perform
 from tests.exercises.exercise_2_5.perform import DATABASE, NAME, REPLICAS, WORDPRESS
-from tests.exercises.exercise_2_5.site import HOST, INSTALLER, PORT, Answers, Site, png
+from tests.exercises.exercise_2_5.site import HOST, INSTALLER, PORT, Answers, ReadBack, Site, png
 
 LEDGER = "entries"
 MORE_REPLICAS = 5
@@ -43,6 +43,7 @@ RESUMED_S = 300
 DOWN_S = 90
 READY_S = 240
 ROLLED_S = 240
+READ_S = 60
 LOG_LINES = 2000
 ROUNDS = 3
 """How often each node is asked with a login's cookies: 15 fresh connections through five nodes."""
@@ -192,7 +193,7 @@ class Drill:
         ):
             self.wait(entries.acknowledges(WARM), within=READY_S)
             yield entries
-        entries.found(self.site.entries(self.swarm.nodes[0], token))
+        entries.found(self.wait(ReadBack(self.site, self.swarm.nodes[0], token), within=READ_S))
 
     def _begin(self, what: str) -> None:
         """Note the moment from which the phase is measured; of a fault, its own record says it."""

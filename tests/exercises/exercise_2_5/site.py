@@ -270,6 +270,25 @@ class Answers:
         return done(None, seen) if answer.status == 200 else pending(seen)
 
 
+class ReadBack:
+    """All that was written with a token can be listed; finds the id and number of each."""
+
+    def __init__(self, site: Site, node: Node, token: str) -> None:
+        self._site = site
+        self._node = node
+        self._token = token
+        self.node = node.name
+        self.name = "posts and comments can be read back"
+
+    def __call__(self) -> Done[list[tuple[str, int]]] | Pending | Fatal:
+        """Look once."""
+        try:
+            found = self._site.entries(self._node, self._token)
+        except not_acknowledged() as error:
+            return pending(brief(error))
+        return done(found, f"{len(found)} of them")
+
+
 def png(side: int = 16) -> bytes:
     """A picture that nobody else has: random colours in a square."""
 

@@ -1,0 +1,215 @@
+"""The database is made to move, its server to go away, and each time one looks what is there."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.ledger import Ledger, Write
+from pytest_swarmlab.secret import Secrets
+from pytest_swarmlab.waits import Waiter
+from tests.exercises import nfs
+from tests.exercises.exercise_2_4 import perform
+from tests.exercises.exercise_2_4.perform import Storage
+from tests.exercises.postgres import READY_S, running
+
+Ledgers = Callable[[str, Write], Ledger]
+
+LEDGER = "rows"
+FAILED_S = 60
+AWAY_S = 6
+"""How long the NFS server stays away: longer than any write takes, shorter than any time-out."""
+BACK_S = 120
+"""Longest until writes go on: a server that has come back waits for its clients first."""
+ENTRIES = 4
+PROOF_BYTES = 1 << 20
+
+
+@contextmanager
+def share(swarm: Swarm, *, mounted_by: Sequence[Node] | None = None) -> Iterator[Node]:
+    """The lab's NFS: manager1 exports, every node (or those) mounts; gone at the block's end."""
+    server = swarm.nodes[0]
+    clients = swarm.nodes if mounted_by is None else mounted_by
+    with nfs.exported(server), nfs.mounted(server, clients):
+        yield server
+
+
+def look_at_the_share(swarm: Swarm, server: Node, evidence: Evidence) -> None:
+    """Note packages, export, fstab and mount, as every node has them, and a file seen by all."""
+    evidence.note(
+        "server",
+        node=server.name,
+        package=server.host.package(nfs.SERVER).is_installed,
+        exports=server.look("exportfs", "-s").stdout,
+    )
+    server.put(b"seen by all", f"{nfs.SHARE}/seen")
+    for node in swarm.nodes:
+        fstab = node.get(nfs.FSTAB).decode().splitlines()
+        evidence.note(
+            "client",
+            node=node.name,
+            package=node.host.package(nfs.CLIENT).is_installed,
+            fstab=next((line for line in fstab if nfs.MOUNT in line.split()), ""),
+            mount=mount_of(node, nfs.MOUNT),
+            read=node.get(f"{nfs.MOUNT}/seen").decode(),
+        )
+    server.run("rm", f"{nfs.SHARE}/seen")
+
+
+def mount_of(node: Node, path: str) -> str:
+    """The line of /proc/mounts of the file system that holds that path on the node."""
+    mounts = node.get("/proc/mounts").decode().splitlines()
+    holds = [line for line in mounts if f"{path}/".startswith(line.split()[1].rstrip("/") + "/")]
+    return max(reversed(holds), key=lambda line: len(line.split()[1]))
+
+
+def follow_the_data(
+    swarm: Swarm,
+    storage: Storage,
+    *,
+    server: Node,
+    secret: Secrets,
+    faults: Faults,
+    wait: Waiter,
+    ledger: Ledgers,
+    evidence: Evidence,
+) -> None:
+    """Write on one node, take the NFS server away under the writes, look from another node."""
+    home, other, *_ = swarm.workers()
+    with perform.database(swarm, secret, storage, home) as service:
+        container = running(service, home, wait)
+        directory = perform.place(home, container)
+        evidence.note("place", node=home.name, path=directory, mount=mount_of(home, directory))
+        perform.create_tables(home, container)
+        perform.write_proof(home, container, secrets.token_bytes(PROOF_BYTES))
+        note(evidence, "written", home, container)
+        measure(evidence, home, directory)
+
+        with ledger(LEDGER, lambda n: perform.write_entry(home, container, n)) as rows:
+            wait(rows.acknowledges(ENTRIES), within=READY_S)
+            with faults.stop_units(server, nfs.SERVER_UNIT):
+                wait(service.watched(for_s=AWAY_S), within=READY_S)
+            wait(rows.acknowledges(ENTRIES), within=BACK_S)
+        evidence.tasks(swarm, service.name)
+        # What stays behind when the service moves is looked for where it stays.
+        rows.found(perform.read_entries(home, container))
+
+        service.move(to=other, origin=home)
+        moved = running(service, other, wait)
+        evidence.note("moved", node=other.name)
+        note(evidence, "moved", other, moved)
+        if storage.travels:
+            rows.found(perform.read_entries(other, moved))
+
+
+def note(evidence: Evidence, step: str, node: Node, container: str) -> None:
+    """Record the checksum that the container reads."""
+    sha256 = perform.checksum(node, container)
+    evidence.note("proof", step=step, node=node.name, container=container, sha256=sha256)
+
+
+def measure(evidence: Evidence, node: Node, directory: str) -> None:
+    """Record how fast the storage is: small writes that each reach the disk, and a long one."""
+    fsyncs, block, size_mib = 200, 8192, 64
+    evidence.note(
+        "speed",
+        node=node.name,
+        fsyncs=fsyncs,
+        fsync_block=block,
+        fsync_seconds=perform.time_writes(
+            node, directory, f"bs={block}", f"count={fsyncs}", "oflag=dsync"
+        ),
+        size_mib=size_mib,
+        write_seconds=perform.time_writes(
+            node, directory, "bs=1M", f"count={size_mib}", "conv=fsync"
+        ),
+    )
+
+
+def make_the_mistakes(swarm: Swarm, server: Node, *, wait: Waiter, evidence: Evidence) -> None:
+    """Mount what is not there or not exported, and give an existing volume other options."""
+    worker = swarm.workers()[0]
+    mistakes = {
+        "missing-subdirectory": nfs.volume(server, f"{nfs.SHARE}/missing") + ",source=missing",
+        # Where the lab's own configuration of REX-Ray looks; nothing exports it.
+        "not-exported": nfs.volume(server, "/srv/nfs/volumes") + ",source=not-exported",
+        "missing-bind-path": f"type=bind,source={nfs.MOUNT}/missing",
+    }
+    with ExitStack() as made:
+        made.callback(remove_volumes, worker, "missing", "not-exported")
+        services = {
+            name: made.enter_context(perform.web(swarm, name, mount, worker))
+            for name, mount in mistakes.items()
+        }
+        for name, service in services.items():
+            task = wait(service.task_failed(), within=FAILED_S)
+            evidence.note(
+                "mistake", name=name, node=task["node"], state=task["state"], said=task["error"]
+            )
+    with nfs.directory(server, f"{nfs.SHARE}/first"), nfs.directory(server, f"{nfs.SHARE}/other"):
+        for path in ("first", "other"):
+            mount = nfs.volume(server, f"{nfs.SHARE}/{path}") + ",source=twice"
+            with perform.web(swarm, f"options-{path}", mount, worker) as service:
+                wait(service.converged(replicas=1, on=worker), within=READY_S)
+                options = worker.engine.volumes.get("twice").attrs["Options"]
+                evidence.note("options", asked=f":{nfs.SHARE}/{path}", device=options["device"])
+        remove_volumes(worker, "twice")
+
+
+def remove_volumes(node: Node, *names: str) -> None:
+    """`docker volume rm`: one that was made for a failed mount stays."""
+    node.run("docker", "volume", "rm", "--force", *names)
+
+
+def squash_root(
+    swarm: Swarm, server: Node, *, secret: Secrets, wait: Waiter, evidence: Evidence
+) -> None:
+    """Start the same database on an export with root_squash, then with no_root_squash."""
+    worker = swarm.workers()[0]
+    path = "/srv/nfs/squashed"
+    storage = Storage(
+        "db-squashed", f"{nfs.volume(server, path)},source=db-squashed", "db-squashed"
+    )
+    with ExitStack() as exports:
+        squashed = nfs.OPTIONS.replace("no_root_squash", "root_squash")
+        export = exports.enter_context(nfs.exported(server, path, squashed))
+        with perform.database(swarm, secret, storage, worker) as service:
+            task = wait(service.task_failed(), within=READY_S)
+            evidence.note(
+                "squashed",
+                error=task["error"],
+                said=worker.log_of(task["container"]),
+            )
+            export(nfs.OPTIONS)
+            running(service, worker, wait)
+            owner = server.look("stat", "-c", "%u:%a", path).stdout.strip()
+            evidence.note("unsquashed", node=worker.name, owner=owner)
+
+
+def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evidence) -> None:
+    """Start a service while the server is away, and look at the mounted share meanwhile.
+
+    Not on the node that has the share mounted: its kernel would wait for the server for the new
+    mount too.
+    """
+    starting, looking, *_ = swarm.workers()
+    with (
+        share(swarm, mounted_by=[looking]) as server,
+        nfs.directory(server, f"{nfs.SHARE}/web") as path,
+        ExitStack() as made,
+    ):
+        made.callback(remove_volumes, starting, "web")
+        with faults.stop_units(server, nfs.SERVER_UNIT):
+            mount = nfs.volume(server, path) + ",source=web"
+            service = made.enter_context(perform.web(swarm, "web", mount, starting))
+            task = wait(service.task_failed(), within=FAILED_S)
+            evidence.note("refused", node=task["node"], state=task["state"], said=task["error"])
+            look = looking.look("timeout", "5", "ls", nfs.MOUNT, check=False)
+            evidence.note("hangs", node=looking.name, code=look.code, said=look.stderr)
+        wait(service.converged(replicas=1, on=starting), within=BACK_S)
+        wait(looking.succeeds("timeout", "5", "ls", nfs.MOUNT), within=BACK_S)
+        evidence.tasks(swarm, service.name)
