@@ -4,7 +4,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,7 @@ class Drill:
             self._whole(MORE_REPLICAS)
             self.wait(entries.acknowledges(ENOUGH), within=RESUMED_S)
         self._read_everywhere()
+        self._let_each_serve(MORE_REPLICAS)
         perform.listing(self.swarm, "Scaled to five")
 
     def replay_cookies(self) -> None:
@@ -222,7 +223,6 @@ class Drill:
                 self.evidence.note(
                     "read", node=node.name, what=what, expected=expected, found=found, error=error
                 )
-        self._served(mark)
 
     def _seen(self, what: str, node: Node, mark: str) -> str:
         if what == "post":
@@ -233,6 +233,14 @@ class Drill:
 
     def _login(self, node: Node, mark: str) -> str:
         return "known" if self.site.knows_its_author(node, mark) else "a stranger"
+
+    def _let_each_serve(self, replicas: int) -> None:
+        """As many requests through each node as there are replicas: a mesh takes turns."""
+        mark = secrets.token_hex(8)
+        for node in [*self.swarm.nodes] * replicas:
+            with suppress(*not_acknowledged()):
+                self._login(node, mark)
+        self._served(mark)
 
     def _replay(self, salts: str) -> None:
         mark = secrets.token_hex(8)

@@ -464,7 +464,8 @@ def _refused(record: Record, file: str, words: str) -> Judgement:
     seen = record.last("refused", file=file)
     if seen is None:
         return unknown("it was not deployed")
-    said = " ".join(str(seen.data["said"]).split())
+    # What goes before is the client's notice that it doesn't wait.
+    said = str(seen.data["said"]).strip().rpartition("\n")[2]
     told = f"{seen.data['by']}: {said or 'nothing was said'}"
     return passed(told) if words in said else failed(told)
 
