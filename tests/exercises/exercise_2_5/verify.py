@@ -38,7 +38,8 @@ REPLICAS, MORE_REPLICAS = 3, 5
 LEDGER = "entries"
 LEAST_TRIES = 12
 LATEST_S = 180.0
-"""NFS gives a lost client's locks back after 90 s, and the database then looks through its log."""
+"""A server that was set up otherwise gives a lost client's locks back after 90 s, NFS's default;
+then the database starts and looks through its log."""
 KEEPS = ("PASSWORD", "_KEY", "_SALT")
 """What a variable's name has in it when its value is nobody's business."""
 
