@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,7 @@ from pytest_swarmlab.ledger import Ledger, Write
 from pytest_swarmlab.secret import Secrets
 from pytest_swarmlab.waits import Waiter
 from tests.exercises import nfs
-from tests.exercises.exercise_2_4 import perform
+from tests.exercises.exercise_2_4 import perform, rexray
 from tests.exercises.exercise_2_4.perform import Storage
 from tests.exercises.postgres import READY_S, running
 
@@ -27,12 +28,13 @@ BACK_S = 120
 """Longest until writes go on: a server that has come back waits for its clients first."""
 ENTRIES = 4
 PROOF_BYTES = 1 << 20
+WEB_PROOF = "/data/proof"
 
 
 @contextmanager
 def share(swarm: Swarm, *, mounted_by: Sequence[Node] | None = None) -> Iterator[Node]:
     """The lab's NFS: manager1 exports, every node (or those) mounts; gone at the block's end."""
-    server = swarm.nodes[0]
+    server = nfs.server_of(swarm)
     clients = swarm.nodes if mounted_by is None else mounted_by
     with nfs.exported(server), nfs.mounted(server, clients):
         yield server
@@ -186,7 +188,7 @@ def squash_root(
             )
             export(nfs.OPTIONS)
             running(service, worker, wait)
-            owner = server.look("stat", "-c", "%u:%a", path).stdout.strip()
+            owner = server.look("stat", "-c", "%u:%a", f"{path}/data").stdout.strip()
             evidence.note("unsquashed", node=worker.name, owner=owner)
 
 
@@ -213,3 +215,71 @@ def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evi
         wait(service.converged(replicas=1, on=starting), within=BACK_S)
         wait(looking.succeeds("timeout", "5", "ls", nfs.MOUNT), within=BACK_S)
         evidence.tasks(swarm, service.name)
+
+
+def activate_the_plugin(
+    swarm: Swarm, plugin: ExitStack, *, wait: Waiter, evidence: Evidence
+) -> None:
+    """A service that names the driver: before any node has it, and when each has used it once.
+
+    The driver stays installed until `plugin` is closed.
+    """
+    server = nfs.server_of(swarm)
+    mount = "type=volume,volume-driver=rexray,volume-opt=size=1,source=scheduled"
+    with perform.web(swarm, "needs-plugin", mount) as service:
+        task = wait(service.task_blocked(), within=FAILED_S)
+        evidence.note("blocked", said=task["error"])
+        plugin.enter_context(rexray.installed(swarm, server))
+        for node in swarm.nodes:
+            rexray.create(node, "shared-data")
+        plugin.callback(rexray.remove, server, "shared-data")
+        evidence.note("activated")
+        (task,) = wait(service.converged(replicas=1), within=READY_S)
+        evidence.note("scheduled", node=task["node"])
+        for node in swarm.nodes:
+            evidence.note("known", node=node.name, volumes=rexray.known(node))
+    rexray.remove(server, "scheduled")
+
+
+def kill_the_driver(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> None:
+    """`kill -9` of the driver under a running service, which then moves to another node."""
+    home, other, *_ = swarm.workers()
+    with perform.web(swarm, "keeps-on", "source=shared-data", home) as service:
+        (task,) = wait(service.converged(replicas=1, on=home), within=READY_S)
+        look = functools.partial(note_driver, evidence, home, task["container"])
+        perform.write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=WEB_PROOF)
+        look("before")
+        home.run("kill", "-9", rexray.main_pid(home), title=f"On {home}: the driver is killed")
+        wait(home.succeeds(*rexray.asking("List")), within=READY_S)
+        look("after")
+        perform.write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=WEB_PROOF)
+        look("written again")
+        service.move(to=other, origin=home)
+        (task,) = wait(service.converged(replicas=1, on=other), within=READY_S)
+        note_driver(evidence, other, task["container"], "moved")
+
+
+def note_driver(evidence: Evidence, node: Node, container: str, step: str) -> None:
+    """Record the driver's process, and what the container reads of its volume."""
+    evidence.note(
+        "driver",
+        step=step,
+        node=node.name,
+        container=container,
+        pid=rexray.main_pid(node),
+        sha256=perform.checksum(node, container, at=WEB_PROOF),
+    )
+
+
+def try_bad_volumes(swarm: Swarm, *, evidence: Evidence) -> None:
+    """Options and names that can't be taken: through the engine, and past it to the driver."""
+    server, node = nfs.server_of(swarm), swarm.workers()[0]
+    before = server.look("find", "/srv/nfs", "-maxdepth", "3").stdout.split()
+    for option in ("size=1.5", "size=0", "size=-1", "password=none"):
+        output = rexray.create(node, "refused", option, check=False)
+        evidence.note("refused-option", asked=option, code=output.code, said=output.stderr)
+    for name in ("../escaped", "a/b", "/etc", "..", ".", "", "x" * 70, "new\nline"):
+        said = rexray.ask(node, "Create", Name=name, Opts={"size": "1"})
+        evidence.note("refused-name", asked=name, said=said)
+    after = server.look("find", "/srv/nfs", "-maxdepth", "3").stdout.split()
+    evidence.note("server-directory", before=sorted(before), after=sorted(after))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from pytest_swarmlab.cluster import Swarm
@@ -35,12 +37,23 @@ def test_where_the_data_are_when_the_container_has_moved(
     with (
         evidence.judged(exercise, kind),
         drill.share(swarm) as server,
-        perform.STORAGES[kind](server) as storage,
+        perform.STORAGES[kind](swarm) as storage,
     ):
         drill.follow_the_data(
             swarm, storage, server=server, secret=secret, faults=faults, wait=wait, ledger=ledger,
             evidence=evidence,
         )  # fmt: skip
+
+
+def test_the_plugin(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
+    """Option B: when Swarm places tasks that need it, its driver killed, and what it refuses."""
+    with ExitStack() as plugin:
+        with evidence.judged(exercise, "plugin-scheduling"):
+            drill.activate_the_plugin(swarm, plugin, wait=wait, evidence=evidence)
+        with evidence.judged(exercise, "plugin-killed"):
+            drill.kill_the_driver(swarm, wait=wait, evidence=evidence)
+        with evidence.judged(exercise, "plugin-refusals"):
+            drill.try_bad_volumes(swarm, evidence=evidence)
 
 
 def test_mistakes_are_told(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
