@@ -132,9 +132,18 @@ def measure(evidence: Evidence, node: Node, directory: str) -> None:
     )
 
 
-def make_the_mistakes(swarm: Swarm, server: Node, *, wait: Waiter, evidence: Evidence) -> None:
+def make_the_mistakes(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> None:
     """Mount what is not there or not exported, and give an existing volume other options."""
     worker = swarm.workers()[0]
+    with share(swarm, mounted_by=[worker]) as server:
+        mount_what_is_not_there(swarm, server, worker, wait=wait, evidence=evidence)
+        change_the_options(swarm, server, worker, wait=wait, evidence=evidence)
+
+
+def mount_what_is_not_there(
+    swarm: Swarm, server: Node, worker: Node, *, wait: Waiter, evidence: Evidence
+) -> None:
+    """Three services at once, each with a mount that can't be had."""
     mistakes = {
         "missing-subdirectory": nfs.volume(server, f"{nfs.SHARE}/missing") + ",source=missing",
         # Where the lab's own configuration of REX-Ray looks; nothing exports it.
@@ -152,6 +161,12 @@ def make_the_mistakes(swarm: Swarm, server: Node, *, wait: Waiter, evidence: Evi
             evidence.note(
                 "mistake", name=name, node=task["node"], state=task["state"], said=task["error"]
             )
+
+
+def change_the_options(
+    swarm: Swarm, server: Node, worker: Node, *, wait: Waiter, evidence: Evidence
+) -> None:
+    """Two services one after the other, whose volumes have one name and other directories."""
     with nfs.directory(server, f"{nfs.SHARE}/first"), nfs.directory(server, f"{nfs.SHARE}/other"):
         for path in ("first", "other"):
             mount = nfs.volume(server, f"{nfs.SHARE}/{path}") + ",source=twice"
@@ -167,29 +182,23 @@ def remove_volumes(node: Node, *names: str) -> None:
     node.run("docker", "volume", "rm", "--force", *names)
 
 
-def squash_root(
-    swarm: Swarm, server: Node, *, secret: Secrets, wait: Waiter, evidence: Evidence
-) -> None:
+def squash_root(swarm: Swarm, *, secret: Secrets, wait: Waiter, evidence: Evidence) -> None:
     """Start the same database on an export with root_squash, then with no_root_squash."""
-    worker = swarm.workers()[0]
+    server, worker = nfs.server_of(swarm), swarm.workers()[0]
     path = "/srv/nfs/squashed"
-    storage = Storage(
-        "db-squashed", f"{nfs.volume(server, path)},source=db-squashed", "db-squashed"
-    )
-    with ExitStack() as exports:
-        squashed = nfs.OPTIONS.replace("no_root_squash", "root_squash")
-        export = exports.enter_context(nfs.exported(server, path, squashed))
-        with perform.database(swarm, secret, storage, worker) as service:
-            task = wait(service.task_failed(), within=READY_S)
-            evidence.note(
-                "squashed",
-                error=task["error"],
-                said=worker.log_of(task["container"]),
-            )
-            export(nfs.OPTIONS)
-            running(service, worker, wait)
-            owner = server.look("stat", "-c", "%u:%a", f"{path}/data").stdout.strip()
-            evidence.note("unsquashed", node=worker.name, owner=owner)
+    squashed = nfs.OPTIONS.replace("no_root_squash", "root_squash")
+    with (
+        nfs.exported(server, path, squashed) as export,
+        perform.nfs_volume(swarm, f"{path}/data") as storage,
+        perform.database(swarm, secret, storage, worker) as service,
+    ):
+        task = wait(service.task_failed(), within=READY_S)
+        said = worker.log_of(task["container"])
+        evidence.note("squashed", error=task["error"], said=said)
+        export(nfs.OPTIONS)
+        running(service, worker, wait)
+        owner = server.look("stat", "-c", "%u:%a", f"{path}/data").stdout.strip()
+        evidence.note("unsquashed", node=worker.name, owner=owner)
 
 
 def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evidence) -> None:

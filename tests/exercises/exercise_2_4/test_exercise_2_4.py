@@ -58,16 +58,16 @@ def test_the_plugin(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
 
 def test_mistakes_are_told(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
     """What is not there, not exported, or asked for differently the second time."""
-    with evidence.judged(exercise, "mistakes"), drill.share(swarm) as server:
-        drill.make_the_mistakes(swarm, server, wait=wait, evidence=evidence)
+    with evidence.judged(exercise, "mistakes"):
+        drill.make_the_mistakes(swarm, wait=wait, evidence=evidence)
 
 
 def test_root_is_not_root_everywhere(
     swarm: Swarm, secret: Secrets, wait: Waiter, evidence: Evidence
 ) -> None:
     """The lab's question about permissions, answered by trying both."""
-    with evidence.judged(exercise, "root-squash"), drill.share(swarm) as server:
-        drill.squash_root(swarm, server, secret=secret, wait=wait, evidence=evidence)
+    with evidence.judged(exercise, "root-squash"):
+        drill.squash_root(swarm, secret=secret, wait=wait, evidence=evidence)
 
 
 def test_the_server_is_a_single_point_of_failure(
