@@ -73,7 +73,6 @@ def follow_the_data(
     swarm: Swarm,
     storage: Storage,
     *,
-    server: Node,
     secret: Secrets,
     faults: Faults,
     wait: Waiter,
@@ -81,6 +80,7 @@ def follow_the_data(
     evidence: Evidence,
 ) -> None:
     """Write on one node, take the NFS server away under the writes, look from another node."""
+    server = nfs.server_of(swarm)
     home, other, *_ = swarm.workers()
     with perform.database(swarm, secret, storage, home) as service:
         container = running(service, home, wait)
@@ -151,7 +151,9 @@ def mount_what_is_not_there(
         "missing-bind-path": f"type=bind,source={nfs.MOUNT}/missing",
     }
     with ExitStack() as made:
-        made.callback(remove_volumes, worker, "missing", "not-exported")
+        # One that was made for a mount that failed stays.
+        for name in ("missing", "not-exported"):
+            made.callback(perform.remove_volumes, name, [worker])
         services = {
             name: made.enter_context(perform.web(swarm, name, mount, worker))
             for name, mount in mistakes.items()
@@ -174,12 +176,7 @@ def change_the_options(
                 wait(service.converged(replicas=1, on=worker), within=READY_S)
                 options = worker.engine.volumes.get("twice").attrs["Options"]
                 evidence.note("options", asked=f":{nfs.SHARE}/{path}", device=options["device"])
-        remove_volumes(worker, "twice")
-
-
-def remove_volumes(node: Node, *names: str) -> None:
-    """`docker volume rm`: one that was made for a failed mount stays."""
-    node.run("docker", "volume", "rm", "--force", *names)
+        perform.remove_volumes("twice", [worker])
 
 
 def squash_root(swarm: Swarm, *, secret: Secrets, wait: Waiter, evidence: Evidence) -> None:
@@ -189,7 +186,7 @@ def squash_root(swarm: Swarm, *, secret: Secrets, wait: Waiter, evidence: Eviden
     squashed = nfs.OPTIONS.replace("no_root_squash", "root_squash")
     with (
         nfs.exported(server, path, squashed) as export,
-        perform.nfs_volume(swarm, f"{path}/data") as storage,
+        perform.volume_in(swarm, path) as storage,
         perform.database(swarm, secret, storage, worker) as service,
     ):
         task = wait(service.task_failed(), within=READY_S)
@@ -197,7 +194,7 @@ def squash_root(swarm: Swarm, *, secret: Secrets, wait: Waiter, evidence: Eviden
         evidence.note("squashed", error=task["error"], said=said)
         export(nfs.OPTIONS)
         running(service, worker, wait)
-        owner = server.look("stat", "-c", "%u:%a", f"{path}/data").stdout.strip()
+        owner = server.look("stat", "-c", "%u:%a", f"{path}/db-volume").stdout.strip()
         evidence.note("unsquashed", node=worker.name, owner=owner)
 
 
@@ -213,7 +210,7 @@ def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evi
         nfs.directory(server, f"{nfs.SHARE}/web") as path,
         ExitStack() as made,
     ):
-        made.callback(remove_volumes, starting, "web")
+        made.callback(perform.remove_volumes, "web", [starting])
         with faults.stop_units(server, nfs.SERVER_UNIT):
             mount = nfs.volume(server, path) + ",source=web"
             service = made.enter_context(perform.web(swarm, "web", mount, starting))

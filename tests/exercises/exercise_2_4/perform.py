@@ -8,7 +8,7 @@ The server and the clients of NFS are set up in `tests.exercises.nfs`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
@@ -41,28 +41,38 @@ class Storage:
 
 @contextmanager
 def local(swarm: Swarm) -> Iterator[Storage]:
-    """A volume of the node's own, as in exercise 2.3: the contrast."""
-    yield Storage("db-local", "type=volume,source=db-local", travels=False)
-    for node in swarm.nodes:
-        node.run("docker", "volume", "rm", "--force", "db-local")
+    """A volume of the node's own, as in exercise 2.3: the contrast. It needs no server."""
+    with nfs.exported(nfs.server_of(swarm)):
+        yield Storage("db-local", "type=volume,source=db-local", travels=False)
+        remove_volumes("db-local", swarm.nodes)
 
 
 @contextmanager
 def nfs_bind(swarm: Swarm) -> Iterator[Storage]:
     """The lab's option A: a directory of the mounted share."""
     server = nfs.server_of(swarm)
-    with nfs.directory(server, f"{nfs.SHARE}/db-nfs"):
+    with (
+        nfs.exported(server),
+        nfs.mounted(server, swarm.workers()),
+        nfs.directory(server, f"{nfs.SHARE}/db-nfs"),
+    ):
         yield Storage("db-nfs", f"type=bind,source={nfs.MOUNT}/db-nfs")
 
 
 @contextmanager
-def nfs_volume(swarm: Swarm, directory: str = f"{nfs.SHARE}/db-volume") -> Iterator[Storage]:
+def nfs_volume(swarm: Swarm) -> Iterator[Storage]:
     """A volume that the engine itself mounts from the share, on whichever node needs it."""
+    with nfs.exported(nfs.server_of(swarm)), volume_in(swarm, nfs.SHARE) as storage:
+        yield storage
+
+
+@contextmanager
+def volume_in(swarm: Swarm, export: str) -> Iterator[Storage]:
+    """The same in an export of another name."""
     server = nfs.server_of(swarm)
-    with nfs.directory(server, directory):
-        yield Storage("db-volume", f"{nfs.volume(server, directory)},source=db-volume")
-        for node in swarm.nodes:
-            node.run("docker", "volume", "rm", "--force", "db-volume")
+    with nfs.directory(server, f"{export}/db-volume") as path:
+        yield Storage("db-volume", f"{nfs.volume(server, path)},source=db-volume")
+        remove_volumes("db-volume", swarm.nodes)
 
 
 @contextmanager
@@ -73,6 +83,12 @@ def plugin(swarm: Swarm) -> Iterator[Storage]:
         rexray.create(server, "shared-data")
         yield Storage("db-rexray", "source=shared-data")
         rexray.remove(server, "shared-data")
+
+
+def remove_volumes(name: str, nodes: Sequence[Node]) -> None:
+    """`docker volume rm` on each node: nothing else removes a volume when its service goes."""
+    for node in nodes:
+        node.run("docker", "volume", "rm", "--force", name)
 
 
 STORAGES: dict[str, Callable[[Swarm], AbstractContextManager[Storage]]] = {

@@ -34,15 +34,16 @@ def test_where_the_data_are_when_the_container_has_moved(
     evidence: Evidence,
 ) -> None:
     """A database on each kind of storage: its server lost under writes, then sent elsewhere."""
-    with (
-        evidence.judged(exercise, kind),
-        drill.share(swarm) as server,
-        perform.STORAGES[kind](swarm) as storage,
-    ):
+    with evidence.judged(exercise, kind), perform.STORAGES[kind](swarm) as storage:
         drill.follow_the_data(
-            swarm, storage, server=server, secret=secret, faults=faults, wait=wait, ledger=ledger,
+            swarm,
+            storage,
+            secret=secret,
+            faults=faults,
+            wait=wait,
+            ledger=ledger,
             evidence=evidence,
-        )  # fmt: skip
+        )
 
 
 def test_the_plugin(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
