@@ -43,8 +43,10 @@ class Storage:
 def local(swarm: Swarm) -> Iterator[Storage]:
     """A volume of the node's own, as in exercise 2.3: the contrast. It needs no server."""
     with nfs.exported(nfs.server_of(swarm)):
-        yield Storage("db-local", "type=volume,source=db-local", travels=False)
-        remove_volumes("db-local", swarm.nodes)
+        try:
+            yield Storage("db-local", "type=volume,source=db-local", travels=False)
+        finally:
+            remove_volumes("db-local", swarm.nodes)
 
 
 @contextmanager
@@ -71,8 +73,10 @@ def volume_in(swarm: Swarm, export: str) -> Iterator[Storage]:
     """The same in an export of another name."""
     server = nfs.server_of(swarm)
     with nfs.directory(server, f"{export}/db-volume") as path:
-        yield Storage("db-volume", f"{nfs.volume(server, path)},source=db-volume")
-        remove_volumes("db-volume", swarm.nodes)
+        try:
+            yield Storage("db-volume", f"{nfs.volume(server, path)},source=db-volume")
+        finally:
+            remove_volumes("db-volume", swarm.nodes)
 
 
 @contextmanager
@@ -81,8 +85,10 @@ def plugin(swarm: Swarm) -> Iterator[Storage]:
     server = nfs.server_of(swarm)
     with rexray.installed(swarm, server):
         rexray.create(server, "shared-data")
-        yield Storage("db-rexray", "source=shared-data")
-        rexray.remove(server, "shared-data")
+        try:
+            yield Storage("db-rexray", "source=shared-data")
+        finally:
+            rexray.remove(server, "shared-data")
 
 
 def remove_volumes(name: str, nodes: Sequence[Node]) -> None:
