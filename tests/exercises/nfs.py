@@ -7,7 +7,7 @@ of its own directory; `_netdev` in fstab, because a node must not wait for the n
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from pytest_swarmlab.cluster import Node
+from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.lifecycle import in_parallel
 
 SHARE = "/srv/nfs/swarm-data"
@@ -27,6 +27,11 @@ nothing, and a client that is cut off for longer than the lease loses its locks.
 SETTINGS = "/etc/nfs.conf.d/swarmlab.conf"
 SERVER, SERVER_UNIT, CLIENT = "nfs-kernel-server", "nfs-server", "nfs-common"
 EXPORTS, FSTAB = "/etc/exports", "/etc/fstab"
+
+
+def server_of(swarm: Swarm) -> Node:
+    """The lab's NFS server: manager1."""
+    return swarm.nodes[0]
 
 
 @contextmanager

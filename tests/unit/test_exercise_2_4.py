@@ -55,6 +55,11 @@ def mistake(name: str, said: str) -> Row:
     return "mistake", {"name": name, "node": "worker1", "state": "failed", "said": said}
 
 
+def driver(step: str, node: str, container: str, pid: str, sha256: str | None) -> Row:
+    seen = {"step": step, "node": node, "container": container, "pid": pid, "sha256": sha256}
+    return "driver", seen
+
+
 def stored(*, travels: bool) -> list[Row]:
     """A row a second: entries 1 and 2 before the fault of the fifth second, 3 across it, then 4.
 
@@ -87,6 +92,25 @@ RUNS: dict[str, list[Row]] = {
     ],
     "local": stored(travels=False),
     **{phase: stored(travels=True) for phase in DISTRIBUTED},
+    "plugin-scheduling": [
+        ("blocked", {"said": "no suitable node (missing plugin on 5 nodes)"}),
+        ("activated", {}),
+        ("scheduled", {"node": "worker2"}),
+        *(("known", {"node": node, "volumes": ["shared-data"]}) for node in NODES),
+    ],
+    "plugin-killed": [
+        driver("before", "worker1", "c1", "7", "aa"),
+        driver("after", "worker1", "c1", "8", "aa"),
+        driver("written again", "worker1", "c1", "8", "bb"),
+        driver("moved", "worker2", "c2", "5", "bb"),
+    ],
+    "plugin-refusals": [
+        *(("refused-option", {"asked": f"{name}=x", "code": 1, "said": f"the {name} is bad"})
+          for name in ("size", "size", "size", "password")),
+        *(("refused-name", {"asked": name, "said": '{"Err": "can\'t be named"}'})
+          for name in ("../escaped", "/etc")),
+        ("server-directory", {"before": ["a", "b"], "after": ["a", "b"]}),
+    ],
     "mistakes": [
         mistake("missing-subdirectory", "failed to mount local volume: no such file or directory"),
         mistake("not-exported", "failed to mount local volume: no such file or directory"),
@@ -149,7 +173,7 @@ def silent(run: Record) -> Record:
 
 AT_ONCE = FSTAB.replace(",_netdev", "")
 TWICE = found(1, 2, 3, 4, 4)
-WORKER2, MOVED = {"node": "worker2"}, {"step": "moved"}
+WORKER2, MOVED, AFTER = {"node": "worker2"}, {"step": "moved"}, {"step": "after"}
 REPLACED = tasks("failed", "running")[1]["tasks"]
 FAILED = tasks("failed")[1]["tasks"]
 TO_ALL = EXPORT.replace("192.168.56.0/24", "*")
@@ -182,6 +206,26 @@ BROKEN: list[tuple[str, str, str, Break]] = [
     ("local", "no-acknowledged-write-lost", "fail", alter("entries", found=found(1))),
     ("nfs-bind", "no-acknowledged-write-lost", "fail", alter("entries", found=TWICE)),
     ("nfs-bind", "no-acknowledged-write-lost", "unknown", lack("entries")),
+    ("plugin", "data-follow", "fail", alter("proof", MOVED, sha256=None)),
+    ("plugin-scheduling", "missing-plugin", "fail", alter("blocked", said="no resources")),
+    ("plugin-scheduling", "missing-plugin", "unknown", lack("blocked")),
+    ("plugin-scheduling", "scheduled-when-used", "fail", lack("scheduled")),
+    ("plugin-scheduling", "scheduled-when-used", "unknown", lack("activated")),
+    ("plugin-scheduling", "seen-everywhere", "fail", alter("known", WORKER2, volumes=[])),
+    ("plugin-killed", "driver-restarted", "fail", alter("driver", pid="7")),
+    ("plugin-killed", "driver-restarted", "fail", alter("driver", AFTER, pid="0")),
+    ("plugin-killed", "service-undisturbed", "fail", alter("driver", AFTER, sha256=None)),
+    ("plugin-killed", "service-undisturbed", "fail", alter("driver", AFTER, container="c9")),
+    ("plugin-killed", "service-undisturbed", "fail", lack("driver", step="written again")),
+    ("plugin-killed", "moves-after-restart", "fail", alter("driver", MOVED, sha256=None)),
+    ("plugin-killed", "moves-after-restart", "fail", alter("driver", MOVED, node="worker1")),
+    ("plugin-refusals", "options-refused", "fail", alter("refused-option", code=0)),
+    ("plugin-refusals", "options-refused", "fail", alter("refused-option", said="no")),
+    ("plugin-refusals", "options-refused", "unknown", lack("refused-option", asked="password=x")),
+    ("plugin-refusals", "names-refused", "fail", alter("refused-name", said='{"Err": ""}')),
+    ("plugin-refusals", "names-refused", "fail", alter("refused-name", said="curl: (7)")),
+    ("plugin-refusals", "nothing-made", "fail", alter("server-directory", after=["a", "b", "c"])),
+    ("plugin-refusals", "nothing-made", "fail", alter("server-directory", after=["a"])),
     ("mistakes", "missing-subdirectory", "fail", alter("mistake", said="")),
     ("mistakes", "missing-subdirectory", "unknown", lack("mistake")),
     ("mistakes", "not-exported", "fail", alter("mistake", said="permission denied")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,7 @@ from pytest_swarmlab.ledger import Ledger, Write
 from pytest_swarmlab.secret import Secrets
 from pytest_swarmlab.waits import Waiter
 from tests.exercises import nfs
-from tests.exercises.exercise_2_4 import perform
+from tests.exercises.exercise_2_4 import perform, rexray
 from tests.exercises.exercise_2_4.perform import Storage
 from tests.exercises.postgres import READY_S, running
 
@@ -27,12 +28,13 @@ BACK_S = 120
 """Longest until writes go on: a server that has come back waits for its clients first."""
 ENTRIES = 4
 PROOF_BYTES = 1 << 20
+WEB_PROOF = "/data/proof"
 
 
 @contextmanager
 def share(swarm: Swarm, *, mounted_by: Sequence[Node] | None = None) -> Iterator[Node]:
     """The lab's NFS: manager1 exports, every node (or those) mounts; gone at the block's end."""
-    server = swarm.nodes[0]
+    server = nfs.server_of(swarm)
     clients = swarm.nodes if mounted_by is None else mounted_by
     with nfs.exported(server), nfs.mounted(server, clients):
         yield server
@@ -71,7 +73,6 @@ def follow_the_data(
     swarm: Swarm,
     storage: Storage,
     *,
-    server: Node,
     secret: Secrets,
     faults: Faults,
     wait: Waiter,
@@ -79,6 +80,7 @@ def follow_the_data(
     evidence: Evidence,
 ) -> None:
     """Write on one node, take the NFS server away under the writes, look from another node."""
+    server = nfs.server_of(swarm)
     home, other, *_ = swarm.workers()
     with perform.database(swarm, secret, storage, home) as service:
         container = running(service, home, wait)
@@ -130,9 +132,18 @@ def measure(evidence: Evidence, node: Node, directory: str) -> None:
     )
 
 
-def make_the_mistakes(swarm: Swarm, server: Node, *, wait: Waiter, evidence: Evidence) -> None:
+def make_the_mistakes(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> None:
     """Mount what is not there or not exported, and give an existing volume other options."""
     worker = swarm.workers()[0]
+    with share(swarm, mounted_by=[worker]) as server:
+        mount_what_is_not_there(swarm, server, worker, wait=wait, evidence=evidence)
+        change_the_options(swarm, server, worker, wait=wait, evidence=evidence)
+
+
+def mount_what_is_not_there(
+    swarm: Swarm, server: Node, worker: Node, *, wait: Waiter, evidence: Evidence
+) -> None:
+    """Three services at once, each with a mount that can't be had."""
     mistakes = {
         "missing-subdirectory": nfs.volume(server, f"{nfs.SHARE}/missing") + ",source=missing",
         # Where the lab's own configuration of REX-Ray looks; nothing exports it.
@@ -140,7 +151,9 @@ def make_the_mistakes(swarm: Swarm, server: Node, *, wait: Waiter, evidence: Evi
         "missing-bind-path": f"type=bind,source={nfs.MOUNT}/missing",
     }
     with ExitStack() as made:
-        made.callback(remove_volumes, worker, "missing", "not-exported")
+        # One that was made for a mount that failed stays.
+        for name in ("missing", "not-exported"):
+            made.callback(perform.remove_volumes, name, [worker])
         services = {
             name: made.enter_context(perform.web(swarm, name, mount, worker))
             for name, mount in mistakes.items()
@@ -150,6 +163,12 @@ def make_the_mistakes(swarm: Swarm, server: Node, *, wait: Waiter, evidence: Evi
             evidence.note(
                 "mistake", name=name, node=task["node"], state=task["state"], said=task["error"]
             )
+
+
+def change_the_options(
+    swarm: Swarm, server: Node, worker: Node, *, wait: Waiter, evidence: Evidence
+) -> None:
+    """Two services one after the other, whose volumes have one name and other directories."""
     with nfs.directory(server, f"{nfs.SHARE}/first"), nfs.directory(server, f"{nfs.SHARE}/other"):
         for path in ("first", "other"):
             mount = nfs.volume(server, f"{nfs.SHARE}/{path}") + ",source=twice"
@@ -157,37 +176,26 @@ def make_the_mistakes(swarm: Swarm, server: Node, *, wait: Waiter, evidence: Evi
                 wait(service.converged(replicas=1, on=worker), within=READY_S)
                 options = worker.engine.volumes.get("twice").attrs["Options"]
                 evidence.note("options", asked=f":{nfs.SHARE}/{path}", device=options["device"])
-        remove_volumes(worker, "twice")
+        perform.remove_volumes("twice", [worker])
 
 
-def remove_volumes(node: Node, *names: str) -> None:
-    """`docker volume rm`: one that was made for a failed mount stays."""
-    node.run("docker", "volume", "rm", "--force", *names)
-
-
-def squash_root(
-    swarm: Swarm, server: Node, *, secret: Secrets, wait: Waiter, evidence: Evidence
-) -> None:
+def squash_root(swarm: Swarm, *, secret: Secrets, wait: Waiter, evidence: Evidence) -> None:
     """Start the same database on an export with root_squash, then with no_root_squash."""
-    worker = swarm.workers()[0]
+    server, worker = nfs.server_of(swarm), swarm.workers()[0]
     path = "/srv/nfs/squashed"
-    storage = Storage(
-        "db-squashed", f"{nfs.volume(server, path)},source=db-squashed", "db-squashed"
-    )
-    with ExitStack() as exports:
-        squashed = nfs.OPTIONS.replace("no_root_squash", "root_squash")
-        export = exports.enter_context(nfs.exported(server, path, squashed))
-        with perform.database(swarm, secret, storage, worker) as service:
-            task = wait(service.task_failed(), within=READY_S)
-            evidence.note(
-                "squashed",
-                error=task["error"],
-                said=worker.log_of(task["container"]),
-            )
-            export(nfs.OPTIONS)
-            running(service, worker, wait)
-            owner = server.look("stat", "-c", "%u:%a", path).stdout.strip()
-            evidence.note("unsquashed", node=worker.name, owner=owner)
+    squashed = nfs.OPTIONS.replace("no_root_squash", "root_squash")
+    with (
+        nfs.exported(server, path, squashed) as export,
+        perform.volume_in(swarm, path) as storage,
+        perform.database(swarm, secret, storage, worker) as service,
+    ):
+        task = wait(service.task_failed(), within=READY_S)
+        said = worker.log_of(task["container"])
+        evidence.note("squashed", error=task["error"], said=said)
+        export(nfs.OPTIONS)
+        running(service, worker, wait)
+        owner = server.look("stat", "-c", "%u:%a", f"{path}/db-volume").stdout.strip()
+        evidence.note("unsquashed", node=worker.name, owner=owner)
 
 
 def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evidence) -> None:
@@ -202,7 +210,7 @@ def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evi
         nfs.directory(server, f"{nfs.SHARE}/web") as path,
         ExitStack() as made,
     ):
-        made.callback(remove_volumes, starting, "web")
+        made.callback(perform.remove_volumes, "web", [starting])
         with faults.stop_units(server, nfs.SERVER_UNIT):
             mount = nfs.volume(server, path) + ",source=web"
             service = made.enter_context(perform.web(swarm, "web", mount, starting))
@@ -213,3 +221,71 @@ def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evi
         wait(service.converged(replicas=1, on=starting), within=BACK_S)
         wait(looking.succeeds("timeout", "5", "ls", nfs.MOUNT), within=BACK_S)
         evidence.tasks(swarm, service.name)
+
+
+def activate_the_plugin(
+    swarm: Swarm, plugin: ExitStack, *, wait: Waiter, evidence: Evidence
+) -> None:
+    """A service that names the driver: before any node has it, and when each has used it once.
+
+    The driver stays installed until `plugin` is closed.
+    """
+    server = nfs.server_of(swarm)
+    mount = "type=volume,volume-driver=rexray,volume-opt=size=1,source=scheduled"
+    with perform.web(swarm, "needs-plugin", mount) as service:
+        task = wait(service.task_blocked(), within=FAILED_S)
+        evidence.note("blocked", said=task["error"])
+        plugin.enter_context(rexray.installed(swarm, server))
+        for node in swarm.nodes:
+            rexray.create(node, "shared-data")
+        plugin.callback(rexray.remove, server, "shared-data")
+        evidence.note("activated")
+        (task,) = wait(service.converged(replicas=1), within=READY_S)
+        evidence.note("scheduled", node=task["node"])
+        for node in swarm.nodes:
+            evidence.note("known", node=node.name, volumes=rexray.known(node))
+    rexray.remove(server, "scheduled")
+
+
+def kill_the_driver(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> None:
+    """`kill -9` of the driver under a running service, which then moves to another node."""
+    home, other, *_ = swarm.workers()
+    with perform.web(swarm, "keeps-on", "source=shared-data", home) as service:
+        (task,) = wait(service.converged(replicas=1, on=home), within=READY_S)
+        look = functools.partial(note_driver, evidence, home, task["container"])
+        perform.write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=WEB_PROOF)
+        look("before")
+        home.run("kill", "-9", rexray.main_pid(home), title=f"On {home}: the driver is killed")
+        wait(home.succeeds(*rexray.asking("List")), within=READY_S)
+        look("after")
+        perform.write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=WEB_PROOF)
+        look("written again")
+        service.move(to=other, origin=home)
+        (task,) = wait(service.converged(replicas=1, on=other), within=READY_S)
+        note_driver(evidence, other, task["container"], "moved")
+
+
+def note_driver(evidence: Evidence, node: Node, container: str, step: str) -> None:
+    """Record the driver's process, and what the container reads of its volume."""
+    evidence.note(
+        "driver",
+        step=step,
+        node=node.name,
+        container=container,
+        pid=rexray.main_pid(node),
+        sha256=perform.checksum(node, container, at=WEB_PROOF),
+    )
+
+
+def try_bad_volumes(swarm: Swarm, *, evidence: Evidence) -> None:
+    """Options and names that can't be taken: through the engine, and past it to the driver."""
+    server, node = nfs.server_of(swarm), swarm.workers()[0]
+    before = server.look("find", "/srv/nfs", "-maxdepth", "3").stdout.split()
+    for option in ("size=1.5", "size=0", "size=-1", "password=none"):
+        output = rexray.create(node, "refused", option, check=False)
+        evidence.note("refused-option", asked=option, code=output.code, said=output.stderr)
+    for name in ("../escaped", "a/b", "/etc", "..", ".", "", "x" * 70, "new\nline"):
+        said = rexray.ask(node, "Create", Name=name, Opts={"size": "1"})
+        evidence.note("refused-name", asked=name, said=said)
+    after = server.look("find", "/srv/nfs", "-maxdepth", "3").stdout.split()
+    evidence.note("server-directory", before=sorted(before), after=sorted(after))

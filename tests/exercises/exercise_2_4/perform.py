@@ -8,7 +8,7 @@ The server and the clients of NFS are set up in `tests.exercises.nfs`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.secret import Secrets
 from pytest_swarmlab.stacks import Service
 from tests.exercises import nfs
+from tests.exercises.exercise_2_4 import rexray
 from tests.exercises.postgres import DATA, IMAGE
 
 SECRET = "db-password"  # noqa: S105 - its name
@@ -28,52 +29,86 @@ WRITE_S = 30
 
 @dataclass(frozen=True)
 class Storage:
-    """A way to keep a service's data: what the service mounts, and the volume that is made.
+    """A way to keep a service's data: what the service mounts.
 
     `travels`: whether the data are to be there wherever the service goes.
     """
 
     service: str
     mount: str
-    volume: str | None = None
     travels: bool = True
 
 
-def local(_: Node) -> AbstractContextManager[Storage]:
-    """A volume of the node's own, as in exercise 2.3: the contrast."""
-    return _kept(Storage("db-local", "type=volume,source=db-local", "db-local", travels=False))
+@contextmanager
+def local(swarm: Swarm) -> Iterator[Storage]:
+    """A volume of the node's own, as in exercise 2.3: the contrast. It needs no server."""
+    with nfs.exported(nfs.server_of(swarm)):
+        try:
+            yield Storage("db-local", "type=volume,source=db-local", travels=False)
+        finally:
+            remove_volumes("db-local", swarm.nodes)
 
 
 @contextmanager
-def nfs_bind(server: Node) -> Iterator[Storage]:
+def nfs_bind(swarm: Swarm) -> Iterator[Storage]:
     """The lab's option A: a directory of the mounted share."""
-    with nfs.directory(server, f"{nfs.SHARE}/db-nfs"):
+    server = nfs.server_of(swarm)
+    with (
+        nfs.exported(server),
+        nfs.mounted(server, swarm.workers()),
+        nfs.directory(server, f"{nfs.SHARE}/db-nfs"),
+    ):
         yield Storage("db-nfs", f"type=bind,source={nfs.MOUNT}/db-nfs")
 
 
 @contextmanager
-def nfs_volume(server: Node) -> Iterator[Storage]:
+def nfs_volume(swarm: Swarm) -> Iterator[Storage]:
     """A volume that the engine itself mounts from the share, on whichever node needs it."""
-    with nfs.directory(server, f"{nfs.SHARE}/db-volume") as path:
-        yield Storage("db-volume", f"{nfs.volume(server, path)},source=db-volume", "db-volume")
+    with nfs.exported(nfs.server_of(swarm)), volume_in(swarm, nfs.SHARE) as storage:
+        yield storage
 
 
 @contextmanager
-def _kept(storage: Storage) -> Iterator[Storage]:
-    yield storage
+def volume_in(swarm: Swarm, export: str) -> Iterator[Storage]:
+    """The same in an export of another name."""
+    server = nfs.server_of(swarm)
+    with nfs.directory(server, f"{export}/db-volume") as path:
+        try:
+            yield Storage("db-volume", f"{nfs.volume(server, path)},source=db-volume")
+        finally:
+            remove_volumes("db-volume", swarm.nodes)
 
 
-STORAGES: dict[str, Callable[[Node], AbstractContextManager[Storage]]] = {
+@contextmanager
+def plugin(swarm: Swarm) -> Iterator[Storage]:
+    """The lab's option B, by its own commands: its mount does not even name the driver."""
+    server = nfs.server_of(swarm)
+    with rexray.installed(swarm, server):
+        rexray.create(server, "shared-data")
+        try:
+            yield Storage("db-rexray", "source=shared-data")
+        finally:
+            rexray.remove(server, "shared-data")
+
+
+def remove_volumes(name: str, nodes: Sequence[Node]) -> None:
+    """`docker volume rm` on each node: nothing else removes a volume when its service goes."""
+    for node in nodes:
+        node.run("docker", "volume", "rm", "--force", name)
+
+
+STORAGES: dict[str, Callable[[Swarm], AbstractContextManager[Storage]]] = {
     "local": local,
     "nfs-bind": nfs_bind,
     "nfs-volume": nfs_volume,
+    "plugin": plugin,
 }
 """Phase → how the data are kept in it."""
 
 
 @contextmanager
 def database(swarm: Swarm, secret: Secrets, storage: Storage, on: Node) -> Iterator[Service]:
-    """`docker service create` of PostgreSQL with that storage; its volumes are removed after."""
+    """`docker service create` of PostgreSQL with that storage."""
     secret.create(SECRET)
     with Service.created(
         swarm, storage.service,
@@ -86,9 +121,6 @@ def database(swarm: Swarm, secret: Secrets, storage: Storage, on: Node) -> Itera
     ) as service:  # fmt: skip
         yield service
     secret.remove(SECRET)
-    if storage.volume:
-        for node in swarm.nodes:
-            node.run("docker", "volume", "rm", "--force", storage.volume)
 
 
 def ask(node: Node, container: str, statement: str, *, title: str | None = None) -> list[str]:
@@ -123,15 +155,15 @@ def read_entries(node: Node, container: str) -> list[tuple[str, int]]:
     return [(id_, int(number)) for id_, _, number in (row.partition("|") for row in rows)]
 
 
-def write_proof(node: Node, container: str, content: bytes) -> None:
-    """A file beside the database's own, written in the container."""
-    node.run("docker", "exec", "--interactive", container, "dd", f"of={PROOF}", stdin=content)
+def write_proof(node: Node, container: str, content: bytes, *, at: str = PROOF) -> None:
+    """A file beside the service's own, written in the container."""
+    node.run("docker", "exec", "--interactive", container, "dd", f"of={at}", stdin=content)
 
 
-def checksum(node: Node, container: str) -> str | None:
+def checksum(node: Node, container: str, *, at: str = PROOF) -> str | None:
     """SHA-256 of that file as the container reads it; None where there is none."""
     done = node.look(
-        "docker", "exec", container, "sha256sum", PROOF,
+        "docker", "exec", container, "sha256sum", at,
         check=False, title=f"On {node}: the checksum",
     )  # fmt: skip
     return done.stdout.split()[0] if done.code == 0 else None
@@ -154,12 +186,12 @@ def time_writes(node: Node, directory: str, *how: str) -> float:
     return float(found[1])
 
 
-def web(swarm: Swarm, name: str, mount: str, on: Node) -> AbstractContextManager[Service]:
-    """A small service with a mount, on that node: for mounts that are to fail."""
+def web(
+    swarm: Swarm, name: str, mount: str, on: Node | None = None
+) -> AbstractContextManager[Service]:
+    """A small service with a mount, on that node or any: it starts at once, or its mount fails."""
+    where = () if on is None else ("--constraint", f"node.hostname=={on.name}")
     return Service.created(
-        swarm, name,
-        "--mount", f"{mount},target=/data",
-        "--constraint", f"node.hostname=={on.name}",
-        "nginx:alpine",
+        swarm, name, "--mount", f"{mount},target=/data", *where, "nginx:alpine",
         title=f"A service with the mount of {name}",
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from pytest_swarmlab.cluster import Swarm
@@ -32,29 +34,41 @@ def test_where_the_data_are_when_the_container_has_moved(
     evidence: Evidence,
 ) -> None:
     """A database on each kind of storage: its server lost under writes, then sent elsewhere."""
-    with (
-        evidence.judged(exercise, kind),
-        drill.share(swarm) as server,
-        perform.STORAGES[kind](server) as storage,
-    ):
+    with evidence.judged(exercise, kind), perform.STORAGES[kind](swarm) as storage:
         drill.follow_the_data(
-            swarm, storage, server=server, secret=secret, faults=faults, wait=wait, ledger=ledger,
+            swarm,
+            storage,
+            secret=secret,
+            faults=faults,
+            wait=wait,
+            ledger=ledger,
             evidence=evidence,
-        )  # fmt: skip
+        )
+
+
+def test_the_plugin(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
+    """Option B: when Swarm places tasks that need it, its driver killed, and what it refuses."""
+    with ExitStack() as plugin:
+        with evidence.judged(exercise, "plugin-scheduling"):
+            drill.activate_the_plugin(swarm, plugin, wait=wait, evidence=evidence)
+        with evidence.judged(exercise, "plugin-killed"):
+            drill.kill_the_driver(swarm, wait=wait, evidence=evidence)
+        with evidence.judged(exercise, "plugin-refusals"):
+            drill.try_bad_volumes(swarm, evidence=evidence)
 
 
 def test_mistakes_are_told(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
     """What is not there, not exported, or asked for differently the second time."""
-    with evidence.judged(exercise, "mistakes"), drill.share(swarm) as server:
-        drill.make_the_mistakes(swarm, server, wait=wait, evidence=evidence)
+    with evidence.judged(exercise, "mistakes"):
+        drill.make_the_mistakes(swarm, wait=wait, evidence=evidence)
 
 
 def test_root_is_not_root_everywhere(
     swarm: Swarm, secret: Secrets, wait: Waiter, evidence: Evidence
 ) -> None:
     """The lab's question about permissions, answered by trying both."""
-    with evidence.judged(exercise, "root-squash"), drill.share(swarm) as server:
-        drill.squash_root(swarm, server, secret=secret, wait=wait, evidence=evidence)
+    with evidence.judged(exercise, "root-squash"):
+        drill.squash_root(swarm, secret=secret, wait=wait, evidence=evidence)
 
 
 def test_the_server_is_a_single_point_of_failure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +14,9 @@ from pytest_swarmlab.model import Capability, Judgement
 LEDGER = "rows"
 SHARE = ("share",)
 LOCAL = ("local",)
-DISTRIBUTED = ("nfs-bind", "nfs-volume")
+DISTRIBUTED = ("nfs-bind", "nfs-volume", "plugin")
 STORAGES = LOCAL + DISTRIBUTED
+SCHEDULING, KILLED, REFUSALS = ("plugin-scheduling",), ("plugin-killed",), ("plugin-refusals",)
 MISTAKES, SQUASH, AWAY = ("mistakes",), ("root-squash",), ("server-away",)
 
 exercise = Exercise(
@@ -26,12 +28,17 @@ exercise = Exercise(
         "local": "A local volume, for comparison",
         "nfs-bind": "A directory of the mounted share (bind mount)",
         "nfs-volume": "A volume that the engine mounts over NFS",
+        "plugin": "A volume of the plugin, by the lab's own commands",
+        "plugin-scheduling": "Option B: when Swarm places a task that needs the plugin",
+        "plugin-killed": "The plugin's driver is killed under a running service",
+        "plugin-refusals": "What the plugin refuses",
         "mistakes": "What is mounted wrongly",
         "root-squash": "root_squash against no_root_squash",
         "server-away": "The NFS server is away",
     },
     needs=dict.fromkeys(
-        (*SHARE, *STORAGES, *MISTAKES, *SQUASH, *AWAY), (Capability.CHANGE, Capability.NFS)
+        (*SHARE, *STORAGES, *SCHEDULING, *KILLED, *REFUSALS, *MISTAKES, *SQUASH, *AWAY),
+        (Capability.CHANGE, Capability.NFS),
     ),
 )
 
@@ -287,6 +294,182 @@ exercise.compare(
 )
 
 
+# -- option B: the plugin ------------------------------------------------------------------------
+
+
+@exercise.check(
+    "missing-plugin",
+    phases=SCHEDULING,
+    title="Without the plugin no node can take the task",
+    expected="the task stays pending: 'missing plugin'",
+    hint="`docker service ps --no-trunc`. Does the mount name its driver? Otherwise nothing waits.",
+)
+def missing_plugin(record: Record) -> Judgement:
+    """The scheduler asks for the driver that the mount names."""
+    seen = record.last("blocked")
+    if seen is None:
+        return unknown("no task was seen to be blocked")
+    said = str(seen.data["said"])
+    return passed(said) if "missing plugin" in said else failed(said)
+
+
+@exercise.check(
+    "scheduled-when-used",
+    phases=SCHEDULING,
+    title="When every node has used it once, the task is placed by itself",
+    expected="it runs, without the service having been touched",
+    hint="A node tells of a plugin after its first use: `docker volume create -d rexray` on each.",
+)
+def scheduled_when_used(record: Record) -> Judgement:
+    """Nodes tell the managers of their plugins every 20 s."""
+    activated, scheduled = record.last("activated"), record.last("scheduled")
+    if activated is None:
+        return unknown("the plugin was not used on every node")
+    if scheduled is None:
+        return failed("the task was not placed")
+    return passed(f"on {scheduled.data['node']}, {scheduled.t - activated.t:.1f} s after that")
+
+
+@exercise.check(
+    "seen-everywhere",
+    phases=SCHEDULING,
+    title="A volume made on one node is there on all",
+    expected="`docker volume ls` of every node lists shared-data",
+    hint="`docker volume ls` on each node; `systemctl status rexray`, and is its export there?",
+)
+def seen_everywhere(record: Record) -> Judgement:
+    """Its scope is global: the server's directory is the list."""
+    seen = record.of("known")
+    if not seen:
+        return unknown("no node was asked")
+    blind = [e.data["node"] for e in seen if "shared-data" not in e.data["volumes"]]
+    if blind:
+        return failed(f"not on {', '.join(blind)}")
+    return passed(f"on {', '.join(e.data['node'] for e in seen)}")
+
+
+@exercise.check(
+    "driver-restarted",
+    phases=KILLED,
+    title="The killed driver is back, as another process",
+    expected="systemd has started it again",
+    hint="`systemctl status rexray` on the node: Restart=.",
+)
+def driver_restarted(record: Record) -> Judgement:
+    """Proof that it really was killed."""
+    before, after = _driver(record, "before"), _driver(record, "after")
+    if before is None or after is None:
+        return unknown("the driver's process was not noted before and after")
+    told = f"process {before['pid']}, then {after['pid']}"
+    there = "0" not in (before["pid"], after["pid"])
+    return passed(told) if there and before["pid"] != after["pid"] else failed(told)
+
+
+@exercise.check(
+    "service-undisturbed",
+    phases=KILLED,
+    title="The service keeps its container and its data, and writes on",
+    expected="the same container reads what it wrote before, and other data after it wrote again",
+    hint="`grep rexray /proc/mounts`: a driver must not take its mounts along when it ends.",
+)
+def service_undisturbed(record: Record) -> Judgement:
+    """The kernel has the mount, not the driver."""
+    steps = [_driver(record, step) for step in ("before", "after", "written again")]
+    if any(step is None or step["sha256"] is None for step in steps[:1]):
+        return unknown("nothing was read before")
+    before, after, again = (step or {"sha256": None, "container": None} for step in steps)
+    told = f"{_short(before)}, {_short(after)}, and {_short(again)} after writing again"
+    same = before["container"] == after["container"] == again["container"]
+    kept = before["sha256"] == after["sha256"]
+    other = again["sha256"] not in (None, before["sha256"])
+    return passed(told) if same and kept and other else failed(told)
+
+
+@exercise.check(
+    "moves-after-restart",
+    phases=KILLED,
+    title="With the driver that was started again, the data still follow",
+    expected="another node reads what was written last",
+    hint="`journalctl -u rexray` on both nodes.",
+)
+def moves_after_restart(record: Record) -> Judgement:
+    """It must still know who uses the volume, to give it up when the container goes."""
+    again, moved = _driver(record, "written again"), _driver(record, "moved")
+    if again is None or moved is None or again["sha256"] is None:
+        return unknown("the data were not read before and after the move")
+    told = f"{_short(again)} on {again['node']}, {_short(moved)} on {moved['node']}"
+    elsewhere = again["node"] != moved["node"]
+    return passed(told) if elsewhere and again["sha256"] == moved["sha256"] else failed(told)
+
+
+@exercise.check(
+    "options-refused",
+    phases=REFUSALS,
+    title="Options that it can't take are refused",
+    expected="`docker volume create` fails and says which option, for each of four",
+    hint="`journalctl -u rexray`.",
+)
+def options_refused(record: Record) -> Judgement:
+    """A size that is no whole number of GiB, and an option that it does not know."""
+    seen = record.of("refused-option")
+    if len(seen) < 4:
+        return unknown("not all were tried")
+    wrong = [
+        e.data["asked"]
+        for e in seen
+        if not e.data["code"] or str(e.data["asked"]).partition("=")[0] not in e.data["said"]
+    ]
+    if wrong:
+        return failed(f"not refused, or not by name: {', '.join(wrong)}")
+    return passed("; ".join(str(e.data["said"]).strip() for e in seen[:2]))
+
+
+@exercise.check(
+    "names-refused",
+    phases=REFUSALS,
+    title="Names that lead elsewhere are refused, also past the engine",
+    expected="an error for each of `../escaped`, `a/b`, `/etc`, `..`, `.` and the like",
+    hint="A name becomes a directory on the server: it must not leave the driver's own.",
+)
+def names_refused(record: Record) -> Judgement:
+    """Asked of the driver itself, as anybody could who may reach its socket."""
+    seen = record.of("refused-name")
+    if not seen:
+        return unknown("none was tried")
+    taken = [e.data["asked"] for e in seen if not _error(e.data["said"])]
+    if taken:
+        return failed(f"taken: {', '.join(map(repr, taken))}")
+    return passed(str(seen[0].data["said"]).strip())
+
+
+@exercise.check(
+    "nothing-made",
+    phases=REFUSALS,
+    title="Nothing was made on the server",
+    expected="the same files below /srv/nfs before and after",
+    hint="`find /srv/nfs -maxdepth 3` on the server.",
+)
+def nothing_made(record: Record) -> Judgement:
+    """What was refused leaves nothing half-done."""
+    seen = record.last("server-directory")
+    if seen is None:
+        return unknown("nobody looked")
+    new = sorted(set(seen.data["after"]) - set(seen.data["before"]))
+    gone = sorted(set(seen.data["before"]) - set(seen.data["after"]))
+    if new or gone:
+        return failed(f"new: {', '.join(new) or 'none'}; gone: {', '.join(gone) or 'none'}")
+    return passed(f"{len(seen.data['after'])} files, the same")
+
+
+@exercise.measure(phases=SCHEDULING)
+def placement(record: Record) -> Mapping[str, Any]:
+    """Seconds from the plugin's use on the last node until the task ran."""
+    activated, scheduled = record.last("activated"), record.last("scheduled")
+    if activated is None or scheduled is None:
+        return {"scheduled_s": None}
+    return {"scheduled_s": round(scheduled.t - activated.t, 2)}
+
+
 # -- mistakes -----------------------------------------------------------------------------------
 
 
@@ -450,6 +633,19 @@ def _is_nfs4_hard(mount: str) -> bool:
 
 def _proof(record: Record, step: str) -> dict[str, Any] | None:
     event = record.last("proof", step=step)
+    return dict(event.data) if event else None
+
+
+def _error(answer: str) -> str:
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        return ""
+    return str(found.get("Err") or "") if isinstance(found, dict) else ""
+
+
+def _driver(record: Record, step: str) -> dict[str, Any] | None:
+    event = record.last("driver", step=step)
     return dict(event.data) if event else None
 
 
