@@ -169,12 +169,21 @@ def _heading(figure: Figure, timeline: Timeline, height: float) -> None:
         if changed is not None:
             name = next((s.value for s in timeline.leaders if s.began >= changed.t - 0.001), "")
             title = WORDS["title"].format(what=title, name=line(name, 24), s=duration(changed.t))
-        elif "unreachable" in after or "lost" in after:
+        elif ("unreachable" in after or "lost" in after) and not _leads_on(timeline, after):
             title = WORDS["title_no_leader"].format(what=title)
     figure.text(left, 1 - 0.26 / height, title, fontsize=13, fontweight="bold", color=INK)
     figure.text(left, 1 - 0.49 / height, _facts(timeline, after), fontsize=9, color=SOFT)
     phase = line(timeline.phase, 60).replace("/", " · ")
     figure.text(RIGHT, 1 - 0.49 / height, phase, fontsize=9, color=SOFT, ha="right")
+
+
+def _leads_on(timeline: Timeline, after: Mapping[str, Moment]) -> bool:
+    """Whether the fault left the leader alone: then a manager's late answer means no loss of it."""
+    if not timeline.leaders:
+        return False
+    last, lost = timeline.leaders[-1], after.get("lost")
+    held = {name for fault in timeline.faults for name in fault.nodes}
+    return last.value not in held and (lost is None or last.ended > lost.t)
 
 
 def _facts(timeline: Timeline, after: Mapping[str, Moment]) -> str:

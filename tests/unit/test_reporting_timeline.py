@@ -161,3 +161,26 @@ def test_flags_do_not_overlap_and_cross_no_pole(poles: list[tuple[float, float]]
         assert not (high == low and a.touches(b))
         assert not (a.crosses(b) and high <= low)
     assert all(reach.end <= figure.ROOM + 0.05 for reach in reaches)
+
+
+def lost_worker(*, leads_on: bool) -> Record:
+    """worker1 loses power, one manager answers late; the leader goes on, or is seen no more."""
+
+    def nodes(leader: str | None) -> tuple[str, dict[str, object]]:
+        row = {"id": "1", "name": "manager1", "role": "manager", "state": "ready",
+               "leader": leader is not None, "reachability": "reachable"}  # fmt: skip
+        return "nodes", {"seen_from": "manager1", "seconds": 0.0, "nodes": [row]}
+
+    fault = {"fault": "power-off", "nodes": ["worker1"], "seconds": 0.1}
+    late = ("nodes", {"seen_from": "manager2", "seconds": 0.0, "error": "no answer in time"})
+    after = nodes("manager1" if leads_on else None)
+    return events(
+        "p", nodes("manager1"), ("fault.injected", fault), nodes("manager1"), late, after, after
+    )
+
+
+@pytest.mark.parametrize("leads_on", [True, False])
+def test_a_late_answer_is_no_loss_of_a_leader_that_leads_on(leads_on: bool) -> None:
+    text = figure.svg(build_timeline(lost_worker(leads_on=leads_on), "p"))
+    assert "worker1 powered off" in text
+    assert ("no new leader was seen" in text) is not leads_on
