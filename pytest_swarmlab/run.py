@@ -216,7 +216,8 @@ class Run:
             return f"it has {len(swarm.nodes)} machines, {topology.name} has {len(wanted)}"
         try:
             rows = Waiter()(NodesReady(swarm), within=BASELINE_S)
-            services = swarm.leader().engine.api.services()
+            engine = swarm.leader().engine
+            services, plugins = engine.api.services(), _volume_plugins(engine)
         except NotConverged as error:
             return str(error)
         except no_answer() as error:
@@ -229,6 +230,10 @@ class Run:
             if seen.get(name) != expected:
                 told = f"; it lists {', '.join(sorted(seen))}" if swarm.machines.foreign else ""
                 return f"{name} is {seen.get(name, 'outside')}, not {membership}{told}"
+        if not swarm.machines.foreign and (plugins := _volume_plugins(engine)):
+            return (
+                f"its engines look for the volume plugin {', '.join(plugins)} that they once used"
+            )
         if services and Capability.CHANGE in swarm.machines.controls:
             return f"it still runs {', '.join(s['Spec']['Name'] for s in services)}"
         return None
@@ -274,6 +279,17 @@ class Run:
             elapsed=round(elapsed, 3),
             last=last,
         )
+
+
+def _volume_plugins(engine: Any) -> list[str]:
+    """Volume plugins besides the engine's own that any node has told the managers of."""
+    known = {
+        plugin["Name"]
+        for node in engine.api.nodes()
+        for plugin in node["Description"].get("Engine", {}).get("Plugins") or []
+        if plugin["Type"] == "Volume"
+    }
+    return sorted(known - {"local"})
 
 
 def reach(swarm: Swarm) -> dict[str, Any]:

@@ -134,6 +134,11 @@ def a_departure(lab: Lab) -> None:
     lab.rows.pop()
 
 
+def a_plugin_that_was_used(lab: Lab) -> None:
+    plugins = [{"Type": "Volume", "Name": "local"}, {"Type": "Volume", "Name": "rexray"}]
+    lab.row("worker1")["Description"]["Engine"] = {"Plugins": plugins}
+
+
 def a_return_under_a_new_identity(lab: Lab) -> None:
     lab.rows.append({**listed("worker2", role="worker"), "ID": "another"})
 
@@ -141,6 +146,10 @@ def a_return_under_a_new_identity(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (
+            a_plugin_that_was_used,
+            "its engines look for the volume plugin rexray that they once used",
+        ),
         (a_service, "it still runs web"),
         (a_demotion, "manager3 is worker, not manager"),
         (a_departure, "worker2 is outside, not worker"),

@@ -254,7 +254,8 @@ def activate_the_plugin(
 def kill_the_driver(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> None:
     """`kill -9` of the driver under a running service, which then moves to another node."""
     home, other, *_ = swarm.workers()
-    with perform.web(swarm, "keeps-on", "source=shared-data", home) as service:
+    rexray.create(home, "kept")
+    with perform.web(swarm, "keeps-on", "source=kept", home) as service:
         (task,) = wait(service.converged(replicas=1, on=home), within=READY_S)
         look = functools.partial(note_driver, evidence, home, task["container"])
         perform.write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=WEB_PROOF)
@@ -267,6 +268,7 @@ def kill_the_driver(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> None:
         service.move(to=other, origin=home)
         (task,) = wait(service.converged(replicas=1, on=other), within=READY_S)
         note_driver(evidence, other, task["container"], "moved")
+    rexray.remove(home, "kept")
 
 
 def note_driver(evidence: Evidence, node: Node, container: str, step: str) -> None:

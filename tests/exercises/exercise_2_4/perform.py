@@ -17,7 +17,6 @@ from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.secret import Secrets
 from pytest_swarmlab.stacks import Service
 from tests.exercises import nfs
-from tests.exercises.exercise_2_4 import rexray
 from tests.exercises.postgres import DATA, IMAGE
 
 SECRET = "db-password"  # noqa: S105 - its name
@@ -79,18 +78,6 @@ def volume_in(swarm: Swarm, export: str) -> Iterator[Storage]:
             remove_volumes("db-volume", swarm.nodes)
 
 
-@contextmanager
-def plugin(swarm: Swarm) -> Iterator[Storage]:
-    """The lab's option B, by its own commands: its mount does not even name the driver."""
-    server = nfs.server_of(swarm)
-    with rexray.installed(swarm, server):
-        rexray.create(server, "shared-data")
-        try:
-            yield Storage("db-rexray", "source=shared-data")
-        finally:
-            rexray.remove(server, "shared-data")
-
-
 def remove_volumes(name: str, nodes: Sequence[Node]) -> None:
     """`docker volume rm` on each node: nothing else removes a volume when its service goes."""
     for node in nodes:
@@ -101,9 +88,11 @@ STORAGES: dict[str, Callable[[Swarm], AbstractContextManager[Storage]]] = {
     "local": local,
     "nfs-bind": nfs_bind,
     "nfs-volume": nfs_volume,
-    "plugin": plugin,
 }
 """Phase → how the data are kept in it."""
+
+PLUGIN = Storage("db-rexray", "source=shared-data")
+"""The lab's option B, by its own commands: its mount does not even name the driver."""
 
 
 @contextmanager

@@ -23,20 +23,6 @@ def test_the_share_is_there_on_every_node(swarm: Swarm, evidence: Evidence) -> N
         drill.look_at_the_share(swarm, server, evidence)
 
 
-def test_the_plugin(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
-    """Option B: when Swarm places tasks that need it, its driver killed, and what it refuses.
-
-    Before any other test of the plugin: engines don't forget that they had it.
-    """
-    with ExitStack() as plugin:
-        with evidence.judged(exercise, "plugin-scheduling"):
-            drill.activate_the_plugin(swarm, plugin, wait=wait, evidence=evidence)
-        with evidence.judged(exercise, "plugin-killed"):
-            drill.kill_the_driver(swarm, wait=wait, evidence=evidence)
-        with evidence.judged(exercise, "plugin-refusals"):
-            drill.try_bad_volumes(swarm, evidence=evidence)
-
-
 @pytest.mark.parametrize("kind", perform.STORAGES)
 def test_where_the_data_are_when_the_container_has_moved(
     swarm: Swarm,
@@ -80,3 +66,31 @@ def test_the_server_is_a_single_point_of_failure(
     """What clients see while it is away, and that all goes on when it is back."""
     with evidence.judged(exercise, "server-away"):
         drill.lose_the_server(swarm, faults=faults, wait=wait, evidence=evidence)
+
+
+def test_the_plugin(
+    swarm: Swarm,
+    secret: Secrets,
+    faults: Faults,
+    wait: Waiter,
+    ledger: drill.Ledgers,
+    evidence: Evidence,
+) -> None:
+    """Option B, installed once: when Swarm places tasks that need it, then a database on it, its
+    driver killed, and what it refuses.
+
+    The last: engines that have used a plugin look for it until they are restarted, 15 s at each
+    volume that they don't know, so that the next test gets a new cluster.
+    """
+    with ExitStack() as plugin:
+        with evidence.judged(exercise, "plugin-scheduling"):
+            drill.activate_the_plugin(swarm, plugin, wait=wait, evidence=evidence)
+        with evidence.judged(exercise, "plugin"):
+            drill.follow_the_data(
+                swarm, perform.PLUGIN, secret=secret, faults=faults, wait=wait, ledger=ledger,
+                evidence=evidence,
+            )  # fmt: skip
+        with evidence.judged(exercise, "plugin-killed"):
+            drill.kill_the_driver(swarm, wait=wait, evidence=evidence)
+        with evidence.judged(exercise, "plugin-refusals"):
+            drill.try_bad_volumes(swarm, evidence=evidence)
