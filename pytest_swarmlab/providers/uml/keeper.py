@@ -99,6 +99,12 @@ class Node:
             self._ssh.kill()
         Path(self._plan["state"], f"{self.name}.engine").unlink(missing_ok=True)
 
+    def replace(self) -> None:
+        """Throw the machine away with all that it wrote; another boots in its place."""
+        self.power_off()
+        Path(self._plan["state"], f"{self.name}.cow").unlink(missing_ok=True)
+        self.power_on()
+
     def running(self) -> bool:
         """Whether the machine's kernel is alive."""
         return self._process is not None and self._process.poll() is None
@@ -248,6 +254,8 @@ class Keeper:
                     node.power_off()
                 case "power-on":
                     node.power_on()
+                case "replace":
+                    node.replace()
                 case "pause":
                     node.pause()
                 case "resume":
