@@ -87,24 +87,40 @@ class Node:
             raise ProviderError(f"`{what}` was not done on {self.name}: {Capability.CHANGE.lack}")
         self._recorder.record("change", node=self.name, what=what)
 
-    def run(self, *argv: str, check: bool = True, title: str | None = None) -> Output:
+    def run(
+        self,
+        *argv: str,
+        check: bool = True,
+        title: str | None = None,
+        stdin: bytes | None = None,
+    ) -> Output:
         """Run a command on the machine as root and record it.
 
         `title`: what it shows, if it is a deliverable such as the lab's screenshots.
+        `stdin`: what it reads; that is not recorded.
         Raises CommandError for an exit code other than zero unless `check` is False,
         ProviderError when the machine could not be reached, or is only to be looked at.
         """
         self._announce(shlex.join(argv))
-        return self.look(*argv, check=check, title=title)
+        return self.look(*argv, check=check, title=title, stdin=stdin)
 
-    def look(self, *argv: str, check: bool = True, title: str | None = None) -> Output:
+    def look(
+        self,
+        *argv: str,
+        check: bool = True,
+        title: str | None = None,
+        stdin: bytes | None = None,
+    ) -> Output:
         """Run a command that changes nothing, by the caller's word; otherwise like `run`."""
         began = time.monotonic()
-        try:
-            done = self.host.run(shlex.join(argv))
-        except RuntimeError as error:  # testinfra's word for a failure on the way
-            raise ProviderError(f"{self.name} can't be reached: {error}") from error
-        output = Output(done.rc, done.stdout, done.stderr)
+        if stdin is None:
+            try:
+                done = self.host.run(shlex.join(argv))
+            except RuntimeError as error:  # testinfra's word for a failure on the way
+                raise ProviderError(f"{self.name} can't be reached: {error}") from error
+            output = Output(done.rc, done.stdout, done.stderr)
+        else:
+            output = self._fed(argv, stdin)
         self._recorder.record(
             "command",
             node=self.name,
@@ -133,17 +149,20 @@ class Node:
         return self._pass_through(("cat", "--", path), b"")
 
     def _pass_through(self, argv: Sequence[str], content: bytes) -> bytes:
-        done = subprocess.run(
-            self._machines.command(self.name, argv),
-            input=content,
-            capture_output=True,
-            check=False,
-        )
+        done = self._piped(argv, content)
         if done.returncode:
-            raise CommandError(
-                self.name, argv, done.returncode, "", done.stderr.decode(errors="replace")
-            )
+            said = done.stderr.decode(errors="replace")
+            raise CommandError(self.name, argv, done.returncode, "", said)
         return done.stdout
+
+    def _fed(self, argv: Sequence[str], content: bytes) -> Output:
+        done = self._piped(argv, content)
+        out, err = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
+        return Output(done.returncode, out, err)
+
+    def _piped(self, argv: Sequence[str], content: bytes) -> subprocess.CompletedProcess[bytes]:
+        command = self._machines.command(self.name, argv)
+        return subprocess.run(command, input=content, capture_output=True, check=False)
 
     def dial(self, port: int, timeout: float) -> socket.socket:
         """A TCP connection to the machine from the client's place in the lab network."""

@@ -158,12 +158,14 @@ class Converged:
 class TaskFailed:
     """A task of the service has failed or was rejected; finds it."""
 
+    states = frozenset({"failed", "rejected"})
+    verb = "has failed"
     node = None
 
     def __init__(self, swarm: Swarm, service: str) -> None:
         self._swarm = swarm
         self._service = service
-        self.name = f"a task of {service} has failed"
+        self.name = f"a task of {service} {self.verb}"
 
     def __call__(self) -> Done[dict[str, Any]] | Pending | Fatal:
         """Look once."""
@@ -172,9 +174,22 @@ class TaskFailed:
             tasks = self._swarm.task_rows(seen_from.engine, self._service)
         except no_answer() as error:
             return pending(brief(error))
-        ended = [task for task in tasks if task["state"] in {"failed", "rejected"}]
+        found = [task for task in tasks if self._is_it(task)]
         seen = ", ".join(sorted(task["state"] for task in tasks)) or "no tasks"
-        return done(ended[0], ended[0]["error"] or seen) if ended else pending(seen)
+        return done(found[0], found[0]["error"] or seen) if found else pending(seen)
+
+    def _is_it(self, task: dict[str, Any]) -> bool:
+        return task["state"] in self.states
+
+
+class TaskBlocked(TaskFailed):
+    """A task of the service can be placed on no node, and the scheduler says why; finds it."""
+
+    states = frozenset({"pending"})
+    verb = "finds no node"
+
+    def _is_it(self, task: dict[str, Any]) -> bool:
+        return super()._is_it(task) and bool(task["error"])
 
 
 class Watched:

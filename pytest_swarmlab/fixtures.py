@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from pytest_swarmlab.cluster import Node, Swarm
     from pytest_swarmlab.evidence.claims import Evidence
     from pytest_swarmlab.faults import Faults
+    from pytest_swarmlab.ledger import Ledger, Write
     from pytest_swarmlab.probe import Traffic
     from pytest_swarmlab.run import Run
+    from pytest_swarmlab.secret import Secrets
     from pytest_swarmlab.stacks import Stacks
     from pytest_swarmlab.waits import Waiter
 
@@ -86,7 +88,21 @@ def wait(swarmlab_run: Run) -> Waiter:
 
 
 @pytest.fixture
-def stack(swarm: Swarm, pytestconfig: pytest.Config) -> Iterator[Stacks]:
+def secret(swarm: Swarm) -> Iterator[Secrets]:
+    """``secret.create("db_password")``: a Swarm secret that no report shows; removed after."""
+    from pytest_swarmlab.secret import Secrets
+
+    secrets = Secrets(swarm)
+    yield secrets
+    secrets.remove_all()
+
+
+@pytest.fixture
+def stack(
+    swarm: Swarm,
+    secret: Secrets,  # noqa: ARG001 - services go before the secrets that they use
+    pytestconfig: pytest.Config,
+) -> Iterator[Stacks]:
     """``stack.deploy("web.yml")`` deploys a file of stacks/; all are removed after the test."""
     from pytest_swarmlab.stacks import Stacks
 
@@ -112,6 +128,17 @@ def probe(swarmlab_run: Run) -> Callable[..., Traffic]:
 
     def start(via: Sequence[Node], **options: Any) -> Traffic:
         return Traffic(via, swarmlab_run.recorder, **options)
+
+    return start
+
+
+@pytest.fixture
+def ledger(swarmlab_run: Run) -> Callable[[str, Write], Ledger]:
+    """``with ledger("posts", write):`` keeps writing; what was acknowledged may not be lost."""
+    from pytest_swarmlab.ledger import Ledger
+
+    def start(name: str, write: Write) -> Ledger:
+        return Ledger(name, write, swarmlab_run.recorder)
 
     return start
 

@@ -91,9 +91,14 @@ class Exercise:
         title: str,
         *,
         module: str,
+        titles: Mapping[str, str] | None = None,
         needs: Mapping[str, Sequence[Capability]] | None = None,
     ) -> None:
-        """`needs`: phase → what its drill can't do without; by default leave to change things."""
+        """`titles`: phase → its heading in the report.
+
+        `needs`: phase → what its drill can't do without; by default leave to change things.
+        """
+        self.titles = dict(titles or {})
         self._needs = {name: tuple(wanted) for name, wanted in (needs or {}).items()}
         self.id = number
         self.title = title

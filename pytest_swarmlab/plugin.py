@@ -14,8 +14,10 @@ from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError, SwarmlabError
 from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by name here
     evidence,
     faults,
+    ledger,
     observe,
     probe,
+    secret,
     stack,
     swarm,
     swarmlab_run,
@@ -24,6 +26,7 @@ from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by 
 from pytest_swarmlab.session import CHECKED, CONFIG, EXIT_INFRASTRUCTURE, RUN, terminal
 
 if TYPE_CHECKING:
+    from pytest_swarmlab.evidence.redactor import Redactor
     from pytest_swarmlab.providers.base import Provider
 
 LAB_EXERCISES = range(1, 11)
@@ -168,6 +171,7 @@ def pytest_runtest_makereport(
     run = item.config.stash.get(RUN, None)
     if run is None or not needs_run(item):
         return report
+    hide_secrets(report, run.recorder.redactor)
     if call.excinfo and report.failed:
         error = call.excinfo.value
         judged = isinstance(error, AssertionError | pytest.fail.Exception)
@@ -184,6 +188,18 @@ def pytest_runtest_makereport(
             message=call.excinfo.exconly() if call.excinfo else "",
         )
     return report
+
+
+def hide_secrets(report: pytest.TestReport, redactor: Redactor) -> None:
+    """Take secrets out of what a test's failure and its output show, wherever that is shown."""
+    if report.longrepr is not None:
+        # A skip's is (file, line, reason); any other one is shown as its text.
+        if isinstance(report.longrepr, tuple):
+            file, line, reason = report.longrepr
+            report.longrepr = (file, line, redactor.text(reason))
+        elif redactor.text(report.longreprtext) != report.longreprtext:
+            report.longrepr = redactor.text(report.longreprtext)
+    report.sections = [(title, redactor.text(text)) for title, text in report.sections]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -78,6 +78,7 @@ class Run:
                 id=exercise.id,
                 title=exercise.title,
                 module=exercise.module,
+                titles=exercise.titles,
                 checks=[
                     {
                         "id": c.id,
@@ -161,6 +162,10 @@ class Run:
             else:
                 with lifecycle.stage(self.recorder, "removing the cluster"):
                     swarm.machines.stop()
+            # What a machine's console or a plugin's collector wrote was written by others.
+            for file in self.logs().rglob("*"):
+                if file.is_file():
+                    self.recorder.redactor.file(file)
 
     def finish(self, exit_status: int) -> None:
         """End the cluster, then the record."""

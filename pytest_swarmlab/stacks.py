@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.conditions import (
     Converged,
+    TaskBlocked,
     TaskFailed,
     Watched,
     brief,
     no_answer,
 )
-from pytest_swarmlab.errors import ConfigError, ProviderError, SwarmlabError
+from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError, SwarmlabError
 from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
 
-GONE_S = 60.0
-"""Longest a removed stack's tasks and networks may take to go."""
+GONE_S = 90.0
+"""Longest what was removed may take to go: containers that are stopped, networks, addresses."""
+
+BACK_S = 240.0
+"""Longest the nodes may take to be whole again before something is removed from them."""
 
 STACK_LABEL = "com.docker.stack.namespace"
 
@@ -29,6 +35,50 @@ class Service:
         self.swarm = swarm
         self.name = name
 
+    @classmethod
+    @contextmanager
+    def created(
+        cls, swarm: Swarm, name: str, *words: str, title: str | None = None
+    ) -> Iterator[Service]:
+        """`docker service create --name NAME` and these words; removed at the block's end.
+
+        It returns before the service has converged: the client would wait for ever for one
+        that never does. The images are on the nodes already: no registry is asked for digests.
+        At the end nothing of it is left, on any node: what follows must not meet its end.
+        Raises CommandError with the engine's own words when it refuses.
+        """
+        swarm.leader().run(
+            "docker", "service", "create", "--detach", "--no-resolve-image", "--name", name, *words,
+            title=title,
+        )  # fmt: skip
+        service = cls(swarm, name)
+        try:
+            yield service
+        except KeyboardInterrupt:
+            raise  # The cluster goes, and its services with it: nobody waits for that.
+        except BaseException:
+            service.remove()
+            raise
+        service.remove()
+
+    def update(self, *words: str, title: str | None = None) -> None:
+        """`docker service update` with these words; returns before it has converged.
+
+        Raises CommandError with the engine's own words when it refuses.
+        """
+        self.swarm.leader().run(
+            "docker", "service", "update", "--detach", "--no-resolve-image", *words, self.name,
+            title=title,
+        )  # fmt: skip
+
+    def remove(self, *, title: str | None = None) -> None:
+        """`docker service rm`, and wait until no container of it is left."""
+        # One on a node that is away could not be seen to go.
+        Waiter()(self.swarm.all_nodes_ready(), within=BACK_S)
+        self.swarm.leader().run("docker", "service", "rm", self.name, title=title)
+        Waiter()(self.swarm.no_task_of(self.name), within=GONE_S)
+        _await_free_addresses(self.swarm)
+
     def converged(self, *, replicas: int, on: Node | None = None) -> Converged:
         """Condition: that many tasks run on nodes that are not down (or on that one)."""
         return self.swarm.converged(self.name, replicas=replicas, on=on)
@@ -36,6 +86,10 @@ class Service:
     def task_failed(self) -> TaskFailed:
         """Condition: one of its tasks has failed or was rejected; finds that task."""
         return TaskFailed(self.swarm, self.name)
+
+    def task_blocked(self) -> TaskBlocked:
+        """Condition: one of its tasks can be placed on no node; finds that task."""
+        return TaskBlocked(self.swarm, self.name)
 
     def watched(self, *, for_s: float) -> Watched:
         """Condition: its tasks were watched for so many seconds, or until they changed."""
@@ -63,12 +117,14 @@ class Stacks:
         self._directory = directory
         self._deployed: list[str] = []
 
-    def deploy(self, file: str, *, name: str | None = None) -> Stack:
+    def deploy(self, file: str, *, name: str | None = None, title: str | None = None) -> Stack:
         """`docker stack deploy` of that file on the leader; returns before it has converged.
 
-        `name`: the stack's name, by default the file's without its ending.
+        `name`: the stack's name, by default the file's without its ending. A stack that is
+        deployed already is brought to what the file says. `title`: as for `Node.run`.
         Raises ConfigError when there is no such file, CommandError with the
-        engine's own words when it refuses it; nothing stays deployed then.
+        engine's own words when it refuses it; what a first deployment had made until then is
+        removed.
         """
         path = self._directory / file
         if not path.is_file():
@@ -77,19 +133,27 @@ class Stacks:
         leader = self._swarm.leader()
         remote = f"/root/{name}.yml"
         leader.put(path.read_bytes(), remote)
-        self._deployed.append(name)
+        first = name not in self._deployed
+        if first:
+            self._deployed.append(name)
         # The images are on the nodes already: no registry is asked for digests.
-        leader.run("docker", "stack", "deploy", "--resolve-image", "never", "-c", remote, name)
+        argv = ("docker", "stack", "deploy", "--resolve-image", "never", "-c", remote, name)
+        try:
+            leader.run(*argv, title=title)
+        except CommandError:
+            # The engine makes networks and services one after the other, up to what it refuses.
+            if first:
+                self.remove(name)
+            raise
         return Stack(self._swarm, name)
 
     def remove(self, name: str) -> None:
         """`docker stack rm`, and wait until nothing of it is left."""
-        leader = self._swarm.leader()
-        leader.run("docker", "stack", "rm", name)
+        if name in self._deployed:
+            self._deployed.remove(name)
+        self._swarm.leader().run("docker", "stack", "rm", name)
         Waiter()(_Gone(self._swarm, {"label": f"{STACK_LABEL}={name}"}, name), within=GONE_S)
-        if not leader.engine.api.services():
-            # Until every node has let go of its address, the next service might get it.
-            Waiter()(self._swarm.mesh_lists(0, on=self._swarm.members()), within=GONE_S)
+        _await_free_addresses(self._swarm)
 
     def remove_all(self) -> None:
         """Remove everything that was deployed, the latest first.
@@ -98,7 +162,7 @@ class Stacks:
         """
         left = []
         while self._deployed:
-            name = self._deployed.pop()
+            name = self._deployed[-1]
             try:
                 self.remove(name)
             except SwarmlabError as error:
@@ -110,8 +174,14 @@ class Stacks:
         return ", ".join(sorted(p.name for p in self._directory.glob("*.yml"))) or "none"
 
 
+def _await_free_addresses(swarm: Swarm) -> None:
+    """Wait until every node has let go of a removed service: the next might get its address."""
+    if not swarm.leader().engine.api.services():
+        Waiter()(swarm.mesh_lists(0, on=swarm.members()), within=GONE_S)
+
+
 class _Gone:
-    """No task, service or network with that filter is left."""
+    """No task, service, network or container with that filter is left."""
 
     node = None
 
@@ -127,6 +197,10 @@ class _Gone:
                 "services": len(api.services(self._filters)),
                 "tasks": len(api.tasks(self._filters)),
                 "networks": len(api.networks(filters=self._filters)),
+                "containers": sum(
+                    len(node.engine.api.containers(all=True, filters=self._filters))
+                    for node in self._swarm.nodes
+                ),
             }
         except no_answer() as error:
             return pending(brief(error))

@@ -112,7 +112,7 @@ def fetch_logs(swarm: Swarm, directory: Path) -> dict[str, str]:
         except (SwarmlabError, RuntimeError, OSError) as error:
             return node.name, str(error)
         (directory / f"{node.name}.engine.log").write_text(
-            output.stdout, encoding="utf-8", errors="replace"
+            swarm.recorder.redactor.text(output.stdout), encoding="utf-8", errors="replace"
         )
         return node.name, None if output.rc == 0 else output.stderr.strip()
 

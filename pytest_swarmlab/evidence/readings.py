@@ -8,7 +8,7 @@ Typed events: `faults`, `fault`, `fault_at`, `node_samples`, `task_samples`, `re
 Leader: `leader_before`, `leader_changes`, `leader_spans`.
 Nodes: `first_seen`, `node_state_at`, `node_spans`.
 Service: `replicas_over_time`, `first_restored`.
-Clients: `request_errors`, `answered`, `longest_gap`, `longest_gap_by_node`.
+Clients: `request_errors`, `answered`, `longest_gap`, `longest_gap_by_node`, `ledger`.
 Measurements: `leader_unreachable_s`, `leader_elected_s`, `node_down_s`, `node_back_s`,
 `replicas_restored_s`, `longest_gap_s`; `failover_measurements` holds them all.
 """
@@ -25,8 +25,8 @@ from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
 
-NOT_STOPPING = frozenset({"demote"})
-"""Faults that take a role away and leave the node's containers at work."""
+NOT_STOPPING = frozenset({"demote", "stop-units"})
+"""Faults that take a role or another server away and leave the node's containers at work."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +202,73 @@ class Gap:
     def seconds(self) -> float:
         """Its length."""
         return self.ended - self.began
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One write of a ledger, sent at `sent` and over after `seconds`; `id` if acknowledged."""
+
+    number: int
+    sent: float
+    seconds: float
+    id: str | None
+    error: str | None
+
+    @property
+    def over(self) -> float:
+        """When its acknowledgement or its error was known."""
+        return self.sent + self.seconds
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What became of a ledger's entries.
+
+    `found`: id and number of each entry that was there at the end; None if nobody looked.
+    """
+
+    name: str
+    entries: tuple[Entry, ...]
+    found: tuple[tuple[str, int], ...] | None
+
+    @property
+    def acknowledged(self) -> list[Entry]:
+        """Entries of which the other side said that it has them."""
+        return [entry for entry in self.entries if entry.id is not None]
+
+    @property
+    def lost(self) -> list[int]:
+        """Numbers that were acknowledged and are not there under the id that they were given."""
+        there = set(self.found or ())
+        return [e.number for e in self.acknowledged if (str(e.id), e.number) not in there]
+
+    @property
+    def duplicated(self) -> list[int]:
+        """Numbers that are there more than once."""
+        counts = Counter(number for _, number in self.found or ())
+        return sorted(number for number, count in counts.items() if count > 1)
+
+    @property
+    def longest_gap(self) -> Gap | None:
+        """The longest stretch between two acknowledgements; to the last write if none followed."""
+        ends = sorted(entry.over for entry in self.acknowledged)
+        if not ends:
+            return None
+        gaps = [Gap(a, b, closed=True) for a, b in itertools.pairwise(ends)]
+        over = max(entry.over for entry in self.entries)
+        if over > ends[-1]:
+            gaps.append(Gap(ends[-1], over, closed=False))
+        return max(gaps, key=lambda gap: gap.seconds, default=None)
+
+    def stalled_s(self, record: Record) -> float | None:
+        """Seconds from the first fault until writes were acknowledged again, after the longest gap.
+
+        None when they never were, or nothing was broken.
+        """
+        began, gap = fault_at(record), self.longest_gap
+        if began is None or gap is None or not gap.closed:
+            return None
+        return round(max(0.0, gap.ended - began), 3)
 
 
 # -- typed events -------------------------------------------------------------------------------
@@ -479,6 +546,25 @@ def _longest_gap(asked: Sequence[Request]) -> Gap | None:
     return max(gaps, key=lambda gap: gap.seconds, default=Gap(first, last, closed=False))
 
 
+def ledger(record: Record, name: str) -> Ledger | None:
+    """A ledger's entries and what was found of them at the end; None if it was never written."""
+    entries = tuple(
+        Entry(
+            _integer(event.data.get("number")) or 0,
+            _number(event.data.get("sent"), event.t),
+            _number(event.data.get("seconds")),
+            _error(event.data.get("id")),
+            _error(event.data.get("error")),
+        )
+        for event in record.of("entry", ledger=name)
+    )
+    if not entries:
+        return None
+    last = record.last("entries", ledger=name)
+    found = None if last is None else tuple(_pairs(last.data.get("found")))
+    return Ledger(name, entries, found)
+
+
 # -- measurements: seconds since the fault began ------------------------------------------------
 
 
@@ -608,6 +694,12 @@ def _task(row: Mapping[str, Any]) -> TaskSeen:
 
 def _rows(value: Any) -> list[Mapping[str, Any]]:
     return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
+
+
+def _pairs(value: Any) -> Iterable[tuple[str, int]]:
+    for pair in value if isinstance(value, list | tuple) else ():
+        if isinstance(pair, list | tuple) and len(pair) == 2:
+            yield _text(pair[0]), _integer(pair[1]) or 0
 
 
 def _names(value: Any) -> tuple[str, ...]:

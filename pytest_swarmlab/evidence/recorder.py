@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.evidence.redactor import Redactor
 from pytest_swarmlab.model import Event
 
 Listener = Callable[[Event], None]
@@ -27,6 +28,8 @@ class Recorder:
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
+        self.redactor = Redactor()
+        """Asked before anything is written; secrets are made known to it before they are used."""
         self._clock = clock
         self._started = clock()
         self._lock = threading.Lock()
@@ -52,7 +55,7 @@ class Recorder:
                 at=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 kind=kind,
                 phase=self._phase,
-                data=data,
+                data=self.redactor.data(data),
             )
             line = json.dumps(asdict(event), ensure_ascii=False, default=str)
             self._file.write(line + "\n")

@@ -10,7 +10,7 @@ from pytest_swarmlab.faults.fault import Fault
 from pytest_swarmlab.faults.membership import Demoted
 from pytest_swarmlab.faults.network import LinkDown, Partition
 from pytest_swarmlab.faults.node import Destroyed, Paused, PowerOff
-from pytest_swarmlab.faults.process import EngineKilled, EngineStopped
+from pytest_swarmlab.faults.process import EngineKilled, EngineStopped, UnitsStopped
 from pytest_swarmlab.model import Capability
 
 __all__ = ["Fault", "Faults"]
@@ -26,6 +26,10 @@ class Faults:
     def stop_engine(self, node: Node) -> Fault:
         """Stop the engine's service and its socket, in order: a graceful stop."""
         return self._remember(EngineStopped([node], self._swarm.recorder))
+
+    def stop_units(self, node: Node, *units: str) -> Fault:
+        """Stop systemd units of a node: another server than the engine."""
+        return self._remember(UnitsStopped([node], self._swarm.recorder, units))
 
     def kill_engine(self, node: Node) -> Fault:
         """kill -9 of the engine, which stays away; its containers go on."""

@@ -1,4 +1,4 @@
-"""Faults of the engine's process; the machine stays up."""
+"""Faults of an engine's, or another program's, process; the machine stays up."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import ClassVar
 from pytest_swarmlab.cluster import Node
 from pytest_swarmlab.conditions import EngineIs
 from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults.fault import Fault
 from pytest_swarmlab.waits import Waiter
 
@@ -25,21 +26,38 @@ ENGINE_BACK_S = 90.0
 """Longest an engine may take to answer after a start; about 5 s on an embedded node."""
 
 
-class EngineStopped(Fault):
+class UnitsStopped(Fault):
+    """`systemctl stop` of units of a node, in order; healing starts them again."""
+
+    kind: ClassVar[str] = "stop-units"
+
+    def __init__(self, nodes: Sequence[Node], recorder: Recorder, units: Sequence[str]) -> None:
+        super().__init__(nodes, recorder)
+        self._units = tuple(units)
+
+    def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:
+        return [(node, [("systemctl", "start", *self._units)]) for node in self.nodes]
+
+    def _inject(self) -> None:
+        for node in self.nodes:
+            node.run("systemctl", "stop", *self._units)
+
+    def _heal(self) -> None:
+        for node in self.nodes:
+            node.run("systemctl", "start", *self._units)
+
+
+class EngineStopped(UnitsStopped):
     """`systemctl stop`: the engine ends its containers and leaves in order."""
 
     kind: ClassVar[str] = "stop-engine"
 
-    def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:
-        return [(node, [("systemctl", "start", *UNITS)]) for node in self.nodes]
-
-    def _inject(self) -> None:
-        for node in self.nodes:
-            node.run("systemctl", "stop", *UNITS)
+    def __init__(self, nodes: Sequence[Node], recorder: Recorder) -> None:
+        super().__init__(nodes, recorder, UNITS)
 
     def _heal(self) -> None:
+        super()._heal()
         for node in self.nodes:
-            node.run("systemctl", "start", *UNITS)
             Waiter()(EngineIs(node, up=True), within=ENGINE_BACK_S)
 
 

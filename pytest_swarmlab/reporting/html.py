@@ -23,17 +23,6 @@ ORIGINS = {
     "stand-in": "stand-in built from Debian packages, not the official image",
     "registry": "official image, pulled from its registry",
 }
-PHASES = {
-    "graceful-stop": "The leader's engine is stopped",
-    "kill-9": "The leader's engine is killed (kill -9)",
-    "power-off": "The leader's machine loses power",
-    "demotion": "The leader is demoted: the contrast",
-    "one-manager": "One manager",
-    "two-managers": "Two managers",
-    "three-managers": "Three managers",
-    "target-picture": "The lab's target picture",
-    "five-managers": "Five managers",
-}
 NO_PICTURE = "The picture could not be drawn: {error}"
 
 
@@ -77,23 +66,25 @@ def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:
     measured = exercise["measurements"]
     rows = dict.fromkeys(name for found in measured.values() for name in found)
     counts = [check["verdict"] for check in exercise["checks"]]
+    selected = record.last("exercise.selected", id=exercise["id"])
+    titles = selected.data.get("titles", {}) if selected else {}
     return {
         **exercise,
         "passed": counts.count("pass"),
         "total": len(counts),
         "measured_phases": list(measured),
         "measured": {name: [found.get(name) for found in measured.values()] for name in rows},
-        "phases": [_phase(record, exercise, name) for name in names],
+        "phases": [_phase(record, exercise, name, titles.get(name, name)) for name in names],
     }
 
 
-def _phase(record: Record, exercise: dict[str, Any], name: str) -> dict[str, Any]:
+def _phase(record: Record, exercise: dict[str, Any], name: str, title: str) -> dict[str, Any]:
     part = record.phase(f"{exercise['id']}/{name}")
     prefix = f"{exercise['id']}.{name}."
     timeline = build_timeline(part, f"{exercise['id']}/{name}") if _sampled(part) else None
     return {
         "name": name,
-        "title": PHASES.get(name, name),
+        "title": line(title),
         "checks": [c for c in exercise["checks"] if c["id"].startswith(prefix)],
         "picture": _picture(timeline) if timeline else None,
         "chronology": [

@@ -17,6 +17,7 @@ from pytest_swarmlab.reporting.text import duration, line
 
 FAULTS = {
     "stop-engine": "engine stopped",
+    "stop-units": "a server stopped",
     "kill-engine": "engine killed",
     "power-off": "powered off",
     "destroy": "destroyed",
@@ -27,6 +28,7 @@ FAULTS = {
 }
 HEALED = {
     "stop-engine": "engine started again",
+    "stop-units": "started again",
     "kill-engine": "engine started again",
     "power-off": "powered on again",
     "destroy": "replaced by new machines",

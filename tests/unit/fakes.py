@@ -34,7 +34,7 @@ class Lab:
     `rows` and `tasks` are what every manager's engine answers, in the engine's own form. `silent`:
     node → why its engine gives no answer. `shell` decides how a command on a node ends; `did` holds
     everything that was done, in order: ``("manager1", "systemctl", "stop", …)`` for commands,
-    ``("machines", "power_off", "manager1")`` for controls.
+    ``("machines", "power_off", "manager1")`` for controls; `fed` what commands read.
     """
 
     def __init__(self, directory: Path, topology: Topology | None = None) -> None:
@@ -49,6 +49,7 @@ class Lab:
         self.info: dict[str, dict[str, Any]] = {}
         self.silent: dict[str, str] = {}
         self.did: list[tuple[str, ...]] = []
+        self.fed: list[bytes] = []
         self.make_engine: Callable[[Lab, str], Engine] = Engine
         self.shell: Callable[[str, tuple[str, ...]], tuple[int, str, str]] = lambda *_: (0, "", "")
         self.machines = PretendedMachines(self)
@@ -121,6 +122,12 @@ class PretendedNode(Node):
     @functools.cached_property
     def host(self) -> Any:
         return SimpleNamespace(run=self._shell)
+
+    def _piped(self, argv: Sequence[str], content: bytes) -> Any:
+        self._lab.fed.append(content)
+        done = self._shell(shlex.join(argv))
+        streams = (done.stdout.encode(), done.stderr.encode())
+        return SimpleNamespace(returncode=done.rc, stdout=streams[0], stderr=streams[1])
 
     def _shell(self, line: str) -> Any:
         argv = tuple(shlex.split(line))

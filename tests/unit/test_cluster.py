@@ -18,6 +18,17 @@ def test_a_command_is_run_as_its_arguments_and_recorded_as_it_ended(lab: Lab) ->
     assert (event.data["node"], event.data["title"]) == ("worker1", "A screenshot")
 
 
+def test_what_a_command_reads_is_not_recorded(lab: Lab) -> None:
+    lab.shell = lambda *_: (0, "id\n", "")
+    assert lab["worker1"].run("cat", stdin=b"hidden").stdout == "id\n"
+    assert lab.fed == [b"hidden"]
+    (event,) = lab.recorder.view().of("command")
+    assert "hidden" not in str(event.data)
+    lab.shell = lambda *_: (1, "", "no room\n")
+    with pytest.raises(CommandError, match="no room"):
+        lab["worker1"].run("cat", stdin=b"hidden")
+
+
 def test_a_command_that_fails_says_where_what_and_why_and_is_recorded(lab: Lab) -> None:
     lab.shell = lambda *_: (125, "", "no such image\n")
     with pytest.raises(CommandError) as failure:

@@ -225,6 +225,17 @@ def test_a_task_that_failed_is_found_and_says_why(lab: Lab) -> None:
     assert (found.value["node"], found.seen) == ("worker1", "non-zero exit (1)")
 
 
+def test_a_task_that_no_node_can_take_is_found_with_the_scheduler_s_reason(lab: Lab) -> None:
+    service = Service(lab.swarm, "db")
+    lab.tasks = [task(1, "", "pending")]
+    assert isinstance(service.task_blocked()(), Pending)
+    lab.tasks = [task(1, "", "pending", error="no suitable node (missing plugin on 5 nodes)")]
+    outcome = service.task_blocked()()
+    assert isinstance(outcome, Done)
+    assert outcome.seen == "no suitable node (missing plugin on 5 nodes)"
+    assert isinstance(service.task_failed()(), Pending)
+
+
 def test_a_watch_ends_as_soon_as_something_moves(lab: Lab) -> None:
     watched = Service(lab.swarm, "web").watched(for_s=1000)
     lab.tasks = [task(1, "worker1")]

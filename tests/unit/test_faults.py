@@ -45,12 +45,19 @@ def faults(lab: Lab) -> Faults:
 def every_fault(lab: Lab, faults: Faults) -> Iterator[Fault]:
     for make in ON_ONE_NODE.values():
         yield make(faults, lab["manager1"])
+    yield faults.stop_units(lab["manager1"], "nfs-server")
     yield faults.demote(lab["manager1"], via=lab["manager2"])
     yield faults.partition([lab["manager1"]], [lab["manager2"], lab["manager3"]])
 
 
 def kinds(lab: Lab) -> list[str]:
     return [e.kind for e in lab.recorder.view() if e.kind.startswith("fault.")]
+
+
+def test_another_server_is_stopped_and_started_again(lab: Lab, faults: Faults) -> None:
+    with faults.stop_units(lab["manager1"], "nfs-server"):
+        assert lab.did == [("manager1", "systemctl", "stop", "nfs-server")]
+    assert lab.did[1:] == [("manager1", "systemctl", "start", "nfs-server")]
 
 
 def test_a_graceful_stop_stops_the_socket_too_or_a_connection_would_start_the_engine_again(

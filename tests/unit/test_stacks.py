@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_swarmlab.errors import CommandError, ConfigError
-from pytest_swarmlab.stacks import STACK_LABEL, Stacks, _Gone
+from pytest_swarmlab.stacks import STACK_LABEL, Service, Stacks, _Gone
 from pytest_swarmlab.waits import Done, Pending
 from tests.unit.fakes import Lab
 
@@ -61,8 +61,59 @@ def test_what_the_engine_refused_to_deploy_is_removed_all_the_same(
     )
     with pytest.raises(CommandError, match="port is bad"):
         stacks.deploy("web.yml")
-    stacks.remove_all()
     assert ("manager2", "docker", "stack", "rm", "web") in lab.did
+    lab.did.clear()
+    stacks.remove_all()
+    assert lab.did == []
+
+
+def test_a_stack_that_ran_is_left_when_its_new_file_is_refused(lab: Lab, stacks: Stacks) -> None:
+    stacks.deploy("web.yml")
+    lab.shell = lambda _, argv: (1, "", "port is bad") if "deploy" in argv else (0, "", "")
+    with pytest.raises(CommandError, match="port is bad"):
+        stacks.deploy("web.yml")
+    assert not [act for act in lab.commands("docker") if act[3] == "rm"]
+    stacks.remove_all()
+    assert [act[-1] for act in lab.commands("docker") if act[3] == "rm"] == ["web"]
+
+
+def test_a_container_that_is_still_ending_keeps_a_stack_from_being_gone(lab: Lab) -> None:
+    lab.containers = {"worker2": [{"Id": "c"}]}
+    outcome = _Gone(lab.swarm, {"label": f"{STACK_LABEL}=web"}, "web")()
+    assert isinstance(outcome, Pending)
+    assert "1 containers" in outcome.seen
+
+
+def test_a_service_of_a_block_is_created_updated_and_removed_with_its_containers(
+    lab: Lab,
+) -> None:
+    lab.settle()
+    with Service.created(lab.swarm, "db", "--replicas", "2", "image", title="It") as service:
+        service.update("--force")
+    assert [act[2:] for act in lab.commands("docker")] == [
+        ("service", "create", "--detach", "--no-resolve-image", "--name", "db",
+         "--replicas", "2", "image"),
+        ("service", "update", "--detach", "--no-resolve-image", "--force", "db"),
+        ("service", "rm", "db"),
+    ]  # fmt: skip
+    assert lab.recorder.view().of("command", title="It")
+
+
+def test_a_service_is_removed_when_its_block_fails_and_left_to_its_cluster_on_ctrl_c(
+    lab: Lab,
+) -> None:
+    def block(error: BaseException) -> None:
+        with Service.created(lab.swarm, "db", "image"):
+            raise error
+
+    lab.settle()
+    with pytest.raises(ZeroDivisionError):
+        block(ZeroDivisionError())
+    assert lab.commands("docker")[-1][2:] == ("service", "rm", "db")
+    lab.did.clear()
+    with pytest.raises(KeyboardInterrupt):
+        block(KeyboardInterrupt())
+    assert not [act for act in lab.commands("docker") if act[3] == "rm"]
 
 
 @pytest.mark.parametrize("what", ["services", "tasks", "networks"])

@@ -10,6 +10,14 @@ exercise = Exercise(
     "2.1",
     "Promotion de workers en managers",
     module=__name__,
+    titles={
+        "one-manager": "One manager",
+        "two-managers": "Two managers",
+        "three-managers": "Three managers",
+        "target-picture": "The lab's target picture",
+        "five-managers": "Five managers",
+        "as-found": "The cluster as it was found",
+    },
     needs={"five-managers": (Capability.CHANGE, Capability.POWER_OFF), "as-found": ()},
 )
 

@@ -24,6 +24,12 @@ exercise = Exercise(
     "2.2",
     "Test de failover manager",
     module=__name__,
+    titles={
+        "graceful-stop": "The leader's engine is stopped",
+        "kill-9": "The leader's engine is killed (kill -9)",
+        "power-off": "The leader's machine loses power",
+        "demotion": "The leader is demoted: the contrast",
+    },
     needs={"power-off": (Capability.CHANGE, Capability.POWER_OFF)},
 )
 

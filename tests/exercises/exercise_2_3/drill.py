@@ -2,6 +2,7 @@
 
 from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.secret import Secrets
 from pytest_swarmlab.stacks import Service
 from pytest_swarmlab.waits import Waiter
 from tests.exercises.exercise_2_3 import perform
@@ -24,24 +25,24 @@ def see_the_literal_command_fail(
 
 
 def move_the_database(
-    swarm: Swarm, home: Node, other: Node, *, wait: Waiter, evidence: Evidence
+    swarm: Swarm, home: Node, other: Node, *, secret: Secrets, wait: Waiter, evidence: Evidence
 ) -> None:
     """Write on one node, take the constraint away, force it to another, bring it back."""
-    with perform.db_local(swarm, wait, home) as service:
+    with perform.db_local(swarm, secret, home) as service:
         container = _running(service, home, wait)
         perform.create_database(home, container)
         _note(evidence, "written", home, container)
 
         evidence.tasks(swarm, perform.SERVICE)
-        perform.remove_constraint(swarm, home)
+        perform.remove_constraint(service, home)
         wait(service.watched(for_s=STAYS_S), within=READY_S)
         evidence.tasks(swarm, perform.SERVICE)
 
-        perform.move(swarm, None, other)
+        perform.move(service, None, other)
         _note(evidence, "moved", other, _running(service, other, wait))
         _note_volume(evidence, home)
 
-        perform.move(swarm, other, home)
+        perform.move(service, other, home)
         _note(evidence, "back", home, _running(service, home, wait))
     perform.remove_volume(home, other)
 

@@ -5,14 +5,12 @@ PostgreSQL keeps nothing; and taking a constraint away moves nothing: another mu
 elsewhere.
 """
 
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.conditions import brief, no_answer
+from pytest_swarmlab.secret import Secrets
 from pytest_swarmlab.stacks import Service
-from pytest_swarmlab.waits import Waiter
 
 IMAGE = "postgres:15-alpine"
 SERVICE = "db-local"
@@ -20,49 +18,31 @@ VOLUME = "mydata"
 SECRET = "db-local-password"  # noqa: S105 - its name
 DATABASE = "testdb"
 DATA = "/var/lib/postgresql/data"
-GONE_S = 60
 
 
-@contextmanager
-def literal_service(swarm: Swarm, on: Node) -> Iterator[Service]:
-    """The lab's command as it stands; `--detach` because its client would wait for ever."""
-    swarm.leader().run(
-        "docker", "service", "create", "--detach", "--no-resolve-image",
-        "--name", SERVICE,
+def literal_service(swarm: Swarm, on: Node) -> AbstractContextManager[Service]:
+    """The lab's command as it stands."""
+    return Service.created(
+        swarm, SERVICE,
         "--mount", f"type=volume,source={VOLUME},target=/data",
         "--constraint", f"node.hostname=={on.name}",
         IMAGE,
         title="The lab's command, literally",
     )  # fmt: skip
-    try:
-        yield Service(swarm, SERVICE)
-    finally:
-        swarm.leader().run("docker", "service", "rm", SERVICE)
 
 
-@contextmanager
-def db_local(swarm: Swarm, wait: Waiter, on: Node) -> Iterator[Service]:
+def db_local(swarm: Swarm, secret: Secrets, on: Node) -> AbstractContextManager[Service]:
     """The service with a password and its volume where the database keeps its data."""
-    engine = swarm.leader().engine
-    secret = engine.api.create_secret(SECRET, secrets.token_urlsafe(18).encode())
-    try:
-        swarm.leader().run(
-            "docker", "service", "create", "--detach", "--no-resolve-image",
-            "--name", SERVICE,
-            "--secret", SECRET,
-            "--env", f"POSTGRES_PASSWORD_FILE=/run/secrets/{SECRET}",
-            "--mount", f"type=volume,source={VOLUME},target={DATA}",
-            "--constraint", f"node.hostname=={on.name}",
-            IMAGE,
-            title="The command as it must be",
-        )  # fmt: skip
-        try:
-            yield Service(swarm, SERVICE)
-        finally:
-            swarm.leader().run("docker", "service", "rm", SERVICE)
-            wait(swarm.no_task_of(SERVICE), within=GONE_S)
-    finally:
-        swarm.leader().engine.api.remove_secret(secret["ID"])
+    secret.create(SECRET)
+    return Service.created(
+        swarm, SERVICE,
+        "--secret", SECRET,
+        "--env", f"POSTGRES_PASSWORD_FILE=/run/secrets/{SECRET}",
+        "--mount", f"type=volume,source={VOLUME},target={DATA}",
+        "--constraint", f"node.hostname=={on.name}",
+        IMAGE,
+        title="The command as it must be",
+    )  # fmt: skip
 
 
 def remove_volume(*nodes: Node) -> None:
@@ -89,21 +69,18 @@ def databases(node: Node, container: str, title: str) -> list[str]:
     return sorted(shown.stdout.split())
 
 
-def remove_constraint(swarm: Swarm, node: Node) -> None:
+def remove_constraint(service: Service, node: Node) -> None:
     """The lab's step 3, which moves nothing."""
-    swarm.leader().run(
-        "docker", "service", "update", "--detach", "--no-resolve-image",
-        "--constraint-rm", f"node.hostname=={node.name}", SERVICE,
-        title="The constraint is taken away",
-    )  # fmt: skip
+    service.update(
+        "--constraint-rm", f"node.hostname=={node.name}", title="The constraint is taken away"
+    )
 
 
-def move(swarm: Swarm, origin: Node | None, target: Node) -> None:
+def move(service: Service, origin: Node | None, target: Node) -> None:
     """Send the task to another node: a constraint that only that one meets."""
     away = () if origin is None else ("--constraint-rm", f"node.hostname=={origin.name}")
-    swarm.leader().run(
-        "docker", "service", "update", "--detach", "--no-resolve-image",
-        *away, "--constraint-add", f"node.hostname=={target.name}", SERVICE,
+    service.update(
+        *away, "--constraint-add", f"node.hostname=={target.name}",
         title=f"The task is sent to {target}",
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ import pytest
 
 from pytest_swarmlab.cluster import Swarm
 from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.secret import Secrets
 from pytest_swarmlab.waits import Waiter
 from tests.exercises.exercise_2_3 import drill
 from tests.exercises.exercise_2_3.verify import exercise
@@ -20,8 +21,10 @@ def test_the_literal_command_gives_no_database(
         drill.see_the_literal_command_fail(swarm, worker, wait=wait, evidence=evidence)
 
 
-def test_data_stays_on_its_node(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
+def test_data_stays_on_its_node(
+    swarm: Swarm, secret: Secrets, wait: Waiter, evidence: Evidence
+) -> None:
     """A row written on one worker is absent on another, and there again on the first."""
     with evidence.judged(exercise, "local-volume"):
         home, other, *_ = swarm.workers()
-        drill.move_the_database(swarm, home, other, wait=wait, evidence=evidence)
+        drill.move_the_database(swarm, home, other, secret=secret, wait=wait, evidence=evidence)

@@ -6,7 +6,15 @@ from pytest_swarmlab import Exercise, failed, passed, unknown
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Judgement
 
-exercise = Exercise("2.3", "Volumes locaux et contraintes", module=__name__)
+exercise = Exercise(
+    "2.3",
+    "Volumes locaux et contraintes",
+    module=__name__,
+    titles={
+        "literal": "The lab's command as it stands",
+        "local-volume": "A database moves, its volume doesn't",
+    },
+)
 
 LITERAL, VOLUME = ("literal",), ("local-volume",)
 REFUSAL = "superuser password is not specified"

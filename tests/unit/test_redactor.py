@@ -1,0 +1,115 @@
+"""A secret is shown by its name, in whatever form a program printed it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import quote_plus
+
+import pytest
+
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.evidence.redactor import SHORTEST, Redactor
+from pytest_swarmlab.model import Event
+from pytest_swarmlab.plugin import hide_secrets
+
+SECRET = 'p/a&s "s" é+word'  # noqa: S105 - nobody's
+
+
+@pytest.fixture
+def redactor() -> Redactor:
+    redactor = Redactor()
+    redactor.hide("db_password", SECRET + "\n")
+    return redactor
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SECRET,
+        json.dumps(SECRET),
+        quote_plus(SECRET),
+        base64.b64encode(SECRET.encode()).decode(),
+        base64.b64encode(f"{SECRET}\n".encode()).decode(),
+    ],
+)
+def test_every_form_of_a_value_is_replaced_by_its_name(redactor: Redactor, form: str) -> None:
+    said = redactor.text(f"before {form} after")
+    assert form.strip('"') not in said
+    assert "‹secret db_password›" in said
+    assert (said[:6], said[-5:]) == ("before", "after")
+
+
+def test_each_line_of_a_key_is_hidden() -> None:
+    redactor = Redactor()
+    redactor.hide("key", "-----BEGIN KEY-----\nMIGHAgEAMBMGByqGSM49\nAgEGCCqGSM49AwEH\n")
+    assert redactor.text("MIGHAgEAMBMGByqGSM49") == "‹secret key›"
+
+
+def test_binary_values_are_hidden_as_what_is_printed_of_them() -> None:
+    redactor = Redactor()
+    redactor.hide("blob", b"\xff\xfe\x00\x01binary")
+    assert "secret blob" in redactor.text(base64.b64encode(b"\xff\xfe\x00\x01binary").decode())
+
+
+def test_a_secret_within_another_does_not_show_the_rest_of_it() -> None:
+    redactor = Redactor()
+    redactor.hide("short", "password")
+    redactor.hide("long", "password-and-more")
+    assert redactor.text("password-and-more") == "‹secret long›"
+
+
+def test_what_is_too_short_to_be_told_from_a_word_is_left() -> None:
+    redactor = Redactor()
+    redactor.hide("byte", "x" * (SHORTEST - 1))
+    assert redactor.text("xxxxx") == "xxxxx"
+
+
+def test_data_are_cleaned_to_the_bottom_and_keys_are_kept(redactor: Redactor) -> None:
+    redactor.hide("other", "seconds")
+    data = {"seconds": 1.5, "argv": ["a", {"b": (SECRET, None, True)}], "error": ValueError(SECRET)}
+    assert redactor.data(data) == {
+        "seconds": 1.5,
+        "argv": ["a", {"b": ["‹secret db_password›", None, True]}],
+        "error": "‹secret db_password›",
+    }
+
+
+def test_a_file_is_rewritten_only_if_it_must_be(redactor: Redactor, tmp_path: Path) -> None:
+    clean, dirty = tmp_path / "clean", tmp_path / "dirty"
+    clean.write_bytes(b"\xff nothing\r\n")
+    dirty.write_bytes(b"\xff " + SECRET.encode() + b"\r\n")
+    before = clean.stat().st_mtime_ns
+    redactor.file(clean)
+    redactor.file(dirty)
+    assert clean.stat().st_mtime_ns == before
+    assert dirty.read_bytes() == b"\xff \xe2\x80\xb9secret db_password\xe2\x80\xba\r\n"
+
+
+def test_a_recorder_never_writes_a_secret_and_no_listener_hears_it(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "events.jsonl")
+    recorder.redactor.hide("db_password", SECRET)
+    heard: list[Event] = []
+    recorder.listen(heard.append)
+    recorder.record("command", argv=["mysql", f"--password={SECRET}"], stdout=SECRET)
+    recorder.close()
+    assert SECRET not in (tmp_path / "events.jsonl").read_text(encoding="utf-8")
+    assert heard[0].data["argv"] == ["mysql", "--password=‹secret db_password›"]
+
+
+@pytest.mark.parametrize("longrepr", [f"assert {SECRET!r} == ''", ("f.py", 1, f"said {SECRET}")])
+def test_neither_a_failure_nor_captured_output_shows_it(
+    redactor: Redactor, longrepr: object
+) -> None:
+    redactor.hide("other", SECRET)
+    report = SimpleNamespace(
+        longrepr=longrepr,
+        longreprtext=str(longrepr),
+        sections=[("Captured stdout call", f"it is {SECRET}")],
+    )
+    hide_secrets(report, redactor)  # type: ignore[arg-type]
+    assert SECRET not in str(report.longrepr)
+    assert "secret db_password" in str(report.longrepr)
+    assert report.sections == [("Captured stdout call", "it is ‹secret db_password›")]
