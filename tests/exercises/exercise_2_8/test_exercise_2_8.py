@@ -1,0 +1,38 @@
+"""Exercice 2.8: backups that can be trusted, and a destroyed cluster that is brought back equal."""
+
+import pytest
+
+from pytest_swarmlab.cluster import Swarm
+from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.waits import Waiter
+from tests.exercises.exercise_2_8 import drill
+from tests.exercises.exercise_2_8.verify import exercise
+
+pytestmark = [pytest.mark.exercise_2_8, pytest.mark.exercise(exercise)]
+
+
+def test_a_broken_backup_is_refused_before_anything_is_touched(
+    swarm: Swarm, wait: Waiter, evidence: Evidence
+) -> None:
+    """Ten backups that must not be restored, offered to a manager that works."""
+    with evidence.judged(exercise, "refusals"):
+        drill.offer_broken_backups(swarm, wait=wait, evidence=evidence)
+
+
+def test_a_backup_in_trouble_leaves_the_engine_as_it_was(
+    swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
+) -> None:
+    """The leader's turn, a second run, no quorum, a full disk, kill -9, a broken engine."""
+    with evidence.judged(exercise, "trouble"):
+        drill.get_into_trouble(swarm, faults=faults, wait=wait, evidence=evidence)
+
+
+def test_a_destroyed_cluster_is_brought_back_equal(
+    swarm: Swarm, faults: Faults, wait: Waiter, observe: drill.Observe, evidence: Evidence
+) -> None:
+    """Every machine is thrown away; one new one, at the old address, is the old swarm again."""
+    with evidence.judged(exercise, "disaster"):
+        drill.lose_everything_and_restore(
+            swarm, faults=faults, wait=wait, observe=observe, evidence=evidence
+        )
