@@ -5,13 +5,13 @@ stopped when tar fails and purges nothing but archives; its restore verifies not
 stacks/backup do what it means to do, and their README is the procedure that is followed here.
 """
 
+import gzip
 import hashlib
 import io
-import json
 import re
 import secrets
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ PLACE = "/var/backups/swarm"
 
 BACKUP, RESTORE = "/usr/local/sbin/swarm-backup", "/usr/local/sbin/swarm-restore"
 UNIT = "swarm-backup.service"
+KEYS = "/root/unlock-keys"
+"""Not beside the backups: whoever has both has every secret."""
+
 CONFIRMED = "--yes-replace-this-swarm"
 
 IMAGE = "nginx:alpine"
@@ -239,11 +242,17 @@ def hide_tokens(swarm: Swarm) -> None:
         swarm.recorder.redactor.hide(f"join token {role}", token)
 
 
-def remove_rows(manager: Node, ids: Sequence[str]) -> None:
+def demote_rows(manager: Node, ids: Sequence[str]) -> None:
+    """`docker node demote` of lost machines that still have a vote."""
+    manager.run("docker", "node", "demote", *ids, title="The votes of lost managers are taken away")
+
+
+def remove_rows(manager: Node, ids: Sequence[str]) -> Output:
     """`docker node rm` of machines that exist no more; `--force`: nobody waits for Down."""
-    manager.run(
+    return manager.run(
         "docker", "node", "rm", "--force", *ids,
-        title="The rows of the lost machines are removed",
+        check=False,
+        title="The rows of lost machines are removed",
     )  # fmt: skip
 
 
@@ -269,6 +278,55 @@ def answers(node: Node) -> bool:
         return False
 
 
-def canonical(value: Any) -> str:
-    """The same text for the same value."""
-    return json.dumps(value, sort_keys=True)
+def lock(swarm: Swarm) -> bytes:
+    """`docker swarm update --autolock=true`; returns the unlock key, which no report shows."""
+    leader = swarm.leader()
+    # As text this command prints the key, before anybody could hide it.
+    api = leader.engine.api
+    found: dict[str, Any] = api.inspect_swarm()
+    spec = {**found["Spec"], "EncryptionConfig": {"AutoLockManagers": True}}
+    api.update_swarm(version=found["Version"]["Index"], swarm_spec=spec)
+    key: str = api.get_unlock_key()["UnlockKey"]
+    swarm.recorder.redactor.hide("unlock key", key)
+    return key.encode()
+
+
+def kept_key(node: Node) -> bytes:
+    """The one unlock key that swarm-backup has written down."""
+    (name,) = listed(node, KEYS)
+    return node.get(f"{KEYS}/{name}").strip()
+
+
+def whole(carried: bytes) -> bytes:
+    """Every byte of a backup, unpacked."""
+    found = b""
+    with tarfile.open(fileobj=io.BytesIO(carried)) as inside:
+        for entry in inside.getmembers():
+            if file := inside.extractfile(entry):
+                content = file.read()
+                found += gzip.decompress(content) if entry.name.endswith(".gz") else content
+    return found
+
+
+def keep_deciding(manager: Node) -> Callable[[int], str]:
+    """What the managers decide again and again: a config, numbered."""
+
+    def write(number: int) -> str:
+        made = manager.engine.api.create_config(f"decision-{number}", b"a decision")
+        return str(made["ID"])
+
+    return write
+
+
+def decisions(manager: Node) -> list[tuple[str, int]]:
+    """Id and number of every decision that the swarm knows."""
+    return [
+        (each["ID"], int(each["Spec"]["Name"].removeprefix("decision-")))
+        for each in manager.engine.api.configs()
+        if each["Spec"]["Name"].startswith("decision-")
+    ]
+
+
+def bare(told: dict[str, Any]) -> dict[str, Any]:
+    """An identity without what goes on changing while it is copied."""
+    return {key: value for key, value in told.items() if key != "configs"}

@@ -28,6 +28,12 @@ def test_a_backup_in_trouble_leaves_the_engine_as_it_was(
         drill.get_into_trouble(swarm, faults=faults, wait=wait, evidence=evidence)
 
 
+def test_a_backup_meets_a_rolling_update(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
+    """The update goes on, and the backup shows it under way."""
+    with evidence.judged(exercise, "update"):
+        drill.back_up_during_an_update(swarm, wait=wait, evidence=evidence)
+
+
 def test_a_destroyed_cluster_is_brought_back_equal(
     swarm: Swarm, faults: Faults, wait: Waiter, observe: drill.Observe, evidence: Evidence
 ) -> None:
@@ -36,3 +42,30 @@ def test_a_destroyed_cluster_is_brought_back_equal(
         drill.lose_everything_and_restore(
             swarm, faults=faults, wait=wait, observe=observe, evidence=evidence
         )
+
+
+def test_a_lost_quorum_is_recovered_from_the_survivor(
+    swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
+) -> None:
+    """No backup is needed while one manager is left."""
+    with evidence.judged(exercise, "quorum-lost"):
+        drill.lose_the_quorum_and_force_a_new_cluster(
+            swarm, faults=faults, wait=wait, evidence=evidence
+        )
+
+
+def test_an_autolocked_swarm_is_restored_with_its_key(
+    swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
+) -> None:
+    """Locked, wrong key, right key."""
+    with evidence.judged(exercise, "autolock"):
+        drill.restore_a_locked_swarm(swarm, faults=faults, wait=wait, evidence=evidence)
+
+
+@pytest.mark.swarm(managers=1, workers=0)
+def test_a_hot_backup_is_judged(
+    swarm: Swarm, faults: Faults, wait: Waiter, ledger: drill.NewLedger, evidence: Evidence
+) -> None:
+    """Can it be restored, and what of the decisions that were acknowledged does it hold?"""
+    with evidence.judged(exercise, "hot"):
+        drill.take_a_hot_backup(swarm, faults=faults, wait=wait, ledger=ledger, evidence=evidence)

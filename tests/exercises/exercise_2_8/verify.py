@@ -1,6 +1,6 @@
 """What must be true of a backup and of what was restored from it, judged on the record alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_swarmlab import Exercise, failed, passed, unknown
@@ -9,7 +9,8 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Capability, Judgement
 
 REPLACING = (Capability.CHANGE, Capability.REPLACE)
-REFUSALS, TROUBLE, DISASTER = ("refusals",), ("trouble",), ("disaster",)
+REFUSALS, TROUBLE, UPDATE, DISASTER = ("refusals",), ("trouble",), ("update",), ("disaster",)
+FORCED, AUTOLOCK, HOT = ("quorum-lost",), ("autolock",), ("hot",)
 
 exercise = Exercise(
     "2.8",
@@ -18,9 +19,13 @@ exercise = Exercise(
     titles={
         "refusals": "Broken backups are offered to a manager that works",
         "trouble": "Backups that can't be taken",
+        "update": "A backup while a service is updated",
         "disaster": "Every machine is destroyed; the swarm comes back",
+        "quorum-lost": "Two of three managers are destroyed; the survivor is enough",
+        "autolock": "An autolocked swarm is destroyed and restored",
+        "hot": "A hot backup, taken and judged",
     },
-    needs={"disaster": REPLACING},
+    needs=dict.fromkeys(("disaster", "quorum-lost", "autolock", "hot"), REPLACING),
 )
 
 REFUSED = {
@@ -38,6 +43,9 @@ REFUSED = {
 
 NEVER_STOPPED = {"it-leads": 4, "another-run": 3, "no-quorum-left": 5}
 """Why a backup isn't begun → swarm-backup's exit code for it."""
+
+UNLOCKED = {"key-unsaid": 7, "no-key": 7, "wrong-key": 7, "alone": 7}
+"""What is tried with an autolocked swarm and its backup → the exit code that it must have."""
 
 MANAGERS, WORKERS = 3, 2
 
@@ -235,12 +243,12 @@ def restored(record: Record) -> Judgement:
     return passed(f"{told}; {answers.data.get('node')} leads")
 
 
-def _same(name: str, what: str) -> None:
-    """Declare that a part of the swarm's identity is the same after the restore as before."""
+def _same(name: str, what: str, phases: Sequence[str] = (*DISASTER, *FORCED, *AUTOLOCK)) -> None:
+    """Declare that a part of the swarm's identity is the same afterwards as it was before."""
 
     @exercise.check(
         f"same-{name}",
-        phases=DISASTER,
+        phases=phases,
         title=f"The same {what}",
         expected="equal before the backup and after the restore",
         hint="Was the whole of /var/lib/docker/swarm restored, and no new swarm made?",
@@ -269,16 +277,18 @@ PARTS = {
 }
 """Check → what is compared for it."""
 
-_same("swarm", "swarm: its id, its root certificate, its settings")
-_same("node", "manager: its node id")
+ALL_RESTORED = (*DISASTER, *FORCED, *AUTOLOCK, *HOT)
+
+_same("swarm", "swarm: its id, its root certificate, its settings", ALL_RESTORED)
+_same("node", "manager: its node id", ALL_RESTORED)
 _same("secrets-and-configs", "secrets and configs, under the same ids")
 _same("services", "services and networks: ids and specifications")
-_same("tokens", "join tokens")
+_same("tokens", "join tokens", ALL_RESTORED)
 
 
 @exercise.check(
     "secret-readable",
-    phases=DISASTER,
+    phases=(*DISASTER, *AUTOLOCK),
     title="A restored service still reads its secret",
     expected="in a container of the restored swarm, the value that was stored before",
     hint="The raft log is encrypted: were certificates/ and its keys restored with it?",
@@ -333,7 +343,7 @@ def new_machines_had_to_join(record: Record) -> Judgement:
 
 @exercise.check(
     "whole-again",
-    phases=DISASTER,
+    phases=(*DISASTER, *FORCED, *AUTOLOCK),
     title="There are three managers and two workers again",
     expected="three managers reachable, two workers, all ready, one leader",
     hint="`docker node ls` on the restored manager: who is missing? Which token did it join with?",
@@ -363,6 +373,146 @@ def nothing_of_the_old(record: Record) -> Judgement:
     told = f"left: {', '.join(left) or 'none'}; listed: {', '.join(sorted(names))}"
     good = left == [home.data.get("node")] and len(set(names)) == len(names)
     return passed(told) if good and lists[-1].t > home.t else failed(told)
+
+
+@exercise.check(
+    "update-goes-on",
+    phases=UPDATE,
+    title="A backup of a follower doesn't disturb a rolling update",
+    expected="taken while the update was under way (the backup's inventory says so); it completes",
+    hint="`docker service inspect site`: UpdateStatus. A paused update says which task failed.",
+)
+def update_goes_on(record: Record) -> Judgement:
+    """The leader goes on deciding; the node's own task is what the update may meet down."""
+    taken, updated = record.last("backup"), record.last("updated")
+    if taken is None:
+        return unknown("no backup was taken")
+    told = (
+        f"exit code {taken.data.get('code')}; update before: {taken.data.get('update_before')}, in"
+        f" the inventory: {taken.data.get('inventory')}, at last:"
+        f" {updated.data.get('state') if updated else 'not seen'}"
+    )
+    if taken.data.get("inventory") != "updating":
+        return unknown(f"{told}: the backup did not meet the update")
+    good = taken.data.get("code") == 0 and updated and updated.data.get("state") == "completed"
+    return passed(told) if good else failed(told)
+
+
+@exercise.check(
+    "survivor-is-enough",
+    phases=FORCED,
+    title="A swarm that has lost its quorum is made whole from one survivor, without a backup",
+    expected="changes are refused, then --force-new-cluster ends with 0 and changes are accepted",
+    hint="Run it on a manager that survived, with its own --advertise-addr.",
+)
+def survivor_is_enough(record: Record) -> Judgement:
+    """It forgets the other managers' votes, and nothing else."""
+    forced = record.last("forced")
+    if forced is None:
+        return unknown("nobody forced a new cluster")
+    refused = [e for e in record.of("write") if e.t < forced.t and e.data.get("error")]
+    accepted = [e for e in record.of("write") if e.t > forced.t and not e.data.get("error")]
+    told = (
+        f"before: {len(refused)} changes refused; exit code {forced.data.get('code')}; after:"
+        f" {len(accepted)} accepted"
+    )
+    if not refused:
+        return unknown(f"{told}; there was a quorum")
+    return passed(told) if forced.data.get("code") == 0 and accepted else failed(told)
+
+
+@exercise.check(
+    "workers-come-back",
+    phases=FORCED,
+    title="Workers that kept their disks come back by themselves",
+    expected="both workers, and nobody else: the lost managers' new machines had to join",
+    hint="They look for managers at the addresses they know: has the survivor kept its own?",
+)
+def workers_come_back(record: Record) -> Judgement:
+    """Their certificates are the swarm's, and the swarm is the same."""
+    back, joined = record.last("came-back"), record.last("joined")
+    fault = readings.fault(record)
+    if back is None or joined is None or fault is None:
+        return unknown("nobody looked")
+    came = set(back.data.get("nodes") or ())
+    told = f"by themselves: {', '.join(sorted(came)) or 'none'}; joined: {joined.data.get('nodes')}"
+    good = len(came) == WORKERS and set(joined.data.get("nodes") or ()) == set(fault.nodes)
+    return passed(told) if good and not came & set(fault.nodes) else failed(told)
+
+
+@exercise.check(
+    "locked-out",
+    phases=AUTOLOCK,
+    title="Without its key an autolocked backup is refused",
+    expected="7 each: backup without a word on the key; restore with none, a wrong one, or alone",
+    hint="The manifest holds the key's SHA-256: compared before anything is touched.",
+)
+def locked_out(record: Record) -> Judgement:
+    """Alone: one locked manager can't be made a new cluster (moby issue 36852)."""
+    codes = {e.data.get("case"): e.data.get("code") for e in record.of("unlock")}
+    return _as_expected(codes, UNLOCKED)
+
+
+@exercise.check(
+    "key-kept-apart",
+    phases=AUTOLOCK,
+    title="The unlock key is kept, and not in the backup",
+    expected="in its own directory the right key; in no file of the backup",
+    hint="`swarm-backup --unlock-key-dir DIR`: is DIR on another disk than the backups?",
+)
+def key_kept_apart(record: Record) -> Judgement:
+    """A key beside what it locks protects nothing, and a key that nobody has locks for ever."""
+    kept = record.of("kept")
+    if not kept:
+        return unknown("nobody looked")
+    told = "; ".join(
+        f"{e.data.get('node')}: in the backup: {e.data.get('in_backup')}, apart:"
+        f" {e.data.get('beside')}"
+        for e in kept
+    )
+    good = all(e.data.get("in_backup") is False and e.data.get("beside") is True for e in kept)
+    return passed(told) if good else failed(told)
+
+
+@exercise.check(
+    "unlocked",
+    phases=AUTOLOCK,
+    title="With the right key a majority of the managers, restored together, is the swarm again",
+    expected="both restores end with 0 and changes are accepted",
+    hint="`docker swarm unlock` waits for a leader: both have to be restored at the same time.",
+)
+def unlocked(record: Record) -> Judgement:
+    """Restored with their votes: no new cluster is forced."""
+    done, answers = record.of("restore"), record.last("answers")
+    if len(done) < 2:
+        return unknown(f"{len(done)} of 2 managers were restored")
+    told = ", ".join(f"{e.data.get('node')}: {e.data.get('code')}" for e in done)
+    if any(e.data.get("code") != 0 for e in done) or answers is None:
+        return failed(f"{told}; " + "; ".join(str(e.data.get("said")) for e in done))
+    return passed(told)
+
+
+@exercise.check(
+    "hot-restores",
+    phases=HOT,
+    title="A hot backup could be restored this time",
+    expected="backup and restore end with 0; all that was decided before it began is there",
+    hint="Nothing promises this: the log is copied while it is written. Stop the engine.",
+)
+def hot_restores(record: Record) -> Judgement:
+    """What was decided while it was copied may be there or not; what came before must be."""
+    taken, done, began = (record.last(kind) for kind in ("backup", "restore", "hot-began"))
+    book = readings.ledger(record, "configs")
+    if taken is None or done is None or began is None or book is None or book.found is None:
+        return unknown("it was not taken, not restored, or nobody counted")
+    lost = [n for n in book.lost if n <= int(began.data.get("numbers") or 0)]
+    told = (
+        f"backup {taken.data.get('code')}, restore {done.data.get('code')};"
+        f" {len(book.acknowledged)} decisions acknowledged, {len(book.found)} found; of the"
+        f" {began.data.get('numbers')} before it began {len(lost)} are lost"
+    )
+    good = taken.data.get("code") == done.data.get("code") == 0 and not lost
+    return passed(told) if good else failed(told)
 
 
 @exercise.measure(phases=DISASTER)
@@ -398,6 +548,16 @@ def _settled(record: Record) -> float:
     return next(
         (e.t for e in waits if joined and e.t > joined.t and "every node" in e.data["condition"]), 0
     )
+
+
+@exercise.measure(phases=HOT)
+def torn(record: Record) -> dict[str, int | None]:
+    """Decisions of before the hot backup began that it lost; and of those made meanwhile."""
+    began, book = record.last("hot-began"), readings.ledger(record, "configs")
+    if began is None or book is None or book.found is None:
+        return {"data_lost": None, "lost_later": None}
+    before = [n for n in book.lost if n <= int(began.data.get("numbers") or 0)]
+    return {"data_lost": len(before), "lost_later": len(book.lost) - len(before)}
 
 
 # -- what the checks share -----------------------------------------------------------------------
