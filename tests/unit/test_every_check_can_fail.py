@@ -20,11 +20,17 @@ from pytest_swarmlab.model import Event, Verdict
 from tests.exercises.exercise_2_1.verify import exercise as exercise_2_1
 from tests.exercises.exercise_2_2.verify import exercise as exercise_2_2
 from tests.exercises.exercise_2_3.verify import exercise as exercise_2_3
-from tests.unit import test_exercise_2_1, test_exercise_2_2, test_exercise_2_3
+from tests.exercises.exercise_2_8.verify import exercise as exercise_2_8
+from tests.unit import (
+    test_exercise_2_1,
+    test_exercise_2_2,
+    test_exercise_2_3,
+    test_exercise_2_8,
+)
 from tests.unit.records.editing import changed, without
 from tests.unit.records.synthetic import Drill, record
 
-EXERCISES: tuple[Exercise, ...] = (exercise_2_1, exercise_2_2, exercise_2_3)
+EXERCISES: tuple[Exercise, ...] = (exercise_2_1, exercise_2_2, exercise_2_3, exercise_2_8)
 CHECKS = [check for exercise in EXERCISES for check in exercise.checks]
 ONLY_UNKNOWN = {"sampled"}
 """Checks of the measurement itself: what was not measured is unknown, not wrong."""
@@ -89,8 +95,35 @@ WRONG_2_3: tuple[Callable[[Record], Record], ...] = (
     lambda run: changed(run, every("volume"), listed=""),
     lambda run: changed(run, every("tasks"), tasks=[]),
 )
-WRONG = {"2.1": WRONG_2_1, "2.3": WRONG_2_3}
-GOOD = {"2.1": test_exercise_2_1.good, "2.3": test_exercise_2_3.good}
+
+
+def swarm_of_its_own(event: Event) -> bool:
+    return event.kind == "identity" and event.data["when"] == "after"
+
+
+WRONG_2_8: tuple[Callable[[Record], Record], ...] = (
+    all_down,
+    lambda run: changed(run, every("refusal"), code=1, untouched=False),
+    lambda run: changed(run, every("trouble"), code=1),
+    lambda run: changed(run, every("updated"), state="paused"),
+    lambda run: changed(run, every("backup"), code=8),
+    lambda run: changed(run, every("info"), state="active"),
+    lambda run: changed(run, every("restore"), code=1, node="manager9"),
+    lambda run: changed(
+        run,
+        swarm_of_its_own,
+        **dict.fromkeys(("swarm", "node", "secrets", "services", "tokens"), "another"),
+    ),
+    lambda run: changed(run, every("read"), digest="another"),
+    lambda run: changed(run, every("found"), numbers=[]),
+    lambda run: changed(run, every("came-back"), nodes=["manager1"]),
+    lambda run: changed(run, every("forced"), code=1),
+    lambda run: changed(run, every("unlock"), code=0),
+    lambda run: changed(run, every("kept"), beside=False),
+    lambda run: changed(run, every("entries"), found=[]),
+)
+WRONG = {"2.1": WRONG_2_1, "2.3": WRONG_2_3, "2.8": WRONG_2_8}
+GOOD = {"2.1": test_exercise_2_1.good, "2.3": test_exercise_2_3.good, "2.8": test_exercise_2_8.good}
 NEVER = 500.0
 WRONG_2_2: tuple[Callable[[str], Record], ...] = (
     lambda phase: drill(phase, elected=NEVER, unreachable=NEVER, down=NEVER, restored=NEVER),
