@@ -234,6 +234,9 @@ def _moments(record: Record, zero: float, held: Sequence[Fault]) -> Iterable[Mom
             label = WORDS["healed"].format(nodes=nodes, what=what)
             # Named when mending begins: the cluster sees the node come back before it is over.
             yield Moment(fault.heal_began - zero, "healed", label, text, WORDS["operator"])
+    for event in record.of("milestone"):
+        text = line(event.data.get("text"), 60)
+        yield Moment(event.t - zero, "milestone", text, text, WORDS["operator"])
     yield from _leader_moments(record, zero)
     for name in dict.fromkeys(name for fault in held for name in fault.nodes):
         yield from _node_moments(record, zero, name)

@@ -161,3 +161,14 @@ def test_flags_do_not_overlap_and_cross_no_pole(poles: list[tuple[float, float]]
         assert not (high == low and a.touches(b))
         assert not (a.crosses(b) and high <= low)
     assert all(reach.end <= figure.ROOM + 0.05 for reach in reaches)
+
+
+def test_a_milestone_is_named_in_the_picture_and_whatever_it_says_stays_text() -> None:
+    part = record(THREE_DRILLS[0]).phase(THREE_DRILLS[0].phase)
+    last = part.events[-1]
+    said = Event(last.seq + 1, last.t + 1, last.at, "milestone", last.phase, {"text": HOSTILE})
+    drawn = build_timeline(Record((*part.events, said)), last.phase)
+    (moment,) = [m for m in drawn.moments if m.kind == "milestone"]
+    assert moment.label == moment.text
+    assert moment.t == pytest.approx(last.t + 1 - drawn.zero)
+    assert "<script" not in figure.svg(drawn)

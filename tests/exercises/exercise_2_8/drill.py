@@ -255,10 +255,12 @@ def lose_everything_and_restore(
         _restore(home, path, CONFIRMED, evidence=evidence)
         wait(swarm.has_leader(seen_by=home), within=SETTLED_S)
         evidence.note("answers", node=home.name)
+        evidence.milestone(f"restored: {home} leads")
         evidence.note("identity", when="after", **perform.identity(home))
         evidence.listing(home, "Restored: the other rows are of machines that exist no more")
 
         rejoin(swarm, home, wait=wait, evidence=evidence)
+        evidence.milestone("five nodes and all services again")
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
     evidence.note("read", **perform.digest_in_container(swarm, wait=wait))
     evidence.note("found", numbers=perform.read(swarm, home, wait=wait))
@@ -273,6 +275,7 @@ def _back_up(swarm: Swarm, home: Node, *, wait: Waiter, evidence: Evidence) -> N
     evidence.note(
         "backup", code=taken.output.code, node=home.name, leader=before.name, manifest=facts
     )
+    evidence.milestone("the backup is complete: the recovery point")
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
     wait(swarm.converged(perform.SITE, replicas=perform.REPLICAS), within=READY_S)
     evidence.note("leader-after-backup", leader=swarm.leader().name)
