@@ -39,6 +39,7 @@ def offer_broken_backups(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> N
     home = follower(swarm)
     other = next(node for node in swarm.managers() if node not in (home, swarm.leader()))
     stranger = swarm.workers()[-1]
+    perform.hide_tokens(swarm)
     perform.install(home, other, stranger)
     taken = perform.backup(home, title=f"On {home}: a backup, to be broken")
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
@@ -112,8 +113,9 @@ def get_into_trouble(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Ev
 
     attempt("it-leads", leader)
 
-    home.run("systemd-run", "--unit=holder", "flock", "/run/swarm-backup.lock", "sleep", "600")
-    wait(home.succeeds("test", "-e", "/run/swarm-backup.lock"), within=STARTED_S)
+    home.run("systemd-run", "--unit=holder", "flock", perform.LOCK, "sleep", "600")
+    held = ("flock", "--nonblock", "--conflict-exit-code=0", perform.LOCK, "false")
+    wait(home.succeeds(*held), within=STARTED_S)
     attempt("another-run", home)
     home.run("systemctl", "stop", "holder.service")
 
@@ -122,15 +124,19 @@ def get_into_trouble(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Ev
         attempt("no-quorum-left", home)
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
 
+    # The swarm itself has room there; what ends the copy is a volume, while the engine is away.
     home.run("mkdir", "-p", "/mnt/full")
-    home.run("mount", "-t", "tmpfs", "-o", "size=128k", "full", "/mnt/full")
+    home.run("mount", "-t", "tmpfs", "-o", "size=2m", "full", "/mnt/full")
+    filler = perform.fill_a_volume(home, mib=4)
     attempt("disk-full", home, place="/mnt/full/backups")
     home.run("umount", "/mnt/full")
+    home.run("docker", "volume", "rm", filler)
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
 
     _kill_it(swarm, home, wait=wait, evidence=evidence)
 
     # The engine goes on with what it has read, and can't be started again.
+    home.run("mkdir", "-p", "/etc/docker")
     home.put(b"{", "/etc/docker/daemon.json")
     attempt("engine-refuses", home)
     home.run("rm", "/etc/docker/daemon.json")
@@ -144,7 +150,7 @@ def _kill_it(swarm: Swarm, home: Node, *, wait: Waiter, evidence: Evidence) -> N
     """kill -9 while the engine is stopped: systemd starts it, the script can't any more."""
     before = perform.listed(home, PLACE)
     home.run("systemctl", "start", "--no-block", perform.UNIT)
-    wait(home.succeeds("test", "-e", "/run/swarm-backup.stopped"), within=STARTED_S)
+    wait(EngineIs(home, up=False), within=STARTED_S)
     home.run("systemctl", "kill", "--signal=KILL", perform.UNIT)
     wait(EngineIs(home, up=True), within=READY_S)
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
@@ -174,6 +180,8 @@ def back_up_during_an_update(swarm: Swarm, *, wait: Waiter, evidence: Evidence) 
     leader.run(
         "docker", "service", "update", "--detach", "--no-resolve-image",
         "--update-parallelism", "1", "--update-delay", "8s", "--env-add", "VERSION=2",
+        # By default an update pauses when a new task ends early, as one on `home` may.
+        "--update-failure-action", "continue",
         perform.SITE,
         title="A rolling update begins",
     )  # fmt: skip

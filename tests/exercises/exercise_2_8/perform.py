@@ -18,11 +18,15 @@ from typing import Any
 
 from pytest_swarmlab.cluster import Node, Output, Swarm
 from pytest_swarmlab.conditions import no_answer
+from pytest_swarmlab.stacks import Service
 from pytest_swarmlab.waits import Waiter
 
 SCRIPTS = Path(__file__).parents[3] / "stacks" / "backup"
 PLACE = "/var/backups/swarm"
 """The scripts' own default."""
+
+LOCK = "/run/swarm-backup.lock"
+"""What keeps a second run of either script away."""
 
 BACKUP, RESTORE = "/usr/local/sbin/swarm-backup", "/usr/local/sbin/swarm-restore"
 UNIT = "swarm-backup.service"
@@ -84,6 +88,27 @@ def deploy(swarm: Swarm, home: Node, *, wait: Waiter) -> None:
     )  # fmt: skip
     wait(swarm.converged(SITE, replicas=REPLICAS), within=READY_S)
     wait(swarm.converged(STORE, replicas=1, on=home), within=READY_S)
+
+
+def remove(swarm: Swarm) -> None:
+    """Take it away again, so that the cluster serves the next test."""
+    for name in (SITE, STORE):
+        Service(swarm, name).remove()
+    leader = swarm.leader()
+    leader.run("docker", "secret", "rm", SECRET)
+    leader.run("docker", "config", "rm", CONFIG)
+    for node in swarm.nodes:
+        node.run("docker", "volume", "rm", "--force", VOLUME)
+
+
+def fill_a_volume(node: Node, *, mib: int) -> str:
+    """A volume with so much in it that can't be packed; returns its name."""
+    name = "filler"
+    node.run("docker", "volume", "create", name)
+    shown = node.look("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", name)
+    place = shown.stdout.strip()
+    node.run("dd", "if=/dev/urandom", f"of={place}/filler", "bs=1M", f"count={mib}")
+    return name
 
 
 def write(swarm: Swarm, home: Node, numbers: Sequence[int], *, wait: Waiter) -> list[int]:

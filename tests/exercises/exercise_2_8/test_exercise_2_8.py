@@ -6,7 +6,7 @@ from pytest_swarmlab.cluster import Swarm
 from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.waits import Waiter
-from tests.exercises.exercise_2_8 import drill
+from tests.exercises.exercise_2_8 import drill, perform
 from tests.exercises.exercise_2_8.verify import exercise
 
 pytestmark = [pytest.mark.exercise_2_8, pytest.mark.exercise(exercise)]
@@ -32,6 +32,7 @@ def test_a_backup_meets_a_rolling_update(swarm: Swarm, wait: Waiter, evidence: E
     """The update goes on, and the backup shows it under way."""
     with evidence.judged(exercise, "update"):
         drill.back_up_during_an_update(swarm, wait=wait, evidence=evidence)
+    perform.remove(swarm)
 
 
 def test_a_destroyed_cluster_is_brought_back_equal(
@@ -42,6 +43,7 @@ def test_a_destroyed_cluster_is_brought_back_equal(
         drill.lose_everything_and_restore(
             swarm, faults=faults, wait=wait, observe=observe, evidence=evidence
         )
+    perform.remove(swarm)
 
 
 def test_a_lost_quorum_is_recovered_from_the_survivor(
@@ -52,6 +54,7 @@ def test_a_lost_quorum_is_recovered_from_the_survivor(
         drill.lose_the_quorum_and_force_a_new_cluster(
             swarm, faults=faults, wait=wait, evidence=evidence
         )
+    perform.remove(swarm)
 
 
 def test_an_autolocked_swarm_is_restored_with_its_key(

@@ -137,12 +137,12 @@ def not_begun(record: Record) -> Judgement:
     "full-disk",
     phases=TROUBLE,
     title="A full disk costs the backup, and nothing else",
-    expected="exit code 8, nothing left on the disk, the engine answers again",
+    expected="met while the engine is stopped: exit code 8, nothing left, the engine answers again",
     hint="Does the script's trap start docker.service and docker.socket, and remove .partial-…?",
 )
 def full_disk(record: Record) -> Judgement:
     """The lab's script leaves the engine stopped when tar fails."""
-    return _trouble(record, "disk-full", code=8, answers=True, left=[])
+    return _trouble(record, "disk-full", code=8, stopped=True, answers=True, left=[])
 
 
 @exercise.check(
