@@ -175,13 +175,41 @@ def test_two_runs_at_once_are_refused(machine: Machine) -> None:
 
 
 def test_what_can_not_be_written_leaves_nothing_and_an_engine_that_runs(machine: Machine) -> None:
-    commands = machine.directory / "bin"
-    (commands / "tar").write_text("#!/bin/sh\nexit 2\n", encoding="utf-8")
-    (commands / "tar").chmod(0o755)
+    replace_command(machine, "tar", "#!/bin/sh\nexit 2\n")
     said = machine.backup(check=8).stderr
     assert "nothing of it is left" in said
     assert machine.runs
     assert machine.backups() == []
+
+
+TERMINATE = "#!/bin/sh\nkill -TERM $PPID\n"
+
+
+def replace_command(machine: Machine, name: str, text: str) -> None:
+    (machine.directory / "bin" / name).write_text(text, encoding="utf-8")
+    (machine.directory / "bin" / name).chmod(0o755)
+
+
+def test_a_backup_that_is_told_to_end_starts_the_engine_first(machine: Machine) -> None:
+    replace_command(machine, "tar", TERMINATE)
+    machine.backup(check=143)
+    assert machine.runs
+    assert machine.backups() == []
+    assert not (machine.directory / "swarm-backup.stopped").exists()
+
+
+def test_a_restore_that_is_told_to_end_puts_all_back_first(machine: Machine, taken: Path) -> None:
+    systemctl = (machine.directory / "bin" / "systemctl").read_text(encoding="utf-8")
+    once = 'if [ "$1" = start ] && mkdir "$FAKE/once" 2>/dev/null; then kill -TERM $PPID; fi\n'
+    replace_command(machine, "systemctl", systemctl + once)
+    machine.restore(taken, check=143)
+    assert as_it_was(machine)
+
+
+def test_an_engine_that_is_mended_and_locked_is_told(machine: Machine) -> None:
+    machine.say("swarm-backup.stopped", "")
+    machine.say("state", "locked\n")
+    assert "docker swarm unlock" in machine.backup("--mend", check=9).stderr
 
 
 def test_an_engine_that_stays_away_is_told_and_the_backup_is_kept(machine: Machine) -> None:
