@@ -78,6 +78,10 @@ def test_units_start_what_the_readme_installs() -> None:
     assert "swarm-backup swarm-restore /usr/local/sbin/" in readme
     # The leader's turn that is skipped is no failure for systemd.
     assert "SuccessExitStatus=4" in unit
+    mending = re.findall(r"^OnFailure=(.*)", unit, flags=re.MULTILINE)
+    assert "ExecStart=/usr/local/sbin/swarm-backup --mend" in (BACKUP / mending[0]).read_text()
+    for name in ("swarm-backup.service", *mending, "swarm-backup.timer"):
+        assert f" {name} " in readme
 
 
 @pytest.fixture

@@ -54,6 +54,7 @@ def install(*nodes: Node) -> None:
             ("swarm-backup", "0755", "/usr/local/sbin"),
             ("swarm-restore", "0755", "/usr/local/sbin"),
             ("swarm-backup.service", "0644", "/etc/systemd/system"),
+            ("swarm-backup-mend.service", "0644", "/etc/systemd/system"),
             ("swarm-backup.timer", "0644", "/etc/systemd/system"),
         ):
             node.put((SCRIPTS / name).read_bytes(), f"/root/{name}")

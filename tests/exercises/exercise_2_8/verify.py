@@ -150,7 +150,7 @@ def full_disk(record: Record) -> Judgement:
     phases=TROUBLE,
     title="kill -9 in the middle leaves no engine stopped and nothing that looks like a backup",
     expected="the unit ends by a signal, the engine is started again, no backup more than before",
-    hint="`systemctl cat swarm-backup.service`: ExecStopPost must run `swarm-backup --mend`.",
+    hint="`systemctl status swarm-backup-mend.service`: is it the OnFailure= of the backup's unit?",
 )
 def killed(record: Record) -> Judgement:
     """No trap runs in a process that was killed so."""
