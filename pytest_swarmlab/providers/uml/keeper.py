@@ -68,7 +68,7 @@ class Node:
             "root=/dev/ubda",
             "rw",
             f"mem={self._spec['memory_mib']}M",
-            f"eth0=tuntap,{name}",
+            f"eth0=tuntap,{name},{hardware_address(self.address)}",
             "con0=fd:0,fd:1",
             "con=null",
             f"umid={name}-{self.boots}",
@@ -267,6 +267,15 @@ class Keeper:
                 case _:
                     raise ValueError(f"{what!r} is nothing the keeper can do")
         return {}
+
+
+def hardware_address(address: str) -> str:
+    """A network card of its own for each IPv4 address, the same at every boot.
+
+    The kernel's default is another one each time, and whoever has talked to the machine before goes
+    on sending to the old one for half a minute: 42 s until a new boot could be reached, not 15 s.
+    """
+    return "02:53:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 
 
 def processors(nodes: int, cpus: list[int]) -> list[int]:
