@@ -10,7 +10,7 @@ from pytest_swarmlab.conditions import EngineIs, no_answer
 from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.ledger import Ledger, Write
-from pytest_swarmlab.lifecycle import in_parallel
+from pytest_swarmlab.lifecycle import create, in_parallel
 from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
 from tests.exercises.exercise_2_8 import perform
 from tests.exercises.exercise_2_8.perform import CONFIRMED, PLACE, READY_S, SETTLED_S, STORE
@@ -77,7 +77,7 @@ def _backup_of_another_swarm(swarm: Swarm, stranger: Node, *, wait: Waiter) -> b
     leader = swarm.leader()
     old = next(row["id"] for row in swarm.rows(leader) if row["name"] == stranger.name)
     stranger.run("docker", "swarm", "leave")
-    stranger.run("docker", "swarm", "init", "--advertise-addr", stranger.address)
+    create(stranger)
     taken = perform.backup(stranger, title=f"On {stranger}: the backup of another swarm")
     foreign = perform.carry_away(stranger, taken.path)
     stranger.run("docker", "swarm", "leave", "--force")
