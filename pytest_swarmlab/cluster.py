@@ -135,6 +135,14 @@ class Node:
             raise CommandError(self.name, argv, output.code, output.stdout, output.stderr)
         return output
 
+    def log_of(self, container: str) -> str:
+        """What a container of this node's engine printed; the engine's words if it has gone."""
+        try:
+            found = self.engine.containers.get(container)
+            return str(found.logs().decode(errors="replace"))
+        except conditions.no_answer() as error:
+            return conditions.brief(error)
+
     def succeeds(self, *argv: str) -> conditions.Succeeds:
         """Condition: a command that changes nothing ends with exit code 0 on this machine."""
         return conditions.Succeeds(self, argv)

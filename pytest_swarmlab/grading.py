@@ -104,6 +104,7 @@ class Exercise:
         self.title = title
         self.module = module
         self.checks: list[Check] = []
+        self.comparison: Mapping[str, Any] | None = None
         self._measures: list[tuple[str, Measure]] = []
 
     def phase(self, name: str) -> str:
@@ -158,6 +159,13 @@ class Exercise:
             return measure
 
         return declare
+
+    def compare(self, *, phases: Sequence[str], measures: Mapping[str, str]) -> None:
+        """Have the report draw these measurements of these phases side by side.
+
+        `measures`: measurement → its heading, with the unit.
+        """
+        self.comparison = {"phases": list(phases), "measures": dict(measures)}
 
     def judge(self, record: Record, phase: str | None = None) -> list[CheckResult]:
         """Judge every check, or those of one phase, on this record."""

@@ -79,6 +79,7 @@ class Run:
                 title=exercise.title,
                 module=exercise.module,
                 titles=exercise.titles,
+                comparison=exercise.comparison,
                 checks=[
                     {
                         "id": c.id,

@@ -71,6 +71,17 @@ class Service:
             title=title,
         )  # fmt: skip
 
+    def move(self, *, to: Node, origin: Node | None = None) -> None:
+        """Send its tasks to a node: a constraint that only that node meets.
+
+        `origin`: the node that an earlier such constraint names; it is taken away.
+        """
+        away = () if origin is None else ("--constraint-rm", f"node.hostname=={origin.name}")
+        self.update(
+            *away, "--constraint-add", f"node.hostname=={to.name}",
+            title=f"{self.name} is sent to {to}",
+        )  # fmt: skip
+
     def remove(self, *, title: str | None = None) -> None:
         """`docker service rm`, and wait until no container of it is left."""
         # One on a node that is away could not be seen to go.

@@ -261,14 +261,17 @@ class Ledger:
         return max(gaps, key=lambda gap: gap.seconds, default=None)
 
     def stalled_s(self, record: Record) -> float | None:
-        """Seconds from the first fault until writes were acknowledged again, after the longest gap.
+        """Seconds from the first fault to the end of the longest wait for an acknowledgement.
 
-        None when they never were, or nothing was broken.
+        None when nothing was acknowledged any more, or nothing was broken.
         """
-        began, gap = fault_at(record), self.longest_gap
-        if began is None or gap is None or not gap.closed:
+        began = fault_at(record)
+        if began is None:
             return None
-        return round(max(0.0, gap.ended - began), 3)
+        after = sorted(entry.over for entry in self.acknowledged if entry.over > began)
+        gaps = [Gap(a, b, closed=True) for a, b in itertools.pairwise([began, *after])]
+        longest = max(gaps, key=lambda gap: gap.seconds, default=None)
+        return None if longest is None else round(longest.ended - began, 3)
 
 
 # -- typed events -------------------------------------------------------------------------------

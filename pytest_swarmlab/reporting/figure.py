@@ -10,13 +10,23 @@ from __future__ import annotations
 import io
 import itertools
 import math
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.evidence.readings import Fault, Span
+from pytest_swarmlab.reporting import canvas
+from pytest_swarmlab.reporting.canvas import (
+    BLUE,
+    DARK_GREEN,
+    GREEN,
+    GRID,
+    INK,
+    ORANGE,
+    PAPER,
+    SOFT,
+    VERMILLION,
+)
 from pytest_swarmlab.reporting.text import clock, duration, line
 from pytest_swarmlab.reporting.timeline import FAULTS, Moment, NodeLane, ServiceLane, Timeline
 
@@ -49,15 +59,6 @@ WORDS = {
     "request_failed": "request failed",
 }
 
-INK = "#1b2733"
-SOFT = "#6b7885"
-GRID = "#e3e8ec"
-PAPER = "#ffffff"
-BLUE = "#0072B2"
-VERMILLION = "#D55E00"
-ORANGE = "#E69F00"
-GREEN = "#009E73"
-DARK_GREEN = "#00664b"
 FAULT_TINT = "#fdf2ea"
 BLIND_FILL = "#f7f8f9"
 BLIND_HATCH = "#c3ccd4"
@@ -94,48 +95,16 @@ SMALL = 7.5
 
 def svg(timeline: Timeline) -> str:
     """The picture as SVG text."""
-    stream = io.StringIO()
-    with _quiet():
-        _draw(timeline).savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    text = stream.getvalue()
-    # Readers without our font get their own; all of the usual ones are narrower, so labels fit.
-    style = (
-        '<style>text{font-family:"DejaVu Sans","Segoe UI","Helvetica Neue",Arial,'
-        "sans-serif !important}</style>"
-    )
-    head, _, body = text[text.index("<svg") :].partition(">")
-    return f"{head}>{style}{body}"
+    with canvas.settings():
+        return canvas.svg(_draw(timeline))
 
 
 def png(timeline: Timeline, *, dpi: int = 160) -> bytes:
     """The picture as PNG, for pages that take no SVG."""
     stream = io.BytesIO()
-    with _quiet():
+    with canvas.settings():
         _draw(timeline).savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
     return stream.getvalue()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Our settings for one drawing; a name in a rare script must not end the run by a warning."""
-    import matplotlib
-
-    settings: Any = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "swarmlab",
-        "font.family": "DejaVu Sans",
-        "font.size": FLAG,
-        "text.color": INK,
-        "text.parse_math": False,
-        "axes.edgecolor": GRID,
-        "axes.labelcolor": SOFT,
-        "xtick.color": SOFT,
-        "ytick.color": SOFT,
-        "hatch.linewidth": 0.6,
-    }
-    with warnings.catch_warnings(), matplotlib.rc_context(settings):
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _draw(timeline: Timeline) -> Figure:

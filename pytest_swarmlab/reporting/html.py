@@ -6,6 +6,7 @@ Every text that comes from a cluster goes through `text.clean` and is escaped by
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 from pytest_swarmlab.evidence import readings
@@ -68,10 +69,12 @@ def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:
     counts = [check["verdict"] for check in exercise["checks"]]
     selected = record.last("exercise.selected", id=exercise["id"])
     titles = selected.data.get("titles", {}) if selected else {}
+    compared = selected.data.get("comparison") if selected else None
     return {
         **exercise,
         "passed": counts.count("pass"),
         "total": len(counts),
+        "comparison": _comparison(compared, measured) if compared and measured else None,
         "measured_phases": list(measured),
         "measured": {name: [found.get(name) for found in measured.values()] for name in rows},
         "phases": [_phase(record, exercise, name, titles.get(name, name)) for name in names],
@@ -86,7 +89,7 @@ def _phase(record: Record, exercise: dict[str, Any], name: str, title: str) -> d
         "name": name,
         "title": line(title),
         "checks": [c for c in exercise["checks"] if c["id"].startswith(prefix)],
-        "picture": _picture(timeline) if timeline else None,
+        "picture": _timeline(timeline) if timeline else None,
         "chronology": [
             {"at": clock(m.t, tenths=True), "text": m.text, "seen_by": line(m.seen_by)}
             for m in (timeline.moments if timeline else ())
@@ -111,11 +114,21 @@ def _sampled(part: Record) -> bool:
     return len(readings.node_samples(part)) > 10 and readings.fault(part) is not None
 
 
-def _picture(timeline: Timeline) -> dict[str, Any]:
+def _timeline(timeline: Timeline) -> dict[str, Any]:
     from pytest_swarmlab.reporting import figure
 
+    return _picture(lambda: figure.svg(timeline))
+
+
+def _comparison(compared: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
+    from pytest_swarmlab.reporting import comparison
+
+    return _picture(lambda: comparison.svg(compared["phases"], compared["measures"], measured))
+
+
+def _picture(draw: Callable[[], str]) -> dict[str, Any]:
     try:
-        return {"svg": figure.svg(timeline), "error": None}
+        return {"svg": draw(), "error": None}
     except Exception as error:  # noqa: BLE001 - a picture less must not cost the report
         return {"svg": None, "error": NO_PICTURE.format(error=line(error))}
 

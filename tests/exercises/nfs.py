@@ -4,42 +4,81 @@ The lab's errata are mended: a subdirectory for each service, because a database
 of its own directory; `_netdev` in fstab, because a node must not wait for the network to boot.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from pytest_swarmlab.cluster import Node
+from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.lifecycle import in_parallel
 
 SHARE = "/srv/nfs/swarm-data"
 MOUNT = "/mnt/nfs/swarm-data"
 SUBNET = "192.168.56.0/24"
 OPTIONS = "rw,sync,no_subtree_check,no_root_squash"
+VERSION = "4.2"
+"""The engine asks for exactly what is written: `4` would be 4.0, whose clients can't tell a
+server that has come back that they have reclaimed all they held: it waits its full time."""
+
+LEASE_S = 20
+"""How long the server keeps the locks of a client that it no longer hears of, and how long it
+waits for its clients when it has come back: 90 by default. In that time no database starts that
+was on the lost node. Swarm itself needs about 20 s to give up a node: a shorter lease would gain
+nothing, and a client that is cut off for longer than the lease loses its locks."""
+
+SETTINGS = "/etc/nfs.conf.d/swarmlab.conf"
 SERVER, SERVER_UNIT, CLIENT = "nfs-kernel-server", "nfs-server", "nfs-common"
 EXPORTS, FSTAB = "/etc/exports", "/etc/fstab"
 
 
+def server_of(swarm: Swarm) -> Node:
+    """The lab's NFS server: manager1."""
+    return swarm.nodes[0]
+
+
 @contextmanager
-def exported(server: Node, path: str = SHARE, options: str = OPTIONS) -> Iterator[None]:
-    """The directory is exported to the lab's subnet; as it was before, at the block's end."""
+def exported(
+    server: Node, path: str = SHARE, options: str = OPTIONS
+) -> Iterator[Callable[[str], None]]:
+    """The directory is exported to the lab's subnet; all is as it was before at the block's end.
+
+    Yields a function that exports it with other options.
+    """
     before = server.get(EXPORTS)
-    there = server.host.file(path).exists
-    server.run("mkdir", "-p", path, title="The shared directory is made")
-    server.run("chown", "nobody:nogroup", path)
-    server.run("chmod", "777", path)
-    try:
+    there, set_up = server.host.file(path).exists, server.host.file(SETTINGS).exists
+    ran = server.host.service(SERVER_UNIT).is_running
+
+    def export(options: str) -> None:
         line = f"{path} {SUBNET}({options})\n"
         # A line that stands there already exports it as it says.
         if line not in before.decode():
             server.put(before + line.encode(), EXPORTS)
         server.run("exportfs", "-ra", title="The exports are applied")
-        server.run("systemctl", "restart", SERVER)
+
+    server.run("mkdir", "-p", path, title="The shared directory is made")
+    server.run("chown", "nobody:nogroup", path)
+    server.run("chmod", "777", path)
+    try:
+        export(options)
+        if not set_up:
+            settings = f"[nfsd]\nlease-time={LEASE_S}\ngrace-time={LEASE_S}\n"
+            server.put(settings.encode(), SETTINGS)
+            server.run("systemctl", "restart", SERVER, title="The server is started")
         server.look("exportfs", "-v", title="What is exported, with its options")
-        yield
+        yield export
     finally:
+        # While it is still exported: a client could no longer give back what it was lent of a
+        # file (NFS's delegation), and `rm` would wait for that, for ever on the embedded cluster.
+        if not there:
+            remove(server, path)
         server.put(before, EXPORTS)
         server.run("exportfs", "-ra")
-        if not there:
-            server.run("rm", "-rf", "--one-file-system", "--", path)
+        if not set_up:
+            server.run("rm", SETTINGS)
+            server.run("systemctl", "restart" if ran else "stop", SERVER)
+
+
+def remove(server: Node, path: str) -> None:
+    """Remove a directory with all that is in it."""
+    server.run("timeout", "60", "rm", "-rf", "--one-file-system", "--", path)
 
 
 @contextmanager
@@ -52,7 +91,7 @@ def directory(server: Node, path: str) -> Iterator[str]:
     try:
         yield path
     finally:
-        server.run("rm", "-rf", "--one-file-system", "--", path)
+        remove(server, path)
 
 
 @contextmanager
@@ -83,9 +122,10 @@ def mounted(server: Node, clients: Sequence[Node]) -> Iterator[None]:
 def volume(server: Node, path: str) -> str:
     """The mount of a service for a volume on NFS, without its target: the lab's, put right.
 
-    The lab's options lead to NFS version 3, which keeps a lost node's locks for ever.
+    The lab's options lead to NFS version 3, which keeps a lost node's locks for ever (lab's facts,
+    seen live).
     """
     return (
         "type=volume,volume-driver=local,volume-opt=type=nfs,"
-        f'"volume-opt=o=addr={server.address},rw,nfsvers=4,hard",volume-opt=device=:{path}'
+        f'"volume-opt=o=addr={server.address},rw,nfsvers={VERSION},hard",volume-opt=device=:{path}'
     )

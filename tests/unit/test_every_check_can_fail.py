@@ -20,17 +20,25 @@ from pytest_swarmlab.model import Event, Verdict
 from tests.exercises.exercise_2_1.verify import exercise as exercise_2_1
 from tests.exercises.exercise_2_2.verify import exercise as exercise_2_2
 from tests.exercises.exercise_2_3.verify import exercise as exercise_2_3
+from tests.exercises.exercise_2_4.verify import exercise as exercise_2_4
 from tests.exercises.exercise_2_8.verify import exercise as exercise_2_8
 from tests.unit import (
     test_exercise_2_1,
     test_exercise_2_2,
     test_exercise_2_3,
+    test_exercise_2_4,
     test_exercise_2_8,
 )
 from tests.unit.records.editing import changed, without
 from tests.unit.records.synthetic import Drill, record
 
-EXERCISES: tuple[Exercise, ...] = (exercise_2_1, exercise_2_2, exercise_2_3, exercise_2_8)
+EXERCISES: tuple[Exercise, ...] = (
+    exercise_2_1,
+    exercise_2_2,
+    exercise_2_3,
+    exercise_2_4,
+    exercise_2_8,
+)
 CHECKS = [check for exercise in EXERCISES for check in exercise.checks]
 ONLY_UNKNOWN = {"sampled"}
 """Checks of the measurement itself: what was not measured is unknown, not wrong."""
@@ -122,8 +130,16 @@ WRONG_2_8: tuple[Callable[[Record], Record], ...] = (
     lambda run: changed(run, every("kept"), beside=False),
     lambda run: changed(run, every("entries"), found=[]),
 )
-WRONG = {"2.1": WRONG_2_1, "2.3": WRONG_2_3, "2.8": WRONG_2_8}
-GOOD = {"2.1": test_exercise_2_1.good, "2.3": test_exercise_2_3.good, "2.8": test_exercise_2_8.good}
+WRONG_2_4: tuple[Callable[[Record], Record], ...] = tuple(
+    case[3] for case in test_exercise_2_4.BROKEN if case[2] == "fail"
+)
+WRONG = {"2.1": WRONG_2_1, "2.3": WRONG_2_3, "2.4": WRONG_2_4, "2.8": WRONG_2_8}
+GOOD = {
+    "2.1": test_exercise_2_1.good,
+    "2.3": test_exercise_2_3.good,
+    "2.4": test_exercise_2_4.good,
+    "2.8": test_exercise_2_8.good,
+}
 NEVER = 500.0
 WRONG_2_2: tuple[Callable[[str], Record], ...] = (
     lambda phase: drill(phase, elected=NEVER, unreachable=NEVER, down=NEVER, restored=NEVER),

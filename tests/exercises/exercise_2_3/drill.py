@@ -3,12 +3,9 @@
 from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service
 from pytest_swarmlab.waits import Waiter
 from tests.exercises.exercise_2_3 import perform
-
-READY_S = 120
-"""A new database is initialised first: about 10 s on an embedded node."""
+from tests.exercises.postgres import READY_S, running
 
 STAYS_S = 15
 """How long is watched that nothing moves: a task that is to move does so within a few seconds."""
@@ -20,7 +17,7 @@ def see_the_literal_command_fail(
     """Wait until a task of the lab's own command has failed, and note what it said."""
     with perform.literal_service(swarm, on) as service:
         task = wait(service.task_failed(), within=READY_S)
-        said = perform.log_of(on, task["container"])
+        said = on.log_of(task["container"])
         evidence.note("container", said=said, exit_code=task["exit_code"], error=task["error"])
 
 
@@ -29,7 +26,7 @@ def move_the_database(
 ) -> None:
     """Write on one node, take the constraint away, force it to another, bring it back."""
     with perform.db_local(swarm, secret, home) as service:
-        container = _running(service, home, wait)
+        container = running(service, home, wait)
         perform.create_database(home, container)
         _note(evidence, "written", home, container)
 
@@ -38,24 +35,13 @@ def move_the_database(
         wait(service.watched(for_s=STAYS_S), within=READY_S)
         evidence.tasks(swarm, perform.SERVICE)
 
-        perform.move(service, None, other)
-        _note(evidence, "moved", other, _running(service, other, wait))
+        service.move(to=other)
+        _note(evidence, "moved", other, running(service, other, wait))
         _note_volume(evidence, home)
 
-        perform.move(service, other, home)
-        _note(evidence, "back", home, _running(service, home, wait))
+        service.move(to=home, origin=other)
+        _note(evidence, "back", home, running(service, home, wait))
     perform.remove_volume(home, other)
-
-
-def _running(service: Service, node: Node, wait: Waiter) -> str:
-    """The container's id, once the service runs on that node and answers."""
-    (task,) = wait(service.converged(replicas=1, on=node), within=READY_S)
-    container: str = task["container"]
-    # Over TCP: while it initialises itself, the database listens at a Unix socket only.
-    wait(
-        node.succeeds("docker", "exec", container, "pg_isready", "-h", "127.0.0.1"), within=READY_S
-    )
-    return container
 
 
 def _note(evidence: Evidence, step: str, node: Node, container: str) -> None:

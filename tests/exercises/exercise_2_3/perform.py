@@ -8,16 +8,14 @@ elsewhere.
 from contextlib import AbstractContextManager
 
 from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.conditions import brief, no_answer
 from pytest_swarmlab.secret import Secrets
 from pytest_swarmlab.stacks import Service
+from tests.exercises.postgres import DATA, IMAGE
 
-IMAGE = "postgres:15-alpine"
 SERVICE = "db-local"
 VOLUME = "mydata"
 SECRET = "db-local-password"  # noqa: S105 - its name
 DATABASE = "testdb"
-DATA = "/var/lib/postgresql/data"
 
 
 def literal_service(swarm: Swarm, on: Node) -> AbstractContextManager[Service]:
@@ -74,21 +72,3 @@ def remove_constraint(service: Service, node: Node) -> None:
     service.update(
         "--constraint-rm", f"node.hostname=={node.name}", title="The constraint is taken away"
     )
-
-
-def move(service: Service, origin: Node | None, target: Node) -> None:
-    """Send the task to another node: a constraint that only that one meets."""
-    away = () if origin is None else ("--constraint-rm", f"node.hostname=={origin.name}")
-    service.update(
-        *away, "--constraint-add", f"node.hostname=={target.name}",
-        title=f"The task is sent to {target}",
-    )  # fmt: skip
-
-
-def log_of(node: Node, container: str) -> str:
-    """What the container printed; the engine's words when it has gone."""
-    try:
-        found = node.engine.containers.get(container)
-        return str(found.logs().decode(errors="replace"))
-    except no_answer() as error:
-        return brief(error)

@@ -1,0 +1,1 @@
+"""Exercice 2.4: storage that follows the container."""

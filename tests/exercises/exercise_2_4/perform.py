@@ -1,0 +1,197 @@
+"""The lab's own steps, with its errata mended.
+
+The lab's commands give no password, and hand the share's root to the database, which makes it
+private and breaks what exercise 2.5 wants to put beside it: each database gets a subdirectory.
+The server and the clients of NFS are set up in `tests.exercises.nfs`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.secret import Secrets
+from pytest_swarmlab.stacks import Service
+from tests.exercises import nfs
+from tests.exercises.exercise_2_4 import rexray
+from tests.exercises.postgres import DATA, IMAGE
+
+SECRET = "db-password"  # noqa: S105 - its name
+PROOF = f"{DATA}/proof"
+
+WRITE_S = 30
+"""Longest that one write may wait for its acknowledgement: more than the server is away."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A way to keep a service's data: what the service mounts.
+
+    `travels`: whether the data are to be there wherever the service goes.
+    """
+
+    service: str
+    mount: str
+    travels: bool = True
+
+
+@contextmanager
+def local(swarm: Swarm) -> Iterator[Storage]:
+    """A volume of the node's own, as in exercise 2.3: the contrast. It needs no server."""
+    with nfs.exported(nfs.server_of(swarm)):
+        try:
+            yield Storage("db-local", "type=volume,source=db-local", travels=False)
+        finally:
+            remove_volumes("db-local", swarm.nodes)
+
+
+@contextmanager
+def nfs_bind(swarm: Swarm) -> Iterator[Storage]:
+    """The lab's option A: a directory of the mounted share."""
+    server = nfs.server_of(swarm)
+    with (
+        nfs.exported(server),
+        nfs.mounted(server, swarm.workers()),
+        nfs.directory(server, f"{nfs.SHARE}/db-nfs"),
+    ):
+        yield Storage("db-nfs", f"type=bind,source={nfs.MOUNT}/db-nfs")
+
+
+@contextmanager
+def nfs_volume(swarm: Swarm) -> Iterator[Storage]:
+    """A volume that the engine itself mounts from the share, on whichever node needs it."""
+    with nfs.exported(nfs.server_of(swarm)), volume_in(swarm, nfs.SHARE) as storage:
+        yield storage
+
+
+@contextmanager
+def volume_in(swarm: Swarm, export: str) -> Iterator[Storage]:
+    """The same in an export of another name."""
+    server = nfs.server_of(swarm)
+    with nfs.directory(server, f"{export}/db-volume") as path:
+        try:
+            yield Storage("db-volume", f"{nfs.volume(server, path)},source=db-volume")
+        finally:
+            remove_volumes("db-volume", swarm.nodes)
+
+
+@contextmanager
+def plugin(swarm: Swarm) -> Iterator[Storage]:
+    """The lab's option B, by its own commands: its mount does not even name the driver."""
+    server = nfs.server_of(swarm)
+    with rexray.installed(swarm, server):
+        rexray.create(server, "shared-data")
+        try:
+            yield Storage("db-rexray", "source=shared-data")
+        finally:
+            rexray.remove(server, "shared-data")
+
+
+def remove_volumes(name: str, nodes: Sequence[Node]) -> None:
+    """`docker volume rm` on each node: nothing else removes a volume when its service goes."""
+    for node in nodes:
+        node.run("docker", "volume", "rm", "--force", name)
+
+
+STORAGES: dict[str, Callable[[Swarm], AbstractContextManager[Storage]]] = {
+    "local": local,
+    "nfs-bind": nfs_bind,
+    "nfs-volume": nfs_volume,
+    "plugin": plugin,
+}
+"""Phase → how the data are kept in it."""
+
+
+@contextmanager
+def database(swarm: Swarm, secret: Secrets, storage: Storage, on: Node) -> Iterator[Service]:
+    """`docker service create` of PostgreSQL with that storage."""
+    secret.create(SECRET)
+    with Service.created(
+        swarm, storage.service,
+        "--secret", SECRET,
+        "--env", f"POSTGRES_PASSWORD_FILE=/run/secrets/{SECRET}",
+        "--mount", f"{storage.mount},target={DATA}",
+        "--constraint", f"node.hostname=={on.name}",
+        IMAGE,
+        title="A database with its data there",
+    ) as service:  # fmt: skip
+        yield service
+    secret.remove(SECRET)
+
+
+def ask(node: Node, container: str, statement: str, *, title: str | None = None) -> list[str]:
+    """The rows that an SQL statement gives. Raises CommandError when it fails or takes too long."""
+    argv = ("psql", "-U", "postgres", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement)
+    done = node.run("timeout", str(WRITE_S), "docker", "exec", container, *argv, title=title)
+    return done.stdout.split()
+
+
+def create_tables(node: Node, container: str) -> None:
+    """A table for the ledger."""
+    ask(
+        node, container,
+        "CREATE TABLE entries (id serial PRIMARY KEY, number integer NOT NULL)",
+        title=f"On {node}: a table is made",
+    )  # fmt: skip
+
+
+def write_entry(node: Node, container: str, number: int) -> str:
+    """Insert a row; returns its id once the database has it on its disk."""
+    statement = f"INSERT INTO entries (number) VALUES ({number:d}) RETURNING id"  # noqa: S608 - a number
+    (id_,) = ask(node, container, statement)
+    return id_
+
+
+def read_entries(node: Node, container: str) -> list[tuple[str, int]]:
+    """Id and number of every row; none where there is no such table."""
+    tables = ask(node, container, "SELECT tablename FROM pg_tables WHERE tablename = 'entries'")
+    if not tables:
+        return []
+    rows = ask(node, container, "SELECT id, number FROM entries ORDER BY id")
+    return [(id_, int(number)) for id_, _, number in (row.partition("|") for row in rows)]
+
+
+def write_proof(node: Node, container: str, content: bytes, *, at: str = PROOF) -> None:
+    """A file beside the service's own, written in the container."""
+    node.run("docker", "exec", "--interactive", container, "dd", f"of={at}", stdin=content)
+
+
+def checksum(node: Node, container: str, *, at: str = PROOF) -> str | None:
+    """SHA-256 of that file as the container reads it; None where there is none."""
+    done = node.look(
+        "docker", "exec", container, "sha256sum", at,
+        check=False, title=f"On {node}: the checksum",
+    )  # fmt: skip
+    return done.stdout.split()[0] if done.code == 0 else None
+
+
+def place(node: Node, container: str) -> str:
+    """Where the container's data lie on its node."""
+    mounts = node.engine.containers.get(container).attrs["Mounts"]
+    return next(str(mount["Source"]) for mount in mounts if mount["Destination"] == DATA)
+
+
+def time_writes(node: Node, directory: str, *how: str) -> float:
+    """Seconds that `dd` needs to write zeros there; the file is removed again."""
+    file = f"{directory}/swarmlab-speed"
+    done = node.run("dd", "if=/dev/zero", f"of={file}", *how)
+    node.run("rm", file)
+    found = re.search(r"copied, ([0-9.]+) s", done.stderr)
+    if found is None:
+        raise ProviderError(f"`dd` on {node} did not say how long it took: {done.stderr[-200:]}")
+    return float(found[1])
+
+
+def web(
+    swarm: Swarm, name: str, mount: str, on: Node | None = None
+) -> AbstractContextManager[Service]:
+    """A small service with a mount, on that node or any: it starts at once, or its mount fails."""
+    where = () if on is None else ("--constraint", f"node.hostname=={on.name}")
+    return Service.created(
+        swarm, name, "--mount", f"{mount},target=/data", *where, "nginx:alpine",
+        title=f"A service with the mount of {name}",
+    )  # fmt: skip
