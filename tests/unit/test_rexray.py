@@ -488,6 +488,15 @@ def test_references_survive_a_kill(node: Node) -> None:
     node.remove("shared-data")
 
 
+def test_a_mount_that_nobody_knew_of_is_told_to_the_server(node: Node) -> None:
+    node.create("shared-data")
+    node.mount("shared-data")
+    (node.references / "shared-data.json").unlink()
+    (node.server / ".rexray/shared-data.mounts/worker1").unlink()
+    node.mount("shared-data")
+    assert node.users("shared-data") == ["worker1"]
+
+
 def test_a_driver_killed_while_it_mounts_leaves_no_user(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:

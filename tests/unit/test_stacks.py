@@ -99,6 +99,20 @@ def test_a_service_of_a_block_is_created_updated_and_removed_with_its_containers
     assert lab.recorder.view().of("command", title="It")
 
 
+def test_a_service_is_sent_to_a_node_by_a_constraint_that_takes_the_last_one_s_place(
+    lab: Lab,
+) -> None:
+    lab.settle()
+    service = Service(lab.swarm, "db")
+    service.move(to=lab["worker1"])
+    service.move(to=lab["worker2"], origin=lab["worker1"])
+    assert [act[6:] for act in lab.commands("docker")] == [
+        ("--constraint-add", "node.hostname==worker1", "db"),
+        ("--constraint-rm", "node.hostname==worker1",
+         "--constraint-add", "node.hostname==worker2", "db"),
+    ]  # fmt: skip
+
+
 def test_a_service_is_removed_when_its_block_fails_and_left_to_its_cluster_on_ctrl_c(
     lab: Lab,
 ) -> None:
