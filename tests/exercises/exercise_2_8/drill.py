@@ -153,6 +153,8 @@ def _kill_it(swarm: Swarm, home: Node, *, wait: Waiter, evidence: Evidence) -> N
     wait(EngineIs(home, up=False), within=STARTED_S)
     home.run("systemctl", "kill", "--signal=KILL", perform.UNIT)
     wait(EngineIs(home, up=True), within=READY_S)
+    # Whoever has started it may still hold the lock.
+    wait(home.succeeds("flock", "--nonblock", perform.LOCK, "true"), within=STARTED_S)
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
     shown = home.look("systemctl", "show", "--property=Result", "--value", perform.UNIT)
     complete = [name for name in perform.listed(home, PLACE) if not name.startswith(".partial-")]
