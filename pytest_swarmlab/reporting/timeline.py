@@ -39,6 +39,7 @@ HEALED = {
 }
 WORDS = {
     "fault": "{nodes} {what}",
+    "many": "{count} machines",
     "healed": "{nodes} {what}",
     "heal_text": "{nodes}: {what}; it took {seconds}",
     "lost": "No manager can name a leader",
@@ -65,6 +66,9 @@ BLIND = 1.0
 
 NAME = 24
 """Characters of a node's name that fit a lane."""
+
+NAMED = 3
+"""Nodes of one fault that a flag names; more are counted."""
 
 
 @dataclass(frozen=True)
@@ -222,16 +226,19 @@ def _service(record: Record, zero: float) -> ServiceLane | None:
 
 def _moments(record: Record, zero: float, held: Sequence[Fault]) -> Iterable[Moment]:
     for fault in held:
-        nodes = line(", ".join(fault.nodes), 60)
+        nodes = few = line(", ".join(fault.nodes), 60)
+        if len(fault.nodes) > NAMED:
+            few = WORDS["many"].format(count=len(fault.nodes))
         what = FAULTS.get(fault.kind, line(fault.kind, 40))
-        label = WORDS["fault"].format(nodes=nodes, what=what)
-        yield Moment(fault.began - zero, "fault", label, label, WORDS["operator"])
+        label = WORDS["fault"].format(nodes=few, what=what)
+        text = WORDS["fault"].format(nodes=nodes, what=what)
+        yield Moment(fault.began - zero, "fault", label, text, WORDS["operator"])
         if fault.healed is not None and fault.heal_began is not None:
             what = HEALED.get(fault.kind, "healed")
             text = WORDS["heal_text"].format(
                 nodes=nodes, what=what, seconds=duration(fault.healed - fault.heal_began)
             )
-            label = WORDS["healed"].format(nodes=nodes, what=what)
+            label = WORDS["healed"].format(nodes=few, what=what)
             # Named when mending begins: the cluster sees the node come back before it is over.
             yield Moment(fault.heal_began - zero, "healed", label, text, WORDS["operator"])
     for event in record.of("milestone"):

@@ -172,3 +172,12 @@ def test_a_milestone_is_named_in_the_picture_and_whatever_it_says_stays_text() -
     assert moment.label == moment.text
     assert moment.t == pytest.approx(last.t + 1 - drawn.zero)
     assert "<script" not in figure.svg(drawn)
+
+
+def test_a_flag_names_few_nodes_and_counts_many() -> None:
+    part = record(THREE_DRILLS[2]).phase(THREE_DRILLS[2].phase)
+    every = ["manager1", "manager2", "manager3", "worker1", "worker2"]
+    lost = changed(part, lambda e: e.kind.startswith("fault."), nodes=every)
+    fault = build_timeline(lost, THREE_DRILLS[2].phase).moments[0]
+    assert fault.label == "5 machines powered off"
+    assert fault.text == f"{', '.join(every)} powered off"
