@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.errors import ProviderError
-from pytest_swarmlab.waits import Done, Fatal, Pending, done, pending
+from pytest_swarmlab.waits import Done, Fatal, Pending, done, fatal, pending
 
 if TYPE_CHECKING:
     from pytest_swarmlab.cluster import Node, Swarm
@@ -190,6 +190,35 @@ class TaskBlocked(TaskFailed):
 
     def _is_it(self, task: dict[str, Any]) -> bool:
         return super()._is_it(task) and bool(task["error"])
+
+
+class Updated:
+    """The latest update of the service is complete: Swarm has replaced every task it had to.
+
+    Never, once it is paused or rolled back. Before the first update there is nothing to wait for,
+    and that is pending: it may be about to begin.
+    """
+
+    node = None
+
+    def __init__(self, swarm: Swarm, service: str) -> None:
+        self._swarm = swarm
+        self._service = service
+        self.name = f"the update of {service} is complete"
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Look once."""
+        try:
+            seen_from, _ = self._swarm.look()
+            service = seen_from.engine.api.inspect_service(self._service)
+        except no_answer() as error:
+            return pending(brief(error))
+        status = service.get("UpdateStatus") or {}
+        state = status.get("State", "not begun")
+        seen = f"{state}: {status['Message']}" if status.get("Message") else state
+        if state == "completed":
+            return done(None, seen)
+        return pending(seen) if state in {"updating", "not begun"} else fatal(seen)
 
 
 class Watched:

@@ -47,8 +47,12 @@ class Traffic:
         path: str = "/",
         rate: float = RATE,
         timeout: float = TIMEOUT_S,
+        host: str | None = None,
     ) -> None:
-        """`via`: nodes to ask through; `rate`: requests a second in all, `timeout`: seconds."""
+        """`via`: nodes to ask through; `rate`: requests a second in all, `timeout`: seconds.
+
+        `host`: the name a visitor would ask for, where a site cares; by default the node's.
+        """
         if not via or not 0 < rate <= HIGHEST_RATE:
             raise ValueError(f"a probe needs nodes and a rate up to {HIGHEST_RATE}, not {rate}")
         self.via = tuple(via)
@@ -63,6 +67,8 @@ class Traffic:
         self._asked = 0
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="probe")
         self._session = session(self.via)
+        if host:
+            self._session.headers["Host"] = host
         self._clock = threading.Thread(target=self._ask_steadily, name="probe", daemon=True)
 
     @property

@@ -12,6 +12,7 @@ from pytest_swarmlab.conditions import (
     Converged,
     TaskBlocked,
     TaskFailed,
+    Updated,
     Watched,
     brief,
     no_answer,
@@ -102,6 +103,10 @@ class Service:
         """Condition: one of its tasks can be placed on no node; finds that task."""
         return TaskBlocked(self.swarm, self.name)
 
+    def updated(self) -> Updated:
+        """Condition: its latest update has replaced all tasks, and none has failed."""
+        return Updated(self.swarm, self.name)
+
     def watched(self, *, for_s: float) -> Watched:
         """Condition: its tasks were watched for so many seconds, or until they changed."""
         return Watched(self.swarm, self.name, for_s)
@@ -128,9 +133,12 @@ class Stacks:
         self._directory = directory
         self._deployed: list[str] = []
 
-    def deploy(self, file: str, *, name: str | None = None, title: str | None = None) -> Stack:
+    def deploy(
+        self, file: str | Path, *, name: str | None = None, title: str | None = None
+    ) -> Stack:
         """`docker stack deploy` of that file on the leader; returns before it has converged.
 
+        `file`: its name in the directory of stacks, or an absolute path to one elsewhere.
         `name`: the stack's name, by default the file's without its ending. A stack that is
         deployed already is brought to what the file says. `title`: as for `Node.run`.
         Raises ConfigError when there is no such file, CommandError with the

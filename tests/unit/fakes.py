@@ -31,7 +31,8 @@ ALL_CONTROLS = frozenset(
 class Lab:
     """What the pretended cluster is like, and what was done to it.
 
-    `rows` and `tasks` are what every manager's engine answers, in the engine's own form. `silent`:
+    `rows` and `tasks` are what every manager's engine answers, in the engine's own form, `update`
+    how far a service's update is. `silent`:
     node → why its engine gives no answer. `shell` decides how a command on a node ends; `did` holds
     everything that was done, in order: ``("manager1", "systemctl", "stop", …)`` for commands,
     ``("machines", "power_off", "manager1")`` for controls; `fed` what commands read.
@@ -44,6 +45,7 @@ class Lab:
         self.tasks: list[dict[str, Any]] = []
         self.containers: dict[str, list[dict[str, Any]]] = {}
         self.services: list[dict[str, Any]] = []
+        self.update: dict[str, Any] | None = None
         self.networks: list[dict[str, Any]] = []
         self.configs: list[str] = []
         self.info: dict[str, dict[str, Any]] = {}
@@ -170,6 +172,10 @@ class Engine:
     def services(self, filters: Any = None) -> Any:
         del filters
         return self._answer(self._lab.services)
+
+    def inspect_service(self, name: str) -> Any:
+        update = {} if self._lab.update is None else {"UpdateStatus": self._lab.update}
+        return self._answer({"Spec": {"Name": name}, **update})
 
     def containers(self, **_: Any) -> Any:
         return self._answer(self._lab.containers.get(self._node, []))

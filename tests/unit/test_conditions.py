@@ -9,7 +9,7 @@ import pytest
 from pytest_swarmlab.conditions import Converged, EngineIs, NodeIs, NodesReady, brief
 from pytest_swarmlab.model import Capability
 from pytest_swarmlab.stacks import Service
-from pytest_swarmlab.waits import Done, Pending
+from pytest_swarmlab.waits import Done, Fatal, Pending
 from tests.unit.fakes import Lab, PretendedNode, listed, task
 
 FIVE = ("manager1", "manager2", "manager3", "worker1", "worker2")
@@ -234,6 +234,28 @@ def test_a_task_that_no_node_can_take_is_found_with_the_scheduler_s_reason(lab: 
     assert isinstance(outcome, Done)
     assert outcome.seen == "no suitable node (missing plugin on 5 nodes)"
     assert isinstance(service.task_failed()(), Pending)
+
+
+def test_an_update_is_over_when_it_is_complete(lab: Lab) -> None:
+    updated = Service(lab.swarm, "web").updated()
+    assert seen(updated()) == "not begun"
+    lab.update = {"State": "updating", "Message": "update in progress"}
+    assert seen(updated()) == "updating: update in progress"
+    lab.update = {"State": "completed", "Message": "update completed"}
+    assert isinstance(updated(), Done)
+
+
+@pytest.mark.parametrize("state", ["paused", "rollback_started", "rollback_completed"])
+def test_an_update_that_was_given_up_is_never_complete(lab: Lab, state: str) -> None:
+    lab.update = {"State": state, "Message": "task 1 failed"}
+    outcome = Service(lab.swarm, "web").updated()()
+    assert isinstance(outcome, Fatal)
+    assert outcome.seen == f"{state}: task 1 failed"
+
+
+def test_nobody_can_tell_of_an_update_when_no_manager_answers(lab: Lab) -> None:
+    lab.silent = dict.fromkeys(FIVE, "i/o timeout")
+    assert "i/o timeout" in seen(Service(lab.swarm, "web").updated()())
 
 
 def test_a_watch_ends_as_soon_as_something_moves(lab: Lab) -> None:

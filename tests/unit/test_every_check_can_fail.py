@@ -21,12 +21,14 @@ from tests.exercises.exercise_2_1.verify import exercise as exercise_2_1
 from tests.exercises.exercise_2_2.verify import exercise as exercise_2_2
 from tests.exercises.exercise_2_3.verify import exercise as exercise_2_3
 from tests.exercises.exercise_2_4.verify import exercise as exercise_2_4
+from tests.exercises.exercise_2_5.verify import exercise as exercise_2_5
 from tests.exercises.exercise_2_8.verify import exercise as exercise_2_8
 from tests.unit import (
     test_exercise_2_1,
     test_exercise_2_2,
     test_exercise_2_3,
     test_exercise_2_4,
+    test_exercise_2_5,
     test_exercise_2_8,
 )
 from tests.unit.records.editing import changed, without
@@ -37,6 +39,7 @@ EXERCISES: tuple[Exercise, ...] = (
     exercise_2_2,
     exercise_2_3,
     exercise_2_4,
+    exercise_2_5,
     exercise_2_8,
 )
 CHECKS = [check for exercise in EXERCISES for check in exercise.checks]
@@ -133,11 +136,24 @@ WRONG_2_8: tuple[Callable[[Record], Record], ...] = (
 WRONG_2_4: tuple[Callable[[Record], Record], ...] = tuple(
     case[3] for case in test_exercise_2_4.BROKEN if case[2] == "fail"
 )
-WRONG = {"2.1": WRONG_2_1, "2.3": WRONG_2_3, "2.4": WRONG_2_4, "2.8": WRONG_2_8}
+WRONG_2_5: tuple[Callable[[Record], Record], ...] = tuple(
+    edit
+    for edits in test_exercise_2_5.BROKEN.values()
+    for edit, verdict in edits
+    if verdict == "fail"
+)
+WRONG = {
+    "2.1": WRONG_2_1,
+    "2.3": WRONG_2_3,
+    "2.4": WRONG_2_4,
+    "2.5": WRONG_2_5,
+    "2.8": WRONG_2_8,
+}
 GOOD = {
     "2.1": test_exercise_2_1.good,
     "2.3": test_exercise_2_3.good,
     "2.4": test_exercise_2_4.good,
+    "2.5": test_exercise_2_5.good,
     "2.8": test_exercise_2_8.good,
 }
 NEVER = 500.0

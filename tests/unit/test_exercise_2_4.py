@@ -93,6 +93,7 @@ RUNS: dict[str, list[Row]] = {
     "local": stored(travels=False),
     **{phase: stored(travels=True) for phase in DISTRIBUTED},
     "plugin-scheduling": [
+        ("advertised", {"nodes": []}),
         ("blocked", {"said": "no suitable node (missing plugin on 5 nodes)"}),
         ("activated", {}),
         ("scheduled", {"node": "worker2"}),
@@ -209,6 +210,7 @@ BROKEN: list[tuple[str, str, str, Break]] = [
     ("plugin", "data-follow", "fail", alter("proof", MOVED, sha256=None)),
     ("plugin-scheduling", "missing-plugin", "fail", alter("blocked", said="no resources")),
     ("plugin-scheduling", "missing-plugin", "unknown", lack("blocked")),
+    ("plugin-scheduling", "missing-plugin", "unknown", alter("advertised", nodes=["worker1"])),
     ("plugin-scheduling", "scheduled-when-used", "fail", lack("scheduled")),
     ("plugin-scheduling", "scheduled-when-used", "unknown", lack("activated")),
     ("plugin-scheduling", "seen-everywhere", "fail", alter("known", WORKER2, volumes=[])),

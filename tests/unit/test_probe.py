@@ -95,6 +95,11 @@ def test_the_nodes_are_asked_in_turn(lab: Lab, web: Web) -> None:
     assert {host for _, host, _ in web.asked} == {"manager1:8080", "worker1:8080", "worker2:8080"}
 
 
+def test_a_site_is_asked_by_the_name_that_its_visitors_know(lab: Lab, web: Web) -> None:
+    ask(lab, 5, "manager1", "worker1", host="192.168.56.10:8080")
+    assert {host for _, host, _ in web.asked} == {"192.168.56.10:8080"}
+
+
 def test_every_request_is_a_connection_of_its_own(lab: Lab, web: Web) -> None:
     ask(lab, 20)
     assert len({port for port, _, _ in web.asked}) == len(web.asked)

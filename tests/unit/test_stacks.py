@@ -38,6 +38,12 @@ def test_a_stack_may_have_another_name_than_its_file(lab: Lab, stacks: Stacks) -
     assert lab.did[-1][-1] == "shop"
 
 
+def test_a_file_elsewhere_is_given_by_its_path(lab: Lab, stacks: Stacks, tmp_path: Path) -> None:
+    (tmp_path / "bad.yml").write_text("# bad\n", encoding="utf-8")
+    assert stacks.deploy(tmp_path / "bad.yml").name == "bad"
+    assert lab.did[0] == ("manager2", "put", "/root/bad.yml", "# bad\n")
+
+
 def test_a_file_that_is_not_there_is_named_with_those_that_are(lab: Lab, stacks: Stacks) -> None:
     with pytest.raises(ConfigError, match=r"no stack file .*wbe\.yml: there are mail.yml, web"):
         stacks.deploy("wbe.yml")

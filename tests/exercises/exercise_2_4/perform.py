@@ -172,7 +172,9 @@ def checksum(node: Node, container: str, *, at: str = PROOF) -> str | None:
 def place(node: Node, container: str) -> str:
     """Where the container's data lie on its node."""
     mounts = node.engine.containers.get(container).attrs["Mounts"]
-    return next(str(mount["Source"]) for mount in mounts if mount["Destination"] == DATA)
+    mount = next(mount for mount in mounts if mount["Destination"] == DATA)
+    # Of a plugin's volume the engine does not say it there.
+    return str(mount["Source"] or node.engine.volumes.get(mount["Name"]).attrs["Mountpoint"])
 
 
 def time_writes(node: Node, directory: str, *how: str) -> float:

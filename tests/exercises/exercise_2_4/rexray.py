@@ -98,6 +98,16 @@ def ask(node: Node, operation: str, **request: object) -> str:
     return node.run(*asking(operation, **request)).stdout
 
 
+def advertised(swarm: Swarm) -> list[str]:
+    """Nodes of which the managers know that they have the plugin."""
+    names = []
+    for node in swarm.leader().engine.api.nodes():
+        plugins = node["Description"].get("Engine", {}).get("Plugins") or []
+        if any(plugin["Name"].startswith("rexray") for plugin in plugins):
+            names.append(str(node["Description"]["Hostname"]))
+    return names
+
+
 def main_pid(node: Node) -> str:
     """The driver's process on that node."""
     shown = node.look("systemctl", "show", "--property=MainPID", "--value", UNIT)

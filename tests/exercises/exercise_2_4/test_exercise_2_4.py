@@ -23,6 +23,20 @@ def test_the_share_is_there_on_every_node(swarm: Swarm, evidence: Evidence) -> N
         drill.look_at_the_share(swarm, server, evidence)
 
 
+def test_the_plugin(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
+    """Option B: when Swarm places tasks that need it, its driver killed, and what it refuses.
+
+    Before any other test of the plugin: engines don't forget that they had it.
+    """
+    with ExitStack() as plugin:
+        with evidence.judged(exercise, "plugin-scheduling"):
+            drill.activate_the_plugin(swarm, plugin, wait=wait, evidence=evidence)
+        with evidence.judged(exercise, "plugin-killed"):
+            drill.kill_the_driver(swarm, wait=wait, evidence=evidence)
+        with evidence.judged(exercise, "plugin-refusals"):
+            drill.try_bad_volumes(swarm, evidence=evidence)
+
+
 @pytest.mark.parametrize("kind", perform.STORAGES)
 def test_where_the_data_are_when_the_container_has_moved(
     swarm: Swarm,
@@ -44,17 +58,6 @@ def test_where_the_data_are_when_the_container_has_moved(
             ledger=ledger,
             evidence=evidence,
         )
-
-
-def test_the_plugin(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
-    """Option B: when Swarm places tasks that need it, its driver killed, and what it refuses."""
-    with ExitStack() as plugin:
-        with evidence.judged(exercise, "plugin-scheduling"):
-            drill.activate_the_plugin(swarm, plugin, wait=wait, evidence=evidence)
-        with evidence.judged(exercise, "plugin-killed"):
-            drill.kill_the_driver(swarm, wait=wait, evidence=evidence)
-        with evidence.judged(exercise, "plugin-refusals"):
-            drill.try_bad_volumes(swarm, evidence=evidence)
 
 
 def test_mistakes_are_told(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:

@@ -306,7 +306,12 @@ exercise.compare(
 )
 def missing_plugin(record: Record) -> Judgement:
     """The scheduler asks for the driver that the mount names."""
-    seen = record.last("blocked")
+    seen, before = record.last("blocked"), record.last("advertised")
+    if before is not None and before.data["nodes"]:
+        nodes = ", ".join(before.data["nodes"])
+        return unknown(
+            f"{nodes} had used it before: their engines know it until they are restarted"
+        )
     if seen is None:
         return unknown("no task was seen to be blocked")
     said = str(seen.data["said"])

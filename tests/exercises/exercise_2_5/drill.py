@@ -1,0 +1,310 @@
+"""What is done to the site, and what its author and its visitors see meanwhile and afterwards."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.conditions import brief
+from pytest_swarmlab.errors import CommandError
+from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.ledger import Ledger, Write, not_acknowledged
+from pytest_swarmlab.probe import Traffic
+from pytest_swarmlab.stacks import STACK_LABEL, Service, Stack, Stacks
+from pytest_swarmlab.waits import Waiter
+from tests.exercises.exercise_2_5 import perform
+from tests.exercises.exercise_2_5.perform import DATABASE, NAME, REPLICAS, WORDPRESS
+from tests.exercises.exercise_2_5.site import HOST, INSTALLER, PORT, Answers, ReadBack, Site, png
+
+LEDGER = "entries"
+MORE_REPLICAS = 5
+
+RATE, PATIENCE_S = 1.0, 10.0
+"""A front page costs up to 0.4 s of a core that the nodes need themselves; without a database it
+holds one of a replica's ten workers for seconds, and its health check needs one too."""
+
+WARM, ENOUGH = 4, 4
+"""Writes acknowledged before anything is broken, and after it is whole again."""
+
+SUCCESS = "Success!"
+
+FIRST_START_S = 240
+"""MySQL was ready 37 s after the stack was deployed, its data on NFS, while three replicas unpacked
+WordPress."""
+
+RESUMED_S = 300
+"""After a node's loss writes were back after 40 s with the lease that the NFS set-up gives, and
+after about 100 s with the default one of 90 s."""
+
+DOWN_S = 90
+READY_S = 240
+ROLLED_S = 240
+READ_S = 60
+LOG_LINES = 2000
+ROUNDS = 3
+"""How often each node is asked with a login's cookies: 15 fresh connections through five nodes."""
+
+BAD = Path(__file__).parent / "bad"
+AT_ONCE = ("syntax-error", "missing-secret", "port-clash")
+"""Files that the engine refuses when they are deployed."""
+LATER = {"unknown-driver": Service.task_blocked, "silent-nfs": Service.task_failed}
+"""Files that it takes, and what becomes of the task."""
+BAD_SERVICE = "web"
+BLOCKED_S = 240
+
+Observe = Callable[..., AbstractContextManager[Any]]
+Probe = Callable[..., Traffic]
+MakeLedger = Callable[[str, Write], Ledger]
+
+
+@dataclass
+class Drill:
+    """One deployment of the site, and what was written there at the beginning."""
+
+    swarm: Swarm
+    site: Site
+    stack: Stacks
+    faults: Faults
+    wait: Waiter
+    probe: Probe
+    ledger: MakeLedger
+    observe: Observe
+    evidence: Evidence
+    post: int = 0
+    title: str = ""
+    path: str = ""
+    picture: bytes = b""
+
+    @property
+    def database(self) -> Service:
+        """The database's service."""
+        return Stack(self.swarm, NAME).service(DATABASE)
+
+    @property
+    def wordpress(self) -> Service:
+        """WordPress's service."""
+        return Stack(self.swarm, NAME).service(WORDPRESS)
+
+    def install(self, values: dict[str, bytes]) -> None:
+        """Install WordPress, log in, write a post, upload a picture; read them everywhere."""
+        first = self.swarm.nodes[0]
+        self.wait(Answers(self.site, first, INSTALLER), within=FIRST_START_S)
+        self._whole(REPLICAS)
+        answer = self.site.install(first)
+        words = " ".join(re.sub(r"<[^>]{1,500}>", " ", answer.text).split())
+        start = max(0, words.find(SUCCESS))
+        self.evidence.note(
+            "installed",
+            status=answer.status,
+            success=SUCCESS in words,
+            said=words[start : start + 200],
+        )
+        self.site.log_in(first)
+        self.site.get_nonce(first)
+        self.title = f"A post of {secrets.token_hex(4)}"
+        self.post = self.site.write_post(first, self.title)
+        self.picture = png()
+        self.path = self.site.upload(first, f"{secrets.token_hex(4)}.png", self.picture)
+        self._read_everywhere()
+        for found in perform.environments(self.swarm, values):
+            self.evidence.note("environment", **found)
+        perform.listing(self.swarm, "Installed")
+
+    def recreate_the_database(self) -> None:
+        """`docker service rm wp_db`, then the stack is deployed again, and scaled again."""
+        with self._under_load("db-recreated", self.swarm.nodes) as entries:
+            self._begin("the database's service is removed")
+            self.database.remove(title="The database's service is removed")
+            perform.deploy(self.stack)
+            perform.scale(self.wordpress, REPLICAS)
+            self.wait(entries.acknowledges(ENOUGH), within=RESUMED_S)
+            self._whole(REPLICAS)
+        self._read_everywhere()
+        perform.listing(self.swarm, "The database was removed and made again")
+
+    def lose_the_node(self) -> None:
+        """The machine on which the database runs loses power, and comes back much later."""
+        self.evidence.tasks(self.swarm, self.database.name)
+        (task,) = self.wait(self.database.converged(replicas=1), within=READY_S)
+        lost = self.swarm.node(task["node"])
+        with (
+            self.observe(self.swarm.managers(), service=self.database.name),
+            self._under_load("node-lost", self.swarm.nodes_except(lost)) as entries,
+        ):
+            with self.faults.power_off(lost):
+                self.wait(self.swarm.node_is(lost, state="down"), within=DOWN_S)
+                # Not before: a machine that boots again gives the lock on the data back itself.
+                self.wait(entries.acknowledges(ENOUGH), within=RESUMED_S)
+                self.wait(self.database.converged(replicas=1), within=READY_S)
+                self.wait(self.wordpress.converged(replicas=REPLICAS), within=READY_S)
+                perform.listing(self.swarm, f"{lost} is lost")
+            self.wait(self.swarm.all_nodes_ready(), within=READY_S)
+            self._whole(REPLICAS)
+        self._read_everywhere()
+
+    def roll(self) -> None:
+        """Every replica of WordPress is replaced, one after the other."""
+        self.evidence.tasks(self.swarm, self.wordpress.name)
+        with self._under_load("rolled", self.swarm.nodes) as entries:
+            self._begin("every replica of WordPress is replaced")
+            perform.roll(self.wordpress)
+            self.wait(self.wordpress.updated(), within=ROLLED_S)
+            self.wait(entries.acknowledges(ENOUGH), within=RESUMED_S)
+            self._whole(REPLICAS)
+        self._read_everywhere()
+
+    def scale(self) -> None:
+        """WordPress is scaled to five, and each of them answers."""
+        with self._under_load("scaled", self.swarm.nodes) as entries:
+            self._begin("WordPress is scaled to five")
+            perform.scale(self.wordpress, MORE_REPLICAS)
+            self._whole(MORE_REPLICAS)
+            self.wait(entries.acknowledges(ENOUGH), within=RESUMED_S)
+        self._read_everywhere()
+        self._let_each_serve(MORE_REPLICAS)
+        perform.listing(self.swarm, "Scaled to five")
+
+    def replay_cookies(self) -> None:
+        """A login's cookies on fresh connections, with the stack's salts and without them."""
+        self._replay("shared")
+        perform.forget_shared_salts(self.wordpress)
+        self.wait(self.wordpress.updated(), within=ROLLED_S)
+        self._whole(REPLICAS)
+        self.site.log_in(self.swarm.nodes[0])
+        self._replay("own")
+
+    @contextmanager
+    def _under_load(self, phase: str, via: Sequence[Node]) -> Iterator[Ledger]:
+        """The author goes on writing and visitors go on reading; what was written is read back."""
+        token = f"{phase} {secrets.token_hex(4)}"
+
+        def write(number: int) -> str:
+            node, words = via[number % len(via)], f"{token} {number}"
+            if number % 2:
+                return f"post {self.site.write_post(node, words)}"
+            return f"comment {self.site.write_comment(node, self.post, words)}"
+
+        with (
+            self.ledger(LEDGER, write) as entries,
+            self.probe(via=via, port=PORT, rate=RATE, timeout=PATIENCE_S, host=HOST),
+        ):
+            self.wait(entries.acknowledges(WARM), within=READY_S)
+            yield entries
+        entries.found(self.wait(ReadBack(self.site, self.swarm.nodes[0], token), within=READ_S))
+
+    def _begin(self, what: str) -> None:
+        """Note the moment from which the phase is measured; of a fault, its own record says it."""
+        self.evidence.note("begun", what=what)
+
+    def _whole(self, replicas: int) -> None:
+        """Everything runs, and every node balances over all replicas; noted as it is then."""
+        self.wait(self.database.converged(replicas=1), within=READY_S)
+        self.wait(self.wordpress.converged(replicas=replicas), within=READY_S)
+        self.wait(self.swarm.mesh_lists(replicas), within=READY_S)
+        for service in (self.database, self.wordpress):
+            self.evidence.tasks(self.swarm, service.name)
+
+    def _read_everywhere(self) -> None:
+        """Post, picture and login, through every node."""
+        self.evidence.state(self.swarm)
+        mark = secrets.token_hex(8)
+        wanted = {"post": self.title, "picture": _digest(self.picture), "login": "known"}
+        for node in self.swarm.nodes:
+            for what, expected in wanted.items():
+                found, error = None, None
+                try:
+                    found = self._seen(what, node, mark)
+                except not_acknowledged() as problem:
+                    error = brief(problem)
+                self.evidence.note(
+                    "read", node=node.name, what=what, expected=expected, found=found, error=error
+                )
+
+    def _seen(self, what: str, node: Node, mark: str) -> str:
+        if what == "post":
+            return self.site.title_of(node, self.post)
+        if what == "picture":
+            return _digest(self.site.picture(node, self.path))
+        return self._login(node, mark)
+
+    def _login(self, node: Node, mark: str) -> str:
+        return "known" if self.site.knows_its_author(node, mark) else "a stranger"
+
+    def _let_each_serve(self, replicas: int) -> None:
+        """As many requests through each node as there are replicas: a mesh takes turns."""
+        mark = secrets.token_hex(8)
+        for node in [*self.swarm.nodes] * replicas:
+            with suppress(*not_acknowledged()):
+                self._login(node, mark)
+        self._served(mark)
+
+    def _replay(self, salts: str) -> None:
+        mark = secrets.token_hex(8)
+        tries: list[dict[str, str | None]] = []
+        for node in [*self.swarm.nodes] * ROUNDS:
+            try:
+                tries.append({"node": node.name, "found": self._login(node, mark)})
+            except not_acknowledged() as problem:
+                tries.append({"node": node.name, "found": None, "error": brief(problem)})
+        self.evidence.note("replayed", salts=salts, tries=tries)
+        self._served(mark)
+
+    def _served(self, mark: str) -> None:
+        """Note how many requests with that mark each replica has in its log."""
+        seen_from, _ = self.swarm.look()
+        served = []
+        for task in self.swarm.task_rows(seen_from.engine, self.wordpress.name):
+            if task["desired"] == task["state"] == "running":
+                container = self.swarm.node(task["node"]).engine.containers.get(task["container"])
+                lines = container.logs(tail=LOG_LINES).decode(errors="replace").splitlines()
+                count = sum(mark in line for line in lines)
+                served.append({"task": task["id"], "node": task["node"], "requests": count})
+        self.evidence.note("served", replicas=served)
+
+
+def see_bad_files_refused(swarm: Swarm, stack: Stacks, *, wait: Waiter, evidence: Evidence) -> None:
+    """Deploy each file that can't work, note the engine's own words, and see that nothing stays."""
+    for name in AT_ONCE:
+        said, code = "", 0
+        try:
+            _deploy_bad(stack, name)
+        except CommandError as error:
+            said, code = error.stderr.strip(), error.code
+        else:
+            stack.remove(name)
+        evidence.note("refused", file=name, by="docker stack deploy", code=code, said=said)
+    services = {name: _deploy_bad(stack, name).service(BAD_SERVICE) for name in LATER}
+    for name, ends in LATER.items():
+        task = wait(ends(services[name]), within=BLOCKED_S)
+        evidence.note("refused", file=name, by=f"a task, {task['state']}", said=task["error"])
+    for name in LATER:
+        stack.remove(name)
+        perform.remove_volumes(swarm, name)
+    for name in (*AT_ONCE, *LATER):
+        evidence.note("left", file=name, **_left(swarm, name))
+
+
+def _deploy_bad(stack: Stacks, name: str) -> Stack:
+    return stack.deploy(BAD / f"{name}.yml", title=f"{name}.yml is deployed")
+
+
+def _left(swarm: Swarm, name: str) -> dict[str, int]:
+    """What there is of a stack: how many services, networks and containers."""
+    label = {"label": f"{STACK_LABEL}={name}"}
+    api = swarm.leader().engine.api
+    engines = [node.engine.api for node in swarm.nodes]
+    return {
+        "services": len(api.services(label)),
+        "networks": len(api.networks(filters=label)),
+        "containers": sum(len(engine.containers(all=True, filters=label)) for engine in engines),
+    }
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
