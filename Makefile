@@ -10,7 +10,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CACHE := $(or $(SWARMLAB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/swarmlab)
 # The embedded cluster proves everything, whatever this machine has; PROVIDER=auto may be quicker.
 PROVIDER ?= uml
-EXERCISES := exercise_2_1 exercise_2_2 exercise_2_3 exercise_2_4 exercise_2_5
+EXERCISES := exercise_2_1 exercise_2_2 exercise_2_3 exercise_2_4 exercise_2_5 exercise_2_8
 
 # Debian's and Ubuntu's names; `swarmlab doctor` tells what each is for.
 PACKAGES := ca-certificates debian-archive-keyring e2fsprogs iproute2 kmod mmdebstrap mount \

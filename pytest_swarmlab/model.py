@@ -43,6 +43,7 @@ class Capability(StrEnum):
     PAUSE = "pause"
     LINK = "link"
     PARTITION = "partition"
+    REPLACE = "replace"
     CHANGE = "change"
 
     @property
@@ -60,6 +61,7 @@ _LACK = {
     Capability.PAUSE: "nobody here can freeze a machine",
     Capability.LINK: "nobody here can unplug a machine's network",
     Capability.PARTITION: "the nodes have no iptables to part them with",
+    Capability.REPLACE: "nobody here can put a new machine at an old one's address",
     Capability.CHANGE: "this cluster is somebody's own and only looked at:"
     " --swarmlab-allow-destructive permits more",
 }

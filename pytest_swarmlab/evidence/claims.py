@@ -53,6 +53,10 @@ class Evidence:
         """Record an observation of the exercise's own."""
         self._recorder.record(kind, **data)
 
+    def milestone(self, text: str) -> None:
+        """Name this moment in the report's picture and chronology."""
+        self._recorder.record("milestone", text=text)
+
     def listing(self, node: Node, title: str) -> None:
         """`docker node ls` on that node, kept as one of the lab's screenshots, whatever it says."""
         node.look("docker", "node", "ls", title=title, check=False)

@@ -9,7 +9,7 @@ from pytest_swarmlab.errors import ProviderError, SwarmlabError
 from pytest_swarmlab.faults.fault import Fault
 from pytest_swarmlab.faults.membership import Demoted
 from pytest_swarmlab.faults.network import LinkDown, Partition
-from pytest_swarmlab.faults.node import Paused, PowerOff
+from pytest_swarmlab.faults.node import Destroyed, Paused, PowerOff
 from pytest_swarmlab.faults.process import EngineKilled, EngineStopped, UnitsStopped
 from pytest_swarmlab.model import Capability
 
@@ -38,6 +38,10 @@ class Faults:
     def power_off(self, node: Node) -> Fault:
         """Cut the machine's power; healing boots it on the same disk."""
         return self._remember(PowerOff(node, self._controls(Capability.POWER_OFF)))
+
+    def destroy(self, *nodes: Node) -> Fault:
+        """Lose machines with their disks; healing puts new ones at their addresses."""
+        return self._remember(Destroyed(nodes, self._controls(Capability.REPLACE)))
 
     def pause(self, node: Node) -> Fault:
         """Freeze the whole machine; it goes on where it was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pytest_swarmlab.cluster import Node, Swarm
@@ -31,6 +32,27 @@ class PowerOff(MachineFault):
     def _heal(self) -> None:
         self._machines.power_on(self._node.name)
         self._node.await_access(ACCESS_S)
+
+
+class Destroyed(Fault):
+    """The machines are gone for good; healed, new ones stand at their names and addresses."""
+
+    kind: ClassVar[str] = "destroy"
+
+    def __init__(self, nodes: Sequence[Node], swarm: Swarm) -> None:
+        super().__init__(nodes, swarm.recorder)
+        self._machines = swarm.machines
+
+    def _inject(self) -> None:
+        for node in self.nodes:
+            self._machines.power_off(node.name)
+
+    def _heal(self) -> None:
+        # All boot at once.
+        for node in self.nodes:
+            self._machines.replace(node.name)
+        for node in self.nodes:
+            node.await_access(ACCESS_S)
 
 
 class Paused(MachineFault):

@@ -40,7 +40,7 @@ class Machines(Protocol):
 
     @property
     def controls(self) -> frozenset[Capability]:
-        """What can be done to the machines from outside: power, pause, link.
+        """What can be done to the machines from outside: power, pause, link, replacement.
 
         Among them CHANGE: whether a run may change anything; machines of its own it may.
         """
@@ -74,6 +74,9 @@ class Machines(Protocol):
 
     def power_on(self, node: str) -> None:
         """Start a machine again on the disk it had."""
+
+    def replace(self, node: str) -> None:
+        """Throw the machine away, disk and all, and start a new one with its name and address."""
 
     def pause(self, node: str) -> None:
         """Freeze the whole machine."""

@@ -20,6 +20,7 @@ FAULTS = {
     "stop-units": "a server stopped",
     "kill-engine": "engine killed",
     "power-off": "powered off",
+    "destroy": "destroyed",
     "pause": "paused",
     "link-down": "link down",
     "partition": "cut off",
@@ -30,6 +31,7 @@ HEALED = {
     "stop-units": "started again",
     "kill-engine": "engine started again",
     "power-off": "powered on again",
+    "destroy": "replaced by new machines",
     "pause": "resumed",
     "link-down": "link up again",
     "partition": "connected again",
@@ -37,6 +39,7 @@ HEALED = {
 }
 WORDS = {
     "fault": "{nodes} {what}",
+    "many": "{count} machines",
     "healed": "{nodes} {what}",
     "heal_text": "{nodes}: {what}; it took {seconds}",
     "lost": "No manager can name a leader",
@@ -63,6 +66,9 @@ BLIND = 1.0
 
 NAME = 24
 """Characters of a node's name that fit a lane."""
+
+NAMED = 3
+"""Nodes of one fault that a flag names; more are counted."""
 
 
 @dataclass(frozen=True)
@@ -220,18 +226,24 @@ def _service(record: Record, zero: float) -> ServiceLane | None:
 
 def _moments(record: Record, zero: float, held: Sequence[Fault]) -> Iterable[Moment]:
     for fault in held:
-        nodes = line(", ".join(fault.nodes), 60)
+        nodes = few = line(", ".join(fault.nodes), 60)
+        if len(fault.nodes) > NAMED:
+            few = WORDS["many"].format(count=len(fault.nodes))
         what = FAULTS.get(fault.kind, line(fault.kind, 40))
-        label = WORDS["fault"].format(nodes=nodes, what=what)
-        yield Moment(fault.began - zero, "fault", label, label, WORDS["operator"])
+        label = WORDS["fault"].format(nodes=few, what=what)
+        text = WORDS["fault"].format(nodes=nodes, what=what)
+        yield Moment(fault.began - zero, "fault", label, text, WORDS["operator"])
         if fault.healed is not None and fault.heal_began is not None:
             what = HEALED.get(fault.kind, "healed")
             text = WORDS["heal_text"].format(
                 nodes=nodes, what=what, seconds=duration(fault.healed - fault.heal_began)
             )
-            label = WORDS["healed"].format(nodes=nodes, what=what)
+            label = WORDS["healed"].format(nodes=few, what=what)
             # Named when mending begins: the cluster sees the node come back before it is over.
             yield Moment(fault.heal_began - zero, "healed", label, text, WORDS["operator"])
+    for event in record.of("milestone"):
+        text = line(event.data.get("text"), 60)
+        yield Moment(event.t - zero, "milestone", text, text, WORDS["operator"])
     yield from _leader_moments(record, zero)
     for name in dict.fromkeys(name for fault in held for name in fault.nodes):
         yield from _node_moments(record, zero, name)

@@ -20,7 +20,7 @@ from pytest_swarmlab.errors import CommandError, HostError, ProviderError
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults import Fault, Faults
-from pytest_swarmlab.lifecycle import provision
+from pytest_swarmlab.lifecycle import join, provision
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers.base import Provider
 from pytest_swarmlab.waits import Done, Pending, Waiter, done, pending
@@ -158,6 +158,34 @@ def test_a_machine_is_lost_and_comes_back_with_its_disk(
         lost(worker, make)
     fault.heal()
     assert worker.run("cat", "/root/mark").stdout == "still here"
+    Waiter()(cluster.all_nodes_ready(), within=90)
+
+
+def test_a_destroyed_machine_is_replaced_by_a_new_one_at_its_address(
+    cluster: Swarm, worker: Node
+) -> None:
+    if Capability.REPLACE not in cluster.machines.controls:
+        with pytest.raises(ProviderError, match="replace is nothing"):
+            Faults(cluster).destroy(worker)
+        pytest.skip(Capability.REPLACE.lack)
+    worker.put(b"gone", "/root/mark")
+    worker.run("sync")
+    was = worker.engine.info()["ID"]
+    with Faults(cluster).destroy(worker) as fault, pytest.raises(OSError, match="worker1"):
+        worker.dial(GOSSIP, 3)
+    fault.heal()
+    assert worker.run("test", "-e", "/root/mark", check=False).code == 1
+    assert f" {worker.address}/" in worker.run("ip", "address").stdout
+    assert worker.host.file("/etc/hostname").content_string.strip() == "worker1"
+    info = worker.engine.info()
+    assert info["ID"] != was
+    assert info["Swarm"]["LocalNodeState"] == "inactive"
+    # It is as new as the cluster was: it joins like any other, and the lost one's row goes.
+    manager = cluster.node("manager1")
+    Waiter()(cluster.node_is(worker, state="down"), within=90)
+    lost = next(row["id"] for row in cluster.rows(manager) if row["name"] == "worker1")
+    manager.run("docker", "node", "rm", lost)
+    join(worker, manager, manager.engine.swarm.attrs["JoinTokens"]["Worker"])
     Waiter()(cluster.all_nodes_ready(), within=90)
 
 

@@ -15,7 +15,7 @@ from pytest_swarmlab.lifecycle import provision
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.uml import UmlProvider
 from pytest_swarmlab.providers.uml import provider as uml
-from pytest_swarmlab.providers.uml.keeper import processors
+from pytest_swarmlab.providers.uml.keeper import hardware_address, processors
 from pytest_swarmlab.providers.uml.provider import UmlMachines
 from pytest_swarmlab.providers.uml.state import State
 
@@ -82,3 +82,8 @@ def test_every_processor_gets_its_share_and_the_first_manager_the_smaller_one() 
     assert sorted(map(chosen.count, (0, 1))) == [2, 3]
     assert chosen.count(chosen[0]) == 2
     assert processors(3, [7]) == [7, 7, 7]
+
+
+def test_a_machine_keeps_its_network_card_and_shares_it_with_none() -> None:
+    assert hardware_address("192.168.56.10") == "02:53:c0:a8:38:0a"
+    assert hardware_address("192.168.56.11") != hardware_address("192.168.56.10")

@@ -18,7 +18,13 @@ from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
 
 ALL_CONTROLS = frozenset(
-    {Capability.POWER_OFF, Capability.PAUSE, Capability.LINK, Capability.CHANGE}
+    {
+        Capability.POWER_OFF,
+        Capability.PAUSE,
+        Capability.LINK,
+        Capability.REPLACE,
+        Capability.CHANGE,
+    }
 )
 
 
@@ -240,6 +246,9 @@ class PretendedMachines:
 
     def power_on(self, node: str) -> None:
         self._note("power_on", node)
+
+    def replace(self, node: str) -> None:
+        self._note("replace", node)
 
     def pause(self, node: str) -> None:
         self._note("pause", node)

@@ -36,7 +36,30 @@ class Engine:
         return {
             "State": {"Running": self.running, "Paused": self.paused, "Error": "", "ExitCode": 137},
             "NetworkSettings": {"Networks": networks},
+            "Config": {"Image": "swarmlab/node:k", "Labels": {labels.CLUSTER: "ab12", "x": "y"}},
         }
+
+    def remove_container(self, name: str, *, force: bool, v: bool) -> None:
+        assert force
+        assert v
+        self.done.append(f"remove {name}")
+
+    def create_host_config(self, **how: Any) -> dict[str, Any]:
+        return how
+
+    def create_networking_config(self, endpoints: Any) -> Any:
+        return endpoints
+
+    def create_endpoint_config(self, ipv4_address: str) -> str:
+        return ipv4_address
+
+    def create_container(self, image: str, **how: Any) -> dict[str, str]:
+        address = how["networking_config"][NETWORK.id]
+        self.done.append(f"create {how['name']} of {image} at {address}, {how['labels']}")
+        return {"Id": "new"}
+
+    def start(self, name: str) -> None:
+        self.done.append(f"start {name}")
 
     def kill(self, name: str) -> None:
         self.running = False
@@ -118,6 +141,19 @@ def test_every_control_is_idempotent(machines: DindMachines, engine: Engine) -> 
     assert engine.done == [
         "pause", "unpause", "disconnect", "connect", "ip route del default", "kill",
     ]  # fmt: skip
+
+
+def test_a_replaced_node_is_another_container_like_it(
+    machines: DindMachines, engine: Engine
+) -> None:
+    machines.replace("worker1")
+    name = "swarmlab-ab12-worker1"
+    written = {labels.CLUSTER: "ab12", labels.NODE: "worker1"}
+    assert engine.done == [
+        f"remove {name}",
+        f"create {name} of swarmlab/node:k at 172.19.0.11, {written}",
+        "start new",
+    ]
 
 
 def test_a_node_without_power_is_plugged_in_all_the_same(

@@ -22,12 +22,14 @@ from tests.exercises.exercise_2_2.verify import exercise as exercise_2_2
 from tests.exercises.exercise_2_3.verify import exercise as exercise_2_3
 from tests.exercises.exercise_2_4.verify import exercise as exercise_2_4
 from tests.exercises.exercise_2_5.verify import exercise as exercise_2_5
+from tests.exercises.exercise_2_8.verify import exercise as exercise_2_8
 from tests.unit import (
     test_exercise_2_1,
     test_exercise_2_2,
     test_exercise_2_3,
     test_exercise_2_4,
     test_exercise_2_5,
+    test_exercise_2_8,
 )
 from tests.unit.records.editing import changed, without
 from tests.unit.records.synthetic import Drill, record
@@ -38,6 +40,7 @@ EXERCISES: tuple[Exercise, ...] = (
     exercise_2_3,
     exercise_2_4,
     exercise_2_5,
+    exercise_2_8,
 )
 CHECKS = [check for exercise in EXERCISES for check in exercise.checks]
 ONLY_UNKNOWN = {"sampled"}
@@ -103,6 +106,33 @@ WRONG_2_3: tuple[Callable[[Record], Record], ...] = (
     lambda run: changed(run, every("volume"), listed=""),
     lambda run: changed(run, every("tasks"), tasks=[]),
 )
+
+
+def swarm_of_its_own(event: Event) -> bool:
+    return event.kind == "identity" and event.data["when"] == "after"
+
+
+WRONG_2_8: tuple[Callable[[Record], Record], ...] = (
+    all_down,
+    lambda run: changed(run, every("refusal"), code=1, untouched=False),
+    lambda run: changed(run, every("trouble"), code=1),
+    lambda run: changed(run, every("updated"), state="paused"),
+    lambda run: changed(run, every("backup"), code=8),
+    lambda run: changed(run, every("info"), state="active"),
+    lambda run: changed(run, every("restore"), code=1, node="manager9"),
+    lambda run: changed(
+        run,
+        swarm_of_its_own,
+        **dict.fromkeys(("swarm", "node", "secrets", "services", "tokens"), "another"),
+    ),
+    lambda run: changed(run, every("read"), digest="another"),
+    lambda run: changed(run, every("found"), numbers=[]),
+    lambda run: changed(run, every("came-back"), nodes=["manager1"]),
+    lambda run: changed(run, every("forced"), code=1),
+    lambda run: changed(run, every("unlock"), code=0),
+    lambda run: changed(run, every("kept"), beside=False),
+    lambda run: changed(run, every("entries"), found=[]),
+)
 WRONG_2_4: tuple[Callable[[Record], Record], ...] = tuple(
     case[3] for case in test_exercise_2_4.BROKEN if case[2] == "fail"
 )
@@ -112,12 +142,19 @@ WRONG_2_5: tuple[Callable[[Record], Record], ...] = tuple(
     for edit, verdict in edits
     if verdict == "fail"
 )
-WRONG = {"2.1": WRONG_2_1, "2.3": WRONG_2_3, "2.4": WRONG_2_4, "2.5": WRONG_2_5}
+WRONG = {
+    "2.1": WRONG_2_1,
+    "2.3": WRONG_2_3,
+    "2.4": WRONG_2_4,
+    "2.5": WRONG_2_5,
+    "2.8": WRONG_2_8,
+}
 GOOD = {
     "2.1": test_exercise_2_1.good,
     "2.3": test_exercise_2_3.good,
     "2.4": test_exercise_2_4.good,
     "2.5": test_exercise_2_5.good,
+    "2.8": test_exercise_2_8.good,
 }
 NEVER = 500.0
 WRONG_2_2: tuple[Callable[[str], Record], ...] = (

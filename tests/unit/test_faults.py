@@ -19,11 +19,13 @@ ON_ONE_NODE: dict[str, Make] = {
     "stop-engine": Faults.stop_engine,
     "kill-engine": Faults.kill_engine,
     "power-off": Faults.power_off,
+    "destroy": Faults.destroy,
     "pause": Faults.pause,
     "link-down": Faults.link_down,
 }
 ON_THE_MACHINE = {
     "power-off": ("power_off", "power_on"),
+    "destroy": ("power_off", "replace"),
     "pause": ("pause", "resume"),
     "link-down": ("link_down", "link_up"),
 }
@@ -119,6 +121,18 @@ def test_what_a_provider_cannot_do_is_refused_before_anything_is_broken(
     with pytest.raises(ProviderError, match="is nothing that these machines' provider can do"):
         ON_ONE_NODE[kind](faults, lab["worker1"])
     assert lab.did == []
+
+
+def test_destroyed_machines_are_replaced_at_once_and_then_awaited(lab: Lab, faults: Faults) -> None:
+    with faults.destroy(lab["manager1"], lab["worker1"]):
+        assert {act[1] for act in lab.did} == {"power_off"}
+        lab.did.clear()
+    assert [act[1:] for act in lab.did] == [
+        ("replace", "manager1"),
+        ("replace", "worker1"),
+        ("await_access", "manager1"),
+        ("await_access", "worker1"),
+    ]
 
 
 def test_a_demotion_is_asked_of_another_manager_and_so_is_its_end(lab: Lab, faults: Faults) -> None:

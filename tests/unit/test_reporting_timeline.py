@@ -184,3 +184,23 @@ def test_a_late_answer_is_no_loss_of_a_leader_that_leads_on(leads_on: bool) -> N
     text = figure.svg(build_timeline(lost_worker(leads_on=leads_on), "p"))
     assert "worker1 powered off" in text
     assert ("no new leader was seen" in text) is not leads_on
+
+
+def test_a_milestone_is_named_in_the_picture_and_whatever_it_says_stays_text() -> None:
+    part = record(THREE_DRILLS[0]).phase(THREE_DRILLS[0].phase)
+    last = part.events[-1]
+    said = Event(last.seq + 1, last.t + 1, last.at, "milestone", last.phase, {"text": HOSTILE})
+    drawn = build_timeline(Record((*part.events, said)), last.phase)
+    (moment,) = [m for m in drawn.moments if m.kind == "milestone"]
+    assert moment.label == moment.text
+    assert moment.t == pytest.approx(last.t + 1 - drawn.zero)
+    assert "<script" not in figure.svg(drawn)
+
+
+def test_a_flag_names_few_nodes_and_counts_many() -> None:
+    part = record(THREE_DRILLS[2]).phase(THREE_DRILLS[2].phase)
+    every = ["manager1", "manager2", "manager3", "worker1", "worker2"]
+    lost = changed(part, lambda e: e.kind.startswith("fault."), nodes=every)
+    fault = build_timeline(lost, THREE_DRILLS[2].phase).moments[0]
+    assert fault.label == "5 machines powered off"
+    assert fault.text == f"{', '.join(every)} powered off"

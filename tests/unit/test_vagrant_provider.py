@@ -353,7 +353,13 @@ def test_how_a_machine_is_reached_is_only_told_while_it_runs(lab: Lab) -> None:
 
 def test_what_cannot_be_done_is_refused_by_name(lab: Lab) -> None:
     machines = lab.start()
-    for act in (machines.pause, machines.resume, machines.link_down, machines.link_up):
+    for act in (
+        machines.pause,
+        machines.resume,
+        machines.link_down,
+        machines.link_up,
+        machines.replace,
+    ):
         with pytest.raises(ProviderError, match="worker1 can't be"):
             act("worker1")
     machines.stop()

@@ -18,6 +18,9 @@ STARTED_AT = "org.swarmlab.started_at"
 KEPT = "org.swarmlab.kept"
 """On a volume of its own, made when a cluster is kept: labels can't be changed later."""
 
+WRITTEN = (CLUSTER, OWNER, TOPOLOGY, STARTED_AT)
+"""Those that everything of a cluster has, in whatever it was written with."""
+
 UNKNOWN = Topology("unknown", ())
 
 

@@ -43,7 +43,13 @@ class DindMachines:
 
     foreign = False
     controls = frozenset(
-        {Capability.POWER_OFF, Capability.PAUSE, Capability.LINK, Capability.CHANGE}
+        {
+            Capability.POWER_OFF,
+            Capability.PAUSE,
+            Capability.LINK,
+            Capability.REPLACE,
+            Capability.CHANGE,
+        }
     )
 
     def __init__(
@@ -126,6 +132,25 @@ class DindMachines:
         """Start the container again: same volume, same address."""
         with self._controlled(node, "powered on"):
             self._api.start(self._name(node))
+
+    def replace(self, node: str) -> None:
+        """Remove the container with its volume, and make one like it at the same address."""
+        spec = next(spec for spec in self._topology.nodes if spec.name == node)
+        with self._controlled(node, "replaced"):
+            was = self._api.inspect_container(self._name(node))["Config"]
+            self._api.remove_container(self._name(node), force=True, v=True)
+            self._api.start(
+                container.create(
+                    self._api,
+                    spec,
+                    cluster=self._cluster,
+                    image=was["Image"],
+                    network=self._network,
+                    topology=self._topology,
+                    sockets=state_root() / self._cluster / node,
+                    written={k: v for k, v in was["Labels"].items() if k in labels.WRITTEN},
+                )
+            )
 
     def pause(self, node: str) -> None:
         """The kernel's freezer stops every process of the container."""

@@ -125,6 +125,10 @@ class InventoryMachines:
         """Nobody gave us that power."""
         _refuse(node, Capability.POWER_OFF)
 
+    def replace(self, node: str) -> None:
+        """Nobody gave us that power."""
+        _refuse(node, Capability.REPLACE)
+
     def pause(self, node: str) -> None:
         """Nobody gave us that power."""
         _refuse(node, Capability.PAUSE)

@@ -68,7 +68,7 @@ class Node:
             "root=/dev/ubda",
             "rw",
             f"mem={self._spec['memory_mib']}M",
-            f"eth0=tuntap,{name}",
+            f"eth0=tuntap,{name},{hardware_address(self.address)}",
             "con0=fd:0,fd:1",
             "con=null",
             f"umid={name}-{self.boots}",
@@ -98,6 +98,12 @@ class Node:
         if self._ssh:
             self._ssh.kill()
         Path(self._plan["state"], f"{self.name}.engine").unlink(missing_ok=True)
+
+    def replace(self) -> None:
+        """Throw the machine away with all that it wrote; another boots in its place."""
+        self.power_off()
+        Path(self._plan["state"], f"{self.name}.cow").unlink(missing_ok=True)
+        self.power_on()
 
     def running(self) -> bool:
         """Whether the machine's kernel is alive."""
@@ -248,6 +254,8 @@ class Keeper:
                     node.power_off()
                 case "power-on":
                     node.power_on()
+                case "replace":
+                    node.replace()
                 case "pause":
                     node.pause()
                 case "resume":
@@ -259,6 +267,15 @@ class Keeper:
                 case _:
                     raise ValueError(f"{what!r} is nothing the keeper can do")
         return {}
+
+
+def hardware_address(address: str) -> str:
+    """A network card of its own for each IPv4 address, the same at every boot.
+
+    The kernel's default is another one each time, and whoever has talked to the machine before goes
+    on sending to the old one for half a minute: 42 s until a new boot could be reached, not 15 s.
+    """
+    return "02:53:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 
 
 def processors(nodes: int, cpus: list[int]) -> list[int]:

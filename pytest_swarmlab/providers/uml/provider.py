@@ -56,7 +56,13 @@ class UmlMachines:
 
     foreign = False
     controls = frozenset(
-        {Capability.POWER_OFF, Capability.PAUSE, Capability.LINK, Capability.CHANGE}
+        {
+            Capability.POWER_OFF,
+            Capability.PAUSE,
+            Capability.LINK,
+            Capability.REPLACE,
+            Capability.CHANGE,
+        }
     )
 
     def __init__(
@@ -133,6 +139,10 @@ class UmlMachines:
     def power_on(self, node: str) -> None:
         """Boot on the same copy-on-write disk."""
         self._gate.ask("power-on", node=node)
+
+    def replace(self, node: str) -> None:
+        """Boot on a copy-on-write disk that is new; the seed gives name and address again."""
+        self._gate.ask("replace", node=node)
 
     def pause(self, node: str) -> None:
         """SIGSTOP to the machine's kernel."""

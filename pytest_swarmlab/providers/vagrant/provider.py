@@ -154,6 +154,10 @@ class VagrantMachines:
             self._blocks[node] = self._vagrant.ssh_config(node)
             self._write_ssh_config()
 
+    def replace(self, node: str) -> None:
+        """Not offered: a machine that was here before the run is somebody's."""
+        raise ProviderError(f"{node} can't be replaced: it may be somebody's own machine")
+
     def pause(self, node: str) -> None:
         """Not offered: some of Vagrant's providers save the machine to disk instead."""
         raise ProviderError(f"{node} can't be frozen: Vagrant has no command for it")

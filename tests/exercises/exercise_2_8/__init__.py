@@ -1,0 +1,1 @@
+"""Exercice 2.8 - Backup et Restore du Swarm."""

@@ -1,0 +1,358 @@
+"""The lab's own steps: a cluster with something in it, its backup, its restore.
+
+The lab's script archives volumes under live databases, forgets the unlock key, leaves the engine
+stopped when tar fails and purges nothing but archives; its restore verifies nothing. The scripts of
+stacks/backup do what it means to do, and their README is the procedure that is followed here.
+"""
+
+import gzip
+import hashlib
+import io
+import re
+import secrets
+import tarfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_swarmlab.cluster import Node, Output, Swarm
+from pytest_swarmlab.conditions import no_answer
+from pytest_swarmlab.stacks import Service
+from pytest_swarmlab.waits import Waiter
+
+SCRIPTS = Path(__file__).parents[3] / "stacks" / "backup"
+PLACE = "/var/backups/swarm"
+"""The scripts' own default."""
+
+LOCK = "/run/swarm-backup.lock"
+"""What keeps a second run of either script away."""
+
+BACKUP, RESTORE = "/usr/local/sbin/swarm-backup", "/usr/local/sbin/swarm-restore"
+UNIT = "swarm-backup.service"
+KEYS = "/root/unlock-keys"
+"""Not beside the backups: whoever has both has every secret."""
+
+CONFIRMED = "--yes-replace-this-swarm"
+
+IMAGE = "nginx:alpine"
+SITE, STORE = "site", "store"
+REPLICAS = 3
+SECRET, CONFIG, VOLUME = "site-key", "site-page", "store-data"
+LEDGER = "/data/ledger"
+READY_S = 120
+"""A service's containers, or an engine that was started again, on a machine that is busy."""
+
+SETTLED_S = 180
+"""Longest the managers may take to see all nodes as they are after a restart."""
+
+
+def install(*nodes: Node) -> None:
+    """The scripts and their units, as the README says."""
+    for node in nodes:
+        for name, mode, place in (
+            ("swarm-backup", "0755", "/usr/local/sbin"),
+            ("swarm-restore", "0755", "/usr/local/sbin"),
+            ("swarm-backup.service", "0644", "/etc/systemd/system"),
+            ("swarm-backup-mend.service", "0644", "/etc/systemd/system"),
+            ("swarm-backup.timer", "0644", "/etc/systemd/system"),
+        ):
+            node.put((SCRIPTS / name).read_bytes(), f"/root/{name}")
+            node.run("install", "-m", mode, f"/root/{name}", place)
+        node.run("systemctl", "daemon-reload")
+
+
+def deploy(swarm: Swarm, home: Node, *, wait: Waiter) -> None:
+    """A site with a secret and a config on any nodes; a store with a local volume on `home`.
+
+    Nobody knows the secret's value but the swarm and this process.
+    """
+    leader = swarm.leader()
+    value = secrets.token_urlsafe(18).encode()
+    swarm.recorder.redactor.hide(SECRET, value)
+    swarm.recorder.record("secret", digest=hashlib.sha256(value).hexdigest())
+    leader.run("docker", "secret", "create", SECRET, "-", stdin=value)
+    leader.run("docker", "config", "create", CONFIG, "-", stdin=b"the page\n")
+    leader.run(
+        "docker", "service", "create", "--detach", "--no-resolve-image",
+        "--name", SITE, "--replicas", str(REPLICAS), "--secret", SECRET,
+        "--config", f"source={CONFIG},target=/usr/share/nginx/html/index.html",
+        IMAGE,
+        title="A service with a secret and a config",
+    )  # fmt: skip
+    leader.run(
+        "docker", "service", "create", "--detach", "--no-resolve-image",
+        "--name", STORE, "--mount", f"type=volume,source={VOLUME},target=/data",
+        "--constraint", f"node.hostname=={home.name}",
+        IMAGE,
+        title="A service with data in a local volume",
+    )  # fmt: skip
+    wait(swarm.converged(SITE, replicas=REPLICAS), within=READY_S)
+    wait(swarm.converged(STORE, replicas=1, on=home), within=READY_S)
+
+
+def remove(swarm: Swarm) -> None:
+    """Take it away again, so that the cluster serves the next test."""
+    for name in (SITE, STORE):
+        Service(swarm, name).remove()
+    leader = swarm.leader()
+    leader.run("docker", "secret", "rm", SECRET)
+    leader.run("docker", "config", "rm", CONFIG)
+    for node in swarm.nodes:
+        node.run("docker", "volume", "rm", "--force", VOLUME)
+
+
+def fill_a_volume(node: Node, *, mib: int) -> str:
+    """A volume with so much in it that can't be packed; returns its name."""
+    name = "filler"
+    node.run("docker", "volume", "create", name)
+    shown = node.look("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", name)
+    place = shown.stdout.strip()
+    node.run("dd", "if=/dev/urandom", f"of={place}/filler", "bs=1M", f"count={mib}")
+    return name
+
+
+def write(swarm: Swarm, home: Node, numbers: Sequence[int], *, wait: Waiter) -> list[int]:
+    """Append numbers to the store, each acknowledged once it is on the disk; returns them."""
+    (task,) = wait(swarm.converged(STORE, replicas=1, on=home), within=READY_S)
+    lines = "".join(f"{number}\n" for number in numbers).encode()
+    home.run("docker", "exec", "-i", task["container"], "tee", "-a", LEDGER, stdin=lines)
+    home.run("sync")
+    return list(numbers)
+
+
+def read(swarm: Swarm, home: Node, *, wait: Waiter) -> list[int]:
+    """What the store holds, asked of its running container."""
+    (task,) = wait(swarm.converged(STORE, replicas=1, on=home), within=READY_S)
+    said = home.run(
+        "docker", "exec", task["container"], "cat", LEDGER,
+        title=f"On {home}: what the volume holds",
+    ).stdout  # fmt: skip
+    return [int(line) for line in said.split()]
+
+
+def digest_in_container(swarm: Swarm, *, wait: Waiter) -> dict[str, str]:
+    """SHA-256 of the secret as a running task of the site reads it, and where that task is."""
+    tasks = wait(swarm.converged(SITE, replicas=REPLICAS), within=READY_S)
+    node = swarm.node(tasks[0]["node"])
+    said = node.run(
+        "docker", "exec", tasks[0]["container"], "sha256sum", f"/run/secrets/{SECRET}",
+        title=f"On {node}: a task reads its secret",
+    ).stdout  # fmt: skip
+    return {"node": node.name, "digest": said.split()[0]}
+
+
+def identity(manager: Node) -> dict[str, Any]:
+    """What makes this swarm itself, as that manager tells it; of secrets only names and ids."""
+    api = manager.engine.api
+    swarm: dict[str, Any] = api.inspect_swarm()
+    return {
+        "swarm": swarm["ID"],
+        "node": api.info()["Swarm"]["NodeID"],
+        "ca": _digest(swarm["TLSInfo"]["TrustRoot"]),
+        "tokens": {role: _digest(token) for role, token in swarm["JoinTokens"].items()},
+        "settings": swarm["Spec"],
+        "secrets": {each["Spec"]["Name"]: each["ID"] for each in api.secrets()},
+        "configs": {
+            each["Spec"]["Name"]: [each["ID"], each["Spec"]["Data"]] for each in api.configs()
+        },
+        "services": {
+            each["Spec"]["Name"]: [each["ID"], each["Spec"]] for each in api.services()
+        },
+        "networks": {
+            each["Name"]: each["Id"] for each in api.networks(filters={"scope": "swarm"})
+        },
+    }  # fmt: skip
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How a backup ended, and where it is; `path` is "" when it is not complete."""
+
+    output: Output
+    path: str
+
+
+def backup(node: Node, *options: str, title: str | None = None) -> Taken:
+    """Run swarm-backup on that manager, however it ends."""
+    output = node.run(BACKUP, *options, check=False, title=title)
+    node.forget_connections()
+    told = re.search(r"complete: (/\S+)", output.stdout + output.stderr)
+    return Taken(output, told[1] if told else "")
+
+
+def restore(node: Node, path: str, *options: str, title: str | None = None) -> Output:
+    """Run swarm-restore on that machine, however it ends."""
+    output = node.run(RESTORE, *options, path, check=False, title=title)
+    node.forget_connections()
+    return output
+
+
+def manifest(node: Node, path: str) -> dict[str, str]:
+    """A backup's own facts."""
+    lines = node.get(f"{path}/manifest").decode().splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def carry_away(node: Node, path: str) -> bytes:
+    """The backup as one tar, off the machine: what is kept there dies with it."""
+    parent, _, name = path.rpartition("/")
+    node.run("tar", "--create", "--file=/root/carried.tar", f"--directory={parent}", name)
+    return node.get("/root/carried.tar")
+
+
+def bring(node: Node, carried: bytes, place: str = PLACE) -> str:
+    """Put a backup on a machine; returns where it is there."""
+    node.put(carried, "/root/carried.tar")
+    node.run("mkdir", "-p", place)
+    node.run("tar", "--extract", "--file=/root/carried.tar", f"--directory={place}")
+    with tarfile.open(fileobj=io.BytesIO(carried)) as inside:
+        return f"{place}/{inside.getnames()[0].split('/')[0]}"
+
+
+def damaged(carried: bytes, how: str) -> bytes:
+    """The same backup, broken as disks, copies and people break them."""
+    name, change = {
+        "truncated": ("swarm.tar.gz", lambda content: content[: len(content) // 2]),
+        "bit-flipped": ("swarm.tar.gz", _flip),
+        "manifest-edited": ("manifest", lambda content: content.replace(b"hot=no", b"hot=na")),
+        "checksums-cut": ("SHA256SUMS", lambda content: content[: content.rfind(b"\n", 0, -1) + 1]),
+        "volume-lost": ("volumes.tar.gz", lambda _: None),
+    }[how]
+    return _edited(carried, name, change)
+
+
+def _flip(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def _edited(carried: bytes, wanted: str, change: Any) -> bytes:
+    out = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(carried)) as inside,
+        tarfile.open(fileobj=out, mode="w") as edited,
+    ):
+        for entry in inside.getmembers():
+            file = inside.extractfile(entry)
+            content = file.read() if file else None
+            if entry.name.rsplit("/", 1)[-1] == wanted and content is not None:
+                content = change(content)
+                if content is None:
+                    continue
+            if content is not None:
+                entry.size = len(content)
+            edited.addfile(entry, io.BytesIO(content) if content is not None else None)
+    return out.getvalue()
+
+
+def join(node: Node, manager: Node, role: str) -> None:
+    """`docker swarm join` on that machine, with the token that the manager gives out."""
+    asked = manager.look("docker", "swarm", "join-token", "--quiet", role)
+    token = asked.stdout.strip()
+    node.run(
+        "docker", "swarm", "join", "--token", token, f"{manager.address}:2377",
+        title=f"On {node}: it joins as {role}",
+    )  # fmt: skip
+    node.forget_connections()
+
+
+def hide_tokens(swarm: Swarm) -> None:
+    """Nothing that the run writes shows a join token."""
+    tokens = swarm.leader().engine.api.inspect_swarm()["JoinTokens"]
+    for role, token in tokens.items():
+        swarm.recorder.redactor.hide(f"join token {role}", token)
+
+
+def demote_rows(manager: Node, ids: Sequence[str]) -> None:
+    """`docker node demote` of lost machines that still have a vote."""
+    manager.run("docker", "node", "demote", *ids, title="The votes of lost managers are taken away")
+
+
+def remove_rows(manager: Node, ids: Sequence[str]) -> Output:
+    """`docker node rm` of machines that exist no more; `--force`: nobody waits for Down."""
+    return manager.run(
+        "docker", "node", "rm", "--force", *ids,
+        check=False,
+        title="The rows of lost machines are removed",
+    )  # fmt: skip
+
+
+def engine_since(node: Node) -> str:
+    """When the engine's service was started: the same as long as nobody stopped it."""
+    shown = node.look(
+        "systemctl", "show", "--property=ActiveEnterTimestampMonotonic", "docker.service"
+    )
+    return shown.stdout.strip()
+
+
+def listed(node: Node, place: str) -> list[str]:
+    """What lies in a directory."""
+    return sorted(node.look("ls", "-A", place, check=False).stdout.split())
+
+
+def answers(node: Node) -> bool:
+    """Whether the engine answers now."""
+    try:
+        node.forget_connections()
+        return bool(node.engine.ping())
+    except no_answer():
+        return False
+
+
+def lock(swarm: Swarm) -> bytes:
+    """`docker swarm update --autolock=true`; returns the unlock key, which no report shows."""
+    leader = swarm.leader()
+    # As text this command prints the key, before anybody could hide it.
+    api = leader.engine.api
+    found: dict[str, Any] = api.inspect_swarm()
+    spec = {**found["Spec"], "EncryptionConfig": {"AutoLockManagers": True}}
+    api.update_swarm(version=found["Version"]["Index"], swarm_spec=spec)
+    key: str = api.get_unlock_key()["UnlockKey"]
+    swarm.recorder.redactor.hide("unlock key", key)
+    return key.encode()
+
+
+def kept_key(node: Node) -> bytes:
+    """The one unlock key that swarm-backup has written down."""
+    (name,) = listed(node, KEYS)
+    return node.get(f"{KEYS}/{name}").strip()
+
+
+def whole(carried: bytes) -> bytes:
+    """Every byte of a backup, unpacked."""
+    found = b""
+    with tarfile.open(fileobj=io.BytesIO(carried)) as inside:
+        for entry in inside.getmembers():
+            if file := inside.extractfile(entry):
+                content = file.read()
+                found += gzip.decompress(content) if entry.name.endswith(".gz") else content
+    return found
+
+
+def keep_deciding(manager: Node) -> Callable[[int], str]:
+    """What the managers decide again and again: a config, numbered."""
+
+    def write(number: int) -> str:
+        made = manager.engine.api.create_config(f"decision-{number}", b"a decision")
+        return str(made["ID"])
+
+    return write
+
+
+def decisions(manager: Node) -> list[tuple[str, int]]:
+    """Id and number of every decision that the swarm knows."""
+    return [
+        (each["ID"], int(each["Spec"]["Name"].removeprefix("decision-")))
+        for each in manager.engine.api.configs()
+        if each["Spec"]["Name"].startswith("decision-")
+    ]
+
+
+def bare(told: dict[str, Any]) -> dict[str, Any]:
+    """An identity without what goes on changing while it is copied."""
+    return {key: value for key, value in told.items() if key != "configs"}
