@@ -12,6 +12,9 @@ CACHE := $(or $(SWARMLAB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/swarmlab)
 PROVIDER ?= uml
 EXERCISES := exercise_2_1 exercise_2_2 exercise_2_3 exercise_2_4 exercise_2_5 exercise_2_8
 
+# Drills of many minutes, which `make lab` and their own targets run and `make test` does not.
+LONG := tests/exercises/exercise_2_8
+
 # Debian's and Ubuntu's names; `swarmlab doctor` tells what each is for.
 PACKAGES := ca-certificates debian-archive-keyring e2fsprogs iproute2 kmod mmdebstrap mount \
 	openssh-client python3-venv util-linux
@@ -28,7 +31,7 @@ SMOKE_PACKAGES := $(TEST_PACKAGES) dnsmasq-base iptables libvirt-clients libvirt
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
 	@echo "make lab            every exercise there is"
-	@echo "make test           set-up, checks and every test, the exercises on the embedded cluster included"
+	@echo "make test           set-up, checks and every test but the long drills ($(notdir $(LONG))), on the embedded cluster"
 	@echo "make check          lint, types, unit and plugin tests: no cluster"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
 	@echo "make setup          system packages, $(VENV), node disk: what all the others begin with"
@@ -71,7 +74,8 @@ lab: setup
 	$(PYTEST) tests/exercises --swarmlab-provider=$(PROVIDER)
 
 test: setup test-packages engine check
-	$(PYTEST) tests --ignore=tests/unit --ignore=tests/plugin --swarmlab-provider=$(PROVIDER)
+	$(PYTEST) tests --ignore=tests/unit --ignore=tests/plugin --ignore=$(LONG) \
+		--swarmlab-provider=$(PROVIDER)
 
 check: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .
