@@ -261,7 +261,7 @@ class Ledger:
         return max(gaps, key=lambda gap: gap.seconds, default=None)
 
     def stalled_s(self, record: Record) -> float | None:
-        """Seconds from the first fault to the end of the longest wait for an acknowledgement.
+        """The longest wait for an acknowledgement since the first fault began, seconds.
 
         None when nothing was acknowledged any more, or nothing was broken.
         """
@@ -270,8 +270,7 @@ class Ledger:
             return None
         after = sorted(entry.over for entry in self.acknowledged if entry.over > began)
         gaps = [Gap(a, b, closed=True) for a, b in itertools.pairwise([began, *after])]
-        longest = max(gaps, key=lambda gap: gap.seconds, default=None)
-        return None if longest is None else round(longest.ended - began, 3)
+        return round(max(gap.seconds for gap in gaps), 3) if gaps else None
 
 
 # -- typed events -------------------------------------------------------------------------------

@@ -114,6 +114,12 @@ def test_the_gap_and_the_stall_are_between_acknowledgements() -> None:
     assert ledger.stalled_s(run) == pytest.approx(8.7)
 
 
+def test_who_was_not_disturbed_did_not_stall_however_late_his_longest_wait() -> None:
+    fault = {"fault": "stop-units", "nodes": ["manager1"], "seconds": 0.5}
+    run = events("p", entry(1, 0), ("fault.injected", fault), *(entry(n, n) for n in range(2, 9)))
+    assert read(run).stalled_s(run) == pytest.approx(1.6)
+
+
 def test_writes_that_never_came_back_leave_the_gap_open() -> None:
     fault = {"fault": "stop-units", "nodes": ["manager1"], "seconds": 0.5}
     run = events("p", entry(1, 0), ("fault.injected", fault), entry(2, 1.2, 5, "timeout"))

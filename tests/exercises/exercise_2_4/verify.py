@@ -218,7 +218,7 @@ def waits_for_its_server(record: Record) -> Judgement:
     meanwhile = [
         e for e in rows.acknowledged if fault.injected < e.sent and e.over < fault.heal_began
     ]
-    told = f"writes go on {stalled:.1f} s after the server went; {_tasks(record)}"
+    told = f"the longest wait for an acknowledgement is {stalled:.1f} s; {_tasks(record)}"
     if meanwhile:
         return failed(f"{len(meanwhile)} writes were acknowledged without it; {told}")
     return passed(told) if _one_task(record) else failed(told)
