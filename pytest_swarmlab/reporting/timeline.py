@@ -7,6 +7,7 @@ The extraction itself is in `pytest_swarmlab.evidence.readings`.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -52,8 +53,10 @@ WORDS = {
     "state_text": "{name} stands as {state}",
     "back": "{name} ready again",
     "back_text": "{name} is Ready again",
-    "restored": "{wanted} replicas again",
-    "restored_text": "{wanted} replicas of {service} run on other nodes",
+    "restored": "{wanted} again",
+    "restored_text": "{wanted} of {service} on other nodes",
+    "replicas": "{count} replicas",
+    "replica": "1 replica",
     "gap": "clients: longest gap {seconds}",
     "gap_text": "Clients: no answer through any node for {seconds}",
     "errors_first": "First request that fails, through {node}: {error}",
@@ -180,7 +183,7 @@ def _watched(record: Record, held: Sequence[Fault]) -> list[float]:
 def wanted_replicas(record: Record) -> int:
     """How many replicas ran before the fault: what "restored" means when nobody says."""
     began = readings.fault_at(record)
-    counts = readings.replicas_over_time(record)
+    counts = readings.replicas_over_time(record, _watched_service(record))
     before = [c.running for c in counts if began is None or c.t <= began]
     return before[-1] if before else max((c.running for c in counts), default=0)
 
@@ -206,13 +209,19 @@ def _lanes(record: Record, zero: float, held: Sequence[Fault]) -> tuple[NodeLane
     )
 
 
+def _watched_service(record: Record) -> str | None:
+    """The service whose tasks were asked for most often: another may have been looked at once."""
+    asked = Counter(sample.service for sample in readings.task_samples(record))
+    return asked.most_common(1)[0][0] if asked else None
+
+
 def _service(record: Record, zero: float) -> ServiceLane | None:
-    counts = readings.replicas_over_time(record)
-    if not counts:
+    service = _watched_service(record)
+    counts = readings.replicas_over_time(record, service)
+    if service is None or not counts:
         return None
-    samples = readings.task_samples(record)
     return ServiceLane(
-        samples[0].service,
+        service,
         tuple(c.t - zero for c in counts),
         tuple(c.running for c in counts),
         wanted_replicas(record),
@@ -310,17 +319,21 @@ def _node_moments(record: Record, zero: float, name: str) -> Iterable[Moment]:
 
 def _service_moments(record: Record, zero: float) -> Iterable[Moment]:
     wanted = wanted_replicas(record)
-    restored = readings.first_restored(record, wanted) if wanted else None
+    restored = readings.first_restored(record, wanted, _watched_service(record)) if wanted else None
     first = readings.fault(record)
     if restored is None or first is None or first.kind in readings.NOT_STOPPING:
         return
     yield Moment(
         restored.t - zero,
         "restored",
-        WORDS["restored"].format(wanted=wanted),
-        WORDS["restored_text"].format(wanted=wanted, service=line(restored.service, 40)),
+        WORDS["restored"].format(wanted=_replicas(wanted)),
+        WORDS["restored_text"].format(wanted=_replicas(wanted), service=line(restored.service, 40)),
         line(restored.seen_from, NAME),
     )
+
+
+def _replicas(count: int) -> str:
+    return WORDS["replica" if count == 1 else "replicas"].format(count=count)
 
 
 def _client_moments(record: Record, zero: float) -> Iterable[Moment]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import pytest
 
@@ -204,3 +205,14 @@ def test_a_flag_names_few_nodes_and_counts_many() -> None:
     fault = build_timeline(lost, THREE_DRILLS[2].phase).moments[0]
     assert fault.label == "5 machines powered off"
     assert fault.text == f"{', '.join(every)} powered off"
+
+
+def test_a_service_that_was_looked_at_once_is_not_the_one_of_the_picture() -> None:
+    part = record(DEMOTION).phase(DEMOTION.phase)
+    last = part.of("tasks")[-1]
+    other = replace(last, t=last.t + 1, data={**last.data, "service": "other", "tasks": []})
+    before = build_timeline(part, DEMOTION.phase).service
+    after = build_timeline(Record((*part.events, other)), DEMOTION.phase).service
+    assert before is not None
+    assert after is not None
+    assert (after.service, after.running) == (before.service, before.running)
