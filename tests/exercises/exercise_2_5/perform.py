@@ -40,7 +40,7 @@ def deployed(
 
     Hands over the secrets: name → value.
     """
-    server, workers = swarm.nodes[0], swarm.workers()
+    server, workers = nfs.server_of(swarm), swarm.workers()
     with ExitStack() as prepared:
         prepared.enter_context(nfs.exported(server))
         prepared.enter_context(nfs.directory(server, f"{nfs.SHARE}/mysql"))
