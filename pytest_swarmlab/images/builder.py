@@ -17,7 +17,7 @@ from pytest_swarmlab.images.engine import Engine, engine
 from pytest_swarmlab.images.interpreter import set_interpreter, write_starter
 from pytest_swarmlab.images.manifest import ImageRecord, Manifest
 from pytest_swarmlab.images.progress import BuildReport
-from pytest_swarmlab.images.recipe import DiskPlan, ImageRecipe, RootRecipe, tree_files
+from pytest_swarmlab.images.recipe import DiskPlan, ImageRecipe, MadeOf, RootRecipe, tree_files
 
 MIRROR = "http://deb.debian.org/debian"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -215,38 +215,36 @@ def _add_images(
     plan: DiskPlan, node_root: Path, work: Path, report: BuildReport
 ) -> tuple[list[ImageRecord], str]:
     """Put every image into the node's engine; returns their records and the engine's version."""
-    pulled = plan.origin == "registry"
     roots: dict[str, Path] = {}
-    if not pulled:
-        for image in plan.images:
+    for image in plan.images:
+        if plan.made_of(image) != "registry":
             report.stage(f"Packages of {image.reference}")
             roots[image.reference] = _make_root(image.root, work, report)
     report.stage("Images")
     records = []
-    with engine(node_root, work, report, network=pulled) as running:
+    with engine(node_root, work, report, network=len(roots) < len(plan.images)) as running:
         for number, image in enumerate(plan.images):
             report.progress(number / len(plan.images))
-            report.log(f"image {image.reference} ({plan.origin})")
-            if pulled:
-                identity, detail = running.pull(image.reference)
-                records.append(ImageRecord(image.reference, plan.origin, detail, identity))
-            else:
-                root = roots[image.reference]
-                records.append(_load(running, image, root))
+            made_of = plan.made_of(image)
+            report.log(f"image {image.reference} ({made_of})")
+            if root := roots.get(image.reference):
+                identity, said = _load(running, image, root, made_of)
                 shutil.rmtree(root)
+            else:
+                identity, said = running.pull(image.reference)
+            records.append(ImageRecord(image.reference, made_of, said, identity))
         version = running.version
     return records, version
 
 
-def _load(running: Engine, image: ImageRecipe, root: Path) -> ImageRecord:
+def _load(running: Engine, image: ImageRecipe, root: Path, made_of: MadeOf) -> tuple[str, str]:
     said = detail(image, _packages(root))
-    labels = {"org.swarmlab.origin": "stand-in", "org.swarmlab.detail": said}
-    identity = running.load(root, image.reference, image.config.changes(labels))
-    return ImageRecord(image.reference, "stand-in", said, identity)
+    labels = {"org.swarmlab.origin": made_of, "org.swarmlab.detail": said}
+    return running.load(root, image.reference, image.config.changes(labels)), said
 
 
 def detail(image: ImageRecipe, versions: Mapping[str, str]) -> str:
-    """What a stand-in is made of, for people: suite, versions of its packages, and its note."""
+    """What a built image is made of, for people: suite, versions of its packages, and its note."""
     named = ", ".join(f"{name} {versions[name]}" for name in image.root.packages)
     return f"Debian {image.root.suite}: {named}" + (f"; {image.note}" if image.note else "")
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pytest_swarmlab.errors import BuildError
-from pytest_swarmlab.images.recipe import ImageOrigin
+from pytest_swarmlab.images.recipe import ImageOrigin, MadeOf
 
 NAME = "manifest.json"
 
@@ -18,7 +18,7 @@ class ImageRecord:
     """An image on the disk: `detail` is a registry's digest, or suite and package versions."""
 
     reference: str
-    origin: ImageOrigin
+    origin: MadeOf
     detail: str
     id: str
 

@@ -20,6 +20,9 @@ from pytest_swarmlab.tables import Table
 ImageOrigin = Literal["stand-in", "registry"]
 """Where container images come from: built from Debian packages, or pulled."""
 
+MadeOf = Literal["stand-in", "registry", "own"]
+"""What one image is; `own` is one that no registry has and that is built in any case."""
+
 RECIPES = Path(__file__).with_name("recipes")
 """The recipes that come with the package."""
 
@@ -110,12 +113,14 @@ class ImageRecipe:
     """A container image: the reference it is known by, its file system and its configuration.
 
     `note`: how it differs from the official image, besides its versions; told wherever it is used.
+    `own`: no registry has it.
     """
 
     root: RootRecipe
     reference: str
     config: ImageConfig
     note: str = ""
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,10 @@ class DiskPlan:
     images: tuple[ImageRecipe, ...]
     origin: ImageOrigin
     container: Path = RECIPES / CONTAINER
+
+    def made_of(self, image: ImageRecipe) -> MadeOf:
+        """What that image will be on this disk."""
+        return "own" if image.own else self.origin
 
     @property
     def key(self) -> str:
@@ -220,6 +229,7 @@ def _image(path: Path) -> ImageRecipe:
         root=_root(path, table),
         reference=table.string("reference"),
         note=table.string("note", ""),
+        own=table.flag("own"),
         config=ImageConfig(
             entrypoint=config.strings("entrypoint"),
             cmd=config.strings("cmd"),

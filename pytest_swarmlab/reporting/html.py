@@ -23,6 +23,7 @@ VERDICTS = {
 ORIGINS = {
     "stand-in": "stand-in built from Debian packages, not the official image",
     "registry": "official image, pulled from its registry",
+    "own": "this project's own image, built from Debian packages; no registry has it",
 }
 NO_PICTURE = "The picture could not be drawn: {error}"
 

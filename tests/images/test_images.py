@@ -11,6 +11,12 @@ from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.providers.base import Provider
 
 CONTRACT: dict[str, dict[str, Any]] = {
+    "myapi:latest": {
+        "port": "8080/tcp",
+        "volume": None,
+        "signal": "SIGTERM",
+        "user": ("app", 1000),
+    },
     "mysql:8.0": {
         "port": "3306/tcp",
         "volume": "/var/lib/mysql",
@@ -24,6 +30,12 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "signal": "SIGINT",
         "user": ("postgres", 70),
     },
+    "redis:7-alpine": {
+        "port": "6379/tcp",
+        "volume": "/data",
+        "signal": "SIGTERM",
+        "user": ("redis", 999, 1000),
+    },
     "wordpress:latest": {
         "port": "80/tcp",
         "volume": "/var/www/html",
@@ -31,7 +43,7 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "user": ("www-data", 33),
     },
 }
-"""What the lab relies on, from the official images' own descriptions."""
+"""What the lab relies on, from the official images' own descriptions; myapi is the lab's."""
 
 
 def inspected(node: Node, reference: str) -> dict[str, Any]:
@@ -50,19 +62,21 @@ def test_ports_volumes_and_stop_signal_are_the_official_ones(node: Node, referen
 
 @pytest.mark.parametrize("reference", [name for name, it in CONTRACT.items() if it["user"]])
 def test_users_have_the_official_numbers(node: Node, reference: str) -> None:
-    user, number = CONTRACT[reference]["user"]
+    user, number, *other = CONTRACT[reference]["user"]
+    group = other[0] if other else number
     said = node.engine.containers.run(reference, ["id", user], remove=True, entrypoint="")
-    assert said.startswith(f"uid={number}({user}) gid={number}({user})".encode())
+    assert said.startswith(f"uid={number}({user}) gid={group}({user})".encode())
 
 
 @pytest.mark.parametrize("reference", CONTRACT)
-def test_a_stand_in_says_that_it_is_one(
+def test_an_image_says_where_it_comes_from(
     node: Node, provider: Provider, lab: LabConfig, reference: str
 ) -> None:
     (image,) = [image for image in provider.images() if image["reference"] == reference]
     labels = inspected(node, reference)["Labels"] or {}
-    assert image["origin"] == lab.images
-    assert labels.get("org.swarmlab.origin", "registry") == lab.images
-    if lab.images == "stand-in":
+    wanted = "own" if reference == "myapi:latest" else lab.images
+    assert image["origin"] == wanted
+    assert labels.get("org.swarmlab.origin", "registry") == wanted
+    if wanted != "registry":
         assert image["detail"] == labels["org.swarmlab.detail"]
         assert image["detail"].startswith("Debian ")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.images.builder import detail
-from pytest_swarmlab.images.recipe import RECIPES, ImageConfig, load_plan, tree_files
+from pytest_swarmlab.images.recipe import RECIPES, ImageConfig, ImageOrigin, load_plan, tree_files
 
 IMAGE = """
 reference = "redis:7"
@@ -29,9 +30,11 @@ def recipes(tmp_path: Path) -> Path:
 def test_the_packages_own_recipes_are_good() -> None:
     plan = load_plan("stand-in")
     assert {image.reference: image.config.stop_signal for image in plan.images} == {
+        "myapi:latest": "",
         "mysql:8.0": "SIGTERM",
         "nginx:alpine": "SIGQUIT",
         "postgres:15-alpine": "SIGINT",
+        "redis:7-alpine": "",
         "wordpress:latest": "SIGWINCH",
     }
     assert plan.node.root.tree is not None
@@ -100,6 +103,14 @@ def test_origin_and_selection_change_the_key(recipes: Path) -> None:
     assert len({both.key, one.key, pulled.key}) == 3
 
 
+def test_an_own_image_is_built_whatever_the_origin(recipes: Path) -> None:
+    (recipes / "redis-7.toml").write_text(IMAGE + "own = true", encoding="utf-8")
+    wanted = ["nginx:alpine", "redis:7"]
+    for origin in get_args(ImageOrigin):
+        plan = load_plan(origin, recipes=recipes, images=wanted)
+        assert [plan.made_of(image) for image in plan.images] == [origin, "own"]
+
+
 def test_modes_are_those_that_git_keeps(tmp_path: Path) -> None:
     for name, mode in (("program", 0o700), ("text", 0o600)):
         (tmp_path / name).write_bytes(b"")
@@ -120,6 +131,7 @@ def test_modes_are_those_that_git_keeps(tmp_path: Path) -> None:
         (IMAGE + 'delete = ["/etc"]', "'/etc' must be a path inside the root"),
         (IMAGE + 'delete = ["var/../../etc"]', "must be a path inside the root"),
         (IMAGE + '[links]\n"/bin/x" = "y"', "'/bin/x' must be a path inside the root"),
+        (IMAGE + 'own = "yes"', "'own' must be true or false, not 'yes'"),
         (IMAGE + "[config]\nexpose = [80]", "redis-7.toml [config]: 'expose' must hold strings"),
         (IMAGE + "[config.env]\nA = 1", "env.A must be a string, not 1"),
         (IMAGE.replace('["redis-server"]', '"redis"'), "'packages' must be a list of strings"),
@@ -142,7 +154,7 @@ def test_a_disk_without_room_is_refused(recipes: Path) -> None:
 
 
 def test_an_image_without_recipe_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no recipe makes the image mongo:8: there are mysql"):
+    with pytest.raises(ConfigError, match="no recipe makes the image mongo:8: there are myapi"):
         load_plan("stand-in", images=["mongo:8"])
 
 
