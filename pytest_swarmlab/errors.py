@@ -50,6 +50,10 @@ class CommandError(SwarmlabError):
         super().__init__(f"on {node}, `{shlex.join(self.argv)}` ended with {code}: {said}")
 
 
+class Unseen(SwarmlabError):
+    """The record doesn't hold what a judge needs to tell: its verdict is `unknown`."""
+
+
 class NotConverged(SwarmlabError):
     """A condition was not met in time, or can never be met any more.
 

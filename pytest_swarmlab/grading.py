@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.errors import ConfigError, Unseen
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Capability, CheckResult, Judgement, Verdict
 
@@ -68,6 +68,8 @@ class Check:
         else:
             try:
                 judgement = self.judge(part)
+            except Unseen as missing:
+                judgement = unknown(str(missing))
             except Exception as error:  # noqa: BLE001 - any crash of a judge is the finding
                 line = traceback.extract_tb(error.__traceback__)[-1]
                 judgement = unknown(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.errors import ConfigError, Unseen
 from pytest_swarmlab.model import Event
 
 
@@ -74,3 +74,10 @@ class Record:
         """The latest such event, or None."""
         found = self.of(*kinds, **match)
         return found[-1] if found else None
+
+    def need(self, kind: str, missing: str, **match: Any) -> Event:
+        """The latest such event. Raises Unseen with the words `missing`: a judge's `unknown`."""
+        found = self.last(kind, **match)
+        if found is None:
+            raise Unseen(missing)
+        return found

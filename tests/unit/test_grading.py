@@ -46,6 +46,14 @@ def test_a_judge_that_crashes_gives_unknown_and_says_where() -> None:
     assert "the judge crashed: KeyError" in result.observed
 
 
+def test_a_judge_that_lacks_what_it_needs_gives_unknown_in_its_own_words() -> None:
+    def judge(record: Record) -> Judgement:
+        return passed(record.need("b", "b was never seen").kind)
+
+    (result,) = exercise_with(judge).judge(events("9.9/drill", ("a", {})))
+    assert (result.verdict, result.observed) == (UNKNOWN, "b was never seen")
+
+
 def needing(*needs: Capability) -> Exercise:
     exercise = Exercise(
         "9.9", "An exercise", module=__name__, needs={"drill": (Capability.CHANGE,)}

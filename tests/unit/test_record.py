@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.errors import ConfigError, Unseen
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Event
@@ -149,3 +149,15 @@ def test_events_are_found_by_kind_and_by_what_they_hold(tmp_path: Path) -> None:
     assert last is not None
     assert (first.seq, last.seq) == (1, 2)
     assert record.first("nodes") is record.last("nodes") is None
+
+
+def test_what_a_judge_needs_is_there_or_said_to_be_missing(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "events.jsonl")
+    for node in ("a", "b"):
+        recorder.record("backup", node=node)
+    record = recorder.view()
+    recorder.close()
+    assert record.need("backup", "no backup was taken").seq == 1
+    assert record.need("backup", "no backup was taken", node="a").seq == 0
+    with pytest.raises(Unseen, match="no backup was taken"):
+        record.need("backup", "no backup was taken", node="c")

@@ -207,9 +207,7 @@ def changes_return(record: Record) -> Judgement:
 )
 def last_manager_stays(record: Record) -> Judgement:
     """The engine's own words."""
-    refusal = record.last("refusal")
-    if refusal is None:
-        return unknown("it was not tried")
+    refusal = record.need("refusal", "it was not tried")
     seen = f"HTTP {refusal.data['code']}: {refusal.data['said']}"
     good = refusal.data["code"] == 400 and "last manager" in refusal.data["said"]
     return passed(seen) if good else failed(seen)

@@ -30,9 +30,7 @@ DATABASE = "testdb"
 )
 def refused_without_a_password(record: Record) -> Judgement:
     """The image refuses to initialise a database that anybody could enter."""
-    seen = record.last("container")
-    if seen is None:
-        return unknown("no task of the literal command was seen to end")
+    seen = record.need("container", "no task of the literal command was seen to end")
     code, said = seen.data["exit_code"], str(seen.data["said"])
     line = next((line for line in said.splitlines() if REFUSAL in line), None)
     told = f"exit code {code}; {line or 'its log does not say so'}"
@@ -95,9 +93,7 @@ def row_absent_elsewhere(record: Record) -> Judgement:
 )
 def volume_stays_behind(record: Record) -> Judgement:
     """Nothing removes a volume when its task goes."""
-    seen = record.last("volume")
-    if seen is None:
-        return unknown("nobody looked at the first node's volumes")
+    seen = record.need("volume", "nobody looked at the first node's volumes")
     listed = "mydata" in str(seen.data["listed"]).split()
     told = (
         f"on {seen.data['node']} it is {'listed' if listed else 'not listed'} and"

@@ -79,9 +79,7 @@ def packages(record: Record) -> Judgement:
 )
 def exported(record: Record) -> Judgement:
     """What the server says that it exports, not what stands in its file."""
-    server = record.last("server")
-    if server is None:
-        return unknown("nobody looked")
+    server = record.need("server", "nobody looked")
     lines = [line.split() for line in str(server.data["exports"]).splitlines()]
     mine = [words[1] for words in lines if len(words) > 1 and words[0] == "/srv/nfs/swarm-data"]
     if not mine:
@@ -157,9 +155,7 @@ def seen_by_all(record: Record) -> Judgement:
 )
 def mount_options(record: Record) -> Judgement:
     """What the kernel says of the place that the container writes to."""
-    seen = record.last("place")
-    if seen is None:
-        return unknown("nobody looked where the data are")
+    seen = record.need("place", "nobody looked where the data are")
     told = f"on {seen.data['node']}: {seen.data['mount']}"
     return passed(told) if _is_nfs4_hard(seen.data["mount"]) else failed(told)
 
@@ -456,9 +452,7 @@ def names_refused(record: Record) -> Judgement:
 )
 def nothing_made(record: Record) -> Judgement:
     """What was refused leaves nothing half-done."""
-    seen = record.last("server-directory")
-    if seen is None:
-        return unknown("nobody looked")
+    seen = record.need("server-directory", "nobody looked")
     new = sorted(set(seen.data["after"]) - set(seen.data["before"]))
     gone = sorted(set(seen.data["before"]) - set(seen.data["after"]))
     if new or gone:
@@ -536,9 +530,7 @@ def options_kept(record: Record) -> Judgement:
 )
 def root_squash_refuses(record: Record) -> Judgement:
     """Root in the container is nobody on the server; so is the engine that fills a new volume."""
-    seen = record.last("squashed")
-    if seen is None:
-        return unknown("it was not tried")
+    seen = record.need("squashed", "it was not tried")
     lines = [seen.data["error"], *str(seen.data["said"]).splitlines()]
     line = next((line for line in lines if "operation not permitted" in line.lower()), None)
     return passed(line) if line else failed(f"it failed otherwise: {lines[0]}")
@@ -553,9 +545,7 @@ def root_squash_refuses(record: Record) -> Judgement:
 )
 def no_root_squash_permits(record: Record) -> Judgement:
     """Nothing but the export's option was changed."""
-    seen = record.last("unsquashed")
-    if seen is None:
-        return unknown("it did not start")
+    seen = record.need("unsquashed", "it did not start")
     told = f"owner and mode on the server: {seen.data['owner']}"
     return passed(told) if str(seen.data["owner"]).startswith("70:") else failed(told)
 
@@ -572,9 +562,7 @@ def no_root_squash_permits(record: Record) -> Judgement:
 )
 def new_task_refused(record: Record) -> Judgement:
     """NFS on manager1 is a single point of failure, as the lab builds it."""
-    seen = record.last("refused")
-    if seen is None:
-        return unknown("no task failed")
+    seen = record.need("refused", "no task failed")
     told = f"{seen.data['state']} on {seen.data['node']}: {seen.data['said']}"
     return passed(told) if "failed to mount local volume" in seen.data["said"] else failed(told)
 
@@ -588,9 +576,7 @@ def new_task_refused(record: Record) -> Judgement:
 )
 def mounted_share_waits(record: Record) -> Judgement:
     """Hard, seen from the outside."""
-    seen = record.last("hangs")
-    if seen is None:
-        return unknown("nobody looked")
+    seen = record.need("hangs", "nobody looked")
     told = f"exit code {seen.data['code']} on {seen.data['node']}: {seen.data['said'] or 'silent'}"
     return passed(told) if seen.data["code"] == 124 else failed(told)
 

@@ -65,9 +65,7 @@ def replicas(record: Record) -> Judgement:
 )
 def installed(record: Record) -> Judgement:
     """The lab's first test."""
-    seen = record.last("installed")
-    if seen is None:
-        return unknown("nobody installed it")
+    seen = record.need("installed", "nobody installed it")
     told = f"status {seen.data['status']}: {seen.data['said']}"
     return passed(told) if seen.data["status"] == 200 and seen.data["success"] else failed(told)
 
@@ -462,9 +460,7 @@ def _replayed(record: Record, salts: str) -> Judgement | tuple[int, int]:
 
 
 def _refused(record: Record, file: str, words: str) -> Judgement:
-    seen = record.last("refused", file=file)
-    if seen is None:
-        return unknown("it was not deployed")
+    seen = record.need("refused", "it was not deployed", file=file)
     # What goes before is the client's notice that it doesn't wait.
     said = str(seen.data["said"]).strip().rpartition("\n")[2]
     told = f"{seen.data['by']}: {said or 'nothing was said'}"

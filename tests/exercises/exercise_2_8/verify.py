@@ -94,9 +94,7 @@ def nothing_touched(record: Record) -> Judgement:
 )
 def good_one_verified(record: Record) -> Judgement:
     """The refusals say something only if a good backup is not refused."""
-    seen = record.last("refusal", case="verified")
-    if seen is None:
-        return unknown("it was not offered")
+    seen = record.need("refusal", "it was not offered", case="verified")
     told = f"exit code {seen.data.get('code')}"
     return (
         passed(told) if seen.data.get("code") == 0 else failed(f"{told}: {seen.data.get('said')}")
@@ -182,9 +180,10 @@ def engine_refuses(record: Record) -> Judgement:
 )
 def backup_complete(record: Record) -> Judgement:
     """An election is what a backup on the leader costs."""
-    taken, after = record.last("backup"), record.last("leader-after-backup")
-    if taken is None or after is None:
-        return unknown("no backup was taken, or nobody looked at the leader after it")
+    taken = record.need("backup", "no backup was taken, or nobody looked at the leader after it")
+    after = record.need(
+        "leader-after-backup", "no backup was taken, or nobody looked at the leader after it"
+    )
     facts = _mapping(taken.data.get("manifest"))
     told = (
         f"exit code {taken.data.get('code')}; hot: {facts.get('hot')}, volumes:"
@@ -295,9 +294,8 @@ _same("tokens", "join tokens", ALL_RESTORED)
 )
 def secret_readable(record: Record) -> Judgement:
     """Its SHA-256, computed in the container, against that of what was stored."""
-    stored, seen = record.last("secret"), record.last("read")
-    if stored is None or seen is None:
-        return unknown("the secret was not stored, or not read again")
+    stored = record.need("secret", "the secret was not stored, or not read again")
+    seen = record.need("read", "the secret was not stored, or not read again")
     same = stored.data.get("digest") == seen.data.get("digest") is not None
     told = f"on {seen.data.get('node')}: {str(seen.data.get('digest'))[:12]}…"
     return passed(told) if same else failed(f"{told}, not {str(stored.data.get('digest'))[:12]}…")
@@ -312,9 +310,7 @@ def secret_readable(record: Record) -> Judgement:
 )
 def data_complete(record: Record) -> Judgement:
     """The recovery point is the backup: what is lost is what came later."""
-    found = record.last("found")
-    if found is None:
-        return unknown("nobody read the volume after the restore")
+    found = record.need("found", "nobody read the volume after the restore")
     numbers = list(found.data.get("numbers") or ())
     lost = [n for n in WRITTEN if n not in numbers]
     told = f"{len(numbers)} numbers, {len(lost)} of {len(WRITTEN)} lost"
@@ -333,9 +329,8 @@ WRITTEN = range(1, 201)
 )
 def new_machines_had_to_join(record: Record) -> Judgement:
     """Which of both is true is said by the procedure."""
-    back, joined = record.last("came-back"), record.last("joined")
-    if back is None or joined is None:
-        return unknown("nobody looked, or nobody joined")
+    back = record.need("came-back", "nobody looked, or nobody joined")
+    joined = record.need("joined", "nobody looked, or nobody joined")
     came, asked = back.data.get("nodes") or [], joined.data.get("nodes") or []
     told = f"by themselves: {', '.join(came) or 'none'}; joined: {', '.join(asked)}"
     return passed(told) if not came and len(asked) == MANAGERS + WORKERS - 1 else failed(told)
@@ -407,9 +402,7 @@ def update_goes_on(record: Record) -> Judgement:
 )
 def survivor_is_enough(record: Record) -> Judgement:
     """It forgets the other managers' votes, and nothing else."""
-    forced = record.last("forced")
-    if forced is None:
-        return unknown("nobody forced a new cluster")
+    forced = record.need("forced", "nobody forced a new cluster")
     refused = [e for e in record.of("write") if e.t < forced.t and e.data.get("error")]
     accepted = [e for e in record.of("write") if e.t > forced.t and not e.data.get("error")]
     told = (
