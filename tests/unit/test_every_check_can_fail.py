@@ -116,6 +116,7 @@ WRONG_2_8: tuple[Callable[[Record], Record], ...] = (
     all_down,
     lambda run: changed(run, every("refusal"), code=1, untouched=False),
     lambda run: changed(run, every("trouble"), code=1),
+    lambda run: changed(run, every("timer"), elapsed="n/a"),
     lambda run: changed(run, every("updated"), state="paused"),
     lambda run: changed(run, every("backup"), code=8),
     lambda run: changed(run, every("info"), state="active"),

@@ -111,6 +111,10 @@ RUNS: dict[str, list[Row]] = {
         trouble("another-run", 3),
         trouble("no-quorum-left", 5),
         trouble("disk-full", 8, stopped=True),
+        (
+            "timer",
+            {"elapsed": "Wed 2026-11-25 23:00:00 UTC", "unit": "swarm-backup.service"},
+        ),
         trouble("killed", 137, stopped=True, left=["swarm-1"]),
         trouble("engine-refuses", 9, stopped=True, answers=False, complete=True),
         ("mended", {"node": "manager2", "answers": True}),
@@ -236,6 +240,8 @@ BROKEN: dict[tuple[str, str, str], Callable[[], Record]] = {
     ("trouble", "full-disk", "fail"): lambda: changed(
         good("trouble"), kind("trouble", case="disk-full"), answers=False
     ),
+    ("trouble", "timer", "fail"): lambda: changed(good("trouble"), kind("timer"), elapsed="n/a"),
+    ("trouble", "timer", "unknown"): lambda: without(good("trouble"), kind("timer")),
     ("trouble", "killed", "fail"): lambda: changed(
         good("trouble"), kind("trouble", case="killed"), complete=True
     ),

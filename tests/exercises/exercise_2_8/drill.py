@@ -11,6 +11,7 @@ from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.ledger import Ledger, Write
 from pytest_swarmlab.lifecycle import create, in_parallel
+from pytest_swarmlab.stacks import Service
 from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
 from tests.exercises.exercise_2_8 import perform
 from tests.exercises.exercise_2_8.perform import CONFIRMED, PLACE, READY_S, SETTLED_S, STORE
@@ -147,11 +148,15 @@ def get_into_trouble(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Ev
 
 
 def _kill_it(swarm: Swarm, home: Node, *, wait: Waiter, evidence: Evidence) -> None:
-    """kill -9 while the engine is stopped: systemd starts it, the script can't any more."""
+    """kill -9 while the engine is stopped: systemd starts it, the script can't any more.
+
+    The backup that is killed is one that the timer began.
+    """
     before = perform.listed(home, PLACE)
-    home.run("systemctl", "start", "--no-block", perform.UNIT)
-    wait(EngineIs(home, up=False), within=STARTED_S)
-    home.run("systemctl", "kill", "--signal=KILL", perform.UNIT)
+    with perform.timer_set(home):
+        wait(EngineIs(home, up=False), within=STARTED_S)
+        home.run("systemctl", "kill", "--signal=KILL", perform.UNIT)
+        evidence.note("timer", node=home.name, **perform.timer(home))
     wait(EngineIs(home, up=True), within=READY_S)
     # Whoever has started it may still hold the lock.
     wait(home.succeeds("flock", "--nonblock", perform.LOCK, "true"), within=STARTED_S)
@@ -196,8 +201,9 @@ def back_up_during_an_update(swarm: Swarm, *, wait: Waiter, evidence: Evidence) 
         update_after=_update_state(leader),
         inventory=_inventoried_update(home, taken.path),
     )
-    wait(UpdateIs(leader, "completed"), within=SETTLED_S)
-    wait(swarm.converged(perform.SITE, replicas=perform.REPLICAS), within=READY_S)
+    site = Service(swarm, perform.SITE)
+    wait(site.updated(), within=SETTLED_S)
+    wait(site.converged(replicas=perform.REPLICAS), within=READY_S)
     evidence.note("updated", state=_update_state(leader))
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
 
@@ -215,21 +221,6 @@ def _inventoried_update(home: Node, path: str) -> str:
     services = json.loads(home.get(f"{path}/inventory/services.json"))
     site = next(each for each in services if each["Spec"]["Name"] == perform.SITE)
     return str(site.get("UpdateStatus", {}).get("State", ""))
-
-
-class UpdateIs:
-    """The site's update has come to a state."""
-
-    def __init__(self, leader: Node, state: str) -> None:
-        self._leader = leader
-        self._state = state
-        self.node = leader.name
-        self.name = f"the update is {state}"
-
-    def __call__(self) -> Done[None] | Pending | Fatal:
-        """Look once."""
-        seen = _update_state(self._leader)
-        return done(None, seen) if seen == self._state else pending(seen)
 
 
 # -- everything is lost --------------------------------------------------------------------------

@@ -11,7 +11,8 @@ import io
 import re
 import secrets
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,10 @@ LOCK = "/run/swarm-backup.lock"
 """What keeps a second run of either script away."""
 
 BACKUP, RESTORE = "/usr/local/sbin/swarm-backup", "/usr/local/sbin/swarm-restore"
-UNIT = "swarm-backup.service"
+UNIT, TIMER = "swarm-backup.service", "swarm-backup.timer"
+SOON = b"[Timer]\nOnCalendar=\nOnActiveSec=1s\nAccuracySec=100ms\n"
+"""In place of the night: the timer's own file says when else."""
+
 KEYS = "/root/unlock-keys"
 """Not beside the backups: whoever has both has every secret."""
 
@@ -60,6 +64,32 @@ def install(*nodes: Node) -> None:
             node.put((SCRIPTS / name).read_bytes(), f"/root/{name}")
             node.run("install", "-m", mode, f"/root/{name}", place)
         node.run("systemctl", "daemon-reload")
+
+
+@contextmanager
+def timer_set(node: Node) -> Iterator[None]:
+    """The timer is started, to elapse a second later instead of at night; stopped at the end."""
+    place = f"/run/systemd/system/{TIMER}.d"
+    node.run("mkdir", "-p", place)
+    node.put(SOON, f"{place}/soon.conf")
+    try:
+        node.run("systemctl", "daemon-reload")
+        node.run("systemctl", "start", TIMER, title=f"On {node}: the timer is started")
+        yield
+    finally:
+        node.run("systemctl", "stop", TIMER)
+        node.run("rm", "-r", place)
+        node.run("systemctl", "daemon-reload")
+
+
+def timer(node: Node) -> dict[str, str]:
+    """When the timer last elapsed, and what it starts, in systemd's own words."""
+    shown = node.look(
+        "systemctl", "show", "--property=LastTriggerUSec,Unit", TIMER,
+        title=f"On {node}: the timer began the backup",
+    ).stdout  # fmt: skip
+    facts = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    return {"elapsed": facts.get("LastTriggerUSec", ""), "unit": facts.get("Unit", "")}
 
 
 def deploy(swarm: Swarm, home: Node, *, wait: Waiter) -> None:

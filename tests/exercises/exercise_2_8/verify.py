@@ -144,6 +144,25 @@ def full_disk(record: Record) -> Judgement:
 
 
 @exercise.check(
+    "timer",
+    phases=TROUBLE,
+    title="The timer begins a backup by itself",
+    expected="it has elapsed, it starts swarm-backup.service, and that stopped the engine",
+    hint="`systemctl list-timers swarm-backup.timer`; `systemctl cat swarm-backup.timer`.",
+)
+def timer(record: Record) -> Judgement:
+    """Nobody else starts the backup that is killed while the engine is stopped."""
+    seen = record.need("timer", "no timer was set").data
+    told = f"elapsed: {seen.get('elapsed') or 'never'}; starts {seen.get('unit')}"
+    good = seen.get("elapsed") not in NEVER and seen.get("unit") == "swarm-backup.service"
+    return passed(told) if good else failed(told)
+
+
+NEVER = ("", "0", "n/a", None)
+"""What systemd says of a timer that has not elapsed."""
+
+
+@exercise.check(
     "killed",
     phases=TROUBLE,
     title="kill -9 in the middle leaves no engine stopped and nothing that looks like a backup",
