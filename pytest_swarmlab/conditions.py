@@ -162,9 +162,11 @@ class TaskFailed:
     verb = "has failed"
     node = None
 
-    def __init__(self, swarm: Swarm, service: str) -> None:
+    def __init__(self, swarm: Swarm, service: str, known: Sequence[str] = ()) -> None:
+        """`known`: ids of tasks that don't count, since they had failed before."""
         self._swarm = swarm
         self._service = service
+        self._known = frozenset(known)
         self.name = f"a task of {service} {self.verb}"
 
     def __call__(self) -> Done[dict[str, Any]] | Pending | Fatal:
@@ -179,7 +181,7 @@ class TaskFailed:
         return done(found[0], found[0]["error"] or seen) if found else pending(seen)
 
     def _is_it(self, task: dict[str, Any]) -> bool:
-        return task["state"] in self.states
+        return task["state"] in self.states and task["id"] not in self._known
 
 
 class TaskBlocked(TaskFailed):
@@ -199,12 +201,14 @@ class Updated:
     and that is pending: it may be about to begin.
     """
 
+    wanted, under_way = "completed", frozenset({"updating", "not begun"})
+    said = "is complete"
     node = None
 
     def __init__(self, swarm: Swarm, service: str) -> None:
         self._swarm = swarm
         self._service = service
-        self.name = f"the update of {service} is complete"
+        self.name = f"the update of {service} {self.said}"
 
     def __call__(self) -> Done[None] | Pending | Fatal:
         """Look once."""
@@ -216,9 +220,20 @@ class Updated:
         status = service.get("UpdateStatus") or {}
         state = status.get("State", "not begun")
         seen = f"{state}: {status['Message']}" if status.get("Message") else state
-        if state == "completed":
+        if state == self.wanted:
             return done(None, seen)
-        return pending(seen) if state in {"updating", "not begun"} else fatal(seen)
+        return pending(seen) if state in self.under_way else fatal(seen)
+
+
+class RolledBack(Updated):
+    """The service is back to what it was before its latest update, every task of it.
+
+    Never, once that update is complete or paused, or the way back is paused.
+    """
+
+    wanted = "rollback_completed"
+    under_way = frozenset({"updating", "not begun", "rollback_started"})
+    said = "was taken back"
 
 
 class Watched:

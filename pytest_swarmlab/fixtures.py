@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_swarmlab.run import Run
     from pytest_swarmlab.secret import Secrets
     from pytest_swarmlab.stacks import Stacks
+    from pytest_swarmlab.swarm_configs import Configs
     from pytest_swarmlab.waits import Waiter
 
 TOPOLOGIES: dict[str, Callable[..., Topology]] = {"lab1": Topology.lab1}
@@ -98,9 +99,20 @@ def secret(swarm: Swarm) -> Iterator[Secrets]:
 
 
 @pytest.fixture
+def configs(swarm: Swarm) -> Iterator[Configs]:
+    """``configs.version("nginx", content)``: a config named by its content; removed after."""
+    from pytest_swarmlab.swarm_configs import Configs
+
+    made = Configs(swarm)
+    yield made
+    made.remove_all()
+
+
+@pytest.fixture
 def stack(
     swarm: Swarm,
     secret: Secrets,  # noqa: ARG001 - services go before the secrets that they use
+    configs: Configs,  # noqa: ARG001 - and before the configs
     pytestconfig: pytest.Config,
 ) -> Iterator[Stacks]:
     """``stack.deploy("web.yml")`` deploys a file of stacks/; all are removed after the test."""

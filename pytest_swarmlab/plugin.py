@@ -12,6 +12,7 @@ from pytest_swarmlab import __version__, config, fixtures, hooks
 from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError, SwarmlabError
 from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by name here
+    configs,
     evidence,
     faults,
     ledger,

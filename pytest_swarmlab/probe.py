@@ -48,10 +48,13 @@ class Traffic:
         rate: float = RATE,
         timeout: float = TIMEOUT_S,
         host: str | None = None,
+        header: str | None = None,
     ) -> None:
         """`via`: nodes to ask through; `rate`: requests a second in all, `timeout`: seconds.
 
         `host`: the name a visitor would ask for, where a site cares; by default the node's.
+        `header`: one of the answer's headers, whose value is recorded with each request: which
+        version gave it, for example.
         """
         if not via or not 0 < rate <= HIGHEST_RATE:
             raise ValueError(f"a probe needs nodes and a rate up to {HIGHEST_RATE}, not {rate}")
@@ -61,6 +64,7 @@ class Traffic:
         self._path = path
         self._period = 1 / rate
         self._timeout = timeout
+        self._header = header
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._failed: list[dict[str, Any]] = []
@@ -113,12 +117,12 @@ class Traffic:
     def _ask(self, node: Node) -> None:
         url = f"http://{node.name}:{self._port}{self._path}"
         sent = self._recorder.now()
-        status, error = None, None
+        status, error, header = None, None, None
         try:
             # A redirect may lead out of the lab; it is an answer as it is.
-            status = self._session.get(
-                url, timeout=self._timeout, allow_redirects=False
-            ).status_code
+            answer = self._session.get(url, timeout=self._timeout, allow_redirects=False)
+            status = answer.status_code
+            header = answer.headers.get(self._header) if self._header else None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as problem:
             error = reason(problem)
         data: dict[str, Any] = {
@@ -130,6 +134,8 @@ class Traffic:
             "url": url,
             "port": self._port,
         }
+        if self._header:
+            data["header"] = header
         self._recorder.record("request", **data)
         with self._lock:
             self._asked += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.conditions import (
     Converged,
+    RolledBack,
     TaskBlocked,
     TaskFailed,
     Updated,
@@ -72,6 +73,13 @@ class Service:
             title=title,
         )  # fmt: skip
 
+    def rollback(self, *, title: str | None = None) -> None:
+        """`docker service rollback`: back to what it was; returns before it has converged.
+
+        Raises CommandError with the engine's own words when it refuses.
+        """
+        self.swarm.leader().run("docker", "service", "rollback", "--detach", self.name, title=title)
+
     def move(self, *, to: Node, origin: Node | None = None) -> None:
         """Send its tasks to a node: a constraint that only that node meets.
 
@@ -95,9 +103,12 @@ class Service:
         """Condition: that many tasks run on nodes that are not down (or on that one)."""
         return self.swarm.converged(self.name, replicas=replicas, on=on)
 
-    def task_failed(self) -> TaskFailed:
-        """Condition: one of its tasks has failed or was rejected; finds that task."""
-        return TaskFailed(self.swarm, self.name)
+    def task_failed(self, *, known: Sequence[str] = ()) -> TaskFailed:
+        """Condition: one of its tasks has failed or was rejected; finds that task.
+
+        `known`: ids of tasks that don't count, since they had failed before.
+        """
+        return TaskFailed(self.swarm, self.name, known)
 
     def task_blocked(self) -> TaskBlocked:
         """Condition: one of its tasks can be placed on no node; finds that task."""
@@ -106,6 +117,10 @@ class Service:
     def updated(self) -> Updated:
         """Condition: its latest update has replaced all tasks, and none has failed."""
         return Updated(self.swarm, self.name)
+
+    def rolled_back(self) -> RolledBack:
+        """Condition: its latest update was taken back, by itself or by `rollback`."""
+        return RolledBack(self.swarm, self.name)
 
     def watched(self, *, for_s: float) -> Watched:
         """Condition: its tasks were watched for so many seconds, or until they changed."""
@@ -134,13 +149,19 @@ class Stacks:
         self._deployed: list[str] = []
 
     def deploy(
-        self, file: str | Path, *, name: str | None = None, title: str | None = None
+        self,
+        file: str | Path,
+        *,
+        name: str | None = None,
+        env: Mapping[str, str] | None = None,
+        title: str | None = None,
     ) -> Stack:
         """`docker stack deploy` of that file on the leader; returns before it has converged.
 
         `file`: its name in the directory of stacks, or an absolute path to one elsewhere.
         `name`: the stack's name, by default the file's without its ending. A stack that is
-        deployed already is brought to what the file says. `title`: as for `Node.run`.
+        deployed already is brought to what the file says. `env`: what stands in the place of
+        the file's ``${…}``. `title`: as for `Node.run`.
         Raises ConfigError when there is no such file, CommandError with the
         engine's own words when it refuses it; what a first deployment had made until then is
         removed.
@@ -157,8 +178,9 @@ class Stacks:
             self._deployed.append(name)
         # The images are on the nodes already: no registry is asked for digests.
         argv = ("docker", "stack", "deploy", "--resolve-image", "never", "-c", remote, name)
+        set_first = ("env", *(f"{key}={value}" for key, value in env.items())) if env else ()
         try:
-            leader.run(*argv, title=title)
+            leader.run(*set_first, *argv, title=title)
         except CommandError:
             # The engine makes networks and services one after the other, up to what it refuses.
             if first:

@@ -128,7 +128,10 @@ class TasksSample:
 
 @dataclass(frozen=True)
 class Request:
-    """One client request through `node`, sent at `sent` and over after `seconds`."""
+    """One client request through `node`, sent at `sent` and over after `seconds`.
+
+    `header`: the value of the answer's header that the probe was to note, if any.
+    """
 
     sent: float
     seconds: float
@@ -137,6 +140,7 @@ class Request:
     error: str | None
     url: str
     port: int | None
+    header: str | None = None
 
     @property
     def over(self) -> float:
@@ -355,6 +359,7 @@ def requests(record: Record, node: str | None = None) -> list[Request]:
             _error(event.data.get("error")),
             _text(event.data.get("url")),
             _integer(event.data.get("port")),
+            _error(event.data.get("header")),
         )
         for event in record.of("request")
     ]

@@ -225,6 +225,14 @@ def test_a_task_that_failed_is_found_and_says_why(lab: Lab) -> None:
     assert (found.value["node"], found.seen) == ("worker1", "non-zero exit (1)")
 
 
+def test_a_task_that_had_failed_before_does_not_count(lab: Lab) -> None:
+    lab.tasks = [task(1, "worker1", "failed", error="long ago")]
+    failed = Service(lab.swarm, "web").task_failed(known=["task-1-worker1"])
+    assert seen(failed()) == "failed"
+    lab.tasks.append(task(2, "worker1", "failed", error="now"))
+    assert seen(failed()) == "now"
+
+
 def test_a_task_that_no_node_can_take_is_found_with_the_scheduler_s_reason(lab: Lab) -> None:
     service = Service(lab.swarm, "db")
     lab.tasks = [task(1, "", "pending")]
@@ -251,6 +259,24 @@ def test_an_update_that_was_given_up_is_never_complete(lab: Lab, state: str) -> 
     outcome = Service(lab.swarm, "web").updated()()
     assert isinstance(outcome, Fatal)
     assert outcome.seen == f"{state}: task 1 failed"
+
+
+def test_an_update_is_waited_for_until_it_is_taken_back(lab: Lab) -> None:
+    taken_back = Service(lab.swarm, "web").rolled_back()
+    assert seen(taken_back()) == "not begun"
+    for state in ("updating", "rollback_started"):
+        lab.update = {"State": state, "Message": "task 1 failed"}
+        assert seen(taken_back()) == f"{state}: task 1 failed"
+    lab.update = {"State": "rollback_completed", "Message": "rollback completed"}
+    assert isinstance(taken_back(), Done)
+
+
+@pytest.mark.parametrize("state", ["completed", "paused", "rollback_paused"])
+def test_an_update_that_went_through_or_stands_still_is_never_taken_back(
+    lab: Lab, state: str
+) -> None:
+    lab.update = {"State": state, "Message": "so it ended"}
+    assert isinstance(Service(lab.swarm, "web").rolled_back()(), Fatal)
 
 
 def test_nobody_can_tell_of_an_update_when_no_manager_answers(lab: Lab) -> None:

@@ -202,3 +202,15 @@ def test_no_proxy_of_this_machine_comes_between(
     with session(lab.swarm.nodes) as client:
         assert client.get("http://manager1:8080/", timeout=5).text == "ok"
     assert web.asked
+
+
+@pytest.mark.usefixtures("web")
+def test_a_header_of_the_answer_is_noted_where_it_was_asked_for(lab: Lab) -> None:
+    ask(lab, 3, header="Set-Cookie")
+    assert {e.data["header"] for e in lab.recorder.view().of("request")} == {"replica=1"}
+
+
+@pytest.mark.usefixtures("web")
+def test_a_header_that_is_not_there_is_none(lab: Lab) -> None:
+    ask(lab, 3, header="X-Config")
+    assert {e.data["header"] for e in lab.recorder.view().of("request")} == {None}

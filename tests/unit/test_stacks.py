@@ -38,6 +38,18 @@ def test_a_stack_may_have_another_name_than_its_file(lab: Lab, stacks: Stacks) -
     assert lab.did[-1][-1] == "shop"
 
 
+def test_what_stands_for_a_variable_in_the_file_is_given_to_the_client(
+    lab: Lab, stacks: Stacks
+) -> None:
+    stacks.deploy("web.yml", env={"CONFIG": "web-1f", "REPLICAS": "2"})
+    assert lab.did[-1][:6] == ("manager2", "env", "CONFIG=web-1f", "REPLICAS=2", "docker", "stack")
+
+
+def test_a_service_is_rolled_back_without_waiting_for_it(lab: Lab, stacks: Stacks) -> None:
+    stacks.deploy("web.yml").service("front").rollback()
+    assert lab.did[-1] == ("manager2", "docker", "service", "rollback", "--detach", "web_front")
+
+
 def test_a_file_elsewhere_is_given_by_its_path(lab: Lab, stacks: Stacks, tmp_path: Path) -> None:
     (tmp_path / "bad.yml").write_text("# bad\n", encoding="utf-8")
     assert stacks.deploy(tmp_path / "bad.yml").name == "bad"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.conditions import brief
+from pytest_swarmlab.conditions import TaskFailed, brief
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.faults import Faults
@@ -53,7 +53,10 @@ ROUNDS = 3
 BAD = Path(__file__).parent / "bad"
 AT_ONCE = ("syntax-error", "missing-secret", "port-clash")
 """Files that the engine refuses when they are deployed."""
-LATER = {"unknown-driver": Service.task_blocked, "silent-nfs": Service.task_failed}
+LATER: dict[str, Callable[[Service], TaskFailed]] = {
+    "unknown-driver": Service.task_blocked,
+    "silent-nfs": Service.task_failed,
+}
 """Files that it takes, and what becomes of the task."""
 BAD_SERVICE = "web"
 BLOCKED_S = 240
