@@ -22,6 +22,7 @@ from tests.exercises.exercise_2_2.verify import exercise as exercise_2_2
 from tests.exercises.exercise_2_3.verify import exercise as exercise_2_3
 from tests.exercises.exercise_2_4.verify import exercise as exercise_2_4
 from tests.exercises.exercise_2_5.verify import exercise as exercise_2_5
+from tests.exercises.exercise_2_7.verify import exercise as exercise_2_7
 from tests.exercises.exercise_2_8.verify import exercise as exercise_2_8
 from tests.unit import (
     test_exercise_2_1,
@@ -29,6 +30,7 @@ from tests.unit import (
     test_exercise_2_3,
     test_exercise_2_4,
     test_exercise_2_5,
+    test_exercise_2_7,
     test_exercise_2_8,
 )
 from tests.unit.records.editing import changed, without
@@ -40,6 +42,7 @@ EXERCISES: tuple[Exercise, ...] = (
     exercise_2_3,
     exercise_2_4,
     exercise_2_5,
+    exercise_2_7,
     exercise_2_8,
 )
 CHECKS = [check for exercise in EXERCISES for check in exercise.checks]
@@ -143,11 +146,18 @@ WRONG_2_5: tuple[Callable[[Record], Record], ...] = tuple(
     for edit, verdict in edits
     if verdict == "fail"
 )
+WRONG_2_7: tuple[Callable[[Record], Record], ...] = tuple(
+    edit
+    for edits in test_exercise_2_7.BROKEN.values()
+    for edit, verdict in edits
+    if verdict == "fail"
+)
 WRONG = {
     "2.1": WRONG_2_1,
     "2.3": WRONG_2_3,
     "2.4": WRONG_2_4,
     "2.5": WRONG_2_5,
+    "2.7": WRONG_2_7,
     "2.8": WRONG_2_8,
 }
 GOOD = {
@@ -155,6 +165,7 @@ GOOD = {
     "2.3": test_exercise_2_3.good,
     "2.4": test_exercise_2_4.good,
     "2.5": test_exercise_2_5.good,
+    "2.7": test_exercise_2_7.good,
     "2.8": test_exercise_2_8.good,
 }
 NEVER = 500.0

@@ -384,11 +384,18 @@ class Proxy:
         self.evidence.note("failed", said=said, exit_code=task["exit_code"], error=task["error"])
 
     def _note_echo(self, config: str) -> None:
-        """What the backend says that the proxy told it."""
-        for task in self.wait(self.nginx.converged(replicas=2), within=READY_S):
-            node = self.swarm.node(task["node"])
-            said = perform.ask(node, task["container"])
-            self.evidence.note("echo", config=config, node=node.name, said=said)
+        """What the backend says that the proxy told it, asked through every node."""
+        (task, *_) = self.wait(self.nginx.converged(replicas=2), within=READY_S)
+        perform.ask(self.swarm.node(task["node"]), task["container"])
+        members = self.swarm.members()
+        with session(members) as client:
+            for node in members:
+                said, error = None, None
+                try:
+                    said = client.get(f"http://{node.name}:{PORT}/", timeout=TIMEOUT_S).text
+                except (requests.RequestException, OSError) as problem:
+                    error = brief(problem)
+                self.evidence.note("echo", config=config, node=node.name, said=said, error=error)
 
 
 # -- versions ----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What must be true of configs, judged on the record alone."""
 
 import functools
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,6 +57,7 @@ LEAST_REQUESTS = 100
 """Of so few requests that none failed says nothing: two and a half seconds' worth."""
 
 LOST = "starting container failed: unable to get config from config store: config "
+ECHO = re.compile(r"host=\S+ real_ip=[\d.]+ protocol=HTTP/\S+\n")
 NO_UPSTREAM = 'host not found in upstream "backend"'
 SYNTAX = 'invalid number of arguments in "proxy_pass" directive'
 
@@ -171,9 +173,7 @@ def _shown(data: Mapping[str, Any]) -> str:
 
 
 def _mode_is(record: Record, target: str, mode: str, uid: int, gid: int) -> Judgement:
-    seen = record.last("mounted", target=target)
-    if seen is None:
-        return unknown("nobody looked at it")
+    seen = record.need("mounted", "nobody looked at it", target=target)
     data = seen.data
     told = f"{data['target']}: {data['mode']} {data['uid']}:{data['gid']}"
     same = data["found"] == data["given"]
@@ -337,9 +337,7 @@ def _declare_refusals() -> None:
 
 
 def _refused(record: Record, asked: str, words: tuple[str, ...]) -> Judgement:
-    seen = record.last("answer", asked=asked)
-    if seen is None:
-        return unknown("it was not tried")
+    seen = record.need("answer", "it was not tried", asked=asked)
     # What goes before is the client's notice that it doesn't wait.
     said = str(seen.data["said"]).strip().rpartition("\n")[2]
     if seen.data["code"] in (0, 200):
@@ -359,9 +357,7 @@ _declare_refusals()
 )
 def longest_name(record: Record) -> Judgement:
     """One more is refused."""
-    seen = record.last("answer", asked="name-64")
-    if seen is None:
-        return unknown("it was not tried")
+    seen = record.need("answer", "it was not tried", asked="name-64")
     return passed("accepted") if seen.data["code"] == 0 else failed(str(seen.data["said"]))
 
 
@@ -389,9 +385,7 @@ def nginx_refuses(record: Record) -> Judgement:
 )
 def name_in_a_stack(record: Record) -> Judgement:
     """An erratum, pinned."""
-    seen = record.last("answer", asked="lab-name")
-    if seen is None:
-        return unknown("it was not tried")
+    seen = record.need("answer", "it was not tried", asked="lab-name")
     said = str(seen.data["said"])
     wrong = seen.data["code"] != 0 and said == f"{DAEMON}service nginx not found"
     return passed(said) if wrong else failed(said or "it was accepted")
@@ -422,7 +416,7 @@ def healed(record: Record) -> Judgement:
     "new-options-used",
     phases=("switch",),
     title="Version 2 talks HTTP/1.1 to the backend, as its new options say",
-    expected="the backend was asked with protocol=HTTP/1.1, by each replica",
+    expected="the backend was asked with protocol=HTTP/1.1, whichever node the visitor asked",
     hint="`docker exec <container> cat /etc/nginx/conf.d/default.conf`.",
     needs=MESH,
 )
@@ -493,10 +487,12 @@ def no_request_failed(record: Record) -> Judgement:
 )
 def interruption_seen(record: Record) -> Judgement:
     """The contrast: what two replicas, or `start-first`, are for."""
-    span = _span(record)
+    span, answers = _span(record), readings.answered(record)
+    if span is None or not answers:
+        return unknown("it did not come to an end, or nobody was answered")
+    if not (any(r.over < span[0] for r in answers) and any(r.sent > span[1] for r in answers)):
+        return unknown("nobody was answered before it, or after it")
     asked, errors = readings.requests(record), readings.request_errors(record)
-    if span is None or not asked:
-        return unknown("it did not come to an end, or nobody asked")
     within = [r for r in errors if r.over >= span[0]]
     gap = readings.longest_gap_s(record)
     told = f"{len(within)} of {len(asked)} requests failed; longest gap {gap} s"
@@ -512,9 +508,7 @@ def interruption_seen(record: Record) -> Judgement:
 )
 def taken_back(record: Record) -> Judgement:
     """Nobody has to be awake."""
-    over = record.last("over")
-    if over is None:
-        return unknown("the update did not come to an end")
+    over = record.need("over", "the update did not come to an end")
     told = f"{over.data['state']}: {over.data['said']}"
     return passed(told) if over.data["state"] == "rollback_completed" else failed(told)
 
@@ -550,9 +544,7 @@ def never_served(record: Record) -> Judgement:
 
 
 def _failed_with(record: Record, words: str) -> Judgement:
-    seen = record.last("failed")
-    if seen is None:
-        return unknown("no task was seen to fail")
+    seen = record.need("failed", "no task was seen to fail")
     code, said = seen.data["exit_code"], str(seen.data["said"])
     line = next((line for line in said.splitlines() if words in line), None)
     told = f"exit code {code}; {line or 'its log does not say so'}"
@@ -560,15 +552,17 @@ def _failed_with(record: Record, words: str) -> Judgement:
 
 
 def _echoed(record: Record, config: str, words: str) -> Judgement:
-    seen = [e.data for e in record.of("echo", config=config)]
+    """Whether the backend was told host and address, and answers with these words, by each node."""
+    seen = [e.data for e in record.of("echo", config=config) if e.data.get("node")]
     if not seen:
         return unknown("nobody asked the proxy")
-    lines = [str(data["said"]).strip().rpartition("\n")[2].strip() for data in seen]
-    good = all(
-        line.startswith("host=") and "real_ip= " not in line and words in line for line in lines
-    )
-    told = "; ".join(f"{d['node']}: {line}" for d, line in zip(seen, lines, strict=True))
-    return passed(told) if good else failed(told)
+    wrong = [
+        f"{data['node']}: {data['error'] or data['said']}"
+        for data in seen
+        if not (told := ECHO.fullmatch(str(data["said"]))) or words not in told[0]
+    ]
+    told_of = str(seen[0]["said"]).strip()
+    return failed("; ".join(wrong)) if wrong else passed(f"{len(seen)} nodes; {told_of}")
 
 
 def _span(record: Record) -> tuple[float, float] | None:
@@ -702,9 +696,7 @@ def prune(record: Record) -> Judgement:
 )
 def in_use_is_safe(record: Record) -> Judgement:
     """Whatever a clean-up gets wrong."""
-    seen = record.last("answer", asked="current")
-    if seen is None:
-        return unknown("nobody tried to remove it")
+    seen = record.need("answer", "nobody tried to remove it", asked="current")
     said = str(seen.data["said"])
     refused = seen.data["code"] != 0 and "is in use by the following service: proxy_nginx" in said
     return passed(said) if refused else failed(said or "it was removed")
@@ -804,9 +796,7 @@ def each_its_own(record: Record) -> Judgement:
 )
 def no_environment(record: Record) -> Judgement:
     """Better than a production that starts with nothing."""
-    seen = record.last("answer", asked="no-environment")
-    if seen is None:
-        return unknown("it was not tried")
+    seen = record.need("answer", "it was not tried", asked="no-environment")
     said = str(seen.data["said"])
     told = f"{said}; {seen.data['made']} services"
     refused = seen.data["code"] != 0 and "APP_CONFIG" in said and seen.data["made"] == 0

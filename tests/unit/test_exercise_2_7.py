@@ -1,0 +1,395 @@
+"""Every check of exercise 2.7 passes on a good run's record and fails on a broken one's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Event, Verdict
+from tests.exercises.exercise_2_7 import drill, perform
+from tests.exercises.exercise_2_7.verify import REFUSED, SWITCHES, UNDER_LOAD, exercise
+from tests.unit.records.editing import changed, events, without
+
+Row = tuple[str, dict[str, Any]]
+Edit = Callable[[Record], Record]
+
+FIVE = ("manager1", "manager2", "manager3", "worker1", "worker2")
+NO_UPSTREAM = '[emerg] 1#1: host not found in upstream "backend" in default.conf:16'
+SYNTAX = '[emerg] 1#1: invalid number of arguments in "proxy_pass" directive in default.conf:9'
+LOST = "starting container failed: unable to get config from config store: config hvu9k not found"
+ECHO = "host=worker1 real_ip=10.0.0.2 protocol=HTTP/1.1\n"
+
+
+def mounted(target: str, mode: str = "444", uid: int = 0, gid: int = 0) -> Row:
+    return "mounted", {"target": target, "given": "d1", "found": "d1", "size": 6,
+                       "mode": mode, "uid": uid, "gid": gid}  # fmt: skip
+
+
+def answer(asked: str, said: str, code: int = 1, **more: Any) -> Row:
+    return "answer", {"asked": asked, "code": code, "said": said, **more}
+
+
+def read(step: str, service: str, found: str, container: str) -> Row:
+    return "read", {"step": step, "service": service, "node": "worker1", "found": found,
+                    "container": container}  # fmt: skip
+
+
+def running(*ids: str) -> Row:
+    rows = [{"id": id_, "node": "worker1", "state": "running", "desired": "running"} for id_ in ids]
+    return "tasks", {"service": "proxy_nginx", "seen_from": "manager1", "tasks": rows}
+
+
+def failed_task(said: str) -> Row:
+    return "failed", {"said": said, "exit_code": 1, "error": "task: non-zero exit (1)"}
+
+
+def echoes(config: str) -> list[Row]:
+    return [
+        ("echo", {"config": config, "node": node, "said": ECHO, "error": None}) for node in FIVE
+    ]
+
+
+def request(sent: float, header: str, status: int | None = 200) -> Row:
+    return "request", {"node": FIVE[int(sent) % 5], "sent": sent, "seconds": 0.2, "status": status,
+                       "error": None if status else "refused", "header": header,
+                       "url": "http://manager1:80/", "port": 80}  # fmt: skip
+
+
+def under_load(old: str, new: str, state: str = "completed", *, away: int = 0) -> list[Row]:
+    """A request a second: 40 of the old version, the command, 20 and 20, the end, 40 of the new.
+
+    `away`: how many of those in between fail.
+    """
+    rows = [request(t, old) for t in range(40)]
+    rows.append(("begun", {"what": "switch"}))
+    rows += [request(t, old, None if t < 41 + away else 200) for t in range(41, 61)]
+    rows += [request(t, new) for t in range(61, 81)]
+    rows.append(("over", {"what": "switch", "state": state, "said": "so it ended"}))
+    return [*rows, *(request(t, new) for t in range(82, 122))]
+
+
+def version(step: str, current: str, previous: str, task: str, served: str, **more: Any) -> Row:
+    return "version", {"step": step, "current": current, "previous": previous, "task": task,
+                       "served": served, "listed": ["c", "b"], **more}  # fmt: skip
+
+
+def settings(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(perform.content(f"app-{name}.yml"))
+    return found
+
+
+RUNS: dict[str, list[Row]] = {
+    "mount": [
+        *(mounted(f"{drill.KINDS_AT}/{kind}") for kind in drill.KINDS),
+        mounted(drill.PLAIN_AT),
+        mounted(drill.OWNED_AT, "400", 33, 34),
+        *(mounted(target, "400", 33, 34) for target in drill.TWICE_AT),
+        ("mount", {"target": "/x", "filesystem": "tmpfs", "options": ["ro", "relatime"]}),
+        ("written", {"code": 2, "said": "sh: cannot create /x: Read-only file system"}),
+        ("inspected", {"what": "config", "shows": True, "same": True}),
+        ("inspected", {"what": "secret", "shows": False, "same": None}),
+    ],
+    "shared": [
+        ("given", {"config": "reader_config", "digest": "d1"}),
+        ("given", {"config": "reader_config_v2", "digest": "d2"}),
+        read("shared", "reader-one", "d1", "c1"),
+        read("shared", "reader-two", "d1", "c2"),
+        read("one-updated", "reader-one", "d2", "c3"),
+        read("one-updated", "reader-two", "d1", "c2"),
+    ],
+    "refusals": [
+        ("engine", {"version": "26.1.5+dfsg1"}),
+        *(answer(asked, words[0], 400 if asked == "immutable" else 1)
+          for asked, (_, words) in REFUSED.items()),
+        answer("size-1", "", 0),
+        answer("size-1023999", "", 0),
+        answer("name-64", "", 0),
+    ],
+    "no-backend": [
+        failed_task(NO_UPSTREAM),
+        answer("lab-name", "Error response from daemon: service nginx not found"),
+        running("t1", "t2"),
+        *echoes("nginx_config"),
+    ],
+    "switch": [*under_load("v1", "v2"), *echoes("nginx_config_v2")],
+    "rollback": under_load("v2", "v1", "rollback_completed"),
+    "bad-config": [*under_load("v1", "v1", "rollback_completed"), failed_task(SYNTAX)],
+    "one-stop-first": under_load("v1", "v2", away=5),
+    "one-start-first": under_load("v2", "v1"),
+    "versioning": [
+        version("first", "a", "x", "t1", "v1", deployed="a"),
+        version("first-again", "a", "a", "t1", "v1", deployed="a"),
+        version("second", "b", "a", "t2", "v2", deployed="b"),
+        version("third", "c", "b", "t3", "v3", deployed="c"),
+        version("pruned", "c", "b", "t3", "v3", removed=["a"]),
+        answer("current", "config 'c' is in use by the following service: proxy_nginx"),
+        version("rolled-back", "b", "c", "t4", "v2"),
+        answer("previous", "", 0),
+        ("lost", {"error": LOST}),
+    ],
+    "environments": [
+        *(("given", {"environment": name, "settings": settings(name)}) for name in ("dev", "prod")),
+        *(("settings", {"environment": name, "node": node, "found": settings(name), "error": None})
+          for name in ("dev", "prod") for node in FIVE),
+        answer("no-environment", "required variable APP_CONFIG is missing", made=0),
+    ],
+}  # fmt: skip
+
+
+def good(phase: str) -> Record:
+    return events(f"2.7/{phase}", *RUNS[phase])
+
+
+@pytest.mark.parametrize("phase", RUNS)
+def test_a_good_run_passes_every_check(phase: str) -> None:
+    results = exercise.judge(good(phase), phase)
+    assert {r.id: r.observed for r in results if r.verdict is not Verdict.PASS} == {}
+
+
+def kind(name: str, **data: Any) -> Callable[[Event], bool]:
+    return lambda event: (
+        event.kind == name and all(event.data.get(key) == value for key, value in data.items())
+    )
+
+
+def edited(name: str, where: dict[str, Any] | None = None, **data: Any) -> Edit:
+    return lambda run: changed(run, kind(name, **(where or {})), **data)
+
+
+def none_of(name: str, **where: Any) -> Edit:
+    return lambda run: without(run, kind(name, **where))
+
+
+def said(asked: str, words: str, **more: Any) -> Edit:
+    return edited("answer", {"asked": asked}, said=words, **more)
+
+
+CRLF = f"{drill.KINDS_AT}/crlf"
+ONE_UPDATED = {"step": "one-updated", "service": "reader-two"}
+ONE_FAILED: Edit = edited("request", {"sent": 50}, status=None, error="reset")
+
+
+def few_asked(run: Record) -> Record:
+    return without(run, lambda e: e.kind == "request" and e.data["sent"] > 90)
+
+
+BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
+    ("mount", "byte-for-byte"): [
+        (edited("mounted", {"target": CRLF}, found="another"), "fail"),
+        (none_of("mounted", target=CRLF), "unknown"),
+    ],
+    ("mount", "default-target"): [
+        (edited("mounted", {"target": drill.PLAIN_AT}, mode="400"), "fail"),
+        (edited("mounted", {"target": drill.PLAIN_AT}, found="another"), "fail"),
+        (none_of("mounted", target=drill.PLAIN_AT), "unknown"),
+    ],
+    ("mount", "mode-and-owner"): [
+        (edited("mounted", {"target": drill.OWNED_AT}, uid=0), "fail"),
+        (edited("mounted", {"target": drill.OWNED_AT}, gid=33), "fail"),
+        (none_of("mounted", target=drill.OWNED_AT), "unknown"),
+    ],
+    ("mount", "one-owner-for-two-places"): [
+        (edited("mounted", {"target": drill.TWICE_AT[0]}, mode="444", uid=0, gid=0), "fail"),
+        (none_of("mounted", target=drill.TWICE_AT[1]), "unknown"),
+    ],
+    ("mount", "in-memory-read-only"): [
+        (edited("mount", filesystem="ext4"), "fail"),
+        (edited("mount", options=["rw"]), "fail"),
+        (edited("written", code=0, said=""), "fail"),
+        (none_of("mount"), "unknown"),
+        (none_of("written"), "unknown"),
+    ],
+    ("mount", "inspect-shows-it"): [
+        (edited("inspected", {"what": "config"}, shows=False), "fail"),
+        (edited("inspected", {"what": "config"}, same=False), "fail"),
+        (edited("inspected", {"what": "secret"}, shows=True), "fail"),
+        (none_of("inspected", what="secret"), "unknown"),
+    ],
+    ("shared", "both-read-it"): [
+        (edited("read", {"step": "shared", "service": "reader-two"}, found="d2"), "fail"),
+        (none_of("read", step="shared", service="reader-two"), "unknown"),
+        (none_of("given"), "unknown"),
+    ],
+    ("shared", "other-left-alone"): [
+        (edited("read", ONE_UPDATED, found="d2"), "fail"),
+        (edited("read", ONE_UPDATED, container="c9"), "fail"),
+        (edited("read", {"step": "one-updated", "service": "reader-one"}, found="d1"), "fail"),
+        (none_of("read", step="one-updated"), "unknown"),
+    ],
+    ("refusals", "sizes"): [
+        (said("size-1023999", "too large", code=1), "fail"),
+        (said("size-1024000", "", code=0), "fail"),
+        (none_of("answer", asked="size-0"), "unknown"),
+        (none_of("engine"), "unknown"),
+        (edited("engine", version="20.10.14"), "not_provable"),
+    ],
+    ("refusals", "longest-name"): [
+        (said("name-64", "invalid name", code=1), "fail"),
+        (none_of("answer", asked="name-64"), "unknown"),
+    ],
+    **{
+        ("refusals", asked): [
+            (said(asked, "", code=0), "fail"),
+            (said(asked, "rpc error"), "fail"),
+            (said(asked, f"{words[0]}!"), "fail"),
+            (none_of("answer", asked=asked), "unknown"),
+        ]
+        for asked, (_, words) in REFUSED.items()
+    },
+    ("no-backend", "nginx-refuses"): [
+        (edited("failed", said="ready"), "fail"),
+        (edited("failed", exit_code=0), "fail"),
+        (none_of("failed"), "unknown"),
+    ],
+    ("no-backend", "name-in-a-stack"): [
+        (said("lab-name", "nginx", code=0), "fail"),
+        (none_of("answer", asked="lab-name"), "unknown"),
+    ],
+    ("no-backend", "healed"): [
+        (edited("tasks", tasks=running("t1")[1]["tasks"]), "fail"),
+        (edited("echo", {"node": "worker2"}, said="<h1>502 Bad Gateway</h1>"), "fail"),
+        (edited("echo", said="host=worker1 real_ip= protocol=HTTP/1.0\n"), "fail"),
+        (none_of("tasks"), "unknown"),
+        (none_of("echo"), "unknown"),
+    ],
+    ("switch", "new-options-used"): [
+        (edited("echo", {"node": "worker1"}, said=ECHO.replace("1.1", "1.0")), "fail"),
+        (edited("echo", {"node": "worker1"}, said=None, error="timeout"), "fail"),
+        (none_of("echo"), "unknown"),
+    ],
+    **{
+        (phase, "old-then-new"): [
+            (edited("request", {"sent": 100}, header=old), "fail"),
+            (edited("request", {"sent": 3}, header=new), "fail"),
+            (edited("request", {"sent": 100}, header=None), "fail"),
+            (none_of("over"), "unknown"),
+            (none_of("request"), "unknown"),
+        ]
+        for phase, (old, new) in SWITCHES.items()
+    },
+    **{
+        (phase, "no-request-failed"): [
+            (ONE_FAILED, "fail"),
+            (edited("request", {"sent": 70}, status=502), "fail"),
+            (none_of("over"), "unknown"),
+            (few_asked, "unknown"),
+        ]
+        for phase in UNDER_LOAD
+        if phase != "one-stop-first"
+    },
+    ("one-stop-first", "interruption-seen"): [
+        (edited("request", status=200, error=None), "fail"),
+        (none_of("over"), "unknown"),
+        (none_of("request"), "unknown"),
+    ],
+    ("bad-config", "taken-back"): [
+        (edited("over", state="paused"), "fail"),
+        (none_of("over"), "unknown"),
+    ],
+    ("bad-config", "nginx-says-why"): [
+        (edited("failed", said=NO_UPSTREAM), "fail"),
+        (none_of("failed"), "unknown"),
+    ],
+    ("bad-config", "never-served"): [
+        (edited("request", {"sent": 70}, header="v3"), "fail"),
+        (none_of("over"), "unknown"),
+        (none_of("request"), "unknown"),
+    ],
+    ("versioning", "same-content-same-everything"): [
+        (edited("version", {"step": "first-again"}, task="t9"), "fail"),
+        (edited("version", {"step": "first-again"}, current="a2"), "fail"),
+        (none_of("version", step="first-again"), "unknown"),
+    ],
+    ("versioning", "redeployed-loses-the-way-back"): [
+        (edited("version", {"step": "first-again"}, previous="x"), "fail"),
+        (none_of("version", step="first-again"), "unknown"),
+    ],
+    ("versioning", "new-content-new-task"): [
+        (edited("version", {"step": "second"}, served="v1"), "fail"),
+        (edited("version", {"step": "third"}, task="t2"), "fail"),
+        (edited("version", {"step": "second"}, current="a"), "fail"),
+        (none_of("version", step="third"), "unknown"),
+    ],
+    ("versioning", "prune"): [
+        (edited("version", {"step": "pruned"}, removed=[]), "fail"),
+        (edited("version", {"step": "pruned"}, removed=["a", "b"], listed=["c"]), "fail"),
+        (none_of("version", step="pruned"), "unknown"),
+    ],
+    ("versioning", "in-use-is-safe"): [
+        (said("current", "", code=0), "fail"),
+        (none_of("answer", asked="current"), "unknown"),
+    ],
+    ("versioning", "way-back"): [
+        (edited("version", {"step": "rolled-back"}, served="v3"), "fail"),
+        (edited("version", {"step": "rolled-back"}, current="c"), "fail"),
+        (none_of("version", step="rolled-back"), "unknown"),
+    ],
+    ("versioning", "unsafe-by-hand"): [
+        (said("previous", "config 'b' is in use", code=1), "fail"),
+        (edited("lost", error="task: non-zero exit (1)"), "fail"),
+        (none_of("lost"), "unknown"),
+    ],
+    ("environments", "each-its-own"): [
+        (edited("settings", {"environment": "dev", "node": "worker1"}, found=settings("prod")),
+         "fail"),
+        (edited("settings", {"node": "worker1"}, found=None, error="timeout"), "fail"),
+        (edited("given", settings=settings("dev")), "unknown"),
+        (none_of("settings", environment="prod"), "unknown"),
+    ],
+    ("environments", "no-environment-no-stack"): [
+        (said("no-environment", "", code=0), "fail"),
+        (edited("answer", made=1), "fail"),
+        (none_of("answer"), "unknown"),
+    ],
+}  # fmt: skip
+
+CASES = [(*where, edit, verdict) for where, edits in BROKEN.items() for edit, verdict in edits]
+
+
+@pytest.mark.parametrize(
+    ("phase", "check", "edit", "verdict"),
+    CASES,
+    ids=[f"{n}-{phase}.{check}" for n, (phase, check, *_) in enumerate(CASES)],
+)
+def test_a_broken_run_does_not_pass(phase: str, check: str, edit: Edit, verdict: str) -> None:
+    found = {r.id: r.verdict for r in exercise.judge(edit(good(phase)), phase)}
+    assert found[f"2.7.{phase}.{check}"] == verdict
+
+
+def test_no_check_is_without_a_run_that_it_refuses() -> None:
+    declared = {check.id for check in exercise.checks}
+    assert declared == {f"2.7.{phase}.{check}" for phase, check in BROKEN}
+
+
+def test_every_bad_stack_is_deployed_and_judged() -> None:
+    assert {path.stem for path in perform.BAD.glob("*.yml")} == {
+        asked for asked in REFUSED if asked.endswith("-config")
+    }
+
+
+def test_two_services_may_be_named_in_any_order() -> None:
+    one, two = REFUSED["in-use-by-two"][1]
+    assert one != two
+    run = said("in-use-by-two", two)(good("refusals"))
+    found = {r.id: r.verdict for r in exercise.judge(run, "refusals")}
+    assert found["2.7.refusals.in-use-by-two"] is Verdict.PASS
+
+
+def test_the_change_is_measured_from_its_command() -> None:
+    assert exercise.measurements(good("one-stop-first"))["one-stop-first"] == {
+        "update_s": 41.0,
+        "probes": 120,
+        "probe_errors": 5,
+        "longest_gap_s": 7.0,
+        "first_new_s": 21.2,
+        "last_old_s": 20.2,
+    }
+
+
+def test_the_two_versions_of_the_lab_differ_in_what_a_visitor_sees() -> None:
+    for name, header in (("nginx.conf", b"v1"), ("nginx-v2.conf", b"v2")):
+        assert b"add_header X-Config " + header + b" always;" in perform.content(name)
