@@ -11,7 +11,14 @@ import yaml
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Event, Verdict
 from tests.exercises.exercise_2_7 import drill, perform
-from tests.exercises.exercise_2_7.verify import REFUSED, SWITCHES, UNDER_LOAD, exercise
+from tests.exercises.exercise_2_7.verify import (
+    INVALID,
+    NO_ENVIRONMENT,
+    REFUSED,
+    SWITCHES,
+    UNDER_LOAD,
+    exercise,
+)
 from tests.unit.records.editing import changed, events, without
 
 Row = tuple[str, dict[str, Any]]
@@ -126,7 +133,7 @@ RUNS: dict[str, list[Row]] = {
         version("second", "b", "a", "t2", "v2", deployed="b"),
         version("third", "c", "b", "t3", "v3", deployed="c"),
         version("pruned", "c", "b", "t3", "v3", removed=["a"]),
-        answer("current", "config 'c' is in use by the following service: proxy_nginx"),
+        answer("current", f"{INVALID}config 'c' is in use by the following service: proxy_nginx"),
         version("rolled-back", "b", "c", "t4", "v2"),
         answer("previous", "", 0),
         ("lost", {"error": LOST}),
@@ -135,7 +142,7 @@ RUNS: dict[str, list[Row]] = {
         *(("given", {"environment": name, "settings": settings(name)}) for name in ("dev", "prod")),
         *(("settings", {"environment": name, "node": node, "found": settings(name), "error": None})
           for name in ("dev", "prod") for node in FIVE),
-        answer("no-environment", "required variable APP_CONFIG is missing", made=0),
+        answer("no-environment", NO_ENVIRONMENT, made=0),
     ],
 }  # fmt: skip
 
@@ -321,6 +328,8 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
     ],
     ("versioning", "in-use-is-safe"): [
         (said("current", "", code=0), "fail"),
+        (said("current", f"{INVALID}config 'b' is in use by the following service: x"), "fail"),
+        (none_of("version", step="third"), "unknown"),
         (none_of("answer", asked="current"), "unknown"),
     ],
     ("versioning", "way-back"): [

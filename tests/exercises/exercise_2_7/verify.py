@@ -8,7 +8,7 @@ from typing import Any
 from pytest_swarmlab import Exercise, failed, not_provable, passed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Capability, Judgement
+from pytest_swarmlab.model import Capability, Judgement, Verdict
 from tests.exercises.exercise_2_7.drill import (
     KINDS,
     KINDS_AT,
@@ -406,7 +406,7 @@ def healed(record: Record) -> Judgement:
         return unknown("nobody listed the tasks")
     running = sum(task.running for task in samples[-1].tasks)
     judgement = _echoed(record, "nginx_config", "")
-    if judgement.verdict != "pass":
+    if judgement.verdict is not Verdict.PASS:
         return judgement
     told = f"{running} tasks run; {judgement.observed}"
     return passed(told) if running == 2 else failed(told)
@@ -698,7 +698,9 @@ def in_use_is_safe(record: Record) -> Judgement:
     """Whatever a clean-up gets wrong."""
     seen = record.need("answer", "nobody tried to remove it", asked="current")
     said = str(seen.data["said"])
-    refused = seen.data["code"] != 0 and "is in use by the following service: proxy_nginx" in said
+    name = record.need("version", "no third version was deployed", step="third").data["current"]
+    words = f"{INVALID}config '{name}' is in use by the following service: proxy_nginx"
+    refused = seen.data["code"] != 0 and said == words
     return passed(said) if refused else failed(said or "it was removed")
 
 
@@ -759,6 +761,11 @@ def _steps(record: Record) -> dict[str, Mapping[str, Any]]:
 
 # -- environments ------------------------------------------------------------------------------
 
+NO_ENVIRONMENT = (
+    'invalid interpolation format for configs.app_config.name: "required variable APP_CONFIG is'
+    ' missing a value: say which configuration"; you may need to escape any $ with another $'
+)
+
 
 @exercise.check(
     "each-its-own",
@@ -799,5 +806,5 @@ def no_environment(record: Record) -> Judgement:
     seen = record.need("answer", "it was not tried", asked="no-environment")
     said = str(seen.data["said"])
     told = f"{said}; {seen.data['made']} services"
-    refused = seen.data["code"] != 0 and "APP_CONFIG" in said and seen.data["made"] == 0
+    refused = seen.data["code"] != 0 and said == NO_ENVIRONMENT and seen.data["made"] == 0
     return passed(told) if refused else failed(told)
