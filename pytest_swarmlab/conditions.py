@@ -201,14 +201,15 @@ class Updated:
     and that is pending: it may be about to begin.
     """
 
-    wanted, under_way = "completed", frozenset({"updating", "not begun"})
-    said = "is complete"
     node = None
+    wanted = "completed"
+    on_the_way = frozenset({"updating", "not begun"})
+    verb = "is complete"
 
     def __init__(self, swarm: Swarm, service: str) -> None:
         self._swarm = swarm
         self._service = service
-        self.name = f"the update of {service} {self.said}"
+        self.name = f"the update of {service} {self.verb}"
 
     def __call__(self) -> Done[None] | Pending | Fatal:
         """Look once."""
@@ -222,18 +223,18 @@ class Updated:
         seen = f"{state}: {status['Message']}" if status.get("Message") else state
         if state == self.wanted:
             return done(None, seen)
-        return pending(seen) if state in self.under_way else fatal(seen)
+        return pending(seen) if state in self.on_the_way else fatal(seen)
 
 
 class RolledBack(Updated):
-    """The service is back to what it was before its latest update, every task of it.
+    """The latest update of the service was taken back, by itself or by order.
 
-    Never, once that update is complete or paused, or the way back is paused.
+    Never, once it is complete or paused.
     """
 
     wanted = "rollback_completed"
-    under_way = frozenset({"updating", "not begun", "rollback_started"})
-    said = "was taken back"
+    on_the_way = Updated.on_the_way | {"rollback_started"}
+    verb = "is rolled back"
 
 
 class Watched:

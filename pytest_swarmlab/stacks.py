@@ -119,7 +119,7 @@ class Service:
         return Updated(self.swarm, self.name)
 
     def rolled_back(self) -> RolledBack:
-        """Condition: its latest update was taken back, by itself or by `rollback`."""
+        """Condition: its latest update was taken back, by itself or by order."""
         return RolledBack(self.swarm, self.name)
 
     def watched(self, *, for_s: float) -> Watched:
@@ -190,26 +190,38 @@ class Stacks:
 
     def remove(self, name: str) -> None:
         """`docker stack rm`, and wait until nothing of it is left."""
-        if name in self._deployed:
-            self._deployed.remove(name)
-        self._swarm.leader().run("docker", "stack", "rm", name)
-        Waiter()(_Gone(self._swarm, {"label": f"{STACK_LABEL}={name}"}, name), within=GONE_S)
-        _await_free_addresses(self._swarm)
+        self._ask_to_remove(name)
+        self._await_removal(name)
 
     def remove_all(self) -> None:
-        """Remove everything that was deployed, the latest first.
+        """Remove everything that was deployed, the latest first, and wait for all of it together.
 
         Every stack is tried; raises ProviderError naming those that could not be removed.
         """
-        left = []
+        asked, left = [], []
         while self._deployed:
             name = self._deployed[-1]
             try:
-                self.remove(name)
+                self._ask_to_remove(name)
+                asked.append(name)
+            except SwarmlabError as error:
+                left.append(f"{name}: {error}")
+        for name in asked:
+            try:
+                self._await_removal(name)
             except SwarmlabError as error:
                 left.append(f"{name}: {error}")
         if left:
             raise ProviderError("stacks could not be removed: " + "; ".join(left))
+
+    def _ask_to_remove(self, name: str) -> None:
+        if name in self._deployed:
+            self._deployed.remove(name)
+        self._swarm.leader().run("docker", "stack", "rm", name)
+
+    def _await_removal(self, name: str) -> None:
+        Waiter()(_Gone(self._swarm, {"label": f"{STACK_LABEL}={name}"}, name), within=GONE_S)
+        _await_free_addresses(self._swarm)
 
     def _listing(self) -> str:
         return ", ".join(sorted(p.name for p in self._directory.glob("*.yml"))) or "none"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_swarmlab.cluster import Swarm
-from pytest_swarmlab.errors import CommandError, ProviderError
+from pytest_swarmlab.errors import ProviderError
 
 LABEL = "org.swarmlab.config"
 """On every version: the name that it is a version of."""
@@ -74,14 +74,12 @@ class Configs:
 
         Every one is tried; raises ProviderError naming those that could not be removed.
         """
-        left = []
-        for name in self._made[::-1]:
-            try:
-                self.remove(name)
-            except CommandError as error:
-                left.append(str(error))
-        if left:
-            raise ProviderError("configs could not be removed: " + "; ".join(left))
+        made, self._made = self._made[::-1], []
+        if not made:
+            return
+        removed = self._swarm.leader().run("docker", "config", "rm", *made, check=False)
+        if removed.code:
+            raise ProviderError(f"configs could not be removed: {removed.stderr.strip()}")
 
     def _create(self, name: str, content: str | bytes, *words: str, title: str | None) -> None:
         self._swarm.leader().run(

@@ -96,13 +96,11 @@ def test_a_pruned_version_is_not_removed_a_second_time(lab: Lab, configs: Config
     assert removed == [(first,), ("backend",)]
 
 
-def test_one_that_is_in_use_is_told_and_the_others_go_all_the_same(
-    lab: Lab, configs: Configs
-) -> None:
+def test_all_are_tried_and_one_that_is_in_use_is_told(lab: Lab, configs: Configs) -> None:
     for name in ("one", "two"):
         configs.create(name, name)
     used = "config 'two' is in use by the following service: web"
-    lab.shell = lambda _, argv: (1, "", used) if argv[-1] == "two" else (0, "", "")
+    lab.shell = lambda *_: (1, "one", used)
     with pytest.raises(ProviderError, match="in use by the following service: web"):
         configs.remove_all()
-    assert lab.did[-1][-1] == "one"
+    assert lab.did[-1][2:] == ("config", "rm", "two", "one")

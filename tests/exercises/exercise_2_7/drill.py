@@ -29,8 +29,8 @@ READY_S = 90
 """A service of small images runs after 3 to 6 s."""
 
 UPDATED_S = 120
-"""Two replicas, one after the other, took 21 s: each is taken out of the balancing before it is
-stopped, the next is started, healthy after a second, and watched for 2 s more."""
+"""Two replicas, one after the other, took 20 s: each is taken out of the balancing before it is
+stopped, the next is started, and must be healthy."""
 
 RATE, ENOUGH = 40.0, 20
 """Each of five nodes is asked every 125 ms, and four times before and after each change."""
