@@ -308,6 +308,7 @@ class Proxy:
 
     def start_without_a_backend(self) -> None:
         """The lab's file never works; the corrected one brings the backend, and it does."""
+        perform.show(self.swarm, V1, V2, V3)
         nginx = perform.deploy_literally(self.stack)
         self._note_failed(self.wait(nginx.task_failed(), within=READY_S))
         perform.listing(nginx, "Nobody is called backend")

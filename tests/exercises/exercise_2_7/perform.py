@@ -45,6 +45,14 @@ def create_for_the_proxy(configs: Configs) -> None:
     create(configs, "backend_config", content("backend.conf"))
 
 
+def show(swarm: Swarm, *names: str) -> None:
+    """`docker config inspect --pretty`: what each of them holds, kept for the report."""
+    for name in names:
+        swarm.leader().look(
+            "docker", "config", "inspect", "--pretty", name, title=f"What {name} holds"
+        )
+
+
 def deploy_literally(stack: Stacks) -> Service:
     """The lab's own file."""
     return stack.deploy(LITERAL, name=PROXY, title="The lab's file, literally").service(NGINX)
