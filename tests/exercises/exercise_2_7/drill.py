@@ -349,10 +349,13 @@ class Proxy:
         rows = self.swarm.task_rows(self.swarm.leader().engine, self.nginx.name)
         return [task["id"] for task in rows]
 
-    def alone(self, order: str, old: str, new: str) -> None:
-        """The same update with one replica, in that order."""
+    def leave_one(self) -> None:
+        """One replica, and every node knows of that one alone."""
         perform.scale(self.nginx, 1)
         self._whole(1)
+
+    def switch_in_order(self, order: str, old: str, new: str) -> None:
+        """The same update in that order."""
         self._under_load(
             order, lambda: perform.switch(self.nginx, old, new, "--update-order", order)
         )

@@ -63,9 +63,10 @@ def test_the_proxy_is_changed_and_nobody_is_turned_away(
     with evidence.judged(exercise, "bad-config"):
         proxy.try_a_bad_one()
     with evidence.judged(exercise, "one-stop-first"):
-        proxy.alone("stop-first", perform.V1, perform.V2)
+        proxy.leave_one()
+        proxy.switch_in_order("stop-first", perform.V1, perform.V2)
     with evidence.judged(exercise, "one-start-first"):
-        proxy.alone("start-first", perform.V2, perform.V1)
+        proxy.switch_in_order("start-first", perform.V2, perform.V1)
     with evidence.judged(exercise, "versioning"):
         drill.Versions(proxy).go_through_three()
     evidence.say_unproven()
