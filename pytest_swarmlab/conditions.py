@@ -237,6 +237,61 @@ class RolledBack(Updated):
     verb = "is rolled back"
 
 
+class Ended:
+    """So many tasks of the service have ended by themselves; finds them.
+
+    Complete, failed or rejected: a task that was told to stop, by an update or a removal, has
+    been shut down. The managers remember five tasks of a slot, at first.
+    """
+
+    states = frozenset({"complete", "failed", "rejected"})
+    node = None
+
+    def __init__(self, swarm: Swarm, service: str, at_least: int) -> None:
+        self._swarm = swarm
+        self._service = service
+        self._at_least = at_least
+        self.name = f"{at_least} tasks of {service} have ended"
+
+    def __call__(self) -> Done[list[dict[str, Any]]] | Pending | Fatal:
+        """Look once."""
+        try:
+            seen_from, _ = self._swarm.look()
+            tasks = self._swarm.task_rows(seen_from.engine, self._service)
+        except no_answer() as error:
+            return pending(brief(error))
+        found = [task for task in tasks if task["state"] in self.states]
+        seen = ", ".join(sorted(task["state"] for task in tasks)) or "no tasks"
+        return done(found, seen) if len(found) >= self._at_least else pending(seen)
+
+
+class Replaced:
+    """Another task runs in the slot of the given one; finds it."""
+
+    node = None
+
+    def __init__(self, swarm: Swarm, service: str, task: dict[str, Any]) -> None:
+        """`task`: its row, as `Converged` finds it."""
+        self._swarm = swarm
+        self._service = service
+        self._task = task
+        self.name = f"task {task['slot']} of {service} is replaced"
+
+    def __call__(self) -> Done[dict[str, Any]] | Pending | Fatal:
+        """Look once."""
+        try:
+            seen_from, _ = self._swarm.look()
+            tasks = self._swarm.task_rows(seen_from.engine, self._service)
+        except no_answer() as error:
+            return pending(brief(error))
+        mine = [task for task in tasks if task["slot"] == self._task["slot"]]
+        seen = ", ".join(sorted(task["state"] for task in mine)) or "no task in its slot"
+        # Known by its id: the old one counts as running until its engine has reported.
+        others = [task for task in mine if task["id"] != self._task["id"]]
+        running = [task for task in others if task["state"] == task["desired"] == "running"]
+        return done(running[0], seen) if running else pending(seen)
+
+
 class Watched:
     """The service's tasks were watched for a while, or until they changed; finds the tasks."""
 

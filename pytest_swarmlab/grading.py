@@ -107,6 +107,7 @@ class Exercise:
         self.module = module
         self.checks: list[Check] = []
         self.comparison: Mapping[str, Any] | None = None
+        self.distribution: Mapping[str, Any] | None = None
         self._measures: list[tuple[str, Measure]] = []
 
     def phase(self, name: str) -> str:
@@ -168,6 +169,14 @@ class Exercise:
         `measures`: measurement → its heading, with the unit.
         """
         self.comparison = {"phases": list(phases), "measures": dict(measures)}
+
+    def distribute(self, *, phase: str, measures: Mapping[str, tuple[str, str]]) -> None:
+        """Have the report draw how a phase's repeated measurements are spread.
+
+        `measures`: measurement → its heading, with the unit, and the measurement that predicts
+        it. The first is an object, repetition → number; the second has numbers `from` and `to`.
+        """
+        self.distribution = {"phase": phase, "measures": {k: list(v) for k, v in measures.items()}}
 
     def judge(self, record: Record, phase: str | None = None) -> list[CheckResult]:
         """Judge every check, or those of one phase, on this record."""

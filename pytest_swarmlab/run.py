@@ -80,6 +80,7 @@ class Run:
                 module=exercise.module,
                 titles=exercise.titles,
                 comparison=exercise.comparison,
+                distribution=exercise.distribution,
                 checks=[
                     {
                         "id": c.id,

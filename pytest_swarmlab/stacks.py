@@ -10,6 +10,8 @@ from typing import Any
 from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.conditions import (
     Converged,
+    Ended,
+    Replaced,
     RolledBack,
     TaskBlocked,
     TaskFailed,
@@ -121,6 +123,14 @@ class Service:
     def rolled_back(self) -> RolledBack:
         """Condition: its latest update was taken back, by itself or by order."""
         return RolledBack(self.swarm, self.name)
+
+    def ended(self, *, at_least: int = 1) -> Ended:
+        """Condition: so many of its tasks have ended by themselves; finds those tasks."""
+        return Ended(self.swarm, self.name, at_least)
+
+    def replaced(self, task: dict[str, Any]) -> Replaced:
+        """Condition: another task runs in that one's slot; finds it."""
+        return Replaced(self.swarm, self.name, task)
 
     def watched(self, *, for_s: float) -> Watched:
         """Condition: its tasks were watched for so many seconds, or until they changed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,13 @@ class Evidence:
         began = time.time()
         yield
         collectors.raft_log(nodes, self._recorder, since=began)
+
+    def containers_of(self, swarm: Swarm, service: str) -> AbstractContextManager[None]:
+        """Record, within the block, what every engine tells of the service's containers.
+
+        Started, healthy, unhealthy, killed, ended: as it comes.
+        """
+        return collectors.engine_events(swarm.nodes, self._recorder, service)
 
     def state(self, swarm: Swarm) -> None:
         """Record what every machine says of the swarm: its own view, and a manager's node list."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_swarmlab.cluster import ENGINE_S
 from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.model import Capability
 
@@ -98,6 +101,59 @@ def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: float) -> None
                     what=found["role"],
                     term=int(found["term"]),
                 )
+
+
+CONTAINER_EVENTS = ("start", "health_status", "kill", "die")
+"""What an engine tells of a container's life; its health checks themselves are left out."""
+
+
+@contextmanager
+def engine_events(nodes: Sequence[Node], recorder: Recorder, service: str) -> Iterator[None]:
+    """Record what these engines tell of the service's containers, as `engine` events, as it comes.
+
+    `service`: its full name. The engines hear of the end only when the block is left.
+    """
+    wanted = {
+        "type": "container",
+        "event": list(CONTAINER_EVENTS),
+        "label": f"com.docker.swarm.service.name={service}",
+    }
+    with ExitStack() as open_streams:
+        listeners = []
+        for node in nodes:
+            client = node.new_engine(ENGINE_S)
+            open_streams.callback(client.close)
+            stream = client.events(decode=True, filters=wanted)
+            listener = threading.Thread(
+                target=_listen, args=(node.name, stream, recorder), name=f"events-{node}"
+            )
+            listener.start()
+            listeners.append((stream, listener))
+        try:
+            yield
+        finally:
+            for stream, listener in listeners:
+                stream.close()
+                listener.join()
+
+
+def _listen(node: str, stream: Any, recorder: Recorder) -> None:
+    for event in stream:
+        about = event.get("Actor", {}).get("Attributes", {})
+        # A task's name is service.slot.id.
+        _, slot, task = about.get("com.docker.swarm.task.name", "..").rsplit(".", 2)
+        recorder.record(
+            "engine",
+            node=node,
+            what=event.get("Action", ""),
+            at=event.get("timeNano", 0) / 1e9,
+            service=about.get("com.docker.swarm.service.name", ""),
+            slot=int(slot) if slot.isdigit() else None,
+            task=task,
+            container=event.get("Actor", {}).get("ID", "")[:12],
+            exit_code=about.get("exitCode"),
+            signal=about.get("signal"),
+        )
 
 
 def fetch_logs(swarm: Swarm, directory: Path) -> dict[str, str]:

@@ -71,11 +71,13 @@ def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:
     selected = record.last("exercise.selected", id=exercise["id"])
     titles = selected.data.get("titles", {}) if selected else {}
     compared = selected.data.get("comparison") if selected else None
+    spread = selected.data.get("distribution") if selected else None
     return {
         **exercise,
         "passed": counts.count("pass"),
         "total": len(counts),
         "comparison": _comparison(compared, measured) if compared and measured else None,
+        "distribution": _distribution(spread, measured) if spread and measured else None,
         "measured_phases": list(measured),
         "measured": {name: [found.get(name) for found in measured.values()] for name in rows},
         "phases": [_phase(record, exercise, name, titles.get(name, name)) for name in names],
@@ -125,6 +127,13 @@ def _comparison(compared: dict[str, Any], measured: dict[str, Any]) -> dict[str,
     from pytest_swarmlab.reporting import comparison
 
     return _picture(lambda: comparison.svg(compared["phases"], compared["measures"], measured))
+
+
+def _distribution(spread: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
+    from pytest_swarmlab.reporting import distribution
+
+    found = measured.get(spread["phase"], {})
+    return _picture(lambda: distribution.svg(spread["measures"], found))
 
 
 def _picture(draw: Callable[[], str]) -> dict[str, Any]:
