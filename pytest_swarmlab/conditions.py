@@ -265,6 +265,31 @@ class Ended:
         return done(found, seen) if len(found) >= self._at_least else pending(seen)
 
 
+class TasksAre:
+    """So many of the tasks that Swarm wants to run are in a state; finds them."""
+
+    node = None
+
+    def __init__(self, swarm: Swarm, service: str, state: str, count: int) -> None:
+        self._swarm = swarm
+        self._service = service
+        self._state = state
+        self._count = count
+        self.name = f"{count} tasks of {service} are {state}"
+
+    def __call__(self) -> Done[list[dict[str, Any]]] | Pending | Fatal:
+        """Look once."""
+        try:
+            seen_from, _ = self._swarm.look()
+            tasks = self._swarm.task_rows(seen_from.engine, self._service)
+        except no_answer() as error:
+            return pending(brief(error))
+        wanted = [task for task in tasks if task["desired"] == "running"]
+        found = [task for task in wanted if task["state"] == self._state]
+        seen = ", ".join(sorted(task["state"] for task in wanted)) or "no tasks"
+        return done(found, seen) if len(found) == self._count else pending(seen)
+
+
 class Replaced:
     """Another task runs in the slot of the given one; finds it."""
 

@@ -15,6 +15,7 @@ from pytest_swarmlab.conditions import (
     RolledBack,
     TaskBlocked,
     TaskFailed,
+    TasksAre,
     Updated,
     Watched,
     brief,
@@ -127,6 +128,10 @@ class Service:
     def ended(self, *, at_least: int = 1) -> Ended:
         """Condition: so many of its tasks have ended by themselves; finds those tasks."""
         return Ended(self.swarm, self.name, at_least)
+
+    def tasks_are(self, state: str, count: int) -> TasksAre:
+        """Condition: so many of the tasks that it is to have are in that state; finds them."""
+        return TasksAre(self.swarm, self.name, state, count)
 
     def replaced(self, task: dict[str, Any]) -> Replaced:
         """Condition: another task runs in that one's slot; finds it."""

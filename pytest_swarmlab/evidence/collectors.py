@@ -111,30 +111,26 @@ CONTAINER_EVENTS = ("start", "health_status", "kill", "die")
 def engine_events(nodes: Sequence[Node], recorder: Recorder, service: str) -> Iterator[None]:
     """Record what these engines tell of the service's containers, as `engine` events, as it comes.
 
-    `service`: its full name. The engines hear of the end only when the block is left.
+    `service`: its full name.
     """
     wanted = {
         "type": "container",
         "event": list(CONTAINER_EVENTS),
         "label": f"com.docker.swarm.service.name={service}",
     }
-    with ExitStack() as open_streams:
-        listeners = []
+    with ExitStack() as listening:
         for node in nodes:
             client = node.new_engine(ENGINE_S)
-            open_streams.callback(client.close)
+            listening.callback(client.close)
             stream = client.events(decode=True, filters=wanted)
             listener = threading.Thread(
                 target=_listen, args=(node.name, stream, recorder), name=f"events-{node}"
             )
             listener.start()
-            listeners.append((stream, listener))
-        try:
-            yield
-        finally:
-            for stream, listener in listeners:
-                stream.close()
-                listener.join()
+            # In this order: it ends when its stream does.
+            listening.callback(listener.join)
+            listening.callback(stream.close)
+        yield
 
 
 def _listen(node: str, stream: Any, recorder: Recorder) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import shlex
 import socket
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,9 +34,10 @@ class Lab:
 
     `rows` and `tasks` are what every manager's engine answers, in the engine's own form, `update`
     how far a service's update is. `silent`:
-    node → why its engine gives no answer. `shell` decides how a command on a node ends; `did` holds
-    everything that was done, in order: ``("manager1", "systemctl", "stop", …)`` for commands,
-    ``("machines", "power_off", "manager1")`` for controls; `fed` what commands read.
+    node → why its engine gives no answer, `told` what it tells of containers. `shell` decides how a
+    command on a node ends; `did` holds everything that was done, in order: ``("manager1",
+    "systemctl", "stop", …)`` for commands, ``("machines", "power_off", "manager1")`` for controls;
+    `fed` what commands read.
     """
 
     def __init__(self, directory: Path, topology: Topology | None = None) -> None:
@@ -52,6 +54,7 @@ class Lab:
         self.silent: dict[str, str] = {}
         self.did: list[tuple[str, ...]] = []
         self.fed: list[bytes] = []
+        self.told: dict[str, list[dict[str, Any]]] = {}
         self.make_engine: Callable[[Lab, str], Engine] = Engine
         self.shell: Callable[[str, tuple[str, ...]], tuple[int, str, str]] = lambda *_: (0, "", "")
         self.machines = PretendedMachines(self)
@@ -187,6 +190,9 @@ class Engine:
     def info(self) -> Any:
         return self._answer(self._lab.info.get(self._node, {}))
 
+    def events(self, **_: Any) -> Any:
+        return Told(self._answer(self._lab.told.get(self._node, [])))
+
     def ping(self) -> Any:
         return self._answer(True)
 
@@ -201,6 +207,21 @@ class Engine:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class Told:
+    """A stream of events: those there are, and then nothing until it is closed."""
+
+    def __init__(self, events: list[dict[str, Any]]) -> None:
+        self._events = events
+        self._closed = threading.Event()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        yield from self._events
+        self._closed.wait()
+
+    def close(self) -> None:
+        self._closed.set()
 
 
 class PretendedMachines:

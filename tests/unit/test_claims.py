@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.evidence.claims import Evidence
@@ -176,3 +178,35 @@ def test_roles_in_raft_are_read_from_each_survivor_s_log(lab: Lab, tmp_path: Pat
         {"node": "manager2", "at": 1777888999.5, "what": "candidate", "term": 4},
         {"node": "manager2", "at": 1777889001.0, "what": "leader", "term": 4},
     ]
+
+
+def told(action: str, **attributes: str) -> dict[str, Any]:
+    name = {
+        "com.docker.swarm.service.name": "web",
+        "com.docker.swarm.task.name": "web.2.t4sk",
+    }
+    return {
+        "Action": action,
+        "Actor": {"ID": "c" * 64, "Attributes": {**name, **attributes}},
+        "timeNano": 1777888999500000000,
+    }
+
+
+def test_what_engines_tell_of_containers_is_recorded_as_it_comes(lab: Lab) -> None:
+    lab.told = {"worker1": [told("health_status: unhealthy"), told("die", exitCode="137")]}
+    with Evidence(lab.recorder).containers_of(lab.swarm, "web"):
+        pass
+    first, second = (e.data for e in lab.recorder.view().of("engine"))
+    assert first == {
+        "node": "worker1", "what": "health_status: unhealthy", "at": 1777888999.5, "service": "web",
+        "slot": 2, "task": "t4sk", "container": "c" * 12, "exit_code": None, "signal": None,
+    }  # fmt: skip
+    assert (second["what"], second["exit_code"]) == ("die", "137")
+
+
+def test_a_node_that_cannot_be_listened_to_ends_the_others_streams_too(lab: Lab) -> None:
+    lab.silent = {"worker2": "no route"}
+    block = Evidence(lab.recorder).containers_of(lab.swarm, "web")
+    with pytest.raises(requests.ConnectionError), block:
+        pytest.fail("the block was entered")
+    assert not [t for t in threading.enumerate() if t.name.startswith("events-")]

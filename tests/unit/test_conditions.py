@@ -286,6 +286,72 @@ def test_nobody_can_tell_of_an_update_when_no_manager_answers(lab: Lab) -> None:
     assert "i/o timeout" in seen(Service(lab.swarm, "web").updated()())
 
 
+def test_an_update_that_takes_itself_back_is_waited_for(lab: Lab) -> None:
+    rolled_back = Service(lab.swarm, "web").rolled_back()
+    lab.update = {"State": "updating", "Message": "update in progress"}
+    assert seen(rolled_back()) == "updating: update in progress"
+    lab.update = {"State": "rollback_started", "Message": "update rolled back due to failure"}
+    assert seen(rolled_back()).startswith("rollback_started")
+    lab.update = {"State": "rollback_completed", "Message": "rollback completed"}
+    assert isinstance(rolled_back(), Done)
+
+
+@pytest.mark.parametrize("state", ["completed", "paused", "rollback_paused"])
+def test_an_update_that_went_another_way_is_never_taken_back(lab: Lab, state: str) -> None:
+    lab.update = {"State": state}
+    assert isinstance(Service(lab.swarm, "web").rolled_back()(), Fatal)
+
+
+def test_tasks_that_were_told_to_stop_have_not_ended_by_themselves(lab: Lab) -> None:
+    lab.tasks = [
+        task(1, "worker1", "shutdown", desired="shutdown"),
+        task(2, "worker1", "complete", desired="shutdown"),
+        task(2, "worker2"),
+    ]
+    web = Service(lab.swarm, "web")
+    found = web.ended()()
+    assert isinstance(found, Done)
+    assert [t["state"] for t in found.value] == ["complete"]
+    assert seen(web.ended(at_least=2)()) == "complete, running, shutdown"
+
+
+def test_tasks_are_counted_in_a_state_if_they_are_wanted(lab: Lab) -> None:
+    lab.tasks = [task(1, "worker1", "starting"), task(2, "worker1", "starting", desired="shutdown")]
+    web = Service(lab.swarm, "web")
+    found = web.tasks_are("starting", 1)()
+    assert isinstance(found, Done)
+    assert [t["slot"] for t in found.value] == [1]
+    assert isinstance(web.tasks_are("running", 0)(), Done)
+    assert seen(web.tasks_are("running", 1)()) == "starting"
+
+
+def test_a_task_is_replaced_when_another_one_runs_in_its_slot(lab: Lab) -> None:
+    old, other = task(1, "worker1"), task(2, "worker2")
+    lab.tasks = [old, other]
+    replaced = Service(lab.swarm, "web").replaced({"id": old["ID"], "slot": 1})
+    assert seen(replaced()) == "running"
+    lab.tasks = [
+        task(1, "worker1", "complete", desired="shutdown"),
+        task(1, "manager1", "starting"),
+    ]
+    assert seen(replaced()) == "complete, starting"
+    lab.tasks = [task(1, "worker1", "complete", desired="shutdown"), task(1, "manager1")]
+    found = replaced()
+    assert isinstance(found, Done)
+    assert found.value["id"] == "task-1-manager1"
+
+
+def test_nobody_can_tell_of_tasks_when_no_manager_answers(lab: Lab) -> None:
+    lab.silent = dict.fromkeys(FIVE, "i/o timeout")
+    web = Service(lab.swarm, "web")
+    for condition in (
+        web.ended(),
+        web.tasks_are("running", 1),
+        web.replaced({"id": "x", "slot": 1}),
+    ):
+        assert "i/o timeout" in seen(condition())
+
+
 def test_a_watch_ends_as_soon_as_something_moves(lab: Lab) -> None:
     watched = Service(lab.swarm, "web").watched(for_s=1000)
     lab.tasks = [task(1, "worker1")]

@@ -24,6 +24,7 @@ from tests.exercises.exercise_2_4.verify import exercise as exercise_2_4
 from tests.exercises.exercise_2_5.verify import exercise as exercise_2_5
 from tests.exercises.exercise_2_7.verify import exercise as exercise_2_7
 from tests.exercises.exercise_2_8.verify import exercise as exercise_2_8
+from tests.exercises.exercise_2_9.verify import exercise as exercise_2_9
 from tests.unit import (
     test_exercise_2_1,
     test_exercise_2_2,
@@ -32,6 +33,7 @@ from tests.unit import (
     test_exercise_2_5,
     test_exercise_2_7,
     test_exercise_2_8,
+    test_exercise_2_9,
 )
 from tests.unit.records.editing import changed, without
 from tests.unit.records.synthetic import Drill, record
@@ -44,6 +46,7 @@ EXERCISES: tuple[Exercise, ...] = (
     exercise_2_5,
     exercise_2_7,
     exercise_2_8,
+    exercise_2_9,
 )
 CHECKS = [check for exercise in EXERCISES for check in exercise.checks]
 ONLY_UNKNOWN = {"sampled"}
@@ -152,6 +155,12 @@ WRONG_2_7: tuple[Callable[[Record], Record], ...] = tuple(
     for edit, verdict in edits
     if verdict == "fail"
 )
+WRONG_2_9: tuple[Callable[[Record], Record], ...] = tuple(
+    edit
+    for edits in test_exercise_2_9.BROKEN.values()
+    for edit, verdict in edits
+    if verdict == "fail"
+)
 WRONG = {
     "2.1": WRONG_2_1,
     "2.3": WRONG_2_3,
@@ -159,6 +168,7 @@ WRONG = {
     "2.5": WRONG_2_5,
     "2.7": WRONG_2_7,
     "2.8": WRONG_2_8,
+    "2.9": WRONG_2_9,
 }
 GOOD = {
     "2.1": test_exercise_2_1.good,
@@ -167,6 +177,7 @@ GOOD = {
     "2.5": test_exercise_2_5.good,
     "2.7": test_exercise_2_7.good,
     "2.8": test_exercise_2_8.good,
+    "2.9": test_exercise_2_9.good,
 }
 NEVER = 500.0
 WRONG_2_2: tuple[Callable[[str], Record], ...] = (

@@ -1,0 +1,1 @@
+"""Exercise 2.9: healthchecks, and how Swarm heals."""

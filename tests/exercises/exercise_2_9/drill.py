@@ -1,0 +1,258 @@
+"""What makes tasks unhealthy, and what Swarm and the clients do and see then."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pytest_swarmlab.cluster import Swarm
+from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.probe import Traffic
+from pytest_swarmlab.secret import Secrets
+from pytest_swarmlab.stacks import Service
+from pytest_swarmlab.waits import Waiter
+from tests.exercises.exercise_2_9 import perform
+from tests.exercises.exercise_2_9.perform import PORT, REPLICAS
+
+REPETITIONS = 5
+"""How often one of three replicas is made ill."""
+
+RATE = 10.0
+READY_S = 90
+HEALED_S = 60
+STAYS_S = 8
+"""How long is watched that a slot stays empty: eight times the restart delay that it has."""
+WARM = 10
+DEATHS = 2
+"""How often a slow server is killed before one believes that it never comes up."""
+PASSWORD = "ending_password"  # noqa: S105 - its name
+
+Probe = Callable[..., Traffic]
+
+
+@dataclass
+class Drill:
+    """What every drill works with."""
+
+    swarm: Swarm
+    wait: Waiter
+    probe: Probe
+    evidence: Evidence
+
+    # -- before and after a task is healthy ---------------------------------------------------
+
+    def open_one_after_the_other(self) -> None:
+        """Two tasks wait behind their gates; one is opened, asked for, and then the other."""
+        with perform.gated(self.swarm) as service:
+            tasks = self.wait(service.tasks_are("starting", 2), within=READY_S)
+            self.evidence.tasks(self.swarm, service.name)
+            self.wait(self.swarm.mesh_lists(0), within=READY_S)
+            perform.listing(service, "Before a task is healthy")
+            self._ask("none", service)
+            for opened, task in enumerate(tasks, 1):
+                perform.open_gate(self.swarm.node(task["node"]), task["container"])
+                self.wait(service.tasks_are("running", opened), within=READY_S)
+                self.evidence.tasks(self.swarm, service.name)
+                self.wait(self.swarm.mesh_lists(opened), within=READY_S)
+                self._ask("one" if opened == 1 else "both", service)
+            perform.listing(service, "When both are healthy")
+
+    def _ask(self, when: str, service: Service) -> None:
+        """A handful of requests through every node, and which task has answered how many."""
+        path = f"/?asked={when}"
+        # Where nobody answers a request costs its time limit.
+        with self.probe(via=self.swarm.nodes, port=PORT, path=path, timeout=1.0) as traffic:
+            self.wait(traffic.asked_at_least(10), within=READY_S)
+        tasks = self.swarm.task_rows(self.swarm.leader().engine, service.name)
+        served = {
+            task["id"]: self.swarm.node(task["node"]).log_of(task["container"]).count(path)
+            for task in tasks
+        }
+        states = {task["id"]: task["state"] for task in tasks}
+        self.evidence.note("served", when=when, served=served, states=states)
+
+    # -- healing ------------------------------------------------------------------------------
+
+    def heal(self, service: Service) -> None:
+        """The lab's test, five times: the page goes, the task becomes unhealthy, another comes.
+
+        The next one is made ill as soon as an ill one has ended, and while its successor starts:
+        one healthy replica is left at least.
+        """
+        tasks = {task["slot"]: task for task in self._whole(service)}
+        slots = itertools.cycle(sorted(tasks))
+        self.define(service)
+        with (
+            self.evidence.containers_of(self.swarm, service.name),
+            self.probe(via=self.swarm.nodes, port=PORT, rate=RATE) as traffic,
+        ):
+            self.wait(traffic.asked_at_least(WARM), within=READY_S)
+            ended = None
+            for number in range(1, REPETITIONS + 1):
+                task = tasks[next(slots)]
+                self.break_one(number, task)
+                if ended:
+                    tasks[ended["slot"]] = self.wait(service.replaced(ended), within=HEALED_S)
+                self.wait(service.ended(at_least=number), within=HEALED_S)
+                self._note_checks(task)
+                ended = task
+            perform.listing(service, "The last ill task has ended")
+            self._whole(service)
+            asked = traffic.asked
+            self.wait(traffic.asked_at_least(asked + WARM), within=READY_S)
+        self.evidence.tasks(self.swarm, service.name)
+        perform.listing(service, "At the end")
+
+    def break_one(self, number: int, task: dict[str, Any]) -> None:
+        """The lab's `rm`, and note which task it struck and when it was over."""
+        began = self.swarm.recorder.now()
+        perform.remove_index(self.swarm.node(task["node"]), task["container"])
+        self.evidence.note(
+            "broken",
+            number=number,
+            began=round(began, 4),
+            **{key: task[key] for key in ("id", "slot", "node", "container")},
+        )
+
+    def _note_checks(self, task: dict[str, Any]) -> None:
+        """Note how long the last checks of an ended container took: its engine remembers five."""
+        api = self.swarm.node(task["node"]).engine.api
+        health = api.inspect_container(task["container"])["State"].get("Health", {})
+        log = health.get("Log") or []
+        self.evidence.note(
+            "checks",
+            container=task["container"],
+            seconds=[round(_when(e["End"]) - _when(e["Start"]), 3) for e in log],
+            exit_codes=[entry["ExitCode"] for entry in log],
+        )
+
+    def define(self, service: Service, when: str = "before") -> None:
+        """Note what the service's definition says of checks and restarts: predictions use it."""
+        api = self.swarm.leader().engine.api
+        spec = api.inspect_service(service.name)["Spec"]["TaskTemplate"]
+        container, restart = spec["ContainerSpec"], spec.get("RestartPolicy", {})
+        health = container.get("Healthcheck", {})
+        self.evidence.note(
+            "definition",
+            when=when,
+            service=service.name,
+            image=container["Image"],
+            test=health.get("Test"),
+            interval_s=health.get("Interval", 0) / 1e9,
+            timeout_s=health.get("Timeout", 0) / 1e9,
+            retries=health.get("Retries", 0),
+            start_interval_s=health.get("StartInterval", 0) / 1e9,
+            restart_condition=restart.get("Condition"),
+            restart_delay_s=restart.get("Delay", 0) / 1e9,
+            grace_s=container.get("StopGracePeriod", 0) / 1e9,
+        )
+
+    def _whole(self, service: Service) -> list[dict[str, Any]]:
+        """All replicas run and every node balances over them; finds the tasks."""
+        tasks = self.wait(service.converged(replicas=REPLICAS), within=READY_S)
+        self.wait(self.swarm.mesh_lists(REPLICAS), within=READY_S)
+        return tasks
+
+    # -- an update that is no good ------------------------------------------------------------
+
+    def see_bad_update_rolled_back(self, service: Service) -> None:
+        """An update whose check can't succeed, while clients ask."""
+        self._whole(service)
+        self.define(service)
+        self.evidence.tasks(self.swarm, service.name)
+        with self.probe(via=self.swarm.nodes, port=PORT, rate=RATE) as traffic:
+            self.wait(traffic.asked_at_least(WARM), within=READY_S)
+            said = perform.break_update(service)
+            lines = dict.fromkeys((said.stdout + said.stderr).splitlines())
+            self.evidence.note("update", code=said.code, said="\n".join(lines))
+            self.wait(service.rolled_back(), within=READY_S)
+            asked = traffic.asked
+            self.wait(traffic.asked_at_least(asked + WARM), within=READY_S)
+        self.define(service, "after")
+        status = self.swarm.leader().engine.api.inspect_service(service.name)["UpdateStatus"]
+        self.evidence.note("rolled-back", state=status["State"], message=status.get("Message", ""))
+        self._whole(service)
+        self.evidence.tasks(self.swarm, service.name)
+        perform.listing(service, "After the update was taken back")
+
+    # -- how unhealthy tasks end --------------------------------------------------------------
+
+    def fall_into_the_trap(self) -> None:
+        """One of three becomes unhealthy under `on-failure`, which then becomes `any`."""
+        with perform.trap(self.swarm) as service:
+            tasks = self.wait(service.converged(replicas=REPLICAS), within=READY_S)
+            self.define(service)
+            self.break_one(1, tasks[0])
+            self.wait(service.ended(), within=HEALED_S)
+            self._watch(service)
+            perform.listing(service, "The slot stays empty")
+            perform.restart_always(service)
+            self.wait(service.updated(), within=READY_S)
+            self.wait(service.converged(replicas=REPLICAS), within=READY_S)
+            self.define(service, "after")
+            self.evidence.tasks(self.swarm, service.name)
+            perform.listing(service, "The slot is filled again")
+
+    def see_them_end(self, secret: Secrets) -> None:
+        """Four programs become unhealthy: how each ends; and one is restarted until its limit."""
+        secret.create(PASSWORD)
+        endings = {**perform.ENDINGS, "postgres": perform.postgres_ending(PASSWORD)}
+        with ExitStack() as services:
+            limited = services.enter_context(perform.gives_up(self.swarm))
+            made = {
+                name: services.enter_context(perform.ending(self.swarm, name, words))
+                for name, words in endings.items()
+            }
+            for name, service in made.items():
+                (task, *_) = self.wait(service.ended(), within=READY_S)
+                self.evidence.note(
+                    "ending",
+                    program=name,
+                    state=task["state"],
+                    exit_code=task["exit_code"],
+                    error=task["error"],
+                )
+                perform.listing(service, f"{name} has ended")
+            self.wait(limited.ended(at_least=1 + perform.MOST_ATTEMPTS), within=READY_S)
+            self._watch(limited)
+            perform.listing(limited, "It has given up")
+
+    def _watch(self, service: Service) -> None:
+        """Watch that nothing moves, and note for how long that was so, and its tasks then."""
+        began = self.swarm.recorder.now()
+        self.wait(service.watched(for_s=STAYS_S), within=HEALED_S)
+        watched = self.swarm.recorder.now() - began
+        self.evidence.note("watched", seconds=round(watched, 1))
+        self.evidence.tasks(self.swarm, service.name)
+
+    @contextmanager
+    def slow_start(self) -> Iterator[None]:
+        """A slow server without a start period, with one too short, and with one long enough.
+
+        They start while the block does something else; at its end it is seen what became of them.
+        """
+        periods = {"none": (), "short": period("2s"), "long": period("30s")}
+        with ExitStack() as services:
+            made = {
+                name: services.enter_context(perform.slow(self.swarm, f"slow-{name}", *words))
+                for name, words in periods.items()
+            }
+            yield
+            self.wait(made["long"].converged(replicas=1), within=READY_S)
+            for name in ("none", "short"):
+                self.wait(made[name].ended(at_least=DEATHS), within=READY_S)
+            for name, service in made.items():
+                self.evidence.note("start-period", name=name, service=service.name)
+                self.evidence.tasks(self.swarm, service.name)
+                perform.listing(service, f"Start period: {name}")
+
+
+def _when(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def period(length: str) -> tuple[str, ...]:
+    """A start period of that length, in which is looked every second."""
+    return ("--health-start-period", length, "--health-start-interval", "1s")

@@ -1,0 +1,102 @@
+"""What the API's clients see while a thing that it needs is away."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pytest_swarmlab.cluster import Swarm
+from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.probe import Traffic
+from pytest_swarmlab.stacks import Stack
+from pytest_swarmlab.waits import Waiter
+from tests.exercises.exercise_2_9 import application
+from tests.exercises.exercise_2_9.application import API, API_REPLICAS, DATABASE, REDIS
+
+RATE = 5.0
+READY_S = 120
+HEALED_S = 90
+DOWN_S = 90
+WARM = 5
+RESTARTS = API_REPLICAS + 1
+"""One replica with the lab's check, at least, has been replaced twice before Redis comes back."""
+
+Probe = Callable[..., Traffic]
+
+
+@dataclass
+class Outage:
+    """One deployment of the stack."""
+
+    swarm: Swarm
+    stack: Stack
+    wait: Waiter
+    probe: Probe
+    evidence: Evidence
+
+    def freeze_the_database(self) -> None:
+        """The database hangs, is found unhealthy and replaced; its row is still there."""
+        api, database = self.stack.service(API), self.stack.service(DATABASE)
+        (task,) = self.wait(database.converged(replicas=1), within=READY_S)
+        self.wait(api.converged(replicas=API_REPLICAS), within=READY_S)
+        self.wait(self.swarm.mesh_lists(API_REPLICAS), within=READY_S)
+        node = self.swarm.node(task["node"])
+        application.write_row(node, task["container"])
+        with (
+            self.evidence.containers_of(self.swarm, database.name),
+            self.probe(via=self.swarm.nodes, port=application.PORT, rate=RATE) as traffic,
+        ):
+            self.wait(traffic.asked_at_least(WARM), within=READY_S)
+            application.freeze(node, task["container"])
+            self.evidence.note("frozen", task=task["id"], container=task["container"])
+            new = self.wait(database.replaced(task), within=HEALED_S)
+            asked = traffic.asked
+            self.wait(traffic.asked_at_least(asked + WARM), within=READY_S)
+        self.evidence.tasks(self.swarm, database.name)
+        self.evidence.tasks(self.swarm, api.name)
+        rows = application.read_rows(self.swarm.node(new["node"]), new["container"])
+        self.evidence.note("rows", task=new["id"], found=rows)
+
+    def lose_redis(self) -> None:
+        """Redis goes: the API whose check asks for it, and the one whose check does not."""
+        api, redis = self.stack.service(API), self.stack.service(REDIS)
+        with application.lab_api(self.swarm) as labs:
+            tasks = self.wait(api.converged(replicas=API_REPLICAS), within=READY_S)
+            self.wait(labs.converged(replicas=API_REPLICAS), within=READY_S)
+            self.wait(self.swarm.mesh_lists(2 * API_REPLICAS), within=READY_S)
+            for service in (api, labs):
+                self.evidence.tasks(self.swarm, service.name)
+            with (
+                self.evidence.containers_of(self.swarm, api.name),
+                self.evidence.containers_of(self.swarm, labs.name),
+                self.probe(
+                    via=self.swarm.nodes, port=application.PORT, rate=RATE, timeout=1.0
+                ) as own,
+                self.probe(
+                    via=self.swarm.nodes, port=application.LABS_PORT, rate=RATE, timeout=1.0
+                ),
+            ):
+                self.wait(own.asked_at_least(WARM), within=READY_S)
+                application.scale(redis, 0)
+                self.evidence.note("outage", what="began")
+                self.wait(labs.tasks_are("running", 0), within=DOWN_S)
+                self.evidence.note("outage", what="all down")
+                node = self.swarm.node(tasks[0]["node"])
+                self._note_readiness(application.ask_readiness(node, tasks[0]["container"]))
+                self.wait(labs.ended(at_least=RESTARTS), within=DOWN_S)
+                for service in (api, labs):
+                    self.evidence.tasks(self.swarm, service.name)
+                application.scale(redis, 1)
+                self.evidence.note("outage", what="over")
+                self.wait(redis.converged(replicas=1), within=READY_S)
+                self.wait(labs.converged(replicas=API_REPLICAS), within=READY_S)
+                self.evidence.note("outage", what="all back")
+            for service in (api, labs):
+                self.evidence.tasks(self.swarm, service.name)
+
+    def _note_readiness(self, said: str) -> None:
+        body, status = said[:-3], said[-3:]
+        try:
+            checks = json.loads(body).get("checks", {})
+        except ValueError:
+            checks = {}
+        self.evidence.note("readiness", status=status, checks=checks)

@@ -1,0 +1,193 @@
+"""The lab's own steps, with its errata mended.
+
+127.0.0.1 instead of localhost, of which BusyBox's wget takes the IPv6 address; a restart condition
+that is said openly, and is not the `on-failure` of the lab's stack file; a `start-interval`,
+without which an engine looks for the first time five seconds into the start period. Intervals are
+the shortest that a small node bears: what they mean for the time that healing takes is computed.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from pytest_swarmlab.cluster import Node, Output, Swarm
+from pytest_swarmlab.stacks import Service
+
+IMAGE = "nginx:alpine"
+REDIS = "redis:7-alpine"
+SERVICE, PORT = "test-health", 8080
+REPLICAS = 3
+INDEX = "/usr/share/nginx/html/index.html"
+GATE = "/tmp/open"
+
+ASKS = "curl -f http://127.0.0.1/ || exit 1"
+"""The lab's check, with an address instead of a name."""
+
+HEALTH = (
+    "--health-interval", "1s",
+    "--health-timeout", "5s",
+    "--health-retries", "3",
+)  # fmt: skip
+STARTING = ("--health-start-period", "10s", "--health-start-interval", "1s")
+
+UPDATED_S = 120
+"""Longest that the client may wait for the end of an update."""
+
+
+def test_health(swarm: Swarm) -> AbstractContextManager[Service]:
+    """The lab's service: three replicas of nginx, a check each."""
+    return Service.created(
+        swarm, SERVICE,
+        "--replicas", str(REPLICAS),
+        "--publish", f"{PORT}:80",
+        "--health-cmd", ASKS, *HEALTH, *STARTING,
+        "--restart-condition", "any",
+        "--restart-delay", "1s",
+        IMAGE,
+        title="A service with a healthcheck",
+    )  # fmt: skip
+
+
+def gated(swarm: Swarm) -> AbstractContextManager[Service]:
+    """Two replicas that are healthy only when somebody has made a file in them."""
+    return Service.created(
+        swarm, "gated",
+        "--replicas", "2",
+        "--publish", f"{PORT}:80",
+        "--health-cmd", f"test -e {GATE}", *HEALTH,
+        # As long as it lasts, a check that fails is no reason to replace a task.
+        "--health-start-period", "5m", "--health-start-interval", "1s",
+        IMAGE,
+        title="A service that is not healthy until a file is there",
+    )  # fmt: skip
+
+
+def open_gate(node: Node, container: str) -> None:
+    """Make the file for which the check of `gated` looks."""
+    node.run(
+        "docker", "exec", container, "touch", GATE, title=f"On {node}: one task becomes healthy"
+    )
+
+
+def listing(service: Service, when: str) -> None:
+    """`docker service ps`, kept as one of the lab's screenshots."""
+    service.swarm.leader().look(
+        "docker", "service", "ps", "--no-trunc", service.name,
+        title=f"{when}: docker service ps {service.name}",
+    )  # fmt: skip
+
+
+def remove_index(node: Node, container: str) -> None:
+    """The lab's fault: the page for which the check asks is removed."""
+    node.run(
+        "docker", "exec", container, "sh", "-c", f"rm {INDEX}",
+        title=f"On {node}: the page goes for which the check asks",
+    )  # fmt: skip
+
+
+def trap(swarm: Swarm) -> AbstractContextManager[Service]:
+    """The restart policy of the lab's stack file, as far as `on-failure` goes."""
+    return Service.created(
+        swarm, "trap",
+        "--replicas", str(REPLICAS),
+        "--health-cmd", ASKS, *HEALTH, *STARTING,
+        "--restart-condition", "on-failure",
+        "--restart-delay", "1s",
+        IMAGE,
+        title="The lab's restart policy: on-failure",
+    )  # fmt: skip
+
+
+def restart_always(service: Service) -> None:
+    """The erratum mended: a task that has ended is replaced, however it ended."""
+    service.update(
+        "--restart-condition",
+        "any",
+        "--update-parallelism",
+        "0",
+        "--update-monitor",
+        "1s",
+        title="The remedy: any",
+    )
+
+
+def break_update(service: Service) -> Output:
+    """An update to a check that can't succeed; returns when it has been taken back.
+
+    The client stays, for it shows what becomes of the update; only not for ever.
+    """
+    return service.swarm.leader().run(
+        "timeout", str(UPDATED_S),
+        "docker", "service", "update", "--no-resolve-image",
+        "--health-cmd", "curl -f http://127.0.0.1/missing.html || exit 1",
+        # Without one: a check that fails during the start period is no failure.
+        "--health-start-period", "0s", "--health-start-interval", "0s",
+        "--update-order", "start-first", "--update-parallelism", "1",
+        "--update-failure-action", "rollback", "--update-monitor", "5s",
+        "--rollback-order", "start-first", "--rollback-monitor", "2s",
+        service.name,
+        check=False, title="An update to a check that can't succeed",
+    )  # fmt: skip
+
+
+SICK = ("--health-interval", "1s", "--health-timeout", "5s", "--health-retries", "1")
+NEVER = ("--restart-condition", "none")
+
+ENDINGS: dict[str, Sequence[str]] = {
+    "nginx": ("--health-cmd", "exit 1", *SICK, *NEVER, IMAGE),
+    "redis": ("--health-cmd", "exit 1", *SICK, *NEVER, REDIS),
+    # A first process without a handler for a signal does not get it: it must be killed.
+    "deaf": (
+        "--health-cmd", "exit 1", *SICK, *NEVER,
+        "--stop-signal", "SIGTERM", "--stop-grace-period", "1s",
+        IMAGE, "sleep", "600",
+    ),
+}  # fmt: skip
+"""Tasks that become unhealthy at their first check, and what happens then is watched."""
+
+
+def postgres_ending(secret: str) -> Sequence[str]:
+    """Likewise PostgreSQL, which becomes unhealthy as soon as it takes connections."""
+    return (
+        "--secret", secret,
+        "--env", f"POSTGRES_PASSWORD_FILE=/run/secrets/{secret}",
+        "--health-cmd", "! pg_isready -h 127.0.0.1", *SICK, *NEVER,
+        "postgres:15-alpine",
+    )  # fmt: skip
+
+
+def ending(swarm: Swarm, name: str, words: Sequence[str]) -> AbstractContextManager[Service]:
+    """One task that will be unhealthy, and is not replaced."""
+    return Service.created(
+        swarm, f"ends-{name}", *words, title=f"{name}: a task that will be unhealthy"
+    )
+
+
+MOST_ATTEMPTS = 2
+
+
+def gives_up(swarm: Swarm) -> AbstractContextManager[Service]:
+    """A service that never is healthy, and may be restarted so many times."""
+    return Service.created(
+        swarm, "gives-up",
+        "--health-cmd", "exit 1", *SICK,
+        "--restart-condition", "any", "--restart-delay", "0s",
+        "--restart-max-attempts", str(MOST_ATTEMPTS),
+        IMAGE,
+        title=f"At most {MOST_ATTEMPTS} restarts",
+    )  # fmt: skip
+
+
+SLOW = ("sh", "-c", "sleep 10; exec nginx -g 'daemon off;'")
+"""A server that needs ten seconds before it answers: longer than two checks on any machine."""
+
+
+def slow(swarm: Swarm, name: str, *start: str) -> AbstractContextManager[Service]:
+    """That server, which may fail two checks in a row; `start`: its start period, if any."""
+    return Service.created(
+        swarm, name,
+        "--health-cmd", ASKS,
+        "--health-interval", "1s", "--health-timeout", "5s", "--health-retries", "2", *start,
+        "--restart-condition", "any", "--restart-delay", "0s", "--stop-grace-period", "1s",
+        IMAGE, *SLOW,
+        title=f"A slow start: {' '.join(start) or 'no start period'}",
+    )  # fmt: skip

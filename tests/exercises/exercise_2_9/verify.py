@@ -1,0 +1,693 @@
+"""What must be true of healthchecks and healing, judged on the record alone."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytest_swarmlab import Exercise, failed, passed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import Request, TaskSeen
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Capability, Judgement
+from tests.exercises.exercise_2_9 import healing
+from tests.exercises.exercise_2_9.healing import Healing, healings
+
+exercise = Exercise(
+    "2.9",
+    "Healthchecks et auto-healing",
+    module=__name__,
+    titles={
+        "starting": "Before a task is healthy, and after",
+        "heal": "One of three replicas becomes ill, five times",
+        "bad-update": "An update that is no good takes itself back",
+        "exit-0": "The lab's on-failure, and a server that ends with 0",
+        "endings": "How unhealthy tasks end, and a limit of attempts",
+        "slow-start": "A slow start, with a start period and without",
+        "database": "The database hangs",
+        "cascade": "Redis is away: the lab's healthcheck and another",
+    },
+)
+
+STARTING, HEAL, BAD_UPDATE = ("starting",), ("heal",), ("bad-update",)
+TRAP, ENDINGS, SLOW = ("exit-0",), ("endings",), ("slow-start",)
+DATABASE, CASCADE = ("database",), ("cascade",)
+MESH = (Capability.IPVS,)
+
+REPETITIONS = 5
+REPLICAS = 3
+LEAST_WATCHED_S = 5.0
+"""Five times the restart delay that is set."""
+
+ILL = "dockerexec: unhealthy container"
+KILLED = "task: non-zero exit (137): dockerexec: unhealthy container"
+TAKEN_BACK = "update rolled back due to failure or early termination of task"
+API, LABS, REDIS = "health_api", "lab-api", "redis"
+API_PORT, LABS_PORT = 8080, 8081
+ROW = "before the database hung"
+
+
+# -- starting ------------------------------------------------------------------------------------
+
+
+@exercise.check(
+    "starting-until-healthy",
+    phases=STARTING,
+    title="A task is `starting` until its check succeeds, and running then",
+    expected="two starting; one and one; two running",
+    hint="`docker service ps gated`: a task of a service without a check runs at once.",
+)
+def starting_until_healthy(record: Record) -> Judgement:
+    """As the managers list them, at each step."""
+    seen = {e.data["when"]: sorted(e.data["states"].values()) for e in record.of("served")}
+    if set(seen) != {"none", "one", "both"}:
+        return unknown("the tasks were not listed at each step")
+    told = "; ".join(f"{when}: {', '.join(states)}" for when, states in seen.items())
+    wanted = {
+        "none": ["starting", "starting"],
+        "one": ["running", "starting"],
+        "both": ["running", "running"],
+    }
+    return passed(told) if seen == wanted else failed(told)
+
+
+@exercise.check(
+    "no-visitor-before",
+    phases=STARTING,
+    title="No request reaches a task that is not healthy yet",
+    expected="none is answered while no task is healthy; then only the healthy one answers",
+    hint="`docker logs` of each container: has the one that is `starting` been asked?",
+    needs=MESH,
+)
+def no_visitor_before(record: Record) -> Judgement:
+    """By what each container has logged."""
+    seen = {e.data["when"]: e.data for e in record.of("served")}
+    if not {"none", "one"} <= set(seen):
+        return unknown("nobody asked before and after the first was healthy")
+    asked = {when: _asked(record, f"asked={when}") for when in ("none", "one")}
+    if not all(asked.values()):
+        return unknown("no request was made")
+    early = sum(r.ok for r in asked["none"]) + sum(seen["none"]["served"].values())
+    by_state: dict[str, int] = {"running": 0, "starting": 0}
+    for task, count in seen["one"]["served"].items():
+        by_state[seen["one"]["states"][task]] += count
+    told = (
+        f"while none was healthy {early} of {len(asked['none'])} answered; while one was, it"
+        f" answered {by_state['running']} of {len(asked['one'])}, the other {by_state['starting']}"
+    )
+    good = early == 0 == by_state["starting"] and by_state["running"] == len(asked["one"])
+    return passed(told) if good and all(r.ok for r in asked["one"]) else failed(told)
+
+
+@exercise.check(
+    "visitors-after",
+    phases=STARTING,
+    title="A healthy task gets its share of the requests",
+    expected="both have answered, and every request was answered",
+    hint="`nsenter --net=/run/docker/netns/ingress_sbox cat /proc/net/ip_vs` on every node.",
+    needs=MESH,
+)
+def visitors_after(record: Record) -> Judgement:
+    """The way into the mesh."""
+    seen = record.need("served", "nobody asked when both were healthy", when="both")
+    asked = _asked(record, "asked=both")
+    counts = sorted(seen.data["served"].values())
+    told = f"{sum(r.ok for r in asked)} of {len(asked)} answered; by task: {counts}"
+    good = asked and all(r.ok for r in asked) and len(counts) == 2 and counts[0] > 0
+    return passed(told) if good else failed(told)
+
+
+# -- heal ----------------------------------------------------------------------------------------
+
+
+@exercise.check(
+    "healed-in-its-slot",
+    phases=HEAL,
+    title="Each ill task is found unhealthy and replaced by a healthy one in its slot",
+    expected=f"at least {REPETITIONS} times, and {REPLICAS} replicas run at the end",
+    hint="`docker service ps test-health`: is the restart condition `any`?",
+)
+def healed_in_its_slot(record: Record) -> Judgement:
+    """As the engines told it."""
+    done = _repetitions(record)
+    whole = [h for h in done if h.unhealthy and h.healthy]
+    running = _running(_last_tasks(record))
+    told = f"{len(whole)} of {len(done)} healed; {len(running)} replicas run at the end"
+    good = len(whole) == len(done) >= REPETITIONS and len(running) == REPLICAS
+    return passed(told) if good else failed(told)
+
+
+@exercise.check(
+    "detected-as-predicted",
+    phases=HEAL,
+    title="An ill task is found after the time that its healthcheck allows",
+    expected="at least (retries - 1) intervals; at most retries × (interval + check) + a check",
+    hint="`docker inspect` of the container, State.Health.Log: how long do the checks take?",
+)
+def detected_as_predicted(record: Record) -> Judgement:
+    """Each repetition on its own."""
+    bounds = healing.predicted_detection(record)
+    return _within([h.detection_s for h in _repetitions(record)], bounds)
+
+
+@exercise.check(
+    "replaced-as-predicted",
+    phases=HEAL,
+    title="An unhealthy task has a healthy successor after the time that its definition allows",
+    expected="at least restart delay + first check",
+    hint="Compare stop_s, restart_s and start_s: which of the three takes that long?",
+)
+def replaced_as_predicted(record: Record) -> Judgement:
+    """Each repetition on its own."""
+    bounds = healing.predicted_replacement(record)
+    return _within([h.replacement_s for h in _repetitions(record)], bounds)
+
+
+@exercise.check(
+    "nobody-else",
+    phases=HEAL,
+    title="No task is called unhealthy that nobody has made ill",
+    expected="as many unhealthy containers as were broken, and the same ones",
+    hint="A false positive: is the time limit of the check too short for this machine?",
+)
+def nobody_else(record: Record) -> Judgement:
+    """No false positives, even on busy nodes."""
+    broken = {h.container for h in _repetitions(record)}
+    ill = healing.unhealthy_containers(record)
+    if not record.of("engine"):
+        return unknown("no engine was listened to")
+    told = f"{len(broken)} broken, {len(ill)} unhealthy"
+    return passed(told) if ill == broken else failed(f"{told}: {', '.join(sorted(ill ^ broken))}")
+
+
+@exercise.check(
+    "clients-suffer-only-until-it-is-found",
+    phases=HEAL,
+    title="Clients get bad answers from the ill task, and only until it is taken out",
+    expected="none outside the time from the fault to the end of the ill container",
+    hint="Ask with a rate of your own: which node gave them, and which task?",
+    needs=MESH,
+)
+def clients_suffer_only_until_it_is_found(record: Record) -> Judgement:
+    """What a healthcheck can't do: undo what its visitors have seen before."""
+    done = _repetitions(record)
+    asked = readings.requests(record)
+    if not asked or not all(h.died for h in done):
+        return unknown("nobody asked, or not every end was seen")
+    bad = [r for r in asked if not r.ok]
+    outside = [r for r in bad if not any(_during(r, h) for h in done)]
+    told = (
+        f"{len(bad)} of {len(asked)} requests failed ({_by_status(bad)});"
+        f" {len(outside)} of them outside"
+    )
+    return failed(told) if outside else passed(told)
+
+
+@exercise.measure(phases=HEAL)
+def distribution(record: Record) -> dict[str, Any]:
+    """Every repetition, the middle of them, and what was predicted."""
+    done = healings(record)
+    found: dict[str, Any] = {}
+    for name in ("detection_s", "replacement_s", "stop_s", "restart_s", "start_s"):
+        values = {str(h.number): getattr(h, name) for h in done}
+        found[name] = {k: v for k, v in values.items() if v is not None}
+        found[name.replace("_s", "_median_s")] = _median(list(found[name].values()))
+    found["check_s"] = healing.check_s(record)
+    for name, bounds in (
+        ("detection_predicted_s", healing.predicted_detection(record)),
+        ("replacement_predicted_s", healing.predicted_replacement(record)),
+    ):
+        found[name] = {"from": bounds[0], "to": round(bounds[1], 2)} if bounds else {}
+    asked = readings.requests(record)
+    found["requests"] = len(asked)
+    found["bad_answers"] = {
+        str(h.number): sum(not r.ok and _during(r, h) for r in asked) for h in done
+    }
+    return found
+
+
+exercise.distribute(
+    phase="heal",
+    measures={
+        "detection_s": ("From the fault to unhealthy, s", "detection_predicted_s"),
+        "replacement_s": ("From unhealthy to a healthy successor, s", "replacement_predicted_s"),
+    },
+)
+
+
+# -- bad-update ----------------------------------------------------------------------------------
+
+
+@exercise.check(
+    "takes-itself-back",
+    phases=BAD_UPDATE,
+    title="An update whose tasks never are healthy is rolled back by itself",
+    expected=f"rollback_completed; the client says {TAKEN_BACK!r}",
+    hint="`docker service inspect` shows UpdateStatus; by default an update that fails pauses.",
+)
+def takes_itself_back(record: Record) -> Judgement:
+    """`failure_action: rollback`."""
+    end = record.need("rolled-back", "the update's end was not seen").data
+    said = str(record.need("update", "nobody has heard the client").data["said"])
+    line = next((line for line in said.splitlines() if TAKEN_BACK in line), None)
+    told = f"{end['state']}; {(line or 'the client does not say why').strip()}"
+    return passed(told) if end["state"] == "rollback_completed" and line else failed(told)
+
+
+@exercise.check(
+    "old-definition",
+    phases=BAD_UPDATE,
+    title="The definition is the old one again, and no replica was touched",
+    expected="check and image as before the update; the same three tasks run",
+    hint="`docker service inspect test-health`: Spec and PreviousSpec.",
+)
+def old_definition(record: Record) -> Judgement:
+    """Start-first: what served goes only when its successor is healthy, and none was."""
+    before, after = (
+        record.need("definition", f"nobody read the definition {when} the update", when=when).data
+        for when in ("before", "after")
+    )
+    samples = [s for s in readings.task_samples(record) if s.error is None]
+    if len(samples) < 2:
+        return unknown("the tasks were not listed before and after")
+    ids = [sorted(t.id for t in _running(s.tasks)) for s in (samples[0], samples[-1])]
+    changed = sorted(k for k in before if k != "when" and before[k] != after.get(k))
+    told = f"other than before: {', '.join(changed) or 'nothing'}; {len(set(ids[0]) & set(ids[1]))}"
+    told += f" of {len(ids[0])} tasks are the same"
+    good = not changed and ids[0] == ids[1] and len(ids[0]) == REPLICAS
+    return passed(told) if good else failed(told)
+
+
+@exercise.check(
+    "no-request-failed",
+    phases=BAD_UPDATE,
+    title="No client notices the update that was no good",
+    expected="every request is answered",
+    hint="Is the order start-first, and parallelism below the number of replicas?",
+    needs=MESH,
+)
+def no_request_failed(record: Record) -> Judgement:
+    """Through every node."""
+    return _all_answered(readings.requests(record))
+
+
+# -- exit-0 --------------------------------------------------------------------------------------
+
+
+@exercise.check(
+    "complete-not-failed",
+    phases=TRAP,
+    title="The unhealthy nginx has ended with 0: its task is complete, and has no error",
+    expected="state complete, no error",
+    hint="`docker service ps trap`: nginx ends with 0 when it is told to stop (SIGQUIT).",
+)
+def complete_not_failed(record: Record) -> Judgement:
+    """The erratum's cause."""
+    broken = record.first("broken", number=1)
+    sample = record.first("tasks")
+    if broken is None or sample is None:
+        return unknown("nothing was broken, or nobody listed the tasks")
+    task = next((t for t in sample.data["tasks"] if t["id"] == broken.data["id"]), None)
+    if task is None:
+        return unknown("the broken task is not listed any more")
+    told = f"state {task['state']}, error {task['error']!r}, exit code {task['exit_code']}"
+    return passed(told) if task["state"] == "complete" and not task["error"] else failed(told)
+
+
+@exercise.check(
+    "slot-stays-empty",
+    phases=TRAP,
+    title="With on-failure nobody replaces it",
+    expected=f"two of three run, unchanged for at least {LEAST_WATCHED_S:.0f} s",
+    hint="What has ended with 0 has not failed: use `any`.",
+)
+def slot_stays_empty(record: Record) -> Judgement:
+    """What the lab's stack file does to itself."""
+    defined = record.need("definition", "nobody read the definition", when="before").data
+    seconds = float(record.need("watched", "nobody watched").data["seconds"])
+    samples = [s for s in readings.task_samples(record) if s.error is None]
+    if not samples:
+        return unknown("nobody listed the tasks")
+    running = len(_running(samples[0].tasks))
+    told = f"{defined['restart_condition']}: {running} run after {seconds:.0f} s"
+    if defined["restart_condition"] != "on-failure" or seconds < LEAST_WATCHED_S:
+        return unknown(told)
+    return passed(told) if running == REPLICAS - 1 else failed(told)
+
+
+@exercise.check(
+    "any-heals",
+    phases=TRAP,
+    title="With any the slot is filled",
+    expected="three run, one of them in the slot that was empty",
+    hint="`docker service inspect trap`: RestartPolicy.Condition.",
+)
+def any_heals(record: Record) -> Judgement:
+    """The erratum mended on the running service."""
+    defined = record.need("definition", "nobody read the new definition", when="after").data
+    broken = record.need("broken", "nothing was broken").data
+    running = _running(_last_tasks(record))
+    heirs = [t for t in running if t.slot == broken["slot"] and t.id != broken["id"]]
+    told = f"{defined['restart_condition']}: {len(running)} run, {len(heirs)} in that slot"
+    good = defined["restart_condition"] == "any" and len(running) == REPLICAS and heirs
+    return passed(told) if good else failed(told)
+
+
+# -- endings -------------------------------------------------------------------------------------
+
+
+@exercise.check(
+    "exit-0-is-complete",
+    phases=ENDINGS,
+    title="Servers that end with 0 when they are told to stop: unhealthy, they are complete",
+    expected="nginx, redis and postgres: complete, exit code 0, no error",
+    hint="`docker inspect` of the container: State.ExitCode.",
+)
+def exit_0_is_complete(record: Record) -> Judgement:
+    """For which `on-failure` is a trap."""
+    seen = {e.data["program"]: e.data for e in record.of("ending")}
+    if missing := {"nginx", "redis", "postgres"} - set(seen):
+        return unknown(f"not seen to end: {', '.join(sorted(missing))}")
+    tame = {name: seen[name] for name in ("nginx", "redis", "postgres")}
+    told = "; ".join(f"{n}: {_ending(data)}" for n, data in tame.items())
+    good = all(
+        d["state"] == "complete" and d["exit_code"] == 0 and not d["error"] for d in tame.values()
+    )
+    return passed(told) if good else failed(told)
+
+
+@exercise.check(
+    "killed-is-failed",
+    phases=ENDINGS,
+    title="A program that hears no signal is killed: unhealthy, its task has failed",
+    expected=KILLED,
+    hint="Did it end by itself before the grace period was over?",
+)
+def killed_is_failed(record: Record) -> Judgement:
+    """The text that one finds in forums."""
+    data = record.need("ending", "the deaf program was not seen to end", program="deaf").data
+    good = (data["state"], data["exit_code"], data["error"]) == ("failed", 137, KILLED)
+    return passed(_ending(data)) if good else failed(_ending(data))
+
+
+@exercise.check(
+    "gives-up",
+    phases=ENDINGS,
+    title="With a limit of attempts Swarm gives up",
+    expected="three tasks at two restarts, none of them wanted any more",
+    hint="`docker service ps gives-up`; the lab's file says max_attempts: 3.",
+)
+def gives_up(record: Record) -> Judgement:
+    """Nothing says so anywhere but the list of its tasks."""
+    seconds = float(record.need("watched", "nobody watched").data["seconds"])
+    tasks = _last_tasks(record)
+    wanted = [t for t in tasks if t.desired == "running" and t.state not in ENDED]
+    told = f"{len(tasks)} tasks, {len(wanted)} wanted, unchanged for {seconds:.0f} s"
+    if seconds < LEAST_WATCHED_S:
+        return unknown(told)
+    return passed(told) if len(tasks) == 3 and not wanted else failed(told)
+
+
+# -- slow-start ----------------------------------------------------------------------------------
+
+
+@exercise.check(
+    "false-positives",
+    phases=SLOW,
+    title="Without a start period, or with one too short, a slow server never comes up",
+    expected="each is killed at least twice before it was ready, and none runs",
+    hint="interval × retries must be longer than the start takes, or a start period covers it.",
+)
+def false_positives(record: Record) -> Judgement:
+    """Nothing was wrong with it."""
+    found = {name: _slow(record, name) for name in ("none", "short")}
+    told = "; ".join(
+        f"{name}: {_count(ended, 'ended')}, {_count(up, 'up')}"
+        for name, (ended, up) in found.items()
+    )
+    good = all(ended >= 2 and not up for ended, up in found.values())
+    return passed(told) if good else failed(told)
+
+
+@exercise.check(
+    "start-period",
+    phases=SLOW,
+    title="With a start period that is long enough the same server comes up",
+    expected="its first task runs",
+    hint="A check that fails in the start period doesn't count; one that succeeds ends it.",
+)
+def start_period(record: Record) -> Judgement:
+    """The only difference is the start period."""
+    ended, up = _slow(record, "long")
+    told = f"{_count(ended, 'ended')}, {_count(up, 'up')}"
+    return passed(told) if (ended, up) == (0, 1) else failed(told)
+
+
+# -- database ------------------------------------------------------------------------------------
+
+
+@exercise.check(
+    "hanging-is-unhealthy",
+    phases=DATABASE,
+    title="A database that hangs is found, killed and replaced",
+    expected=f"its container is unhealthy; its task failed: {KILLED!r}; another runs",
+    hint="Its process is there and its port is open: without a healthcheck nobody would notice.",
+)
+def hanging_is_unhealthy(record: Record) -> Judgement:
+    """Nothing but a check sees it."""
+    frozen = record.need("frozen", "the database was not made to hang").data
+    tasks = [t for s in readings.task_samples(record, "health_database") for t in s.tasks]
+    if not tasks:
+        return unknown("nobody listed its tasks")
+    ill = frozen["container"] in healing.unhealthy_containers(record)
+    old = next((t for t in tasks if t.id == frozen["task"]), None)
+    heirs = [t for t in _running(tasks) if t.id != frozen["task"]]
+    told = f"{'unhealthy' if ill else 'not found unhealthy'}; its task: "
+    told += f"{old.state}, {old.error}" if old else "not listed"
+    told += f"; {len(heirs)} other runs"
+    good = ill and old and old.error == KILLED and old.state == "failed" and len(heirs) == 1
+    return passed(told) if good else failed(told)
+
+
+@exercise.check(
+    "data-kept",
+    phases=DATABASE,
+    title="What was written before is still there",
+    expected=ROW,
+    hint="`docker volume ls` on its node: is its data directory in a volume?",
+)
+def data_kept(record: Record) -> Judgement:
+    """In its volume, on its node."""
+    found = record.need("rows", "nobody read the row").data["found"]
+    return passed(ROW) if found == [ROW] else failed(f"found: {found}")
+
+
+@exercise.check(
+    "api-stays-meanwhile",
+    phases=DATABASE,
+    title="The API goes on answering while the database is replaced",
+    expected="every request for the main page is answered, and no replica was replaced",
+    hint="What does its healthcheck ask for?",
+    needs=MESH,
+)
+def api_stays_meanwhile(record: Record) -> Judgement:
+    """Its liveness is its own."""
+    return _untouched(record, API)
+
+
+# -- cascade -------------------------------------------------------------------------------------
+
+
+@exercise.check(
+    "lab-s-check-takes-all-down",
+    phases=CASCADE,
+    title="With the lab's healthcheck all of the API goes down with Redis and restarts for ever",
+    expected="every replica is replaced, one of them twice; while all are down nothing is answered",
+    hint="The check that Swarm asks must not ask for anything outside the container.",
+    needs=MESH,
+)
+def lab_s_check_takes_all_down(record: Record) -> Judgement:
+    """From the moment when all were down until Redis came back."""
+    down, over = (_moment(record, what) for what in ("all down", "over"))
+    if down is None or over is None:
+        return failed("its replicas were not all seen down")
+    lost = [r for r in _through(record, LABS_PORT) if down <= r.sent and r.over <= over]
+    restarts = _ends_before(record, LABS, over)
+    answered = sum(r.ok for r in lost)
+    told = f"{restarts} containers ended; {answered} of {len(lost)} requests answered meanwhile"
+    return passed(told) if restarts > REPLICAS and lost and not answered else failed(told)
+
+
+@exercise.check(
+    "liveness-keeps-it-up",
+    phases=CASCADE,
+    title="With a liveness check the same API goes on serving its main page",
+    expected="every request is answered, and no replica was replaced",
+    hint="`docker service ps health_api`: what does its healthcheck ask for?",
+    needs=MESH,
+)
+def liveness_keeps_it_up(record: Record) -> Judgement:
+    """The same outage, at the same time."""
+    return _untouched(record, API)
+
+
+@exercise.check(
+    "readiness-tells",
+    phases=CASCADE,
+    title="Its readiness says what is missing",
+    expected="503, database ok, redis not ok",
+    hint="`curl http://127.0.0.1:8080/health/ready` in the container.",
+)
+def readiness_tells(record: Record) -> Judgement:
+    """For whoever can do something about it."""
+    data = record.need("readiness", "nobody asked for its readiness").data
+    checks = data["checks"]
+    told = f"{data['status']}: " + ", ".join(f"{name} {said}" for name, said in checks.items())
+    good = data["status"] == "503" and checks.get("database") == "ok"
+    return passed(told) if good and checks.get(REDIS, "ok") != "ok" else failed(told)
+
+
+@exercise.check(
+    "comes-back",
+    phases=CASCADE,
+    title="When Redis is back, so is all of the API",
+    expected="three replicas of each run",
+    hint="With a limit of attempts it would be given up by now.",
+)
+def comes_back(record: Record) -> Judgement:
+    """Thanks to `any`, without a limit."""
+    counts = {}
+    for service in (API, LABS):
+        samples = [s for s in readings.task_samples(record, service) if s.error is None]
+        counts[service] = len(_running(samples[-1].tasks)) if samples else None
+    told = ", ".join(f"{name}: {count}" for name, count in counts.items())
+    if None in counts.values() or _moment(record, "over") is None:
+        return unknown(told)
+    return passed(told) if set(counts.values()) == {REPLICAS} else failed(told)
+
+
+@exercise.measure(phases=CASCADE)
+def cascade(record: Record) -> dict[str, Any]:
+    """Both APIs in the same outage."""
+    moments = {w: _moment(record, w) for w in ("began", "all down", "over", "all back")}
+    found: dict[str, Any] = {
+        "down_after_s": _between(moments["began"], moments["all down"]),
+        "outage_s": _between(moments["began"], moments["over"]),
+        "back_after_s": _between(moments["over"], moments["all back"]),
+    }
+    for name, service, port in (("live", API, API_PORT), ("labs", LABS, LABS_PORT)):
+        asked = _through(record, port)
+        found |= {
+            f"{name}_requests": len(asked),
+            f"{name}_failed": sum(not r.ok for r in asked),
+            f"{name}_restarts": _ends_before(record, service, moments["all back"]),
+        }
+    return found
+
+
+# -- reading the record --------------------------------------------------------------------------
+
+ENDED = frozenset({"complete", "failed", "rejected", "shutdown"})
+
+
+def _asked(record: Record, words: str) -> list[Request]:
+    return [r for r in readings.requests(record) if words in r.url]
+
+
+def _through(record: Record, port: int) -> list[Request]:
+    return [r for r in readings.requests(record) if r.port == port]
+
+
+def _running(tasks: Sequence[TaskSeen]) -> list[TaskSeen]:
+    return [task for task in tasks if task.running]
+
+
+def _last_tasks(record: Record) -> Sequence[TaskSeen]:
+    samples = [s for s in readings.task_samples(record) if s.error is None]
+    return samples[-1].tasks if samples else ()
+
+
+def _repetitions(record: Record) -> list[Healing]:
+    record.need("broken", "nothing was broken")
+    return healings(record)
+
+
+def _within(values: list[float | None], bounds: tuple[float, float] | None) -> Judgement:
+    if bounds is None or None in values:
+        return unknown("the definition, the checks or an end was not seen")
+    seen = [value for value in values if value is not None]
+    told = f"{_spread(seen)}; predicted {bounds[0]:.1f} to {bounds[1]:.1f} s"
+    if len(seen) < REPETITIONS:
+        return unknown(told)
+    return passed(told) if all(bounds[0] <= v <= bounds[1] for v in seen) else failed(told)
+
+
+def _spread(values: list[float]) -> str:
+    return (
+        f"{len(values)} times, {min(values):.2f} to {max(values):.2f} s,"
+        f" median {statistics.median(values):.2f}"
+    )
+
+
+def _median(values: list[float]) -> float | None:
+    return round(statistics.median(values), 2) if values else None
+
+
+def _during(request: Request, h: Healing) -> bool:
+    """Whether any part of a request fell into the time that an ill task could answer it."""
+    until = h.died if h.died is not None else request.sent
+    return request.over >= h.began and request.sent <= until
+
+
+def _by_status(requests: list[Request]) -> str:
+    kinds = [str(r.status or r.error) for r in requests]
+    return ", ".join(f"{kinds.count(kind)} × {kind}" for kind in sorted(set(kinds))) or "none"
+
+
+def _all_answered(asked: list[Request]) -> Judgement:
+    if not asked:
+        return unknown("nobody asked")
+    bad = [r for r in asked if not r.ok]
+    told = f"{len(asked) - len(bad)} of {len(asked)} answered"
+    return failed(f"{told}; {_by_status(bad)}") if bad else passed(told)
+
+
+def _untouched(record: Record, service: str) -> Judgement:
+    """All of the API's requests were answered, and its tasks are those of the beginning."""
+    asked = _all_answered(_through(record, API_PORT))
+    samples = [s for s in readings.task_samples(record, service) if s.error is None]
+    if not samples:
+        return unknown("nobody listed its tasks")
+    others = [t for s in samples for t in s.tasks if not t.running]
+    told = f"{asked.observed}; {len(others)} of its tasks were replaced"
+    full = all(len(_running(s.tasks)) == REPLICAS for s in samples)
+    return Judgement(asked.verdict, told) if full and not others else failed(told)
+
+
+def _ending(data: Mapping[str, Any]) -> str:
+    return f"{data['state']}, exit code {data['exit_code']}, {data['error'] or 'no error'}"
+
+
+def _slow(record: Record, name: str) -> tuple[int, int]:
+    """How many tasks of the service with that start period have ended, and how many run."""
+    service = record.need("start-period", f"no such server was seen: {name}", name=name)
+    event = record.need("tasks", "nobody listed its tasks", service=service.data["service"])
+    states = [t["state"] for t in event.data["tasks"]]
+    return sum(s in ENDED for s in states), states.count("running")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}"
+
+
+def _moment(record: Record, what: str) -> float | None:
+    event = record.last("outage", what=what)
+    return event.t if event else None
+
+
+def _ends_before(record: Record, service: str, moment: float | None) -> int:
+    until = [e for e in record if moment is None or e.t <= moment]
+    return healing.ends(Record(tuple(until)), service)
+
+
+def _between(began: float | None, ended: float | None) -> float | None:
+    return None if began is None or ended is None else round(ended - began, 1)
