@@ -84,7 +84,13 @@ def repetition(number: int) -> list[Row]:
         engine(t + 6.5, "start", f"c-{well}", slot),
         engine(t + 7.8, WELL, f"c-{well}", slot),
         request(t + 9),
-        seen(t + 9.5, "checks", container=f"c-{ill}", seconds=[0.1, 0.2], exit_codes=[0, 1]),
+        seen(
+            t + 9.5,
+            "checks",
+            container=f"c-{ill}",
+            seconds=[0.9, 0.1, 0.2, 0.2, 0.2],
+            exit_codes=[0, 0, 1, 1, 1],
+        ),
     ]
 
 
@@ -285,7 +291,7 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
         (none_of("broken", number=5), "unknown"),
     ],
     ("heal", "replaced-as-predicted"): [
-        (later(WELL, "c-r23", 9.0), "fail"),
+        (later(WELL, "c-r23", 12.0), "fail"),
         (edited("definition", restart_delay_s=5.0), "fail"),
         (none_of("engine", what=WELL), "unknown"),
     ],
@@ -421,8 +427,8 @@ def test_every_repetition_is_measured_and_so_is_what_was_predicted() -> None:
     assert found["detection_s"] == dict.fromkeys(every, 3.0)
     assert found["replacement_s"] == dict.fromkeys(every, 4.8)
     assert found["stop_s"] == dict.fromkeys(every, 2.2)
-    # Three failures in a row: two intervals at least, three and four checks of 0.2 s at most.
-    assert found["detection_predicted_s"] == {"from": 2.0, "to": pytest.approx(3.8 + 1.5)}
+    # Three failures in a row: two intervals at least; at most three, and the four last checks.
+    assert found["detection_predicted_s"] == {"from": 2.0, "to": pytest.approx(3.7 + 1.5)}
     assert found["replacement_predicted_s"]["from"] == 2.0
     assert found["bad_answers"] == dict.fromkeys(every, 1)
 

@@ -57,7 +57,8 @@ def lab_api(swarm: Swarm) -> AbstractContextManager[Service]:
         "--config", f"source={NAME}_api,target=/app/app.py",
         "--health-cmd", "curl -f http://127.0.0.1:8080/health || exit 1",
         "--health-interval", "3s", "--health-timeout", "5s", "--health-retries", "3",
-        "--restart-condition", "any", "--restart-delay", "1s",
+        # Requests that wait for Redis keep it from stopping by itself.
+        "--restart-condition", "any", "--restart-delay", "1s", "--stop-grace-period", "3s",
         "myapi:latest",
         title="The same API with the lab's healthcheck",
     )  # fmt: skip

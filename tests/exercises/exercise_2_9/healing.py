@@ -123,11 +123,15 @@ def predicted_detection(record: Record) -> tuple[float, float] | None:
     An engine waits for the interval after each check. A fault that comes just before a check costs
     one interval less; one that comes while a check has its answer already, one check more.
     """
-    defined, check = _definition(record), check_s(record)
-    if defined is None or check is None:
+    defined = _definition(record)
+    if defined is None:
         return None
     interval, retries = float(defined["interval_s"]), int(defined["retries"])
-    return (retries - 1) * interval, retries * (interval + check) + check + SLACK_S
+    # The last checks of each: as many as failed, and the one before.
+    spent = [sum(e.data["seconds"][-retries - 1 :]) for e in record.of("checks")]
+    if not spent:
+        return None
+    return (retries - 1) * interval, retries * interval + max(spent) + SLACK_S
 
 
 def predicted_replacement(record: Record) -> tuple[float, float] | None:
