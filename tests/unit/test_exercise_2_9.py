@@ -304,7 +304,7 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
         (request_failed_at(2.0), "fail"),
         (request_failed_at(29.0), "fail"),
         (none_of("request"), "unknown"),
-        (none_of("engine", what="die"), "unknown"),
+        (none_of("engine", what=LOST), "unknown"),
     ],
     ("bad-update", "takes-itself-back"): [
         (edited("rolled-back", state="paused"), "fail"),

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.lifecycle import in_parallel
 from pytest_swarmlab.secret import Secrets
 from pytest_swarmlab.stacks import Service, Stack, Stacks
 
@@ -42,8 +43,7 @@ def deployed(swarm: Swarm, stack: Stacks, secret: Secrets) -> Iterator[Stack]:
 def remove(swarm: Swarm, stack: Stacks) -> None:
     """`docker stack rm`, and the database's volume, which it leaves."""
     stack.remove(NAME)
-    for node in swarm.nodes:
-        node.run("docker", "volume", "rm", "--force", VOLUME)
+    in_parallel(lambda node: node.run("docker", "volume", "rm", "--force", VOLUME), swarm.nodes)
 
 
 def lab_api(swarm: Swarm) -> AbstractContextManager[Service]:

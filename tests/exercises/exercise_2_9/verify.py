@@ -182,8 +182,8 @@ def nobody_else(record: Record) -> Judgement:
 @exercise.check(
     "clients-suffer-only-until-it-is-found",
     phases=HEAL,
-    title="Clients get bad answers from the ill task, and only until it is taken out",
-    expected="none outside the time from the fault to the end of the ill container",
+    title="Clients get bad answers from the ill task, and only until it is found",
+    expected=f"none outside the time from the fault to {healing.GOSSIP_S:.0f} s after unhealthy",
     hint="Ask with a rate of your own: which node gave them, and which task?",
     needs=MESH,
 )
@@ -191,8 +191,8 @@ def clients_suffer_only_until_it_is_found(record: Record) -> Judgement:
     """What a healthcheck can't do: undo what its visitors have seen before."""
     done = _repetitions(record)
     asked = readings.requests(record)
-    if not asked or not all(h.died for h in done):
-        return unknown("nobody asked, or not every end was seen")
+    if not asked or not all(h.unhealthy for h in done):
+        return unknown("nobody asked, or not every task was found")
     bad = [r for r in asked if not r.ok]
     outside = [r for r in bad if not any(_during(r, h) for h in done)]
     told = (
@@ -633,8 +633,8 @@ def _median(values: list[float]) -> float | None:
 
 
 def _during(request: Request, h: Healing) -> bool:
-    """Whether any part of a request fell into the time that an ill task could answer it."""
-    until = h.died if h.died is not None else request.sent
+    """Whether any part of a request fell into the time in which the ill task was in the mesh."""
+    until = request.sent if h.unhealthy is None else h.unhealthy + healing.GOSSIP_S
     return request.over >= h.began and request.sent <= until
 
 
