@@ -177,8 +177,9 @@ def gives_up(swarm: Swarm) -> AbstractContextManager[Service]:
     )  # fmt: skip
 
 
-SLOW = ("sh", "-c", "sleep 10; exec nginx -g 'daemon off;'")
-"""A server that needs ten seconds before it answers: longer than two checks on any machine."""
+SLOW = ("sh", "-c", "sleep 20; exec nginx -g 'daemon off;'")
+"""A server that needs 20 s before it answers. With ten it was there before a busy node had failed it
+twice: a check took 2 s."""
 
 
 def slow(swarm: Swarm, name: str, *start: str) -> AbstractContextManager[Service]:
