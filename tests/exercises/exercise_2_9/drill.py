@@ -205,6 +205,9 @@ class Drill:
                 name: services.enter_context(perform.ending(self.swarm, name, words))
                 for name, words in endings.items()
             }
+            self.wait(limited.ended(at_least=1 + perform.MOST_ATTEMPTS), within=READY_S)
+            self._watch(limited)
+            perform.listing(limited, "It has given up")
             for name, service in made.items():
                 (task, *_) = self.wait(service.ended(), within=READY_S)
                 self.evidence.note(
@@ -215,9 +218,6 @@ class Drill:
                     error=task["error"],
                 )
                 perform.listing(service, f"{name} has ended")
-            self.wait(limited.ended(at_least=1 + perform.MOST_ATTEMPTS), within=READY_S)
-            self._watch(limited)
-            perform.listing(limited, "It has given up")
 
     def _watch(self, service: Service) -> None:
         """Watch that nothing moves, and note for how long that was so, and its tasks then."""

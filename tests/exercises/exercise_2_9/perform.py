@@ -178,8 +178,8 @@ def gives_up(swarm: Swarm) -> AbstractContextManager[Service]:
 
 
 SLOW = ("sh", "-c", "sleep 20; exec nginx -g 'daemon off;'")
-"""A server that needs 20 s before it answers. With ten it was there before a busy node had failed it
-twice: a check took 2 s."""
+"""A server that needs 20 s before it answers. With ten it was there before a busy node, where a
+check took 2 s, had failed it twice."""
 
 
 def slow(swarm: Swarm, name: str, *start: str) -> AbstractContextManager[Service]:
