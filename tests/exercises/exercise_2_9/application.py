@@ -56,7 +56,7 @@ def lab_api(swarm: Swarm) -> AbstractContextManager[Service]:
         "--secret", f"source={SECRET},target=db_password,uid=1000,mode=0400",
         "--config", f"source={NAME}_api,target=/app/app.py",
         "--health-cmd", "curl -f http://127.0.0.1:8080/health || exit 1",
-        "--health-interval", "3s", "--health-timeout", "5s", "--health-retries", "3",
+        "--health-interval", "2s", "--health-timeout", "4s", "--health-retries", "2",
         # Requests that wait for Redis keep it from stopping by itself.
         "--restart-condition", "any", "--restart-delay", "1s", "--stop-grace-period", "3s",
         "myapi:latest",
