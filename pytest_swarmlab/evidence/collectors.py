@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_swarmlab.cluster import ENGINE_S
 from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.model import Capability
 
@@ -103,6 +102,9 @@ def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: float) -> None
                 )
 
 
+ANSWER_S = 30.0
+"""Longest until an engine begins to tell; what it tells then has no time limit."""
+
 CONTAINER_EVENTS = ("start", "health_status", "kill", "die")
 """What an engine tells of a container's life; its health checks themselves are left out."""
 
@@ -120,7 +122,7 @@ def engine_events(nodes: Sequence[Node], recorder: Recorder, service: str) -> It
     }
     with ExitStack() as listening:
         for node in nodes:
-            client = node.new_engine(ENGINE_S)
+            client = node.new_engine(ANSWER_S)
             listening.callback(client.close)
             stream = client.events(decode=True, filters=wanted)
             listener = threading.Thread(
