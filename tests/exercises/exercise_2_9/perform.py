@@ -189,6 +189,8 @@ def slow(swarm: Swarm, name: str, *start: str) -> AbstractContextManager[Service
         "--health-cmd", ASKS,
         "--health-interval", "1s", "--health-timeout", "5s", "--health-retries", "2", *start,
         "--restart-condition", "any", "--restart-delay", "0s", "--stop-grace-period", "1s",
+        # A service that never comes up keeps its nodes busy for as long as one lets it.
+        "--restart-max-attempts", str(MOST_ATTEMPTS),
         IMAGE, *SLOW,
         title=f"A slow start: {' '.join(start) or 'no start period'}",
     )  # fmt: skip
