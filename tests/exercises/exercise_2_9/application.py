@@ -11,7 +11,7 @@ from pytest_swarmlab.stacks import Service, Stack, Stacks
 
 FILE, NAME = "health-stack.yml", "health"
 API, DATABASE, REDIS = "api", "database", "redis"
-API_REPLICAS = 3
+API_REPLICAS = 2
 PORT, LABS_PORT = 8080, 8081
 SECRET = "health_db_password"  # noqa: S105 - its name
 DIRECTORY = "/root/health"

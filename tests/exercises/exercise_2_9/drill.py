@@ -22,8 +22,8 @@ REPETITIONS = 5
 RATE = 10.0
 READY_S = 90
 HEALED_S = 60
-STAYS_S = 8
-"""How long is watched that a slot stays empty: eight times the restart delay that it has."""
+STAYS_S = 6
+"""How long is watched that a slot stays empty: six times the restart delay that it has."""
 WARM = 10
 DEATHS = 2
 """How often a slow server is killed before one believes that it never comes up."""
