@@ -79,7 +79,9 @@ def under_load(old: str, new: str, state: str = "completed", *, away: int = 0) -
     return [*rows, *(request(t, new) for t in range(82, 122))]
 
 
-def version(step: str, current: str, previous: str, task: str, served: str, **more: Any) -> Row:
+def version(
+    step: str, current: str, previous: str, task: str, served: str | None, **more: Any
+) -> Row:
     return "version", {"step": step, "current": current, "previous": previous, "task": task,
                        "served": served, "listed": ["c", "b"], **more}  # fmt: skip
 
@@ -129,10 +131,10 @@ RUNS: dict[str, list[Row]] = {
     "one-start-first": under_load("v2", "v1"),
     "versioning": [
         version("first", "a", "x", "t1", "v1", deployed="a"),
-        version("first-again", "a", "a", "t1", "v1", deployed="a"),
+        version("first-again", "a", "a", "t1", None, deployed="a"),
         version("second", "b", "a", "t2", "v2", deployed="b"),
         version("third", "c", "b", "t3", "v3", deployed="c"),
-        version("pruned", "c", "b", "t3", "v3", removed=["a"]),
+        version("pruned", "c", "b", "t3", None, removed=["a"]),
         answer("current", f"{INVALID}config 'c' is in use by the following service: proxy_nginx"),
         version("rolled-back", "b", "c", "t4", "v2"),
         answer("previous", "", 0),

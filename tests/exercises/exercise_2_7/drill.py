@@ -35,7 +35,7 @@ stopped, the next is started, and must be healthy."""
 RATE, ENOUGH = 40.0, 20
 """Each of five nodes is asked every 125 ms, and four times before and after each change."""
 
-STAYS_S = 3
+STAYS_S = 2
 """How long is watched that nothing moves."""
 
 KINDS = {
@@ -321,6 +321,8 @@ class Proxy:
         perform.deploy(self.stack, title="The corrected file, with a backend")
         self._whole(2)
         self._note_echo(V1)
+        (task, *_) = self.wait(self.nginx.converged(replicas=2), within=READY_S)
+        perform.ask(self.swarm.node(task["node"]), task["container"])
 
     def switch(self) -> None:
         """The lab's update, from version 1 to 2, two replicas one after the other.
@@ -389,8 +391,6 @@ class Proxy:
 
     def _note_echo(self, config: str) -> None:
         """What the backend says that the proxy told it, asked through every node."""
-        (task, *_) = self.wait(self.nginx.converged(replicas=2), within=READY_S)
-        perform.ask(self.swarm.node(task["node"]), task["container"])
         members = self.swarm.members()
         with session(members) as client:
             for node in members:
@@ -437,13 +437,13 @@ class Versions:
             proxy.wait(nginx.updated(), within=UPDATED_S)
         else:
             proxy.wait(nginx.watched(for_s=STAYS_S), within=READY_S)
-        self._note(step, deployed=name)
+        self._note(step, deployed=name, serving=changes)
         return name
 
     def _roll_back(self, step: str) -> None:
         self.proxy.nginx.rollback(title="Back to the version before")
         self.proxy.wait(self.proxy.nginx.rolled_back(), within=UPDATED_S)
-        self._note(step)
+        self._note(step, serving=True)
 
     def _try_to_remove(self, what: str, name: str) -> None:
         tried = self.proxy.swarm.leader().run(
@@ -471,7 +471,8 @@ class Versions:
         proxy.evidence.note("lost", error=task["error"])
         perform.listing(proxy.nginx, "The way back is lost")
 
-    def _note(self, step: str, **more: object) -> None:
+    def _note(self, step: str, *, serving: bool = False, **more: object) -> None:
+        """`serving`: also ask the container which version it serves."""
         proxy = self.proxy
         leader = proxy.swarm.leader()
         service = leader.engine.api.inspect_service(proxy.nginx.name)
@@ -483,7 +484,7 @@ class Versions:
             current=_config_of(service["Spec"]),
             previous=_config_of(service.get("PreviousSpec")),
             task=task["id"],
-            served=_served(proxy.swarm.node(task["node"]), task["container"]),
+            served=_served(proxy.swarm.node(task["node"]), task["container"]) if serving else None,
             **more,
         )
 
