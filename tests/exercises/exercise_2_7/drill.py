@@ -359,11 +359,17 @@ class Proxy:
     def switch_in_order(self, order: str, old: str, new: str) -> None:
         """The same update in that order."""
         self._under_load(
-            order, lambda: perform.switch(self.nginx, old, new, "--update-order", order)
+            order, lambda: perform.switch(self.nginx, old, new, "--update-order", order), replicas=1
         )
 
-    def _under_load(self, what: str, act: Callable[[], None], *, back: bool = False) -> None:
-        """Do it while visitors come through every node, and note when it began and was over."""
+    def _under_load(
+        self, what: str, act: Callable[[], None], *, replicas: int = 2, back: bool = False
+    ) -> None:
+        """Do it while visitors come through every node; note when it began, was over, and settled.
+
+        Started first, the next replica makes an update complete; the one before it is then told
+        to stop, and goes on answering until every node knows.
+        """
         nginx, leader = self.nginx, self.swarm.leader()
         via = self.swarm.members()
         with (
@@ -376,6 +382,8 @@ class Proxy:
             self.wait(nginx.rolled_back() if back else nginx.updated(), within=UPDATED_S)
             status = leader.engine.api.inspect_service(nginx.name)["UpdateStatus"]
             self.evidence.note("over", what=what, state=status["State"], said=status["Message"])
+            self.wait(self.swarm.mesh_lists(replicas), within=READY_S)
+            self.evidence.note("settled", replicas=replicas)
             self.wait(traffic.asked_at_least(traffic.asked + ENOUGH), within=READY_S)
         perform.listing(nginx, what)
 

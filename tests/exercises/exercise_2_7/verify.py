@@ -429,7 +429,7 @@ def new_options_used(record: Record) -> Judgement:
     "old-then-new",
     phases=tuple(SWITCHES),
     title="The version changes while visitors come",
-    expected="only the old one answers before the command, only the new one when it is complete",
+    expected="only the old one answers before the command, only the new one when every node knows",
     hint="`docker service ps`: which container still has the old config?",
     needs=MESH,
 )
@@ -439,10 +439,10 @@ def old_then_new(record: Record) -> Judgement:
     answers = readings.answered(record)
     if span is None or not answers:
         return unknown("it did not come to an end, or nobody was answered")
-    began, over = span
+    settled = record.need("settled", "nobody waited until every node knew")
     old, new = SWITCHES[answers_phase(record)]
-    before = {r.header for r in answers if r.over < began}
-    after = {r.header for r in answers if r.sent > over}
+    before = {r.header for r in answers if r.over < span[0]}
+    after = {r.header for r in answers if r.sent > settled.t}
     if not before or not after:
         return unknown("nobody was answered before it, or after it")
     told = _versions_told(record, old, new)
