@@ -290,6 +290,31 @@ class TasksAre:
         return done(found, seen) if len(found) == self._count else pending(seen)
 
 
+class Settled:
+    """No task of the service runs any more that Swarm wants to stop.
+
+    Where the next is started first, an update is complete before the one before it has stopped.
+    """
+
+    node = None
+
+    def __init__(self, swarm: Swarm, service: str) -> None:
+        self._swarm = swarm
+        self._service = service
+        self.name = f"what {service} no longer needs has stopped"
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Look once."""
+        try:
+            seen_from, _ = self._swarm.look()
+            tasks = self._swarm.task_rows(seen_from.engine, self._service)
+        except no_answer() as error:
+            return pending(brief(error))
+        stopping = [t for t in tasks if t["state"] == "running" and t["desired"] != "running"]
+        seen = ", ".join(f"{t['id'][:8]} on {t['node']}" for t in stopping) or "none"
+        return pending(seen) if stopping else done(None, seen)
+
+
 class Replaced:
     """Another task runs in the slot of the given one; finds it."""
 

@@ -13,6 +13,7 @@ from pytest_swarmlab.conditions import (
     Ended,
     Replaced,
     RolledBack,
+    Settled,
     TaskBlocked,
     TaskFailed,
     TasksAre,
@@ -132,6 +133,10 @@ class Service:
     def tasks_are(self, state: str, count: int) -> TasksAre:
         """Condition: so many of the tasks that it is to have are in that state; finds them."""
         return TasksAre(self.swarm, self.name, state, count)
+
+    def settled(self) -> Settled:
+        """Condition: none of its tasks runs any more that is to stop."""
+        return Settled(self.swarm, self.name)
 
     def replaced(self, task: dict[str, Any]) -> Replaced:
         """Condition: another task runs in that one's slot; finds it."""

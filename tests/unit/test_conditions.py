@@ -396,3 +396,11 @@ def test_a_container_that_is_left_anywhere_is_told(lab: Lab) -> None:
 def test_a_node_that_does_not_answer_is_not_taken_for_an_empty_one(lab: Lab) -> None:
     lab.silent = {"worker2": "no answer"}
     assert seen(lab.swarm.no_task_of("db")()).startswith("worker2: no answer")
+
+
+def test_a_service_has_settled_when_what_is_to_stop_has_stopped(lab: Lab) -> None:
+    settled = Service(lab.swarm, "web").settled()
+    lab.tasks = [task(1, "worker1"), task(1, "worker2", desired="shutdown")]
+    assert seen(settled()) == "task-1-w on worker2"
+    lab.tasks = [task(1, "worker1"), task(1, "worker2", "shutdown", desired="shutdown")]
+    assert isinstance(settled(), Done)

@@ -69,14 +69,14 @@ def request(sent: float, header: str, status: int | None = 200) -> Row:
 def under_load(old: str, new: str, state: str = "completed", *, away: int = 0) -> list[Row]:
     """A request a second: 40 of the old version, the command, 20 and 20, the end, 40 of the new.
 
-    The old one answers once more until every node knows. `away`: how many of those in between fail.
+    The old one answers once more until it has stopped. `away`: how many of those in between fail.
     """
     rows = [request(t, old) for t in range(40)]
     rows.append(("begun", {"what": "switch"}))
     rows += [request(t, old, None if t < 41 + away else 200) for t in range(41, 61)]
     rows += [request(t, new) for t in range(61, 81)]
     rows.append(("over", {"what": "switch", "state": state, "said": "so it ended"}))
-    rows += [request(82, old), request(83, new), ("settled", {"replicas": 2})]
+    rows += [request(82, old), request(83, new), ("settled", {"what": "switch"})]
     return [*rows, *(request(t, new) for t in range(85, 125))]
 
 

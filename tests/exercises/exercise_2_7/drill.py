@@ -308,16 +308,19 @@ class Proxy:
 
     def start_without_a_backend(self) -> None:
         """The lab's file never works; the corrected one brings the backend, and it does."""
-        perform.show(self.swarm, V1, V2, V3)
+        perform.create_for_the_proxy(self.configs)
         nginx = perform.deploy_literally(self.stack)
-        self._note_failed(self.wait(nginx.task_failed(), within=READY_S))
-        perform.listing(nginx, "Nobody is called backend")
+        # It takes nginx ten seconds to give up looking for the name.
+        perform.create_later_ones(self.configs)
+        perform.show(self.swarm, V1, V2, V3)
         tried = self.swarm.leader().run(
             "docker", "service", "update", "--detach", "--config-rm", V1,
             "--config-add", f"source={V2},target={perform.TARGET}", NGINX,
             check=False, title="The lab's name for the service",
         )  # fmt: skip
         self.evidence.note("answer", asked="lab-name", code=tried.code, said=tried.stderr.strip())
+        self._note_failed(self.wait(nginx.task_failed(), within=READY_S))
+        perform.listing(nginx, "Nobody is called backend")
         perform.deploy(self.stack, title="The corrected file, with a backend")
         self._whole(2)
         self._note_echo(V1)
@@ -359,16 +362,14 @@ class Proxy:
     def switch_in_order(self, order: str, old: str, new: str) -> None:
         """The same update in that order."""
         self._under_load(
-            order, lambda: perform.switch(self.nginx, old, new, "--update-order", order), replicas=1
+            order, lambda: perform.switch(self.nginx, old, new, "--update-order", order)
         )
 
-    def _under_load(
-        self, what: str, act: Callable[[], None], *, replicas: int = 2, back: bool = False
-    ) -> None:
+    def _under_load(self, what: str, act: Callable[[], None], *, back: bool = False) -> None:
         """Do it while visitors come through every node; note when it began, was over, and settled.
 
-        Started first, the next replica makes an update complete; the one before it is then told
-        to stop, and goes on answering until every node knows.
+        Started first, the next replica makes an update complete; the one before it is told to stop
+        then, and goes on answering until every node knows.
         """
         nginx, leader = self.nginx, self.swarm.leader()
         via = self.swarm.members()
@@ -382,8 +383,8 @@ class Proxy:
             self.wait(nginx.rolled_back() if back else nginx.updated(), within=UPDATED_S)
             status = leader.engine.api.inspect_service(nginx.name)["UpdateStatus"]
             self.evidence.note("over", what=what, state=status["State"], said=status["Message"])
-            self.wait(self.swarm.mesh_lists(replicas), within=READY_S)
-            self.evidence.note("settled", replicas=replicas)
+            self.wait(nginx.settled(), within=READY_S)
+            self.evidence.note("settled", what=what)
             self.wait(traffic.asked_at_least(traffic.asked + ENOUGH), within=READY_S)
         perform.listing(nginx, what)
 

@@ -38,8 +38,12 @@ def create(configs: Configs, name: str, raw: bytes) -> None:
 
 
 def create_for_the_proxy(configs: Configs) -> None:
-    """The lab's two versions, a third that is wrong, and the backend's."""
+    """The lab's first version, which is all that its file needs."""
     create(configs, V1, content("nginx.conf"))
+
+
+def create_later_ones(configs: Configs) -> None:
+    """The lab's second version, a third that is wrong, and the backend's."""
     create(configs, V2, content("nginx-v2.conf"))
     create(configs, V3, (BAD / "nginx-v3.conf").read_bytes())
     create(configs, "backend_config", content("backend.conf"))

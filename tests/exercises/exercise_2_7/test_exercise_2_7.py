@@ -54,7 +54,6 @@ def test_the_proxy_is_changed_and_nobody_is_turned_away(
     """The lab's proxy, from its file as it stands to versions that are named by their content."""
     proxy = drill.Proxy(swarm, stack, configs, wait, probe, observe, evidence)
     with evidence.judged(exercise, "no-backend"):
-        perform.create_for_the_proxy(configs)
         proxy.start_without_a_backend()
     with evidence.judged(exercise, "switch"):
         proxy.switch()

@@ -429,7 +429,7 @@ def new_options_used(record: Record) -> Judgement:
     "old-then-new",
     phases=tuple(SWITCHES),
     title="The version changes while visitors come",
-    expected="only the old one answers before the command, only the new one when every node knows",
+    expected="only the old one answers before the command, only the new one once that has stopped",
     hint="`docker service ps`: which container still has the old config?",
     needs=MESH,
 )
@@ -439,7 +439,7 @@ def old_then_new(record: Record) -> Judgement:
     answers = readings.answered(record)
     if span is None or not answers:
         return unknown("it did not come to an end, or nobody was answered")
-    settled = record.need("settled", "nobody waited until every node knew")
+    settled = record.need("settled", "nobody waited until the old one had stopped")
     old, new = SWITCHES[answers_phase(record)]
     before = {r.header for r in answers if r.over < span[0]}
     after = {r.header for r in answers if r.sent > settled.t}
