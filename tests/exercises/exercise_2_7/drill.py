@@ -322,7 +322,7 @@ class Proxy:
         self._note_failed(self.wait(nginx.task_failed(), within=READY_S))
         perform.listing(nginx, "Nobody is called backend")
         perform.deploy(self.stack, title="The corrected file, with a backend")
-        self._whole(2)
+        self._whole()
         self._note_echo(V1)
         (task, *_) = self.wait(self.nginx.converged(replicas=2), within=READY_S)
         perform.ask(self.swarm.node(task["node"]), task["container"])
@@ -355,9 +355,10 @@ class Proxy:
         return [task["id"] for task in rows]
 
     def leave_one(self) -> None:
-        """One replica, and every node knows of that one alone."""
+        """One replica, and the other has stopped."""
         perform.scale(self.nginx, 1)
-        self._whole(1)
+        self.wait(self.nginx.converged(replicas=1), within=READY_S)
+        self.wait(self.nginx.settled(), within=READY_S)
 
     def switch_in_order(self, order: str, old: str, new: str) -> None:
         """The same update in that order."""
@@ -388,10 +389,11 @@ class Proxy:
             self.wait(traffic.asked_at_least(traffic.asked + ENOUGH), within=READY_S)
         perform.listing(nginx, what)
 
-    def _whole(self, replicas: int) -> None:
-        self.wait(self.nginx.converged(replicas=replicas), within=READY_S)
+    def _whole(self) -> None:
+        """Both replicas and the backend run, and every node knows of both."""
+        self.wait(self.nginx.converged(replicas=2), within=READY_S)
         self.wait(Stack(self.swarm, PROXY).service("backend").converged(replicas=1), within=READY_S)
-        self.wait(self.swarm.mesh_lists(replicas), within=READY_S)
+        self.wait(self.swarm.mesh_lists(2), within=READY_S)
         self.evidence.tasks(self.swarm, self.nginx.name)
 
     def _note_failed(self, task: dict[str, Any]) -> None:
