@@ -10,7 +10,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CACHE := $(or $(SWARMLAB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/swarmlab)
 # The embedded cluster proves everything, whatever this machine has; PROVIDER=auto may be quicker.
 PROVIDER ?= uml
-EXERCISES := exercise_2_1 exercise_2_2 exercise_2_3 exercise_2_4 exercise_2_5 exercise_2_7 exercise_2_8 exercise_2_9
+EXERCISES := exercise_2_1 exercise_2_2 exercise_2_3 exercise_2_4 exercise_2_5 exercise_2_6 exercise_2_7 exercise_2_8 exercise_2_9
 
 # Drills of many minutes, which `make lab` and their own targets run and `make test` does not.
 LONG := tests/exercises/exercise_2_8

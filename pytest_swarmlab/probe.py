@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -49,12 +51,14 @@ class Traffic:
         timeout: float = TIMEOUT_S,
         host: str | None = None,
         header: str | None = None,
+        ca: Path | None = None,
     ) -> None:
         """`via`: nodes to ask through; `rate`: requests a second in all, `timeout`: seconds.
 
         `host`: the name a visitor would ask for, where a site cares; by default the node's.
         `header`: one of the answer's headers, whose value is recorded with each request: which
         version gave it, for example.
+        `ca`: ask over TLS, and believe only what this authority's certificate (PEM) vouches for.
         """
         if not via or not 0 < rate <= HIGHEST_RATE:
             raise ValueError(f"a probe needs nodes and a rate up to {HIGHEST_RATE}, not {rate}")
@@ -62,6 +66,7 @@ class Traffic:
         self._recorder = recorder
         self._port = port
         self._path = path
+        self._scheme = "https" if ca else "http"
         self._period = 1 / rate
         self._timeout = timeout
         self._header = header
@@ -70,7 +75,7 @@ class Traffic:
         self._failed: list[dict[str, Any]] = []
         self._asked = 0
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="probe")
-        self._session = session(self.via)
+        self._session = session(self.via, ca=ca)
         if host:
             self._session.headers["Host"] = host
         self._clock = threading.Thread(target=self._ask_steadily, name="probe", daemon=True)
@@ -115,9 +120,9 @@ class Traffic:
             due += self._period
 
     def _ask(self, node: Node) -> None:
-        url = f"http://{node.name}:{self._port}{self._path}"
+        url = f"{self._scheme}://{node.name}:{self._port}{self._path}"
         sent = self._recorder.now()
-        status, error, header = None, None, None
+        status, error, header, SHOWN.certificate = None, None, None, None
         try:
             # A redirect may lead out of the lab; it is an answer as it is.
             answer = self._session.get(url, timeout=self._timeout, allow_redirects=False)
@@ -136,6 +141,8 @@ class Traffic:
         }
         if self._header:
             data["header"] = header
+        if self._scheme == "https":
+            data["certificate"] = SHOWN.certificate
         self._recorder.record("request", **data)
         with self._lock:
             self._asked += 1
@@ -174,18 +181,31 @@ def reason(problem: BaseException) -> str:
         seen = inner
 
 
-def session(nodes: Sequence[Node]) -> requests.Session:
+class _Shown(threading.local):
+    """What the server of this thread's latest handshake showed."""
+
+    certificate: str | None = None
+
+
+SHOWN = _Shown()
+"""`SHOWN.certificate`: SHA-256 of the server's certificate (DER), in hexadecimal digits."""
+
+
+def session(nodes: Sequence[Node], *, ca: Path | None = None) -> requests.Session:
     """A client whose URLs name nodes (``http://manager1:8080/``) and that reaches them.
 
     Every request opens a connection of its own, as the mesh balances connections,
     from the client's place in the lab network. No proxy, no retry, no cookies kept
-    by the transport.
+    by the transport. `ca`: the certificate (PEM) of the only authority that it believes.
     """
     client = requests.Session()
     client.trust_env = False
     client.headers["Connection"] = "close"
     by_name = {node.name: node for node in nodes}
-    client.mount("http://", _ThroughTheLab(by_name))
+    for scheme in ("http://", "https://"):
+        client.mount(scheme, _ThroughTheLab(by_name))
+    if ca:
+        client.verify = str(ca)
     return client
 
 
@@ -193,17 +213,26 @@ class _ThroughTheLab(HTTPAdapter):
     """Opens connections with `Node.dial` instead of a socket of this process's own network."""
 
     def __init__(self, nodes: dict[str, Node]) -> None:
-        class Connection(urllib3.connection.HTTPConnection):
+        class Dialled(urllib3.connection.HTTPConnection):
             def _new_conn(self) -> Any:
                 timeout = self.timeout if isinstance(self.timeout, int | float) else TIMEOUT_S
-                return nodes[self.host].dial(self.port or 80, timeout)
+                return nodes[self.host].dial(self.port or self.default_port, timeout)
+
+        class Secured(Dialled, urllib3.connection.HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                shown = self.sock.getpeercert(binary_form=True)
+                SHOWN.certificate = hashlib.sha256(shown).hexdigest() if shown else None
 
         class Pool(urllib3.HTTPConnectionPool):
-            ConnectionCls = Connection
+            ConnectionCls = Dialled
 
-        self._pool_class = Pool
+        class SecuredPool(urllib3.HTTPSConnectionPool):
+            ConnectionCls = Secured
+
+        self._pools = {"http": Pool, "https": SecuredPool}
         super().__init__(max_retries=0, pool_maxsize=AT_ONCE)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": self._pool_class}
+        self.poolmanager.pool_classes_by_scheme = self._pools

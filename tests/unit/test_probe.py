@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+import trustme
 
 from pytest_swarmlab.probe import HIGHEST_RATE, AskedAtLeast, Traffic, session
 from pytest_swarmlab.waits import Done, Pending
@@ -214,3 +218,47 @@ def test_a_header_of_the_answer_is_noted_where_it_was_asked_for(lab: Lab) -> Non
 def test_a_header_that_is_not_there_is_none(lab: Lab) -> None:
     ask(lab, 3, header="X-Config")
     assert {e.data["header"] for e in lab.recorder.view().of("request")} == {None}
+
+
+def certified(web: Web, by: trustme.CA, *names: str) -> str:
+    """Have the server speak TLS from now on; the SHA-256 of the certificate that it shows."""
+    certificate = by.issue_cert(*names)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    web.socket = context.wrap_socket(web.socket, server_side=True)
+    shown = ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
+    return hashlib.sha256(shown).hexdigest()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> tuple[trustme.CA, Path]:
+    """An authority, and the file with its certificate."""
+    made = trustme.CA()
+    made.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return made, tmp_path / "ca.pem"
+
+
+def test_over_tls_each_request_records_the_certificate_that_it_was_shown(
+    lab: Lab, web: Web, authority: tuple[trustme.CA, Path]
+) -> None:
+    by, ca = authority
+    shown = certified(web, by, "worker1")
+    traffic = ask(lab, 6, ca=ca)
+    assert traffic.errors == []
+    recorded = lab.recorder.view().of("request")
+    assert {event.data["certificate"] for event in recorded} == {shown}
+    assert {event.data["url"] for event in recorded} == {"https://worker1:8080/"}
+    assert len({port for port, _, _ in web.asked}) == len(web.asked)
+
+
+@pytest.mark.parametrize("mine", [True, False], ids=["another-name", "another-authority"])
+def test_a_certificate_that_nobody_vouches_for_is_an_error(
+    lab: Lab, web: Web, authority: tuple[trustme.CA, Path], mine: bool
+) -> None:
+    by, ca = authority
+    certified(web, by if mine else trustme.CA(), "worker2" if mine else "worker1")
+    traffic = ask(lab, 3, ca=ca)
+    assert len(traffic.errors) == traffic.asked
+    assert {e["status"] for e in traffic.errors} == {None}
+    assert all(str(e["error"]).startswith("SSLCertVerificationError") for e in traffic.errors)
+    assert {e["certificate"] for e in traffic.errors} == {None}
