@@ -221,7 +221,8 @@ class _ThroughTheLab(HTTPAdapter):
         class Secured(Dialled, urllib3.connection.HTTPSConnection):
             def connect(self) -> None:
                 super().connect()
-                shown = self.sock.getpeercert(binary_form=True)
+                connection: Any = self.sock  # a ssl.SSLSocket from here on
+                shown = connection.getpeercert(binary_form=True)
                 SHOWN.certificate = hashlib.sha256(shown).hexdigest() if shown else None
 
         class Pool(urllib3.HTTPConnectionPool):

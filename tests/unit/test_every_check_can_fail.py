@@ -22,6 +22,7 @@ from tests.exercises.exercise_2_2.verify import exercise as exercise_2_2
 from tests.exercises.exercise_2_3.verify import exercise as exercise_2_3
 from tests.exercises.exercise_2_4.verify import exercise as exercise_2_4
 from tests.exercises.exercise_2_5.verify import exercise as exercise_2_5
+from tests.exercises.exercise_2_6.verify import exercise as exercise_2_6
 from tests.exercises.exercise_2_7.verify import exercise as exercise_2_7
 from tests.exercises.exercise_2_8.verify import exercise as exercise_2_8
 from tests.exercises.exercise_2_9.verify import exercise as exercise_2_9
@@ -31,6 +32,7 @@ from tests.unit import (
     test_exercise_2_3,
     test_exercise_2_4,
     test_exercise_2_5,
+    test_exercise_2_6,
     test_exercise_2_7,
     test_exercise_2_8,
     test_exercise_2_9,
@@ -44,6 +46,7 @@ EXERCISES: tuple[Exercise, ...] = (
     exercise_2_3,
     exercise_2_4,
     exercise_2_5,
+    exercise_2_6,
     exercise_2_7,
     exercise_2_8,
     exercise_2_9,
@@ -149,6 +152,12 @@ WRONG_2_5: tuple[Callable[[Record], Record], ...] = tuple(
     for edit, verdict in edits
     if verdict == "fail"
 )
+WRONG_2_6: tuple[Callable[[Record], Record], ...] = tuple(
+    edit
+    for edits in test_exercise_2_6.BROKEN.values()
+    for edit, verdict in edits
+    if verdict == "fail"
+)
 WRONG_2_7: tuple[Callable[[Record], Record], ...] = tuple(
     edit
     for edits in test_exercise_2_7.BROKEN.values()
@@ -166,6 +175,7 @@ WRONG = {
     "2.3": WRONG_2_3,
     "2.4": WRONG_2_4,
     "2.5": WRONG_2_5,
+    "2.6": WRONG_2_6,
     "2.7": WRONG_2_7,
     "2.8": WRONG_2_8,
     "2.9": WRONG_2_9,
@@ -175,6 +185,7 @@ GOOD = {
     "2.3": test_exercise_2_3.good,
     "2.4": test_exercise_2_4.good,
     "2.5": test_exercise_2_5.good,
+    "2.6": test_exercise_2_6.good,
     "2.7": test_exercise_2_7.good,
     "2.8": test_exercise_2_8.good,
     "2.9": test_exercise_2_9.good,

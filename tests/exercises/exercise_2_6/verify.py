@@ -1,0 +1,573 @@
+"""What must be true of secrets, judged on the record alone."""
+
+from collections import Counter
+from typing import Any
+
+from pytest_swarmlab import Exercise, failed, passed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Capability, Judgement
+
+CREATED, MOUNTED, PLAINTEXT, REFUSALS = ("created",), ("mounted",), ("plaintext",), ("refusals",)
+MULTITIER, CERTIFICATE, ROTATION, ROLLBACK = (
+    ("multitier",),
+    ("certificate",),
+    ("rotation",),
+    ("rollback",),
+)
+UNDER_LOAD = CERTIFICATE + ROTATION + ROLLBACK
+TIERS = MULTITIER + UNDER_LOAD
+
+exercise = Exercise(
+    "2.6",
+    "Gestion avancée des secrets",
+    module=__name__,
+    titles={
+        "created": "Secrets are created in the lab's three ways",
+        "mounted": "In the container: place, owner, mode, content",
+        "plaintext": "A secret is looked for where it must not be",
+        "refusals": "What can't be a secret, or can't be done with one",
+        "multitier": "Three tiers with a certificate, a key and a password",
+        "certificate": "The certificate is rotated under load",
+        "rotation": "The database's password is rotated under load",
+        "rollback": "A roll back to a version whose secret is gone",
+    },
+    # Published ports and a service's address, between the tiers too, are IPVS's.
+    needs=dict.fromkeys(TIERS, (Capability.CHANGE, Capability.IPVS)),
+)
+
+NAMES = (
+    "mysql_root_password", "passwd_file", "db_password", "echoed", "db_password_v2", "binary",
+    "unicode", "canary",
+)  # fmt: skip
+PLACES = {
+    "mysql_root_password": ("/run/secrets/mysql_root_password", "444", "0", "0"),
+    "passwd_file": ("/run/secrets/passwd", "440", "101", "102"),
+    "db_password": ("/run/secrets/db_pass", "400", "0", "0"),
+    "echoed": ("/run/secrets/echoed", "444", "0", "0"),
+    "binary": ("/run/secrets/binary", "444", "0", "0"),
+    "unicode": ("/etc/app/unicode", "444", "0", "0"),
+    "canary": ("/run/secrets/canary", "444", "0", "0"),
+}
+"""Secret → path, mode, uid and gid that the service was created with, or the defaults."""
+SEARCHED = (
+    "swarm directory", "logs", "container's layer", "container's files and log",
+    "what the run wrote",
+)  # fmt: skip
+NODES = ("manager1", "manager2", "manager3", "worker1", "worker2")
+TARGET = "/run/secrets/db_pass"
+
+DAEMON = "Error response from daemon: "
+GRPC = DAEMON + "rpc error: code = "
+SIZE = GRPC + "InvalidArgument desc = secret data must be larger than 0 and less than 512000 bytes"
+NAME = (
+    GRPC + "InvalidArgument desc = invalid name, only 64 [a-zA-Z0-9-_.] characters allowed, and"
+    " the start and end character must be [a-zA-Z0-9]"
+)
+REFUSED = {
+    "0 bytes": SIZE,
+    "512000 bytes": SIZE,
+    "65 characters": NAME,
+    "_x": NAME,
+    "x.": NAME,
+    "a b": NAME,
+    "a/b": NAME,
+    "é": NAME,
+    "duplicate": GRPC + "AlreadyExists desc = secret first already exists",
+    "immutable": "rpc error: code = InvalidArgument desc = only updates to Labels are allowed",
+    "in use by one": GRPC
+    + "InvalidArgument desc = secret 'first' is in use by the following service: one",
+    "in use by two": GRPC
+    + "InvalidArgument desc = secret 'first' is in use by the following services: one, two",
+    "unknown": "secret not found: never_created",
+    "conflicting targets": GRPC + "InvalidArgument desc = secret references 'second' and 'first'"
+    " have a conflicting target: 't'",
+    "undeclared": 'service app: undefined secret "db_password"',
+}
+"""What was tried → the engine's, or its client's, own words."""
+ACCEPTED = ("1 bytes", "511999 bytes", "64 characters", "a.b-c_d", "labels")
+LEAST_REQUESTS = 48
+
+
+# -- created ------------------------------------------------------------------------------------
+
+
+@exercise.check(
+    "listed",
+    phases=CREATED,
+    title="Each of the ways gives a secret",
+    expected="all of them are listed by `docker secret ls`",
+    hint="`docker secret ls` on a manager: what did `docker secret create` say?",
+)
+def listed(record: Record) -> Judgement:
+    """From a string, from a file, from a variable, and the contents of other kinds."""
+    seen = _inspected(record)
+    if missing := [name for name in NAMES if name not in seen]:
+        return unknown(f"nobody looked at {', '.join(missing)}")
+    absent = [name for name in NAMES if not seen[name]["listed"]]
+    return failed(f"not listed: {', '.join(absent)}") if absent else passed(f"{len(NAMES)} listed")
+
+
+@exercise.check(
+    "inspect-shows-no-value",
+    phases=CREATED,
+    title="Nobody is shown a value, whoever asks",
+    expected="inspect has no Data, and neither value nor Base64 of it, in both forms and the API",
+    hint="`docker secret inspect NAME`: is it a config? Their content is shown.",
+)
+def inspect_shows_no_value(record: Record) -> Judgement:
+    """What the client prints in both its forms, and what the engine answers."""
+    seen = _inspected(record)
+    if missing := [name for name in NAMES if name not in seen]:
+        return unknown(f"nobody inspected {', '.join(missing)}")
+    shown = [n for n in NAMES if seen[n]["shows"] is not False or seen[n]["has_data"] is not False]
+    return failed(f"shown: {', '.join(shown)}") if shown else passed(f"{len(NAMES)} without Data")
+
+
+@exercise.check(
+    "file-removed",
+    phases=CREATED,
+    title="The file that a secret was made of is gone",
+    expected="no such file on the manager",
+    hint="`rm passwd`: what lies beside the swarm is not kept by it.",
+)
+def file_removed(record: Record) -> Judgement:
+    """The lab's `rm passwd`."""
+    seen = record.need("file", "nobody looked for the file").data
+    return passed(f"{seen['path']} is gone") if seen["there"] is False else failed("still there")
+
+
+def _inspected(record: Record) -> dict[str, dict[str, Any]]:
+    return {e.data["name"]: e.data for e in record.of("inspected") if "shows" in e.data}
+
+
+# -- mounted ------------------------------------------------------------------------------------
+
+
+@exercise.check(
+    "place-owner-mode",
+    phases=MOUNTED,
+    title="Each secret has exactly the place, owner and mode that were asked for",
+    expected="by default /run/secrets/<name of the secret>, mode 0444, root's; otherwise as given",
+    hint="`docker exec <container> ls -ln /run/secrets`: an absolute target is taken as it is.",
+)
+def place_owner_mode(record: Record) -> Judgement:
+    """The defaults, another name, another directory, another owner."""
+    files = _files(record, "first")
+    wrong = []
+    for name, (path, *expected) in PLACES.items():
+        found = files.get(path)
+        what = [found["mode"], found["uid"], found["gid"]] if found else None
+        if what != expected:
+            wrong.append(f"{name}: {what or 'nothing'} at {path}, not {expected}")
+    wrong += [
+        f"{path} too" for path in files if path not in {place[0] for place in PLACES.values()}
+    ]
+    return failed("; ".join(wrong)) if wrong else passed(f"{len(PLACES)} files")
+
+
+@exercise.check(
+    "byte-identical",
+    phases=MOUNTED,
+    title="Each content is byte for byte what went in",
+    expected="the same SHA-256: text, binary of 511,999 bytes, UTF-8, and echo's newline too",
+    hint="`echo` adds a newline, and the secret keeps it: use `printf %s`.",
+)
+def byte_identical(record: Record) -> Judgement:
+    """Nothing is added, nothing is taken away."""
+    files = _files(record, "first")
+    wanted = {e.data["name"]: e.data for e in record.of("content") if "digest" in e.data}
+    if missing := [name for name in PLACES if name not in wanted]:
+        return unknown(f"it was not noted what went into {', '.join(missing)}")
+    other = [
+        name
+        for name, (path, *_) in PLACES.items()
+        if path not in files or files[path]["digest"] != wanted[name]["digest"]
+    ]
+    told = ", ".join(f"{name} {wanted[name]['bytes']} bytes" for name in PLACES)
+    return failed(f"not the same: {', '.join(other)}") if other else passed(told)
+
+
+@exercise.check(
+    "in-memory",
+    phases=MOUNTED,
+    title="Every one lies in memory, where nobody can write",
+    expected="each is a tmpfs mounted read-only; root's attempt to write: Read-only file system",
+    hint="`docker exec <container> cat /proc/mounts`.",
+)
+def in_memory(record: Record) -> Judgement:
+    """The container's own table of mounts."""
+    seen = record.need("mounts", "nobody looked at the mounts").data
+    wrong = []
+    for path, *_ in PLACES.values():
+        mount = seen["mounts"].get(path)
+        if mount != {"type": "tmpfs", "read_only": True}:
+            wrong.append(f"{path}: {mount}")
+    if seen["written"] or "Read-only file system" not in seen["said"]:
+        wrong.append(f"root could write: {seen['said'] or 'nothing was said'}")
+    return failed("; ".join(wrong)) if wrong else passed(f"{len(PLACES)} tmpfs, {seen['said']}")
+
+
+@exercise.check(
+    "0400-of-root",
+    phases=MOUNTED,
+    title="The lab's mode 0400 keeps out a program that is not root; with its uid it is let in",
+    expected="Permission denied as long as it is root's; then the new content",
+    hint="Give `uid:` and `gid:` beside `mode:`: a secret belongs to root otherwise.",
+)
+def mode_0400_of_root(record: Record) -> Judgement:
+    """The image's user is 1000."""
+    root = record.need("reading", "nobody read root's", owner="root's").data
+    own = record.need("reading", "nobody read its own", owner="the program's own").data
+    wanted = record.need("content", "no second version", name="db_password_v2").data["digest"]
+    told = f"root's: {root['said'] or 'it was read'}; its own: {own['said'] or 'it was read'}"
+    kept_out = root["code"] != 0 and "Permission denied" in root["said"]
+    let_in = own["code"] == 0 and own["digest"] == wanted
+    return passed(told) if kept_out and let_in else failed(told)
+
+
+@exercise.check(
+    "literal-rotation-loses-the-path",
+    phases=MOUNTED,
+    title="The lab's rotation, as it stands, takes the file away from the program",
+    expected=f"{TARGET} is gone, the new secret lies at /run/secrets/db_password_v2",
+    hint="`--secret-add source=db_password_v2,target=db_pass`: the target is the name by default.",
+)
+def literal_rotation_loses_the_path(record: Record) -> Judgement:
+    """An erratum: without a target the file has the secret's name."""
+    files = _files(record, "literal")
+    told = ", ".join(sorted(path for path in files if "db_pass" in path)) or "neither"
+    lost = TARGET not in files and "/run/secrets/db_password_v2" in files
+    return passed(f"there is {told}") if lost else failed(f"there is {told}")
+
+
+@exercise.check(
+    "rotation-keeps-the-path",
+    phases=MOUNTED,
+    title="With source and target the new content lies where the old one was",
+    expected=f"{TARGET} has the second version's content and its own user's mode 0400",
+    hint="`docker service inspect vault`: source, target, uid, gid and mode of each secret.",
+)
+def rotation_keeps_the_path(record: Record) -> Judgement:
+    """The rotation as it must be."""
+    files = _files(record, "mended")
+    wanted = record.need("content", "no second version", name="db_password_v2").data["digest"]
+    found = files.get(TARGET, {})
+    told = f"{TARGET}: {found or 'nothing'}"
+    meant = {"mode": "400", "uid": "1000", "gid": "1000", "digest": wanted}
+    same = all(found.get(key) == value for key, value in meant.items())
+    return passed(f"mode 400, uid 1000, {found['bytes']} bytes") if same else failed(told)
+
+
+def _files(record: Record, step: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = record.need(
+        "files", f"nobody looked at the files ({step})", step=step
+    ).data["files"]
+    return found
+
+
+# -- plaintext ----------------------------------------------------------------------------------
+
+
+@exercise.check(
+    "search-works",
+    phases=PLAINTEXT,
+    title="The search itself works",
+    expected="in each place it finds the control that was put there",
+    hint="Nothing found where nothing can be found says nothing: is grep on the node?",
+)
+def search_works(record: Record) -> Judgement:
+    """What makes the next check worth something."""
+    blind = [where for where, seen in _searches(record).items() if not seen["control"]]
+    if blind:
+        return failed(f"the control was not found: {'; '.join(blind)}")
+    return passed(f"the control was found in {len(_searches(record))} of as many searches")
+
+
+@exercise.check(
+    "nowhere-in-plain",
+    phases=PLAINTEXT,
+    title="The secret is nowhere in plain",
+    expected="not in any node's swarm directory and logs, not in the container's layer, files and"
+    " log, not in anything that the run wrote; nor as Base64",
+    hint="grep for it in the place that is named: who wrote it there?",
+)
+def nowhere_in_plain(record: Record) -> Judgement:
+    """Of each search only what it found counts; whether it can find is the check before."""
+    searches = _searches(record)
+    found = [f"{where}: {seen['found']} times" for where, seen in searches.items() if seen["found"]]
+    told = f"not found in {len(searches)} searches"
+    return failed("; ".join(found)) if found else passed(told)
+
+
+@exercise.check(
+    "only-in-memory",
+    phases=PLAINTEXT,
+    title="On the node that runs the task it lies in memory alone",
+    expected="the engine's directory for the container's secrets is a tmpfs and holds it",
+    hint="`findmnt /var/lib/docker/containers/<id>/mounts/secrets` on that node.",
+)
+def only_in_memory(record: Record) -> Judgement:
+    """Where a worker has it from is the manager's TLS connection; where it keeps it is here."""
+    seen = record.need("memory", "nobody looked at the engine's directory").data
+    told = f"{seen['type']}, found {seen['found']} times"
+    return passed(told) if seen["type"] == "tmpfs" and seen["found"] else failed(told)
+
+
+def _searches(record: Record) -> dict[str, dict[str, Any]]:
+    """Every search by its name. Raises Unseen, by `need`, when one of them was not made."""
+    for what in SEARCHED:
+        record.need("search", f"nobody searched the {what}", what=what)
+    for node in NODES:
+        for what in ("swarm directory", "logs"):
+            record.need("search", f"nobody searched the {what} of {node}", what=what, node=node)
+    return {
+        f"{e.data['what']} {e.data['node']}".strip(): dict(e.data)
+        for e in record.of("search")
+        if "what" in e.data
+    }
+
+
+# -- refusals -----------------------------------------------------------------------------------
+
+
+def _declare_refusals() -> None:
+    for case, words in REFUSED.items():
+        _declare_refusal(case, words)
+    for case in ACCEPTED:
+        _declare_acceptance(case)
+
+
+def _declare_refusal(case: str, words: str) -> None:
+    @exercise.check(
+        "refused-" + case.replace(" ", "-").replace(".", "-dot").replace("/", "-slash-"),
+        phases=REFUSALS,
+        title=f"Refused: {case}",
+        expected=words,
+        hint="Another version of the engine may say it in other words: then these are to be noted.",
+    )
+    def refused(record: Record) -> Judgement:
+        """The engine's own words, all of them."""
+        seen = record.need("refusal", "it was not tried", case=case).data
+        said = str(seen["said"])
+        return passed(said) if seen["code"] and said == words else failed(said or "accepted")
+
+
+def _declare_acceptance(case: str) -> None:
+    @exercise.check(
+        "accepted-" + case.replace(" ", "-").replace(".", "-dot-"),
+        phases=REFUSALS,
+        title=f"Accepted: {case}",
+        expected="no refusal",
+        hint="`docker secret create`: what does the engine say?",
+    )
+    def accepted(record: Record) -> Judgement:
+        """What lies just within the limits."""
+        seen = record.need("refusal", "it was not tried", case=case).data
+        return passed("accepted") if seen["code"] == 0 else failed(str(seen["said"]))
+
+
+_declare_refusals()
+
+
+# -- three tiers --------------------------------------------------------------------------------
+
+
+@exercise.check(
+    "https-with-the-secret",
+    phases=MULTITIER + CERTIFICATE,
+    title="HTTPS is served with exactly the certificate of the secret, through every node",
+    expected="a handshake that our own authority vouches for, and the secret's fingerprint",
+    hint="`docker service logs multitier_web`: can nginx read certificate and key?",
+)
+def https_with_the_secret(record: Record) -> Judgement:
+    """The fingerprint over the wire against that of what went into the secret."""
+    seen = {e.data["node"]: e.data for e in record.of("handshake") if "node" in e.data}
+    if missing := [node for node in NODES if node not in seen]:
+        return unknown(f"no handshake through {', '.join(missing)}")
+    if any(not data["expected"] for data in seen.values()):
+        return unknown("it was not noted which certificate it should be")
+    wrong = [
+        f"{node}: status {data['status']}, certificate {str(data['shown'])[:16]}"
+        for node, data in seen.items()
+        if data["shown"] != data["expected"] or data["status"] != 200
+    ]
+    first = str(seen[NODES[0]]["shown"])[:16]
+    return failed("; ".join(wrong)) if wrong else passed(f"{first}… through {len(seen)} nodes")
+
+
+@exercise.check(
+    "api-key",
+    phases=MULTITIER,
+    title="The API refuses without its key, and with a wrong one",
+    expected="401 without a key, 401 with a wrong one, 200 with the one of the secret",
+    hint="`docker service logs multitier_api`: can it read /run/secrets/api_key?",
+)
+def api_key(record: Record) -> Judgement:
+    """The key comes from a secret, and from nowhere else."""
+    found = {
+        key: record.need("asked", f"nobody asked with key: {key}", key=key).data["status"]
+        for key in ("none", "wrong", "right")
+    }
+    told = ", ".join(f"{key} {status}" for key, status in found.items())
+    return (passed if found == {"none": 401, "wrong": 401, "right": 200} else failed)(told)
+
+
+@exercise.check(
+    "database-login",
+    phases=MULTITIER,
+    title="The API logs in at the database with the password of the secret",
+    expected="as app_a, and reads the two items",
+    hint="`docker service logs multitier_db`: password authentication failed?",
+)
+def database_login(record: Record) -> Judgement:
+    """The session's user, as the database names it."""
+    seen = record.need("asked", "nobody asked with the key", key="right").data
+    told = f"user {seen['user']}, {seen['items']} items"
+    return (passed if (seen["user"], seen["items"]) == ("app_a", 2) else failed)(told)
+
+
+@exercise.check(
+    "no-value-in-a-definition",
+    phases=MULTITIER,
+    title="No secret's value stands in a service's definition",
+    expected="each password and key is given as a file below /run/secrets",
+    hint="`docker service inspect multitier_api`: Env is readable for whoever may ask a manager.",
+)
+def no_value_in_a_definition(record: Record) -> Judgement:
+    """All that `docker service inspect` shows, of the three services."""
+    seen = {e.data["service"]: e.data for e in record.of("definition") if "service" in e.data}
+    services = [f"multitier_{name}" for name in ("web", "api", "db")]
+    if missing := [name for name in services if name not in seen]:
+        return unknown(f"nobody looked at {', '.join(missing)}")
+    shown = [f"{name} shows {value}" for name in services for value in seen[name]["shows"]]
+    secret = [word for name in services for word in seen[name]["env"] if _is_secret(word)]
+    shown += [word for word in secret if not word.partition("=")[2].startswith("/run/secrets/")]
+    if not secret:
+        return unknown("no variable names a secret's file")
+    return failed("; ".join(shown)) if shown else passed("; ".join(secret))
+
+
+def _is_secret(word: str) -> bool:
+    return any(part in word.partition("=")[0] for part in ("PASSWORD", "KEY"))
+
+
+@exercise.check(
+    "no-request-failed",
+    phases=UNDER_LOAD,
+    title="No request fails, those of a second's length neither",
+    expected=f"at least {LEAST_REQUESTS} requests through every node, none without a good answer",
+    hint="Which requests, through which node? start-first, a health check, and a time of grace"
+    " that is longer than the longest request.",
+)
+def no_request_failed(record: Record) -> Judgement:
+    """Every request is a connection and a handshake of its own, and a login at the database."""
+    asked = readings.requests(record)
+    slow = sum(request.url.endswith("/slow") for request in asked)
+    reached = {request.node for request in asked}
+    bad = readings.request_errors(record)
+    told = f"{len(asked)} requests, {slow} of them slow, {len(bad)} failed"
+    if bad:
+        why = Counter(request.error or f"status {request.status}" for request in bad)
+        return failed(f"{told}: " + ", ".join(f"{count} × {what}" for what, count in why.items()))
+    if len(asked) < LEAST_REQUESTS or not slow or reached < set(NODES):
+        return unknown(f"{told}, through {', '.join(sorted(reached)) or 'no node'}")
+    return passed(told)
+
+
+@exercise.check(
+    "old-before-new-after",
+    phases=CERTIFICATE,
+    title="Visitors see the old certificate before, the new one after, and no other",
+    expected="the old one alone until the rotation begins, the new one alone once it is over",
+    hint="`docker service ps multitier_web`: are all replicas replaced? A replica reads its"
+    " certificate when it starts.",
+)
+def old_before_new_after(record: Record) -> Judgement:
+    """Of every handshake of the probe; while the rotation is on, both may be seen."""
+    names = record.need("certificates", "it was not noted which certificates they are").data
+    began, ended = _span(record)
+    old, new = names["old"], names["new"]
+    shown: dict[str, set[str | None]] = {"before": set(), "meanwhile": set(), "after": set()}
+    for event in record.of("request"):
+        sent, over = event.data["sent"], event.data["sent"] + event.data["seconds"]
+        when = "before" if over < began else "after" if sent > ended else "meanwhile"
+        shown[when].add(event.data["certificate"])
+    called = {old: "old", new: "new"}
+    told = "; ".join(
+        f"{when}: {', '.join(sorted(called.get(each, 'another') for each in seen)) or 'nothing'}"
+        for when, seen in shown.items()
+    )
+    if not shown["before"] or not shown["after"] or old == new:
+        return unknown(told)
+    good = shown["before"] == {old} and shown["after"] == {new} and shown["meanwhile"] <= {old, new}
+    return passed(told) if good else failed(told)
+
+
+def _span(record: Record) -> tuple[float, float]:
+    """When the change began and when it was over."""
+    began = record.need("begun", "it was not noted when the change began")
+    return began.t, record.need("ended", "it was not noted when the change was over").t
+
+
+LOGINS = {
+    ("before", "app_a", "old"): "let in",
+    ("after", "app_a", "old"): 'FATAL:  password authentication failed for user "app_a"',
+    ("after", "app_b", "old"): 'FATAL:  password authentication failed for user "app_b"',
+    ("after", "app_b", "new"): "let in",
+}
+"""When, as which role, with which password → what the database says."""
+
+
+@exercise.check(
+    "new-login-only",
+    phases=ROTATION,
+    title="The database's password is rotated with the secret",
+    expected="the old one was let in before and is refused after, the new one is let in",
+    hint="A new secret changes nothing in the database: `ALTER ROLE … PASSWORD …`.",
+)
+def new_login_only(record: Record) -> Judgement:
+    """Logins over the network, from a container of the API."""
+    told, wrong = [], []
+    for (when, role, password), words in LOGINS.items():
+        case = f"{role} with the {password} password {when}"
+        said = record.need(
+            "login", f"not tried: {case}", when=when, role=role, password=password
+        ).data["said"]
+        told.append(f"{case}: {said}")
+        if said != words and not said.endswith(words):
+            wrong.append(told[-1])
+    return failed("; ".join(wrong)) if wrong else passed("; ".join(told))
+
+
+@exercise.check(
+    "every-replica-has-the-new-one",
+    phases=ROTATION,
+    title="The application goes on with the new password, through every node",
+    expected="it comes to the database as app_b and reads the same two items",
+    hint="`docker service ps multitier_api`: is a replica of before the rotation left?",
+)
+def every_replica_has_the_new_one(record: Record) -> Judgement:
+    """Asked before the old role is retired: nobody may need it any more."""
+    seen = {e.data["node"]: e.data for e in record.of("user") if "node" in e.data}
+    if missing := [node for node in NODES if node not in seen]:
+        return unknown(f"nobody asked through {', '.join(missing)}")
+    wrong = [
+        f"{node}: {data['user']}, {data['items']} items"
+        for node, data in seen.items()
+        if (data["user"], data["items"]) != ("app_b", 2)
+    ]
+    return failed("; ".join(wrong)) if wrong else passed(f"app_b through {len(seen)} nodes")
+
+
+@exercise.check(
+    "old-secret-removed",
+    phases=ROTATION,
+    title="The old secret is removed",
+    expected="`docker secret ls` does not list it any more",
+    hint="`docker secret rm` says which service still uses it.",
+)
+def old_secret_removed(record: Record) -> Judgement:
+    """Possible only when no service's definition names it."""
+    seen = record.need("removed", "nobody removed it").data
+    return passed("db_password_v1 is gone") if seen["gone"] is True else failed("it is there")

@@ -1,0 +1,341 @@
+"""Every check of exercise 2.6 passes on a good run's record and fails on a broken one's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Event, Verdict
+from tests.exercises.exercise_2_6.verify import (
+    ACCEPTED,
+    LOGINS,
+    NAMES,
+    NODES,
+    PLACES,
+    REFUSED,
+    SEARCHED,
+    TARGET,
+    exercise,
+)
+from tests.unit.records.editing import changed, events, without
+
+Row = tuple[str, dict[str, Any]]
+Edit = Callable[[Record], Record]
+
+READ_ONLY = "truncate: cannot open '/run/secrets/x' for writing: Read-only file system"
+OLD, NEW = "01d", "0e3"
+
+
+def file(mode: str, uid: str, gid: str, digest: str) -> dict[str, Any]:
+    return {"mode": mode, "uid": uid, "gid": gid, "bytes": 24, "digest": digest}
+
+
+def files(step: str, **more: dict[str, Any]) -> Row:
+    found = {
+        path: file(mode, uid, gid, f"d-{name}")
+        for name, (path, mode, uid, gid) in PLACES.items()
+        if step == "first" or path != TARGET
+    }
+    found |= {path.replace("_slash_", "/"): row for path, row in more.items()}
+    return "files", {"step": step, "files": found}
+
+
+def reading(owner: str, code: int, said: str = "", digest: str | None = None) -> Row:
+    return "reading", {"owner": owner, "code": code, "said": said, "digest": digest}
+
+
+def search(what: str, node: str = "worker1") -> Row:
+    return "search", {"what": what, "node": node, "places": [], "found": 0, "control": 1}
+
+
+def request(sent: float, node: str, certificate: str = OLD, path: str = "/ready") -> Row:
+    return "request", {
+        "node": node, "sent": sent, "seconds": 0.1, "status": 200, "error": None,
+        "url": f"https://{node}:8443{path}", "port": 8443, "certificate": certificate,
+    }  # fmt: skip
+
+
+def under_load(new: str = OLD) -> list[Row]:
+    """The change begins with the event of 60 s and is over with that of 61 s."""
+    before = [request(n / 2, NODES[n % 5], path="/slow" if n % 2 else "/ready") for n in range(60)]
+    after = [request(70 + n / 2, NODES[n % 5], new) for n in range(10)]
+    return [*before, ("begun", {}), ("ended", {}), *after]
+
+
+def handshakes(certificate: str) -> list[Row]:
+    row = {"status": 200, "shown": certificate, "expected": certificate}
+    return [("handshake", {"node": node, **row}) for node in NODES]
+
+
+def asked(key: str, status: int, user: str | None = None, items: int | None = None) -> Row:
+    return "asked", {"key": key, "status": status, "user": user, "items": items}
+
+
+def definition(name: str, *env: str) -> Row:
+    return "definition", {"service": f"multitier_{name}", "env": list(env), "shows": []}
+
+
+RUNS: dict[str, list[Row]] = {
+    "created": [
+        *(
+            ("inspected", {"name": name, "listed": True, "has_data": False, "shows": False})
+            for name in NAMES
+        ),
+        ("file", {"path": "/root/passwd", "there": False}),
+    ],
+    "mounted": [
+        *(("content", {"name": name, "bytes": 24, "digest": f"d-{name}"}) for name in NAMES),
+        files("first"),
+        ("mounts", {
+            "mounts": {row[0]: {"type": "tmpfs", "read_only": True} for row in PLACES.values()},
+            "written": False, "said": READ_ONLY,
+        }),
+        reading("root's", 1, f"sha256sum: {TARGET}: Permission denied"),
+        files("literal", _slash_run_slash_secrets_slash_db_password_v2=file("444", "0", "0", "d")),
+        files("mended", _slash_run_slash_secrets_slash_db_pass=file(
+            "400", "1000", "1000", "d-db_password_v2")),
+        reading("the program's own", 0, digest="d-db_password_v2"),
+    ],
+    "plaintext": [
+        *(search(what, node) for node in NODES for what in SEARCHED[:2]),
+        *(search(what) for what in SEARCHED[2:]),
+        ("memory", {"node": "worker1", "place": "/var", "type": "tmpfs", "found": 1}),
+    ],
+    "refusals": [
+        *(("refusal", {"case": c, "code": 1, "said": words}) for c, words in REFUSED.items()),
+        *(("refusal", {"case": case, "code": 0, "said": ""}) for case in ACCEPTED),
+    ],
+    "multitier": [
+        *handshakes(OLD),
+        asked("none", 401), asked("wrong", 401), asked("right", 200, "app_a", 2),
+        definition("web"),
+        definition("api", "DB_HOST=db", "DB_PASSWORD_FILE=/run/secrets/db_password"),
+        definition("db", "POSTGRES_PASSWORD_FILE=/run/secrets/db_admin_password"),
+    ],
+    "certificate": [*under_load(NEW), ("certificates", {"old": OLD, "new": NEW}), *handshakes(NEW)],
+    "rotation": [
+        *under_load(),
+        *(
+            ("login", {"when": when, "role": role, "password": password, "said": said})
+            for (when, role, password), said in LOGINS.items()
+        ),
+        *(
+            ("user", {"node": node, "status": 200, "user": "app_b", "items": 2})
+            for node in NODES
+        ),
+        ("removed", {"gone": True}),
+    ],
+    "rollback": [*under_load()],
+}  # fmt: skip
+
+
+def good(phase: str) -> Record:
+    return events(f"2.6/{phase}", *RUNS[phase])
+
+
+def edited(kind: str, match: dict[str, Any] | None = None, **data: Any) -> Edit:
+    wanted = match or {}
+
+    def matches(event: Event) -> bool:
+        return event.kind == kind and all(event.data.get(k) == v for k, v in wanted.items())
+
+    return lambda run: changed(run, matches, **data)
+
+
+def none_of(kind: str, **match: Any) -> Edit:
+    return lambda run: without(
+        run,
+        lambda e: e.kind == kind and all(e.data.get(k) == v for k, v in match.items()),
+    )
+
+
+def with_file(step: str, path: str, **data: Any) -> Edit:
+    """In that step's files, one is otherwise; without data it is not there."""
+
+    def edit(run: Record) -> Record:
+        seen = run.last("files", step=step)
+        found = dict(seen.data["files"]) if seen else {}
+        row = found.pop(path, {})
+        if data:
+            found[path] = {**row, **data}
+        return edited("files", {"step": step}, files=found)(run)
+
+    return edit
+
+
+PASSWD, ROOT = "/run/secrets/passwd", "/run/secrets/mysql_root_password"
+LITERAL = "/run/secrets/db_password_v2"
+ONE = {"node": "worker2"}
+
+BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
+    ("created", "listed"): [
+        (edited("inspected", {"name": "binary"}, listed=False), "fail"),
+        (none_of("inspected", name="passwd_file"), "unknown"),
+    ],
+    ("created", "inspect-shows-no-value"): [
+        (edited("inspected", {"name": "binary"}, shows=True), "fail"),
+        (edited("inspected", {"name": "canary"}, has_data=True), "fail"),
+        (none_of("inspected"), "unknown"),
+    ],
+    ("created", "file-removed"): [
+        (edited("file", there=True), "fail"),
+        (none_of("file"), "unknown"),
+    ],
+    ("mounted", "place-owner-mode"): [
+        (with_file("first", PASSWD, mode="444"), "fail"),
+        (with_file("first", ROOT, uid="1000"), "fail"),
+        (with_file("first", ROOT), "fail"),
+        (with_file("first", "/run/secrets/more", mode="444"), "fail"),
+        (none_of("files"), "unknown"),
+    ],
+    ("mounted", "byte-identical"): [
+        (with_file("first", PASSWD, digest="another"), "fail"),
+        (with_file("first", ROOT), "fail"),
+        (none_of("content", name="echoed"), "unknown"),
+    ],
+    ("mounted", "in-memory"): [
+        (edited("mounts", written=True, said=""), "fail"),
+        (edited("mounts", mounts={}), "fail"),
+        (edited("mounts", mounts={ROOT: {"type": "ext4", "read_only": True}}), "fail"),
+        (none_of("mounts"), "unknown"),
+    ],
+    ("mounted", "0400-of-root"): [
+        (edited("reading", {"owner": "root's"}, code=0, said=""), "fail"),
+        (edited("reading", {"owner": "the program's own"}, digest="d-db_password"), "fail"),
+        (edited("reading", {"owner": "the program's own"}, code=1, said="denied"), "fail"),
+        (none_of("reading", owner="root's"), "unknown"),
+    ],
+    ("mounted", "literal-rotation-loses-the-path"): [
+        (with_file("literal", TARGET, mode="400"), "fail"),
+        (with_file("literal", LITERAL), "fail"),
+        (none_of("files", step="literal"), "unknown"),
+    ],
+    ("mounted", "rotation-keeps-the-path"): [
+        (with_file("mended", TARGET, digest="d-db_password"), "fail"),
+        (with_file("mended", TARGET, uid="0"), "fail"),
+        (with_file("mended", TARGET), "fail"),
+        (none_of("files", step="mended"), "unknown"),
+    ],
+    ("plaintext", "search-works"): [
+        (edited("search", {"node": "manager2", "what": "logs"}, control=0), "fail"),
+        (none_of("search", what="container's layer"), "unknown"),
+        (none_of("search", node="manager3"), "unknown"),
+    ],
+    ("plaintext", "nowhere-in-plain"): [
+        (edited("search", {"node": "manager2", "what": "swarm directory"}, found=1), "fail"),
+        (edited("search", {"what": "what the run wrote"}, found=3), "fail"),
+        (none_of("search", what="what the run wrote"), "unknown"),
+    ],
+    ("plaintext", "only-in-memory"): [
+        (edited("memory", type="ext4"), "fail"),
+        (edited("memory", found=0), "fail"),
+        (none_of("memory"), "unknown"),
+    ],
+    **{
+        (phase, "https-with-the-secret"): [
+            (edited("handshake", ONE, shown="another"), "fail"),
+            (edited("handshake", ONE, shown=None, expected=None), "unknown"),
+            (edited("handshake", ONE, status=503), "fail"),
+            (none_of("handshake", **ONE), "unknown"),
+        ]
+        for phase in ("multitier", "certificate")
+    },
+    ("multitier", "api-key"): [
+        (edited("asked", {"key": "none"}, status=200), "fail"),
+        (edited("asked", {"key": "wrong"}, status=200), "fail"),
+        (edited("asked", {"key": "right"}, status=401), "fail"),
+        (none_of("asked", key="wrong"), "unknown"),
+    ],
+    ("multitier", "database-login"): [
+        (edited("asked", {"key": "right"}, user="postgres"), "fail"),
+        (none_of("asked"), "unknown"),
+    ],
+    ("multitier", "no-value-in-a-definition"): [
+        (edited("definition", {"service": "multitier_db"}, shows=["db_password_v1"]), "fail"),
+        (edited("definition", {"service": "multitier_db"}, env=["POSTGRES_PASSWORD=x"]), "fail"),
+        (edited("definition", env=[]), "unknown"),
+        (none_of("definition", service="multitier_web"), "unknown"),
+    ],
+    **{
+        (phase, "no-request-failed"): [
+            (edited("request", {"sent": 2.0}, status=None, error="refused"), "fail"),
+            (edited("request", {"sent": 2.0}, status=503), "fail"),
+            (none_of("request", **ONE), "unknown"),
+            (none_of("request"), "unknown"),
+        ]
+        for phase in ("certificate", "rotation", "rollback")
+    },
+    ("certificate", "old-before-new-after"): [
+        (edited("request", {"sent": 70.0}, certificate=OLD), "fail"),
+        (edited("request", {"sent": 2.0}, certificate=NEW), "fail"),
+        (edited("request", {"sent": 2.0}, certificate=None), "fail"),
+        (none_of("begun"), "unknown"),
+        (none_of("request"), "unknown"),
+        (none_of("certificates"), "unknown"),
+    ],
+    ("rotation", "new-login-only"): [
+        (edited("login", {"role": "app_a", "when": "after"}, said="let in"), "fail"),
+        (edited("login", {"password": "new"}, said="FATAL"), "fail"),
+        (edited("login", {"when": "before"}, said="FATAL"), "fail"),
+        (none_of("login", password="new"), "unknown"),  # noqa: S106 - which one it was
+    ],
+    ("rotation", "every-replica-has-the-new-one"): [
+        (edited("user", ONE, user="app_a"), "fail"),
+        (edited("user", ONE, items=0), "fail"),
+        (none_of("user", **ONE), "unknown"),
+    ],
+    ("rotation", "old-secret-removed"): [
+        (edited("removed", gone=False), "fail"),
+        (none_of("removed"), "unknown"),
+    ],
+}  # fmt: skip
+
+
+def slug(case: str) -> str:
+    return next(
+        check.id.rsplit(".", 1)[1]
+        for check in exercise.checks
+        if check.title in (f"Refused: {case}", f"Accepted: {case}")
+    )
+
+
+BROKEN |= {
+    ("refusals", slug(case)): [
+        (edited("refusal", {"case": case}, code=0, said=""), "fail"),
+        (edited("refusal", {"case": case}, said="something else"), "fail"),
+        (none_of("refusal", case=case), "unknown"),
+    ]
+    for case in REFUSED
+}
+BROKEN |= {
+    ("refusals", slug(case)): [
+        (edited("refusal", {"case": case}, code=1, said="no"), "fail"),
+        (none_of("refusal", case=case), "unknown"),
+    ]
+    for case in ACCEPTED
+}
+CASES = [(*where, edit, verdict) for where, edits in BROKEN.items() for edit, verdict in edits]
+
+
+@pytest.mark.parametrize("phase", RUNS)
+def test_a_good_run_passes_every_check(phase: str) -> None:
+    results = exercise.judge(good(phase), phase)
+    assert {r.id: r.observed for r in results if r.verdict is not Verdict.PASS} == {}
+
+
+@pytest.mark.parametrize(
+    ("phase", "check", "edit", "verdict"),
+    CASES,
+    ids=[f"{n}-{phase}.{check}" for n, (phase, check, *_) in enumerate(CASES)],
+)
+def test_a_broken_run_does_not_pass(phase: str, check: str, edit: Edit, verdict: str) -> None:
+    found = {r.id: r.verdict for r in exercise.judge(edit(good(phase)), phase)}
+    assert found[f"2.6.{phase}.{check}"] == verdict
+
+
+def test_no_check_is_without_a_run_that_it_refuses() -> None:
+    declared = {check.id for check in exercise.checks}
+    assert declared == {f"2.6.{phase}.{check}" for phase, check in BROKEN}
