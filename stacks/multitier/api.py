@@ -27,7 +27,7 @@ def asked(statement):
                 dbname=os.environ["DB_NAME"],
                 user=os.environ["DB_USER"],
                 password=PASSWORD,
-                connect_timeout=2,
+                connect_timeout=8,
             )
         ) as connection,
         connection.cursor() as cursor,

@@ -8,11 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from docker.errors import APIError
+from docker.types import ContainerSpec, SecretReference, ServiceMode, TaskTemplate
+
 from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.conditions import brief
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.lifecycle import in_parallel
-from pytest_swarmlab.probe import SHOWN, TIMEOUT_S, Traffic, session
+from pytest_swarmlab.probe import SHOWN, Traffic, session
 from pytest_swarmlab.secret import Secrets
 from pytest_swarmlab.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waits import Waiter
@@ -22,10 +26,13 @@ Probe = Callable[..., Traffic]
 
 READY_S = 90
 ROLLED_S = 120
-RATE, SLOW_RATE = 8.0, 2.0
-"""Requests a second; each costs a handshake and a login at the database on the nodes' two cores."""
-WARM = 24
-"""Requests before something is changed, and after it: about five through each node."""
+RATE, LOGIN_RATE, SLOW_RATE = 5.0, 2.0, 1.0
+"""Requests a second, of the three kinds. A handshake costs the nodes' two cores some 20 ms, a login
+at the database 100 ms: with eight of these a second nothing else got done."""
+PATIENCE_S = 10.0
+"""How long a visitor waits: containers that start take the cores to themselves for seconds."""
+WARM = 12
+"""Requests before something is changed, and after it: two through each node."""
 
 SWARM_DIRECTORY = "/var/lib/docker/swarm"
 CONTAINERS = "/var/lib/docker/containers"
@@ -33,6 +40,17 @@ LOGS = ("/var/log", "/run/log")
 LARGEST, TOO_LARGE = 511_999, 512_000
 """Bytes: what fits into a secret, and the engine's limit."""
 LONGEST_NAME = 64
+NAMES = {
+    "64 characters": "n" * LONGEST_NAME,
+    "65 characters": "n" * (LONGEST_NAME + 1),
+    "dot, dash and underscore": "a.b-c_d",
+    "underscore first": "_x",
+    "dot last": "x.",
+    "a space": "a b",
+    "a slash": "a/b",
+    "an accent": "é",
+}
+"""What is tried → the name."""
 BAD = Path(__file__).parent / "bad"
 
 
@@ -68,20 +86,20 @@ def _note_what_is_told(swarm: Swarm, values: dict[str, bytes], evidence: Evidenc
     """List and inspect every secret in the client's ways, and ask the engine itself."""
     leader = swarm.leader()
     listed = leader.look("docker", "secret", "ls", title="The secrets are listed").stdout
+    shown = leader.look("docker", "secret", "inspect", *values, title="… and inspected").stdout
+    shown += leader.look("docker", "secret", "inspect", "--pretty", *values).stdout
     for name, value in values.items():
-        shown = leader.look("docker", "secret", "inspect", name, title=f"{name} is inspected")
-        pretty = leader.look("docker", "secret", "inspect", "--pretty", name)
         spec = leader.engine.api.inspect_secret(name)["Spec"]
-        said = shown.stdout + pretty.stdout + str(spec)
+        said = f"{shown}{spec}".encode()
         evidence.note(
             "inspected",
             name=name,
             listed=name in listed.split(),
             has_data="Data" in spec,
-            shows=any(form in said.encode() for form in _forms(value)),
+            shows=any(form in said for form in _forms(value)),
         )
-    there = leader.look("test", "-e", perform.PASSWD, check=False).code == 0
-    evidence.note("file", path=perform.PASSWD, there=there)
+    there = leader.look("test", "-e", perform.FILE, check=False).code == 0
+    evidence.note("file", path=perform.FILE, there=there)
 
 
 def _forms(value: bytes) -> tuple[bytes, ...]:
@@ -293,10 +311,8 @@ class Refusals:
 
     def names(self) -> None:
         """As long as may be, one longer, and characters that it can't have."""
-        for name in ("n" * LONGEST_NAME, "n" * (LONGEST_NAME + 1), "a.b-c_d", "_x", "x.", "a b",
-                     "a/b", "é"):  # fmt: skip
-            case = f"{len(name)} characters" if len(name) >= LONGEST_NAME else name
-            self._create(f"name {case}", name, b"content")
+        for case, name in NAMES.items():
+            self._create(case, name, secrets.token_bytes(8))
 
     def changes(self) -> None:
         """The same name again, another content, and labels, which may change."""
@@ -316,6 +332,7 @@ class Refusals:
         self._service("unknown", "--secret", "never_created", *idle)
         same = [w for name in ("first", "second") for w in ("--secret", f"source={name},target=t")]
         self._service("conflicting targets", *same, *idle)
+        self._conflict("first", "second")
 
     def undeclared(self, stack: Stacks) -> None:
         """The lab's stack file, which uses a secret and does not declare it."""
@@ -347,6 +364,19 @@ class Refusals:
         except CommandError as error:
             self._note(case, error.code, error.stderr)
 
+    def _conflict(self, *names: str) -> None:
+        """The same through the engine's API: the client sees it before it asks."""
+        api = self.swarm.leader().engine.api
+        same = [SecretReference(api.inspect_secret(n)["ID"], n, filename="t") for n in names]
+        task = TaskTemplate(ContainerSpec(perform.APP, secrets=same))
+        try:
+            made = api.create_service(task, name="refused", mode=ServiceMode("replicated", 0))
+        except APIError as error:
+            self._note("conflicting targets, the engine", error.status_code or 1, brief(error))
+        else:
+            api.remove_service(made["ID"])
+            self._note("conflicting targets, the engine", 0, "")
+
     def _update(self, case: str, name: str, **spec: object) -> None:
         """`POST /secrets/ID/update`: no command of the client's does that."""
         api = self.swarm.leader().engine.api
@@ -360,7 +390,10 @@ class Refusals:
         self._note(case, 0 if answer.ok else answer.status_code, said)
 
     def _note(self, case: str, code: int, said: str) -> None:
-        self.evidence.note("refusal", case=case, code=code, said=" ".join(said.split()))
+        """`said`: its last line counts; what is above it is the client's advice."""
+        self.evidence.note(
+            "refusal", case=case, code=code, said=(said.strip().splitlines() or [""])[-1]
+        )
 
 
 # -- the application of three tiers -------------------------------------------------------------
@@ -397,7 +430,7 @@ class Tiers:
         self.values |= perform.create_pair(self.secret, self.certificates, "v2")
         web = self.stack.service(perform.WEB)
         self.evidence.note("certificates", old=self._fingerprint("v1"), new=self._fingerprint("v2"))
-        with self._under_load():
+        with self._under_load("/health", RATE):
             perform.rotate_certificate(web)
             self.wait(web.updated(), within=ROLLED_S)
             self._whole()
@@ -415,7 +448,7 @@ class Tiers:
         api = self.stack.service(perform.API)
         database = perform.database(self.swarm, self.stack, self.wait)
         self._log_in("before", perform.OLD_ROLE, "old", old)
-        with self._under_load():
+        with self._under_load("/ready", LOGIN_RATE):
             perform.create_new_role(*database, new)
             perform.rotate_password(api)
             self.wait(api.updated(), within=ROLLED_S)
@@ -432,7 +465,7 @@ class Tiers:
     def roll_back(self) -> None:
         """Back to the version before, whose secret is gone; then forward again."""
         api = self.stack.service(perform.API)
-        with self._under_load():
+        with self._under_load("/ready", LOGIN_RATE):
             self.evidence.tasks(self.swarm, api.name)
             said = perform.roll_back(api)
             self.evidence.note("rollback", code=said.code, said=said.stderr.strip())
@@ -443,11 +476,16 @@ class Tiers:
             self.evidence.note("status", status=status.get("UpdateStatus"))
 
     @contextmanager
-    def _under_load(self) -> Iterator[None]:
+    def _under_load(self, path: str, rate: float) -> Iterator[None]:
         """Visitors come through every node; some of them with requests that take a second."""
-        how = {"via": self.swarm.nodes, "port": perform.PORT, "ca": self.certificates.ca}
+        how = {
+            "via": self.swarm.nodes,
+            "port": perform.PORT,
+            "ca": self.certificates.ca,
+            "timeout": PATIENCE_S,
+        }
         with (
-            self.probe(**how, path="/ready", rate=RATE) as visitors,
+            self.probe(**how, path=path, rate=rate) as visitors,
             self.probe(**how, path="/slow", rate=SLOW_RATE),
         ):
             self.wait(visitors.asked_at_least(WARM), within=READY_S)
@@ -471,7 +509,7 @@ class Tiers:
         with session(self.swarm.nodes, ca=self.certificates.ca) as visitor:
             for node in self.swarm.nodes:
                 SHOWN.certificate = None
-                answer = visitor.get(f"https://{node}:{perform.PORT}/ready", timeout=TIMEOUT_S)
+                answer = visitor.get(f"https://{node}:{perform.PORT}/ready", timeout=PATIENCE_S)
                 self.evidence.note(
                     "handshake",
                     node=node.name,
@@ -497,7 +535,7 @@ class Tiers:
     def _items(self, node: Node, headers: dict[str, str]) -> tuple[int, str | None, int | None]:
         with session(self.swarm.nodes, ca=self.certificates.ca) as client:
             url = f"https://{node}:{perform.PORT}/items"
-            answer = client.get(url, headers=headers, timeout=TIMEOUT_S)
+            answer = client.get(url, headers=headers, timeout=PATIENCE_S)
         body = answer.json() if answer.ok else {}
         return answer.status_code, body.get("user"), body.get("items")
 

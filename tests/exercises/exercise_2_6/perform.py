@@ -25,7 +25,7 @@ from tests.exercises.exercise_2_5.perform import remove_volumes
 FROM_STRING, FROM_FILE, FROM_VARIABLE = "mysql_root_password", "passwd_file", "db_password"
 ECHOED, SECOND, BINARY, UNICODE = "echoed", "db_password_v2", "binary", "unicode"
 CANARY = "canary"
-PASSWD = "/root/passwd"
+FILE = "/root/passwd"
 APP = "myapi:latest"
 APP_USER = "1000"
 """The user of that image, uid and gid: not root."""
@@ -63,11 +63,11 @@ def created_from_file(swarm: Swarm) -> Iterator[bytes]:
     value = f"user:{secrets.token_urlsafe(18)}:1000:1000:User Name:/home/user:/bin/bash\n".encode()
     swarm.recorder.redactor.hide(FROM_FILE, value)
     leader = swarm.leader()
-    leader.put(value, PASSWD)
+    leader.put(value, FILE)
     try:
-        leader.run("docker", "secret", "create", FROM_FILE, PASSWD, title="From a file")
+        leader.run("docker", "secret", "create", FROM_FILE, FILE, title="From a file")
     finally:
-        leader.run("rm", PASSWD, title="… which is removed at once")
+        leader.run("rm", FILE, title="… which is removed at once")
     try:
         yield value
     finally:
@@ -107,7 +107,7 @@ def vault(swarm: Swarm, on: Node) -> AbstractContextManager[Service]:
         "--secret", ECHOED, "--secret", BINARY, "--secret", CANARY,
         "--secret", f"source={UNICODE},target={ABSOLUTE}",
         "--constraint", f"node.hostname=={on.name}",
-        "--stop-signal", "SIGKILL",
+        "--stop-signal", "SIGKILL", "--update-monitor", "1s",
         APP, "sleep", "infinity",
         title="A service with secrets: default place, other place, owner and mode",
     )  # fmt: skip
@@ -216,7 +216,7 @@ def create_roles(swarm: Swarm, stack: Stack, password: bytes, wait: Waiter) -> N
         *database(swarm, stack, wait),
         "CREATE ROLE app NOLOGIN; CREATE TABLE item (id serial PRIMARY KEY, name text);"
         " ALTER TABLE item OWNER TO app; INSERT INTO item (name) VALUES ('first'), ('second');"
-        f" CREATE ROLE {OLD_ROLE} LOGIN IN ROLE app PASSWORD :'password';",
+        " CREATE ROLE app_a LOGIN IN ROLE app PASSWORD :'password';",
         title=f"In the database: role app owns the data, {OLD_ROLE} logs in",
         password=password,
     )
