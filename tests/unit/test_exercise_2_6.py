@@ -339,3 +339,11 @@ def test_a_broken_run_does_not_pass(phase: str, check: str, edit: Edit, verdict:
 def test_no_check_is_without_a_run_that_it_refuses() -> None:
     declared = {check.id for check in exercise.checks}
     assert declared == {f"2.6.{phase}.{check}" for phase, check in BROKEN}
+
+
+def test_a_change_is_measured_from_its_first_command_to_its_end() -> None:
+    assert exercise.measurements(good("certificate")) == {
+        "certificate": {
+            "changed_s": 1.0, "requests": 70, "failed_requests": 0, "slowest_s": 0.1,
+        }
+    }  # fmt: skip

@@ -576,3 +576,16 @@ def old_secret_removed(record: Record) -> Judgement:
     """Possible only when no service's definition names it."""
     seen = record.need("removed", "nobody removed it").data
     return passed("db_password_v1 is gone") if seen["gone"] is True else failed("it is there")
+
+
+@exercise.measure(phases=UNDER_LOAD)
+def under_load(record: Record) -> dict[str, float | int | None]:
+    """How long the change took, from the first command to all replicas balanced; the requests."""
+    began, ended = record.last("begun"), record.last("ended")
+    asked = readings.requests(record)
+    return {
+        "changed_s": round(ended.t - began.t, 1) if began and ended else None,
+        "requests": len(asked),
+        "failed_requests": len(readings.request_errors(record)),
+        "slowest_s": round(max(r.seconds for r in asked), 2) if asked else None,
+    }
