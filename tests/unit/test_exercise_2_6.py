@@ -27,6 +27,9 @@ Edit = Callable[[Record], Record]
 
 READ_ONLY = "truncate: cannot open '/run/secrets/x' for writing: Read-only file system"
 OLD, NEW = "01d", "0e3"
+ID = "mhfaq7n6vyt4az4f51tp5dzic"
+GONE = f"starting container failed: unable to get secret from secret store: secret {ID} not found"
+PAUSED = f"update paused due to failure or early termination of task {ID}"
 
 
 def file(mode: str, uid: str, gid: str, digest: str) -> dict[str, Any]:
@@ -78,6 +81,21 @@ def definition(name: str, *env: str) -> Row:
     return "definition", {"service": f"multitier_{name}", "env": list(env), "shows": []}
 
 
+def users() -> list[Row]:
+    return [("user", {"node": node, "status": 200, "user": "app_b", "items": 2}) for node in NODES]
+
+
+def tasks(*ids: str) -> Row:
+    rows = [{"id": id_, "slot": 1, "state": "running", "desired": "running"} for id_ in ids]
+    return "tasks", {"service": "multitier_api", "tasks": rows}
+
+
+def replaced(run: Record) -> Record:
+    """Other tasks run at the end."""
+    last = run.of("tasks")[-1:]
+    return changed(run, lambda event: event in last, tasks=tasks("a", "c")[1]["tasks"])
+
+
 RUNS: dict[str, list[Row]] = {
     "created": [
         *(
@@ -122,13 +140,19 @@ RUNS: dict[str, list[Row]] = {
             ("login", {"when": when, "role": role, "password": password, "said": said})
             for (when, role, password), said in LOGINS.items()
         ),
-        *(
-            ("user", {"node": node, "status": 200, "user": "app_b", "items": 2})
-            for node in NODES
-        ),
+        *users(),
         ("removed", {"gone": True}),
     ],
-    "rollback": [*under_load()],
+    "rollback": [
+        tasks("a", "b"),
+        *under_load(),
+        ("rollback", {"code": 0, "said": ""}),
+        ("failed-task", {"state": "failed", "error": GONE}),
+        ("update", {"when": "rolled back", "state": "rollback_paused", "said": PAUSED}),
+        tasks("a", "b"),
+        ("update", {"when": "forward again", "state": "completed", "said": "update completed"}),
+        *users(),
+    ],
 }  # fmt: skip
 
 
@@ -282,10 +306,29 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
         (edited("login", {"when": "before"}, said="FATAL"), "fail"),
         (none_of("login", password="new"), "unknown"),  # noqa: S106 - which one it was
     ],
-    ("rotation", "every-replica-has-the-new-one"): [
-        (edited("user", ONE, user="app_a"), "fail"),
-        (edited("user", ONE, items=0), "fail"),
-        (none_of("user", **ONE), "unknown"),
+    **{
+        (phase, "every-replica-has-the-new-one"): [
+            (edited("user", ONE, user="app_a"), "fail"),
+            (edited("user", ONE, items=0), "fail"),
+            (none_of("user", **ONE), "unknown"),
+        ]
+        for phase in ("rotation", "rollback")
+    },
+    ("rollback", "rollback-is-taken"): [
+        (edited("rollback", code=1, said="secret not found: db_password_v1"), "fail"),
+        (none_of("rollback"), "unknown"),
+    ],
+    ("rollback", "its-task-fails"): [
+        (edited("failed-task", error="task: non-zero exit (1)"), "fail"),
+        (edited("update", {"when": "rolled back"}, state="rollback_completed"), "fail"),
+        (none_of("failed-task"), "unknown"),
+        (none_of("update"), "unknown"),
+    ],
+    ("rollback", "replicas-untouched"): [
+        (replaced, "fail"),
+        (edited("tasks", tasks=[]), "fail"),
+        (edited("update", {"when": "forward again"}, state="paused"), "fail"),
+        (none_of("tasks"), "unknown"),
     ],
     ("rotation", "old-secret-removed"): [
         (edited("removed", gone=False), "fail"),

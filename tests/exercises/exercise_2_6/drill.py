@@ -26,12 +26,14 @@ Probe = Callable[..., Traffic]
 
 READY_S = 90
 ROLLED_S = 120
-RATE, LOGIN_RATE, SLOW_RATE = 5.0, 2.0, 1.0
+RATE, LOGIN_RATE, SLOW_RATE = 5.0, 2.5, 1.0
 """Requests a second, of the three kinds. A handshake costs the nodes' two cores some 20 ms, a login
 at the database 100 ms: with eight of these a second nothing else got done."""
 PATIENCE_S = 10.0
 """How long a visitor waits: containers that start take the cores to themselves for seconds."""
-WARM = 12
+PAUSED_S = 2
+"""How long the managers are given to pause an update whose task has failed: they do so at once."""
+WARM = 10
 """Requests before something is changed, and after it: two through each node."""
 
 SWARM_DIRECTORY = "/var/lib/docker/swarm"
@@ -469,11 +471,23 @@ class Tiers:
             self.evidence.tasks(self.swarm, api.name)
             said = perform.roll_back(api)
             self.evidence.note("rollback", code=said.code, said=said.stderr.strip())
-            self.wait(api.watched(for_s=8), within=READY_S)
-            self.evidence.tasks(self.swarm, api.name)
+            task = self.wait(api.task_failed(), within=READY_S)
+            self.evidence.note("failed-task", state=task["state"], error=task["error"])
+            self.wait(api.watched(for_s=PAUSED_S), within=READY_S)
+            self._note_update("rolled back")
             self._listing("Rolled back")
-            status = self.swarm.leader().engine.api.inspect_service(api.name)
-            self.evidence.note("status", status=status.get("UpdateStatus"))
+            perform.roll_forward(api)
+            self.wait(api.updated(), within=ROLLED_S)
+            self._whole()
+            self._note_update("forward again")
+        self._note_users()
+
+    def _note_update(self, when: str) -> None:
+        seen = self.swarm.leader().engine.api.inspect_service(f"{perform.NAME}_{perform.API}")
+        status = seen.get("UpdateStatus") or {}
+        self.evidence.note(
+            "update", when=when, state=status.get("State"), said=status.get("Message")
+        )
 
     @contextmanager
     def _under_load(self, path: str, rate: float) -> Iterator[None]:

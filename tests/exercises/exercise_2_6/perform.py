@@ -289,6 +289,17 @@ def roll_back(service: Service) -> Output:
     )  # fmt: skip
 
 
+def roll_forward(service: Service) -> None:
+    """To the version that was left; its replicas never ceased to run, so none is replaced."""
+    service.update(
+        "--secret-rm", "db_password_v1",
+        "--secret-add",
+        f"source=db_password_v2,target=db_password,uid={APP_USER},gid={APP_USER},mode=0400",
+        "--env-add", f"DB_USER={NEW_ROLE}",
+        title="Forward again: the secret that is there",
+    )  # fmt: skip
+
+
 def definitions(swarm: Swarm, values: Mapping[str, bytes]) -> list[dict[str, object]]:
     """What every service's definition says: its variables, and which secret's value is in it."""
     return [
