@@ -452,7 +452,7 @@ class Tiers:
         self._log_in("before", perform.OLD_ROLE, "old", old)
         with self._under_load("/ready", LOGIN_RATE):
             perform.create_new_role(*database, new)
-            perform.rotate_password(api)
+            perform.rotate_password(api, "The API is rolled: new secret, same place")
             self.wait(api.updated(), within=ROLLED_S)
             self._note_users()
             perform.retire_old_role(*database)
@@ -476,7 +476,8 @@ class Tiers:
             self.wait(api.watched(for_s=PAUSED_S), within=READY_S)
             self._note_update("rolled back")
             self._listing("Rolled back")
-            perform.roll_forward(api)
+            # To the version that was left: its replicas never ceased to run, so none is replaced.
+            perform.rotate_password(api, "Forward again: the secret that is there")
             self.wait(api.updated(), within=ROLLED_S)
             self._whole()
             self._note_update("forward again")

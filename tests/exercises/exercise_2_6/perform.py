@@ -260,14 +260,14 @@ def log_in(node: Node, container: str, role: str, password: bytes) -> str:
     return re.sub(r"^.*?(?=FATAL)", "", found)
 
 
-def rotate_password(service: Service) -> None:
+def rotate_password(service: Service, title: str) -> None:
     """The new password at the old one's place, and the role that it belongs to."""
     service.update(
         "--secret-rm", "db_password_v1",
         "--secret-add",
         f"source=db_password_v2,target=db_password,uid={APP_USER},gid={APP_USER},mode=0400",
         "--env-add", f"DB_USER={NEW_ROLE}",
-        title="The API is rolled: new secret, same place",
+        title=title,
     )  # fmt: skip
 
 
@@ -286,17 +286,6 @@ def roll_back(service: Service) -> Output:
     return service.swarm.leader().run(
         "docker", "service", "rollback", "--detach", service.name, check=False,
         title="Roll back to a version whose secret is gone",
-    )  # fmt: skip
-
-
-def roll_forward(service: Service) -> None:
-    """To the version that was left; its replicas never ceased to run, so none is replaced."""
-    service.update(
-        "--secret-rm", "db_password_v1",
-        "--secret-add",
-        f"source=db_password_v2,target=db_password,uid={APP_USER},gid={APP_USER},mode=0400",
-        "--env-add", f"DB_USER={NEW_ROLE}",
-        title="Forward again: the secret that is there",
     )  # fmt: skip
 
 
