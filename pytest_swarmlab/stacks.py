@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,19 @@ BACK_S = 240.0
 STACK_LABEL = "com.docker.stack.namespace"
 
 
+@contextmanager
+def removed_after(remove: Callable[[], None]) -> Iterator[None]:
+    """At the block's end, also at one that fails, what was made for it is removed."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise  # The cluster goes, and all of it with it: nobody waits for that.
+    except BaseException:
+        remove()
+        raise
+    remove()
+
+
 class Service:
     """One service of the swarm, by its full name."""
 
@@ -58,14 +71,8 @@ class Service:
             title=title,
         )  # fmt: skip
         service = cls(swarm, name)
-        try:
+        with removed_after(service.remove):
             yield service
-        except KeyboardInterrupt:
-            raise  # The cluster goes, and its services with it: nobody waits for that.
-        except BaseException:
-            service.remove()
-            raise
-        service.remove()
 
     def update(self, *words: str, title: str | None = None) -> None:
         """`docker service update` with these words; returns before it has converged.
@@ -75,6 +82,13 @@ class Service:
         self.swarm.leader().run(
             "docker", "service", "update", "--detach", "--no-resolve-image", *words, self.name,
             title=title,
+        )  # fmt: skip
+
+    def scale(self, replicas: int) -> None:
+        """`docker service scale`; returns before it has converged."""
+        self.swarm.leader().run(
+            "docker", "service", "scale", "--detach", f"{self.name}={replicas}",
+            title=f"{self.name} is scaled to {replicas}",
         )  # fmt: skip
 
     def rollback(self, *, title: str | None = None) -> None:
@@ -212,6 +226,13 @@ class Stacks:
         """`docker stack rm`, and wait until nothing of it is left."""
         self._ask_to_remove(name)
         self._await_removal(name)
+
+    def remove_volumes(self, name: str) -> None:
+        """Remove that stack's volumes on every node, which `docker stack rm` leaves there."""
+        for node in self._swarm.nodes:
+            words = ("docker", "volume", "ls", "--quiet", "--filter", f"label={STACK_LABEL}={name}")
+            if there := node.look(*words).stdout.split():
+                node.run("docker", "volume", "rm", "--force", *there)
 
     def remove_all(self) -> None:
         """Remove everything that was deployed, the latest first, and wait for all of it together.

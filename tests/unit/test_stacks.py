@@ -50,6 +50,26 @@ def test_a_service_is_rolled_back_without_waiting_for_it(lab: Lab, stacks: Stack
     assert lab.did[-1] == ("manager2", "docker", "service", "rollback", "--detach", "web_front")
 
 
+def test_a_service_is_scaled_without_waiting_for_it(lab: Lab, stacks: Stacks) -> None:
+    stacks.deploy("web.yml").service("front").scale(5)
+    assert lab.did[-1] == ("manager2", "docker", "service", "scale", "--detach", "web_front=5")
+
+
+def test_a_stack_s_volumes_are_removed_where_there_are_any(lab: Lab, stacks: Stacks) -> None:
+    lab.shell = lambda node, argv: (
+        0,
+        "web_data\n" if node == "worker1" and "ls" in argv else "",
+        "",
+    )
+    stacks.remove_volumes("web")
+    listed = [act for act in lab.did if "ls" in act]
+    assert {act[0] for act in listed} == {node.name for node in lab.swarm.nodes}
+    assert all(act[-1] == f"label={STACK_LABEL}=web" for act in listed)
+    assert [act for act in lab.did if "rm" in act] == [
+        ("worker1", "docker", "volume", "rm", "--force", "web_data")
+    ]
+
+
 def test_a_file_elsewhere_is_given_by_its_path(lab: Lab, stacks: Stacks, tmp_path: Path) -> None:
     (tmp_path / "bad.yml").write_text("# bad\n", encoding="utf-8")
     assert stacks.deploy(tmp_path / "bad.yml").name == "bad"

@@ -125,7 +125,7 @@ class Drill:
             self._begin("the database's service is removed")
             self.database.remove(title="The database's service is removed")
             perform.deploy(self.stack)
-            perform.scale(self.wordpress, REPLICAS)
+            self.wordpress.scale(REPLICAS)
             self.wait(entries.acknowledges(ENOUGH), within=RESUMED_S)
             self._whole(REPLICAS)
         self._read_everywhere()
@@ -166,7 +166,7 @@ class Drill:
         """WordPress is scaled to five, and each of them answers."""
         with self._under_load("scaled", self.swarm.nodes) as entries:
             self._begin("WordPress is scaled to five")
-            perform.scale(self.wordpress, MORE_REPLICAS)
+            self.wordpress.scale(MORE_REPLICAS)
             self._whole(MORE_REPLICAS)
             self.wait(entries.acknowledges(ENOUGH), within=RESUMED_S)
         self._read_everywhere()
@@ -288,7 +288,7 @@ def see_bad_files_refused(swarm: Swarm, stack: Stacks, *, wait: Waiter, evidence
         evidence.note("refused", file=name, by=f"a task, {task['state']}", said=task["error"])
     for name in LATER:
         stack.remove(name)
-        perform.remove_volumes(swarm, name)
+        stack.remove_volumes(name)
     for name in (*AT_ONCE, *LATER):
         evidence.note("left", file=name, **_left(swarm, name))
 

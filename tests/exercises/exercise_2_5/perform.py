@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.lifecycle import in_parallel
 from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import STACK_LABEL, Service, Stack, Stacks
+from pytest_swarmlab.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waits import Waiter
 from tests.exercises import nfs
 
@@ -51,7 +50,7 @@ def deployed(
         try:
             wordpress = deploy(stack).service(WORDPRESS)
             wait(wordpress.converged(replicas=1), within=READY_S)
-            scale(wordpress, REPLICAS)
+            wordpress.scale(REPLICAS)
             yield values
         except KeyboardInterrupt:
             prepared.pop_all()  # The cluster goes, and all of it with it: nobody waits for that.
@@ -65,14 +64,6 @@ def deployed(
 def deploy(stack: Stacks) -> Stack:
     """`docker stack deploy -c wordpress-stack.yml wp`."""
     return stack.deploy(FILE, name=NAME, title="The stack is deployed")
-
-
-def scale(service: Service, replicas: int) -> None:
-    """`docker service scale`; returns before it has converged."""
-    service.swarm.leader().run(
-        "docker", "service", "scale", "--detach", f"{service.name}={replicas}",
-        title=f"{service.name} is scaled to {replicas}",
-    )  # fmt: skip
 
 
 def listing(swarm: Swarm, when: str) -> None:
@@ -119,18 +110,7 @@ def remove(swarm: Swarm, stack: Stacks, wait: Waiter) -> None:
     # What runs on a node that is away could not be seen to go.
     wait(swarm.all_nodes_ready(), within=BACK_S)
     stack.remove(NAME)
-    remove_volumes(swarm, NAME)
-
-
-def remove_volumes(swarm: Swarm, name: str) -> None:
-    """Remove a stack's volumes on every node."""
-
-    def clear(node: Node) -> None:
-        words = ("docker", "volume", "ls", "--quiet", "--filter", f"label={STACK_LABEL}={name}")
-        if there := node.look(*words).stdout.split():
-            node.run("docker", "volume", "rm", "--force", *there)
-
-    in_parallel(clear, swarm.nodes)
+    stack.remove_volumes(NAME)
 
 
 def environments(swarm: Swarm, values: dict[str, bytes]) -> list[dict[str, object]]:

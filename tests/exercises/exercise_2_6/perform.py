@@ -17,10 +17,9 @@ import trustme
 
 from pytest_swarmlab.cluster import Node, Output, Swarm
 from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service, Stack, Stacks
+from pytest_swarmlab.stacks import Service, Stack, Stacks, removed_after
 from pytest_swarmlab.waits import Waiter
 from tests.exercises import postgres
-from tests.exercises.exercise_2_5.perform import remove_volumes
 
 FROM_STRING, FROM_FILE, FROM_VARIABLE = "mysql_root_password", "passwd_file", "db_password"
 ECHOED, SECOND, BINARY, UNICODE = "echoed", "db_password_v2", "binary", "unicode"
@@ -176,22 +175,16 @@ def deployed(
     values |= create_pair(secret, certificates, "v1")
     _put_configs(swarm)
     deployed = stack.deploy(STACK_FILE, name=NAME, title="The three tiers are deployed")
-    try:
+    with removed_after(lambda: _remove(stack)):
         create_roles(swarm, deployed, values["db_password_v1"], wait)
         for service in (API, WEB):
             wait(deployed.service(service).converged(replicas=REPLICAS), within=READY_S)
         yield values
-    except KeyboardInterrupt:
-        raise  # The cluster goes, and all of it with it: nobody waits for that.
-    except BaseException:
-        _remove(swarm, stack)
-        raise
-    _remove(swarm, stack)
 
 
-def _remove(swarm: Swarm, stack: Stacks) -> None:
+def _remove(stack: Stacks) -> None:
     stack.remove(NAME)
-    remove_volumes(swarm, NAME)
+    stack.remove_volumes(NAME)
 
 
 def _put_configs(swarm: Swarm) -> None:

@@ -356,7 +356,7 @@ class Proxy:
 
     def leave_one(self) -> None:
         """One replica, and the other has stopped."""
-        perform.scale(self.nginx, 1)
+        self.nginx.scale(1)
         self.wait(self.nginx.converged(replicas=1), within=READY_S)
         self.wait(self.nginx.settled(), within=READY_S)
 

@@ -75,14 +75,6 @@ def switch(service: Service, old: str, new: str, *words: str) -> None:
     )  # fmt: skip
 
 
-def scale(service: Service, replicas: int) -> None:
-    """`docker service scale`; returns before it has converged."""
-    service.swarm.leader().run(
-        "docker", "service", "scale", "--detach", f"{service.name}={replicas}",
-        title=f"{service.name} is scaled to {replicas}",
-    )  # fmt: skip
-
-
 def ask(node: Node, container: str) -> str:
     """What the proxy answers to a visitor, headers and body, asked from within its container."""
     shown = node.look(

@@ -5,9 +5,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.lifecycle import in_parallel
 from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service, Stack, Stacks
+from pytest_swarmlab.stacks import Service, Stack, Stacks, removed_after
 
 FILE, NAME = "health-stack.yml", "health"
 API, DATABASE, REDIS = "api", "database", "redis"
@@ -16,7 +15,6 @@ PORT, LABS_PORT = 8080, 8081
 SECRET = "health_db_password"  # noqa: S105 - its name
 DIRECTORY = "/root/health"
 PROGRAM = Path(__file__).parents[3] / "stacks" / "health" / "api.py"
-VOLUME = f"{NAME}_data"
 
 
 @contextmanager
@@ -30,20 +28,14 @@ def deployed(swarm: Swarm, stack: Stacks, secret: Secrets) -> Iterator[Stack]:
     leader.run("mkdir", "-p", DIRECTORY)
     leader.put(PROGRAM.read_bytes(), f"{DIRECTORY}/{PROGRAM.name}")
     made = stack.deploy(FILE, name=NAME, title="The stack is deployed")
-    try:
+    with removed_after(lambda: remove(stack)):
         yield made
-    except KeyboardInterrupt:
-        raise  # The cluster goes, and all of it with it: nobody waits for that.
-    except BaseException:
-        remove(swarm, stack)
-        raise
-    remove(swarm, stack)
 
 
-def remove(swarm: Swarm, stack: Stacks) -> None:
+def remove(stack: Stacks) -> None:
     """`docker stack rm`, and the database's volume, which it leaves."""
     stack.remove(NAME)
-    in_parallel(lambda node: node.run("docker", "volume", "rm", "--force", VOLUME), swarm.nodes)
+    stack.remove_volumes(NAME)
 
 
 def lab_api(swarm: Swarm) -> AbstractContextManager[Service]:
@@ -61,14 +53,6 @@ def lab_api(swarm: Swarm) -> AbstractContextManager[Service]:
         "--restart-condition", "any", "--restart-delay", "1s", "--stop-grace-period", "3s",
         "myapi:latest",
         title="The same API with the lab's healthcheck",
-    )  # fmt: skip
-
-
-def scale(service: Service, replicas: int) -> None:
-    """`docker service scale`; returns before it has converged."""
-    service.swarm.leader().run(
-        "docker", "service", "scale", "--detach", f"{service.name}={replicas}",
-        title=f"{service.name} is scaled to {replicas}",
     )  # fmt: skip
 
 

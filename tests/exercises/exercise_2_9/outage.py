@@ -76,7 +76,7 @@ class Outage:
                 ),
             ):
                 self.wait(own.asked_at_least(WARM), within=READY_S)
-                application.scale(redis, 0)
+                redis.scale(0)
                 self.evidence.note("outage", what="began")
                 self.wait(labs.tasks_are("running", 0), within=DOWN_S)
                 self.evidence.note("outage", what="all down")
@@ -85,7 +85,7 @@ class Outage:
                 self.wait(labs.ended(at_least=RESTARTS), within=DOWN_S)
                 for service in (api, labs):
                     self.evidence.tasks(self.swarm, service.name)
-                application.scale(redis, 1)
+                redis.scale(1)
                 self.evidence.note("outage", what="over")
                 self.wait(redis.converged(replicas=1), within=READY_S)
                 self.wait(labs.converged(replicas=API_REPLICAS), within=READY_S)
