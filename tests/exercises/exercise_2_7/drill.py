@@ -454,6 +454,8 @@ class Versions:
     def _roll_back(self, step: str) -> None:
         self.proxy.nginx.rollback(title="Back to the version before")
         self.proxy.wait(self.proxy.nginx.rolled_back(), within=UPDATED_S)
+        # A task that is still stopping keeps its node in possession of its config.
+        self.proxy.wait(self.proxy.nginx.settled(), within=READY_S)
         self._note(step, serving=True)
 
     def _try_to_remove(self, what: str, name: str) -> None:
