@@ -475,8 +475,11 @@ class Tiers:
             self.evidence.note("failed-task", state=task["state"], error=task["error"])
             self.wait(api.watched(for_s=PAUSED_S), within=READY_S)
             self._note_update("rolled back")
+            self.evidence.tasks(self.swarm, api.name)
             self._listing("Rolled back")
-            # To the version that was left: its replicas never ceased to run, so none is replaced.
+            # To the version that was left. Its replicas never ceased to run; whether they are
+            # replaced now, chance decides: the client shuffles the variables (docker/cli,
+            # updateEnvironment), and to the engine another order is another definition.
             perform.rotate_password(api, "Forward again: the secret that is there")
             self.wait(api.updated(), within=ROLLED_S)
             self._whole()
