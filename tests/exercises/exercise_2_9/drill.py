@@ -1,13 +1,13 @@
 """What makes tasks unhealthy, and what Swarm and the clients do and see then."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.cluster import Swarm
 from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.probe import Traffic
 from pytest_swarmlab.secret import Secrets
@@ -50,24 +50,20 @@ class Drill:
             self.evidence.tasks(self.swarm, service.name)
             self.wait(self.swarm.mesh_lists(0), within=READY_S)
             perform.listing(service, "Before a task is healthy")
-            self._ask("none", service, self.swarm.nodes)
-            # Through the nodes that have a task: the others hear of a new service's first healthy
-            # one within half a minute (seen: after 22 to 30 s).
-            homes = [self.swarm.node(task["node"]) for task in tasks]
+            self._ask("none", service)
             for opened, task in enumerate(tasks, 1):
-                perform.open_gate(homes[opened - 1], task["container"])
+                perform.open_gate(self.swarm.node(task["node"]), task["container"])
                 self.wait(service.tasks_are("running", opened), within=READY_S)
                 self.evidence.tasks(self.swarm, service.name)
-                via = homes[:opened]
-                self.wait(self.swarm.mesh_lists(opened, on=via), within=READY_S)
-                self._ask("one" if opened == 1 else "both", service, via)
+                self.wait(self.swarm.mesh_lists(opened), within=READY_S)
+                self._ask("one" if opened == 1 else "both", service)
             perform.listing(service, "When both are healthy")
 
-    def _ask(self, when: str, service: Service, via: Sequence[Node]) -> None:
-        """A handful of requests through these nodes, and which task has answered how many."""
+    def _ask(self, when: str, service: Service) -> None:
+        """A handful of requests through every node, and which task has answered how many."""
         path = f"/?asked={when}"
         # Where nobody answers a request costs its time limit.
-        with self.probe(via=via, port=PORT, path=path, timeout=1.0) as traffic:
+        with self.probe(via=self.swarm.nodes, port=PORT, path=path, timeout=1.0) as traffic:
             self.wait(traffic.asked_at_least(10), within=READY_S)
         tasks = self.swarm.task_rows(self.swarm.leader().engine, service.name)
         served = {
