@@ -253,8 +253,8 @@ def lose_everything_and_restore(
     path = perform.bring(home, carried)
     checked = perform.restore(home, path, "--verify", title=f"On {home}, new: is it whole?")
     evidence.note("verified", code=checked.code)
-    # Unobserved: --force-new-cluster waits for whatever asks the engine about its swarm, and
-    # without a leader each such question takes 20 s.
+    # Unobserved: without a leader an engine sits on each question for up to 20 s, and hundreds of
+    # them would wait in the one that is restored.
     _restore(home, path, CONFIRMED, evidence=evidence)
     wait(swarm.has_leader(seen_by=home), within=SETTLED_S)
     evidence.note("answers", node=home.name)
