@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import shlex
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.waits import Done, Fatal, Pending, done, fatal, pending
@@ -15,6 +16,8 @@ from pytest_swarmlab.waits import Done, Fatal, Pending, done, fatal, pending
 if TYPE_CHECKING:
     from pytest_swarmlab.cluster import Node, Swarm
 
+
+T = TypeVar("T")
 
 INGRESS = "/run/docker/netns/ingress_sbox"
 """Network namespace of the routing mesh on every node that is a member of a swarm."""
@@ -155,27 +158,42 @@ class Converged:
         return pending(seen)
 
 
-class TaskFailed:
-    """A task of the service has failed or was rejected; finds it."""
+class _OfTasks(ABC, Generic[T]):
+    """What is judged on a service's tasks alone, as a manager lists them."""
 
-    states = frozenset({"failed", "rejected"})
-    verb = "has failed"
     node = None
 
-    def __init__(self, swarm: Swarm, service: str, known: Sequence[str] = ()) -> None:
-        """`known`: ids of tasks that don't count, since they had failed before."""
+    def __init__(self, swarm: Swarm, service: str) -> None:
         self._swarm = swarm
         self._service = service
-        self._known = frozenset(known)
-        self.name = f"a task of {service} {self.verb}"
 
-    def __call__(self) -> Done[dict[str, Any]] | Pending | Fatal:
+    def __call__(self) -> Done[T] | Pending | Fatal:
         """Look once."""
         try:
             seen_from, _ = self._swarm.look()
             tasks = self._swarm.task_rows(seen_from.engine, self._service)
         except no_answer() as error:
             return pending(brief(error))
+        return self._judge(tasks)
+
+    @abstractmethod
+    def _judge(self, tasks: list[dict[str, Any]]) -> Done[T] | Pending | Fatal:
+        """Judge what was listed."""
+
+
+class TaskFailed(_OfTasks[dict[str, Any]]):
+    """A task of the service has failed or was rejected; finds it."""
+
+    states = frozenset({"failed", "rejected"})
+    verb = "has failed"
+
+    def __init__(self, swarm: Swarm, service: str, known: Sequence[str] = ()) -> None:
+        """`known`: ids of tasks that don't count, since they had failed before."""
+        super().__init__(swarm, service)
+        self._known = frozenset(known)
+        self.name = f"a task of {service} {self.verb}"
+
+    def _judge(self, tasks: list[dict[str, Any]]) -> Done[dict[str, Any]] | Pending | Fatal:
         found = [task for task in tasks if self._is_it(task)]
         seen = ", ".join(sorted(task["state"] for task in tasks)) or "no tasks"
         return done(found[0], found[0]["error"] or seen) if found else pending(seen)
@@ -237,7 +255,7 @@ class RolledBack(Updated):
     verb = "is rolled back"
 
 
-class Ended:
+class Ended(_OfTasks[list[dict[str, Any]]]):
     """So many tasks of the service have ended by themselves; finds them.
 
     Complete, failed or rejected: a task that was told to stop, by an update or a removal, has
@@ -245,95 +263,60 @@ class Ended:
     """
 
     states = frozenset({"complete", "failed", "rejected"})
-    node = None
 
     def __init__(self, swarm: Swarm, service: str, at_least: int) -> None:
-        self._swarm = swarm
-        self._service = service
+        super().__init__(swarm, service)
         self._at_least = at_least
         self.name = f"{at_least} tasks of {service} have ended"
 
-    def __call__(self) -> Done[list[dict[str, Any]]] | Pending | Fatal:
-        """Look once."""
-        try:
-            seen_from, _ = self._swarm.look()
-            tasks = self._swarm.task_rows(seen_from.engine, self._service)
-        except no_answer() as error:
-            return pending(brief(error))
+    def _judge(self, tasks: list[dict[str, Any]]) -> Done[list[dict[str, Any]]] | Pending | Fatal:
         found = [task for task in tasks if task["state"] in self.states]
         seen = ", ".join(sorted(task["state"] for task in tasks)) or "no tasks"
         return done(found, seen) if len(found) >= self._at_least else pending(seen)
 
 
-class TasksAre:
+class TasksAre(_OfTasks[list[dict[str, Any]]]):
     """So many of the tasks that Swarm wants to run are in a state; finds them."""
 
-    node = None
-
     def __init__(self, swarm: Swarm, service: str, state: str, count: int) -> None:
-        self._swarm = swarm
-        self._service = service
+        super().__init__(swarm, service)
         self._state = state
         self._count = count
         self.name = f"{count} tasks of {service} are {state}"
 
-    def __call__(self) -> Done[list[dict[str, Any]]] | Pending | Fatal:
-        """Look once."""
-        try:
-            seen_from, _ = self._swarm.look()
-            tasks = self._swarm.task_rows(seen_from.engine, self._service)
-        except no_answer() as error:
-            return pending(brief(error))
+    def _judge(self, tasks: list[dict[str, Any]]) -> Done[list[dict[str, Any]]] | Pending | Fatal:
         wanted = [task for task in tasks if task["desired"] == "running"]
         found = [task for task in wanted if task["state"] == self._state]
         seen = ", ".join(sorted(task["state"] for task in wanted)) or "no tasks"
         return done(found, seen) if len(found) == self._count else pending(seen)
 
 
-class Settled:
+class Settled(_OfTasks[None]):
     """No task of the service runs any more that Swarm wants to stop.
 
     Where the next is started first, an update is complete before the one before it has stopped.
     """
 
-    node = None
-
     def __init__(self, swarm: Swarm, service: str) -> None:
-        self._swarm = swarm
-        self._service = service
+        super().__init__(swarm, service)
         self.name = f"what {service} no longer needs has stopped"
 
-    def __call__(self) -> Done[None] | Pending | Fatal:
-        """Look once."""
-        try:
-            seen_from, _ = self._swarm.look()
-            tasks = self._swarm.task_rows(seen_from.engine, self._service)
-        except no_answer() as error:
-            return pending(brief(error))
+    def _judge(self, tasks: list[dict[str, Any]]) -> Done[None] | Pending | Fatal:
         stopping = [t for t in tasks if t["state"] == "running" and t["desired"] != "running"]
         seen = ", ".join(f"{t['id'][:8]} on {t['node']}" for t in stopping) or "none"
         return pending(seen) if stopping else done(None, seen)
 
 
-class Replaced:
+class Replaced(_OfTasks[dict[str, Any]]):
     """Another task runs in the slot of the given one; finds it."""
-
-    node = None
 
     def __init__(self, swarm: Swarm, service: str, task: dict[str, Any]) -> None:
         """`task`: its row, as `Converged` finds it."""
-        self._swarm = swarm
-        self._service = service
+        super().__init__(swarm, service)
         self._task = task
         self.name = f"task {task['slot']} of {service} is replaced"
 
-    def __call__(self) -> Done[dict[str, Any]] | Pending | Fatal:
-        """Look once."""
-        try:
-            seen_from, _ = self._swarm.look()
-            tasks = self._swarm.task_rows(seen_from.engine, self._service)
-        except no_answer() as error:
-            return pending(brief(error))
+    def _judge(self, tasks: list[dict[str, Any]]) -> Done[dict[str, Any]] | Pending | Fatal:
         mine = [task for task in tasks if task["slot"] == self._task["slot"]]
         seen = ", ".join(sorted(task["state"] for task in mine)) or "no task in its slot"
         # Known by its id: the old one counts as running until its engine has reported.
