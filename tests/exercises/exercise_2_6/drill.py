@@ -319,8 +319,10 @@ class Refusals:
     def changes(self) -> None:
         """The same name again, another content, and labels, which may change."""
         self.secret.create("first")
-        self._create("duplicate", "first", b"another")
-        self._update("immutable", "first", Data=base64.b64encode(b"another").decode())
+        # No word of any language: what was a secret's value is hidden to the end of the run.
+        value = secrets.token_bytes(8)
+        self._create("duplicate", "first", value)
+        self._update("immutable", "first", Data=base64.b64encode(value).decode())
         self._update("labels", "first", Labels={"owner": "lab"})
 
     def use(self) -> None:
