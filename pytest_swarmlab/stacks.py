@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+import yaml
 
 from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.conditions import (
@@ -30,6 +32,9 @@ GONE_S = 90.0
 
 BACK_S = 240.0
 """Longest the nodes may take to be whole again before something is removed from them."""
+
+REMOTE = "/root"
+"""Where stack files, and what they name beside them, are put on the leader."""
 
 STACK_LABEL = "com.docker.stack.namespace"
 
@@ -195,18 +200,24 @@ class Stacks:
         `file`: its name in the directory of stacks, or an absolute path to one elsewhere.
         `name`: the stack's name, by default the file's without its ending. A stack that is
         deployed already is brought to what the file says. `env`: what stands in the place of
-        the file's ``${…}``. `title`: as for `Node.run`.
-        Raises ConfigError when there is no such file, CommandError with the
+        the file's ``${…}``. `title`: as for `Node.run`. Files that it names for its configs and
+        secrets go with it; what those secrets hold is hidden in all that the run writes.
+        Raises ConfigError when one of these files isn't there, CommandError with the
         engine's own words when it refuses it; what a first deployment had made until then is
         removed.
         """
         path = self._directory / file
         if not path.is_file():
             raise ConfigError(f"no stack file {path}: there are {self._listing()}")
+        beside = self._read_beside(path)
         name = name or path.stem
         leader = self._swarm.leader()
-        remote = f"/root/{name}.yml"
+        remote = f"{REMOTE}/{name}.yml"
         leader.put(path.read_bytes(), remote)
+        if directories := sorted({str(place.parent) for place in beside} - {REMOTE}):
+            leader.run("mkdir", "--parents", *directories)
+        for place, content in beside.items():
+            leader.put(content, str(place))
         first = name not in self._deployed
         if first:
             self._deployed.append(name)
@@ -221,6 +232,21 @@ class Stacks:
                 self.remove(name)
             raise
         return Stack(self._swarm, name)
+
+    def _read_beside(self, path: Path) -> dict[PurePosixPath, bytes]:
+        """The files that a stack file names, by the places where the leader's client looks."""
+        found = {}
+        for kind, name, file in _named_files(path):
+            try:
+                content = (path.parent / file).read_bytes()
+            except OSError as error:
+                raise ConfigError(
+                    f"{path} names {file}, which cannot be read: {error.strerror}"
+                ) from error
+            if kind == "secrets":
+                self._swarm.recorder.redactor.hide(name, content)
+            found[PurePosixPath(REMOTE) / file] = content
+        return found
 
     def remove(self, name: str) -> None:
         """`docker stack rm`, and wait until nothing of it is left."""
@@ -266,6 +292,23 @@ class Stacks:
 
     def _listing(self) -> str:
         return ", ".join(sorted(p.name for p in self._directory.glob("*.yml"))) or "none"
+
+
+def _named_files(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Kind, name and file of each config and secret that a stack file takes from a file.
+
+    Where the file has another form than it should, nothing: the engine says what is wrong with it.
+    """
+    try:
+        stack = yaml.safe_load(path.read_bytes())
+    except yaml.YAMLError:
+        return
+    for kind in ("configs", "secrets"):
+        declared = stack.get(kind) if isinstance(stack, dict) else None
+        for name, source in declared.items() if isinstance(declared, dict) else ():
+            file = source.get("file") if isinstance(source, dict) else None
+            if isinstance(file, str):
+                yield kind, str(name), file
 
 
 def _await_free_addresses(swarm: Swarm) -> None:

@@ -76,6 +76,51 @@ def test_a_file_elsewhere_is_given_by_its_path(lab: Lab, stacks: Stacks, tmp_pat
     assert lab.did[0] == ("manager2", "put", "/root/bad.yml", "# bad\n")
 
 
+NAMING = """
+configs:
+  site: {file: ./web/site.conf}
+  made: {external: true}
+secrets:
+  key: {file: web/site.key}
+"""
+
+
+def test_what_a_stack_file_takes_from_files_goes_with_it_and_its_secrets_are_hidden(
+    lab: Lab, stacks: Stacks, tmp_path: Path
+) -> None:
+    (tmp_path / "web.yml").write_text(NAMING, encoding="utf-8")
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "site.conf").write_text("listen 80", encoding="utf-8")
+    (tmp_path / "web" / "site.key").write_text("open sesame", encoding="utf-8")
+    stacks.deploy(tmp_path / "web.yml")
+    assert lab.did[1:4] == [
+        ("manager2", "mkdir", "--parents", "/root/web"),
+        ("manager2", "put", "/root/web/site.conf", "listen 80"),
+        ("manager2", "put", "/root/web/site.key", "open sesame"),
+    ]
+    assert lab.swarm.recorder.redactor.text("it is open sesame") == "it is ‹secret key›"
+
+
+def test_a_stack_file_that_names_a_file_that_is_not_there_is_not_deployed(
+    lab: Lab, stacks: Stacks, tmp_path: Path
+) -> None:
+    (tmp_path / "web.yml").write_text(NAMING, encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match=r"web\.yml names \./web/site\.conf, which cannot be read"
+    ):
+        stacks.deploy(tmp_path / "web.yml")
+    assert lab.did == []
+
+
+@pytest.mark.parametrize("odd", ["[", "- a", "configs: [a]", "configs: {a: b}", "secrets: {a: }"])
+def test_a_stack_file_of_another_form_is_left_to_the_engine_to_refuse(
+    lab: Lab, stacks: Stacks, tmp_path: Path, odd: str
+) -> None:
+    (tmp_path / "odd.yml").write_text(odd, encoding="utf-8")
+    stacks.deploy(tmp_path / "odd.yml")
+    assert lab.did[0] == ("manager2", "put", "/root/odd.yml", odd)
+
+
 def test_a_file_that_is_not_there_is_named_with_those_that_are(lab: Lab, stacks: Stacks) -> None:
     with pytest.raises(ConfigError, match=r"no stack file .*wbe\.yml: there are mail.yml, web"):
         stacks.deploy("wbe.yml")

@@ -173,7 +173,6 @@ def deployed(
     names = (ADMIN, "db_password_v1", KEY)
     values = {name: secret.create(name, title=f"{name} is created") for name in names}
     values |= create_pair(secret, certificates, "v1")
-    _put_configs(swarm)
     deployed = stack.deploy(STACK_FILE, name=NAME, title="The three tiers are deployed")
     with removed_after(lambda: _remove(stack)):
         create_roles(swarm, deployed, values["db_password_v1"], wait)
@@ -185,15 +184,6 @@ def deployed(
 def _remove(stack: Stacks) -> None:
     stack.remove(NAME)
     stack.remove_volumes(NAME)
-
-
-def _put_configs(swarm: Swarm) -> None:
-    """Put what the stack file names beside it, on the node where it is deployed."""
-    leader = swarm.leader()
-    leader.run("mkdir", "--parents", "/root/multitier")
-    for file in (Path(__file__).parents[3] / "stacks" / "multitier").iterdir():
-        if file.is_file():
-            leader.put(file.read_bytes(), f"/root/multitier/{file.name}")
 
 
 def database(swarm: Swarm, stack: Stack, wait: Waiter) -> tuple[Node, str]:

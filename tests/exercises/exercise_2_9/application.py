@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.secret import Secrets
@@ -13,20 +12,15 @@ API, DATABASE, REDIS = "api", "database", "redis"
 API_REPLICAS = 2
 PORT, LABS_PORT = 8080, 8081
 SECRET = "health_db_password"  # noqa: S105 - its name
-DIRECTORY = "/root/health"
-PROGRAM = Path(__file__).parents[3] / "stacks" / "health" / "api.py"
 
 
 @contextmanager
-def deployed(swarm: Swarm, stack: Stacks, secret: Secrets) -> Iterator[Stack]:
-    """`docker stack deploy -c health-stack.yml health`, with the API's program beside the file.
+def deployed(stack: Stacks, secret: Secrets) -> Iterator[Stack]:
+    """`docker stack deploy -c health-stack.yml health`.
 
     Nothing is left of it at the block's end, its volume included.
     """
     secret.create(SECRET, title="The database's password")
-    leader = swarm.leader()
-    leader.run("mkdir", "-p", DIRECTORY)
-    leader.put(PROGRAM.read_bytes(), f"{DIRECTORY}/{PROGRAM.name}")
     made = stack.deploy(FILE, name=NAME, title="The stack is deployed")
     with removed_after(lambda: remove(stack)):
         yield made

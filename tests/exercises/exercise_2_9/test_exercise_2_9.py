@@ -48,7 +48,7 @@ def test_an_api_lives_on_while_what_it_needs_is_away(
     swarm: Swarm, secret: Secrets, stack: Stacks, wait: Waiter, probe: Probe, evidence: Evidence
 ) -> None:
     """The lab's stack: its database hangs; Redis goes, with the lab's check and with another."""
-    with application.deployed(swarm, stack, secret) as deployed:
+    with application.deployed(stack, secret) as deployed:
         outage = Outage(swarm, deployed, wait, probe, evidence)
         with evidence.judged(exercise, "database"):
             outage.freeze_the_database()
