@@ -456,6 +456,8 @@ class Tiers:
             perform.create_new_role(*database, new)
             perform.rotate_password(api, "The API is rolled: new secret, same place")
             self.wait(api.updated(), within=ROLLED_S)
+            # What was replaced goes on answering until every proxy knows, as the old role.
+            self.wait(api.settled(), within=READY_S)
             self._note_users()
             perform.retire_old_role(*database)
         self._log_in("after", perform.OLD_ROLE, "old", old)
