@@ -83,7 +83,7 @@ class Waiter:
     def __init__(
         self,
         *,
-        every: float = 0.5,
+        every: float = 0.25,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         listener: Listener | None = None,

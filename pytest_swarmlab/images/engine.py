@@ -165,6 +165,7 @@ def engine(root: Path, work: Path, report: BuildReport, *, network: bool) -> Ite
     run.mkdir(parents=True, exist_ok=True)
     log = work / "engine.log"
     resolver = root / "etc/resolv.conf"
+    own = resolver.read_bytes()
     if network:
         shutil.copyfile("/etc/resolv.conf", resolver)
     directory = os.open(run, os.O_PATH)
@@ -186,7 +187,7 @@ def engine(root: Path, work: Path, report: BuildReport, *, network: bool) -> Ite
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    resolver.write_text("# The lab has no name server.\n", encoding="utf-8")
+    resolver.write_bytes(own)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ MOST_PAGES = 50
 
 INSTALLER = "/wp-admin/install.php?step=1"
 """The installation's form. Without a step it is a choice of languages, for which WordPress first
-asks a server outside: where there is no name server, that takes 16 s."""
+asks a server outside; it took 16 s to find out that nobody answers."""
 
 AUTHOR = "author"
 UPLOADS = "/wp-content/uploads/"

@@ -33,8 +33,8 @@ PATIENCE_S = 10.0
 """How long a visitor waits: containers that start take the cores to themselves for seconds."""
 PAUSED_S = 2
 """How long the managers are given to pause an update whose task has failed: they do so at once."""
-WARM = 10
-"""Requests before something is changed, and after it: two through each node."""
+WARM_S = 2.0
+"""How long visitors come before something is changed, and after it: through every node."""
 
 SWARM_DIRECTORY = "/var/lib/docker/swarm"
 CONTAINERS = "/var/lib/docker/containers"
@@ -510,11 +510,12 @@ class Tiers:
             self.probe(**how, path=path, rate=rate) as visitors,
             self.probe(**how, path="/slow", rate=SLOW_RATE),
         ):
-            self.wait(visitors.asked_at_least(WARM), within=READY_S)
+            enough = int(rate * WARM_S)
+            self.wait(visitors.asked_at_least(enough), within=READY_S)
             self.evidence.note("begun")
             yield
             self.evidence.note("ended")
-            self.wait(visitors.asked_at_least(visitors.asked + WARM), within=READY_S)
+            self.wait(visitors.asked_at_least(visitors.asked + enough), within=READY_S)
 
     def _whole(self) -> None:
         for name, replicas in ((perform.DB, 1), (perform.API, 2), (perform.WEB, 2)):

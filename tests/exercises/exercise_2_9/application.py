@@ -42,9 +42,9 @@ def lab_api(swarm: Swarm) -> AbstractContextManager[Service]:
         "--secret", f"source={SECRET},target=db_password,uid=1000,mode=0400",
         "--config", f"source={NAME}_api,target=/app/app.py",
         "--health-cmd", "curl -f http://127.0.0.1:8080/health || exit 1",
-        "--health-interval", "2s", "--health-timeout", "4s", "--health-retries", "2",
+        "--health-interval", "1s", "--health-timeout", "3s", "--health-retries", "2",
         # Requests that wait for Redis keep it from stopping by itself.
-        "--restart-condition", "any", "--restart-delay", "1s", "--stop-grace-period", "3s",
+        "--restart-condition", "any", "--restart-delay", "1s", "--stop-grace-period", "1s",
         "myapi:latest",
         title="The same API with the lab's healthcheck",
     )  # fmt: skip

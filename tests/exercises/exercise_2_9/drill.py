@@ -195,8 +195,12 @@ class Drill:
             self.evidence.tasks(self.swarm, service.name)
             perform.listing(service, "The slot is filled again")
 
-    def see_them_end(self, secret: Secrets) -> None:
-        """Four programs become unhealthy: how each ends; and one is restarted until its limit."""
+    @contextmanager
+    def endings(self, secret: Secrets) -> Iterator[None]:
+        """Four programs become unhealthy: how each ends; and one is restarted until its limit.
+
+        They do so while the block does something else; at its end it is seen what became of them.
+        """
         secret.create(PASSWORD)
         endings = {**perform.ENDINGS, "postgres": perform.postgres_ending(PASSWORD)}
         with ExitStack() as services:
@@ -205,6 +209,7 @@ class Drill:
                 name: services.enter_context(perform.ending(self.swarm, name, words))
                 for name, words in endings.items()
             }
+            yield
             self.wait(limited.ended(at_least=1 + perform.MOST_ATTEMPTS), within=READY_S)
             self._watch(limited)
             perform.listing(limited, "It has given up")
