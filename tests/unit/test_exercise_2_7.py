@@ -184,7 +184,7 @@ ONE_FAILED: Edit = edited("request", {"sent": 50}, status=None, error="reset")
 
 
 def few_asked(run: Record) -> Record:
-    return without(run, lambda e: e.kind == "request" and e.data["sent"] > 90)
+    return without(run, lambda e: e.kind == "request" and e.data["sent"] > 40)
 
 
 BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {

@@ -53,7 +53,7 @@ SWITCHES = {
 UNINTERRUPTED = ("switch", "rollback", "bad-config", "one-start-first")
 UNDER_LOAD = (*SWITCHES, "bad-config")
 MESH = (Capability.IPVS,)
-LEAST_REQUESTS = 100
+LEAST_REQUESTS = 50
 """Of so few requests that none failed says nothing: two and a half seconds' worth."""
 
 LOST = "starting container failed: unable to get config from config store: config "

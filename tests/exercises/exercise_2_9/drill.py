@@ -179,14 +179,19 @@ class Drill:
 
     # -- how unhealthy tasks end --------------------------------------------------------------
 
-    def fall_into_the_trap(self) -> None:
-        """One of three becomes unhealthy under `on-failure`, which then becomes `any`."""
+    @contextmanager
+    def trap(self) -> Iterator[None]:
+        """One of three becomes unhealthy under `on-failure`, which then becomes `any`.
+
+        Between the two its slot stays empty, while the block does something else.
+        """
         with perform.trap(self.swarm) as service:
             tasks = self.wait(service.converged(replicas=REPLICAS), within=READY_S)
             self.define(service)
             self.break_one(1, tasks[0])
             self.wait(service.ended(), within=HEALED_S)
-            self._watch(service)
+            with self._watched(service):
+                yield
             perform.listing(service, "The slot stays empty")
             perform.restart_always(service)
             self.wait(service.updated(), within=READY_S)
@@ -195,12 +200,8 @@ class Drill:
             self.evidence.tasks(self.swarm, service.name)
             perform.listing(service, "The slot is filled again")
 
-    @contextmanager
-    def endings(self, secret: Secrets) -> Iterator[None]:
-        """Four programs become unhealthy: how each ends; and one is restarted until its limit.
-
-        They do so while the block does something else; at its end it is seen what became of them.
-        """
+    def see_them_end(self, secret: Secrets) -> None:
+        """Four programs become unhealthy: how each ends; and one is restarted until its limit."""
         secret.create(PASSWORD)
         endings = {**perform.ENDINGS, "postgres": perform.postgres_ending(PASSWORD)}
         with ExitStack() as services:
@@ -209,27 +210,36 @@ class Drill:
                 name: services.enter_context(perform.ending(self.swarm, name, words))
                 for name, words in endings.items()
             }
-            yield
             self.wait(limited.ended(at_least=1 + perform.MOST_ATTEMPTS), within=READY_S)
-            self._watch(limited)
+            with self._watched(limited):
+                for name, service in made.items():
+                    self._note_ending(name, service)
             perform.listing(limited, "It has given up")
-            for name, service in made.items():
-                (task, *_) = self.wait(service.ended(), within=READY_S)
-                self.evidence.note(
-                    "ending",
-                    program=name,
-                    state=task["state"],
-                    exit_code=task["exit_code"],
-                    error=task["error"],
-                )
-                perform.listing(service, f"{name} has ended")
 
-    def _watch(self, service: Service) -> None:
-        """Watch that nothing moves, and note for how long that was so, and its tasks then."""
+    def _note_ending(self, name: str, service: Service) -> None:
+        (task, *_) = self.wait(service.ended(), within=READY_S)
+        self.evidence.note(
+            "ending",
+            program=name,
+            state=task["state"],
+            exit_code=task["exit_code"],
+            error=task["error"],
+        )
+        perform.listing(service, f"{name} has ended")
+
+    @contextmanager
+    def _watched(self, service: Service) -> Iterator[None]:
+        """Watch that nothing moves, the block through and for `STAYS_S` at least.
+
+        For how long that was so is noted, and its tasks at the end.
+        """
         began = self.swarm.recorder.now()
-        self.wait(service.watched(for_s=STAYS_S), within=HEALED_S)
-        watched = self.swarm.recorder.now() - began
-        self.evidence.note("watched", seconds=round(watched, 1))
+        watched = service.watched(for_s=STAYS_S)
+        watched()
+        yield
+        self.wait(watched, within=HEALED_S)
+        seconds = self.swarm.recorder.now() - began
+        self.evidence.note("watched", seconds=round(seconds, 1))
         self.evidence.tasks(self.swarm, service.name)
 
     @contextmanager

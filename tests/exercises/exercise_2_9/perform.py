@@ -120,7 +120,7 @@ def break_update(service: Service) -> Output:
         "docker", "service", "update", "--no-resolve-image",
         "--health-cmd", "curl -f http://127.0.0.1/missing.html || exit 1",
         # Without one: a check that fails during the start period is no failure.
-        "--health-start-period", "0s", "--health-start-interval", "0s",
+        "--health-start-period", "0s", "--health-start-interval", "0s", "--health-retries", "1",
         "--update-order", "start-first", "--update-parallelism", "1",
         "--update-failure-action", "rollback", "--update-monitor", "5s",
         "--rollback-order", "start-first", "--rollback-monitor", "2s",

@@ -35,15 +35,15 @@ def test_what_becomes_of_an_unhealthy_task(
 ) -> None:
     """How it ends decides whether it is replaced; a limit or a slow start can prevent healing."""
     drill = Drill(swarm, wait, probe, evidence)
-    # What starts slowly, and what ends, is left alone meanwhile.
+    # What starts slowly, and the slot that stays empty, are left alone meanwhile.
     with (
         evidence.judged(exercise, "slow-start"),
         drill.slow_start(),
-        evidence.judged(exercise, "endings"),
-        drill.endings(secret),
         evidence.judged(exercise, "exit-0"),
+        drill.trap(),
+        evidence.judged(exercise, "endings"),
     ):
-        drill.fall_into_the_trap()
+        drill.see_them_end(secret)
     evidence.say_unproven()
 
 
