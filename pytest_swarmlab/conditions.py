@@ -422,14 +422,17 @@ class MeshLists:
 
     def __call__(self) -> Done[None] | Pending | Fatal:
         """Look once."""
-        counts: dict[str, int] = {}
+        seen: list[str] = []
         for node in self._nodes:
             try:
-                counts[node.name] = self._listed(node)
+                count = self._listed(node)
             except ProviderError as error:
                 return pending(str(error))
-        seen = ", ".join(f"{name} {count}" for name, count in counts.items()) or "no mesh here"
-        return done(None, seen) if set(counts.values()) <= {self._replicas} else pending(seen)
+            seen.append(f"{node.name} {count}")
+            # The others need not be asked: to look costs a node more than it may seem.
+            if count != self._replicas:
+                return pending(", ".join(seen))
+        return done(None, ", ".join(seen) or "no mesh here")
 
     @staticmethod
     def _listed(node: Node) -> int:

@@ -64,20 +64,9 @@ class Service:
     def created(
         cls, swarm: Swarm, name: str, *words: str, title: str | None = None
     ) -> Iterator[Service]:
-        """`docker service create --name NAME` and these words; removed at the block's end.
-
-        It returns before the service has converged: the client would wait for ever for one
-        that never does. The images are on the nodes already: no registry is asked for digests.
-        At the end nothing of it is left, on any node: what follows must not meet its end.
-        Raises CommandError with the engine's own words when it refuses.
-        """
-        swarm.leader().run(
-            "docker", "service", "create", "--detach", "--no-resolve-image", "--name", name, *words,
-            title=title,
-        )  # fmt: skip
-        service = cls(swarm, name)
-        with removed_after(service.remove):
-            yield service
+        """As `Services.create`, for one that is removed at the block's end."""
+        with Services.removed(swarm) as services:
+            yield services.create(name, *words, title=title)
 
     def update(self, *words: str, title: str | None = None) -> None:
         """`docker service update` with these words; returns before it has converged.
@@ -116,11 +105,7 @@ class Service:
 
     def remove(self, *, title: str | None = None) -> None:
         """`docker service rm`, and wait until no container of it is left."""
-        # One on a node that is away could not be seen to go.
-        Waiter()(self.swarm.all_nodes_ready(), within=BACK_S)
-        self.swarm.leader().run("docker", "service", "rm", self.name, title=title)
-        Waiter()(self.swarm.no_task_of(self.name), within=GONE_S)
-        _await_free_addresses(self.swarm)
+        _remove_services(self.swarm, [self.name], title=title)
 
     def converged(self, *, replicas: int, on: Node | None = None) -> Converged:
         """Condition: that many tasks run on nodes that are not down (or on that one)."""
@@ -164,6 +149,54 @@ class Service:
     def watched(self, *, for_s: float) -> Watched:
         """Condition: its tasks were watched for so many seconds, or until they changed."""
         return Watched(self.swarm, self.name, for_s)
+
+
+class Services:
+    """Several services that are removed together, which takes no longer than for one of them."""
+
+    def __init__(self, swarm: Swarm) -> None:
+        self._swarm = swarm
+        self._made: list[str] = []
+
+    @classmethod
+    @contextmanager
+    def removed(cls, swarm: Swarm) -> Iterator[Services]:
+        """What is created within the block is removed at its end.
+
+        Nothing of it is left then, on any node: what follows must not meet its end.
+        """
+        services = cls(swarm)
+        with removed_after(services.remove_all):
+            yield services
+
+    def create(self, name: str, *words: str, title: str | None = None) -> Service:
+        """`docker service create --name NAME` and these words.
+
+        It returns before the service has converged: the client would wait for ever for one
+        that never does. The images are on the nodes already: no registry is asked for digests.
+        Raises CommandError with the engine's own words when it refuses.
+        """
+        self._swarm.leader().run(
+            "docker", "service", "create", "--detach", "--no-resolve-image", "--name", name, *words,
+            title=title,
+        )  # fmt: skip
+        self._made.append(name)
+        return Service(self._swarm, name)
+
+    def remove_all(self) -> None:
+        """`docker service rm` of all of them, and wait until no container is left."""
+        made, self._made = self._made[::-1], []
+        if made:
+            _remove_services(self._swarm, made)
+
+
+def _remove_services(swarm: Swarm, names: Sequence[str], *, title: str | None = None) -> None:
+    # A container on a node that is away could not be seen to go.
+    Waiter()(swarm.all_nodes_ready(), within=BACK_S)
+    swarm.leader().run("docker", "service", "rm", *names, title=title)
+    for name in names:
+        Waiter()(swarm.no_task_of(name), within=GONE_S)
+    _await_free_addresses(swarm)
 
 
 class Stack:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_swarmlab.errors import CommandError, ConfigError
-from pytest_swarmlab.stacks import STACK_LABEL, Service, Stacks, _Gone
+from pytest_swarmlab.stacks import STACK_LABEL, Service, Services, Stacks, _Gone
 from pytest_swarmlab.waits import Done, Pending
 from tests.unit.fakes import Lab
 
@@ -180,6 +180,26 @@ def test_a_service_of_a_block_is_created_updated_and_removed_with_its_containers
         ("service", "rm", "db"),
     ]  # fmt: skip
     assert lab.recorder.view().of("command", title="It")
+
+
+def test_several_services_are_removed_by_one_command_the_latest_first(lab: Lab) -> None:
+    lab.settle()
+    with Services.removed(lab.swarm) as services:
+        made = [services.create(name, "image") for name in ("one", "two")]
+    assert [service.name for service in made] == ["one", "two"]
+    removed = [act[4:] for act in lab.commands("docker") if act[3] == "rm"]
+    assert removed == [("two", "one")]
+
+
+def test_where_no_service_could_be_created_none_is_removed(lab: Lab) -> None:
+    lab.settle()
+    lab.shell = lambda _, argv: (1, "", "no such image") if "create" in argv else (0, "", "")
+    with (
+        pytest.raises(CommandError, match="no such image"),
+        Services.removed(lab.swarm) as services,
+    ):
+        services.create("one", "image")
+    assert not [act for act in lab.commands("docker") if act[3] == "rm"]
 
 
 def test_a_service_is_sent_to_a_node_by_a_constraint_that_takes_the_last_one_s_place(

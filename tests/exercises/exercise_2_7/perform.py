@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.stacks import Service, Stack, Stacks
+from pytest_swarmlab.stacks import Service, Services, Stack, Stacks
 from pytest_swarmlab.swarm_configs import Configs
 
 FILES = Path(__file__).parents[3] / "stacks" / "configs"
@@ -111,9 +111,8 @@ READERS = ("reader-one", "reader-two")
 def two_readers(swarm: Swarm, config: str) -> Iterator[Mapping[str, Service]]:
     """Two services that are given the same config."""
     words = ("--config", f"source={config},target={READER_TARGET}", IMAGE)
-    first, second = READERS
-    with (
-        Service.created(swarm, first, *words, title=f"{first} is given {config}") as one,
-        Service.created(swarm, second, *words, title=f"{second} is given {config}") as two,
-    ):
-        yield {first: one, second: two}
+    with Services.removed(swarm) as services:
+        yield {
+            name: services.create(name, *words, title=f"{name} is given {config}")
+            for name in READERS
+        }

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from pytest_swarmlab.cluster import Swarm
 from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.probe import Traffic
 from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service
+from pytest_swarmlab.stacks import Service, Services
 from pytest_swarmlab.waits import Waiter
 from tests.exercises.exercise_2_9 import perform
 from tests.exercises.exercise_2_9.perform import PORT, REPLICAS
@@ -49,7 +49,7 @@ class Drill:
             tasks = self.wait(service.tasks_are("starting", 2), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
             self.wait(self.swarm.mesh_lists(0), within=READY_S)
-            perform.listing(service, "Before a task is healthy")
+            perform.listing("Before a task is healthy", service)
             self._ask("none", service)
             for opened, task in enumerate(tasks, 1):
                 perform.open_gate(self.swarm.node(task["node"]), task["container"])
@@ -57,7 +57,7 @@ class Drill:
                 self.evidence.tasks(self.swarm, service.name)
                 self.wait(self.swarm.mesh_lists(opened), within=READY_S)
                 self._ask("one" if opened == 1 else "both", service)
-            perform.listing(service, "When both are healthy")
+            perform.listing("When both are healthy", service)
 
     def _ask(self, when: str, service: Service) -> None:
         """A handful of requests through every node, and which task has answered how many."""
@@ -98,12 +98,12 @@ class Drill:
                 self.wait(service.ended(at_least=number), within=HEALED_S)
                 self._note_checks(task)
                 ended = task
-            perform.listing(service, "The last ill task has ended")
+            perform.listing("The last ill task has ended", service)
             self._whole(service)
             asked = traffic.asked
             self.wait(traffic.asked_at_least(asked + WARM), within=READY_S)
         self.evidence.tasks(self.swarm, service.name)
-        perform.listing(service, "At the end")
+        perform.listing("At the end", service)
 
     def break_one(self, number: int, task: dict[str, Any]) -> None:
         """The lab's `rm`, and note which task it struck and when it was over."""
@@ -175,7 +175,7 @@ class Drill:
         self.evidence.note("rolled-back", state=status["State"], message=status.get("Message", ""))
         self._whole(service)
         self.evidence.tasks(self.swarm, service.name)
-        perform.listing(service, "After the update was taken back")
+        perform.listing("After the update was taken back", service)
 
     # -- how unhealthy tasks end --------------------------------------------------------------
 
@@ -192,29 +192,26 @@ class Drill:
             self.wait(service.ended(), within=HEALED_S)
             with self._watched(service):
                 yield
-            perform.listing(service, "The slot stays empty")
+            perform.listing("The slot stays empty", service)
             perform.restart_always(service)
             self.wait(service.updated(), within=READY_S)
             self.wait(service.converged(replicas=REPLICAS), within=READY_S)
             self.define(service, "after")
             self.evidence.tasks(self.swarm, service.name)
-            perform.listing(service, "The slot is filled again")
+            perform.listing("The slot is filled again", service)
 
     def see_them_end(self, secret: Secrets) -> None:
         """Four programs become unhealthy: how each ends; and one is restarted until its limit."""
         secret.create(PASSWORD)
         endings = {**perform.ENDINGS, "postgres": perform.postgres_ending(PASSWORD)}
-        with ExitStack() as services:
-            limited = services.enter_context(perform.gives_up(self.swarm))
-            made = {
-                name: services.enter_context(perform.ending(self.swarm, name, words))
-                for name, words in endings.items()
-            }
+        with Services.removed(self.swarm) as services:
+            limited = perform.gives_up(services)
+            made = {name: perform.ending(services, name, w) for name, w in endings.items()}
             self.wait(limited.ended(at_least=1 + perform.MOST_ATTEMPTS), within=READY_S)
             with self._watched(limited):
                 for name, service in made.items():
                     self._note_ending(name, service)
-            perform.listing(limited, "It has given up")
+            perform.listing("They have ended, and one has given up", *made.values(), limited)
 
     def _note_ending(self, name: str, service: Service) -> None:
         (task, *_) = self.wait(service.ended(), within=READY_S)
@@ -225,7 +222,6 @@ class Drill:
             exit_code=task["exit_code"],
             error=task["error"],
         )
-        perform.listing(service, f"{name} has ended")
 
     @contextmanager
     def _watched(self, service: Service) -> Iterator[None]:
@@ -249,9 +245,9 @@ class Drill:
         They start while the block does something else; at its end it is seen what became of them.
         """
         periods = {"none": (), "short": period("2s"), "long": period("30s")}
-        with ExitStack() as services:
+        with Services.removed(self.swarm) as services:
             made = {
-                name: services.enter_context(perform.slow(self.swarm, f"slow-{name}", *words))
+                name: perform.slow(services, f"slow-{name}", *words)
                 for name, words in periods.items()
             }
             yield
@@ -261,7 +257,7 @@ class Drill:
             for name, service in made.items():
                 self.evidence.note("start-period", name=name, service=service.name)
                 self.evidence.tasks(self.swarm, service.name)
-                perform.listing(service, f"Start period: {name}")
+            perform.listing("Start period: none, too short, long enough", *made.values())
 
 
 def _when(moment: str) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from pytest_swarmlab.cluster import Node, Output, Swarm
-from pytest_swarmlab.stacks import Service
+from pytest_swarmlab.stacks import Service, Services
 
 IMAGE = "nginx:alpine"
 REDIS = "redis:7-alpine"
@@ -68,11 +68,12 @@ def open_gate(node: Node, container: str) -> None:
     )
 
 
-def listing(service: Service, when: str) -> None:
+def listing(when: str, *services: Service) -> None:
     """`docker service ps`, kept as one of the lab's screenshots."""
-    service.swarm.leader().look(
-        "docker", "service", "ps", "--no-trunc", service.name,
-        title=f"{when}: docker service ps {service.name}",
+    names = [service.name for service in services]
+    services[0].swarm.leader().look(
+        "docker", "service", "ps", "--no-trunc", *names,
+        title=f"{when}: docker service ps {' '.join(names)}",
     )  # fmt: skip
 
 
@@ -155,20 +156,18 @@ def postgres_ending(secret: str) -> Sequence[str]:
     )  # fmt: skip
 
 
-def ending(swarm: Swarm, name: str, words: Sequence[str]) -> AbstractContextManager[Service]:
+def ending(services: Services, name: str, words: Sequence[str]) -> Service:
     """One task that will be unhealthy, and is not replaced."""
-    return Service.created(
-        swarm, f"ends-{name}", *words, title=f"{name}: a task that will be unhealthy"
-    )
+    return services.create(f"ends-{name}", *words, title=f"{name}: a task that will be unhealthy")
 
 
 MOST_ATTEMPTS = 2
 
 
-def gives_up(swarm: Swarm) -> AbstractContextManager[Service]:
+def gives_up(services: Services) -> Service:
     """A service that never is healthy, and may be restarted so many times."""
-    return Service.created(
-        swarm, "gives-up",
+    return services.create(
+        "gives-up",
         "--health-cmd", "exit 1", *SICK,
         "--restart-condition", "any", "--restart-delay", "0s",
         "--restart-max-attempts", str(MOST_ATTEMPTS),
@@ -182,10 +181,10 @@ SLOW = ("sh", "-c", "sleep 20; exec nginx -g 'daemon off;'")
 check took 2 s, had failed it twice."""
 
 
-def slow(swarm: Swarm, name: str, *start: str) -> AbstractContextManager[Service]:
+def slow(services: Services, name: str, *start: str) -> Service:
     """That server, which may fail two checks in a row; `start`: its start period, if any."""
-    return Service.created(
-        swarm, name,
+    return services.create(
+        name,
         "--health-cmd", ASKS,
         "--health-interval", "1s", "--health-timeout", "5s", "--health-retries", "2", *start,
         "--restart-condition", "any", "--restart-delay", "0s", "--stop-grace-period", "1s",
