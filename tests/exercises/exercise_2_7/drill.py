@@ -310,7 +310,7 @@ class Proxy:
         """The lab's file never works; the corrected one brings the backend, and it does."""
         perform.create_for_the_proxy(self.configs)
         nginx = perform.deploy_literally(self.stack)
-        # It takes nginx ten seconds to give up looking for the name.
+        # It may take nginx some seconds to give up looking for the name.
         perform.create_later_ones(self.configs)
         perform.show(self.swarm, V1, V2, V3)
         tried = self.swarm.leader().run(
