@@ -265,5 +265,5 @@ def _when(moment: str) -> float:
 
 
 def period(length: str) -> tuple[str, ...]:
-    """A start period of that length, in which is looked every second."""
-    return ("--health-start-period", length, "--health-start-interval", "1s")
+    """A start period of that length, in which is looked every two seconds."""
+    return ("--health-start-period", length, "--health-start-interval", "2s")
