@@ -306,11 +306,11 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
         (none_of("engine", what=LOST, container="c-r03"), "fail"),
         (none_of("engine"), "unknown"),
     ],
-    ("heal", "clients-suffer-only-until-it-is-found"): [
+    ("heal", "clients-suffer-only-until-it-ends"): [
         (request_failed_at(2.0), "fail"),
         (request_failed_at(29.0), "fail"),
         (none_of("request"), "unknown"),
-        (none_of("engine", what=LOST), "unknown"),
+        (none_of("engine", what="die"), "unknown"),
     ],
     ("bad-update", "takes-itself-back"): [
         (edited("rolled-back", state="paused"), "fail"),

@@ -180,19 +180,19 @@ def nobody_else(record: Record) -> Judgement:
 
 
 @exercise.check(
-    "clients-suffer-only-until-it-is-found",
+    "clients-suffer-only-until-it-ends",
     phases=HEAL,
-    title="Clients get bad answers from the ill task, and only until it is found",
-    expected=f"none outside the time from the fault to {healing.GOSSIP_S:.0f} s after unhealthy",
+    title="Clients get bad answers from the ill task, and only until it has ended",
+    expected="none outside the time from the fault to the ill task's end",
     hint="Ask with a rate of your own: which node gave them, and which task?",
     needs=MESH,
 )
-def clients_suffer_only_until_it_is_found(record: Record) -> Judgement:
+def clients_suffer_only_until_it_ends(record: Record) -> Judgement:
     """What a healthcheck can't do: undo what its visitors have seen before."""
     done = _repetitions(record)
     asked = readings.requests(record)
-    if not asked or not all(h.unhealthy for h in done):
-        return unknown("nobody asked, or not every task was found")
+    if not asked or not all(h.died for h in done):
+        return unknown("nobody asked, or not every task has ended")
     bad = [r for r in asked if not r.ok]
     outside = [r for r in bad if not any(_during(r, h) for h in done)]
     told = (
@@ -633,8 +633,12 @@ def _median(values: list[float]) -> float | None:
 
 
 def _during(request: Request, h: Healing) -> bool:
-    """Whether any part of a request fell into the time in which the ill task was in the mesh."""
-    until = request.sent if h.unhealthy is None else h.unhealthy + healing.GOSSIP_S
+    """Whether any part of a request fell into the time from the fault to the ill task's end.
+
+    It is told to stop two seconds after it was found, also where a node has not heard of that yet
+    and goes on sending visitors, who then are refused (seen: one, 2.4 s after).
+    """
+    until = request.sent if h.died is None else h.died
     return request.over >= h.began and request.sent <= until
 
 
