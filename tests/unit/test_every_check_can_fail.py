@@ -38,6 +38,7 @@ from tests.unit import (
     test_exercise_2_9,
 )
 from tests.unit.records.editing import changed, without
+from tests.unit.records.judge import ONLY_UNKNOWN, refusing
 from tests.unit.records.synthetic import Drill, record
 
 EXERCISES: tuple[Exercise, ...] = (
@@ -52,8 +53,6 @@ EXERCISES: tuple[Exercise, ...] = (
     exercise_2_9,
 )
 CHECKS = [check for exercise in EXERCISES for check in exercise.checks]
-ONLY_UNKNOWN = {"sampled"}
-"""Checks of the measurement itself: what was not measured is unknown, not wrong."""
 
 
 def phase_of(check: Check) -> str:
@@ -99,97 +98,20 @@ def drill(phase: str, **how: Any) -> Record:
     return record(replace(usual, **how)).phase(phase)
 
 
-WRONG_2_1: tuple[Callable[[Record], Record], ...] = (
-    all_down,
-    lambda run: changed(run, every("nodes"), nodes=[test_exercise_2_1.row("manager1")]),
-    lambda run: changed(run, every("info"), managers=99),
-    lambda run: changed(run, every("write"), error=None),
-    lambda run: changed(run, every("write"), error="no leader"),
-    lambda run: changed(run, every("request"), status=None, error="timeout"),
-    lambda run: changed(run, every("refusal"), code=200, said="accepted"),
-)
-WRONG_2_3: tuple[Callable[[Record], Record], ...] = (
-    lambda run: changed(run, every("container"), exit_code=0, said="ready"),
-    lambda run: changed(run, every("databases"), names=["postgres"]),
-    lambda run: changed(run, every("databases"), names=["postgres", "testdb"]),
-    lambda run: changed(run, every("volume"), listed=""),
-    lambda run: changed(run, every("tasks"), tasks=[]),
-)
-
-
-def swarm_of_its_own(event: Event) -> bool:
-    return event.kind == "identity" and event.data["when"] == "after"
-
-
-WRONG_2_8: tuple[Callable[[Record], Record], ...] = (
-    all_down,
-    lambda run: changed(run, every("refusal"), code=1, untouched=False),
-    lambda run: changed(run, every("trouble"), code=1),
-    lambda run: changed(run, every("timer"), elapsed="n/a"),
-    lambda run: changed(run, every("updated"), state="paused"),
-    lambda run: changed(run, every("backup"), code=8),
-    lambda run: changed(run, every("info"), state="active"),
-    lambda run: changed(run, every("restore"), code=1, node="manager9"),
-    lambda run: changed(
-        run,
-        swarm_of_its_own,
-        **dict.fromkeys(("swarm", "node", "secrets", "services", "tokens"), "another"),
-    ),
-    lambda run: changed(run, every("read"), digest="another"),
-    lambda run: changed(run, every("found"), numbers=[]),
-    lambda run: changed(run, every("came-back"), nodes=["manager1"]),
-    lambda run: changed(run, every("forced"), code=1),
-    lambda run: changed(run, every("unlock"), code=0),
-    lambda run: changed(run, every("kept"), beside=False),
-    lambda run: changed(run, every("entries"), found=[]),
-)
-WRONG_2_4: tuple[Callable[[Record], Record], ...] = tuple(
-    case[3] for case in test_exercise_2_4.BROKEN if case[2] == "fail"
-)
-WRONG_2_5: tuple[Callable[[Record], Record], ...] = tuple(
-    edit
-    for edits in test_exercise_2_5.BROKEN.values()
-    for edit, verdict in edits
-    if verdict == "fail"
-)
-WRONG_2_6: tuple[Callable[[Record], Record], ...] = tuple(
-    edit
-    for edits in test_exercise_2_6.BROKEN.values()
-    for edit, verdict in edits
-    if verdict == "fail"
-)
-WRONG_2_7: tuple[Callable[[Record], Record], ...] = tuple(
-    edit
-    for edits in test_exercise_2_7.BROKEN.values()
-    for edit, verdict in edits
-    if verdict == "fail"
-)
-WRONG_2_9: tuple[Callable[[Record], Record], ...] = tuple(
-    edit
-    for edits in test_exercise_2_9.BROKEN.values()
-    for edit, verdict in edits
-    if verdict == "fail"
-)
-WRONG = {
-    "2.1": WRONG_2_1,
-    "2.3": WRONG_2_3,
-    "2.4": WRONG_2_4,
-    "2.5": WRONG_2_5,
-    "2.6": WRONG_2_6,
-    "2.7": WRONG_2_7,
-    "2.8": WRONG_2_8,
-    "2.9": WRONG_2_9,
+MODULES = {
+    "2.1": test_exercise_2_1,
+    "2.3": test_exercise_2_3,
+    "2.4": test_exercise_2_4,
+    "2.5": test_exercise_2_5,
+    "2.6": test_exercise_2_6,
+    "2.7": test_exercise_2_7,
+    "2.8": test_exercise_2_8,
+    "2.9": test_exercise_2_9,
 }
-GOOD = {
-    "2.1": test_exercise_2_1.good,
-    "2.3": test_exercise_2_3.good,
-    "2.4": test_exercise_2_4.good,
-    "2.5": test_exercise_2_5.good,
-    "2.6": test_exercise_2_6.good,
-    "2.7": test_exercise_2_7.good,
-    "2.8": test_exercise_2_8.good,
-    "2.9": test_exercise_2_9.good,
+GOOD: dict[str, Callable[[str], Record]] = {
+    number: module.good for number, module in MODULES.items()
 }
+WRONG = {number: refusing(module.BROKEN) for number, module in MODULES.items()}
 NEVER = 500.0
 WRONG_2_2: tuple[Callable[[str], Record], ...] = (
     lambda phase: drill(phase, elected=NEVER, unreachable=NEVER, down=NEVER, restored=NEVER),

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Event, Verdict
 from tests.exercises.exercise_2_6.verify import (
     ACCEPTED,
     LOGINS,
@@ -20,10 +16,10 @@ from tests.exercises.exercise_2_6.verify import (
     TARGET,
     exercise,
 )
-from tests.unit.records.editing import changed, events, without
+from tests.unit.records.editing import Edit, changed, edited, events, none_of
+from tests.unit.records.judge import JudgeContract
 
 Row = tuple[str, dict[str, Any]]
-Edit = Callable[[Record], Record]
 
 READ_ONLY = "truncate: cannot open '/run/secrets/x' for writing: Read-only file system"
 OLD, NEW = "01d", "0e3"
@@ -166,22 +162,6 @@ RUNS: dict[str, list[Row]] = {
 
 def good(phase: str) -> Record:
     return events(f"2.6/{phase}", *RUNS[phase])
-
-
-def edited(kind: str, match: dict[str, Any] | None = None, **data: Any) -> Edit:
-    wanted = match or {}
-
-    def matches(event: Event) -> bool:
-        return event.kind == kind and all(event.data.get(k) == v for k, v in wanted.items())
-
-    return lambda run: changed(run, matches, **data)
-
-
-def none_of(kind: str, **match: Any) -> Edit:
-    return lambda run: without(
-        run,
-        lambda e: e.kind == kind and all(e.data.get(k) == v for k, v in match.items()),
-    )
 
 
 def with_file(step: str, path: str, **data: Any) -> Edit:
@@ -369,28 +349,13 @@ BROKEN |= {
     ]
     for case in ACCEPTED
 }
-CASES = [(*where, edit, verdict) for where, edits in BROKEN.items() for edit, verdict in edits]
 
 
-@pytest.mark.parametrize("phase", RUNS)
-def test_a_good_run_passes_every_check(phase: str) -> None:
-    results = exercise.judge(good(phase), phase)
-    assert {r.id: r.observed for r in results if r.verdict is not Verdict.PASS} == {}
-
-
-@pytest.mark.parametrize(
-    ("phase", "check", "edit", "verdict"),
-    CASES,
-    ids=[f"{n}-{phase}.{check}" for n, (phase, check, *_) in enumerate(CASES)],
-)
-def test_a_broken_run_does_not_pass(phase: str, check: str, edit: Edit, verdict: str) -> None:
-    found = {r.id: r.verdict for r in exercise.judge(edit(good(phase)), phase)}
-    assert found[f"2.6.{phase}.{check}"] == verdict
-
-
-def test_no_check_is_without_a_run_that_it_refuses() -> None:
-    declared = {check.id for check in exercise.checks}
-    assert declared == {f"2.6.{phase}.{check}" for phase, check in BROKEN}
+class TestJudge(JudgeContract):
+    exercise = exercise
+    phases = RUNS
+    good = staticmethod(good)
+    broken = BROKEN
 
 
 def test_a_change_is_measured_from_its_first_command_to_its_end() -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 import yaml
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Event, Verdict
+from pytest_swarmlab.model import Verdict
 from tests.exercises.exercise_2_7 import drill, perform
 from tests.exercises.exercise_2_7.verify import (
     INVALID,
@@ -19,10 +17,10 @@ from tests.exercises.exercise_2_7.verify import (
     UNDER_LOAD,
     exercise,
 )
-from tests.unit.records.editing import changed, events, without
+from tests.unit.records.editing import Edit, edited, events, none_of, without
+from tests.unit.records.judge import JudgeContract
 
 Row = tuple[str, dict[str, Any]]
-Edit = Callable[[Record], Record]
 
 FIVE = ("manager1", "manager2", "manager3", "worker1", "worker2")
 NO_UPSTREAM = '[emerg] 1#1: host not found in upstream "backend" in default.conf:16'
@@ -152,26 +150,6 @@ RUNS: dict[str, list[Row]] = {
 
 def good(phase: str) -> Record:
     return events(f"2.7/{phase}", *RUNS[phase])
-
-
-@pytest.mark.parametrize("phase", RUNS)
-def test_a_good_run_passes_every_check(phase: str) -> None:
-    results = exercise.judge(good(phase), phase)
-    assert {r.id: r.observed for r in results if r.verdict is not Verdict.PASS} == {}
-
-
-def kind(name: str, **data: Any) -> Callable[[Event], bool]:
-    return lambda event: (
-        event.kind == name and all(event.data.get(key) == value for key, value in data.items())
-    )
-
-
-def edited(name: str, where: dict[str, Any] | None = None, **data: Any) -> Edit:
-    return lambda run: changed(run, kind(name, **(where or {})), **data)
-
-
-def none_of(name: str, **where: Any) -> Edit:
-    return lambda run: without(run, kind(name, **where))
 
 
 def said(asked: str, words: str, **more: Any) -> Edit:
@@ -360,22 +338,12 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
     ],
 }  # fmt: skip
 
-CASES = [(*where, edit, verdict) for where, edits in BROKEN.items() for edit, verdict in edits]
 
-
-@pytest.mark.parametrize(
-    ("phase", "check", "edit", "verdict"),
-    CASES,
-    ids=[f"{n}-{phase}.{check}" for n, (phase, check, *_) in enumerate(CASES)],
-)
-def test_a_broken_run_does_not_pass(phase: str, check: str, edit: Edit, verdict: str) -> None:
-    found = {r.id: r.verdict for r in exercise.judge(edit(good(phase)), phase)}
-    assert found[f"2.7.{phase}.{check}"] == verdict
-
-
-def test_no_check_is_without_a_run_that_it_refuses() -> None:
-    declared = {check.id for check in exercise.checks}
-    assert declared == {f"2.7.{phase}.{check}" for phase, check in BROKEN}
+class TestJudge(JudgeContract):
+    exercise = exercise
+    phases = RUNS
+    good = staticmethod(good)
+    broken = BROKEN
 
 
 def test_every_bad_stack_is_deployed_and_judged() -> None:

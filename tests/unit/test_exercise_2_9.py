@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Event, Verdict
+from pytest_swarmlab.model import Event
 from tests.exercises.exercise_2_9 import application, drill, perform
 from tests.exercises.exercise_2_9.verify import KILLED, REPETITIONS, ROW, TAKEN_BACK, exercise
-from tests.unit.records.editing import changed, without
+from tests.unit.records.editing import Edit, changed, edited, kind, none_of, without
+from tests.unit.records.judge import JudgeContract
 
 Row = tuple[float, str, dict[str, Any]]
-Edit = Callable[[Record], Record]
 
 STACKS = Path(__file__).parents[2] / "stacks"
 NGINX = "nginx:alpine"
@@ -215,26 +214,6 @@ def good(phase: str) -> Record:
     )
 
 
-@pytest.mark.parametrize("phase", RUNS)
-def test_a_good_run_passes_every_check(phase: str) -> None:
-    results = exercise.judge(good(phase), phase)
-    assert {r.id: r.observed for r in results if r.verdict is not Verdict.PASS} == {}
-
-
-def kind(name: str, /, **data: Any) -> Callable[[Event], bool]:
-    return lambda event: (
-        event.kind == name and all(event.data.get(key) == value for key, value in data.items())
-    )
-
-
-def edited(name: str, where: dict[str, Any] | None = None, /, **data: Any) -> Edit:
-    return lambda run: changed(run, kind(name, **(where or {})), **data)
-
-
-def none_of(name: str, /, **where: Any) -> Edit:
-    return lambda run: without(run, kind(name, **where))
-
-
 def last_tasks(service: str, *rows: dict[str, Any]) -> Edit:
     """The last listing of that service's tasks is this."""
 
@@ -409,22 +388,12 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
     ],
 }  # fmt: skip
 
-CASES = [(*where, edit, verdict) for where, edits in BROKEN.items() for edit, verdict in edits]
 
-
-@pytest.mark.parametrize(
-    ("phase", "check", "edit", "verdict"),
-    CASES,
-    ids=[f"{n}-{phase}.{check}" for n, (phase, check, *_) in enumerate(CASES)],
-)
-def test_a_broken_run_does_not_pass(phase: str, check: str, edit: Edit, verdict: str) -> None:
-    found = {r.id: r.verdict for r in exercise.judge(edit(good(phase)), phase)}
-    assert found[f"2.9.{phase}.{check}"] == verdict
-
-
-def test_no_check_is_without_a_run_that_it_refuses() -> None:
-    declared = {check.id for check in exercise.checks}
-    assert declared == {f"2.9.{phase}.{check}" for phase, check in BROKEN}
+class TestJudge(JudgeContract):
+    exercise = exercise
+    phases = RUNS
+    good = staticmethod(good)
+    broken = BROKEN
 
 
 def test_every_repetition_is_measured_and_so_is_what_was_predicted() -> None:

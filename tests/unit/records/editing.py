@@ -9,6 +9,8 @@ from typing import Any
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Event
 
+Edit = Callable[[Record], Record]
+
 
 def events(phase: str, *rows: tuple[str, dict[str, Any]], start: float = 0.0) -> Record:
     """A record of one phase, an event a second."""
@@ -33,3 +35,30 @@ def changed(record: Record, wanted: Callable[[Event], bool], **data: Any) -> Rec
             for event in record
         )
     )
+
+
+def kind(name: str, /, **data: Any) -> Callable[[Event], bool]:
+    """Whether an event is of that kind, and has that data besides other."""
+    return lambda event: (
+        event.kind == name and all(event.data.get(key) == value for key, value in data.items())
+    )
+
+
+def edited(name: str, where: dict[str, Any] | None = None, /, **data: Any) -> Edit:
+    """Events of that kind (those with the data `where`) say something else."""
+    return lambda run: changed(run, kind(name, **(where or {})), **data)
+
+
+def last(name: str, /, **data: Any) -> Edit:
+    """The last event of that kind says something else."""
+
+    def edit(run: Record) -> Record:
+        event = run.last(name)
+        return changed(run, lambda e: e is event, **data)
+
+    return edit
+
+
+def none_of(name: str, /, **where: Any) -> Edit:
+    """Events of that kind were never seen."""
+    return lambda run: without(run, kind(name, **where))

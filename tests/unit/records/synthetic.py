@@ -233,6 +233,7 @@ def _requests(
     via = [n for n in NODES if n != drill.leader]
     silent = dict.fromkeys(via, start)
     t, turn = start + 0.2, 0
+    status: int | None
     while t < end - 0.3:
         node = via[turn % len(via)]
         seconds = min(0.4, rng.lognormvariate(-4.9, 0.35))
