@@ -80,19 +80,6 @@ def every(kind: str) -> Callable[[Event], bool]:
     return lambda event: event.kind == kind
 
 
-def nobody_leads(event: Event) -> dict[str, Any]:
-    rows = event.data.get("nodes", [])
-    return {"nodes": [{**row, "leader": False, "state": "down"} for row in rows]}
-
-
-def all_down(run: Record) -> Record:
-    return Record(
-        tuple(
-            replace(e, data={**e.data, **nobody_leads(e)}) if e.kind == "nodes" else e for e in run
-        )
-    )
-
-
 def drill(phase: str, **how: Any) -> Record:
     usual: Drill = test_exercise_2_2.GOOD[phase.split("/")[1]]
     return record(replace(usual, **how)).phase(phase)

@@ -169,6 +169,7 @@ class TestJudge(JudgeContract):
     phases = RUNS
     good = staticmethod(good)
     broken = BROKEN
+    in_each_phase = False
 
 
 def test_the_measurements_are_seconds_since_their_cause() -> None:

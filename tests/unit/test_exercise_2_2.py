@@ -97,6 +97,7 @@ class TestJudge(JudgeContract):
     phases = GOOD
     good = staticmethod(good)
     broken = BROKEN
+    in_each_phase = False
 
 
 def test_a_second_round_of_votes_excuses_a_late_election() -> None:

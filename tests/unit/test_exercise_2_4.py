@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Verdict
 from tests.exercises.exercise_2_4.verify import DISTRIBUTED, exercise
 from tests.unit.records.editing import Edit, edited, events, none_of, without
 from tests.unit.records.judge import JudgeContract
@@ -136,10 +135,6 @@ RUNS: dict[str, list[Row]] = {
 
 def good(phase: str) -> Record:
     return events(f"2.4/{phase}", *RUNS[phase])
-
-
-def judged(run: Record, phase: str) -> dict[str, Verdict]:
-    return {r.id.rsplit(".", 1)[1]: r.verdict for r in exercise.judge(run, phase)}
 
 
 def found(*numbers: int) -> list[list[Any]]:
@@ -290,6 +285,7 @@ class TestJudge(JudgeContract):
     phases = RUNS
     good = staticmethod(good)
     broken = BROKEN
+    in_each_phase = False
 
 
 def test_the_comparison_has_the_same_figures_for_each_storage() -> None:

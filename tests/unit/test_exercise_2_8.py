@@ -302,6 +302,7 @@ class TestJudge(JudgeContract):
     phases = RUNS
     good = staticmethod(good)
     broken = BROKEN
+    in_each_phase = False
 
 
 def test_data_of_after_the_backup_is_no_proof_of_a_restore() -> None:
