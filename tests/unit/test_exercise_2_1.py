@@ -7,7 +7,7 @@ from typing import Any
 from pytest_swarmlab.evidence.record import Record
 from tests.exercises.exercise_2_1.verify import exercise
 from tests.unit.records.editing import Edit, changed, edited, events, none_of
-from tests.unit.records.judge import JudgeContract
+from tests.unit.records.judge import JudgeContract, break_alike
 
 Row = tuple[str, dict[str, Any]]
 
@@ -164,12 +164,23 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
 }
 
 
+break_alike(
+    BROKEN,
+    exercise,
+    membership=edited("nodes", nodes=[row("manager1")]),
+    one_view=edited("info", managers=99),
+    tolerance=edited("write", error="no leader"),
+    service_answers=edited("request", status=None, error="timeout"),
+    changes_return=edited("write", error="no leader"),
+    picture=edited("nodes", nodes=[*THREE[:3], row("worker1"), THREE[4]]),
+)
+
+
 class TestJudge(JudgeContract):
     exercise = exercise
     phases = RUNS
     good = staticmethod(good)
     broken = BROKEN
-    in_each_phase = False
 
 
 def test_the_measurements_are_seconds_since_their_cause() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Verdict
 from tests.exercises.exercise_2_2.verify import exercise
 from tests.unit.records.editing import Edit, changed, none_of, without
-from tests.unit.records.judge import JudgeContract
+from tests.unit.records.judge import JudgeContract, break_alike
 from tests.unit.records.synthetic import Drill, record
 
 GOOD = {
@@ -25,6 +26,7 @@ def verdicts(run: Record, phase: str) -> dict[str, Verdict]:
     return {r.id.rsplit(".", 1)[1]: r.verdict for r in exercise.judge(run, phase)}
 
 
+@functools.cache
 def good(phase: str) -> Record:
     return record(GOOD[phase])
 
@@ -69,6 +71,8 @@ def seldom_asked(run: Record) -> Record:
 BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
     ("power-off", "sampled"): [(seldom_sampled, "unknown")],
     ("graceful-stop", "sampled"): [(none_of("fault.injected"), "unknown")],
+    ("kill-9", "sampled"): [(seldom_sampled, "unknown")],
+    ("demotion", "sampled"): [(none_of("nodes"), "unknown")],
     ("power-off", "leader-elected"): [(late_election, "fail")],
     ("graceful-stop", "leader-elected"): [
         (instead("graceful-stop", elected=1.0, unreachable=1.0), "fail")
@@ -92,12 +96,27 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
 }
 
 
+NEVER = 500.0
+"""Seconds: longer than any of these records."""
+
+for stopped in ("graceful-stop", "kill-9", "power-off"):
+    for claim, otherwise in {
+        "old-leader-unreachable": {"unreachable": NEVER},
+        "node-down": {"down": NEVER},
+        "replicas-restored": {"restored": NEVER},
+        "old-leader-follows": {"back": NEVER},
+    }.items():
+        BROKEN.setdefault((stopped, claim), []).append((instead(stopped, **otherwise), "fail"))
+break_alike(
+    BROKEN, exercise, service_answers=silent_node, surviving_replicas_lose_nothing=silent_node
+)
+
+
 class TestJudge(JudgeContract):
     exercise = exercise
     phases = GOOD
     good = staticmethod(good)
     broken = BROKEN
-    in_each_phase = False
 
 
 def test_a_second_round_of_votes_excuses_a_late_election() -> None:

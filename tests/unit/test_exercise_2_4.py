@@ -9,7 +9,7 @@ import pytest
 from pytest_swarmlab.evidence.record import Record
 from tests.exercises.exercise_2_4.verify import DISTRIBUTED, exercise
 from tests.unit.records.editing import Edit, edited, events, none_of, without
-from tests.unit.records.judge import JudgeContract
+from tests.unit.records.judge import JudgeContract, break_alike
 
 Row = tuple[str, dict[str, Any]]
 NODES = ("manager1", "manager2", "manager3", "worker1", "worker2")
@@ -280,12 +280,21 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
 }
 
 
+break_alike(
+    BROKEN,
+    exercise,
+    mount_options=edited("place", mount=NFS3),
+    data_follow=edited("proof", MOVED, sha256=None),
+    waits_for_its_server=silent,
+    no_acknowledged_write_lost=edited("entries", found=TWICE),
+)
+
+
 class TestJudge(JudgeContract):
     exercise = exercise
     phases = RUNS
     good = staticmethod(good)
     broken = BROKEN
-    in_each_phase = False
 
 
 def test_the_comparison_has_the_same_figures_for_each_storage() -> None:

@@ -9,7 +9,7 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Verdict
 from tests.exercises.exercise_2_8.verify import REFUSED, UNLOCKED, exercise
 from tests.unit.records.editing import Edit, changed, edited, events, last, none_of
-from tests.unit.records.judge import JudgeContract
+from tests.unit.records.judge import JudgeContract, break_alike
 
 Row = tuple[str, dict[str, Any]]
 
@@ -297,12 +297,24 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
 }
 
 
+break_alike(
+    BROKEN,
+    exercise,
+    same_swarm=another("swarm"),
+    same_node=another("node"),
+    same_secrets_and_configs=another("secrets"),
+    same_services=another("services"),
+    same_tokens=another("tokens"),
+    secret_readable=last("read", digest="another"),
+    whole_again=last("nodes", nodes=nodes(names=["manager2", "worker1"])[1]["nodes"]),
+)
+
+
 class TestJudge(JudgeContract):
     exercise = exercise
     phases = RUNS
     good = staticmethod(good)
     broken = BROKEN
-    in_each_phase = False
 
 
 def test_data_of_after_the_backup_is_no_proof_of_a_restore() -> None:
