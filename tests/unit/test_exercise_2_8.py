@@ -307,6 +307,11 @@ break_alike(
     same_tokens=another("tokens"),
     secret_readable=last("read", digest="another"),
     whole_again=last("nodes", nodes=nodes(names=["manager2", "worker1"])[1]["nodes"]),
+    key_kept_apart=edited("kept", beside=False),
+    survivor_is_enough=edited("forced", code=1),
+    update_goes_on=edited("backup", code=8),
+    backup_complete=edited("backup", code=8),
+    hot_restores=edited("backup", code=8),
 )
 
 
