@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ SHORTEST = 6
 whoever sees them could tell from the gaps what it was."""
 
 
+PEM_BOUNDARY = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
+"""First and last line of a certificate or key (RFC 7468)."""
+
+
 class Redactor:
     """Knows the secrets of a run, in the forms in which programs print them."""
 
@@ -26,7 +31,8 @@ class Redactor:
         """Have this value replaced from now on; `name` stands in its place.
 
         Besides the value itself: without the white space around it, each of its lines if it has
-        several, and what Base64, URLs and JSON make of it. Binary values only as Base64.
+        several (but not the first and the last of a certificate or key), and what Base64, URLs
+        and JSON make of it. Binary values only as Base64.
         """
         raw = value.encode() if isinstance(value, str) else value
         forms = {base64.b64encode(part).decode() for part in (raw, raw.strip())}
@@ -36,6 +42,8 @@ class Redactor:
             text = ""
         lines = {text.strip(), *(line.strip() for line in text.splitlines())}
         for line in lines:
+            if PEM_BOUNDARY.fullmatch(line):
+                continue  # It says what kind of thing it is, alike in all of them.
             forms |= {line, quote(line), quote_plus(line), json.dumps(line)[1:-1]}
         for form in forms:
             if len(form) >= SHORTEST:

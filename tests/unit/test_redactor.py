@@ -48,6 +48,15 @@ def test_each_line_of_a_key_is_hidden() -> None:
     assert redactor.text("MIGHAgEAMBMGByqGSM49") == "‹secret key›"
 
 
+def test_what_stands_around_every_key_is_nobody_s_secret() -> None:
+    redactor = Redactor()
+    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----\n"
+    redactor.hide("site.key", key)
+    assert redactor.text(key) == "‹secret site.key›\n"
+    other = key.replace("MIIEvQIBADANBg", "MIIEowIBAAKCAQ")
+    assert redactor.text(other) == other
+
+
 def test_binary_values_are_hidden_as_what_is_printed_of_them() -> None:
     redactor = Redactor()
     redactor.hide("blob", b"\xff\xfe\x00\x01binary")
