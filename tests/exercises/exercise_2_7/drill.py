@@ -321,6 +321,9 @@ class Proxy:
         self.evidence.note("answer", asked="lab-name", code=tried.code, said=tried.stderr.strip())
         self._note_failed(self.wait(nginx.task_failed(), within=READY_S))
         perform.listing(nginx, "Nobody is called backend")
+        # Not as an update of what never worked: nginx starts sooner than the backend, ends at once,
+        # and the update would take itself back, to the lab's file.
+        self.stack.remove(PROXY)
         perform.deploy(self.stack, title="The corrected file, with a backend")
         self._whole()
         self._note_echo(V1)
