@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_swarmlab.cluster import Swarm
-from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.swarm_objects import SwarmObjects
 
 LABEL = "org.swarmlab.config"
 """On every version: the name that it is a version of."""
@@ -17,12 +16,10 @@ DIGITS = 12
 of 51 characters in the 64 that Swarm allows."""
 
 
-class Configs:
+class Configs(SwarmObjects):
     """The `configs` fixture: creates configs and removes them at the end."""
 
-    def __init__(self, swarm: Swarm) -> None:
-        self._swarm = swarm
-        self._made: list[str] = []
+    kind = "config"
 
     def create(self, name: str, content: str | bytes, *, title: str | None = None) -> None:
         """`docker config create NAME -` on the leader.
@@ -30,7 +27,7 @@ class Configs:
         `content`: exactly what the config holds. `title`: as for `Node.run`. Raises CommandError
         with the engine's own words when it refuses.
         """
-        self._create(name, content, title=title)
+        self._create(name, _bytes(content), title=title)
 
     def version(self, name: str, content: str | bytes, *, title: str | None = None) -> str:
         """A config named by what is in it, NAME-<digest>; returns that name.
@@ -63,29 +60,6 @@ class Configs:
             self._swarm.leader().run("docker", "config", "rm", *unused, title=title)
             self._made = [made for made in self._made if made not in unused]
         return unused
-
-    def remove(self, name: str, *, title: str | None = None) -> None:
-        """`docker config rm`. Raises CommandError with the engine's words while it is in use."""
-        self._swarm.leader().run("docker", "config", "rm", name, title=title)
-        self._made.remove(name)
-
-    def remove_all(self) -> None:
-        """Remove what was created and is still there.
-
-        Every one is tried; raises ProviderError naming those that could not be removed.
-        """
-        made, self._made = self._made[::-1], []
-        if not made:
-            return
-        removed = self._swarm.leader().run("docker", "config", "rm", *made, check=False)
-        if removed.code:
-            raise ProviderError(f"configs could not be removed: {removed.stderr.strip()}")
-
-    def _create(self, name: str, content: str | bytes, *words: str, title: str | None) -> None:
-        self._swarm.leader().run(
-            "docker", "config", "create", *words, name, "-", stdin=_bytes(content), title=title
-        )
-        self._made.append(name)
 
     def _needed(self) -> set[str]:
         """Names of the configs of every service, as it is and as it was before its last change."""
