@@ -37,7 +37,7 @@ from tests.unit import (
     test_exercise_2_8,
     test_exercise_2_9,
 )
-from tests.unit.records.editing import changed, without
+from tests.unit.records.editing import changed, kind, without
 from tests.unit.records.judge import ONLY_UNKNOWN, refusing
 from tests.unit.records.synthetic import Drill, record
 
@@ -76,10 +76,6 @@ def _good(phase: str) -> Record:
     return record(test_exercise_2_2.GOOD[name]).phase(phase)
 
 
-def every(kind: str) -> Callable[[Event], bool]:
-    return lambda event: event.kind == kind
-
-
 def drill(phase: str, **how: Any) -> Record:
     usual: Drill = test_exercise_2_2.GOOD[phase.split("/")[1]]
     return record(replace(usual, **how)).phase(phase)
@@ -102,7 +98,7 @@ WRONG = {number: refusing(module.BROKEN) for number, module in MODULES.items()}
 NEVER = 500.0
 WRONG_2_2: tuple[Callable[[str], Record], ...] = (
     lambda phase: drill(phase, elected=NEVER, unreachable=NEVER, down=NEVER, restored=NEVER),
-    lambda phase: changed(_good(phase), every("request"), status=503),
+    lambda phase: changed(_good(phase), kind("request"), status=503),
     lambda phase: drill(phase, back=NEVER),
 )
 
@@ -126,7 +122,7 @@ def verdict(check: Check, run: Record) -> Verdict:
 def test_a_check_refuses_a_run_that_went_wrong_and_passes_one_that_went_well(check: Check) -> None:
     assert verdict(check, good(check)) is Verdict.PASS
     if claim_of(check) in ONLY_UNKNOWN:
-        assert verdict(check, without(good(check), every("nodes"))) is Verdict.UNKNOWN
+        assert verdict(check, without(good(check), kind("nodes"))) is Verdict.UNKNOWN
     else:
         runs = (went_wrong(check.phase, how) for how in ways(check.phase))
         assert any(verdict(check, run) is Verdict.FAIL for run in runs)
@@ -137,8 +133,8 @@ def test_a_check_needs_evidence_there_is_a_kind_of_event_that_it_cannot_do_witho
     check: Check,
 ) -> None:
     run = good(check)
-    kinds = sorted({event.kind for event in run.phase(check.phase)}, reverse=True)
-    assert any(verdict(check, without(run, every(kind))) is not Verdict.PASS for kind in kinds)
+    names = sorted({event.kind for event in run.phase(check.phase)}, reverse=True)
+    assert any(verdict(check, without(run, kind(name))) is not Verdict.PASS for name in names)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 from pytest_swarmlab.evidence.record import Record
 from tests.exercises.exercise_2_3.verify import exercise
 from tests.unit.records.editing import Edit, changed, edited, events, last, none_of
-from tests.unit.records.judge import JudgeContract
+from tests.unit.records.judge import Broken, JudgeContract
 
 Row = tuple[str, dict[str, Any]]
 
@@ -57,7 +57,7 @@ def at(step: str, **data: Any) -> Edit:
 
 
 VOLUME = "local-volume"
-BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
+BROKEN: Broken = {
     ("literal", "refused-without-a-password"): [
         (edited("container", said="database system is ready", exit_code=0), "fail")
     ],

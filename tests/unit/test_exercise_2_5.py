@@ -9,8 +9,8 @@ import pytest
 from pytest_swarmlab.evidence.record import Record
 from tests.exercises.exercise_2_5.drill import AT_ONCE, BAD, LATER
 from tests.exercises.exercise_2_5.verify import REFUSED, exercise
-from tests.unit.records.editing import Edit, changed, edited, events, kind, none_of
-from tests.unit.records.judge import JudgeContract
+from tests.unit.records.editing import Edit, changed, edited, events, kind, last, none_of
+from tests.unit.records.judge import Broken, JudgeContract
 
 Row = tuple[str, dict[str, Any]]
 
@@ -144,12 +144,7 @@ def good(phase: str) -> Record:
 
 def second_listing(service: str, *rows: tuple[str, str]) -> Edit:
     """The last listing of that service's tasks is this."""
-
-    def edit(run: Record) -> Record:
-        last = run.last("tasks", service=service)
-        return changed(run, lambda e: e is last, tasks=tasks(service, *rows)[1]["tasks"])
-
-    return edit
+    return last("tasks", {"service": service}, tasks=tasks(service, *rows)[1]["tasks"])
 
 
 def never_back(run: Record) -> Record:
@@ -160,7 +155,7 @@ def after_ages(run: Record) -> Record:
     return changed(run, kind("entry", number=3), sent=999.0)
 
 
-BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
+BROKEN: Broken = {
     ("installed", "replicas"): [
         (second_listing(WORDPRESS, ("a1", "manager1")), "fail"),
         (second_listing(DATABASE), "fail"),

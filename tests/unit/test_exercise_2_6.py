@@ -17,7 +17,7 @@ from tests.exercises.exercise_2_6.verify import (
     exercise,
 )
 from tests.unit.records.editing import Edit, changed, edited, events, none_of
-from tests.unit.records.judge import JudgeContract
+from tests.unit.records.judge import Broken, JudgeContract
 
 Row = tuple[str, dict[str, Any]]
 
@@ -182,7 +182,7 @@ PASSWD, ROOT = "/run/secrets/passwd", "/run/secrets/mysql_root_password"
 LITERAL = "/run/secrets/db_password_v2"
 ONE = {"node": "worker2"}
 
-BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
+BROKEN: Broken = {
     ("created", "listed"): [
         (edited("inspected", {"name": "binary"}, listed=False), "fail"),
         (none_of("inspected", name="passwd_file"), "unknown"),

@@ -18,7 +18,7 @@ from tests.exercises.exercise_2_7.verify import (
     exercise,
 )
 from tests.unit.records.editing import Edit, edited, events, none_of, without
-from tests.unit.records.judge import JudgeContract
+from tests.unit.records.judge import Broken, JudgeContract
 
 Row = tuple[str, dict[str, Any]]
 
@@ -165,7 +165,7 @@ def few_asked(run: Record) -> Record:
     return without(run, lambda e: e.kind == "request" and e.data["sent"] > 40)
 
 
-BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
+BROKEN: Broken = {
     ("mount", "byte-for-byte"): [
         (edited("mounted", {"target": CRLF}, found="another"), "fail"),
         (none_of("mounted", target=CRLF), "unknown"),

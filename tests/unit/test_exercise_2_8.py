@@ -9,7 +9,7 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Verdict
 from tests.exercises.exercise_2_8.verify import REFUSED, UNLOCKED, exercise
 from tests.unit.records.editing import Edit, changed, edited, events, last, none_of
-from tests.unit.records.judge import JudgeContract, break_alike
+from tests.unit.records.judge import Broken, JudgeContract, break_alike
 
 Row = tuple[str, dict[str, Any]]
 
@@ -198,7 +198,7 @@ def another(part: str) -> Edit:
     return last("identity", **{part: {"another": "one"}})
 
 
-BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
+BROKEN: Broken = {
     ("refusals", "refused"): [
         (edited("refusal", {"case": "bit-flipped"}, code=0), "fail"),
         (none_of("refusal", case="truncated"), "unknown"),
@@ -244,32 +244,11 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
     ("disaster", "restored"): [
         (last("restore", code=1), "fail"),
     ],
-    ("disaster", "same-swarm"): [
-        (another("swarm"), "fail"),
-    ],
-    ("disaster", "same-node"): [
-        (another("node"), "fail"),
-    ],
-    ("disaster", "same-secrets-and-configs"): [
-        (another("secrets"), "fail"),
-    ],
-    ("disaster", "same-services"): [
-        (another("services"), "fail"),
-    ],
-    ("disaster", "same-tokens"): [
-        (another("tokens"), "fail"),
-    ],
-    ("disaster", "secret-readable"): [
-        (last("read", digest="another"), "fail"),
-    ],
     ("disaster", "data-complete"): [
         (last("found", numbers=list(range(1, 200))), "fail"),
     ],
     ("disaster", "new-machines-had-to-join"): [
         (last("came-back", nodes=["worker1"]), "fail"),
-    ],
-    ("disaster", "whole-again"): [
-        (last("nodes", nodes=nodes(names=["manager2", "worker1"])[1]["nodes"]), "fail"),
     ],
     ("disaster", "nothing-of-the-old"): [
         (last("nodes", nodes=nodes({"manager1": "b"})[1]["nodes"]), "fail"),
@@ -295,23 +274,23 @@ BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
         (none_of("entries"), "unknown"),
     ],
 }
-
-
 break_alike(
     BROKEN,
     exercise,
-    same_swarm=another("swarm"),
-    same_node=another("node"),
-    same_secrets_and_configs=another("secrets"),
-    same_services=another("services"),
-    same_tokens=another("tokens"),
-    secret_readable=last("read", digest="another"),
-    whole_again=last("nodes", nodes=nodes(names=["manager2", "worker1"])[1]["nodes"]),
-    key_kept_apart=edited("kept", beside=False),
-    survivor_is_enough=edited("forced", code=1),
-    update_goes_on=edited("backup", code=8),
-    backup_complete=edited("backup", code=8),
-    hot_restores=edited("backup", code=8),
+    {
+        "same-swarm": another("swarm"),
+        "same-node": another("node"),
+        "same-secrets-and-configs": another("secrets"),
+        "same-services": another("services"),
+        "same-tokens": another("tokens"),
+        "secret-readable": last("read", digest="another"),
+        "whole-again": last("nodes", nodes=nodes(names=["manager2", "worker1"])[1]["nodes"]),
+        "key-kept-apart": edited("kept", beside=False),
+        "survivor-is-enough": edited("forced", code=1),
+        "update-goes-on": edited("backup", code=8),
+        "backup-complete": edited("backup", code=8),
+        "hot-restores": edited("backup", code=8),
+    },
 )
 
 

@@ -13,8 +13,8 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Event
 from tests.exercises.exercise_2_9 import application, drill, perform
 from tests.exercises.exercise_2_9.verify import KILLED, REPETITIONS, ROW, TAKEN_BACK, exercise
-from tests.unit.records.editing import Edit, changed, edited, kind, none_of, without
-from tests.unit.records.judge import JudgeContract
+from tests.unit.records.editing import Edit, changed, edited, kind, last, none_of, without
+from tests.unit.records.judge import Broken, JudgeContract
 
 Row = tuple[float, str, dict[str, Any]]
 
@@ -216,12 +216,7 @@ def good(phase: str) -> Record:
 
 def last_tasks(service: str, *rows: dict[str, Any]) -> Edit:
     """The last listing of that service's tasks is this."""
-
-    def edit(run: Record) -> Record:
-        last = run.last("tasks", service=service)
-        return changed(run, lambda e: e is last, tasks=list(rows))
-
-    return edit
+    return last("tasks", {"service": service}, tasks=list(rows))
 
 
 def later(what: str, container: str, by: float) -> Edit:
@@ -242,7 +237,7 @@ def request_failed_at(t: float) -> Edit:
 
 REPLACED = [task("a1", 1), task("a2", 2, "complete"), task("n2", 2), task("a3", 3)]
 
-BROKEN: dict[tuple[str, str], list[tuple[Edit, str]]] = {
+BROKEN: Broken = {
     ("starting", "starting-until-healthy"): [
         (edited("served", {"when": "none"}, states={"a": "running", "b": "running"}), "fail"),
         (edited("served", {"when": "both"}, states={"a": "running", "b": "starting"}), "fail"),

@@ -49,11 +49,11 @@ def edited(name: str, where: dict[str, Any] | None = None, /, **data: Any) -> Ed
     return lambda run: changed(run, kind(name, **(where or {})), **data)
 
 
-def last(name: str, /, **data: Any) -> Edit:
-    """The last event of that kind says something else."""
+def last(name: str, where: dict[str, Any] | None = None, /, **data: Any) -> Edit:
+    """The last event of that kind (and with the data `where`) says something else."""
 
     def edit(run: Record) -> Record:
-        event = run.last(name)
+        event = run.last(name, **(where or {}))
         return changed(run, lambda e: e is event, **data)
 
     return edit

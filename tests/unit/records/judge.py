@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import pytest
@@ -18,7 +18,7 @@ Where = tuple[str, str]
 Broke = tuple[Edit, str]
 """What breaks a good run of a phase, and a check's verdict then."""
 
-Broken = Mapping[Where, Sequence[Broke]]
+Broken = dict[Where, list[Broke]]
 
 ONLY_UNKNOWN = {"sampled"}
 """Checks of the measurement itself: what was not measured is unknown, not wrong."""
@@ -29,13 +29,10 @@ def refusing(broken: Broken) -> tuple[Edit, ...]:
     return tuple(edit for edits in broken.values() for edit, verdict in edits if verdict == "fail")
 
 
-def break_alike(broken: dict[Where, list[Broke]], exercise: Exercise, **claims: Edit) -> None:
-    """Add to the broken runs: claims that several phases make fail in each after the same edit.
-
-    `claims`: as the exercise names them, with underscores.
-    """
+def break_alike(broken: Broken, exercise: Exercise, claims: Mapping[str, Edit]) -> None:
+    """Add to the broken runs: claims that several phases make fail in each after the same edit."""
     for phase, claim in claimed(exercise):
-        if edit := claims.get(claim.replace("-", "_")):
+        if edit := claims.get(claim):
             broken.setdefault((phase, claim), []).append((edit, "fail"))
 
 
