@@ -89,28 +89,29 @@ def wait(swarmlab_run: Run) -> Waiter:
 
 
 @pytest.fixture
-def secret(swarm: Swarm) -> Iterator[Secrets]:
+def secret(swarm: Swarm, swarmlab_run: Run) -> Iterator[Secrets]:
     """``secret.create("db_password")``: a Swarm secret that no report shows; removed after."""
     from pytest_swarmlab.secret import Secrets
 
     secrets = Secrets(swarm)
     yield secrets
-    secrets.remove_all()
+    swarmlab_run.clean(secrets.remove_all)
 
 
 @pytest.fixture
-def configs(swarm: Swarm) -> Iterator[Configs]:
+def configs(swarm: Swarm, swarmlab_run: Run) -> Iterator[Configs]:
     """``configs.version("nginx", content)``: a config named by its content; removed after."""
     from pytest_swarmlab.swarm_configs import Configs
 
     made = Configs(swarm)
     yield made
-    made.remove_all()
+    swarmlab_run.clean(made.remove_all)
 
 
 @pytest.fixture
 def stack(
     swarm: Swarm,
+    swarmlab_run: Run,
     secret: Secrets,  # noqa: ARG001 - services go before the secrets that they use
     configs: Configs,  # noqa: ARG001 - and before the configs
     pytestconfig: pytest.Config,
@@ -120,7 +121,7 @@ def stack(
 
     stacks = Stacks(swarm, pytestconfig.rootpath / "stacks")
     yield stacks
-    stacks.remove_all()
+    swarmlab_run.clean(stacks.remove_all)
 
 
 @pytest.fixture

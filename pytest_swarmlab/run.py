@@ -62,6 +62,7 @@ class Run:
         self.collect: Callable[[Swarm, Path], Any] | None = None
         self.finished = False
         self.only_infrastructure_failed = False
+        self.last_test = False
         self._failures: list[bool] = []
         self._swarm: Swarm | None = None
         self._clusters = 0
@@ -137,6 +138,19 @@ class Run:
                     consoles=self.logs(),
                 )
         return self._swarm
+
+    def clean(self, remove: Callable[[], None]) -> None:
+        """Have a test's services, secrets and the like removed, unless all of the cluster goes now.
+
+        After the last test it does, where it has kernels of its own and nobody keeps it: to wait
+        for each container would take ten seconds, and leave no less.
+        """
+        if not (self.last_test and self._swarm and self._goes(self._swarm)):
+            remove()
+
+    def _goes(self, swarm: Swarm) -> bool:
+        kept = self.config.keep or self.config.reuse is not None
+        return swarm.machines.own_kernels and not (swarm.machines.foreign or kept)
 
     def logs(self) -> Path:
         """Where consoles and engine logs of the present cluster go."""

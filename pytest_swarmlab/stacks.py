@@ -157,6 +157,7 @@ class Services:
     def __init__(self, swarm: Swarm) -> None:
         self._swarm = swarm
         self._made: list[str] = []
+        self._leaving: list[str] = []
 
     @classmethod
     @contextmanager
@@ -183,18 +184,32 @@ class Services:
         self._made.append(name)
         return Service(self._swarm, name)
 
+    def let_go(self, service: Service) -> None:
+        """`docker service rm` of one of them; it is waited for at the block's end.
+
+        What is to follow it is created before: one that comes after it may get its address, and
+        some node may still be taking that down.
+        """
+        self._made.remove(service.name)
+        self._leaving.append(service.name)
+        self._swarm.leader().run("docker", "service", "rm", service.name)
+
     def remove_all(self) -> None:
         """`docker service rm` of all of them, and wait until no container is left."""
         made, self._made = self._made[::-1], []
-        if made:
-            _remove_services(self._swarm, made)
+        leaving, self._leaving = self._leaving, []
+        if made or leaving:
+            _remove_services(self._swarm, made, leaving=leaving)
 
 
-def _remove_services(swarm: Swarm, names: Sequence[str], *, title: str | None = None) -> None:
+def _remove_services(
+    swarm: Swarm, names: Sequence[str], *, leaving: Sequence[str] = (), title: str | None = None
+) -> None:
     # A container on a node that is away could not be seen to go.
     Waiter()(swarm.all_nodes_ready(), within=BACK_S)
-    swarm.leader().run("docker", "service", "rm", *names, title=title)
-    for name in names:
+    if names:
+        swarm.leader().run("docker", "service", "rm", *names, title=title)
+    for name in (*names, *leaving):
         Waiter()(swarm.no_task_of(name), within=GONE_S)
     _await_free_addresses(swarm)
 
@@ -219,6 +234,7 @@ class Stacks:
         self._swarm = swarm
         self._directory = directory
         self._deployed: list[str] = []
+        self._with_volumes: set[str] = set()
 
     def deploy(
         self,
@@ -226,6 +242,7 @@ class Stacks:
         *,
         name: str | None = None,
         env: Mapping[str, str] | None = None,
+        keep_volumes: bool = True,
         title: str | None = None,
     ) -> Stack:
         """`docker stack deploy` of that file on the leader; returns before it has converged.
@@ -233,8 +250,10 @@ class Stacks:
         `file`: its name in the directory of stacks, or an absolute path to one elsewhere.
         `name`: the stack's name, by default the file's without its ending. A stack that is
         deployed already is brought to what the file says. `env`: what stands in the place of
-        the file's ``${…}``. `title`: as for `Node.run`. Files that it names for its configs and
-        secrets go with it; what those secrets hold is hidden in all that the run writes.
+        the file's ``${…}``. `keep_volumes`: whether its volumes stay when it is removed, as
+        `docker stack rm` leaves them, on each node. `title`: as for `Node.run`. Files that it
+        names for its configs and secrets go with it; what those secrets hold is hidden in all
+        that the run writes.
         Raises ConfigError when one of these files isn't there, CommandError with the
         engine's own words when it refuses it; what a first deployment had made until then is
         removed.
@@ -254,6 +273,8 @@ class Stacks:
         first = name not in self._deployed
         if first:
             self._deployed.append(name)
+            if not keep_volumes:
+                self._with_volumes.add(name)
         # The images are on the nodes already: no registry is asked for digests.
         argv = ("docker", "stack", "deploy", "--resolve-image", "never", "-c", remote, name)
         set_first = ("env", *(f"{key}={value}" for key, value in env.items())) if env else ()
@@ -289,9 +310,9 @@ class Stacks:
     def remove_volumes(self, name: str) -> None:
         """Remove that stack's volumes on every node, which `docker stack rm` leaves there."""
         for node in self._swarm.nodes:
-            words = ("docker", "volume", "ls", "--quiet", "--filter", f"label={STACK_LABEL}={name}")
-            if there := node.look(*words).stdout.split():
-                node.run("docker", "volume", "rm", "--force", *there)
+            there = node.engine.api.volumes({"label": f"{STACK_LABEL}={name}"})["Volumes"] or []
+            if names := [volume["Name"] for volume in there]:
+                node.run("docker", "volume", "rm", "--force", *names)
 
     def remove_all(self) -> None:
         """Remove everything that was deployed, the latest first, and wait for all of it together.
@@ -321,6 +342,9 @@ class Stacks:
 
     def _await_removal(self, name: str) -> None:
         Waiter()(_Gone(self._swarm, {"label": f"{STACK_LABEL}={name}"}, name), within=GONE_S)
+        if name in self._with_volumes:
+            self._with_volumes.remove(name)
+            self.remove_volumes(name)
         _await_free_addresses(self._swarm)
 
     def _listing(self) -> str:

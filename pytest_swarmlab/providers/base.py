@@ -39,6 +39,13 @@ class Machines(Protocol):
         """Whether they are somebody's own, so that each change is announced and undone."""
 
     @property
+    def own_kernels(self) -> bool:
+        """Whether all that runs on them, and all that is mounted there, goes when they are stopped.
+
+        Containers mount what they mount in their host's kernel, which stays.
+        """
+
+    @property
     def controls(self) -> frozenset[Capability]:
         """What can be done to the machines from outside: power, pause, link, replacement.
 

@@ -229,3 +229,24 @@ def test_reports_lie_where_the_ini_file_wants_them(pytester: pytest.Pytester) ->
     latest: Path = pytester.path / "out" / "of" / "the" / "way" / "latest"
     assert (latest / "events.jsonl").is_file()
     assert not (pytester.path / "reports").exists()
+
+
+def test_a_run_knows_which_test_is_its_last_when_fixtures_tidy_up(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def tidy(swarmlab_run):
+            yield
+            print("last:", swarmlab_run.last_test)
+
+        def test_a(tidy): pass
+        def test_b(tidy): pass
+        """
+    )
+    result = pytester.runpytest("-s", "-q")
+    told = [line.partition("last: ")[2] for line in result.outlines if "last: " in line]
+    assert told == ["False", "True"]

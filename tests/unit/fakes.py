@@ -49,6 +49,7 @@ class Lab:
         self.services: list[dict[str, Any]] = []
         self.update: dict[str, Any] | None = None
         self.networks: list[dict[str, Any]] = []
+        self.volumes: dict[str, list[dict[str, Any]]] = {}
         self.configs: list[str] = []
         self.info: dict[str, dict[str, Any]] = {}
         self.silent: dict[str, str] = {}
@@ -187,6 +188,14 @@ class Engine:
         del filters
         return self._answer(self._lab.networks)
 
+    def volumes(self, filters: dict[str, str]) -> Any:
+        """Those with that label; null where there is none, as the engine says it."""
+        label, _, value = filters["label"].partition("=")
+        there = self._lab.volumes.get(self._node, [])
+        return self._answer(
+            {"Volumes": [v for v in there if v["Labels"].get(label) == value] or None}
+        )
+
     def info(self) -> Any:
         return self._answer(self._lab.info.get(self._node, {}))
 
@@ -229,6 +238,7 @@ class PretendedMachines:
 
     id = "feedf00d"
     foreign = False
+    own_kernels = True
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab

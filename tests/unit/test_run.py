@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,41 @@ def test_a_cluster_that_is_to_be_kept_is_left_and_said_how_to_be_reached(desk: D
     assert kept.data["cluster"] == "feedf00d"
     assert kept.data["shell"] == "shell-on manager1"
     assert kept.data["engine"] == "DOCKER_HOST=unix:///nowhere/manager1.engine"
+
+
+def cleaned(run: Run) -> bool:
+    done: list[bool] = []
+    run.clean(lambda: done.append(True))
+    return bool(done)
+
+
+def test_what_a_test_has_made_is_removed_unless_all_of_the_cluster_goes_now(desk: Desk) -> None:
+    run = desk.run()
+    desk.cluster(run)
+    assert cleaned(run)
+    run.last_test = True
+    assert not cleaned(run)
+
+
+@pytest.mark.parametrize("options", [{"keep": True}, {"reuse": "feedf00d"}])
+def test_a_cluster_that_stays_is_cleaned_after_the_last_test_too(
+    desk: Desk, options: dict[str, Any]
+) -> None:
+    run = desk.run()
+    desk.cluster(run)
+    run.config = replace(run.config, **options)
+    run.last_test = True
+    assert cleaned(run)
+
+
+@pytest.mark.parametrize(("machines", "value"), [("foreign", True), ("own_kernels", False)])
+def test_so_are_machines_that_are_not_ours_or_share_a_kernel_that_stays(
+    desk: Desk, machines: str, value: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = desk.run()
+    monkeypatch.setattr(desk.cluster(run).machines, machines, value)
+    run.last_test = True
+    assert cleaned(run)
 
 
 def test_a_run_that_never_got_a_cluster_ends_as_well(desk: Desk) -> None:

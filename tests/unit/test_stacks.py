@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pytest_swarmlab.conditions import NoTaskOf
 from pytest_swarmlab.errors import CommandError, ConfigError
 from pytest_swarmlab.stacks import STACK_LABEL, Service, Services, Stacks, _Gone
 from pytest_swarmlab.waits import Done, Pending
@@ -55,19 +57,30 @@ def test_a_service_is_scaled_without_waiting_for_it(lab: Lab, stacks: Stacks) ->
     assert lab.did[-1] == ("manager2", "docker", "service", "scale", "--detach", "web_front=5")
 
 
+def volume(name: str, stack: str) -> dict[str, Any]:
+    return {"Name": name, "Labels": {STACK_LABEL: stack}}
+
+
+def removed(lab: Lab, what: str) -> list[tuple[str, ...]]:
+    """On which node what was removed, with these words."""
+    return [(act[0], *act[4:]) for act in lab.commands("docker") if act[2:4] == (what, "rm")]
+
+
 def test_a_stack_s_volumes_are_removed_where_there_are_any(lab: Lab, stacks: Stacks) -> None:
-    lab.shell = lambda node, argv: (
-        0,
-        "web_data\n" if node == "worker1" and "ls" in argv else "",
-        "",
-    )
+    lab.volumes["worker1"] = [volume("web_data", "web"), volume("mail_data", "mail")]
     stacks.remove_volumes("web")
-    listed = [act for act in lab.did if "ls" in act]
-    assert {act[0] for act in listed} == {node.name for node in lab.swarm.nodes}
-    assert all(act[-1] == f"label={STACK_LABEL}=web" for act in listed)
-    assert [act for act in lab.did if "rm" in act] == [
-        ("worker1", "docker", "volume", "rm", "--force", "web_data")
-    ]
+    assert removed(lab, "volume") == [("worker1", "--force", "web_data")]
+
+
+def test_a_stack_that_is_to_keep_no_volumes_takes_them_along_when_it_is_gone(
+    lab: Lab, stacks: Stacks
+) -> None:
+    lab.volumes["worker1"] = [volume("web_data", "web"), volume("mail_data", "mail")]
+    stacks.deploy("web.yml", keep_volumes=False)
+    stacks.deploy("mail.yml")
+    stacks.remove_all()
+    assert removed(lab, "volume") == [("worker1", "--force", "web_data")]
+    assert lab.commands("docker")[-1][2:4] == ("volume", "rm")
 
 
 def test_a_file_elsewhere_is_given_by_its_path(lab: Lab, stacks: Stacks, tmp_path: Path) -> None:
@@ -189,6 +202,27 @@ def test_several_services_are_removed_by_one_command_the_latest_first(lab: Lab) 
     assert [service.name for service in made] == ["one", "two"]
     removed = [act[4:] for act in lab.commands("docker") if act[3] == "rm"]
     assert removed == [("two", "one")]
+
+
+def test_a_service_that_was_let_go_within_the_block_is_waited_for_at_its_end(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.settle()
+    waited: list[str] = []
+    gone = lab.swarm.no_task_of
+
+    def waited_for(name: str) -> NoTaskOf:
+        waited.append(name)
+        return gone(name)
+
+    monkeypatch.setattr(lab.swarm, "no_task_of", waited_for)
+    with Services.removed(lab.swarm) as services:
+        one, _ = (services.create(name, "image") for name in ("one", "two"))
+        services.let_go(one)
+        assert removed(lab, "service") == [("manager1", "one")]
+        assert waited == []
+    assert removed(lab, "service") == [("manager1", "one"), ("manager1", "two")]
+    assert waited == ["two", "one"]
 
 
 def test_where_no_service_could_be_created_none_is_removed(lab: Lab) -> None:

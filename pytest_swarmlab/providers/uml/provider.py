@@ -55,6 +55,7 @@ class UmlMachines:
     """One running cluster, as its owner sees it through the keeper's gate."""
 
     foreign = False
+    own_kernels = True
     controls = frozenset(
         {
             Capability.POWER_OFF,
