@@ -1,6 +1,7 @@
-"""The API of the multi-tier application: its key and its database's password lie in files.
+"""The API of the multi-tier application: its key and its login at the database lie in files.
 
-Both are read once, when it starts: what is in a secret can't change while a container lives.
+They are read once, when it starts: what is in a secret or a config can't change while a container
+lives.
 """
 
 import hmac
@@ -14,6 +15,7 @@ from flask import Flask, abort, jsonify, request
 
 app = Flask(__name__)
 KEY = Path(os.environ["API_KEY_FILE"]).read_bytes()
+USER = Path(os.environ["DB_USER_FILE"]).read_text().strip()
 PASSWORD = Path(os.environ["DB_PASSWORD_FILE"]).read_text()
 SLOW_S = 1.0
 
@@ -25,7 +27,7 @@ def asked(statement):
             psycopg2.connect(
                 host=os.environ["DB_HOST"],
                 dbname=os.environ["DB_NAME"],
-                user=os.environ["DB_USER"],
+                user=USER,
                 password=PASSWORD,
                 connect_timeout=8,
             )

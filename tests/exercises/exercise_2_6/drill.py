@@ -19,6 +19,7 @@ from pytest_swarmlab.lifecycle import in_parallel
 from pytest_swarmlab.probe import SHOWN, Traffic, session
 from pytest_swarmlab.secret import Secrets
 from pytest_swarmlab.stacks import Service, Stack, Stacks
+from pytest_swarmlab.swarm_configs import Configs
 from pytest_swarmlab.waits import Waiter
 from tests.exercises.exercise_2_6 import perform
 
@@ -149,14 +150,12 @@ def _note_files(evidence: Evidence, step: str, node: Node, container: str) -> No
     places = ("/run/secrets", str(Path(perform.ABSOLUTE).parent))
     listed = node.look(
         "docker", "exec", "--user", "0", container,
-        "find", *places, "-type", "f", "-printf", r"%p %m %U %G %s\n",
-        title=f"In the container: path, mode, uid, gid, bytes ({step})",
+        "find", *places, "-type", "f",
+        "-printf", r"%p %m %U %G %s\n", "-exec", "sha256sum", "{}", "+",
+        title=f"In the container: path, mode, uid, gid, bytes, and digests ({step})",
     ).stdout.splitlines()  # fmt: skip
-    rows = [line.split() for line in listed]
-    summed = node.look(
-        "docker", "exec", "--user", "0", container, "sha256sum", *(row[0] for row in rows)
-    ).stdout.splitlines()
-    digests = {line[66:]: line[:64] for line in summed}
+    rows = [line.split() for line in listed if line.startswith("/")]
+    digests = {line[66:]: line[:64] for line in listed if not line.startswith("/")}
     evidence.note(
         "files",
         step=step,
@@ -409,6 +408,7 @@ class Tiers:
 
     swarm: Swarm
     secret: Secrets
+    configs: Configs
     certificates: perform.Certificates
     wait: Waiter
     probe: Probe
@@ -449,6 +449,9 @@ class Tiers:
         new = self.values["db_password_v2"] = self.secret.create(
             "db_password_v2", title="The next password is created"
         )
+        self.configs.create(
+            perform.NEW_USER, perform.NEW_ROLE.encode(), title="… and whose it is: the next role"
+        )
         api = self.stack.service(perform.API)
         database = perform.database(self.swarm, self.stack, self.wait)
         self._log_in("before", perform.OLD_ROLE, "old", old)
@@ -481,9 +484,7 @@ class Tiers:
             self._note_update("rolled back")
             self.evidence.tasks(self.swarm, api.name)
             self._listing("Rolled back")
-            # To the version that was left. Its replicas never ceased to run; whether they are
-            # replaced now, chance decides: the client shuffles the variables (docker/cli,
-            # updateEnvironment), and to the engine another order is another definition.
+            # To the version that was left: its replicas never ceased to run, and suit it.
             perform.rotate_password(api, "Forward again: the secret that is there")
             self.wait(api.updated(), within=ROLLED_S)
             self._whole()

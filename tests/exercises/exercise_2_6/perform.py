@@ -17,7 +17,7 @@ import trustme
 
 from pytest_swarmlab.cluster import Node, Output, Swarm
 from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service, Stack, Stacks, removed_after
+from pytest_swarmlab.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waits import Waiter
 from tests.exercises import postgres
 
@@ -39,6 +39,9 @@ WEB, API, DB = "web", "api", "db"
 PORT = 8443
 REPLICAS = 2
 OLD_ROLE, NEW_ROLE = "app_a", "app_b"
+OLD_USER, NEW_USER = "db_user_a", "db_user_b"
+"""Configs with the name of the role that the API uses."""
+
 ADMIN, KEY = "db_admin_password", "api_key"
 READY_S = 120
 LOGIN = (
@@ -165,25 +168,20 @@ def create_pair(secret: Secrets, certificates: Certificates, version: str) -> di
     }
 
 
-@contextmanager
-def deployed(
+def deploy(
     swarm: Swarm, stack: Stacks, secret: Secrets, certificates: Certificates, wait: Waiter
-) -> Iterator[dict[str, bytes]]:
-    """The three tiers, ready; hands over the secrets: name → value."""
+) -> dict[str, bytes]:
+    """The three tiers, ready; returns the secrets: name → value."""
     names = (ADMIN, "db_password_v1", KEY)
     values = {name: secret.create(name, title=f"{name} is created") for name in names}
     values |= create_pair(secret, certificates, "v1")
-    deployed = stack.deploy(STACK_FILE, name=NAME, title="The three tiers are deployed")
-    with removed_after(lambda: _remove(stack)):
-        create_roles(swarm, deployed, values["db_password_v1"], wait)
-        for service in (API, WEB):
-            wait(deployed.service(service).converged(replicas=REPLICAS), within=READY_S)
-        yield values
-
-
-def _remove(stack: Stacks) -> None:
-    stack.remove(NAME)
-    stack.remove_volumes(NAME)
+    deployed = stack.deploy(
+        STACK_FILE, name=NAME, keep_volumes=False, title="The three tiers are deployed"
+    )
+    create_roles(swarm, deployed, values["db_password_v1"], wait)
+    for service in (API, WEB):
+        wait(deployed.service(service).converged(replicas=REPLICAS), within=READY_S)
+    return values
 
 
 def database(swarm: Swarm, stack: Stack, wait: Waiter) -> tuple[Node, str]:
@@ -244,12 +242,12 @@ def log_in(node: Node, container: str, role: str, password: bytes) -> str:
 
 
 def rotate_password(service: Service, title: str) -> None:
-    """The new password at the old one's place, and the role that it belongs to."""
+    """The new password at the old one's place, and the role that it belongs to likewise."""
     service.update(
         "--secret-rm", "db_password_v1",
         "--secret-add",
         f"source=db_password_v2,target=db_password,uid={APP_USER},gid={APP_USER},mode=0400",
-        "--env-add", f"DB_USER={NEW_ROLE}",
+        "--config-rm", OLD_USER, "--config-add", f"source={NEW_USER},target=/app/db_user",
         title=title,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from pytest_swarmlab.cluster import Swarm
 from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.secret import Secrets
 from pytest_swarmlab.stacks import Stacks
+from pytest_swarmlab.swarm_configs import Configs
 from pytest_swarmlab.waits import Waiter
 from tests.exercises.exercise_2_6 import drill, perform
 from tests.exercises.exercise_2_6.verify import exercise
@@ -49,6 +50,7 @@ def test_an_application_of_three_tiers(
     swarm: Swarm,
     stack: Stacks,
     secret: Secrets,
+    configs: Configs,
     wait: Waiter,
     probe: drill.Probe,
     evidence: Evidence,
@@ -56,16 +58,13 @@ def test_an_application_of_three_tiers(
 ) -> None:
     """Certificate, API key and database password; two of them are rotated under load."""
     certificates = perform.Certificates([node.name for node in swarm.nodes], tmp_path)
-    tiers = drill.Tiers(swarm, secret, certificates, wait, probe, evidence)
-    with ExitStack() as deployment:
-        with evidence.judged(exercise, "multitier"):
-            tiers.values = deployment.enter_context(
-                perform.deployed(swarm, stack, secret, certificates, wait)
-            )
-            tiers.use()
-        with evidence.judged(exercise, "certificate"):
-            tiers.rotate_certificate()
-        with evidence.judged(exercise, "rotation"):
-            tiers.rotate_password()
-        with evidence.judged(exercise, "rollback"):
-            tiers.roll_back()
+    tiers = drill.Tiers(swarm, secret, configs, certificates, wait, probe, evidence)
+    with evidence.judged(exercise, "multitier"):
+        tiers.values = perform.deploy(swarm, stack, secret, certificates, wait)
+        tiers.use()
+    with evidence.judged(exercise, "certificate"):
+        tiers.rotate_certificate()
+    with evidence.judged(exercise, "rotation"):
+        tiers.rotate_password()
+    with evidence.judged(exercise, "rollback"):
+        tiers.roll_back()

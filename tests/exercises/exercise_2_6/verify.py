@@ -623,20 +623,21 @@ def its_task_fails(record: Record) -> Judgement:
 @exercise.check(
     "replicas-untouched",
     phases=ROLLBACK,
-    title="The replicas go on until the service is brought forward again",
-    expected="the same two tasks run when the rollback is paused; two run at the end",
+    title="The replicas go on, and suit the version to which the service is brought forward again",
+    expected="the same two tasks run before, when the rollback is paused, and at the end",
     hint="start-first: with stop-first each failed start costs a replica.",
 )
 def replicas_untouched(record: Record) -> Judgement:
-    """None is stopped before its successor runs, and none of the successors does."""
+    """None is stopped before its successor runs, and in the end none is needed."""
     listed = record.of("tasks", service="multitier_api")
     update = record.need("update", "nobody looked at the update", when="forward again").data
     if len(listed) < 3:
         return unknown("the tasks were not listed before, when it was paused, and after")
     before, paused, after = (_running(e.data["tasks"]) for e in (*listed[:2], listed[-1]))
     told = f"before {', '.join(before) or 'none'}; paused {', '.join(paused) or 'none'}"
-    good = before == paused and len(before) == len(after) == 2 and update["state"] == "completed"
-    return (passed if good else failed)(f"{told}; after {len(after)} run, {update['state']}")
+    told += f"; after {', '.join(after) or 'none'}, {update['state']}"
+    good = before == paused == after and len(before) == 2 and update["state"] == "completed"
+    return (passed if good else failed)(told)
 
 
 def _running(tasks: list[dict[str, Any]]) -> list[str]:
