@@ -51,10 +51,9 @@ def create_later_ones(configs: Configs) -> None:
 
 def show(swarm: Swarm, *names: str) -> None:
     """`docker config inspect --pretty`: what each of them holds, kept for the report."""
-    for name in names:
-        swarm.leader().look(
-            "docker", "config", "inspect", "--pretty", name, title=f"What {name} holds"
-        )
+    swarm.leader().look(
+        "docker", "config", "inspect", "--pretty", *names, title=f"What {', '.join(names)} hold"
+    )
 
 
 def deploy_literally(stack: Stacks) -> Service:

@@ -63,11 +63,12 @@ def test_the_proxy_is_changed_and_nobody_is_turned_away(
         proxy.try_a_bad_one()
     with evidence.judged(exercise, "one-stop-first"):
         proxy.leave_one()
-        proxy.switch_in_order("stop-first", perform.V1, perform.V2)
+        proxy.switch_one()
+    versions = drill.Versions(proxy)
     with evidence.judged(exercise, "one-start-first"):
-        proxy.switch_in_order("start-first", perform.V2, perform.V1)
+        versions.begin()
     with evidence.judged(exercise, "versioning"):
-        drill.Versions(proxy).go_through_three()
+        versions.go_on()
     evidence.say_unproven()
 
 
