@@ -127,7 +127,7 @@ def outage(t: float, what: str) -> Row:
 
 
 READY = {"database": "ok", "redis": "fail: ConnectionError"}
-API, LABS = "health_api", "lab-api"
+API, LABS = "health_api", "labs_api"
 
 RUNS: dict[str, list[Row]] = {
     "starting": [

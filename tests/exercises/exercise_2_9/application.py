@@ -1,55 +1,33 @@
 """The lab's API, deployed with its stack: what it says, and what is done to what it needs."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
-from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.cluster import Node
 from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service, Stack, Stacks, removed_after
+from pytest_swarmlab.stacks import Service, Stack, Stacks
 
 FILE, NAME = "health-stack.yml", "health"
+LABS_FILE, LABS_NAME = Path(__file__).parent / "literal" / "labs-stack.yml", "labs"
 API, DATABASE, REDIS = "api", "database", "redis"
 API_REPLICAS = 2
 PORT, LABS_PORT = 8080, 8081
 SECRET = "health_db_password"  # noqa: S105 - its name
 
 
-@contextmanager
-def deployed(stack: Stacks, secret: Secrets) -> Iterator[Stack]:
-    """`docker stack deploy -c health-stack.yml health`.
-
-    Nothing is left of it at the block's end, its volume included.
-    """
+def deploy(stack: Stacks, secret: Secrets) -> Stack:
+    """`docker stack deploy -c health-stack.yml health`."""
     secret.create(SECRET, title="The database's password")
     # Nobody visits the site in these drills.
     site = {"WEB_REPLICAS": "1"}
-    made = stack.deploy(FILE, name=NAME, env=site, title="The stack is deployed")
-    with removed_after(lambda: remove(stack)):
-        yield made
+    return stack.deploy(
+        FILE, name=NAME, env=site, keep_volumes=False, title="The stack is deployed"
+    )
 
 
-def remove(stack: Stacks) -> None:
-    """`docker stack rm`, and the database's volume, which it leaves."""
-    stack.remove(NAME)
-    stack.remove_volumes(NAME)
-
-
-def lab_api(swarm: Swarm) -> AbstractContextManager[Service]:
-    """The same API with the lab's healthcheck: `/health` fails when one of its needs is away."""
-    return Service.created(
-        swarm, "lab-api",
-        "--replicas", str(API_REPLICAS),
-        "--publish", f"{LABS_PORT}:8080",
-        "--network", f"{NAME}_backend",
-        "--secret", f"source={SECRET},target=db_password,uid=1000,mode=0400",
-        "--config", f"source={NAME}_api,target=/app/app.py",
-        "--health-cmd", "curl -f http://127.0.0.1:8080/health || exit 1",
-        "--health-interval", "1s", "--health-timeout", "3s", "--health-retries", "2",
-        # Requests that wait for Redis keep it from stopping by itself.
-        "--restart-condition", "any", "--restart-delay", "1s", "--stop-grace-period", "1s",
-        "myapi:latest",
-        title="The same API with the lab's healthcheck",
-    )  # fmt: skip
+def deploy_labs(stack: Stacks) -> Service:
+    """The same API beside it, with the lab's healthcheck."""
+    title = "The same API with the lab's healthcheck"
+    return stack.deploy(LABS_FILE, name=LABS_NAME, title=title).service(API)
 
 
 def ask_readiness(node: Node, container: str) -> str:

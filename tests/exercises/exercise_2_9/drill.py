@@ -43,27 +43,29 @@ class Drill:
 
     # -- before and after a task is healthy ---------------------------------------------------
 
-    def open_one_after_the_other(self) -> None:
+    def open_one_after_the_other(self, services: Services) -> Service:
         """Two tasks wait behind their gates; one is opened, asked for, and then the other."""
-        with perform.gated(self.swarm) as service:
-            tasks = self.wait(service.tasks_are("starting", 2), within=READY_S)
+        service = perform.gated(services)
+        tasks = self.wait(service.tasks_are("starting", 2), within=READY_S)
+        self.evidence.tasks(self.swarm, service.name)
+        self.wait(self.swarm.mesh_lists(0), within=READY_S)
+        perform.listing("Before a task is healthy", service)
+        self._ask("none", service)
+        for opened, task in enumerate(tasks, 1):
+            perform.open_gate(self.swarm.node(task["node"]), task["container"])
+            self.wait(service.tasks_are("running", opened), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
-            self.wait(self.swarm.mesh_lists(0), within=READY_S)
-            perform.listing("Before a task is healthy", service)
-            self._ask("none", service)
-            for opened, task in enumerate(tasks, 1):
-                perform.open_gate(self.swarm.node(task["node"]), task["container"])
-                self.wait(service.tasks_are("running", opened), within=READY_S)
-                self.evidence.tasks(self.swarm, service.name)
-                self.wait(self.swarm.mesh_lists(opened), within=READY_S)
-                self._ask("one" if opened == 1 else "both", service)
-            perform.listing("When both are healthy", service)
+            self.wait(self.swarm.mesh_lists(opened), within=READY_S)
+            self._ask("one" if opened == 1 else "both", service)
+        perform.listing("When both are healthy", service)
+        return service
 
     def _ask(self, when: str, service: Service) -> None:
         """A handful of requests through every node, and which task has answered how many."""
         path = f"/?asked={when}"
         # Where nobody answers a request costs its time limit.
-        with self.probe(via=self.swarm.nodes, port=PORT, path=path, timeout=1.0) as traffic:
+        via = self.swarm.nodes
+        with self.probe(via=via, port=perform.GATED_PORT, path=path, timeout=1.0) as traffic:
             self.wait(traffic.asked_at_least(10), within=READY_S)
         tasks = self.swarm.task_rows(self.swarm.leader().engine, service.name)
         served = {
@@ -180,38 +182,40 @@ class Drill:
     # -- how unhealthy tasks end --------------------------------------------------------------
 
     @contextmanager
-    def trap(self) -> Iterator[None]:
-        """One of three becomes unhealthy under `on-failure`, which then becomes `any`.
+    def slow_start(self, services: Services) -> Iterator[None]:
+        """A slow server without a start period, with one too short, and with one long enough.
 
-        Between the two its slot stays empty, while the block does something else.
+        They start while the block does something else; at its end it is seen what became of them.
         """
-        with perform.trap(self.swarm) as service:
-            tasks = self.wait(service.converged(replicas=REPLICAS), within=READY_S)
-            self.define(service)
-            self.break_one(1, tasks[0])
-            self.wait(service.ended(), within=HEALED_S)
-            with self._watched(service):
-                yield
-            perform.listing("The slot stays empty", service)
-            perform.restart_always(service)
-            self.wait(service.updated(), within=READY_S)
-            self.wait(service.converged(replicas=REPLICAS), within=READY_S)
-            self.define(service, "after")
+        periods = {"none": (), "short": period("2s"), "long": period("30s")}
+        made = {
+            name: perform.slow(services, f"slow-{name}", *words) for name, words in periods.items()
+        }
+        yield
+        self.wait(made["long"].converged(replicas=1), within=READY_S)
+        for name in ("none", "short"):
+            self.wait(made[name].ended(at_least=DEATHS), within=READY_S)
+        for name, service in made.items():
+            self.evidence.note("start-period", name=name, service=service.name)
             self.evidence.tasks(self.swarm, service.name)
-            perform.listing("The slot is filled again", service)
+        perform.listing("Start period: none, too short, long enough", *made.values())
 
-    def see_them_end(self, secret: Secrets) -> None:
-        """Four programs become unhealthy: how each ends; and one is restarted until its limit."""
+    @contextmanager
+    def endings(self, services: Services, secret: Secrets) -> Iterator[None]:
+        """Four programs become unhealthy: how each ends; and one is restarted until its limit.
+
+        They do so while the block does something else; at its end it is seen how they ended.
+        """
         secret.create(PASSWORD)
         endings = {**perform.ENDINGS, "postgres": perform.postgres_ending(PASSWORD)}
-        with Services.removed(self.swarm) as services:
-            limited = perform.gives_up(services)
-            made = {name: perform.ending(services, name, w) for name, w in endings.items()}
-            self.wait(limited.ended(at_least=1 + perform.MOST_ATTEMPTS), within=READY_S)
-            with self._watched(limited):
-                for name, service in made.items():
-                    self._note_ending(name, service)
-            perform.listing("They have ended, and one has given up", *made.values(), limited)
+        made = {name: perform.ending(services, name, w) for name, w in endings.items()}
+        limited = perform.gives_up(services)
+        yield
+        for name, service in made.items():
+            self._note_ending(name, service)
+        self.wait(limited.ended(at_least=1 + perform.MOST_ATTEMPTS), within=READY_S)
+        self._watch(limited)
+        perform.listing("They have ended, and one has given up", *made.values(), limited)
 
     def _note_ending(self, name: str, service: Service) -> None:
         (task, *_) = self.wait(service.ended(), within=READY_S)
@@ -223,41 +227,29 @@ class Drill:
             error=task["error"],
         )
 
-    @contextmanager
-    def _watched(self, service: Service) -> Iterator[None]:
-        """Watch that nothing moves, the block through and for `STAYS_S` at least.
+    def see_the_trap(self, services: Services) -> None:
+        """One of three becomes unhealthy under `on-failure`, which then becomes `any`."""
+        service = perform.trap(services)
+        tasks = self.wait(service.converged(replicas=REPLICAS), within=READY_S)
+        self.define(service)
+        self.break_one(1, tasks[0])
+        self.wait(service.ended(), within=HEALED_S)
+        self._watch(service)
+        perform.listing("The slot stays empty", service)
+        perform.restart_always(service)
+        self.wait(service.updated(), within=READY_S)
+        self.wait(service.converged(replicas=REPLICAS), within=READY_S)
+        self.define(service, "after")
+        self.evidence.tasks(self.swarm, service.name)
+        perform.listing("The slot is filled again", service)
 
-        For how long that was so is noted, and its tasks at the end.
-        """
+    def _watch(self, service: Service) -> None:
+        """Watch that nothing moves; for how long is noted, and its tasks at the end."""
         began = self.swarm.recorder.now()
-        watched = service.watched(for_s=STAYS_S)
-        watched()
-        yield
-        self.wait(watched, within=HEALED_S)
+        self.wait(service.watched(for_s=STAYS_S), within=HEALED_S)
         seconds = self.swarm.recorder.now() - began
         self.evidence.note("watched", seconds=round(seconds, 1))
         self.evidence.tasks(self.swarm, service.name)
-
-    @contextmanager
-    def slow_start(self) -> Iterator[None]:
-        """A slow server without a start period, with one too short, and with one long enough.
-
-        They start while the block does something else; at its end it is seen what became of them.
-        """
-        periods = {"none": (), "short": period("2s"), "long": period("30s")}
-        with Services.removed(self.swarm) as services:
-            made = {
-                name: perform.slow(services, f"slow-{name}", *words)
-                for name, words in periods.items()
-            }
-            yield
-            self.wait(made["long"].converged(replicas=1), within=READY_S)
-            for name in ("none", "short"):
-                self.wait(made[name].ended(at_least=DEATHS), within=READY_S)
-            for name, service in made.items():
-                self.evidence.note("start-period", name=name, service=service.name)
-                self.evidence.tasks(self.swarm, service.name)
-            perform.listing("Start period: none, too short, long enough", *made.values())
 
 
 def _when(moment: str) -> float:
@@ -265,5 +257,5 @@ def _when(moment: str) -> float:
 
 
 def period(length: str) -> tuple[str, ...]:
-    """A start period of that length, in which is looked every two seconds."""
-    return ("--health-start-period", length, "--health-start-interval", "2s")
+    """A start period of that length, in which is looked every three seconds."""
+    return ("--health-start-period", length, "--health-start-interval", "3s")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pytest_swarmlab.cluster import Swarm
 from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.probe import Traffic
-from pytest_swarmlab.stacks import Stack
+from pytest_swarmlab.stacks import Stack, Stacks
 from pytest_swarmlab.waits import Waiter
 from tests.exercises.exercise_2_9 import application
 from tests.exercises.exercise_2_9.application import API, API_REPLICAS, DATABASE, REDIS
@@ -28,6 +28,7 @@ class Outage:
     """One deployment of the stack."""
 
     swarm: Swarm
+    stacks: Stacks
     stack: Stack
     wait: Waiter
     probe: Probe
@@ -59,39 +60,35 @@ class Outage:
     def lose_redis(self) -> None:
         """Redis goes: the API whose check asks for it, and the one whose check does not."""
         api, redis = self.stack.service(API), self.stack.service(REDIS)
-        with application.lab_api(self.swarm) as labs:
-            tasks = self.wait(api.converged(replicas=API_REPLICAS), within=READY_S)
+        labs = application.deploy_labs(self.stacks)
+        tasks = self.wait(api.converged(replicas=API_REPLICAS), within=READY_S)
+        self.wait(labs.converged(replicas=API_REPLICAS), within=READY_S)
+        self.wait(self.swarm.mesh_lists(2 * API_REPLICAS), within=READY_S)
+        for service in (api, labs):
+            self.evidence.tasks(self.swarm, service.name)
+        with (
+            self.evidence.containers_of(self.swarm, api.name),
+            self.evidence.containers_of(self.swarm, labs.name),
+            self.probe(via=self.swarm.nodes, port=application.PORT, rate=RATE, timeout=1.0) as own,
+            self.probe(via=self.swarm.nodes, port=application.LABS_PORT, rate=RATE, timeout=1.0),
+        ):
+            self.wait(own.asked_at_least(WARM), within=READY_S)
+            redis.scale(0)
+            self.evidence.note("outage", what="began")
+            self.wait(labs.tasks_are("running", 0), within=DOWN_S)
+            self.evidence.note("outage", what="all down")
+            node = self.swarm.node(tasks[0]["node"])
+            self._note_readiness(application.ask_readiness(node, tasks[0]["container"]))
+            self.wait(labs.ended(at_least=RESTARTS), within=DOWN_S)
+            for service in (api, labs):
+                self.evidence.tasks(self.swarm, service.name)
+            redis.scale(1)
+            self.evidence.note("outage", what="over")
+            self.wait(redis.converged(replicas=1), within=READY_S)
             self.wait(labs.converged(replicas=API_REPLICAS), within=READY_S)
-            self.wait(self.swarm.mesh_lists(2 * API_REPLICAS), within=READY_S)
-            for service in (api, labs):
-                self.evidence.tasks(self.swarm, service.name)
-            with (
-                self.evidence.containers_of(self.swarm, api.name),
-                self.evidence.containers_of(self.swarm, labs.name),
-                self.probe(
-                    via=self.swarm.nodes, port=application.PORT, rate=RATE, timeout=1.0
-                ) as own,
-                self.probe(
-                    via=self.swarm.nodes, port=application.LABS_PORT, rate=RATE, timeout=1.0
-                ),
-            ):
-                self.wait(own.asked_at_least(WARM), within=READY_S)
-                redis.scale(0)
-                self.evidence.note("outage", what="began")
-                self.wait(labs.tasks_are("running", 0), within=DOWN_S)
-                self.evidence.note("outage", what="all down")
-                node = self.swarm.node(tasks[0]["node"])
-                self._note_readiness(application.ask_readiness(node, tasks[0]["container"]))
-                self.wait(labs.ended(at_least=RESTARTS), within=DOWN_S)
-                for service in (api, labs):
-                    self.evidence.tasks(self.swarm, service.name)
-                redis.scale(1)
-                self.evidence.note("outage", what="over")
-                self.wait(redis.converged(replicas=1), within=READY_S)
-                self.wait(labs.converged(replicas=API_REPLICAS), within=READY_S)
-                self.evidence.note("outage", what="all back")
-            for service in (api, labs):
-                self.evidence.tasks(self.swarm, service.name)
+            self.evidence.note("outage", what="all back")
+        for service in (api, labs):
+            self.evidence.tasks(self.swarm, service.name)
 
     def _note_readiness(self, said: str) -> None:
         body, status = said[:-3], said[-3:]

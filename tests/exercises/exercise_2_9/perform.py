@@ -7,14 +7,14 @@ the shortest that a small node bears: what they mean for the time that healing t
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 
-from pytest_swarmlab.cluster import Node, Output, Swarm
+from pytest_swarmlab.cluster import Node, Output
 from pytest_swarmlab.stacks import Service, Services
 
 IMAGE = "nginx:alpine"
 REDIS = "redis:7-alpine"
 SERVICE, PORT = "test-health", 8080
+GATED_PORT = 8081
 REPLICAS = 3
 INDEX = "/usr/share/nginx/html/index.html"
 GATE = "/tmp/open"
@@ -33,10 +33,10 @@ UPDATED_S = 120
 """Longest that the client may wait for the end of an update."""
 
 
-def test_health(swarm: Swarm) -> AbstractContextManager[Service]:
+def test_health(services: Services) -> Service:
     """The lab's service: three replicas of nginx, a check each."""
-    return Service.created(
-        swarm, SERVICE,
+    return services.create(
+        SERVICE,
         "--replicas", str(REPLICAS),
         "--publish", f"{PORT}:80",
         "--health-cmd", ASKS, *HEALTH, *STARTING,
@@ -47,12 +47,12 @@ def test_health(swarm: Swarm) -> AbstractContextManager[Service]:
     )  # fmt: skip
 
 
-def gated(swarm: Swarm) -> AbstractContextManager[Service]:
+def gated(services: Services) -> Service:
     """Two replicas that are healthy only when somebody has made a file in them."""
-    return Service.created(
-        swarm, "gated",
+    return services.create(
+        "gated",
         "--replicas", "2",
-        "--publish", f"{PORT}:80",
+        "--publish", f"{GATED_PORT}:80",
         "--health-cmd", f"test -e {GATE}", *HEALTH,
         # As long as it lasts, a check that fails is no reason to replace a task.
         "--health-start-period", "5m", "--health-start-interval", "1s",
@@ -85,14 +85,14 @@ def remove_index(node: Node, container: str) -> None:
     )  # fmt: skip
 
 
-def trap(swarm: Swarm) -> AbstractContextManager[Service]:
+def trap(services: Services) -> Service:
     """The restart policy of the lab's stack file, as far as `on-failure` goes."""
-    return Service.created(
-        swarm, "trap",
+    return services.create(
+        "trap",
         "--replicas", str(REPLICAS),
-        # Seldom, since it stands for a minute: three checks a second take half of a core.
+        # Seldom, since others start meanwhile: three checks a second take half of a core.
         "--health-cmd", ASKS,
-        "--health-interval", "3s", "--health-timeout", "5s", "--health-retries", "1", *STARTING,
+        "--health-interval", "3s", "--health-timeout", "10s", "--health-retries", "1", *STARTING,
         "--restart-condition", "on-failure",
         "--restart-delay", "1s",
         IMAGE,
@@ -126,7 +126,7 @@ def break_update(service: Service) -> Output:
         "--health-start-period", "0s", "--health-start-interval", "0s", "--health-retries", "1",
         "--update-order", "start-first", "--update-parallelism", "1",
         "--update-failure-action", "rollback", "--update-monitor", "5s",
-        "--rollback-order", "start-first", "--rollback-monitor", "2s",
+        "--rollback-order", "start-first", "--rollback-monitor", "1s",
         service.name,
         check=False, title="An update to a check that can't succeed",
     )  # fmt: skip
@@ -188,7 +188,7 @@ def slow(services: Services, name: str, *start: str) -> Service:
     return services.create(
         name,
         "--health-cmd", ASKS,
-        "--health-interval", "2s", "--health-timeout", "5s", "--health-retries", "2", *start,
+        "--health-interval", "3s", "--health-timeout", "5s", "--health-retries", "2", *start,
         "--restart-condition", "any", "--restart-delay", "0s", "--stop-grace-period", "1s",
         # A service that never comes up keeps its nodes busy for as long as one lets it.
         "--restart-max-attempts", str(MOST_ATTEMPTS),

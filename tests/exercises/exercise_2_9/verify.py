@@ -41,7 +41,7 @@ LEAST_WATCHED_S = 5.0
 ILL = "dockerexec: unhealthy container"
 KILLED = "task: non-zero exit (137): dockerexec: unhealthy container"
 TAKEN_BACK = "update rolled back due to failure or early termination of task"
-API, LABS, REDIS = "health_api", "lab-api", "redis"
+API, LABS, REDIS = "health_api", "labs_api", "redis"
 API_PORT, LABS_PORT = 8080, 8081
 ROW = "before the database hung"
 
