@@ -145,12 +145,14 @@ class Run:
         After the last test it does, where it has kernels of its own and nobody keeps it: to wait
         for each container would take ten seconds, and leave no less.
         """
-        if not (self.last_test and self._swarm and self._goes(self._swarm)):
+        machines = self._swarm.machines if self._swarm and self.last_test else None
+        if not machines or machines.foreign or self._keeps or not machines.own_kernels:
             remove()
 
-    def _goes(self, swarm: Swarm) -> bool:
-        kept = self.config.keep or self.config.reuse is not None
-        return swarm.machines.own_kernels and not (swarm.machines.foreign or kept)
+    @property
+    def _keeps(self) -> bool:
+        """Whether the cluster is left to somebody at its end."""
+        return self.config.keep or self.config.reuse is not None
 
     def logs(self) -> Path:
         """Where consoles and engine logs of the present cluster go."""
@@ -172,7 +174,7 @@ class Run:
                 member.forget_connections()
             if swarm.machines.foreign:
                 swarm.machines.stop()
-            elif self.config.keep or self.config.reuse is not None:
+            elif self._keeps:
                 swarm.machines.keep()
                 self.recorder.record("cluster.kept", **reach(swarm))
             else:
