@@ -39,6 +39,8 @@ class Capability(StrEnum):
     IPVS = "ipvs"
     NFS = "nfs"
     ENCRYPTED_OVERLAY = "encrypted-overlay"
+    FUSE = "fuse"
+    NETEM = "netem"
     POWER_OFF = "power-off"
     PAUSE = "pause"
     LINK = "link"
@@ -57,6 +59,8 @@ _LACK = {
     " are not balanced here",
     Capability.NFS: "the nodes' kernel has no NFS",
     Capability.ENCRYPTED_OVERLAY: "the nodes' kernel can't encrypt an overlay network",
+    Capability.FUSE: "the nodes' kernel has no file systems that are programs (FUSE)",
+    Capability.NETEM: "the nodes' kernel can't slow a link down (netem)",
     Capability.POWER_OFF: "nobody here can cut a machine's power",
     Capability.PAUSE: "nobody here can freeze a machine",
     Capability.LINK: "nobody here can unplug a machine's network",

@@ -12,12 +12,15 @@ MODULES: dict[Capability, tuple[str, ...]] = {
     Capability.IPVS: ("ip_vs",),
     Capability.NFS: ("nfs", "nfsv4"),
     Capability.ENCRYPTED_OVERLAY: ("esp4", "xt_bpf"),
+    Capability.FUSE: ("fuse",),
+    Capability.NETEM: ("sch_netem",),
 }
 """Modules that each capability takes, loaded already, or built in, or to be had."""
 
 PRESENT: dict[Capability, tuple[str, str]] = {
     Capability.IPVS: ("proc/net/ip_vs", ""),
     Capability.NFS: ("proc/filesystems", "nfs4"),
+    Capability.FUSE: ("proc/filesystems", "fuse"),
 }
 """Where a capability shows that is there already: a file, and a word in it."""
 
