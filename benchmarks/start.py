@@ -3,7 +3,7 @@
 Naive: boot five nodes as Debian boots them, wait for all, then init and join one by one with the
 command line. Ours: what the fixtures do, on the same disk. Also: what five nodes at rest hold.
 
-    .venv/bin/python benchmarks/start.py [ROUNDS]
+    .venv/bin/python -m benchmarks.start [ROUNDS]
 """
 
 from __future__ import annotations

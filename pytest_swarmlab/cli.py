@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="swarmlab", description="Clusters, disks and records of pytest-swarmlab."
     )
     parser.add_argument(
-        "--cache", type=Path, default=default_cache(), help="where node disks are kept"
+        "--cache", type=Path, default=default_cache(), help="where node disks and kernels are kept"
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("doctor", help="what this machine can and cannot prove").set_defaults(
@@ -30,13 +30,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     disk = commands.add_parser("disk", help="build the node disk if the cache has none of today's")
     disk.add_argument("--images", choices=("stand-in", "registry"), default="stand-in")
     disk.set_defaults(run=_disk)
+    kernel = commands.add_parser(
+        "kernel",
+        help="build the faster kernel of embedded machines if the cache has none of today's",
+    )
+    kernel.set_defaults(run=_kernel)
     image = commands.add_parser(
         "image", help="build the node image for containers if the Docker engine has none of today's"
     )
     image.set_defaults(run=_image)
     gc = commands.add_parser("gc", help="remove what runs that were killed left behind")
     gc.add_argument("--kept", action="store_true", help="clusters that were kept on purpose too")
-    gc.add_argument("--disks", action="store_true", help="node disks of recipes that changed too")
+    gc.add_argument(
+        "--disks", action="store_true", help="node disks and kernels of recipes that changed too"
+    )
     gc.set_defaults(run=_gc)
     judge = commands.add_parser("judge", help="judge a saved run again, from its record alone")
     judge.add_argument("run_directory", type=Path)
@@ -59,7 +66,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     from pytest_swarmlab.doctor import examine
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     well = True
     for finding in examine(arguments.cache):
         mark = "[green]yes[/]" if finding.well else "[red]no [/]"
@@ -78,6 +85,14 @@ def _disk(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _kernel(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.images import build_kernel_at_terminal
+
+    kernel = build_kernel_at_terminal(arguments.cache)
+    sys.stdout.write(f"{kernel} in {kernel.path}\n")
+    return 0
+
+
 def _image(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.images.container import build_image_at_terminal
     from pytest_swarmlab.providers.dind import engine
@@ -88,7 +103,7 @@ def _image(arguments: argparse.Namespace) -> int:
 
 
 def _gc(arguments: argparse.Namespace) -> int:
-    from pytest_swarmlab.images import list_disks, remove_disk
+    from pytest_swarmlab.images import list_disks, remove_disk, remove_old_kernels
     from pytest_swarmlab.images.recipe import load_plan
     from pytest_swarmlab.providers.uml import UmlProvider
     from pytest_swarmlab.providers.vagrant import VagrantProvider
@@ -106,6 +121,8 @@ def _gc(arguments: argparse.Namespace) -> int:
             if disk.key not in wanted:
                 freed = remove_disk(arguments.cache, disk.key)
                 sys.stdout.write(f"removed node disk {disk.key}: {freed / 2**20:.0f} MiB\n")
+        for key, freed in remove_old_kernels(arguments.cache).items():
+            sys.stdout.write(f"removed kernel {key}: {freed / 2**20:.0f} MiB\n")
     return 0
 
 

@@ -14,6 +14,7 @@ from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.model import DEFAULT_MEMORY_MIB
 
 PROVIDERS = ("auto", "uml", "dind", "vagrant", "inventory")
+KERNELS = ("auto", "own", "debian")
 ORIGINS = ("stand-in", "registry")
 SMALLEST_MEMORY_MIB = 512
 """Below this an engine with a few containers runs out of memory (embedded cluster, measured)."""
@@ -54,13 +55,15 @@ OPTIONS = (
            flag=True),
     Option("images", "container images: stand-in (built here) or registry", "stand-in",
            metavar="ORIGIN"),
+    Option("kernel", "embedded machines' kernel: own (built here), debian, or auto", "auto",
+           metavar="NAME"),
     Option("memory", "ceiling of one node's memory in MiB", str(DEFAULT_MEMORY_MIB),
            metavar="MIB"),
     Option("keep", "leave the cluster running and say how to reach it", False, flag=True),
     Option("reuse", "run on a kept cluster (its id, when there are several)", None,
            metavar="ID", const=""),
     Option("reports", "where runs leave their reports", "reports", metavar="DIR"),
-    Option("cache", "where node disks are kept", None, metavar="DIR"),
+    Option("cache", "where node disks and kernels are kept", None, metavar="DIR"),
 )  # fmt: skip
 """Every setting. The command line outweighs the environment, the environment the ini file."""
 
@@ -73,6 +76,7 @@ class LabConfig:
     inventory: Path | None
     allow_destructive: bool
     images: str
+    kernel: str
     memory_mib: int
     keep: bool
     reuse: str | None
@@ -115,6 +119,7 @@ def read(
         inventory=rootdir / Path(str(inventory)).expanduser() if inventory else None,
         allow_destructive=_flag("allow-destructive", value("allow-destructive")),
         images=one_of("images", ORIGINS),
+        kernel=one_of("kernel", KERNELS),
         memory_mib=_memory(str(value("memory"))),
         keep=_flag("keep", value("keep")),
         reuse=value("reuse"),
@@ -123,8 +128,10 @@ def read(
     )
 
 
-def default_cache() -> Path:
-    """The user's cache directory of this plugin."""
+def default_cache(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where disks and kernels are kept unless an option or the ini file says otherwise."""
+    if named := environ.get("SWARMLAB_CACHE"):
+        return Path(named).expanduser()
     return platformdirs.user_cache_path("swarmlab", appauthor=False)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.errors import SwarmlabError
+from pytest_swarmlab.evidence.capabilities import capabilities
 from pytest_swarmlab.model import Capability
 
 if TYPE_CHECKING:
@@ -19,19 +20,6 @@ if TYPE_CHECKING:
     from pytest_swarmlab.evidence.recorder import Recorder
     from pytest_swarmlab.providers.base import Provider
 
-
-def _loaded(module: str) -> tuple[str, ...]:
-    """Load a module if there is one: it may be built in, and a container sees none."""
-    return ("sh", "-c", f"modprobe -q {module} || true")
-
-
-PROBES: dict[Capability, tuple[tuple[str, ...], ...]] = {
-    Capability.IPVS: (_loaded("ip_vs"), ("test", "-e", "/proc/net/ip_vs")),
-    Capability.NFS: (_loaded("nfs"), ("grep", "-qw", "nfs4", "/proc/filesystems")),
-    Capability.ENCRYPTED_OVERLAY: (("modprobe", "esp4"), ("modprobe", "xt_bpf")),
-    Capability.PARTITION: (("iptables", "-w", "-n", "-L", "INPUT"),),
-}
-"""What a machine's kernel must do for each capability: every command must succeed."""
 
 RAFT_ROLE = re.compile(r"became (?P<role>follower|candidate|leader) at term (?P<term>\d+)")
 """How the engine's Raft library tells a change of role; candidate: it campaigns for that term."""
@@ -60,27 +48,11 @@ def describe(swarm: Swarm, provider: Provider, *, seconds: float) -> None:
         ],
         engine_version=info["ServerVersion"],
         kernel=info["KernelVersion"],
+        kernel_source=swarm.machines.kernel,
         images=provider.images(),
         capabilities=found,
         seconds=seconds,
     )
-
-
-def capabilities(swarm: Swarm, node: Node) -> dict[str, bool]:
-    """Capability → whether it was found on that node, or is a control of its provider."""
-    found: dict[str, bool] = {str(c): True for c in swarm.machines.controls}
-
-    def probe(commands: tuple[tuple[str, ...], ...]) -> bool:
-        return all(node.look(*_harmless(node, argv), check=False).code == 0 for argv in commands)
-
-    with ThreadPoolExecutor(max_workers=len(PROBES)) as pool:
-        found.update(zip(map(str, PROBES), pool.map(probe, PROBES.values()), strict=True))
-    return {str(c): found.get(c, False) for c in Capability}
-
-
-def _harmless(node: Node, argv: tuple[str, ...]) -> tuple[str, ...]:
-    """On somebody's own machine no module is loaded, only looked for."""
-    return (argv[0], "--dry-run", *argv[1:]) if node.foreign and argv[0] == "modprobe" else argv
 
 
 def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: float) -> None:

@@ -1,11 +1,19 @@
-"""The node disk and the container images on it: recipes, builder, cache."""
+"""The node disk, the container images on it, and the kernels: recipes, builder, cache."""
 
 from pytest_swarmlab.images.disk import (
     NodeDisk,
     build_at_terminal,
     ensure_disk,
+    find_disk,
     list_disks,
     remove_disk,
+)
+from pytest_swarmlab.images.kernel import (
+    NodeKernel,
+    build_kernel_at_terminal,
+    ensure_kernel,
+    find_kernel,
+    remove_old_kernels,
 )
 from pytest_swarmlab.images.manifest import ImageRecord, Manifest
 from pytest_swarmlab.images.progress import BuildReport, RichReport, SilentReport
@@ -17,10 +25,16 @@ __all__ = [
     "ImageRecord",
     "Manifest",
     "NodeDisk",
+    "NodeKernel",
     "RichReport",
     "SilentReport",
     "build_at_terminal",
+    "build_kernel_at_terminal",
     "ensure_disk",
+    "ensure_kernel",
+    "find_disk",
+    "find_kernel",
     "list_disks",
     "remove_disk",
+    "remove_old_kernels",
 ]

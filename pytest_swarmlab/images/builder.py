@@ -1,23 +1,32 @@
-"""Carries out a plan: root file systems from Debian packages, images, and the disk of a node."""
+"""Carries out recipes: root file systems from Debian packages, images, disks and kernels."""
 
 from __future__ import annotations
 
 import errno
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from pytest_swarmlab.errors import BuildError, HostError
 from pytest_swarmlab.images.commands import disk_full, in_root, run, search_path
 from pytest_swarmlab.images.engine import Engine, engine
 from pytest_swarmlab.images.interpreter import set_interpreter, write_starter
-from pytest_swarmlab.images.manifest import ImageRecord, Manifest
+from pytest_swarmlab.images.manifest import ImageRecord, KernelManifest, KernelRecord, Manifest
 from pytest_swarmlab.images.progress import BuildReport
-from pytest_swarmlab.images.recipe import DiskPlan, ImageRecipe, MadeOf, RootRecipe, tree_files
+from pytest_swarmlab.images.recipe import (
+    DiskPlan,
+    ImageRecipe,
+    KernelRecipe,
+    MadeOf,
+    RootRecipe,
+    tree_files,
+)
 
 MIRROR = "http://deb.debian.org/debian"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -48,7 +57,30 @@ PHASES = {
 }
 """How far mmdebstrap is when it says so, measured on the node's root."""
 
+REFUSALS = {
+    "Unable to locate package": "Debian's suite has a package of the recipe no more",
+    "has no installation candidate": "Debian's suite has a package of the recipe no more",
+    "was not found": "Debian's suite has a package of the recipe no more",
+    "is not signed": "Debian's signature of the packages is missing",
+    "public key is not available": "Debian's signature is by a key that this machine doesn't know:"
+    " install today's debian-archive-keyring",
+    "invalid signature": "Debian's signature of the packages is wrong",
+    "BADSIG": "Debian's signature of the packages is wrong",
+    "Hash Sum mismatch": "a package is not what Debian signed: try again in an hour",
+    "Temporary failure resolving": "Debian's server can't be found: see that this machine reaches"
+    f" {MIRROR}",
+    "Could not connect": f"Debian's server doesn't answer: see that this machine reaches {MIRROR}",
+}
+"""What apt says when it gets no packages, and what that means. The first that is met counts."""
+
+COMPILER_LINES = 10
+"""How much of a failed compilation's output its error quotes."""
+
 KERNEL_DIRECTORY = "kernel"
+PRELOAD = "preload.so"
+RELEASE = "usr/src/swarmlab/linux/include/config/kernel.release"
+"""Where a compiled kernel says its release."""
+
 LIBRARIES = ("usr/lib/x86_64-linux-gnu/libc.so.6", "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
 """What the kernel as a program needs from its own Debian."""
 
@@ -75,10 +107,12 @@ def build(plan: DiskPlan, target: Path, place: Path, report: BuildReport) -> Man
     work = target / "work"
     work.mkdir()
     with full_disk_explained():
-        report.stage("Kernel")
+        report.stage("Debian's kernel")
         kernel_root = _make_root(plan.kernel.root, work, report)
+        _place_program(plan.kernel, kernel_root, target, place)
         node = make_node_root(plan, work, report)
-        release = _add_kernel(plan, kernel_root, node.path, target, place, report)
+        release = _add_modules(plan.kernel, kernel_root, node.path, report)
+        kernel = _record(plan.kernel, release, kernel_root)
         report.stage("Disk")
         _make_disk(node.path, target / "base.img", plan.node.size_gib, report)
         shutil.rmtree(work)
@@ -86,13 +120,45 @@ def build(plan: DiskPlan, target: Path, place: Path, report: BuildReport) -> Man
         key=plan.key,
         origin=plan.origin,
         suite=plan.node.root.suite,
-        kernel_release=release,
-        kernel_words=plan.kernel.words,
+        kernel=kernel,
         engine_version=node.engine_version,
         images=node.images,
         packages=node.packages,
         place=str(place.absolute()),
     )
+
+
+def build_kernel(
+    recipe: KernelRecipe, target: Path, place: Path, report: BuildReport
+) -> KernelManifest:
+    """Compile a recipe's kernel in `target`, to be moved to `place`. Raises as `build` does."""
+    preflight(target, remedy="swarmlab kernel")
+    work = target / "work"
+    work.mkdir()
+    with full_disk_explained():
+        report.stage("Compiler and source")
+        root = _bootstrap(recipe.root, work, report)
+        report.stage("Compiling")
+        _compile(recipe, root, report)
+        _place_program(recipe, root, target, place)
+        release = (root / RELEASE).read_text(encoding="ascii").strip()
+        kernel = _record(recipe, release, root)
+        shutil.rmtree(work)
+    return KernelManifest(key=recipe.key, kernel=kernel, place=str(place.absolute()))
+
+
+def _compile(recipe: KernelRecipe, root: Path, report: BuildReport) -> None:
+    """Run the recipe's commands, which tell each object that they compile."""
+    compiled = 0
+
+    def count(line: str) -> None:
+        nonlocal compiled
+        if line.startswith("  CC "):
+            compiled += 1
+            report.progress(min(1.0, compiled / recipe.objects))
+
+    for command in recipe.root.commands:
+        run(in_root(root, command), report, on_line=count, quoted=COMPILER_LINES)
 
 
 def make_node_root(plan: DiskPlan, work: Path, report: BuildReport) -> NodeRoot:
@@ -113,11 +179,21 @@ def make_node_root(plan: DiskPlan, work: Path, report: BuildReport) -> NodeRoot:
     return NodeRoot(root, tuple(records), version, _packages(root))
 
 
+def require_processor() -> None:
+    """Raise HostError where User-mode Linux can't run, whatever is installed."""
+    if (machine := platform.machine()) != "x86_64":
+        raise HostError(
+            f"embedded machines run on x86-64 processors only, and this one is {machine}: use"
+            " --swarmlab-provider=dind, vagrant or inventory"
+        )
+
+
 def preflight(target: Path, *, remedy: str = "swarmlab disk") -> None:
     """Raise HostError, naming the remedy, when a build in `target` can't succeed here.
 
     `remedy`: the command that builds the same and can be run as root.
     """
+    require_processor()
     if os.geteuid() != 0:
         raise HostError(
             "building nodes needs root, for mounts and file owners: run"
@@ -141,22 +217,7 @@ def preflight(target: Path, *, remedy: str = "swarmlab disk") -> None:
 
 def _make_root(recipe: RootRecipe, work: Path, report: BuildReport) -> Path:
     """A directory with the root file system of a recipe."""
-    root = work / recipe.name
-    argv = ["mmdebstrap", "--mode=root", f"--variant={recipe.variant}", "--format=directory"]
-    argv += [f"--include={','.join(recipe.packages)}", f"--keyring={KEYRING}"]
-    argv += [f"--aptopt={option}" for option in recipe.apt_options]
-    # Nobody reads manuals on a node. The licences stay.
-    argv += [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale")]
-    argv += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
-
-    def move(line: str) -> None:
-        for words, fraction in PHASES.items():
-            if f"I: {words}" in line:
-                report.progress(fraction)
-
-    run([*argv, recipe.suite, str(root), MIRROR], report, on_line=move)
-    if recipe.tree:
-        copy_tree(recipe.tree, root)
+    root = _bootstrap(recipe, work, report)
     for command in recipe.commands:
         run(in_root(root, command), report)
     for place, aim in recipe.links.items():
@@ -170,6 +231,39 @@ def _make_root(recipe: RootRecipe, work: Path, report: BuildReport) -> Path:
     return root
 
 
+def _bootstrap(recipe: RootRecipe, work: Path, report: BuildReport) -> Path:
+    """A directory with a recipe's packages and files; its commands come after."""
+    root = work / recipe.name
+    argv = ["mmdebstrap", "--mode=root", f"--variant={recipe.variant}", "--format=directory"]
+    argv += [f"--include={','.join(recipe.packages)}", f"--keyring={KEYRING}"]
+    argv += [f"--aptopt={option}" for option in recipe.apt_options]
+    # Nobody reads manuals on a node. The licences stay.
+    argv += [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale")]
+    argv += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
+    argv += [recipe.suite, str(root)]
+    argv += [f"deb {MIRROR} {suite} main" for suite in (recipe.suite, *recipe.more_suites)]
+    refusals: list[str] = []
+
+    def hear(line: str) -> None:
+        for words, fraction in PHASES.items():
+            if f"I: {words}" in line:
+                report.progress(fraction)
+        if line.startswith(("E:", "W:", "Err:")):
+            refusals.extend(
+                f"{meaning} ({line})" for words, meaning in REFUSALS.items() if words in line
+            )
+
+    try:
+        run(argv, report, on_line=hear)
+    except BuildError as error:
+        if not refusals:
+            raise
+        raise BuildError(f"the packages of {recipe.name} can't be had: {refusals[0]}") from error
+    if recipe.tree:
+        copy_tree(recipe.tree, root)
+    return root
+
+
 def copy_tree(tree: Path, root: Path) -> None:
     """Put a recipe's files into a root."""
     for source, place, mode in tree_files(tree):
@@ -179,36 +273,54 @@ def copy_tree(tree: Path, root: Path) -> None:
         path.chmod(mode)
 
 
-def _add_kernel(
-    plan: DiskPlan,
-    kernel_root: Path,
-    node_root: Path,
-    target: Path,
-    place: Path,
-    report: BuildReport,
-) -> str:
-    """Put the kernel beside the disk and its modules on it; returns the kernel's release."""
+def _place_program(recipe: KernelRecipe, root: Path, target: Path, place: Path) -> None:
+    """Put a kernel's program into `target`, with the C library that it was built for."""
     own = target / KERNEL_DIRECTORY
     own.mkdir()
     program = own / "linux.uml"
-    shutil.copyfile(kernel_root / plan.kernel.executable, program)
+    shutil.copyfile(root / recipe.executable, program)
     program.chmod(0o755)
     for pattern in LIBRARIES:
-        for library in sorted(kernel_root.glob(pattern)):
+        for library in sorted(root.glob(pattern)):
             shutil.copy(library, own / library.name)
-    # The directory's final place: it is renamed when the disk is complete.
+    if recipe.preload:
+        shutil.copyfile(root / recipe.preload, own / PRELOAD)
+    # The directory's final place: it is renamed when all is complete.
     final = place.absolute() / KERNEL_DIRECTORY
     set_interpreter(program, final / "ld-linux-x86-64.so.2")
     write_starter(target / "linux.uml", final / "linux.uml", final)
-    releases = sorted(path.name for path in (kernel_root / plan.kernel.modules).iterdir())
+
+
+def _add_modules(
+    recipe: KernelRecipe, kernel_root: Path, node_root: Path, report: BuildReport
+) -> str:
+    """Put a kernel's modules into a node's root; returns the kernel's release."""
+    releases = sorted(path.name for path in (kernel_root / recipe.modules).iterdir())
     if len(releases) != 1:
         raise BuildError(f"the kernel's package holds modules of {releases}: one release is needed")
     release = releases[0]
     modules = node_root / "usr/lib/modules" / release
-    shutil.copytree(kernel_root / plan.kernel.modules / release, modules)
-    shutil.rmtree(kernel_root)
+    shutil.copytree(kernel_root / recipe.modules / release, modules)
     run(in_root(node_root, ["depmod", release]), report)
     return release
+
+
+def _record(recipe: KernelRecipe, release: str, root: Path) -> KernelRecord:
+    """What a kernel of that root says about itself."""
+    # Where packages were only unpacked, their version isn't told; the release says it then.
+    found = [
+        f"{name} {version}"
+        for name, version in _packages(root).items()
+        if fnmatch(name, recipe.package)
+    ]
+    return KernelRecord(
+        name=recipe.name,
+        release=release,
+        source=f"Debian's {', '.join(found) or recipe.package}",
+        words=recipe.words,
+        card=recipe.card,
+        preload=bool(recipe.preload),
+    )
 
 
 def _add_images(

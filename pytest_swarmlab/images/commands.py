@@ -83,15 +83,19 @@ def started(
 
 
 def run(
-    argv: Sequence[str], report: BuildReport, *, on_line: Callable[[str], None] | None = None
+    argv: Sequence[str],
+    report: BuildReport,
+    *,
+    on_line: Callable[[str], None] | None = None,
+    quoted: int = QUOTED_LINES,
 ) -> list[str]:
     """Run a command to its end and return the last lines of its output.
 
     Each line goes to the report and to `on_line`. Raises BuildError, quoting the
-    end of the output, when the command ends with anything but 0.
+    end of the output (`quoted` lines), when the command ends with anything but 0.
     """
     report.log(f"$ {shlex.join(argv)}")
-    last: deque[str] = deque(maxlen=QUOTED_LINES)
+    last: deque[str] = deque(maxlen=quoted)
     full = False
     with started(argv) as process:
         for raw in process.stdout or ():
@@ -112,7 +116,7 @@ def run(
 
 def in_root(root: Path, argv: Sequence[str]) -> list[str]:
     """The command that runs `argv` inside `root`, with a /proc of its own."""
-    script = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+    script = 'mkdir -p "$0/proc" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
     return ["sh", "-c", script, str(root), *argv]
 
 

@@ -23,10 +23,10 @@ from pytest_swarmlab.images.builder import (
     make_node_root,
     preflight,
 )
-from pytest_swarmlab.images.disk import BUILDING, locked
 from pytest_swarmlab.images.engine import Engine
 from pytest_swarmlab.images.progress import BuildReport, RichReport
 from pytest_swarmlab.images.recipe import DiskPlan, ImageConfig, ImageOrigin, load_plan
+from pytest_swarmlab.images.store import BUILDING, locked
 
 REPOSITORY = "swarmlab/node"
 IMAGES_LABEL = "org.swarmlab.images"
@@ -74,7 +74,7 @@ def ensure_image(
     builds = cache_dir / "images"
     try:
         builds.mkdir(parents=True, exist_ok=True)
-        with locked(builds, report):
+        with locked(builds, report, what="node image"):
             if not find_image(api, origin):
                 _build(plan, api, builds, report)
     except OSError as error:

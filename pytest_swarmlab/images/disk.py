@@ -1,29 +1,22 @@
-"""The cache of node disks: each is built once, whole or not at all.
+"""The node disks in the cache.
 
-``<cache>/disks/<key>/`` holds ``base.img``, ``linux.uml`` (which starts what is in
+``<cache>/disks/<key>/`` holds ``base.img``, ``linux.uml`` (Debian's kernel, which starts what is in
 ``kernel/``), ``manifest.json`` and ``build.log``.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from pytest_swarmlab.errors import BuildError, ConfigError, HostError
-from pytest_swarmlab.images import builder
+from pytest_swarmlab.errors import BuildError, ConfigError
+from pytest_swarmlab.images import builder, store
+from pytest_swarmlab.images.kernel import NodeKernel
 from pytest_swarmlab.images.manifest import Manifest
-from pytest_swarmlab.images.progress import BuildReport, LoggedReport, RichReport
+from pytest_swarmlab.images.progress import BuildReport, RichReport
 from pytest_swarmlab.images.recipe import DiskPlan, ImageOrigin, load_plan
-
-BUILDING = ".building-"
-"""How the directory of a disk in the making begins; a leftover of one is removed."""
 
 Build = Callable[[DiskPlan, Path, Path, BuildReport], Manifest]
 """Makes a disk of a plan in an empty directory (the first path), to be moved to the second."""
@@ -47,24 +40,19 @@ class NodeDisk:
         return self.path / "base.img"
 
     @property
-    def kernel(self) -> Path:
-        """The program that is the node's kernel."""
-        return self.path / "linux.uml"
-
-    @property
-    def kernel_words(self) -> tuple[str, ...]:
-        """Words that the kernel's command line must hold for this disk."""
-        return self.manifest.kernel_words
+    def kernel(self) -> NodeKernel:
+        """Debian's kernel, whose modules are on the disk."""
+        return NodeKernel(self.path, self.manifest.kernel)
 
     @property
     def log(self) -> Path:
         """Everything that was said while it was built."""
-        return self.path / "build.log"
+        return self.path / store.LOG
 
     @property
     def used(self) -> int:
-        """Space that it takes on the host, bytes; its files are sparse."""
-        return sum(file.stat().st_blocks * 512 for file in self.path.rglob("*"))
+        """Space that it takes on the host, bytes."""
+        return store.size(self.path)
 
     def images(self) -> list[dict[str, Any]]:
         """The container images on it: reference, origin, detail, id."""
@@ -82,23 +70,20 @@ def ensure_disk(
 
     A second caller waits for the first and takes its disk. Raises ConfigError for a
     recipe that can't be used, HostError when this machine can't build, BuildError when
-    the build fails; then nothing of it is left.
+    the build fails; then nothing of it is left but its log.
     """
     plan = load_plan(origin)
-    disks = cache_dir / "disks"
-    if (disks / plan.key).is_dir():
-        return _open(disks / plan.key)
-    try:
-        disks.mkdir(parents=True, exist_ok=True)
-        with locked(disks, report):
-            if not (disks / plan.key).is_dir():
-                _build(plan, disks, report, build)
-    except OSError as error:
-        raise HostError(
-            f"the cache {cache_dir} can't be written ({error.strerror or error}):"
-            " make it writable, or name another"
-        ) from error
-    return _open(disks / plan.key)
+
+    def fill(making: Path, place: Path, logged: BuildReport) -> None:
+        build(plan, making, place, logged).write(making)
+
+    return _open(store.ensure(_disks(cache_dir), plan.key, fill, report, what="node disk"))
+
+
+def find_disk(cache_dir: Path, *, origin: ImageOrigin = "stand-in") -> NodeDisk | None:
+    """The disk of today's recipes, if the cache holds it. Raises BuildError for a spoilt one."""
+    entry = _disks(cache_dir) / load_plan(origin).key
+    return _open(entry) if entry.is_dir() else None
 
 
 def build_at_terminal(cache_dir: Path, *, origin: ImageOrigin = "stand-in") -> NodeDisk:
@@ -110,7 +95,7 @@ def build_at_terminal(cache_dir: Path, *, origin: ImageOrigin = "stand-in") -> N
 def list_disks(cache_dir: Path) -> list[NodeDisk]:
     """Every finished disk in the cache, of whatever recipes; unreadable ones are left out."""
     found = []
-    for path in sorted((cache_dir / "disks").glob("[!.]*")):
+    for path in store.entries(_disks(cache_dir)):
         try:
             found.append(_open(path))
         except BuildError:
@@ -122,54 +107,16 @@ def remove_disk(cache_dir: Path, key: str) -> int:
     """Remove a disk and return the bytes it took; ConfigError when there is none of that key."""
     for disk in list_disks(cache_dir):
         if disk.key == key:
-            used = disk.used
-            # Renamed first: a disk is there whole or not at all, also while it goes.
-            gone = disk.path.with_name(f"{BUILDING}{key}-gone-{os.getpid()}")
-            disk.path.rename(gone)
-            shutil.rmtree(gone)
-            return used
+            return store.remove(disk.path)
     raise ConfigError(f"the cache {cache_dir} holds no disk {key!r}")
+
+
+def _disks(cache_dir: Path) -> Path:
+    return cache_dir / "disks"
 
 
 def _open(path: Path) -> NodeDisk:
     disk = NodeDisk(path, Manifest.read(path))
-    if disk.manifest.place != str(path.absolute()):
-        raise BuildError(
-            f"{path} was moved from {disk.manifest.place}, and its kernel starts from there only:"
-            " move it back, or remove it and it will be built again"
-        )
-    for file in (disk.base, disk.kernel):
-        if not file.is_file():
-            raise BuildError(f"{file} is missing: remove {path} and it will be built again")
+    store.require_place(path, disk.manifest.place)
+    store.require_files(disk.base, disk.kernel.program)
     return disk
-
-
-def _build(plan: DiskPlan, disks: Path, report: BuildReport, build: Build) -> None:
-    # Whoever holds the lock knows that no other build runs: these are leftovers.
-    for leftover in disks.glob(f"{BUILDING}*"):
-        report.log(f"removing {leftover.name}, left by a build that was interrupted")
-        shutil.rmtree(leftover)
-    making = disks / f"{BUILDING}{plan.key}-{os.getpid()}"
-    making.mkdir()
-    try:
-        with LoggedReport(report, making / "build.log") as logged:
-            build(plan, making, disks / plan.key, logged).write(making)
-        making.rename(disks / plan.key)
-    except BaseException:
-        shutil.rmtree(making, ignore_errors=True)
-        raise
-
-
-@contextmanager
-def locked(disks: Path, report: BuildReport) -> Iterator[None]:
-    """One build at a time in a cache; the kernel frees the lock of a killed one."""
-    lock = FileLock(disks / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        report.stage("Waiting for another build of the node disk")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()

@@ -24,6 +24,9 @@ _TABLE_AT, _ENTRY_SIZES_AT = 0x20, 0x36
 _ENTRY = struct.Struct("<IIQQQQQQ")
 _INTERPRETER = 3
 
+PRELOAD_VARIABLE = "SWARMLAB_PRELOAD"
+"""Environment variable of a starter: libraries to load first, with spaces between."""
+
 
 def set_interpreter(program: Path, interpreter: Path) -> None:
     """Make `program` start through `interpreter`, an absolute path.
@@ -49,10 +52,15 @@ def set_interpreter(program: Path, interpreter: Path) -> None:
 
 
 def write_starter(starter: Path, program: Path, libraries: Path) -> None:
-    """Write a script that becomes `program` with its own libraries; both are absolute paths."""
+    """Write a script that becomes `program` with its own libraries; both are absolute paths.
+
+    What `PRELOAD_VARIABLE` names is loaded into the program, and not into the script's shell,
+    which has the host's libraries.
+    """
     starter.write_text(
         "#!/bin/sh\n"
-        f'LD_LIBRARY_PATH={shlex.quote(str(libraries))} exec {shlex.quote(str(program))} "$@"\n',
+        f"LD_LIBRARY_PATH={shlex.quote(str(libraries))} LD_PRELOAD=${PRELOAD_VARIABLE} \\\n"
+        f'    exec {shlex.quote(str(program))} "$@"\n',
         encoding="utf-8",
     )
     starter.chmod(0o755)

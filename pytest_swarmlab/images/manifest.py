@@ -1,14 +1,16 @@
-"""What a disk says about itself."""
+"""What a disk and a kernel say about themselves."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pytest_swarmlab.errors import BuildError
-from pytest_swarmlab.images.recipe import ImageOrigin, MadeOf
+from pytest_swarmlab.images.recipe import Card, ImageOrigin, KernelName, MadeOf
 
 NAME = "manifest.json"
 
@@ -24,17 +26,56 @@ class ImageRecord:
 
 
 @dataclass(frozen=True)
+class KernelRecord:
+    """A kernel: `release` as it tells itself, `source` the package and version that it comes from.
+
+    `preload`: whether a library lies beside it that makes it start on more hosts.
+    """
+
+    name: KernelName
+    release: str
+    source: str
+    words: tuple[str, ...]
+    card: Card
+    preload: bool
+
+    @classmethod
+    def parse(cls, content: dict[str, Any]) -> KernelRecord:
+        """From JSON; TypeError or KeyError when something is missing or too much."""
+        return cls(**{**content, "words": tuple(content["words"])})
+
+
+@dataclass(frozen=True)
+class KernelManifest:
+    """A kernel with a directory of its own, `place`; `key` is its recipe's hash."""
+
+    key: str
+    kernel: KernelRecord
+    place: str
+
+    def write(self, directory: Path) -> None:
+        """Write it into the kernel's directory."""
+        _write(directory, asdict(self))
+
+    @classmethod
+    def read(cls, directory: Path) -> KernelManifest:
+        """Read it from there; BuildError when it isn't one of this version's."""
+        with _readable(directory) as content:
+            return cls(**{**content, "kernel": KernelRecord.parse(content["kernel"])})
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything on a disk, with versions; `key` is the recipes' hash that it was made from.
 
-    `place` is the directory that it must lie in: its kernel starts from nowhere else.
+    `kernel` is Debian's. `place` is the directory that it must lie in: that kernel starts from
+    nowhere else.
     """
 
     key: str
     origin: ImageOrigin
     suite: str
-    kernel_release: str
-    kernel_words: tuple[str, ...]
+    kernel: KernelRecord
     engine_version: str
     images: tuple[ImageRecord, ...]
     packages: Mapping[str, str]
@@ -42,19 +83,29 @@ class Manifest:
 
     def write(self, directory: Path) -> None:
         """Write it into a disk's directory."""
-        text = json.dumps(asdict(self), indent=1, sort_keys=True)
-        (directory / NAME).write_text(text + "\n", encoding="utf-8")
+        _write(directory, asdict(self))
 
     @classmethod
     def read(cls, directory: Path) -> Manifest:
         """Read it from a disk's directory; BuildError when it isn't one of this version's."""
-        path = directory / NAME
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            content["images"] = tuple(ImageRecord(**image) for image in content["images"])
-            content["kernel_words"] = tuple(content["kernel_words"])
-            return cls(**content)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise BuildError(
-                f"{path} can't be read ({error}): remove {directory} and it will be built again"
-            ) from error
+        with _readable(directory) as content:
+            images = tuple(ImageRecord(**image) for image in content["images"])
+            kernel = KernelRecord.parse(content["kernel"])
+            return cls(**{**content, "images": images, "kernel": kernel})
+
+
+def _write(directory: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=1, sort_keys=True)
+    (directory / NAME).write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _readable(directory: Path) -> Iterator[dict[str, Any]]:
+    """A directory's manifest; what can't be read in the block is a BuildError."""
+    path = directory / NAME
+    try:
+        yield json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BuildError(
+            f"{path} can't be read ({error}): remove {directory} and it will be built again"
+        ) from error

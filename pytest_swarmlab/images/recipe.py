@@ -20,6 +20,12 @@ from pytest_swarmlab.tables import Table
 ImageOrigin = Literal["stand-in", "registry"]
 """Where container images come from: built from Debian packages, or pulled."""
 
+KernelName = Literal["own", "debian"]
+"""Compiled here from Debian's source, or as Debian packs it."""
+
+Card = Literal["tuntap", "vector"]
+"""Which network card of User-mode Linux a kernel has; 7.2 and later have the second only."""
+
 MadeOf = Literal["stand-in", "registry", "own"]
 """What one image is; `own` is one that no registry has and that is built in any case."""
 
@@ -29,8 +35,8 @@ RECIPES = Path(__file__).with_name("recipes")
 FORMAT = "1"
 """Goes into every hash: raise it when the builder makes something else of the same recipe."""
 
-NODE, KERNEL = "node", "kernel"
-"""Names of the two recipes that are not container images."""
+NODE, OWN_KERNEL, DEBIAN_KERNEL = "node", "kernel-own", "kernel-debian"
+"""Names of the recipes that are not container images."""
 
 CONTAINER = "container"
 """Directory of the files that a node gets besides its recipe's where it is a container."""
@@ -41,7 +47,10 @@ VARIANTS = ("extract", "essential", "apt", "minbase")
 
 @dataclass(frozen=True)
 class RootRecipe:
-    """A Debian file system: packages of one suite, then files, commands, links and deletions."""
+    """A Debian file system: packages of one suite, then files, commands, links and deletions.
+
+    `more_suites`: where packages are taken from that name their suite (``name/suite``).
+    """
 
     name: str
     suite: str
@@ -51,6 +60,7 @@ class RootRecipe:
     links: Mapping[str, str] = field(default_factory=dict)
     delete: tuple[str, ...] = ()
     apt_options: tuple[str, ...] = ()
+    more_suites: tuple[str, ...] = ()
     tree: Path | None = None
     digest: str = ""
 
@@ -65,12 +75,32 @@ class NodeRecipe:
 
 @dataclass(frozen=True)
 class KernelRecipe:
-    """The kernel as a program, its modules, and the words it wants on its command line."""
+    """The kernel as a program, and how a node is started with it.
+
+    `package`: pattern of the package's name that it comes from. `modules`: where they lie, ""
+    when all is built in. `preload`: a library that makes it start on more hosts, or "".
+    `words`: what it wants on its command line. `objects`: lines that its compilation says, 0 when
+    it isn't compiled.
+    """
 
     root: RootRecipe
+    package: str
     executable: str
     modules: str
+    preload: str
+    card: Card
     words: tuple[str, ...]
+    objects: int
+
+    @property
+    def name(self) -> KernelName:
+        """Which of the two it is."""
+        return "own" if self.root.name == OWN_KERNEL else "debian"
+
+    @property
+    def key(self) -> str:
+        """Name in the cache of a kernel with a directory of its own: 16 hexadecimal digits."""
+        return hashlib.sha256(f"{FORMAT}\0{self.root.digest}".encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -125,7 +155,7 @@ class ImageRecipe:
 
 @dataclass(frozen=True)
 class DiskPlan:
-    """Everything that decides what a disk holds."""
+    """Everything that decides what a disk holds; Debian's kernel has its modules there."""
 
     node: NodeRecipe
     kernel: KernelRecipe
@@ -178,11 +208,16 @@ def load_plan(
         found = {reference: found[reference] for reference in images}
     return DiskPlan(
         node=_node(recipes / f"{NODE}.toml"),
-        kernel=_kernel(recipes / f"{KERNEL}.toml"),
+        kernel=_kernel(recipes / f"{DEBIAN_KERNEL}.toml"),
         images=tuple(found[reference] for reference in sorted(found)),
         origin=origin,
         container=recipes / CONTAINER,
     )
+
+
+def load_own_kernel(*, recipes: Path = RECIPES) -> KernelRecipe:
+    """Read the recipe of the own kernel. Raises ConfigError when it can't be used."""
+    return _kernel(recipes / f"{OWN_KERNEL}.toml")
 
 
 def tree_files(tree: Path) -> Iterator[tuple[Path, str, int]]:
@@ -199,7 +234,7 @@ def tree_files(tree: Path) -> Iterator[tuple[Path, str, int]]:
 
 def _images(recipes: Path) -> Iterator[ImageRecipe]:
     for path in sorted(recipes.glob("*.toml")):
-        if path.stem not in (NODE, KERNEL):
+        if path.stem not in (NODE, OWN_KERNEL, DEBIAN_KERNEL):
             yield _image(path)
 
 
@@ -212,11 +247,18 @@ def _node(path: Path) -> NodeRecipe:
 
 def _kernel(path: Path) -> KernelRecipe:
     table = Table.toml(path)
+    card = table.string("card")
+    if card not in get_args(Card):
+        table.fail(f"card {card!r} is none of {', '.join(get_args(Card))}")
     recipe = KernelRecipe(
         root=_root(path, table),
+        package=table.string("package"),
         executable=table.place("executable"),
-        modules=table.place("modules"),
+        modules=table.place("modules") if table.has("modules") else "",
+        preload=table.place("preload") if table.has("preload") else "",
+        card="tuntap" if card == "tuntap" else "vector",
         words=table.strings("words"),
+        objects=table.integer("objects") if table.has("objects") else 0,
     )
     table.finish()
     return recipe
@@ -261,6 +303,7 @@ def _root(path: Path, table: Table) -> RootRecipe:
         links=table.mapping("links"),
         delete=table.strings("delete"),
         apt_options=table.strings("apt_options"),
+        more_suites=table.strings("more_suites"),
         tree=tree if tree.is_dir() else None,
         digest=_digest(path, tree),
     )

@@ -46,6 +46,10 @@ class Machines(Protocol):
         """
 
     @property
+    def kernel(self) -> str:
+        """Whose kernel they boot and how, for people; "" where nobody here chose one."""
+
+    @property
     def controls(self) -> frozenset[Capability]:
         """What can be done to the machines from outside: power, pause, link, replacement.
 

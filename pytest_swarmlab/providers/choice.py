@@ -53,7 +53,7 @@ def make(config: LabConfig, out: TextIO) -> Provider | None:
         case "uml":
             from pytest_swarmlab.providers.uml import UmlProvider
 
-            return UmlProvider(cache=config.cache, origin=origin, out=out)
+            return UmlProvider(cache=config.cache, origin=origin, kernel=config.kernel, out=out)
         case "dind":
             from pytest_swarmlab.providers.dind import DindProvider
 

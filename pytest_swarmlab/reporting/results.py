@@ -40,6 +40,7 @@ def build_results(record: Record, exercises: Iterable[Exercise]) -> dict[str, An
         "topology": {key: topology[key] for key in ("managers", "workers")} if topology else None,
         "engine_version": line(cluster["engine_version"]) if cluster else None,
         "kernel": line(cluster["kernel"]) if cluster else None,
+        "kernel_source": line(cluster.get("kernel_source")) if cluster else None,
         "images": images(record),
         "exercises": [
             _exercise(record, dict(selected.data), measure.get(selected.data["id"]))

@@ -26,6 +26,7 @@ from tests.providers.engine import throwaway_engine
 
 PROVIDERS: dict[str, Callable[[], Provider]] = {
     "uml": lambda: UmlProvider(cache=default_cache(), origin="stand-in"),
+    "uml-debian": lambda: UmlProvider(cache=default_cache(), origin="stand-in", kernel="debian"),
     "dind": lambda: DindProvider(cache=default_cache(), origin="stand-in"),
 }
 """Those that start machines of their own."""

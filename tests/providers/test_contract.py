@@ -18,6 +18,7 @@ from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.conditions import EngineIs
 from pytest_swarmlab.errors import CommandError, HostError, ProviderError
 from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence.capabilities import capabilities
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.lifecycle import join, provision
@@ -106,8 +107,17 @@ def test_a_port_is_reached_from_the_clients_place_only(worker: Node) -> None:
 
 
 def test_a_capability_is_probed_not_assumed(cluster: Swarm) -> None:
-    found = collectors.capabilities(cluster, cluster.nodes[0])
+    found = capabilities(cluster, cluster.nodes[0])
     assert set(found) == {str(capability) for capability in Capability}
+
+
+def test_an_embedded_machine_s_kernel_has_all_that_the_lab_needs(
+    provider: Provider, cluster: Swarm
+) -> None:
+    if provider.name != "uml":
+        pytest.skip("it has the kernel of somebody else")
+    found = capabilities(cluster, cluster.nodes[0])
+    assert [capability for capability, able in found.items() if not able] == []
 
 
 @pytest.mark.parametrize("make", [Faults.stop_engine, Faults.kill_engine])

@@ -13,7 +13,7 @@ from pytest_swarmlab.errors import HostError, ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.lifecycle import provision
 from pytest_swarmlab.model import Topology
-from pytest_swarmlab.providers.uml import UmlProvider
+from pytest_swarmlab.providers.uml import UmlProvider, trial
 from pytest_swarmlab.providers.uml import provider as uml
 from pytest_swarmlab.providers.uml.keeper import hardware_address, processors
 from pytest_swarmlab.providers.uml.provider import UmlMachines
@@ -69,6 +69,46 @@ def test_a_node_that_dies_at_boot_is_named_and_nothing_is_left(
     with pytest.raises(ProviderError, match=r"on manager1 can no longer be met.*its kernel ended"):
         provision(provider, ONE, recorder=recorder, consoles=tmp_path / "consoles")
     assert {found.id for found in provider.find()} == before
+
+
+def test_a_kernel_that_panics_is_told_by_the_line_that_matters(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    ill = UmlProvider(cache=default_cache(), origin="stand-in", words=("init=/no/such",))
+    with pytest.raises(ProviderError) as error:
+        provision(ill, ONE, recorder=recorder, consoles=tmp_path / "consoles")
+    said = str(error.value)
+    assert "on manager1 can no longer be met" in said
+    assert "its kernel ended" in said
+    assert "init /no/such failed" in said
+    assert f"(all of it: {tmp_path}/consoles/manager1.log)" in said
+    assert "Call Trace" not in said
+    assert "\n" not in said
+
+
+def test_a_host_on_which_no_kernel_starts_begins_nothing(
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With so little memory a kernel gets no further than on a host that forbids what it needs.
+    monkeypatch.setattr(trial, "MEMORY_MIB", 1)
+    provider = UmlProvider(cache=default_cache(), origin="stand-in")
+    before = {found.id for found in provider.find()}
+    with pytest.raises(HostError, match="no embedded machine starts on this host"):
+        provision(provider, ONE, recorder=recorder, consoles=tmp_path / "consoles")
+    assert {found.id for found in provider.find()} == before
+    assert not (tmp_path / "consoles").exists()
+
+
+def test_each_kernel_says_which_it_is(recorder: Recorder, tmp_path: Path) -> None:
+    provider = UmlProvider(cache=default_cache(), origin="stand-in", kernel="debian")
+    machines = provider.start(ONE, recorder=recorder, consoles=tmp_path / "consoles")
+    try:
+        assert machines.kernel.startswith("Debian's kernel 6.12")
+        machines.keep()
+        again = provider.attach(machines.id, logs=tmp_path)
+        assert again.kernel == machines.kernel
+    finally:
+        machines.stop()
 
 
 def test_a_missing_command_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

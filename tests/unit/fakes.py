@@ -238,6 +238,7 @@ class PretendedMachines:
 
     id = "feedf00d"
     foreign = False
+    kernel = ""
     own_kernels = True
 
     def __init__(self, lab: Lab) -> None:

@@ -98,8 +98,11 @@ def test_gc_removes_kept_clusters_only_when_asked_and_never_one_in_use(
     assert "removed kept cluster kept" in capsys.readouterr().out
 
 
-def test_gc_removes_disks_of_other_recipes_alone(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_gc_removes_disks_and_kernels_of_other_recipes_alone(
+    provider: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     from pytest_swarmlab.images import recipe
 
@@ -113,10 +116,13 @@ def test_gc_removes_disks_of_other_recipes_alone(
         return 2**30
 
     monkeypatch.setattr(images, "remove_disk", remove)
+    kernels = {tmp_path: {"older": 2**24}}
+    monkeypatch.setattr(images, "remove_old_kernels", kernels.pop)
     assert cli.main(["--cache", str(tmp_path), "gc"]) == 0
     assert removed == []
     assert cli.main(["--cache", str(tmp_path), "gc", "--disks"]) == 0
     assert removed == [(tmp_path, "old")]
+    assert "removed kernel older: 16 MiB" in capsys.readouterr().out
     assert provider.stopped == []
 
 
@@ -131,6 +137,7 @@ def test_gc_looks_into_the_docker_engine_too_if_there_is_one(
     assert (provider.stopped, in_engine.stopped) == (["kept"], ["kept"])
     assert "node image" not in capsys.readouterr().out
     monkeypatch.setattr(images, "list_disks", lambda _: [])
+    monkeypatch.setattr(images, "remove_old_kernels", lambda _: {})
     assert cli.main(["gc", "--disks"]) == 0
     assert "removed node image swarmlab/node:old" in capsys.readouterr().out
 
@@ -168,6 +175,37 @@ def test_a_disk_is_built_with_the_images_that_were_asked_for(
     assert cli.main(["--cache", str(tmp_path), "disk", "--images", "registry"]) == 0
     assert asked == [(tmp_path, "stand-in"), (tmp_path, "registry")]
     assert "node disk ab12: 3 MiB in " in capsys.readouterr().out
+
+
+def test_the_kernel_is_built_and_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Kernel:
+        path = tmp_path / "kernels/ab12"
+
+        def __str__(self) -> str:
+            return "own kernel 7.3"
+
+    monkeypatch.setattr(images, "build_kernel_at_terminal", lambda _: Kernel())
+    assert cli.main(["--cache", str(tmp_path), "kernel"]) == 0
+    assert capsys.readouterr().out == f"own kernel 7.3 in {tmp_path}/kernels/ab12\n"
+
+
+def test_the_cache_is_the_one_that_pytest_takes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[Path] = []
+
+    def build(cache: Path, *, origin: str) -> Any:
+        del origin
+        asked.append(cache)
+        return SimpleNamespace(key="ab12", used=0, path=cache)
+
+    monkeypatch.setattr(images, "build_at_terminal", build)
+    monkeypatch.setenv("SWARMLAB_CACHE", str(tmp_path / "elsewhere"))
+    cli.main(["disk"])
+    cli.main(["--cache", str(tmp_path / "named"), "disk"])
+    assert asked == [tmp_path / "elsewhere", tmp_path / "named"]
 
 
 @pytest.mark.parametrize(

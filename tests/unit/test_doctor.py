@@ -14,14 +14,17 @@ from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.model import Capability
 from pytest_swarmlab.providers.dind import engine, kernel
 from pytest_swarmlab.providers.uml import provider as uml
+from pytest_swarmlab.providers.uml import trial
 
 EVERYTHING = {
     "commands to run a cluster",
     "commands to build the node disk",
-    "machines for 3 managers and 2 workers",
+    "processor, taps and memory for 3 managers and 2 workers",
     "a network of its own for each cluster",
     "nodes as containers",
     "node disk",
+    "own kernel",
+    "a machine that boots",
     "disk space",
     "cores",
 }
@@ -30,12 +33,15 @@ EVERYTHING = {
 @pytest.fixture
 def healthy(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A machine that lacks nothing, to be made worse; no namespace is really made."""
-    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(shutil, "which", lambda name, **_: f"/usr/bin/{name}")
     monkeypatch.setattr(uml, "preflight", lambda _: None)
     monkeypatch.setattr(uml, "namespaces", lambda: ["true"])
     monkeypatch.setattr(engine, "connect", lambda: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(engine, "require", lambda _: {})
-    monkeypatch.setattr(doctor, "list_disks", lambda _: ["a disk"])
+    monkeypatch.setattr(doctor, "find_disk", lambda _: SimpleNamespace(key="ab12"))
+    monkeypatch.setattr(doctor, "find_kernel", lambda _: "own kernel 7.3")
+    monkeypatch.setattr(trial, "choose", lambda *_: ("own kernel 7.3, programs under seccomp", ()))
+    monkeypatch.setattr(doctor, "_processor", lambda: "A Processor")
     free = SimpleNamespace(free=50 * 2**30)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
@@ -56,7 +62,7 @@ def test_a_machine_that_lacks_nothing_is_well(healthy: pytest.MonkeyPatch, tmp_p
 def test_what_is_missing_is_named_by_the_packages_to_install(
     healthy: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    healthy.setattr(shutil, "which", lambda name: None if name == "ip" else name)
+    healthy.setattr(shutil, "which", lambda name, **_: None if name == "ip" else name)
     seen = findings(tmp_path)["commands to run a cluster"]
     assert (seen.well, seen.remedy) == (False, "apt-get install iproute2")
 
@@ -68,7 +74,7 @@ def test_a_refusal_of_the_preflight_is_a_finding(
         raise HostError("/dev/net/tun can't be opened: load the tun module")
 
     healthy.setattr(uml, "preflight", refuse)
-    seen = findings(tmp_path)["machines for 3 managers and 2 workers"]
+    seen = findings(tmp_path)["processor, taps and memory for 3 managers and 2 workers"]
     assert (seen.well, seen.seen) == (False, "/dev/net/tun can't be opened: load the tun module")
 
 
@@ -116,9 +122,40 @@ def test_too_little_space_is_said_of_the_place_that_is_there(
 def test_a_cache_without_a_disk_and_a_single_core_are_findings(
     healthy: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    healthy.setattr(doctor, "list_disks", lambda _: [])
+    healthy.setattr(doctor, "find_disk", lambda _: None)
     healthy.setattr("os.cpu_count", lambda: 1)
     seen = findings(tmp_path)
     assert not seen["node disk"].well
     assert "swarmlab disk" in seen["node disk"].remedy
+    machine = seen["a machine that boots"]
+    assert (machine.well, machine.seen) == (False, "not tried: it needs the node disk")
     assert not seen["cores"].well
+
+
+def test_a_machine_is_said_to_boot_only_when_one_did(
+    healthy: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine = findings(tmp_path)["a machine that boots"]
+    assert (machine.well, machine.seen) == (
+        True,
+        "A Processor: own kernel 7.3, programs under seccomp",
+    )
+
+    def none(*_: object) -> None:
+        raise HostError("no embedded machine starts on this host: its kernel ended")
+
+    healthy.setattr(trial, "choose", none)
+    machine = findings(tmp_path)["a machine that boots"]
+    assert (machine.well, machine.seen) == (
+        False,
+        "on A Processor: no embedded machine starts on this host: its kernel ended",
+    )
+
+
+def test_a_kernel_that_is_not_built_is_no_illness(
+    healthy: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    healthy.setattr(doctor, "find_kernel", lambda _: None)
+    own = findings(tmp_path)["own kernel"]
+    assert own.well
+    assert own.seen.startswith("not built, so Debian's serves: `swarmlab kernel`")

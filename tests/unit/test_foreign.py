@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from pytest_swarmlab.cluster import _watch
 from pytest_swarmlab.errors import ProviderError
-from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence.capabilities import capabilities
 from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.model import Capability
 from tests.unit.fakes import Lab
@@ -129,7 +130,27 @@ def test_a_partition_and_a_demotion_are_mended_by_timers_too(theirs: Lab) -> Non
 
 
 def test_no_module_is_loaded_on_somebody_s_machine(theirs: Lab) -> None:
-    collectors.capabilities(theirs.swarm, theirs["manager1"])
+    capabilities(theirs.swarm, theirs["manager1"])
     loaded = theirs.commands("modprobe")
     assert loaded
     assert all("--dry-run" in argv for argv in loaded)
+
+
+def refusing(*programs: str) -> Callable[[str, tuple[str, ...]], tuple[int, str, str]]:
+    """A shell in which these programs end with 1."""
+    return lambda _, argv: (int(argv[0] in programs), "", "")
+
+
+def test_what_could_load_a_module_is_not_tried_on_somebody_s_machine(theirs: Lab) -> None:
+    theirs.shell = refusing("modprobe")
+    found = capabilities(theirs.swarm, theirs["manager1"])
+    assert theirs.commands("unshare") == []
+    assert not found[Capability.NETEM]
+    assert not found[Capability.ENCRYPTED_OVERLAY]
+
+
+def test_a_kernel_that_has_no_modules_can_be_tried_anywhere(theirs: Lab) -> None:
+    theirs.shell = refusing("modprobe", "test")
+    found = capabilities(theirs.swarm, theirs["manager1"])
+    assert found[Capability.NETEM]
+    assert found[Capability.ENCRYPTED_OVERLAY]

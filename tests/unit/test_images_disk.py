@@ -13,7 +13,7 @@ import pytest
 
 from pytest_swarmlab.errors import BuildError, ConfigError, HostError
 from pytest_swarmlab.images import SilentReport, builder, ensure_disk, list_disks, remove_disk
-from pytest_swarmlab.images.manifest import ImageRecord, Manifest
+from pytest_swarmlab.images.manifest import ImageRecord, KernelRecord, Manifest
 from pytest_swarmlab.images.progress import BuildReport
 from pytest_swarmlab.images.recipe import DiskPlan
 
@@ -44,8 +44,7 @@ def fake_build(plan: DiskPlan, target: Path, place: Path, report: BuildReport) -
         key=plan.key,
         origin=plan.origin,
         suite="trixie",
-        kernel_release="6.1",
-        kernel_words=("quiet",),
+        kernel=KernelRecord("debian", "6.12", "Debian's linux 6.12", ("quiet",), "tuntap", True),
         engine_version="26.1.5",
         images=(ImageRecord("nginx:alpine", "stand-in", "Debian trixie: nginx 1", "sha256:1"),),
         packages={"nginx": "1"},
@@ -62,7 +61,8 @@ def test_a_disk_is_built_once_and_found_again(tmp_path: Path) -> None:
     second = ensure_disk(tmp_path, report=SilentReport(), build=no_build)
     assert first == second
     assert first.path == tmp_path / "disks" / first.key
-    assert first.kernel_words == ("quiet",)
+    assert first.kernel.record.words == ("quiet",)
+    assert str(first.kernel) == "Debian's kernel 6.12 (Debian's linux 6.12)"
     assert first.images()[0]["origin"] == "stand-in"
     assert "built" in first.log.read_text(encoding="utf-8")
 
@@ -83,9 +83,17 @@ def test_a_build_that_ends_early_leaves_nothing(tmp_path: Path, error: BaseExcep
         fake_build(plan, target, place, report)
         raise error
 
-    with pytest.raises(type(error)):
+    with pytest.raises(type(error)) as raised:
         ensure_disk(tmp_path, report=SilentReport(), build=fails)
-    assert [path.name for path in (tmp_path / "disks").iterdir()] in ([], [".lock"])
+    left = {path for path in (tmp_path / "disks").iterdir() if path.name != ".lock"}
+    if isinstance(error, BuildError):
+        (log,) = left
+        assert str(raised.value) == f"no (all that the build said: {log})"
+        assert "built" in log.read_text(encoding="utf-8")
+        ensure_disk(tmp_path, report=SilentReport(), build=fake_build)
+        assert not log.exists()
+    else:
+        assert not left
 
 
 def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path: Path) -> None:

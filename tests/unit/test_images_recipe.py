@@ -10,7 +10,14 @@ import pytest
 
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.images.builder import detail
-from pytest_swarmlab.images.recipe import RECIPES, ImageConfig, ImageOrigin, load_plan, tree_files
+from pytest_swarmlab.images.recipe import (
+    RECIPES,
+    ImageConfig,
+    ImageOrigin,
+    load_own_kernel,
+    load_plan,
+    tree_files,
+)
 
 IMAGE = """
 reference = "redis:7"
@@ -45,7 +52,7 @@ def test_the_key_is_the_same_every_time(recipes: Path) -> None:
     assert load_plan("stand-in", recipes=recipes).key == load_plan("stand-in").key
 
 
-@pytest.mark.parametrize("recipe", ["node.toml", "kernel.toml", "nginx-alpine.toml"])
+@pytest.mark.parametrize("recipe", ["node.toml", "kernel-debian.toml", "nginx-alpine.toml"])
 def test_a_changed_recipe_changes_the_key(recipes: Path, recipe: str) -> None:
     before = load_plan("stand-in", recipes=recipes).key
     path = recipes / recipe
@@ -75,9 +82,36 @@ def test_the_container_has_a_key_of_its_own(recipes: Path, file: str) -> None:
 
 def test_a_container_has_no_kernel_of_its_own(recipes: Path) -> None:
     before = load_plan("stand-in", recipes=recipes).container_key
-    path = recipes / "kernel.toml"
+    path = recipes / "kernel-debian.toml"
     path.write_text(path.read_text(encoding="utf-8") + "\n# other\n", encoding="utf-8")
     assert load_plan("stand-in", recipes=recipes).container_key == before
+
+
+@pytest.mark.parametrize("file", ["kernel-own.toml", "kernel-own/usr/src/swarmlab/options"])
+def test_the_own_kernel_has_a_key_of_its_own(recipes: Path, file: str) -> None:
+    disk, kernel = load_plan("stand-in", recipes=recipes), load_own_kernel(recipes=recipes)
+    path = recipes / file
+    path.write_text(path.read_text(encoding="utf-8") + "\n# other\n", encoding="utf-8")
+    assert load_plan("stand-in", recipes=recipes).key == disk.key
+    assert load_own_kernel(recipes=recipes).key != kernel.key == load_own_kernel().key
+
+
+def test_the_kernels_differ_in_what_a_node_must_know() -> None:
+    own, debian = load_own_kernel(), load_plan("stand-in").kernel
+    assert (own.name, own.card, own.modules, own.preload) == ("own", "vector", "", "")
+    assert (debian.name, debian.card) == ("debian", "tuntap")
+    assert debian.modules
+    assert debian.preload
+    assert {word for word in own.words if word.startswith("seccomp=")} == {"seccomp=auto"}
+
+
+def test_a_card_that_no_kernel_has_is_refused(recipes: Path) -> None:
+    path = recipes / "kernel-own.toml"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"vector"', '"wifi"'), encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match="card 'wifi' is none of tuntap, vector"):
+        load_own_kernel(recipes=recipes)
 
 
 def test_a_changed_mode_changes_the_key(recipes: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from pytest_swarmlab.providers.uml.keeper import processors
 def host(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A host that can carry a cluster, to be made worse."""
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(os, "access", lambda *_: True)
     monkeypatch.setattr(host_module, "memory_available_mib", lambda: 16_000)
     return monkeypatch
@@ -49,9 +51,26 @@ def test_a_missing_command_is_named_with_its_package(
 
 
 def test_a_host_without_taps_is_told_how_to_get_them(host: pytest.MonkeyPatch) -> None:
-    host.setattr(os, "access", lambda path, _: path != "/dev/net/tun")
-    with pytest.raises(HostError, match=r"/dev/net/tun can't be opened: .*modprobe tun"):
+    host.setattr(provider, "TUN", Path("/dev/net/none"))
+    with pytest.raises(HostError, match=r"/dev/net/none is missing: .*modprobe tun"):
         provider.preflight(Topology.of())
+
+
+def test_a_user_who_may_not_have_taps_is_told_so(host: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    host.setattr(provider, "TUN", tmp_path)
+    host.setattr(os, "access", lambda path, _: path != tmp_path)
+    with pytest.raises(HostError, match="refuses this user: run as root, or have root permit it"):
+        provider.preflight(Topology.of())
+
+
+def test_another_processor_is_told_which_providers_there_are(host: pytest.MonkeyPatch) -> None:
+    host.setattr(platform, "machine", lambda: "aarch64")
+    with pytest.raises(HostError) as refusal:
+        provider.preflight(Topology.of())
+    assert str(refusal.value) == (
+        "embedded machines run on x86-64 processors only, and this one is aarch64: use"
+        " --swarmlab-provider=dind, vagrant or inventory"
+    )
 
 
 def test_more_nodes_than_memory_allows_are_refused_with_both_figures(

@@ -42,6 +42,7 @@ class DindMachines:
     """The containers of one cluster."""
 
     foreign = False
+    kernel = ""
     own_kernels = False
     controls = frozenset(
         {

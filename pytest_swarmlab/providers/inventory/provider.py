@@ -35,6 +35,7 @@ class InventoryMachines:
     """The machines of an inventory, connected."""
 
     foreign = True
+    kernel = ""
     own_kernels = False
 
     def __init__(self, inventory: Inventory, *, may_change: bool, logs: Path) -> None:

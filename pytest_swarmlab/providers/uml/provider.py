@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pytest_swarmlab.errors import HostError, NotConverged, ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images import ImageOrigin, NodeDisk, RichReport, ensure_disk
+from pytest_swarmlab.images.builder import require_processor
+from pytest_swarmlab.images.interpreter import PRELOAD_VARIABLE
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers import ssh
 from pytest_swarmlab.providers.base import Found
 from pytest_swarmlab.providers.host import require_memory
-from pytest_swarmlab.providers.uml import keeper
+from pytest_swarmlab.providers.uml import console, keeper, trial
 from pytest_swarmlab.providers.uml.gate import Gate
 from pytest_swarmlab.providers.uml.state import State
 from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, fatal, pending
@@ -34,6 +36,7 @@ CLIENT = "192.168.56.1/24"
 
 COMMANDS = {
     "unshare": "util-linux",
+    "setpriv": "util-linux",
     "mount": "mount",
     "ip": "iproute2",
     "ssh": "openssh-client",
@@ -41,14 +44,17 @@ COMMANDS = {
 }
 """Host commands that a cluster needs, and the Debian package of each."""
 
+TUN = Path("/dev/net/tun")
+"""What makes the machines' taps."""
+
 KEEPER_S = 30.0
 """Longest the keeper may take to build the lab network, seconds; it takes under one."""
 
 POLL_S = 0.2
 """How often a booting node is tried, seconds."""
 
-CONSOLE_LINES = 12
-"""How much of a console an error quotes."""
+SSH_LINES = 3
+"""How much an error quotes of what ssh said."""
 
 
 class UmlMachines:
@@ -71,11 +77,13 @@ class UmlMachines:
         state: State,
         topology: Topology,
         *,
+        kernel: str,
         consoles: Path,
         process: subprocess.Popen[str] | None,
     ) -> None:
         self._state = state
         self._topology = topology
+        self._kernel = kernel
         self._consoles = consoles
         self._process = process
         self._gate = Gate(state.gate)
@@ -89,6 +97,11 @@ class UmlMachines:
     def topology(self) -> Topology:
         """What was asked for."""
         return self._topology
+
+    @property
+    def kernel(self) -> str:
+        """Which of the two it is, its source, and how the nodes' programs run."""
+        return self._kernel
 
     def host(self, node: str) -> Host:
         """The node through the keeper's SSH connection."""
@@ -122,16 +135,13 @@ class UmlMachines:
         return bool(self._gate.ask("status")["running"][node])
 
     def _last_words(self, node: str) -> str:
-        said = []
-        for log, what in ((f"{node}.ssh.log", "ssh said"), (f"{node}.log", "its console ends")):
-            path = self._consoles / log
-            if path.exists():
-                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-                printable = ("".join(filter(str.isprintable, line)).strip() for line in lines)
-                # Each once: what ssh says at every further try hides what it said at first.
-                distinct = [line for line in dict.fromkeys(printable) if line]
-                said.append(f"{what}: " + " | ".join(distinct[-CONSOLE_LINES:]))
-        return "; ".join(said) or "it left no console"
+        path = self._consoles / f"{node}.log"
+        said = f"Its console: {console.cause(console.read(path))!r} (all of it: {path})"
+        # Each once: what ssh says at every further try hides what it said at first.
+        distinct = list(dict.fromkeys(console.read(self._consoles / f"{node}.ssh.log")))
+        if distinct and self.running(node):
+            return f"ssh said: {' | '.join(distinct[-SSH_LINES:])}. {said}"
+        return said
 
     def power_off(self, node: str) -> None:
         """SIGKILL to all of the machine's processes at once."""
@@ -235,19 +245,23 @@ class UmlProvider:
         *,
         cache: Path,
         origin: ImageOrigin,
+        kernel: str = "auto",
         out: TextIO | None = None,
         words: Sequence[str] = (),
     ) -> None:
-        """`cache`: where node disks are kept; `origin`: stand-in images or a registry's.
+        """`cache`: where disks and kernels are kept; `origin`: stand-in images or a registry's.
 
+        `kernel`: ``own``, ``debian``, or ``auto`` (`trial.choose`).
         `out`: where the progress of a build is shown, standard error by default.
         `words`: more words for the nodes' kernel command line.
         """
         self._cache = cache
         self._origin = origin
+        self._kernel = kernel
         self._out = out
         self._words = tuple(words)
         self._disk: NodeDisk | None = None
+        self._tried: trial.Trial | None = None
 
     def disk(self) -> NodeDisk:
         """The node disk, built if this is the first time."""
@@ -258,6 +272,14 @@ class UmlProvider:
                 self._disk = ensure_disk(self._cache, origin=self._origin, report=report)
         return self._disk
 
+    def _chosen(self, disk: NodeDisk, recorder: Recorder) -> trial.Trial:
+        """The kernel that was seen to run here; chosen once, and told once."""
+        if self._tried is None:
+            self._tried, notices = trial.choose(self._kernel, self._cache, disk)
+            for notice in notices:
+                recorder.record("notice", message=notice)
+        return self._tried
+
     def images(self) -> list[dict[str, Any]]:
         """The images on the node disk with their origin."""
         return self.disk().images()
@@ -266,14 +288,17 @@ class UmlProvider:
         """Give the nodes power; `await_access` tells when each is up."""
         preflight(topology)
         disk = self.disk()
+        chosen = self._chosen(disk, recorder)
         state, lock = State.create()
         try:
             started_at = datetime.now(UTC).isoformat(timespec="seconds")
             state.write_access(topology)
-            state.write_label(topology, started_at)
+            state.write_label(topology, started_at, kernel=str(chosen))
             consoles.mkdir(parents=True, exist_ok=True)
             plan = state.path / "plan.json"
-            plan.write_text(_plan(state, topology, disk, self._words, consoles), encoding="utf-8")
+            plan.write_text(
+                _plan(state, topology, disk, chosen, self._words, consoles), encoding="utf-8"
+            )
             process = _start_keeper(plan, lock, consoles)
         except BaseException:
             state.remove()
@@ -281,7 +306,7 @@ class UmlProvider:
         finally:
             os.close(lock)
         recorder.record("machines.started", provider=self.name, cluster=state.path.name)
-        return UmlMachines(state, topology, consoles=consoles, process=process)
+        return UmlMachines(state, topology, kernel=str(chosen), consoles=consoles, process=process)
 
     def attach(self, cluster: str, *, logs: Path) -> UmlMachines:
         """Take over a kept cluster by its id, or the only one there is when `cluster` is empty."""
@@ -295,8 +320,13 @@ class UmlProvider:
                 " run once with --swarmlab-keep, or name one"
             )
         state = next(s for s in State.all() if s.path.name == (cluster or kept[0]))
+        label = state.label()
         return UmlMachines(
-            state, state.label()["topology"], consoles=state.path / "consoles", process=None
+            state,
+            label["topology"],
+            kernel=label["kernel"],
+            consoles=state.path / "consoles",
+            process=None,
         )
 
     def find(self) -> list[Found]:
@@ -323,13 +353,19 @@ class UmlProvider:
 
 def preflight(topology: Topology) -> None:
     """Raise HostError, before anything is created, if this host can't carry the topology."""
+    require_processor()
     for command, package in COMMANDS.items():
         if shutil.which(command) is None:
             raise HostError(
                 f"the command {command} is missing: install {package} (`make setup` does it)"
             )
-    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        raise HostError("/dev/net/tun can't be opened: load the tun module (`modprobe tun`)")
+    if not TUN.exists():
+        raise HostError(f"{TUN} is missing: load the tun module (`modprobe tun`)")
+    if not os.access(TUN, os.R_OK | os.W_OK):
+        raise HostError(
+            f"{TUN} refuses this user: run as root, or have root permit it"
+            f" (`chmod 0666 {TUN}`, as Debian and Ubuntu have it)"
+        )
     require_memory(topology)
 
 
@@ -340,14 +376,22 @@ def namespaces() -> list[str]:
 
 
 def _plan(
-    state: State, topology: Topology, disk: NodeDisk, words: Sequence[str], consoles: Path
+    state: State,
+    topology: Topology,
+    disk: NodeDisk,
+    chosen: trial.Trial,
+    words: Sequence[str],
+    consoles: Path,
 ) -> str:
     return json.dumps(
         {
             "state": str(state.path),
             "base": str(disk.base),
-            "kernel": str(disk.kernel),
-            "kernel_words": [*disk.kernel_words, *words],
+            "kernel": str(chosen.kernel.program),
+            "kernel_words": [*chosen.kernel.record.words, *words],
+            "card": chosen.kernel.record.card,
+            "preload_variable": PRELOAD_VARIABLE,
+            "preload": chosen.preload,
             "client": CLIENT,
             "consoles": str(consoles),
             "nodes": [

@@ -97,9 +97,9 @@ class State:
         """The keeper's socket."""
         return self.path / "gate"
 
-    def write_label(self, topology: Topology, started_at: str) -> None:
-        """Note what this cluster is, for whoever finds it."""
-        label = {"started_at": started_at, "topology": asdict(topology)}
+    def write_label(self, topology: Topology, started_at: str, *, kernel: str = "") -> None:
+        """Note what this cluster is, for whoever finds it; `kernel`: its nodes', for people."""
+        label = {"started_at": started_at, "kernel": kernel, "topology": asdict(topology)}
         (self.path / "label.json").write_text(json.dumps(label), encoding="utf-8")
 
     def label(self) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class VagrantMachines:
     """Machines of a Vagrantfile in the service of a run."""
 
     foreign = False
+    kernel = ""
     own_kernels = True
     controls = frozenset({Capability.POWER_OFF, Capability.CHANGE})
 

@@ -1,0 +1,45 @@
+"""Reads what a machine's console says: the one line that tells why it ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+PANIC = "Kernel panic"
+
+CAUSES_BEFORE = 5
+"""How many lines before a panic, or before the end, may name its cause."""
+
+CAUSE = re.compile(r"fail|error|errno|unable|can't|cannot|not (found|permitted|supported)", re.I)
+
+LARGEST = 1 << 20
+"""How much of a console's end is read, bytes: a machine can write without end."""
+
+
+def read(path: Path) -> list[str]:
+    """The printable lines of a console, the empty ones left out; none when there is no console."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - LARGEST))
+            return lines(file.read())
+    except OSError:
+        return []
+
+
+def lines(said: bytes) -> list[str]:
+    """The same of what a console said."""
+    printable = (
+        "".join(filter(str.isprintable, line)).strip()
+        for line in said.decode("utf-8", "replace").splitlines()
+    )
+    return [line for line in printable if line]
+
+
+def cause(console: Sequence[str]) -> str:
+    """The line that matters: what failed before the kernel gave up, else what was said last."""
+    end = next((at for at, line in enumerate(console) if PANIC in line), len(console) - 1)
+    if end < 0:
+        return "it said nothing"
+    before = console[max(0, end - CAUSES_BEFORE) : end]
+    return next((line for line in reversed(before) if CAUSE.search(line)), console[end])

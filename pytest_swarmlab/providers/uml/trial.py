@@ -1,0 +1,177 @@
+"""Boots a kernel as far as its first program, and ends it: whether this host can run nodes.
+
+It takes 0.2 s. What a host allows depends on its processor, its kernel, and what surrounds this
+process (a container, say); so it is tried instead of guessed.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_swarmlab.errors import HostError
+from pytest_swarmlab.images import NodeDisk, NodeKernel, find_kernel
+from pytest_swarmlab.images.interpreter import PRELOAD_VARIABLE
+from pytest_swarmlab.providers.uml import console
+from pytest_swarmlab.providers.uml.state import State
+
+TRIAL_S = 20.0
+"""Longest a boot to the first program may take, seconds; it takes 0.2 s on an idle machine."""
+
+FIRST = "/usr/local/lib/swarmlab/first"
+"""The first program, on the node disk."""
+
+RUNS = "swarmlab: a first program runs"
+"""What it says."""
+
+SECCOMP = "seccomp filters can be installed...OK"
+"""How the kernel says that guest programs run under seccomp; else they run under ptrace."""
+
+MEMORY_MIB = 64
+"""Memory of a machine that is only tried: the kernel takes about 20."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How one boot went: `preload` is what was loaded before the kernel's own libraries, or ""."""
+
+    kernel: NodeKernel
+    preload: str
+    runs: bool
+    said: tuple[str, ...]
+
+    @property
+    def seccomp(self) -> bool:
+        """Whether guest programs run under seccomp, which takes half the time of ptrace."""
+        return any(SECCOMP in line for line in self.said)
+
+    @property
+    def mode(self) -> str:
+        """How guest programs run, for people."""
+        how = "seccomp" if self.seccomp else "ptrace"
+        return f"programs under {how}" + (
+            ", with a library for processors that it doesn't know" if self.preload else ""
+        )
+
+    def __str__(self) -> str:
+        """For people: the kernel and how it runs, or why it doesn't."""
+        if self.runs:
+            return f"{self.kernel}, {self.mode}"
+        return f"{self.kernel} ended at boot with {console.cause(self.said)!r}"
+
+
+def boot(kernel: NodeKernel, disk: NodeDisk, *, preload: str = "") -> Trial:
+    """Boot that kernel on that disk, which is only read, until its first program speaks.
+
+    `preload`: libraries to load first, with spaces between them.
+    """
+    with _place() as place:
+        argv = [
+            # The kernel ends it when this process is killed.
+            "setpriv", "--pdeathsig", "KILL", "--",
+            str(kernel.program),
+            f"ubd0r={disk.base}", "root=/dev/ubda", "ro", f"mem={MEMORY_MIB}M",
+            "con0=null,fd:1", "con=null", "umid=trial", f"uml_dir={place}/",
+            # Without `quiet`, which hides whether there is seccomp. The last `init` counts.
+            *(word for word in kernel.record.words if word != "quiet"), f"init={FIRST}",
+        ]  # fmt: skip
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={
+                "TMPDIR": str(place),
+                "PATH": os.environ.get("PATH", ""),
+                PRELOAD_VARIABLE: preload,
+            },
+            start_new_session=True,
+        )
+        with process:
+            try:
+                said = _listen(process)
+            finally:
+                # Its guests share its session: none may outlive it.
+                os.killpg(process.pid, signal.SIGKILL)
+    found = tuple(console.lines(said))
+    return Trial(kernel, preload, any(RUNS in line for line in found), found)
+
+
+@contextmanager
+def _place() -> Iterator[Path]:
+    """A directory for one boot; when this process is killed, the next run removes it."""
+    state, lock = State.create()
+    try:
+        yield state.path
+    finally:
+        state.remove()
+        os.close(lock)
+
+
+def _listen(process: subprocess.Popen[bytes]) -> bytes:
+    """Its output until its first program speaks, it ends, or its time is over."""
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    said, deadline = b"", time.monotonic() + TRIAL_S
+    while RUNS.encode() not in said and (left := deadline - time.monotonic()) > 0:
+        if select.select([process.stdout], [], [], left)[0]:
+            read = os.read(process.stdout.fileno(), 65536)
+            if not read:
+                break
+            said += read
+    return said
+
+
+def usable(kernel: NodeKernel, disk: NodeDisk) -> Trial:
+    """Boot it as it is and, if that fails, with the library that it has for such hosts."""
+    trial = boot(kernel, disk)
+    if not trial.runs and kernel.preload:
+        again = boot(kernel, disk, preload=kernel.preload)
+        return again if again.runs else trial
+    return trial
+
+
+def choose(wanted: str, cache: Path, disk: NodeDisk) -> tuple[Trial, Sequence[str]]:
+    """The kernel for a run's nodes, and what a person should know of that choice, a line each.
+
+    `wanted`: ``own``, ``debian``, or ``auto``: the own one where it is built and runs, else
+    Debian's. Raises HostError when none of them runs here.
+    """
+    own = None if wanted == "debian" else find_kernel(cache)
+    if wanted == "own" and own is None:
+        raise HostError(
+            "the own kernel isn't built yet: run `sudo swarmlab kernel` once (about 8 minutes on"
+            " two cores), or leave out --swarmlab-kernel=own"
+        )
+    notices = []
+    if wanted == "auto" and own is None:
+        notices.append(
+            f"nodes run on {disk.kernel}: `make kernel` or `swarmlab kernel` builds one with which"
+            " they run twice as fast, once, in about 8 minutes on two cores; every run after that"
+            " uses it"
+        )
+    candidates = [own] if own else []
+    if wanted != "own":
+        candidates.append(disk.kernel)
+    tried: list[Trial] = []
+    for kernel in candidates:
+        trial = usable(kernel, disk)
+        if trial.runs:
+            notices += [f"{failed}; {kernel} runs here and is used" for failed in tried]
+            if kernel is own and not trial.seccomp:
+                notices.append(
+                    "this host allows no seccomp filters: the nodes' programs run under ptrace,"
+                    " which takes about twice the time"
+                )
+            return trial, notices
+        tried.append(trial)
+    raise HostError(
+        f"no embedded machine starts on this host: {'; '.join(map(str, tried))}. `swarmlab doctor`"
+        " tells more; --swarmlab-provider=dind, vagrant or inventory need none"
+    )
