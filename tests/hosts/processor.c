@@ -1,6 +1,7 @@
 /*
- * A host whose processors have a state of STATE bytes: what ptrace answers there. Loaded before the
- * C library of a program that asks for states and sets them. It says each size that is set.
+ * A host whose processors have a state of STATE bytes, or without XSAVE where STATE is 0: what ptrace
+ * answers there. Loaded before the C library of a program that asks for states and sets them. It says
+ * each size that is set.
  */
 
 #define _GNU_SOURCE
@@ -67,6 +68,10 @@ long ptrace(enum __ptrace_request what, ...)
 	address = va_arg(words, void *);
 	data = va_arg(words, void *);
 	va_end(words);
+	if (STATE == 0 && (long)address == NT_X86_XSTATE) {
+		errno = ENODEV;
+		return -1;
+	}
 	if ((long)address == NT_X86_XSTATE && what == PTRACE_GETREGSET)
 		return get(host, pid, data);
 	if ((long)address == NT_X86_XSTATE && what == PTRACE_SETREGSET)
