@@ -181,6 +181,8 @@ class Keeper:
         _run("ip", "link", "add", BRIDGE, "type", "bridge")
         _run("ip", "address", "add", self.plan["client"], "dev", BRIDGE)
         _run("ip", "link", "set", BRIDGE, "up")
+        # The client's address is on the bridge alone: a tap that was unplugged doesn't answer for it.
+        Path("/proc/sys/net/ipv4/conf/all/arp_ignore").write_text("1", encoding="ascii")
         for spec in self.plan["nodes"]:
             _run("ip", "tuntap", "add", "mode", "tap", "name", spec["name"])
             _run("ip", "link", "set", spec["name"], "master", BRIDGE, "up")
@@ -264,10 +266,11 @@ class Keeper:
                     node.pause()
                 case "resume":
                     node.resume()
+                # The tap stays up: the newer kernel's card gives a tap up for good once it is down.
                 case "link-down":
-                    _run("ip", "link", "set", node.name, "down")
+                    _run("ip", "link", "set", node.name, "nomaster")
                 case "link-up":
-                    _run("ip", "link", "set", node.name, "up")
+                    _run("ip", "link", "set", node.name, "master", BRIDGE)
                 case _:
                     raise ValueError(f"{what!r} is nothing the keeper can do")
         return {}

@@ -164,11 +164,11 @@ class UmlMachines:
         self._gate.ask("resume", node=node)
 
     def link_down(self, node: str) -> None:
-        """Take the machine's tap down."""
+        """Take the machine's tap out of the bridge."""
         self._gate.ask("link-down", node=node)
 
     def link_up(self, node: str) -> None:
-        """Bring the machine's tap up again."""
+        """Put the machine's tap into the bridge again."""
         self._gate.ask("link-up", node=node)
 
     def keep(self) -> None:
