@@ -49,6 +49,7 @@ class Lab:
         self.services: list[dict[str, Any]] = []
         self.update: dict[str, Any] | None = None
         self.networks: list[dict[str, Any]] = []
+        self.secrets: list[dict[str, Any]] = []
         self.volumes: dict[str, list[dict[str, Any]]] = {}
         self.configs: list[str] = []
         self.info: dict[str, dict[str, Any]] = {}
@@ -187,6 +188,14 @@ class Engine:
     def networks(self, filters: Any = None) -> Any:
         del filters
         return self._answer(self._lab.networks)
+
+    def secrets(self, filters: Any = None) -> Any:
+        del filters
+        return self._answer(self._lab.secrets)
+
+    def configs(self, filters: Any = None) -> Any:
+        del filters
+        return self._answer([{"Spec": {"Name": name}} for name in self._lab.configs])
 
     def volumes(self, filters: dict[str, str]) -> Any:
         """Those with that label; null where there is none, as the engine says it."""
