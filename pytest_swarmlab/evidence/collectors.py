@@ -6,12 +6,14 @@ import re
 import shlex
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_swarmlab.errors import SwarmlabError
+from pytest_swarmlab.background import Background
+from pytest_swarmlab.errors import ClientError, SwarmlabError
+from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.model import Capability
 
 if TYPE_CHECKING:
@@ -113,29 +115,44 @@ CONTAINER_EVENTS = ("start", "health_status", "kill", "die")
 def engine_events(nodes: Sequence[Node], recorder: Recorder, service: str) -> Iterator[None]:
     """Record what these engines tell of the service's containers, as `engine` events, as it comes.
 
-    `service`: its full name.
+    `service`: its full name. Raises ClientError at the block's end when an engine has ceased to
+    tell before, unless a fault held its node.
     """
     wanted = {
         "type": "container",
         "event": list(CONTAINER_EVENTS),
         "label": f"com.docker.swarm.service.name={service}",
     }
+    over = threading.Event()
+    listeners = Background("listening to engines", threads=max(1, len(nodes)))
     with ExitStack() as listening:
+        listening.push(lambda _, error, __: listeners.end(error))
         for node in nodes:
             client = node.new_engine(ANSWER_S)
             listening.callback(client.close)
             stream = client.events(decode=True, filters=wanted)
-            listener = threading.Thread(
-                target=_listen, args=(node.name, stream, recorder), name=f"events-{node}"
-            )
-            listener.start()
+            listener = listeners.start(_listen, node.name, stream, recorder, over)
             # In this order: it ends when its stream does.
-            listening.callback(listener.join)
+            listening.callback(wait, [listener])
             listening.callback(stream.close)
+            listening.callback(over.set)
         yield
 
 
-def _listen(node: str, stream: Any, recorder: Recorder) -> None:
+def _listen(node: str, stream: Any, recorder: Recorder, over: threading.Event) -> None:
+    try:
+        _record_all(node, stream, recorder)
+    except Exception:
+        # What a stream that we close within an event ends with is no matter.
+        if not over.is_set():
+            raise
+    # The client ends the stream alike when it is closed and when its engine has gone.
+    held = (fault for fault in readings.faults(recorder.view()) if node in fault.nodes)
+    if not over.is_set() and not any(fault.on(recorder.now()) for fault in held):
+        raise ClientError(f"the engine of {node} has ceased to tell of containers")
+
+
+def _record_all(node: str, stream: Any, recorder: Recorder) -> None:
     for event in stream:
         about = event.get("Actor", {}).get("Attributes", {})
         # A task's name is service.slot.id.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from pytest_swarmlab.errors import NotConverged, ProviderError
+from pytest_swarmlab.errors import ClientError, NotConverged, ProviderError
+from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.grading import Exercise, not_provable, passed, unknown
@@ -209,4 +211,27 @@ def test_a_node_that_cannot_be_listened_to_ends_the_others_streams_too(lab: Lab)
     block = Evidence(lab.recorder).containers_of(lab.swarm, "web")
     with pytest.raises(requests.ConnectionError), block:
         pytest.fail("the block was entered")
-    assert not [t for t in threading.enumerate() if t.name.startswith("events-")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("listening")]
+
+
+def listen(lab: Lab, stream: Iterable[dict[str, Any]], *, over: bool = False) -> None:
+    closing = threading.Event()
+    if over:
+        closing.set()
+    collectors._listen("worker1", stream, lab.recorder, closing)
+
+
+def test_an_engine_that_ceases_to_tell_is_an_error_unless_the_block_is_over(lab: Lab) -> None:
+    listen(lab, [], over=True)
+    with pytest.raises(ClientError, match="the engine of worker1 has ceased to tell of containers"):
+        listen(lab, [])
+
+
+def test_an_event_that_can_not_be_read_is_an_error(lab: Lab) -> None:
+    with pytest.raises(AttributeError):
+        listen(lab, [{"Actor": {"Attributes": 7}}])
+
+
+def test_an_engine_that_a_fault_holds_may_cease_to_tell(lab: Lab) -> None:
+    lab.recorder.record("fault.injected", fault="kill-engine", nodes=["worker1"], seconds=0.1)
+    listen(lab, [])
