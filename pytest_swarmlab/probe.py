@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -123,7 +124,7 @@ class Traffic:
         return AskedAtLeast(self, requests)
 
     def __enter__(self) -> Self:
-        self._threads.start(self._ask_steadily)
+        self._clock = self._threads.start(self._ask_steadily)
         return self
 
     def __exit__(
@@ -133,6 +134,7 @@ class Traffic:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
+        wait([self._clock])  # It starts the others.
         try:
             self._threads.end(error)
         finally:
@@ -292,11 +294,16 @@ class _ThroughTheLab(HTTPAdapter):
 
 
 class _InTime(http.client.HTTPResponse):
-    """An answer that is read before a moment, or not at all."""
+    """An answer that is read before a moment, or not at all, and the last of its connection."""
 
     def __init__(self, connection: socket.socket, *words: Any, until: float, **named: Any) -> None:
         super().__init__(connection, *words, **named)
         self.fp = io.BufferedReader(_Until(self.fp.detach(), connection, until))
+
+    def begin(self) -> None:
+        super().begin()
+        # A server that was asked to close need not say that it will, nor do it at once.
+        self.will_close = True
 
 
 class _Until(io.RawIOBase):

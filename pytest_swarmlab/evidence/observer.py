@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -47,8 +47,7 @@ class Observer:
         }
 
     def __enter__(self) -> Self:
-        for node, threads in self._threads.items():
-            threads.start(self._watch, node)
+        self._clocks = [threads.start(self._watch, node) for node, threads in self._threads.items()]
         return self
 
     def __exit__(
@@ -58,6 +57,7 @@ class Observer:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
+        wait(self._clocks)  # They start the others.
         with ExitStack() as ending:
             ending.callback(self._close)
             for threads in self._threads.values():

@@ -33,6 +33,7 @@ class Web(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.status = 200
+        self.keeps = False
         self.asked: list[tuple[int, str, str]] = []
         self.enough = threading.Semaphore(0)
 
@@ -50,6 +51,8 @@ class Answer(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")
+        if self.server.keeps:
+            self.close_connection = False
         self.server.enough.release()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
@@ -108,7 +111,9 @@ def test_a_site_is_asked_by_the_name_that_its_visitors_know(lab: Lab, web: Web) 
     assert {host for _, host, _ in web.asked} == {"192.168.56.10:8080"}
 
 
-def test_every_request_is_a_connection_of_its_own(lab: Lab, web: Web) -> None:
+@pytest.mark.parametrize("keeps", [False, True])
+def test_every_request_is_a_connection_of_its_own(lab: Lab, web: Web, keeps: bool) -> None:
+    web.keeps = keeps  # A server may leave open what it was asked to close.
     ask(lab, 20)
     assert len({port for port, _, _ in web.asked}) == len(web.asked)
 
