@@ -107,11 +107,17 @@ class Service:
 
         `origin`: the node that an earlier such constraint names; it is taken away.
         """
-        away = () if origin is None else ("--constraint-rm", f"node.hostname=={origin.name}")
+        away = () if origin is None else ("--constraint-rm", self._only(origin))
         self.update(
-            *away, "--constraint-add", f"node.hostname=={to.name}",
+            *away, "--constraint-add", self._only(to),
             title=f"{self.name} is sent to {to}",
         )  # fmt: skip
+
+    def _only(self, node: Node) -> str:
+        """The constraint that this node alone meets."""
+        known = self.swarm.known_as(node)
+        kind = "id" if known in self.swarm.ids_of(node) else "hostname"
+        return f"node.{kind}=={known}"
 
     def remove(self, *, title: str | None = None) -> None:
         """`docker service rm`, and wait until no container of it is left."""

@@ -41,10 +41,14 @@ RAFT_ROLE = re.compile(r"became (?P<role>follower|candidate|leader) at term (?P<
 JOURNAL = ("journalctl", "--no-pager", "-o", "short-iso-precise", "-u", "docker")
 
 
+MODPROBE = re.compile(r"\bmodprobe\b")
+
+
 def describe(swarm: Swarm, provider: Provider, *, seconds: float) -> None:
     """Record what this cluster is made of and what its kernels can do, as `cluster.ready`."""
     first = swarm.nodes[0]
     info = first.engine.info()
+    swarm.identify()
     found = capabilities(swarm, first)
     swarm.capabilities = frozenset(c for c in Capability if found[c])
     swarm.recorder.record(
@@ -81,8 +85,10 @@ def capabilities(swarm: Swarm, node: Node) -> dict[str, bool]:
 
 
 def _harmless(node: Node, argv: tuple[str, ...]) -> tuple[str, ...]:
-    """On somebody's own machine no module is loaded, only looked for."""
-    return (argv[0], "--dry-run", *argv[1:]) if node.foreign and argv[0] == "modprobe" else argv
+    """On somebody's own machine no module is loaded, only looked for, by a shell neither."""
+    if not node.foreign:
+        return argv
+    return tuple(shlex.split(MODPROBE.sub("modprobe --dry-run", shlex.join(argv))))
 
 
 def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: float) -> None:
