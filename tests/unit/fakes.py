@@ -52,6 +52,7 @@ class Lab:
         self.secrets: list[dict[str, Any]] = []
         self.volumes: dict[str, list[dict[str, Any]]] = {}
         self.configs: list[str] = []
+        self.locks = False
         self.info: dict[str, dict[str, Any]] = {}
         self.silent: dict[str, str] = {}
         self.did: list[tuple[str, ...]] = []
@@ -197,10 +198,15 @@ class Engine:
         del filters
         return self._answer([{"Spec": {"Name": name}} for name in self._lab.configs])
 
-    def volumes(self, filters: dict[str, str]) -> Any:
+    def inspect_swarm(self) -> Any:
+        return self._answer({"Spec": {"EncryptionConfig": {"AutoLockManagers": self._lab.locks}}})
+
+    def volumes(self, filters: dict[str, str] | None = None) -> Any:
         """Those with that label; null where there is none, as the engine says it."""
-        label, _, value = filters["label"].partition("=")
         there = self._lab.volumes.get(self._node, [])
+        if filters is None:
+            return self._answer({"Volumes": there or None})
+        label, _, value = filters["label"].partition("=")
         return self._answer(
             {"Volumes": [v for v in there if v["Labels"].get(label) == value] or None}
         )
