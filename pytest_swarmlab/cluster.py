@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shlex
 import socket
@@ -30,6 +31,9 @@ ENGINE_S = 30
 without quorum gives up by itself (swarmkit's request timeout)."""
 
 
+API = "1.44"
+"""The engine API that is spoken: of Docker 25. Somebody's own engine may have an older one."""
+
 AGAIN_S = 5.0
 """How long an engine that did not say which node it is, is left alone, seconds."""
 
@@ -51,6 +55,7 @@ class Node:
         self.address = spec.address
         self._machines = machines
         self._recorder = recorder
+        self._api: str | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -69,14 +74,24 @@ class Node:
         """Another client, with a time limit of its own in seconds; the caller closes it."""
         import docker
 
+        url = f"unix://{self._machines.engine_socket(self.name)}"
         client = docker.DockerClient(
-            base_url=f"unix://{self._machines.engine_socket(self.name)}",
-            version="1.44",
+            base_url=url,
+            version=self._negotiated(url) if self.foreign else API,
             timeout=timeout,  # type: ignore[arg-type]  # requests takes fractions, the stub doesn't
         )
         if self.foreign:
             _watch(client.api, self._announce)
         return client
+
+    def _negotiated(self, url: str) -> str:
+        """The newest API that somebody's own engine and this client have in common."""
+        import docker
+
+        if self._api is None:
+            with contextlib.closing(docker.APIClient(base_url=url, version="auto")) as client:
+                self._api = min(API, client.api_version, key=_numbers)
+        return self._api
 
     @property
     def foreign(self) -> bool:
@@ -125,7 +140,9 @@ class Node:
                 done = self.host.run(shlex.join(argv))
             except RuntimeError as error:  # testinfra's word for a failure on the way
                 raise ProviderError(f"{self.name} can't be reached: {error}") from error
-            output = Output(done.rc, done.stdout, done.stderr)
+            # Nobody knows in which encoding a program there writes.
+            streams = (done.stdout_bytes, done.stderr_bytes)
+            output = Output(done.rc, *(stream.decode(errors="replace") for stream in streams))
         else:
             output = self._fed(argv, stdin)
         self._recorder.record(
@@ -467,6 +484,10 @@ class Swarm:
         except conditions.no_answer():
             return {}
         return info
+
+
+def _numbers(api: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in api.split("."))
 
 
 def _watch(api: Any, announce: Callable[[str], None]) -> None:

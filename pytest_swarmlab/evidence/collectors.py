@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -35,8 +35,13 @@ PROBES: dict[Capability, tuple[tuple[str, ...], ...]] = {
 }
 """What a machine's kernel must do for each capability: every command must succeed."""
 
-RAFT_ROLE = re.compile(r"became (?P<role>follower|candidate|leader) at term (?P<term>\d+)")
+RAFT_ROLE = re.compile(
+    r"^(?P<at>\d+(\.\d+)?) .*became (?P<role>follower|candidate|leader) at term (?P<term>\d+)"
+)
 """How the engine's Raft library tells a change of role; candidate: it campaigns for that term."""
+
+CURSOR = re.compile(r"^-- cursor: (\S+)$", re.MULTILINE)
+"""How journalctl tells a place in the journal."""
 
 JOURNAL = ("journalctl", "--no-pager", "-o", "short-iso-precise", "-u", "docker")
 
@@ -91,20 +96,32 @@ def _harmless(node: Node, argv: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(shlex.split(MODPROBE.sub("modprobe --dry-run", shlex.join(argv))))
 
 
-def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: float) -> None:
+def journal_ends(nodes: Sequence[Node]) -> dict[str, str]:
+    """Node → where its journal ends now: no clock of another machine is asked what came after."""
+    ends = {}
+    for node in nodes:
+        shown = node.look("journalctl", "--no-pager", "--lines=0", "--show-cursor").stdout
+        if found := CURSOR.search(shown):
+            ends[node.name] = found[1]
+    return ends
+
+
+def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: Mapping[str, str]) -> None:
     """Record what these nodes' engines logged of their roles in Raft, as `raft` events.
 
-    `since`: Unix time in seconds. An event tells node, moment (Unix time), role and term.
+    `since`: what `journal_ends` gave; all of a journal counts that was empty then. An event tells
+    node, moment (Unix time, by the node's clock), role and term.
     """
     for node in nodes:
         argv = ["journalctl", "--no-pager", "-o", "short-unix", "-u", "docker"]
-        lines: str = node.host.run(shlex.join([*argv, f"--since=@{since:.0f}"])).stdout
-        for line in lines.splitlines():
+        after = [f"--after-cursor={since[node.name]}"] if node.name in since else []
+        output: Any = node.host.run(shlex.join([*argv, *after]))
+        for line in output.stdout_bytes.decode(errors="replace").splitlines():
             if found := RAFT_ROLE.search(line):
                 recorder.record(
                     "raft",
                     node=node.name,
-                    at=float(line.split()[0]),
+                    at=float(found["at"]),
                     what=found["role"],
                     term=int(found["term"]),
                 )
@@ -189,9 +206,12 @@ def fetch_logs(swarm: Swarm, directory: Path) -> dict[str, str]:
         except (SwarmlabError, RuntimeError, OSError) as error:
             return node.name, str(error)
         (directory / f"{node.name}.engine.log").write_text(
-            swarm.recorder.redactor.text(output.stdout), encoding="utf-8", errors="replace"
+            swarm.recorder.redactor.text(output.stdout_bytes.decode(errors="replace")),
+            encoding="utf-8",
+            errors="replace",
         )
-        return node.name, None if output.rc == 0 else output.stderr.strip()
+        said = output.stderr_bytes.decode(errors="replace").strip()
+        return node.name, None if output.rc == 0 else said
 
     directory.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(max_workers=len(swarm.nodes)) as pool:

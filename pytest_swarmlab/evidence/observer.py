@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from types import TracebackType
@@ -70,11 +70,15 @@ class Observer:
     def _watch(self, node: Node) -> None:
         local = threading.local()
 
-        def ask() -> None:
+        def engine() -> docker.DockerClient:
             if not hasattr(local, "engine"):
                 local.engine = node.new_engine(ANSWER_S)
                 self._clients.append(local.engine)
-            self._ask(node, local.engine)
+            client: docker.DockerClient = local.engine
+            return client
+
+        def ask() -> None:
+            self._ask(node, engine)
 
         under_way: list[Future[None]] = []
         due = time.monotonic()
@@ -85,12 +89,12 @@ class Observer:
                 under_way.append(self._threads[node].start(ask))
             due = max(due + PERIOD_S, time.monotonic() - PERIOD_S)
 
-    def _ask(self, node: Node, engine: docker.DockerClient) -> None:
-        answered = self._record("nodes", node, lambda: {"nodes": self._swarm.node_rows(engine)})
+    def _ask(self, node: Node, engine: Callable[[], docker.DockerClient]) -> None:
+        answered = self._record("nodes", node, lambda: {"nodes": self._swarm.node_rows(engine())})
         # A manager that has no leader to ask is not asked twice: the next question is due.
         if self._service and answered:
             service = self._service
-            self._record("tasks", node, lambda: {"tasks": self._swarm.task_rows(engine, service)})
+            self._record("tasks", node, lambda: {"tasks": self._swarm.task_rows(engine(), service)})
 
     def _record(self, kind: str, node: Node, look: Any) -> bool:
         began = time.monotonic()

@@ -141,7 +141,8 @@ class PretendedNode(Node):
         argv = tuple(shlex.split(line))
         self._lab.did.append((self.name, *argv))
         code, stdout, stderr = self._lab.shell(self.name, argv)
-        return SimpleNamespace(rc=code, stdout=stdout, stderr=stderr)
+        raw = {"stdout_bytes": stdout.encode(), "stderr_bytes": stderr.encode()}
+        return SimpleNamespace(rc=code, stdout=stdout, stderr=stderr, **raw)
 
     def new_engine(self, timeout: float) -> Any:
         del timeout

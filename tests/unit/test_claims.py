@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -180,6 +181,28 @@ def test_roles_in_raft_are_read_from_each_survivor_s_log(lab: Lab, tmp_path: Pat
         {"node": "manager2", "at": 1777888999.5, "what": "candidate", "term": 4},
         {"node": "manager2", "at": 1777889001.0, "what": "leader", "term": 4},
     ]
+
+
+def test_what_a_journal_held_before_is_told_from_what_came_after_by_no_clock(lab: Lab) -> None:
+    lab.shell = lambda node, argv: (
+        (0, f"-- cursor: s={node};i=7\n", "") if "--show-cursor" in argv else (0, "", "")
+    )
+    with Evidence(lab.recorder).raft_of([lab["manager2"]]):
+        pass
+    last = lab.commands("journalctl")[-1]
+    assert last[-1] == "--after-cursor=s=manager2;i=7"
+    assert not [word for word in last if "since" in word]
+
+
+def test_a_node_s_words_in_another_encoding_are_read_all_the_same(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shell(line: str) -> Any:
+        del line
+        return SimpleNamespace(rc=0, stdout_bytes="café".encode("latin-1"), stderr_bytes=b"")
+
+    monkeypatch.setattr(lab["manager2"], "_shell", shell)
+    assert lab["manager2"].look("cat", "menu").stdout == "caf�"
 
 
 def told(action: str, **attributes: str) -> dict[str, Any]:
