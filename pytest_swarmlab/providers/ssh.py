@@ -31,8 +31,8 @@ POLL_S = 0.2
 TROUBLES = (
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", "its host key is another than the one known for it:"
      " is it the same machine? If so, correct known_hosts"),
-    ("host key is known for", "a host key on the way isn't known: add it to known_hosts"
-     " (ssh-keyscan shows it, its owner confirms it)"),
+    ("host key is known for", "a host key isn't known, its own or a jump host's: add it to"
+     " known_hosts (ssh-keyscan shows it, its owner confirms it)"),
     ("Host key verification failed", "its host key isn't known: add it to known_hosts"
      " (ssh-keyscan shows it, its owner confirms it)"),
     ("bad permissions", "others may read its private key, so ssh doesn't use it: chmod 0600 it"),

@@ -123,8 +123,9 @@ class InventoryMachines:
             return _meaning(host, seen.returncode, said)
         shown = seen.stdout.decode(errors="replace").strip()
         if not API.fullmatch(shown):
+            words = printable(" ".join(shown.split()))[:40]
             return (
-                f"{host.name} prints {printable(' '.join(shown.split()))[:40]!r} where a command's output is to be:"
+                f"{host.name} prints {words!r} where a command's output is to be:"
                 " let what its user's shell reads at its start (.bashrc) print nothing there"
             )
         if not _at_least(shown, OLDEST_API):
