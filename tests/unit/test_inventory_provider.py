@@ -99,7 +99,7 @@ def test_an_engine_from_docker_20_10_on_is_used(made: Made, api: str) -> None:
          "line ends those of Windows"),
         ("", "No ED25519 host key is known for [192.0.2.1]:2302 and you have requested strict"
          " checking.\nHost key verification failed.\nkex_exchange_identification: Closed",
-         255, r"a host key isn't known: .*is known for \[192\.0\.2\.1\]:2302"),
+         255, r"a host key isn't known, .*is known for \[192\.0\.2\.1\]:2302"),
         ("", "stdio forwarding failed\nkex_exchange_identification: Connection closed by remote",
          255, "the jump host opens no way to it: permit AllowTcpForwarding"),
     ],
