@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shlex
 import socket
 import subprocess
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,6 +31,13 @@ ENGINE_S = 30
 without quorum gives up by itself (swarmkit's request timeout)."""
 
 
+API = "1.44"
+"""The engine API that is spoken: of Docker 25. Somebody's own engine may have an older one."""
+
+AGAIN_S = 5.0
+"""How long an engine that did not say which node it is, is left alone, seconds."""
+
+
 @dataclass(frozen=True)
 class Output:
     """What a command on a node gave: its exit code and both streams as text."""
@@ -44,6 +55,7 @@ class Node:
         self.address = spec.address
         self._machines = machines
         self._recorder = recorder
+        self._api: str | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -62,14 +74,24 @@ class Node:
         """Another client, with a time limit of its own in seconds; the caller closes it."""
         import docker
 
+        url = f"unix://{self._machines.engine_socket(self.name)}"
         client = docker.DockerClient(
-            base_url=f"unix://{self._machines.engine_socket(self.name)}",
-            version="1.44",
+            base_url=url,
+            version=self._negotiated(url) if self.foreign else API,
             timeout=timeout,  # type: ignore[arg-type]  # requests takes fractions, the stub doesn't
         )
         if self.foreign:
             _watch(client.api, self._announce)
         return client
+
+    def _negotiated(self, url: str) -> str:
+        """The newest API that somebody's own engine and this client have in common."""
+        import docker
+
+        if self._api is None:
+            with contextlib.closing(docker.APIClient(base_url=url, version="auto")) as client:
+                self._api = min(API, client.api_version, key=_numbers)
+        return self._api
 
     @property
     def foreign(self) -> bool:
@@ -118,7 +140,9 @@ class Node:
                 done = self.host.run(shlex.join(argv))
             except RuntimeError as error:  # testinfra's word for a failure on the way
                 raise ProviderError(f"{self.name} can't be reached: {error}") from error
-            output = Output(done.rc, done.stdout, done.stderr)
+            # Nobody knows in which encoding a program there writes.
+            streams = (done.stdout_bytes, done.stderr_bytes)
+            output = Output(done.rc, *(stream.decode(errors="replace") for stream in streams))
         else:
             output = self._fed(argv, stdin)
         self._recorder.record(
@@ -196,7 +220,14 @@ class Swarm:
         self.nodes = [Node(spec, machines, recorder) for spec in machines.topology.nodes]
         self.capabilities: frozenset[Capability] = frozenset(machines.controls)
         """What was found that its machines can do; probed when the cluster is ready."""
-        self._names: dict[str, str] = {}
+        self._ids: dict[str, Node] = {}
+        """Node id → the machine that has it. Host names change, are shared, or are left behind."""
+        self._strangers: frozenset[str] = frozenset()
+        self._asked_at = -AGAIN_S
+        self._asking = threading.Lock()
+        self._all_told = False
+        self._host_names: dict[str, list[str]] = {}
+        """Node id → every host name that it was listed under, the latest last."""
 
     @property
     def topology(self) -> Topology:
@@ -220,24 +251,138 @@ class Swarm:
 
     def workers(self) -> list[Node]:
         """Members that the managers count as workers."""
-        names = {row["name"] for row in self.look()[1] if row["role"] == "worker"}
-        return [node for node in self.nodes if node.name in names]
+        return self._of([row for row in self.look()[1] if row["role"] == "worker"])
 
     def members(self) -> list[Node]:
         """Nodes that the managers count as part of the swarm."""
-        names = {row["name"] for row in self.look()[1]}
-        return [node for node in self.nodes if node.name in names]
+        return self._of(self.look()[1])
+
+    def _of(self, rows: Iterable[dict[str, Any]]) -> list[Node]:
+        meant = [self.node_of(row) for row in rows]
+        return [node for node in self.nodes if node in meant]
+
+    def node_of(self, row: dict[str, Any]) -> Node | None:
+        """The machine that a row of the node list is about, by its id; None if it is none of them.
+
+        A machine that left and joined again has its old row too: that one is about no machine.
+        """
+        return self._ids.get(row["id"])
+
+    def identify(self) -> None:
+        """Ask every machine's engine which node of the swarm it is.
+
+        Two that have one identity (moby#46167) are told in a notice; the first keeps it.
+        """
+        found: dict[str, Node] = {}
+        with ThreadPoolExecutor(max(1, len(self.nodes))) as pool:
+            told = list(pool.map(self._swarm_info, self.nodes))
+        self._all_told = all(told)
+        for node, info in zip(self.nodes, told, strict=True):
+            id_ = info.get("NodeID")
+            if id_ in found:
+                self._notice(
+                    f"{found[id_]} and {node} say that they are the same node, {id_}: have one of"
+                    " them leave the swarm and join it again"
+                )
+            elif id_:
+                found[id_] = node
+        self._ids = {i: n for i, n in self._ids.items() if n not in found.values()} | found
+
+    def known_as(self, node: Node) -> str:
+        """How a manager's client is told that node: its host name, or its id if that is shared."""
+        ids = self.ids_of(node)
+        if not ids or ids[0] not in self._host_names:
+            return node.name
+        name = self._host_names[ids[0]][-1]
+        shared = [id_ for id_, names in self._host_names.items() if names[-1] == name]
+        return ids[0] if len(shared) > 1 else name
+
+    def ids_of(self, node: Node) -> list[str]:
+        """The node's id in the swarm, as far as it is known."""
+        return [id_ for id_, known in self._ids.items() if known is node]
+
+    def leftovers(self, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rows of machines that are in the swarm under another id: down for ever, and of nobody.
+
+        Swarm never removes them by itself (moby#24106): `docker node rm ID` does.
+        """
+        rows = list(rows)
+        there = {row["name"] for row in rows if self.node_of(row) and row["state"] == "ready"}
+        return [
+            row
+            for row in rows
+            if not self.node_of(row) and row["state"] == "down" and row["name"] in there
+        ]
+
+    def _identify(self, rows: list[dict[str, Any]]) -> None:
+        """Find whose rows these are, by id; have each show the name that is used here for it.
+
+        A row that alone has the name of a machine is that machine's. Where names don't tell,
+        engines are asked, once for each set of nodes that nobody knows.
+        """
+        known = {node.name: node for node in self.nodes}
+        names = Counter(row["name"] for row in rows)
+        for row in rows:
+            node = known.get(row["name"])
+            if row["id"] not in self._ids and node and names[row["name"]] == 1:
+                self._ids = {i: n for i, n in self._ids.items() if n is not node}
+                self._ids[row["id"]] = node
+        strangers = frozenset(row["id"] for row in rows if row["id"] not in self._ids)
+        if strangers:
+            self._ask_about(strangers)
+        listed = {row["id"] for row in rows}
+        self._host_names = {i: n for i, n in self._host_names.items() if i in listed}
+        for row in rows:
+            self._note_name(row)
+            if node := self.node_of(row):
+                row["host_name"], row["name"] = row["name"], node.name
+
+    def _ask_about(self, strangers: frozenset[str]) -> None:
+        now = self.recorder.now()
+        # Once for each set of them, but an engine that gave no answer may give one later.
+        if strangers == self._strangers and (self._all_told or now - self._asked_at < AGAIN_S):
+            return
+        if self._asking.acquire(blocking=False):  # Somebody else is at it otherwise.
+            try:
+                self._strangers, self._asked_at = strangers, now
+                self.identify()
+            finally:
+                self._asking.release()
+
+    def _note_name(self, row: dict[str, Any]) -> None:
+        names = self._host_names.setdefault(row["id"], [])
+        if names and row["name"] not in names:
+            self._notice(
+                f"the managers list the node {row['id']} as {row['name']} now, as {names[-1]}"
+                " before: one identity under two names"
+            )
+        if row["name"] in names:
+            names.remove(row["name"])
+        names.append(row["name"])
+
+    def _notice(self, message: str) -> None:
+        self.recorder.record("notice", message=message)
 
     def leader(self) -> Node:
         """The node that leads now, by the word of the first manager that answers.
 
-        Raises ProviderError when no manager knows of a leader.
+        Raises ProviderError when no manager knows of a leader, or when it is no machine known here.
         """
         for rows in self._listings():
             for row in rows:
                 if row["leader"]:
-                    return self.node(row["name"])
+                    return self.leading(row)
         raise ProviderError("no manager knows a leader: the swarm has lost its quorum")
+
+    def leading(self, row: dict[str, Any]) -> Node:
+        """The machine of a leader's row. Raises ProviderError when nobody here knows it."""
+        node = self.node_of(row)
+        if node is None:
+            raise ProviderError(
+                f"the leader is {row['name']} ({row['id']}), and no machine that is known here says"
+                f" that it is that node: there are {', '.join(n.name for n in self.nodes)}"
+            )
+        return node
 
     def rows(self, seen_from: Node) -> list[dict[str, Any]]:
         """`docker node ls` as that manager tells it now; recorded as a `nodes` event.
@@ -257,12 +402,12 @@ class Swarm:
     def node_rows(self, engine: docker.DockerClient) -> list[dict[str, Any]]:
         """The node list in the record's form, as this engine gives it."""
         rows = [_row(node) for node in engine.api.nodes()]
-        self._names.update((row["id"], row["name"]) for row in rows)
+        self._identify(rows)
         return sorted(rows, key=lambda row: row["name"])
 
     def task_rows(self, engine: docker.DockerClient, service: str) -> list[dict[str, Any]]:
         """A service's tasks in the record's form, by slot, as this engine gives them."""
-        rows = [_task(task, self._names) for task in engine.api.tasks({"service": service})]
+        rows = [self._task(task) for task in engine.api.tasks({"service": service})]
         return sorted(rows, key=lambda row: (row["slot"] or 0, row["id"]))
 
     def has_leader(
@@ -307,6 +452,12 @@ class Swarm:
         """Condition: a change through that node fails, as it must without a quorum."""
         return conditions.Writes(self, via, accepted=False)
 
+    def _task(self, task: dict[str, Any]) -> dict[str, Any]:
+        row = _task(task)
+        node = self._ids.get(row["node_id"])
+        listed = self._host_names.get(row["node_id"], [row["node_id"]])
+        return row | {"node": node.name if node else listed[-1]}
+
     def look(self) -> tuple[Node, list[dict[str, Any]]]:
         """The node list of the first manager that can give it, and which one that was.
 
@@ -333,6 +484,10 @@ class Swarm:
         except conditions.no_answer():
             return {}
         return info
+
+
+def _numbers(api: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in api.split("."))
 
 
 def _watch(api: Any, announce: Callable[[str], None]) -> None:
@@ -362,13 +517,12 @@ def _row(node: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _task(task: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+def _task(task: dict[str, Any]) -> dict[str, Any]:
     status = task.get("Status", {})
-    node = task.get("NodeID", "")
     return {
         "id": task["ID"],
         "slot": task.get("Slot"),
-        "node": names.get(node, node),
+        "node_id": task.get("NodeID", ""),
         "state": status.get("State", ""),
         "desired": task.get("DesiredState", ""),
         "error": status.get("Err", ""),

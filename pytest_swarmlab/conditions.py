@@ -59,15 +59,21 @@ class HasLeader:
             except no_answer() as error:
                 said.append(f"{node.name}: {brief(error)}")
                 continue
-            leaders = [row["name"] for row in rows if row["leader"]]
-            if leaders and not (self._other_than and leaders[0] == self._other_than.name):
-                return done(self._swarm.node(leaders[0]), f"{node.name} says {leaders[0]}")
-            said.append(f"{node.name} says {leaders[0] if leaders else 'none'}")
+            leaders = [row for row in rows if row["leader"]]
+            seen = f"{node.name} says {leaders[0]['name'] if leaders else 'none'}"
+            if leaders and not (
+                self._other_than and self._swarm.node_of(leaders[0]) is self._other_than
+            ):
+                return done(self._swarm.leading(leaders[0]), seen)
+            said.append(seen)
         return pending("; ".join(said))
 
 
 class NodesReady:
-    """Every member is ready, every manager reachable, and one leads; finds the rows."""
+    """Every member is ready, every manager reachable, and one leads; finds the members' rows.
+
+    The dead row of a machine that is there under another id is no member: it is named.
+    """
 
     name = "every node ready and every manager reachable"
     node = None
@@ -83,7 +89,11 @@ class NodesReady:
             seen_from, rows = self._swarm.look()
         except ProviderError as error:
             return pending(str(error))
+        dead = self._swarm.leftovers(rows)
+        rows = [row for row in rows if row not in dead]
         seen = f"{seen_from} sees " + ", ".join(in_words(row) for row in rows)
+        for row in dead:
+            seen += f"; {row['name']} has an old row: remove it with `docker node rm {row['id']}`"
         ready = all(
             row["state"] == "ready" and row["reachability"] in {"reachable", ""} for row in rows
         )
@@ -108,9 +118,7 @@ class NodeIs:
             seen_from, rows = self._swarm.look()
         except ProviderError as error:
             return pending(str(error))
-        mine = [row for row in rows if row["name"] == self.node]
-        # A machine that joined again has an old row too, for ever down.
-        mine = [row for row in mine if row["state"] != "down"] or mine
+        mine = [row for row in rows if self._swarm.node_of(row) is self._node]
         for row in mine:
             if all(row[key] == value for key, value in self._wanted.items()):
                 return done(row, in_words(row))
@@ -142,11 +150,13 @@ class Converged:
             tasks = self._swarm.task_rows(seen_from.engine, self._service)
         except no_answer() as error:
             return pending(brief(error))
-        up = {row["name"] for row in nodes if row["state"] == "ready"}
-        if self._on:
-            up &= {self._on.name}
+        up = {
+            row["id"]
+            for row in nodes
+            if row["state"] == "ready" and self._on in (None, self._swarm.node_of(row))
+        }
         wanted = [task for task in tasks if task["desired"] == "running"]
-        running = [t for t in wanted if t["state"] == "running" and t["node"] in up]
+        running = [t for t in wanted if t["state"] == "running" and t["node_id"] in up]
         seen = f"{len(running)}/{self._replicas} running"
         others = sorted({t["state"] for t in wanted if t not in running})
         if others:
@@ -308,16 +318,21 @@ class Settled(_OfTasks[None]):
 
 
 class Replaced(_OfTasks[dict[str, Any]]):
-    """Another task runs in the slot of the given one; finds it."""
+    """Another task runs in the slot of the given one; finds it.
+
+    A global service has no slots: each node is one.
+    """
 
     def __init__(self, swarm: Swarm, service: str, task: dict[str, Any]) -> None:
         """`task`: its row, as `Converged` finds it."""
         super().__init__(swarm, service)
         self._task = task
-        self.name = f"task {task['slot']} of {service} is replaced"
+        place = task["slot"] or f"on {task['node']}"
+        self.name = f"task {place} of {service} is replaced"
 
     def _judge(self, tasks: list[dict[str, Any]]) -> Done[dict[str, Any]] | Pending | Fatal:
-        mine = [task for task in tasks if task["slot"] == self._task["slot"]]
+        place = "slot" if self._task["slot"] else "node_id"
+        mine = [task for task in tasks if task[place] == self._task[place]]
         seen = ", ".join(sorted(task["state"] for task in mine)) or "no task in its slot"
         # Known by its id: the old one counts as running until its engine has reported.
         others = [task for task in mine if task["id"] != self._task["id"]]

@@ -33,6 +33,10 @@ class ProviderError(SwarmlabError):
     """A machine could not be brought up, reached or controlled: not the student's fault."""
 
 
+class ClientError(SwarmlabError):
+    """A client or an observer of ours has not done its work: what it saw proves nothing."""
+
+
 class CommandError(SwarmlabError):
     """A command on a node ended with a code other than zero.
 
@@ -73,5 +77,5 @@ class NotConverged(SwarmlabError):
         super().__init__(f"{condition}{place} {verb} after {elapsed:.1f} s; last seen: {last}")
 
 
-INFRASTRUCTURE = (HostError, BuildError, ProviderError)
+INFRASTRUCTURE = (HostError, BuildError, ProviderError, ClientError)
 """Errors that say nothing about the cluster under test: they make a verdict `unknown`."""

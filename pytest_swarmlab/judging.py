@@ -11,6 +11,10 @@ from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.grading import Exercise, overall
 from pytest_swarmlab.model import Verdict
+from pytest_swarmlab.reporting.text import line
+
+SAID = 2000
+"""Characters of an observation that are printed."""
 
 
 def exercises_of(record: Record) -> list[Exercise]:
@@ -27,7 +31,7 @@ def exercises_of(record: Record) -> list[Exercise]:
                 found.append(importlib.import_module(name).exercise)
             except (ImportError, AttributeError, ValueError) as error:
                 raise ConfigError(
-                    f"exercise {event.data.get('id')} is declared in {name!r}, which can't be"
+                    f"exercise {line(event.data.get('id'))} is declared in {name!r}, which can't be"
                     f" imported here ({error}): run this where the exercises are"
                 ) from error
     finally:
@@ -44,9 +48,13 @@ def judge_again(run_directory: Path, out: TextIO) -> int:
     exercises = exercises_of(record)
     if not exercises:
         raise ConfigError(f"the record in {run_directory} names no exercise: nothing can be judged")
+    if record.left_out:
+        out.write(f"not used: {record.left_out}\n")
     verdicts = []
     for exercise in exercises:
         for result in exercise.judge(record):
             verdicts.append(result.verdict)
-            out.write(f"{result.verdict.value:12}  {result.id}: {result.observed}\n")
+            # What was observed holds what a cluster said.
+            observed = line(result.observed, SAID)
+            out.write(f"{result.verdict.value:12}  {result.id}: {observed}\n")
     return 0 if overall(verdicts) is Verdict.PASS else 1

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
+from pytest_swarmlab.background import Background
 from pytest_swarmlab.conditions import brief, no_answer
 from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.waits import Done, Fatal, Pending, done, pending
+from pytest_swarmlab.waits import Done, Fatal, Pending, done, fatal, pending
 
 PAUSE_S = 0.2
 """Between the end of one write and the next: at most five a second, however fast they are."""
@@ -33,7 +34,8 @@ class Ledger:
 
     A context manager; between entry and exit every write becomes an `entry` event. What was not
     acknowledged may have been kept all the same: only what was acknowledged must be there, and
-    nothing may be there twice.
+    nothing may be there twice. An error of the write that is no refusal ends the block with a
+    ClientError.
     """
 
     def __init__(self, name: str, write: Write, recorder: Recorder) -> None:
@@ -43,7 +45,7 @@ class Ledger:
         self._over = threading.Event()
         self._acknowledged = 0
         self._last = "nothing was written yet"
-        self._clock = threading.Thread(target=self._write_steadily, name=f"ledger-{name}")
+        self._threads = Background(f"the ledger {name}", threads=1)
 
     @property
     def acknowledged(self) -> int:
@@ -61,7 +63,7 @@ class Ledger:
         )
 
     def __enter__(self) -> Self:
-        self._clock.start()
+        self._threads.start(self._write_steadily)
         return self
 
     def __exit__(
@@ -71,7 +73,7 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
-        self._clock.join()
+        self._threads.end(error)
 
     def _write_steadily(self) -> None:
         number = 0
@@ -100,6 +102,11 @@ class Ledger:
         self._acknowledged += error is None
 
     @property
+    def trouble(self) -> str | None:
+        """What keeps it from writing, in one sentence; None while all is well."""
+        return self._threads.trouble
+
+    @property
     def last(self) -> str:
         """How the latest write ended, in words."""
         return self._last
@@ -120,4 +127,6 @@ class Acknowledges:
         seen = f"{self._ledger.acknowledged} in all; {self._ledger.last}"
         if self._ledger.acknowledged >= self._wanted:
             return done(self._ledger.acknowledged, seen)
+        if self._ledger.trouble:
+            return fatal(self._ledger.trouble)
         return pending(seen)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_swarmlab import lifecycle
+from pytest_swarmlab import lifecycle, starting_state
 from pytest_swarmlab.conditions import NodesReady, brief, no_answer
 from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.errors import INFRASTRUCTURE, HostError, NotConverged, SwarmlabError, Unfit
@@ -253,7 +253,15 @@ class Run:
             )
         if services and Capability.CHANGE in swarm.machines.controls:
             return f"it still runs {', '.join(s['Spec']['Name'] for s in services)}"
-        return None
+        try:
+            if swarm.machines.foreign:
+                # What else is there is its owner's.
+                changed = list(starting_state.availability(swarm))
+            else:
+                changed = starting_state.changes(swarm, volumes=self.config.reuse is None)
+        except no_answer() as error:
+            return brief(error)
+        return "; ".join(changed) or None
 
     def _take_slot(self) -> None:
         """One run for each two cores at a time; the kernel frees the place of a killed one."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-import yaml
-
+from pytest_swarmlab import stack_files
 from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.conditions import (
     Converged,
@@ -25,6 +27,8 @@ from pytest_swarmlab.conditions import (
     no_answer,
 )
 from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError, SwarmlabError
+from pytest_swarmlab.faults.guard import Guard
+from pytest_swarmlab.stack_files import Secret
 from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
 
 GONE_S = 90.0
@@ -33,19 +37,25 @@ GONE_S = 90.0
 BACK_S = 240.0
 """Longest the nodes may take to be whole again before something is removed from them."""
 
-REMOTE = "/root"
-"""Where stack files, and what they name beside them, are put on the leader."""
+VOLATILE = "/run"
+"""Where a directory for a deployment is made on the leader: memory that only root may write to
+(systemd, file-hierarchy(7))."""
+
+STACK_SUFFIXES = {".yml", ".yaml", ".json"}
 
 STACK_LABEL = "com.docker.stack.namespace"
 
 
 @contextmanager
-def removed_after(remove: Callable[[], None]) -> Iterator[None]:
+def removed_after(swarm: Swarm, remove: Callable[[], None]) -> Iterator[None]:
     """At the block's end, also at one that fails, what was made for it is removed."""
     try:
         yield
     except KeyboardInterrupt:
-        raise  # The cluster goes, and all of it with it: nobody waits for that.
+        # Our own cluster goes, and all of it with it: nobody waits for that.
+        if swarm.machines.foreign:
+            remove()
+        raise
     except BaseException:
         remove()
         raise
@@ -97,11 +107,17 @@ class Service:
 
         `origin`: the node that an earlier such constraint names; it is taken away.
         """
-        away = () if origin is None else ("--constraint-rm", f"node.hostname=={origin.name}")
+        away = () if origin is None else ("--constraint-rm", self._only(origin))
         self.update(
-            *away, "--constraint-add", f"node.hostname=={to.name}",
+            *away, "--constraint-add", self._only(to),
             title=f"{self.name} is sent to {to}",
         )  # fmt: skip
+
+    def _only(self, node: Node) -> str:
+        """The constraint that this node alone meets."""
+        known = self.swarm.known_as(node)
+        kind = "id" if known in self.swarm.ids_of(node) else "hostname"
+        return f"node.{kind}=={known}"
 
     def remove(self, *, title: str | None = None) -> None:
         """`docker service rm`, and wait until no container of it is left."""
@@ -167,7 +183,7 @@ class Services:
         Nothing of it is left then, on any node: what follows must not meet its end.
         """
         services = cls(swarm)
-        with removed_after(services.remove_all):
+        with removed_after(swarm, services.remove_all):
             yield services
 
     def create(self, name: str, *words: str, title: str | None = None) -> Service:
@@ -235,51 +251,56 @@ class Stacks:
         self._directory = directory
         self._deployed: list[str] = []
         self._with_volumes: set[str] = set()
+        self._secrets: dict[str, dict[str, str]] = {}
+        """Stack → the secrets that were made for it, each with a digest of its value."""
 
     def deploy(
         self,
         file: str | Path,
-        *,
+        *more: str | Path,
         name: str | None = None,
         env: Mapping[str, str] | None = None,
         keep_volumes: bool = True,
         title: str | None = None,
     ) -> Stack:
-        """`docker stack deploy` of that file on the leader; returns before it has converged.
+        """`docker stack deploy` of these files on the leader; returns before it has converged.
 
-        `file`: its name in the directory of stacks, or an absolute path to one elsewhere.
-        `name`: the stack's name, by default the file's without its ending. A stack that is
-        deployed already is brought to what the file says. `env`: what stands in the place of
-        the file's ``${…}``. `keep_volumes`: whether its volumes stay when it is removed, as
-        `docker stack rm` leaves them, on each node. `title`: as for `Node.run`. Files that it
-        names for its configs and secrets go with it; what those secrets hold is hidden in all
-        that the run writes.
-        Raises ConfigError when one of these files isn't there, CommandError with the
-        engine's own words when it refuses it; what a first deployment had made until then is
-        removed.
+        `file`: its name in the directory of stacks, or an absolute path to one elsewhere; `more`:
+        those that are laid over it. `name`: the stack's name, by default the first file's without
+        its ending. A stack that is deployed already is brought to what the files say; services
+        that they have no longer are removed. `env`: what stands in the place of the files'
+        ``${…}``. `keep_volumes`: whether its volumes stay when it is removed, as
+        `docker stack rm` leaves them, on each node. `title`: as for `Node.run`. Files that they
+        name go with them, to a directory on the leader that is gone when this returns; what
+        secrets hold is hidden in all that the run writes.
+        Raises ConfigError when one of these files isn't there or can't be carried, CommandError
+        with the engine's own words when it refuses them; what a first deployment had made until
+        then is removed. Raises ProviderError when somebody's own cluster has such a stack already.
         """
-        path = self._directory / file
-        if not path.is_file():
-            raise ConfigError(f"no stack file {path}: there are {self._listing()}")
-        beside = self._read_beside(path)
-        name = name or path.stem
+        paths = [self._found(each) for each in (file, *more)]
+        name = name or _stack_name(paths[0])
+        bundle = stack_files.load(paths, stack=name, env=env or {})
+        for secret in bundle.secrets:
+            self._swarm.recorder.redactor.hide(secret.name, secret.content)
+        self._warn_of_dotenv(paths[0], bundle.unset)
         leader = self._swarm.leader()
-        remote = f"{REMOTE}/{name}.yml"
-        leader.put(path.read_bytes(), remote)
-        if directories := sorted({str(place.parent) for place in beside} - {REMOTE}):
-            leader.run("mkdir", "--parents", *directories)
-        for place, content in beside.items():
-            leader.put(content, str(place))
         first = name not in self._deployed
         if first:
+            self._refuse_another_s(leader, name)
             self._deployed.append(name)
             if not keep_volumes:
                 self._with_volumes.add(name)
-        # The images are on the nodes already: no registry is asked for digests.
-        argv = ("docker", "stack", "deploy", "--resolve-image", "never", "-c", remote, name)
         set_first = ("env", *(f"{key}={value}" for key, value in env.items())) if env else ()
         try:
-            leader.run(*set_first, *argv, title=title)
+            with _place_for(leader, bundle.files) as place:
+                self._create_secrets(leader, name, bundle.secrets)
+                files = [word for each in bundle.stack_files for word in ("-c", f"{place}/{each}")]
+                # The images are on the nodes already: no registry is asked for digests.
+                leader.run(
+                    *set_first, "docker", "stack", "deploy", "--resolve-image", "never",
+                    *(() if first else ("--prune",)), *files, name,
+                    title=title,
+                )  # fmt: skip
         except CommandError:
             # The engine makes networks and services one after the other, up to what it refuses.
             if first:
@@ -287,20 +308,53 @@ class Stacks:
             raise
         return Stack(self._swarm, name)
 
-    def _read_beside(self, path: Path) -> dict[PurePosixPath, bytes]:
-        """The files that a stack file names, by the places where the leader's client looks."""
-        found = {}
-        for kind, name, file in _named_files(path):
-            try:
-                content = (path.parent / file).read_bytes()
-            except OSError as error:
-                raise ConfigError(
-                    f"{path} names {file}, which cannot be read: {error.strerror}"
-                ) from error
-            if kind == "secrets":
-                self._swarm.recorder.redactor.hide(name, content)
-            found[PurePosixPath(REMOTE) / file] = content
-        return found
+    def _create_secrets(self, leader: Node, stack: str, declared: Sequence[Secret]) -> None:
+        """Create what the stack's files declare as secrets, as the client would: name and labels.
+
+        The client reads a secret from a file only. This way there is none, on no disk and in no
+        memory file system of a node, also when the test run is killed: the value goes from this
+        process's memory to the engine. The stack's last file says that these secrets are there
+        already; their label lets `docker stack rm` take them along.
+        """
+        for secret in declared:
+            digest = hashlib.sha256(secret.content).hexdigest()
+            made = self._secrets.setdefault(stack, {})
+            if made.get(secret.name) == digest:
+                continue  # Deployed again, with the same value.
+            labels = {**secret.labels, STACK_LABEL: stack}
+            words = [word for key in labels for word in ("--label", f"{key}={labels[key]}")]
+            if secret.template_driver:
+                words += ["--template-driver", secret.template_driver]
+            leader.run("docker", "secret", "create", *words, secret.name, "-", stdin=secret.content)
+            made[secret.name] = digest
+
+    def _refuse_another_s(self, leader: Node, name: str) -> None:
+        """Raise ProviderError where somebody else has a stack of that name: it would be removed."""
+        if not leader.foreign:
+            return
+        api, filters = leader.engine.api, {"label": f"{STACK_LABEL}={name}"}
+        if any(
+            listed(filters=filters)
+            for listed in (api.services, api.networks, api.secrets, api.configs)
+        ):
+            raise ProviderError(
+                f"this cluster has a stack {name} already that this run has not deployed:"
+                " give yours another name with name="
+            )
+
+    def _warn_of_dotenv(self, path: Path, unset: Sequence[str]) -> None:
+        if unset and (path.parent / ".env").is_file():
+            self._swarm.recorder.record(
+                "notice",
+                message=f"{path.name}: nothing gives a value to {', '.join(unset)}."
+                " `docker stack deploy` does not read the .env beside it: use env=",
+            )
+
+    def _found(self, file: str | Path) -> Path:
+        path = self._directory / file
+        if not path.is_file():
+            raise ConfigError(f"no stack file {path}: there are {self._listing()}")
+        return path
 
     def remove(self, name: str) -> None:
         """`docker stack rm`, and wait until nothing of it is left."""
@@ -338,6 +392,7 @@ class Stacks:
     def _ask_to_remove(self, name: str) -> None:
         if name in self._deployed:
             self._deployed.remove(name)
+        self._secrets.pop(name, None)
         self._swarm.leader().run("docker", "stack", "rm", name)
 
     def _await_removal(self, name: str) -> None:
@@ -348,24 +403,45 @@ class Stacks:
         _await_free_addresses(self._swarm)
 
     def _listing(self) -> str:
-        return ", ".join(sorted(p.name for p in self._directory.glob("*.yml"))) or "none"
+        there = (p.name for p in self._directory.glob("*") if p.suffix in STACK_SUFFIXES)
+        return ", ".join(sorted(there)) or "none"
 
 
-def _named_files(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Kind, name and file of each config and secret that a stack file takes from a file.
+def _stack_name(path: Path) -> str:
+    """A stack's name from its file's: of letters, digits, hyphens and underscores, as Swarm wants.
 
-    Where the file has another form than it should, nothing: the engine says what is wrong with it.
+    Raises ConfigError when nothing is left of it.
     """
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-_")
+    if not name:
+        raise ConfigError(f"{path.name} gives no name for a stack: give one with name=")
+    return name
+
+
+@contextmanager
+def _place_for(leader: Node, files: Mapping[str, bytes]) -> Iterator[str]:
+    """A directory on the leader with these files, root's alone; gone at the block's end.
+
+    It lies in memory, as a service's variables may be passwords. Its name is chosen here: what a
+    node prints would have to be trusted before it is removed. On somebody's own node a timer
+    removes it if nobody else does.
+    """
+    place = f"{VOLATILE}/swarmlab-{secrets.token_hex(8)}"
+    remove = ("rm", "-rf", "--", place)
+    guard = Guard.arm([(leader, [remove])], "stack-files")
     try:
-        stack = yaml.safe_load(path.read_bytes())
-    except yaml.YAMLError:
-        return
-    for kind in ("configs", "secrets"):
-        declared = stack.get(kind) if isinstance(stack, dict) else None
-        for name, source in declared.items() if isinstance(declared, dict) else ():
-            file = source.get("file") if isinstance(source, dict) else None
-            if isinstance(file, str):
-                yield kind, str(name), file
+        leader.run("mkdir", "--mode=0700", "--", place)
+        for name, content in files.items():
+            leader.put(content, f"{place}/{name}")
+        yield place
+    except BaseException:
+        # The first error is the one to tell; what is left then, the timer or a boot removes.
+        with suppress(SwarmlabError):
+            leader.run(*remove)
+            guard.disarm()
+        raise
+    leader.run(*remove)
+    guard.disarm()
 
 
 def _await_free_addresses(swarm: Swarm) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
@@ -64,7 +63,7 @@ class Evidence:
     @contextmanager
     def raft_of(self, nodes: Sequence[Node]) -> Iterator[None]:
         """Record, at the block's end, how these nodes' roles in Raft changed within it."""
-        began = time.time()
+        began = collectors.journal_ends(nodes)
         yield
         collectors.raft_log(nodes, self._recorder, since=began)
 

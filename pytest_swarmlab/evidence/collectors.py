@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_swarmlab.errors import SwarmlabError
+from pytest_swarmlab.background import Background
+from pytest_swarmlab.errors import ClientError, SwarmlabError
+from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.capabilities import capabilities
 from pytest_swarmlab.model import Capability
 
@@ -21,8 +23,13 @@ if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider
 
 
-RAFT_ROLE = re.compile(r"became (?P<role>follower|candidate|leader) at term (?P<term>\d+)")
+RAFT_ROLE = re.compile(
+    r"^(?P<at>\d+(\.\d+)?) .*became (?P<role>follower|candidate|leader) at term (?P<term>\d+)"
+)
 """How the engine's Raft library tells a change of role; candidate: it campaigns for that term."""
+
+CURSOR = re.compile(r"^-- cursor: (\S+)$", re.MULTILINE)
+"""How journalctl tells a place in the journal."""
 
 JOURNAL = ("journalctl", "--no-pager", "-o", "short-iso-precise", "-u", "docker")
 
@@ -31,6 +38,7 @@ def describe(swarm: Swarm, provider: Provider, *, seconds: float) -> None:
     """Record what this cluster is made of and what its kernels can do, as `cluster.ready`."""
     first = swarm.nodes[0]
     info = first.engine.info()
+    swarm.identify()
     found = capabilities(swarm, first)
     swarm.capabilities = frozenset(c for c in Capability if found[c])
     swarm.recorder.record(
@@ -55,20 +63,32 @@ def describe(swarm: Swarm, provider: Provider, *, seconds: float) -> None:
     )
 
 
-def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: float) -> None:
+def journal_ends(nodes: Sequence[Node]) -> dict[str, str]:
+    """Node → where its journal ends now: no clock of another machine is asked what came after."""
+    ends = {}
+    for node in nodes:
+        shown = node.look("journalctl", "--no-pager", "--lines=0", "--show-cursor").stdout
+        if found := CURSOR.search(shown):
+            ends[node.name] = found[1]
+    return ends
+
+
+def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: Mapping[str, str]) -> None:
     """Record what these nodes' engines logged of their roles in Raft, as `raft` events.
 
-    `since`: Unix time in seconds. An event tells node, moment (Unix time), role and term.
+    `since`: what `journal_ends` gave; all of a journal counts that was empty then. An event tells
+    node, moment (Unix time, by the node's clock), role and term.
     """
     for node in nodes:
         argv = ["journalctl", "--no-pager", "-o", "short-unix", "-u", "docker"]
-        lines: str = node.host.run(shlex.join([*argv, f"--since=@{since:.0f}"])).stdout
-        for line in lines.splitlines():
+        after = [f"--after-cursor={since[node.name]}"] if node.name in since else []
+        output: Any = node.host.run(shlex.join([*argv, *after]))
+        for line in output.stdout_bytes.decode(errors="replace").splitlines():
             if found := RAFT_ROLE.search(line):
                 recorder.record(
                     "raft",
                     node=node.name,
-                    at=float(line.split()[0]),
+                    at=float(found["at"]),
                     what=found["role"],
                     term=int(found["term"]),
                 )
@@ -85,29 +105,44 @@ CONTAINER_EVENTS = ("start", "health_status", "kill", "die")
 def engine_events(nodes: Sequence[Node], recorder: Recorder, service: str) -> Iterator[None]:
     """Record what these engines tell of the service's containers, as `engine` events, as it comes.
 
-    `service`: its full name.
+    `service`: its full name. Raises ClientError at the block's end when an engine has ceased to
+    tell before, unless a fault held its node.
     """
     wanted = {
         "type": "container",
         "event": list(CONTAINER_EVENTS),
         "label": f"com.docker.swarm.service.name={service}",
     }
+    over = threading.Event()
+    listeners = Background("listening to engines", threads=max(1, len(nodes)))
     with ExitStack() as listening:
+        listening.push(lambda _, error, __: listeners.end(error))
         for node in nodes:
             client = node.new_engine(ANSWER_S)
             listening.callback(client.close)
             stream = client.events(decode=True, filters=wanted)
-            listener = threading.Thread(
-                target=_listen, args=(node.name, stream, recorder), name=f"events-{node}"
-            )
-            listener.start()
+            listener = listeners.start(_listen, node.name, stream, recorder, over)
             # In this order: it ends when its stream does.
-            listening.callback(listener.join)
+            listening.callback(wait, [listener])
             listening.callback(stream.close)
+            listening.callback(over.set)
         yield
 
 
-def _listen(node: str, stream: Any, recorder: Recorder) -> None:
+def _listen(node: str, stream: Any, recorder: Recorder, over: threading.Event) -> None:
+    try:
+        _record_all(node, stream, recorder)
+    except Exception:
+        # What a stream that we close within an event ends with is no matter.
+        if not over.is_set():
+            raise
+    # The client ends the stream alike when it is closed and when its engine has gone.
+    held = (fault for fault in readings.faults(recorder.view()) if node in fault.nodes)
+    if not over.is_set() and not any(fault.on(recorder.now()) for fault in held):
+        raise ClientError(f"the engine of {node} has ceased to tell of containers")
+
+
+def _record_all(node: str, stream: Any, recorder: Recorder) -> None:
     for event in stream:
         about = event.get("Actor", {}).get("Attributes", {})
         # A task's name is service.slot.id.
@@ -138,9 +173,12 @@ def fetch_logs(swarm: Swarm, directory: Path) -> dict[str, str]:
         except (SwarmlabError, RuntimeError, OSError) as error:
             return node.name, str(error)
         (directory / f"{node.name}.engine.log").write_text(
-            swarm.recorder.redactor.text(output.stdout), encoding="utf-8", errors="replace"
+            swarm.recorder.redactor.text(output.stdout_bytes.decode(errors="replace")),
+            encoding="utf-8",
+            errors="replace",
         )
-        return node.name, None if output.rc == 0 else output.stderr.strip()
+        said = output.stderr_bytes.decode(errors="replace").strip()
+        return node.name, None if output.rc == 0 else said
 
     directory.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(max_workers=len(swarm.nodes)) as pool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from pytest_swarmlab.background import Background
 from pytest_swarmlab.conditions import brief, no_answer
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ AT_ONCE = int(ANSWER_S / PERIOD_S) + 2
 class Observer:
     """Asks every given manager for the node list and a service's tasks, 5 × a second.
 
-    A context manager; every answer and every error is recorded as it comes.
+    A context manager; every answer and every error is recorded as it comes. What keeps it from
+    asking ends its block with a ClientError.
     """
 
     def __init__(self, swarm: Swarm, managers: Sequence[Node], *, service: str | None) -> None:
@@ -37,14 +40,14 @@ class Observer:
         self._managers = tuple(managers)
         self._service = service
         self._over = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._watch, args=(node,), name=f"watch-{node.name}")
+        self._clients: list[docker.DockerClient] = []
+        self._threads = {
+            node: Background(f"the observer of {node}", threads=1 + AT_ONCE)
             for node in self._managers
-        ]
+        }
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        self._clocks = [threads.start(self._watch, node) for node, threads in self._threads.items()]
         return self
 
     def __exit__(
@@ -54,37 +57,44 @@ class Observer:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
-        for thread in self._threads:
-            thread.join()
+        wait(self._clocks)  # They start the others.
+        with ExitStack() as ending:
+            ending.callback(self._close)
+            for threads in self._threads.values():
+                ending.callback(threads.end, error)
+
+    def _close(self) -> None:
+        for client in self._clients:
+            client.close()
 
     def _watch(self, node: Node) -> None:
         local = threading.local()
-        clients: list[docker.DockerClient] = []
 
-        def ask() -> None:
+        def engine() -> docker.DockerClient:
             if not hasattr(local, "engine"):
                 local.engine = node.new_engine(ANSWER_S)
-                clients.append(local.engine)
-            self._ask(node, local.engine)
+                self._clients.append(local.engine)
+            client: docker.DockerClient = local.engine
+            return client
 
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"watch-{node.name}") as pool:
-            under_way: list[Any] = []
-            due = time.monotonic()
-            while not self._over.wait(max(0.0, due - time.monotonic())):
-                under_way = [question for question in under_way if not question.done()]
-                # A busy machine answers late: more questions would only make it later.
-                if len(under_way) < AT_ONCE:
-                    under_way.append(pool.submit(ask))
-                due = max(due + PERIOD_S, time.monotonic() - PERIOD_S)
-        for client in clients:
-            client.close()
+        def ask() -> None:
+            self._ask(node, engine)
 
-    def _ask(self, node: Node, engine: docker.DockerClient) -> None:
-        answered = self._record("nodes", node, lambda: {"nodes": self._swarm.node_rows(engine)})
+        under_way: list[Future[None]] = []
+        due = time.monotonic()
+        while not self._over.wait(max(0.0, due - time.monotonic())):
+            under_way = [question for question in under_way if not question.done()]
+            # A busy machine answers late: more questions would only make it later.
+            if len(under_way) < AT_ONCE:
+                under_way.append(self._threads[node].start(ask))
+            due = max(due + PERIOD_S, time.monotonic() - PERIOD_S)
+
+    def _ask(self, node: Node, engine: Callable[[], docker.DockerClient]) -> None:
+        answered = self._record("nodes", node, lambda: {"nodes": self._swarm.node_rows(engine())})
         # A manager that has no leader to ask is not asked twice: the next question is due.
         if self._service and answered:
             service = self._service
-            self._record("tasks", node, lambda: {"tasks": self._swarm.task_rows(engine, service)})
+            self._record("tasks", node, lambda: {"tasks": self._swarm.task_rows(engine(), service)})
 
     def _record(self, kind: str, node: Node, look: Any) -> bool:
         began = time.monotonic()

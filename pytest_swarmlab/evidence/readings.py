@@ -51,7 +51,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class NodeSeen:
-    """One row of `docker node ls`; `reachability` is "" for a worker."""
+    """One row of `docker node ls`; `reachability` is "" for a worker.
+
+    A node is who its id says: managers may list one id under one name now and another then.
+    """
 
     id: str
     name: str
@@ -62,6 +65,11 @@ class NodeSeen:
     address: str
     leader: bool
     reachability: str
+
+    @property
+    def identity(self) -> str:
+        """Its id; its name in a record without ids."""
+        return self.id or self.name
 
 
 @dataclass(frozen=True)
@@ -80,9 +88,14 @@ class NodesSample:
         return self.t - self.seconds
 
     @cached_property
+    def leading(self) -> NodeSeen | None:
+        """The leader's row in this list."""
+        return next((n for n in self.nodes if n.leader), None)
+
+    @property
     def leader(self) -> str | None:
         """Name of the leader in this list."""
-        return next((n.name for n in self.nodes if n.leader), None)
+        return self.leading.name if self.leading else None
 
     def node(self, name: str) -> NodeSeen | None:
         """That node's row. A machine that rejoined has two rows: the live one counts."""
@@ -155,12 +168,16 @@ class Request:
 
 @dataclass(frozen=True)
 class LeaderChange:
-    """At `t` the manager `seen_from` first showed `name` as leader, after `previous` (or None)."""
+    """At `t` the manager `seen_from` first showed `name` as leader, after `previous` (or None).
+
+    `identity`: the leader's id, by which one leader is told from another.
+    """
 
     t: float
     name: str
     previous: str | None
     seen_from: str
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -370,24 +387,32 @@ def requests(record: Record, node: str | None = None) -> list[Request]:
 
 
 def leader_before(record: Record, t: float) -> str | None:
-    """The last leader seen before that moment."""
-    seen = [s.leader for s in node_samples(record) if s.t <= t and s.leader]
+    """Name of the last leader seen before that moment."""
+    led = _leading_before(record, t)
+    return led.name if led else None
+
+
+def _leading_before(record: Record, t: float) -> NodeSeen | None:
+    seen = [s.leading for s in node_samples(record) if s.t <= t and s.leading]
     return seen[-1] if seen else None
 
 
 def leader_changes(record: Record) -> list[LeaderChange]:
     """Each leader as it is first seen; the first entry is the one found at the start.
 
-    A late answer to a question asked before a change was known does not count as a change back.
+    A leader is another one when its id is. A late answer to a question asked before a change was
+    known does not count as a change back.
     """
     changes: list[LeaderChange] = []
     for sample in node_samples(record):
-        if sample.leader is None or (changes and sample.leader == changes[-1].name):
+        led = sample.leading
+        if led is None or (changes and led.identity == changes[-1].identity):
             continue
-        if changes and sample.leader == changes[-1].previous and sample.asked < changes[-1].t:
+        before = changes[-2].identity if len(changes) > 1 else None
+        if changes and led.identity == before and sample.asked < changes[-1].t:
             continue
         previous = changes[-1].name if changes else None
-        changes.append(LeaderChange(sample.t, sample.leader, previous, sample.seen_from))
+        changes.append(LeaderChange(sample.t, led.name, previous, sample.seen_from, led.identity))
     return changes
 
 
@@ -399,12 +424,12 @@ def leader_spans(record: Record, *, blind_after: float = 1.0) -> list[Span]:
     "": no manager could name a leader. Between two spans of one name there may have been another
     election that it won.
     """
-    samples = [s for s in node_samples(record) if s.leader is not None]
+    samples = [(s.t, s.leading.identity) for s in node_samples(record) if s.leading]
     changes = leader_changes(record)
     spans: list[Span] = []
     for index, change in enumerate(changes):
         end = changes[index + 1].t if index + 1 < len(changes) else math.inf
-        seen = [s.t for s in samples if s.leader == change.name and change.t <= s.t < end]
+        seen = [t for t, led in samples if led == change.identity and change.t <= t < end]
         if spans and change.t > spans[-1].ended:
             spans.append(Span(spans[-1].ended, change.t, ""))
         spans.append(Span(change.t, change.t, change.name))
@@ -578,20 +603,24 @@ def ledger(record: Record, name: str) -> Ledger | None:
 def leader_elected_s(record: Record) -> float | None:
     """Until a surviving manager first shows a leader other than the old one."""
     began = fault_at(record)
-    if began is None or (old := leader_before(record, began)) is None:
+    if began is None or (old := _leading_before(record, began)) is None:
         return None
-    return _since(began, first_seen(record, lambda s: s.leader not in (None, old), after=began))
+
+    def another(sample: NodesSample) -> bool:
+        return sample.leading is not None and sample.leading.identity != old.identity
+
+    return _since(began, first_seen(record, another, after=began))
 
 
 def leader_unreachable_s(record: Record) -> float | None:
     """Until a surviving manager first shows the old leader as unreachable."""
     began = fault_at(record)
-    if began is None or (old := leader_before(record, began)) is None:
+    if began is None or (old := _leading_before(record, began)) is None:
         return None
 
     def unreachable(sample: NodesSample) -> bool:
-        row = sample.node(old)
-        return row is not None and row.reachability == "unreachable"
+        rows = (row for row in sample.nodes if row.identity == old.identity)
+        return any(row.reachability == "unreachable" for row in rows)
 
     return _since(began, first_seen(record, unreachable, after=began))
 

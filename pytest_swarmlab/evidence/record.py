@@ -3,41 +3,60 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytest_swarmlab.errors import ConfigError, Unseen
 from pytest_swarmlab.model import Event
 
+LARGEST = 128 * 2**20
+"""Bytes of a record that is read: ten times what the longest exercises write, and about 1 GiB of
+memory when it is read."""
+
 
 @dataclass(frozen=True)
 class Record:
-    """A run's events in the order they were written."""
+    """A run's events in the order they were written.
+
+    `left_out`: what of a file could not be used, in words; empty when all of it could.
+    """
 
     events: tuple[Event, ...]
+    left_out: str = field(default="", compare=False)
 
     @classmethod
     def load(cls, path: Path) -> Record:
         """Read events.jsonl. A last line cut short by a killed run is left out.
 
-        Raises ConfigError when the file is missing or another line is not an event.
+        Raises ConfigError when the file is missing, larger than any run's, or another line is not
+        an event: nobody knows then what else is missing.
         """
+        events: list[Event] = []
         try:
+            size = path.stat().st_size
+            if size > LARGEST:
+                raise ConfigError(
+                    f"{path} has {size // 2**20} MiB, and no run writes more than"
+                    f" {LARGEST // 2**20}: it is no record, or something in it repeats itself"
+                )
             # As bytes: text has more kinds of line ends than a file, and a cut line may end
             # within a character.
-            lines = path.read_bytes().splitlines()
+            with path.open("rb") as file:
+                for number, line in enumerate(file, 1):
+                    try:
+                        events.append(_event(line))
+                    except (ValueError, TypeError, RecursionError) as error:
+                        if not file.read(1):
+                            left_out = f"the last line, {number}, is cut short"
+                            return cls(tuple(events), left_out)
+                        raise ConfigError(
+                            f"{path}, line {number} is not an event: {str(error)[:200]!r}"
+                        ) from error
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-        events = []
-        for number, line in enumerate(lines, 1):
-            try:
-                events.append(Event(**json.loads(line)))
-            except (ValueError, TypeError) as error:
-                if number == len(lines):
-                    break
-                raise ConfigError(f"{path}, line {number} is not an event: {error}") from error
         return cls(tuple(events))
 
     def __iter__(self) -> Iterator[Event]:
@@ -81,3 +100,16 @@ class Record:
         if found is None:
             raise Unseen(missing)
         return found
+
+
+def _event(line: bytes) -> Event:
+    """One line of a record. Raises ValueError or TypeError for anything else."""
+    event = Event(**json.loads(line))
+    whole = isinstance(event.seq, int) and isinstance(event.data, dict)
+    if not whole or not all(isinstance(text, str) for text in (event.at, event.kind, event.phase)):
+        raise TypeError("something in it is of another kind than an event's")
+    if isinstance(event.t, bool) or not isinstance(event.t, int | float):
+        raise TypeError("its time is no number")
+    if not math.isfinite(event.t):
+        raise ValueError("its time is no moment")
+    return event

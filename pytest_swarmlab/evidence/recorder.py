@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,6 +17,12 @@ from pytest_swarmlab.evidence.redactor import Redactor
 from pytest_swarmlab.model import Event
 
 Listener = Callable[[Event], None]
+
+LONGEST = 2**20
+"""Characters of one text that an event holds: a node may print without end, and a record is to be
+read again."""
+
+CUT = " … (cut, {more} more characters)"
 
 
 class Recorder:
@@ -33,7 +39,8 @@ class Recorder:
         self._clock = clock
         self._started = clock()
         self._lock = threading.Lock()
-        self._file = path.open("a", encoding="utf-8")
+        # Half of a surrogate pair is no character, but an escape that JSON has: \\ud800.
+        self._file = path.open("a", encoding="utf-8", errors="backslashreplace")
         self._events: list[Event] = []
         self._phase = ""
         self._listeners: list[Listener] = []
@@ -55,7 +62,7 @@ class Recorder:
                 at=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 kind=kind,
                 phase=self._phase,
-                data=self.redactor.data(data),
+                data=_short(self.redactor.data(data)),
             )
             line = json.dumps(asdict(event), ensure_ascii=False, default=str)
             self._file.write(line + "\n")
@@ -87,3 +94,15 @@ class Recorder:
         """Close the file; recording afterwards is an error."""
         with self._lock:
             self._file.close()
+
+
+def _short(value: Any) -> Any:
+    """The same with no text that is longer than an event's may be."""
+    if isinstance(value, str):
+        more = len(value) - LONGEST
+        return value[:LONGEST] + CUT.format(more=more) if more > 0 else value
+    if isinstance(value, Mapping):
+        return {key: _short(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_short(each) for each in value]
+    return value

@@ -57,7 +57,9 @@ class Faults:
 
     def demote(self, node: Node, *, via: Node) -> Fault:
         """Make a manager a worker by asking another manager: the contrast to losing it."""
-        return self._remember(Demoted(node, via, self._swarm.recorder))
+        return self._remember(
+            Demoted(node, via, self._swarm.recorder, known_as=self._swarm.known_as(node))
+        )
 
     def heal(self) -> None:
         """Mend all that is still broken, the latest first.

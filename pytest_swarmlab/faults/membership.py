@@ -15,16 +15,17 @@ class Demoted(Fault):
 
     kind: ClassVar[str] = "demote"
 
-    def __init__(self, node: Node, via: Node, recorder: Recorder) -> None:
+    def __init__(self, node: Node, via: Node, recorder: Recorder, *, known_as: str) -> None:
+        """`known_as`: what the managers' client calls the node."""
         super().__init__([node], recorder)
-        self._node = node
+        self._known_as = known_as
         self._via = via
 
     def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:
-        return [(self._via, [("docker", "node", "promote", self._node.name)])]
+        return [(self._via, [("docker", "node", "promote", self._known_as)])]
 
     def _inject(self) -> None:
-        self._via.run("docker", "node", "demote", self._node.name)
+        self._via.run("docker", "node", "demote", self._known_as)
 
     def _heal(self) -> None:
-        self._via.run("docker", "node", "promote", self._node.name)
+        self._via.run("docker", "node", "promote", self._known_as)

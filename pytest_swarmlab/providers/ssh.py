@@ -31,16 +31,31 @@ POLL_S = 0.2
 TROUBLES = (
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", "its host key is another than the one known for it:"
      " is it the same machine? If so, correct known_hosts"),
+    ("host key is known for", "a host key isn't known, its own or a jump host's: add it to"
+     " known_hosts (ssh-keyscan shows it, its owner confirms it)"),
     ("Host key verification failed", "its host key isn't known: add it to known_hosts"
      " (ssh-keyscan shows it, its owner confirms it)"),
+    ("bad permissions", "others may read its private key, so ssh doesn't use it: chmod 0600 it"),
+    ("error in libcrypto", "its private key is no file that ssh can read: is it damaged, or are its"
+     " line ends those of Windows?"),
+    ("invalid format", "its private key is no file that ssh can read: is it damaged, or is it the"
+     " public one?"),
     ("Permission denied", "it refused the key: name the right user and key"),
+    ("stdio forwarding failed", "the jump host opens no way to it: permit AllowTcpForwarding there,"
+     " or correct the address"),
+    ("open failed", f"its SSH server opens no way to {ENGINE}: permit AllowStreamLocalForwarding"
+     " there, and is the engine's socket at that place?"),
     ("Could not resolve", "its name can't be resolved: correct its address"),
-    ("Connection refused", "nothing listens at its SSH port: start sshd, or correct the address"),
+    ("Connection refused", "nothing listens at its SSH port, or the jump host's: start sshd, or"
+     " correct the address"),
     ("timed out", "it doesn't answer: is it up, and the address right?"),
     ("No route to host", "it can't be reached: is it up, and the address right?"),
     ("Network is unreachable", "it can't be reached from here: correct the address"),
 )  # fmt: skip
 """What ssh says → what that means for a person, the most telling first."""
+
+LONGEST_WORDS = 200
+"""Of ssh's own words, characters that are passed on."""
 
 
 def host(config: Path, node: str, *, sudo: bool = False) -> Host:
@@ -58,15 +73,32 @@ def command(config: Path, node: str, argv: Sequence[str], *, sudo: bool = False)
 
 
 def trouble(said: str) -> str:
-    """What ssh's complaint means, in words for a person; its own last line when it is none known.
+    """What ssh's complaint means, in words for a person, with the line that says it.
 
-    What ssh printed may hold what the other side sent: only printable characters are passed on.
+    The last line alone when it is none known. What ssh printed may hold what the other side sent:
+    only printable characters are passed on.
     """
+    lines = [printable(line) for line in said.splitlines()]
     for text, meaning in TROUBLES:
-        if text in said:
-            return meaning
-    lines = ["".join(filter(str.isprintable, line)).strip() for line in said.splitlines()]
-    return next((line for line in reversed(lines) if line), "ssh gave no reason")
+        if words := next((line for line in lines if text in line), None):
+            return f"{meaning} (ssh: {words[:LONGEST_WORDS]})"
+    return next((line[:LONGEST_WORDS] for line in reversed(lines) if line), "ssh gave no reason")
+
+
+def printable(text: str) -> str:
+    """What of a text from elsewhere a terminal only shows."""
+    return "".join(filter(str.isprintable, text)).strip()
+
+
+def locked(key: str) -> bool:
+    """Whether a private key has a passphrase, which ssh does not say when it may not ask for it."""
+    shown = subprocess.run(
+        ["ssh-keygen", "-y", "-P", "", "-f", key],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    return b"incorrect passphrase" in shown.stderr
 
 
 @dataclass(frozen=True)
@@ -110,6 +142,10 @@ class SshLinks:
         self._logs.mkdir(parents=True, exist_ok=True)
         for thread in (*self._links.values(), *self._doors):
             thread.start()
+
+    def address(self, node: str, access: Access) -> None:
+        """Have clients reach a node so from now on; SSH goes on by its own configuration."""
+        self._nodes[node] = access
 
     def close(self) -> None:
         """End every connection. Idempotent."""
@@ -174,7 +210,9 @@ class SshLinks:
         forward = (
             () if self._nodes[node].sudo else ("-o", "StreamLocalBindUnlink=yes", "-L", engine)
         )
-        argv = ["ssh", "-F", str(self._config), "-o", "ControlMaster=yes", *forward]
+        # At this level it says also why a forward was refused.
+        own = ("-o", "ControlMaster=yes", "-o", "LogLevel=INFO")
+        argv = ["ssh", "-F", str(self._config), *own, *forward]
         return [*argv, node, "exec cat"]
 
 

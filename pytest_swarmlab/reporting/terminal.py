@@ -38,13 +38,18 @@ def plain(value: object, limit: int = SHORT) -> str:
     return escape(line(value, limit).replace("\\", "\N{REVERSE SOLIDUS OPERATOR}"))
 
 
+def _identity(row: dict[str, Any]) -> str:
+    return str(row.get("id") or row["name"])
+
+
 class Narrator:
     """Hears every event and prints those that a person waits for, with the run's own clock."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._console: Console | None = None
-        self._leader: str | None = None
+        self._leader: tuple[str, str] | None = None
+        """Id and name: a name may change, or be another row's too."""
         self._states: dict[str, str] = {}
         self._fault_at: float | None = None
         self._requests = self._errors = 0
@@ -126,18 +131,17 @@ class Narrator:
     def _nodes(self, event: Event) -> str | None:
         rows = event.data.get("nodes") or []
         said = []
-        leader = next((row["name"] for row in rows if row["leader"]), None)
-        if leader and leader != self._leader:
+        leader = next(((_identity(row), row["name"]) for row in rows if row["leader"]), None)
+        if leader and (self._leader is None or leader[0] != self._leader[0]):
             if self._leader:
-                said.append(
-                    f"[bold]leader: {plain(self._leader)} → {plain(leader)}[/]{self._after(event)}"
-                )
+                before, now = plain(self._leader[1]), plain(leader[1])
+                said.append(f"[bold]leader: {before} → {now}[/]{self._after(event)}")
             self._leader = leader
         for row in rows:
-            name, state = row["name"], row["state"]
-            if "down" in {state, self._states.get(name)} and self._states.get(name) != state:
-                said.append(f"{plain(name)} is {plain(state)}{self._after(event)}")
-            self._states[name] = state
+            id_, state = _identity(row), row["state"]
+            if "down" in {state, self._states.get(id_)} and self._states.get(id_) != state:
+                said.append(f"{plain(row['name'])} is {plain(state)}{self._after(event)}")
+            self._states[id_] = state
         return "; ".join(said)
 
     def _after(self, event: Event) -> str:

@@ -49,8 +49,10 @@ class Lab:
         self.services: list[dict[str, Any]] = []
         self.update: dict[str, Any] | None = None
         self.networks: list[dict[str, Any]] = []
+        self.secrets: list[dict[str, Any]] = []
         self.volumes: dict[str, list[dict[str, Any]]] = {}
         self.configs: list[str] = []
+        self.locks = False
         self.info: dict[str, dict[str, Any]] = {}
         self.silent: dict[str, str] = {}
         self.did: list[tuple[str, ...]] = []
@@ -139,7 +141,8 @@ class PretendedNode(Node):
         argv = tuple(shlex.split(line))
         self._lab.did.append((self.name, *argv))
         code, stdout, stderr = self._lab.shell(self.name, argv)
-        return SimpleNamespace(rc=code, stdout=stdout, stderr=stderr)
+        raw = {"stdout_bytes": stdout.encode(), "stderr_bytes": stderr.encode()}
+        return SimpleNamespace(rc=code, stdout=stdout, stderr=stderr, **raw)
 
     def new_engine(self, timeout: float) -> Any:
         del timeout
@@ -188,10 +191,23 @@ class Engine:
         del filters
         return self._answer(self._lab.networks)
 
-    def volumes(self, filters: dict[str, str]) -> Any:
+    def secrets(self, filters: Any = None) -> Any:
+        del filters
+        return self._answer(self._lab.secrets)
+
+    def configs(self, filters: Any = None) -> Any:
+        del filters
+        return self._answer([{"Spec": {"Name": name}} for name in self._lab.configs])
+
+    def inspect_swarm(self) -> Any:
+        return self._answer({"Spec": {"EncryptionConfig": {"AutoLockManagers": self._lab.locks}}})
+
+    def volumes(self, filters: dict[str, str] | None = None) -> Any:
         """Those with that label; null where there is none, as the engine says it."""
-        label, _, value = filters["label"].partition("=")
         there = self._lab.volumes.get(self._node, [])
+        if filters is None:
+            return self._answer({"Volumes": there or None})
+        label, _, value = filters["label"].partition("=")
         return self._answer(
             {"Volumes": [v for v in there if v["Labels"].get(label) == value] or None}
         )

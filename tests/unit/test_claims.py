@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
 
-from pytest_swarmlab.errors import NotConverged, ProviderError
+from pytest_swarmlab.errors import ClientError, NotConverged, ProviderError
+from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.grading import Exercise, not_provable, passed, unknown
@@ -180,6 +183,28 @@ def test_roles_in_raft_are_read_from_each_survivor_s_log(lab: Lab, tmp_path: Pat
     ]
 
 
+def test_what_a_journal_held_before_is_told_from_what_came_after_by_no_clock(lab: Lab) -> None:
+    lab.shell = lambda node, argv: (
+        (0, f"-- cursor: s={node};i=7\n", "") if "--show-cursor" in argv else (0, "", "")
+    )
+    with Evidence(lab.recorder).raft_of([lab["manager2"]]):
+        pass
+    last = lab.commands("journalctl")[-1]
+    assert last[-1] == "--after-cursor=s=manager2;i=7"
+    assert not [word for word in last if "since" in word]
+
+
+def test_a_node_s_words_in_another_encoding_are_read_all_the_same(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shell(line: str) -> Any:
+        del line
+        return SimpleNamespace(rc=0, stdout_bytes="café".encode("latin-1"), stderr_bytes=b"")
+
+    monkeypatch.setattr(lab["manager2"], "_shell", shell)
+    assert lab["manager2"].look("cat", "menu").stdout == "caf�"
+
+
 def told(action: str, **attributes: str) -> dict[str, Any]:
     name = {
         "com.docker.swarm.service.name": "web",
@@ -209,4 +234,27 @@ def test_a_node_that_cannot_be_listened_to_ends_the_others_streams_too(lab: Lab)
     block = Evidence(lab.recorder).containers_of(lab.swarm, "web")
     with pytest.raises(requests.ConnectionError), block:
         pytest.fail("the block was entered")
-    assert not [t for t in threading.enumerate() if t.name.startswith("events-")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("listening")]
+
+
+def listen(lab: Lab, stream: Iterable[dict[str, Any]], *, over: bool = False) -> None:
+    closing = threading.Event()
+    if over:
+        closing.set()
+    collectors._listen("worker1", stream, lab.recorder, closing)
+
+
+def test_an_engine_that_ceases_to_tell_is_an_error_unless_the_block_is_over(lab: Lab) -> None:
+    listen(lab, [], over=True)
+    with pytest.raises(ClientError, match="the engine of worker1 has ceased to tell of containers"):
+        listen(lab, [])
+
+
+def test_an_event_that_can_not_be_read_is_an_error(lab: Lab) -> None:
+    with pytest.raises(AttributeError):
+        listen(lab, [{"Actor": {"Attributes": 7}}])
+
+
+def test_an_engine_that_a_fault_holds_may_cease_to_tell(lab: Lab) -> None:
+    lab.recorder.record("fault.injected", fault="kill-engine", nodes=["worker1"], seconds=0.1)
+    listen(lab, [])

@@ -342,6 +342,27 @@ def test_a_task_is_replaced_when_another_one_runs_in_its_slot(lab: Lab) -> None:
     assert found.value["id"] == "task-1-manager1"
 
 
+def test_a_task_of_a_global_service_is_replaced_when_another_one_runs_on_its_node(
+    lab: Lab,
+) -> None:
+    def on(node: str, number: int, state: str = "running", **how: str) -> dict[str, Any]:
+        there = {**task(0, node, state, **how), "ID": f"{node}-{number}"}
+        del there["Slot"]
+        return there
+
+    lab.tasks = [on("worker1", 1), on("worker2", 1)]
+    old = next(t for t in lab.swarm.look()[0].engine.api.tasks({}) if t["ID"] == "worker1-1")
+    row = {"id": old["ID"], "slot": None, "node": "worker1", "node_id": old["NodeID"]}
+    replaced = Service(lab.swarm, "web").replaced(row)
+    assert replaced.name == "task on worker1 of web is replaced"
+    assert seen(replaced()) == "running"
+    lab.tasks = [on("worker1", 1, "failed", desired="shutdown"), on("worker1", 2),
+                 on("worker2", 1)]  # fmt: skip
+    found = replaced()
+    assert isinstance(found, Done)
+    assert found.value["id"] == "worker1-2"
+
+
 def test_nobody_can_tell_of_tasks_when_no_manager_answers(lab: Lab) -> None:
     lab.silent = dict.fromkeys(FIVE, "i/o timeout")
     web = Service(lab.swarm, "web")

@@ -127,3 +127,31 @@ def test_ssh_takes_the_inventory_s_word_before_that_of_the_configuration_it_refe
     assert words["port"] == "2200"
     assert words["stricthostkeychecking"] == "true"
     assert words["controlpath"] == f"{tmp_path}/sockets/manager1.mux"
+
+
+def resolved(tmp_path: Path, theirs: str, node: str) -> dict[str, str]:
+    """What ssh makes of an inventory's configuration that refers to this one."""
+    (tmp_path / "theirs").write_text(theirs, encoding="utf-8")
+    inventory = load(written(tmp_path, node, head="ssh_config: theirs"))
+    (tmp_path / "ours").write_text(ssh_config(inventory, tmp_path), encoding="utf-8")
+    argv = ["ssh", "-G", "-F", str(tmp_path / "ours"), inventory.hosts[0].name]
+    shown = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    return dict(line.split(" ", 1) for line in shown.splitlines() if " " in line)
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="there is no ssh here")
+def test_what_a_person_s_configuration_says_for_a_terminal_does_not_count(tmp_path: Path) -> None:
+    theirs = (
+        "Host *\n  RemoteCommand tmux attach\n  RequestTTY force\n"
+        "  PermitLocalCommand yes\n  LocalCommand echo hello\n"
+    )
+    seen = resolved(tmp_path, theirs, MANAGER)
+    assert seen.get("remotecommand", "none") == "none"
+    assert seen["requesttty"] == "false"
+    assert seen["permitlocalcommand"] == "no"
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="there is no ssh here")
+def test_an_address_may_stand_in_brackets(tmp_path: Path) -> None:
+    node = "{name: m, role: manager, address: '[2001:db8::1]'}"
+    assert resolved(tmp_path, "", node)["hostname"] == "2001:db8::1"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,7 +15,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from pytest_swarmlab.probe import HIGHEST_RATE, AskedAtLeast, Traffic, session
+from pytest_swarmlab.errors import ClientError
+from pytest_swarmlab.model import Membership, NodeSpec, Topology
+from pytest_swarmlab.probe import HIGHEST_RATE, LATE_S, AskedAtLeast, Traffic, session
 from pytest_swarmlab.waits import Done, Pending
 from tests.unit.fakes import Lab
 
@@ -29,6 +33,7 @@ class Web(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.status = 200
+        self.keeps = False
         self.asked: list[tuple[int, str, str]] = []
         self.enough = threading.Semaphore(0)
 
@@ -46,6 +51,8 @@ class Answer(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")
+        if self.server.keeps:
+            self.close_connection = False
         self.server.enough.release()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
@@ -104,7 +111,9 @@ def test_a_site_is_asked_by_the_name_that_its_visitors_know(lab: Lab, web: Web) 
     assert {host for _, host, _ in web.asked} == {"192.168.56.10:8080"}
 
 
-def test_every_request_is_a_connection_of_its_own(lab: Lab, web: Web) -> None:
+@pytest.mark.parametrize("keeps", [False, True])
+def test_every_request_is_a_connection_of_its_own(lab: Lab, web: Web, keeps: bool) -> None:
+    web.keeps = keeps  # A server may leave open what it was asked to close.
     ask(lab, 20)
     assert len({port for port, _, _ in web.asked}) == len(web.asked)
 
@@ -138,6 +147,44 @@ def test_a_server_that_never_answers_is_an_error_called_timeout(lab: Lab) -> Non
         lab.machines.listens["worker1"] = mute.getsockname()
         traffic = ask(lab, 2, timeout=0.05)
     assert {e["error"] for e in traffic.errors} == {"timeout"}
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up_like_one_that_sends_nothing(
+    lab: Lab,
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+    for at_once, slowly in ((b"", head), (head, b"x" * 1000)):
+        traffic = dripped(lab, at_once, slowly)
+        assert {e["error"] for e in traffic.errors} == {"timeout"}
+        assert len(traffic.errors) == traffic.asked
+
+
+def dripped(lab: Lab, at_once: bytes, slowly: bytes) -> Traffic:
+    """A probe of a server that sends these bytes at once and those one by one."""
+    over = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(at_once)
+            for byte in slowly:
+                connection.sendall(bytes([byte]))
+                if over.wait(0.02):
+                    return
+
+    def serve() -> None:
+        while not over.is_set():
+            connection, _ = server.accept()
+            threading.Thread(target=drip, args=(connection,)).start()
+
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        lab.machines.listens["worker1"] = server.getsockname()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        traffic = ask(lab, len(lab.recorder.view().of("request")) + 2, timeout=0.2)
+        over.set()
+        socket.create_connection(server.getsockname()).close()
+        thread.join()
+    return traffic
 
 
 def test_a_dial_that_times_out_is_an_error_called_timeout(
@@ -197,6 +244,53 @@ def test_how_far_a_probe_has_got_can_be_waited_for(lab: Lab, web: Web) -> None:
     assert isinstance(outcome, Done)
     assert outcome.value == traffic.asked
     assert isinstance(traffic.asked_at_least(10_000)(), Pending)
+
+
+@pytest.fixture
+def shouting(tmp_path: Path) -> Iterator[Lab]:
+    """A cluster whose host names have capitals."""
+    nodes = (NodeSpec("Manager1.Example", "192.168.56.10", Membership.MANAGER),)
+    lab = Lab(tmp_path, Topology("theirs", nodes))
+    yield lab
+    lab.recorder.close()
+
+
+def test_a_node_whose_name_has_capitals_is_asked_and_its_errors_count(shouting: Lab) -> None:
+    with Web() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        server.status = 500
+        shouting.machines.listens["Manager1.Example"] = ("127.0.0.1", server.server_port)
+        traffic = ask(shouting, 3, "Manager1.Example")
+        server.shutdown()
+        thread.join()
+    assert {(e["node"], e["status"]) for e in traffic.errors} == {("Manager1.Example", 500)}
+
+
+def test_names_that_a_client_can_not_tell_apart_are_refused(lab: Lab) -> None:
+    lab["manager2"].name = "Manager1"
+    with pytest.raises(ValueError, match="differ in nothing but capitals"):
+        session(lab.swarm.nodes)
+
+
+def test_a_probe_that_has_asked_nothing_knows_of_no_error_and_says_so(lab: Lab) -> None:
+    traffic = Traffic([lab["worker1"]], lab.recorder)
+    with pytest.raises(ClientError, match="the probe has asked nothing through worker1: wait"):
+        _ = traffic.errors
+    traffic._over.set()
+    with pytest.raises(ClientError, match="the probe has asked nothing through worker1"), traffic:
+        pass
+
+
+def test_a_request_that_was_sent_long_after_it_was_due_is_no_good_one(lab: Lab, web: Web) -> None:
+    traffic = Traffic([lab["worker1"]], lab.recorder)
+    traffic._ask(lab["worker1"], time.monotonic() - 2 * LATE_S)
+    traffic._ask(lab["worker1"], time.monotonic())
+    assert web.asked
+    (late,) = traffic.errors
+    assert late["status"] == 200
+    assert late["late"] >= 2 * LATE_S
+    assert [e.data.get("late") for e in lab.recorder.view().of("request")] == [late["late"], None]
 
 
 def test_no_proxy_of_this_machine_comes_between(

@@ -69,3 +69,16 @@ def test_a_leader_with_a_hostile_name() -> None:
 def test_nothing_to_say_is_nothing() -> None:
     assert told(Event(0, 1.0, "", "info", "", {})) == []
     assert "[" not in plain("plain")
+
+
+def test_a_leader_under_another_name_is_no_other_leader_and_an_old_row_is_told_once() -> None:
+    def nodes(t: int, leader: str) -> Event:
+        rows = [
+            {"id": "n1", "name": leader, "state": "ready", "leader": True},
+            {"id": "n2", "name": "worker1", "state": "ready", "leader": False},
+            {"id": "n3", "name": "worker1", "state": "down", "leader": False},
+        ]
+        return Event(t, float(t), "", "nodes", "", {"nodes": rows})
+
+    out = told(*(nodes(t, name) for t, name in enumerate(("manager1", "worker1", "manager1"))))
+    assert [line.partition("  ")[2] for line in out if line] == ["worker1 is down"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -144,9 +145,59 @@ def a_return_under_a_new_identity(lab: Lab) -> None:
     lab.rows.append({**listed("worker2", role="worker"), "ID": "another"})
 
 
+def a_drained_node(lab: Lab) -> None:
+    lab.row("worker1")["Spec"]["Availability"] = "drain"
+
+
+def a_label(lab: Lab) -> None:
+    lab.row("worker1")["Spec"]["Labels"] = {"storage": "nfs"}
+
+
+def a_network(lab: Lab) -> None:
+    lab.networks = [
+        {"Name": "ingress", "Scope": "swarm", "Ingress": True},
+        {"Name": "bridge", "Scope": "local"},
+        {"Name": "backend", "Scope": "swarm", "Ingress": False},
+    ]
+
+
+def a_secret(lab: Lab) -> None:
+    lab.secrets = [{"Spec": {"Name": "db_password"}}]
+
+
+def a_config(lab: Lab) -> None:
+    lab.configs = ["site"]
+
+
+def a_lock(lab: Lab) -> None:
+    lab.locks = True
+
+
+def a_clock(lab: Lab) -> None:
+    then = datetime.now(UTC) - timedelta(hours=1)
+    lab.info["worker2"] = {"SystemTime": then.isoformat().replace("+00:00", "123Z")}
+
+
+def a_container(lab: Lab) -> None:
+    lab.containers["worker2"] = [{"Id": "c"}]
+
+
+def a_volume(lab: Lab) -> None:
+    lab.volumes["worker2"] = [{"Name": "mydata", "Labels": None}]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (a_drained_node, "worker1 is set to drain"),
+        (a_label, "worker1 has the label storage"),
+        (a_network, "there is the network backend"),
+        (a_secret, "there is the secret db_password"),
+        (a_config, "there is the config site"),
+        (a_lock, "its managers lock themselves"),
+        (a_clock, "the clock of worker2 is 3600 s slow"),
+        (a_container, "worker2 has 1 containers"),
+        (a_volume, "worker2 has the volume mydata"),
         (
             a_plugin_that_was_used,
             "its engines look for the volume plugin rexray that they once used",

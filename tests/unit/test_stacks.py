@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_swarmlab.conditions import NoTaskOf
-from pytest_swarmlab.errors import CommandError, ConfigError
+from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError
 from pytest_swarmlab.stacks import STACK_LABEL, Service, Services, Stacks, _Gone
 from pytest_swarmlab.waits import Done, Pending
 from tests.unit.fakes import Lab
@@ -24,27 +25,98 @@ def stacks(lab: Lab, tmp_path: Path) -> Stacks:
     return Stacks(lab.swarm, directory)
 
 
-def test_a_stack_is_deployed_by_the_leader_and_asks_no_registry(lab: Lab, stacks: Stacks) -> None:
+def deployed(lab: Lab) -> list[tuple[str, ...]]:
+    """What was done on nodes, with PLACE for the directory of a deployment."""
+    found = []
+    for act in lab.commands():
+        words = [re.sub(r"/run/swarmlab-[0-9a-f]{16}", "PLACE", word) for word in act]
+        found.append(tuple(words))
+    return found
+
+
+def deploy_words(lab: Lab) -> tuple[str, ...]:
+    """The latest `docker stack deploy`."""
+    return [act for act in deployed(lab) if "deploy" in act][-1]
+
+
+def test_a_stack_is_deployed_by_the_leader_in_a_directory_of_its_own_and_asks_no_registry(
+    lab: Lab, stacks: Stacks
+) -> None:
     stack = stacks.deploy("web.yml")
-    assert lab.did == [
-        ("manager2", "put", "/root/web.yml", "# web.yml\n"),
+    assert deployed(lab) == [
+        ("manager2", "mkdir", "--mode=0700", "--", "PLACE"),
+        ("manager2", "put", "PLACE/1-web.yml", "# web.yml\n"),
         ("manager2", "docker", "stack", "deploy", "--resolve-image", "never",
-         "-c", "/root/web.yml", "web"),
+         "-c", "PLACE/1-web.yml", "web"),
+        ("manager2", "rm", "-rf", "--", "PLACE"),
     ]  # fmt: skip
     assert stack.service("front").name == "web_front"
     assert stack.service("front").converged(replicas=3).name == "web_front runs 3 tasks"
 
 
+def test_each_deployment_has_a_directory_of_its_own(lab: Lab, stacks: Stacks) -> None:
+    stacks.deploy("web.yml")
+    stacks.deploy("mail.yml")
+    assert len({act[-1] for act in lab.commands("mkdir")}) == 2
+
+
 def test_a_stack_may_have_another_name_than_its_file(lab: Lab, stacks: Stacks) -> None:
     assert stacks.deploy("web.yml", name="shop").service("front").name == "shop_front"
-    assert lab.did[-1][-1] == "shop"
+    assert deploy_words(lab)[-1] == "shop"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("site.v2.yml", "site-v2"), ("my site.yaml", "my-site"), ("-a_b-.yml", "a_b")],
+)
+def test_a_file_s_name_becomes_one_that_swarm_takes(
+    lab: Lab, stacks: Stacks, tmp_path: Path, file: str, name: str
+) -> None:
+    (tmp_path / file).write_text("# it\n", encoding="utf-8")
+    assert stacks.deploy(tmp_path / file).name == name
+    assert deploy_words(lab)[-1] == name
+
+
+def test_a_file_whose_name_gives_none_is_told(lab: Lab, stacks: Stacks, tmp_path: Path) -> None:
+    (tmp_path / "ü.yml").write_text("# it\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"ü\.yml gives no name for a stack: give one with name="):
+        stacks.deploy(tmp_path / "ü.yml")
+    assert lab.did == []
 
 
 def test_what_stands_for_a_variable_in_the_file_is_given_to_the_client(
     lab: Lab, stacks: Stacks
 ) -> None:
     stacks.deploy("web.yml", env={"CONFIG": "web-1f", "REPLICAS": "2"})
-    assert lab.did[-1][:6] == ("manager2", "env", "CONFIG=web-1f", "REPLICAS=2", "docker", "stack")
+    words = deploy_words(lab)[:6]
+    assert words == ("manager2", "env", "CONFIG=web-1f", "REPLICAS=2", "docker", "stack")
+
+
+def test_a_stack_that_is_deployed_again_loses_the_services_that_its_file_no_longer_has(
+    lab: Lab, stacks: Stacks
+) -> None:
+    stacks.deploy("web.yml")
+    assert "--prune" not in deploy_words(lab)
+    stacks.deploy("web.yml")
+    assert "--prune" in deploy_words(lab)
+
+
+def test_several_files_are_laid_one_over_the_other(lab: Lab, stacks: Stacks) -> None:
+    assert stacks.deploy("web.yml", "mail.yml").name == "web"
+    words = deploy_words(lab)
+    assert words[6:] == ("-c", "PLACE/1-web.yml", "-c", "PLACE/2-mail.yml", "web")
+
+
+def test_a_file_of_variables_that_the_client_never_reads_is_told(
+    lab: Lab, stacks: Stacks, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("TAG=1\n", encoding="utf-8")
+    (tmp_path / "app.yml").write_text("x: ${TAG}\n", encoding="utf-8")
+    stacks.deploy(tmp_path / "app.yml", env={"TAG": "1"})
+    assert lab.recorder.view().of("notice") == ()
+    stacks.deploy(tmp_path / "app.yml")
+    (notice,) = lab.recorder.view().of("notice")
+    assert "app.yml: nothing gives a value to TAG." in notice.data["message"]
 
 
 def test_a_service_is_rolled_back_without_waiting_for_it(lab: Lab, stacks: Stacks) -> None:
@@ -86,56 +158,122 @@ def test_a_stack_that_is_to_keep_no_volumes_takes_them_along_when_it_is_gone(
 def test_a_file_elsewhere_is_given_by_its_path(lab: Lab, stacks: Stacks, tmp_path: Path) -> None:
     (tmp_path / "bad.yml").write_text("# bad\n", encoding="utf-8")
     assert stacks.deploy(tmp_path / "bad.yml").name == "bad"
-    assert lab.did[0] == ("manager2", "put", "/root/bad.yml", "# bad\n")
+    assert deployed(lab)[1] == ("manager2", "put", "PLACE/1-bad.yml", "# bad\n")
 
 
 NAMING = """
 configs:
   site: {file: ./web/site.conf}
+  host: {file: /etc/hosts}
   made: {external: true}
 secrets:
-  key: {file: web/site.key}
+  key: {file: web/site.key, labels: {tier: front}}
 """
 
 
-def test_what_a_stack_file_takes_from_files_goes_with_it_and_its_secrets_are_hidden(
-    lab: Lab, stacks: Stacks, tmp_path: Path
-) -> None:
+@pytest.fixture
+def naming(tmp_path: Path) -> Path:
+    """A stack file that names others."""
     (tmp_path / "web.yml").write_text(NAMING, encoding="utf-8")
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "site.conf").write_text("listen 80", encoding="utf-8")
     (tmp_path / "web" / "site.key").write_text("open sesame", encoding="utf-8")
-    stacks.deploy(tmp_path / "web.yml")
-    assert lab.did[1:4] == [
-        ("manager2", "mkdir", "--parents", "/root/web"),
-        ("manager2", "put", "/root/web/site.conf", "listen 80"),
-        ("manager2", "put", "/root/web/site.key", "open sesame"),
-    ]
-    assert lab.swarm.recorder.redactor.text("it is open sesame") == "it is ‹secret key›"
+    return tmp_path / "web.yml"
+
+
+def test_nothing_is_written_on_a_node_but_in_the_directory_of_the_deployment(
+    lab: Lab, stacks: Stacks, naming: Path
+) -> None:
+    stacks.deploy(naming)
+    put = [act[2] for act in deployed(lab) if act[1] == "put"]
+    assert put == ["PLACE/1-site.conf", "PLACE/2-hosts", "PLACE/3-web.yml",
+                   "PLACE/swarmlab-secrets.json"]  # fmt: skip
+    assert deployed(lab)[0] == ("manager2", "mkdir", "--mode=0700", "--", "PLACE")
+    assert deployed(lab)[-1] == ("manager2", "rm", "-rf", "--", "PLACE")
+    assert {act[1] for act in deployed(lab)} == {"mkdir", "put", "docker", "rm"}
+
+
+def test_a_secret_of_a_stack_goes_from_memory_to_the_engine_and_is_hidden(
+    lab: Lab, stacks: Stacks, naming: Path
+) -> None:
+    stacks.deploy(naming)
+    (created,) = (act for act in lab.commands("docker") if act[2] == "secret")
+    assert created[3:] == ("create", "--label", "tier=front", "--label", f"{STACK_LABEL}=web",
+                           "web_key", "-")  # fmt: skip
+    assert lab.fed == [b"open sesame"]
+    assert not [act for act in lab.did if "sesame" in " ".join(act)]
+    assert lab.swarm.recorder.redactor.text("it is open sesame") == "it is ‹secret web_key›"
+    assert b"sesame" not in lab.recorder.path.read_bytes()
+
+
+def test_a_secret_that_is_the_same_is_not_created_again_and_another_is(
+    lab: Lab, stacks: Stacks, naming: Path
+) -> None:
+    stacks.deploy(naming)
+    stacks.deploy(naming)
+    assert len(lab.fed) == 1
+    (naming.parent / "web" / "site.key").write_text("shut sesame", encoding="utf-8")
+    lab.shell = lambda _, argv: (1, "", "already exists") if "secret" in argv else (0, "", "")
+    with pytest.raises(CommandError, match="already exists"):
+        stacks.deploy(naming)
+    lab.shell = lambda *_: (0, "", "")
+    stacks.remove_all()
+    stacks.deploy(naming)
+    assert lab.fed == [b"open sesame", b"shut sesame", b"shut sesame"]
+
+
+@pytest.mark.parametrize("refuses", ["mkdir", "secret", "deploy"])
+def test_the_directory_goes_and_the_first_error_is_told_whatever_is_refused(
+    lab: Lab, stacks: Stacks, naming: Path, refuses: str
+) -> None:
+    lab.shell = lambda _, argv: (
+        (1, "", f"no {refuses}") if refuses in argv else (1, "", "gone") if argv[0] == "rm"
+        else (0, "", "")
+    )  # fmt: skip
+    with pytest.raises(CommandError, match=f"no {refuses}"):
+        stacks.deploy(naming)
+    assert [act[:2] for act in lab.commands("rm")] == [("manager2", "rm")]
+
+
+def test_on_somebody_s_own_node_a_timer_removes_the_directory_if_nobody_else_does(
+    lab: Lab, stacks: Stacks
+) -> None:
+    lab.machines.foreign = True
+    stacks.deploy("web.yml")
+    did = deployed(lab)
+    assert did[0][1] == "systemd-run"
+    assert did[0][-1] == "rm -rf -- PLACE"
+    assert did[1][1] == "mkdir"
+    assert did[-2][1] == "rm"
+    assert did[-1][1:3] == ("systemctl", "stop")
+
+
+@pytest.mark.parametrize("what", ["services", "networks", "secrets", "configs"])
+def test_a_stack_that_somebody_else_has_is_neither_changed_nor_removed(
+    lab: Lab, stacks: Stacks, what: str
+) -> None:
+    lab.machines.foreign = True
+    getattr(lab, what).append({})
+    with pytest.raises(ProviderError, match=r"has a stack web already .*: give yours another name"):
+        stacks.deploy("web.yml")
+    stacks.remove_all()
+    assert lab.did == []
 
 
 def test_a_stack_file_that_names_a_file_that_is_not_there_is_not_deployed(
     lab: Lab, stacks: Stacks, tmp_path: Path
 ) -> None:
     (tmp_path / "web.yml").write_text(NAMING, encoding="utf-8")
-    with pytest.raises(
-        ConfigError, match=r"web\.yml names \./web/site\.conf, which cannot be read"
-    ):
+    with pytest.raises(ConfigError, match=r"web\.yml: config site names \./web/site\.conf, which"):
         stacks.deploy(tmp_path / "web.yml")
     assert lab.did == []
 
 
-@pytest.mark.parametrize("odd", ["[", "- a", "configs: [a]", "configs: {a: b}", "secrets: {a: }"])
-def test_a_stack_file_of_another_form_is_left_to_the_engine_to_refuse(
-    lab: Lab, stacks: Stacks, tmp_path: Path, odd: str
+def test_a_file_that_is_not_there_is_named_with_those_that_are(
+    lab: Lab, stacks: Stacks, tmp_path: Path
 ) -> None:
-    (tmp_path / "odd.yml").write_text(odd, encoding="utf-8")
-    stacks.deploy(tmp_path / "odd.yml")
-    assert lab.did[0] == ("manager2", "put", "/root/odd.yml", odd)
-
-
-def test_a_file_that_is_not_there_is_named_with_those_that_are(lab: Lab, stacks: Stacks) -> None:
-    with pytest.raises(ConfigError, match=r"no stack file .*wbe\.yml: there are mail.yml, web"):
+    (tmp_path / "stacks" / "compose.yaml").touch()
+    with pytest.raises(ConfigError, match=r"wbe\.yml: there are compose.yaml, mail.yml, web.yml"):
         stacks.deploy("wbe.yml")
     assert lab.did == []
 
@@ -250,21 +388,30 @@ def test_a_service_is_sent_to_a_node_by_a_constraint_that_takes_the_last_one_s_p
     ]  # fmt: skip
 
 
+def block(lab: Lab, error: BaseException) -> None:
+    with Service.created(lab.swarm, "db", "image"):
+        raise error
+
+
 def test_a_service_is_removed_when_its_block_fails_and_left_to_its_cluster_on_ctrl_c(
     lab: Lab,
 ) -> None:
-    def block(error: BaseException) -> None:
-        with Service.created(lab.swarm, "db", "image"):
-            raise error
-
     lab.settle()
     with pytest.raises(ZeroDivisionError):
-        block(ZeroDivisionError())
+        block(lab, ZeroDivisionError())
     assert lab.commands("docker")[-1][2:] == ("service", "rm", "db")
     lab.did.clear()
     with pytest.raises(KeyboardInterrupt):
-        block(KeyboardInterrupt())
+        block(lab, KeyboardInterrupt())
     assert not [act for act in lab.commands("docker") if act[3] == "rm"]
+
+
+def test_on_somebody_s_own_cluster_it_is_removed_on_ctrl_c_too(lab: Lab) -> None:
+    lab.settle()
+    lab.machines.foreign = True
+    with pytest.raises(KeyboardInterrupt):
+        block(lab, KeyboardInterrupt())
+    assert lab.commands("docker")[-1][2:] == ("service", "rm", "db")
 
 
 @pytest.mark.parametrize("what", ["services", "tasks", "networks"])

@@ -33,9 +33,10 @@ class ExecBackend(BaseBackend):  # type: ignore[misc]  # testinfra has no types
         argv = self._machines.command(self._node, ["/bin/sh", "-c", cmd])
         out = self.run_local(shlex.join(argv))
         out.command = self.encode(cmd)
-        if out.rc and out.stderr.startswith(OF_THE_ENGINE):
+        said = out.stderr_bytes.decode(errors="replace")
+        if out.rc and said.startswith(OF_THE_ENGINE):
             # A docker command on the node would say the same: only the engine knows.
             state = self._machines.state(self._node)
             if not state["Running"] or state["Paused"]:
-                raise RuntimeError(out.stderr.strip())
+                raise RuntimeError(said.strip())
         return out

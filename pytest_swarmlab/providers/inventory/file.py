@@ -120,7 +120,7 @@ def ssh_config(inventory: Inventory, directory: Path) -> str:
     for host in inventory.hosts:
         lines.append(f"Host {host.name}")
         for word, value in (
-            ("HostName", host.address),
+            ("HostName", host.address.removeprefix("[").removesuffix("]")),
             ("User", host.user),
             ("Port", host.port),
             ("ProxyJump", host.jump),
@@ -134,6 +134,10 @@ def ssh_config(inventory: Inventory, directory: Path) -> str:
         "  BatchMode yes",
         "  StrictHostKeyChecking yes",
         "  ControlMaster no",
+        # What a person's own configuration says of these is for a person at a terminal.
+        "  PermitLocalCommand no",
+        "  RemoteCommand none",
+        "  RequestTTY no",
         f"  ControlPath {directory}/%n.mux",
         "  ConnectTimeout 10",
         "  ServerAliveInterval 5",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
+import re
 import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,16 +21,30 @@ from pytest_swarmlab.images.recipe import load_plan
 from pytest_swarmlab.model import Capability, NodeSpec, Topology
 from pytest_swarmlab.providers.base import Found
 from pytest_swarmlab.providers.inventory.file import Host, Inventory, load, ssh_config
-from pytest_swarmlab.providers.ssh import Access, SshLinks, trouble
+from pytest_swarmlab.providers.ssh import Access, SshLinks, locked, printable, trouble
 
 if TYPE_CHECKING:
     import testinfra.host
 
-OLDEST_API = (1, 44)
-"""The engine API that the tests speak: Docker 25."""
+OLDEST_API = (1, 41)
+"""The oldest engine API that is spoken with a cluster that exists: of Docker 20.10, Debian's."""
+
+OLDEST_DOCKER = "Docker 20.10 or newer"
 
 ACCESS_S = 30.0
 """Longest a node of a running cluster may take to answer, seconds."""
+
+LONGEST_SOCKET = 107
+"""Bytes of a Unix socket's path, without the NUL at its end (unix(7))."""
+
+MUX_SUFFIX = 14
+"""A control socket is made under a name that is longer by 17, and `.mux` is shorter than `.engine`
+by 3 (muxserver_listen in OpenSSH's mux.c)."""
+
+API = re.compile(r"[0-9]+\.[0-9]+")
+
+NO_DOCKER = re.compile(r"docker: (command )?not found|docker: No such file")
+"""How sudo and shells say that a command is missing where they end with another code than 127."""
 
 DOCKER = ("docker", "version", "--format", "{{.Server.APIVersion}}")
 
@@ -39,18 +57,20 @@ class InventoryMachines:
     own_kernels = False
 
     def __init__(self, inventory: Inventory, *, may_change: bool, logs: Path) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="swarmlab-"))
+        names = max((host.name for host in inventory.hosts), key=len)
+        self._directory = _short_directory(f"{names}.engine")
         config = self._directory / "ssh_config"
         config.write_text(ssh_config(inventory, self._directory), encoding="utf-8")
         self._config = config
+        self._hosts = inventory.hosts
         self.id = inventory.path.stem
         self.controls = frozenset({Capability.CHANGE} if may_change else ())
-        reached = {host.name: _resolved(config, host) for host in inventory.hosts}
+        self._reached = {host.name: _resolved(config, host) for host in inventory.hosts}
         self.topology = Topology(
-            inventory.path.stem,
-            tuple(NodeSpec(h.name, reached[h.name].address, h.role) for h in inventory.hosts),
+            self.id,
+            tuple(NodeSpec(h.name, self._reached[h.name].address, h.role) for h in inventory.hosts),
         )
-        self._links = SshLinks(self._directory, config, reached, logs=logs)
+        self._links = SshLinks(self._directory, config, self._reached, logs=logs)
 
     def open(self, hosts: Sequence[Host]) -> None:
         """Connect to every node. Raises ProviderError naming all that can't be used, and why."""
@@ -61,6 +81,30 @@ class InventoryMachines:
         self._links.open()
         for host in hosts:
             self._links.await_access(host.name, ACCESS_S)
+        self._learn(hosts)
+
+    def _learn(self, hosts: Sequence[Host]) -> None:
+        with ThreadPoolExecutor(len(hosts)) as pool:
+            found = dict(zip(hosts, pool.map(self._in_the_swarm, hosts), strict=True))
+        self.topology = Topology(self.id, tuple(NodeSpec(h.name, found[h], h.role) for h in hosts))
+
+    def _in_the_swarm(self, host: Host) -> str:
+        """The node's own address there, which faults name and clients ask, by its engine's word.
+
+        SSH may go by another: a forwarded port of this machine, say. Then what listens at SSH's
+        address is not the node, and the node's own SSH server opens connections to it.
+        """
+        import docker
+
+        access = self._reached[host.name]
+        engine = docker.APIClient(
+            base_url=f"unix://{self._links.engine_socket(host.name)}", version="auto"
+        )
+        with contextlib.closing(engine):
+            address = str(engine.info().get("Swarm", {}).get("NodeAddr") or access.address)
+        direct = access.direct and address in _addresses(access.address)
+        self._links.address(host.name, replace(access, address=address, direct=direct))
+        return address
 
     def _complaint(self, host: Host) -> str | None:
         """Why the node can't be used, in one sentence; None if it can."""
@@ -75,24 +119,18 @@ class InventoryMachines:
         except subprocess.TimeoutExpired:
             return f"{host.name} can't be reached over SSH: it doesn't answer in {ACCESS_S:.0f} s"
         said = seen.stderr.decode(errors="replace")
-        if seen.returncode == 255:
-            return f"{host.name} can't be reached over SSH: {trouble(said)}"
-        if said.startswith("sudo:"):
-            return f"sudo wants a password on {host.name}: permit its user NOPASSWD, or use root"
-        if seen.returncode == 127 or "not found" in said:
-            return f"there is no docker command on {host.name}: install Docker there"
-        if "permission denied" in said.lower():
-            return (
-                f"the user may not use the engine of {host.name}: add `sudo: true` to the"
-                " inventory, or the user to the group docker"
-            )
+        # The exit code tells whether anything is wrong, the words only what.
         if seen.returncode:
-            return f"the engine of {host.name} doesn't answer: {trouble(said)}"
-        api = seen.stdout.decode(errors="replace").strip()
-        if not _at_least(api, OLDEST_API):
+            return _meaning(host, seen.returncode, said)
+        shown = seen.stdout.decode(errors="replace").strip()
+        if not API.fullmatch(shown):
+            words = printable(" ".join(shown.split()))[:40]
             return (
-                f"the engine of {host.name} is too old (API {api[:20]!r}): use Docker 25 or newer"
+                f"{host.name} prints {words!r} where a command's output is to be:"
+                " let what its user's shell reads at its start (.bashrc) print nothing there"
             )
+        if not _at_least(shown, OLDEST_API):
+            return f"the engine of {host.name} is too old (API {shown}): use {OLDEST_DOCKER}"
         return None
 
     def host(self, node: str) -> testinfra.host.Host:
@@ -184,7 +222,7 @@ class InventoryProvider:
         found = []
         first = self._machines.topology.nodes[0].name
         engine = docker.DockerClient(
-            base_url=f"unix://{self._machines.engine_socket(first)}", version="1.44"
+            base_url=f"unix://{self._machines.engine_socket(first)}", version="auto"
         )
         try:
             for recipe in load_plan("stand-in").images:
@@ -236,6 +274,50 @@ def _resolved(config: Path, host: Host) -> Access:
     through = {words.get("proxyjump", "none"), words.get("proxycommand", "none")} - {"none"}
     address = host.address or words["hostname"]
     return Access(address, sudo=host.sudo, direct=not through)
+
+
+def _meaning(host: Host, code: int, said: str) -> str:
+    """What it means that the first command on a node ended with that code and these words."""
+    if code == 255:
+        if "Permission denied" in said and host.key and locked(host.key):
+            return (
+                f"{host.name} can't be reached over SSH: its key has a passphrase and no agent"
+                f" knows it: ssh-add {host.key}"
+            )
+        return f"{host.name} can't be reached over SSH: {trouble(said)}"
+    if "must have a tty" in said:
+        return (
+            f"sudo wants a terminal on {host.name}: take requiretty from its user in sudoers,"
+            " or use root"
+        )
+    if "sudo:" in said and ("password is required" in said or "terminal is required" in said):
+        return f"sudo wants a password on {host.name}: permit its user NOPASSWD, or use root"
+    if code == 127 or NO_DOCKER.search(said):
+        return f"there is no docker command on {host.name}: install Docker there"
+    if "permission denied" in said.lower():
+        return (
+            f"the user may not use the engine of {host.name}: add `sudo: true` to the"
+            " inventory, or the user to the group docker"
+        )
+    return f"the engine of {host.name} doesn't answer: {trouble(said)}"
+
+
+def _short_directory(longest: str) -> Path:
+    """A directory of our own whose sockets' paths are no longer than a socket's may be."""
+    directory = Path(tempfile.mkdtemp(prefix="swarmlab-"))
+    if len(str(directory / longest)) + MUX_SUFFIX <= LONGEST_SOCKET:
+        return directory
+    directory.rmdir()
+    return Path(tempfile.mkdtemp(prefix="swarmlab-", dir="/tmp"))
+
+
+def _addresses(host: str) -> set[str]:
+    """The addresses that a host has, seen from here; none that only this machine itself has."""
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except OSError:
+        return set()
+    return {each for each in found if not ipaddress.ip_address(each.split("%")[0]).is_loopback}
 
 
 def _at_least(api: str, oldest: tuple[int, int]) -> bool:

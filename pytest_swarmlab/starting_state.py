@@ -1,0 +1,67 @@
+"""What tells a cluster that a test has used from a new one: all that a test may change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.cluster import Node, Swarm
+
+CLOCK_S = 5.0
+"""How far a node's clock may be from this machine's, seconds: far below what any drill waits for,
+and above what a busy engine takes to answer."""
+
+
+def availability(swarm: Swarm) -> Iterator[str]:
+    """Nodes that take no new tasks, each in words; what services need to converge as asked."""
+    for row in swarm.look()[1]:
+        if row["availability"] != "active":
+            yield f"{row['name']} is set to {row['availability']}"
+
+
+def changes(swarm: Swarm, *, volumes: bool = True) -> list[str]:
+    """What is not as in a cluster that has just been formed, each in words.
+
+    `volumes`: whether they count; `docker stack rm` leaves them on each node. Raises what asking
+    engines raises.
+    """
+    found = list(availability(swarm))
+    found += [f"{row['name']} has an old row" for row in swarm.leftovers(swarm.look()[1])]
+    api = swarm.leader().engine.api
+    for node in api.nodes():
+        if labels := node["Spec"].get("Labels"):
+            found.append(f"{node['Description']['Hostname']} has the label {', '.join(labels)}")
+    for kind, left in (
+        ("network", [n["Name"] for n in api.networks() if _made(n)]),
+        ("secret", [secret["Spec"]["Name"] for secret in api.secrets()]),
+        ("config", [config["Spec"]["Name"] for config in api.configs()]),
+    ):
+        if left:
+            found.append(f"there is the {kind} {', '.join(sorted(left))}")
+    if (api.inspect_swarm()["Spec"].get("EncryptionConfig") or {}).get("AutoLockManagers"):
+        found.append("its managers lock themselves")
+    with ThreadPoolExecutor(len(swarm.nodes)) as pool:
+        for told in pool.map(lambda node: list(_of(node, volumes=volumes)), swarm.nodes):
+            found += told
+    return found
+
+
+def _made(network: dict[str, Any]) -> bool:
+    """Whether it is a network of the swarm that somebody has made."""
+    return network.get("Scope") == "swarm" and not network.get("Ingress")
+
+
+def _of(node: Node, *, volumes: bool) -> Iterator[str]:
+    """What one engine tells of itself."""
+    info = node.engine.info()
+    if told := info.get("SystemTime"):
+        off = (datetime.fromisoformat(told) - datetime.now(UTC)).total_seconds()
+        if abs(off) > CLOCK_S:
+            yield f"the clock of {node} is {abs(off):.0f} s {'fast' if off > 0 else 'slow'}"
+    if left := node.engine.api.containers(all=True):
+        yield f"{node} has {len(left)} containers"
+    if volumes and (named := node.engine.api.volumes()["Volumes"]):
+        yield f"{node} has the volume {', '.join(sorted(v['Name'] for v in named))[:100]}"
