@@ -150,7 +150,7 @@ class Controller:
         if run is None:
             return
         setattr(report, LAB_FAILED, True)
-        message = f"{report.longreprtext}: its cluster is gone with it"
+        message = f"{report.longrepr}: its cluster is gone with it"
         run.recorder.record("error", where=crashitem, message=message, infrastructure=True)
         run.recorder.record(
             "test.finished", nodeid=crashitem, outcome="error", seconds=0.0, message=message

@@ -38,18 +38,17 @@ NO_CLUSTER = "swarmlab_no_cluster"
 
 
 class Screen(io.TextIOBase):
-    """The terminal, for lines of ours among pytest's: each begins on a line of its own.
-
-    `currentfspath` is pytest's own note that its cursor stands behind a file's name and dots.
-    """
+    """The terminal, for lines of ours among pytest's: each begins on a line of its own."""
 
     def __init__(self, out: TextIO, reporter: pytest.TerminalReporter | None) -> None:
         self._out = out
         self._reporter = reporter
 
     def write(self, text: str) -> int:
-        """Write after what pytest has written, and have it begin a new line for its next dot."""
-        if self._reporter is not None and self._reporter.currentfspath is not None:
+        """Write after what pytest has written, and have it know that its line is interrupted."""
+        if self._reporter is not None and self._reporter._tw.width_of_current_line:
+            # pytest's own notes of what stands before its cursor: a file's name and dots.
+            self._reporter._tw._current_line = ""
             self._reporter.currentfspath = None
             self._out.write("\n")
         return self._out.write(text)
