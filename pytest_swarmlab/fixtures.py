@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 TOPOLOGIES: dict[str, Callable[..., Topology]] = {"lab1": Topology.lab1}
 """Starting states with a name of their own, for ``@pytest.mark.swarm(topology=…)``."""
 
+LEAVES = {"lab1": "3+2"}
+"""Starting state → the one that its exercise leaves, so that the same cluster serves both."""
+
 
 def wanted_topology(item: pytest.Item, memory_mib: int) -> Topology:
     """What the test's `swarm` marker asks for: 3 managers and 2 workers without one.

@@ -129,8 +129,8 @@ def pytest_collection_modifyitems(
     except ConfigError as error:
         _refuse(config, error)
     config.stash[CHECKED] = True
-    # lab1 first: its exercise leaves the very cluster that 3+2 asks for.
-    order = {name: place for place, name in enumerate(dict.fromkeys(["lab1", "3+2", *topologies]))}
+    first = [name for both in fixtures.LEAVES.items() for name in both]
+    order = {name: place for place, name in enumerate(dict.fromkeys([*first, *topologies]))}
     place = {item: order[name] for name, group in topologies.items() for item in group}
     items.sort(key=lambda item: place.get(item, -1))
     return result

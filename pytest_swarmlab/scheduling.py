@@ -9,6 +9,8 @@ import pytest
 from xdist.scheduler import LoadScheduling, LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+from pytest_swarmlab.fixtures import LEAVES
+
 Wanted = Mapping[str, tuple[str, str]]
 """Test → the topology that it wants, and the group that it runs with."""
 
@@ -57,22 +59,26 @@ class ClusterScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has
         super().__init__(config, log)
         self._wanted = wanted
         self._has: dict[WorkerController, str] = {}
+        """The topology that a worker's cluster will have when it has done what it was given."""
 
     def _split_scope(self, nodeid: str) -> str:
         topology, group = self._wanted.get(nodeid, ("", nodeid))
         return f"{topology} {group}"
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        has = self._has.get(node)
-        scope = next((s for s in self.workqueue if self._topology(s) == has), None)
-        if has and scope:
-            self.workqueue.move_to_end(scope, last=False)
-        topology = self._topology(next(iter(self.workqueue)))
-        self._has[node] = topology or self._has.get(node, "")
-        super()._assign_work_unit(node)
+        has = self._has.get(node, "")
+        others = {topology for worker, topology in self._has.items() if worker is not node}
 
-    def _topology(self, scope: str) -> str:
-        return scope.partition(" ")[0]
+        def costs(scope: str) -> tuple[bool, bool]:
+            topology = scope.partition(" ")[0]
+            return topology != has, topology in others
+
+        # The first of those that cost least: its own cluster's, then what nobody has.
+        scope = min(self.workqueue, key=costs)
+        self.workqueue.move_to_end(scope, last=False)
+        if topology := scope.partition(" ")[0]:
+            self._has[node] = LEAVES.get(topology, topology)
+        super()._assign_work_unit(node)
 
     def _reschedule(self, node: WorkerController) -> None:
         if node.shutting_down:
@@ -85,6 +91,7 @@ class ClusterScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has
 
     def remove_node(self, node: WorkerController) -> str | None:
         """Give what a lost worker had left to others, but for the test that it was lost with."""
+        self._has.pop(node, None)
         units = self.assigned_work[node]
         crashed = next((test for u in units.values() for test, done in u.items() if not done), None)
         if crashed:

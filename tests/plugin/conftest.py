@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.plugin.pretended import suite
+
+__all__ = ["suite"]
