@@ -40,6 +40,15 @@ if TYPE_CHECKING:
 
 LAB_EXERCISES = range(1, 11)
 
+OF_ONE_TEST = re.compile(
+    r"^ScopeMismatch: You tried to access the function scoped fixture"
+    r" (swarm|stack|secret|configs|faults|observe|evidence) with"
+)
+HINT = (
+    "A fixture of a wider scope shares a cluster by `with shared_swarm() as shared:`, which has"
+    " `shared.swarm`, `.stack`, `.secret` and `.configs`: see docs/fixtures.md."
+)
+
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Make our hooks known."""
@@ -258,6 +267,8 @@ def pytest_runtest_makereport(
         if isinstance(error, (*INFRASTRUCTURE, ConfigError, Disturbed)):
             # A sentence for people says all; where in the plugin it arose says nothing to them.
             report.longrepr = run.recorder.redactor.text(f"{type(error).__name__}: {error}")
+        elif OF_ONE_TEST.search(str(error)):
+            report.longrepr = f"{report.longreprtext}\n{HINT}"
     if report.when == "call" or not report.passed:
         run.recorder.record(
             "test.finished",

@@ -30,7 +30,7 @@ def attach(
     from pytest_swarmlab.reporting.terminal import Narration
 
     config = session.config
-    run.recorder.listen(Narration(out, quiet=config.option.verbose < 0).hear)
+    run.recorder.listen(Narration(out, quiet=config.getoption("verbose", 0) < 0).hear)
     has_html, has_junit = (config.pluginmanager.hasplugin(n) for n in ("html", "junitxml"))
     theirs = {
         "report.html": config.option.htmlpath if has_html else None,
@@ -90,7 +90,6 @@ class Reports:
         self._complete = complete
         self._own_page = own_page
         self._results: dict[str, Any] = {}
-        self._not_latest: str | None = None
 
     def pytest_html_report_title(self, report: Any) -> None:
         """Name the report."""
@@ -132,7 +131,8 @@ class Reports:
                 assets = path.parent / "assets"
                 if name == "report.html" and assets.is_dir():
                     shutil.copytree(assets, run.directory / "assets", dirs_exist_ok=True)
-        self._not_latest = point_latest(run.directory)
+        # The terminal's summary has said it if this can't be done, where there is one.
+        point_latest(run.directory)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say the verdicts, and where everything is."""
@@ -148,8 +148,8 @@ class Reports:
             )
         for name in ("report.html", "results.json"):
             terminalreporter.write_line(str(self._run.directory / name))
-        if self._not_latest:
-            terminalreporter.write_line(self._not_latest)
+        if not_so := point_latest(self._run.directory):
+            terminalreporter.write_line(not_so)
 
     def _judge(self) -> dict[str, Any]:
         self._complete()

@@ -45,7 +45,7 @@ def pytest_swarmlab_make_provider(config: Any, out: Any) -> Provider:
 
 def install() -> None:
     """Have this process provide pretended clusters."""
-    lifecycle.provision = provision
+    lifecycle.provision = provision  # type: ignore[assignment]
 
 
 def provision(

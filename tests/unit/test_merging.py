@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,12 +35,13 @@ def merged(directory: Path, parts: Mapping[str, Iterable[Event]]) -> Record:
     return Record.load(recorder.path)
 
 
-def cluster(ipvs: bool) -> dict[str, object]:
+def cluster(ipvs: bool) -> dict[str, Any]:
     return {"capabilities": {**{str(c): True for c in Capability}, str(Capability.IPVS): ipvs}}
 
 
 def drill(phase: str, *things: str, start: float = 0.0, ipvs: bool = True) -> list[Event]:
     """A worker's part: a cluster, and a drill in which these things were seen, one a second."""
+    rows: list[tuple[str, str, dict[str, Any]]]
     rows = [("cluster.ready", "", cluster(ipvs)), ("phase.started", phase, {"name": phase})]
     rows += [("thing", phase, {"what": thing}) for thing in things]
     rows += [("phase.finished", phase, {"name": phase})]
