@@ -90,8 +90,6 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     """A suite whose clusters are pretended, on a machine that carries four of them."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.setenv("SWARMLAB_CACHE", str(pytester.path / "cache"))
-    # Here the order is what is asserted, or none of it matters.
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly -p no:rerunfailures -p no:timeout")
     pytester.makeconftest(CONFTEST + FOUR)
     return pytester
 
