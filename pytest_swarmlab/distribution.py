@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_swarmlab.errors import ConfigError, SwarmlabError
+from pytest_swarmlab.identity import Identity
 from pytest_swarmlab.session import CONFIG, NO_CLUSTER, RUN, WORKER_INPUT, terminal
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
     from pytest_swarmlab.evidence.merging import Merger
-    from pytest_swarmlab.run import Identity
 
 REFUSED = "swarmlab_refused"
 """Under this name a worker tells its controller why it can't begin."""
@@ -65,8 +65,6 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Decide which run it would be, before workers start that may begin it."""
-        from pytest_swarmlab.run import Identity
-
         self._session, self._identity = session, Identity()
 
     @pytest.hookimpl(optionalhook=True)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +16,7 @@ from pytest_swarmlab.errors import INFRASTRUCTURE, HostError, NotConverged, Swar
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.grading import Exercise
+from pytest_swarmlab.identity import Identity
 from pytest_swarmlab.model import Capability, Membership, Topology
 from pytest_swarmlab.waits import Waiter
 
@@ -29,30 +27,6 @@ if TYPE_CHECKING:
 
 BASELINE_S = 60.0
 """How long a used cluster may take to be ready again before the next test, seconds."""
-
-
-def _new_id() -> str:
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Which run a process belongs to: its id, its beginning on the monotonic clock, in seconds.
-
-    Worker processes of pytest-xdist share one; `worker` tells them apart, "" is the run itself.
-    """
-
-    id: str = field(default_factory=_new_id)
-    started: float = field(default_factory=time.monotonic)
-    worker: str = ""
-
-    def directory(self, config: LabConfig) -> Path:
-        """Where everything that belongs to the run is written."""
-        return config.reports / self.id
-
-    def parts(self, config: LabConfig) -> Path:
-        """Where each worker records its part."""
-        return self.directory(config) / "workers"
 
 
 class Run:
@@ -74,7 +48,7 @@ class Run:
         if self.worker:
             path = self.identity.parts(config) / f"{self.worker}.jsonl"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=identity is not None)
             self.recorder = Recorder(path, worker=self.worker, started=self.identity.started)
         except OSError as error:
             raise HostError(

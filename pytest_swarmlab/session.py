@@ -14,11 +14,12 @@ import pytest
 from pytest_swarmlab import __version__
 from pytest_swarmlab.config import PROVIDERS, LabConfig
 from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.identity import Identity
 
 if TYPE_CHECKING:
     from pytest_swarmlab.evidence.claims import Evidence  # noqa: F401 - as below
     from pytest_swarmlab.providers.base import Provider
-    from pytest_swarmlab.run import Identity, Run
+    from pytest_swarmlab.run import Run
 
 CONFIG = pytest.StashKey[LabConfig]()
 TERMINAL = pytest.StashKey[TextIO]()
@@ -87,8 +88,6 @@ def identity(pytest_config: pytest.Config) -> Identity | None:
 
     Raises ConfigError in a worker that doesn't share this machine's files.
     """
-    from pytest_swarmlab.run import Identity
-
     given: dict[str, Any] | None = getattr(pytest_config, "workerinput", None)
     if given is None:
         return None

@@ -95,9 +95,16 @@ class Reports:
         """Name the report."""
         report.title = TITLE
 
-    def pytest_html_results_summary(self, prefix: list[str]) -> None:
+    def pytest_html_results_summary(self, prefix: list[str], session: pytest.Session) -> None:
         """Put our part on top of pytest-html's own table."""
+        self._end(session)
         prefix.append(self._page())
+
+    def _end(self, session: pytest.Session) -> None:
+        """Have the record whole before anything is made of it."""
+        self._complete()
+        if not self._run.finished:
+            self._run.finish(int(session.exitstatus))
 
     def _page(self) -> str:
         from pytest_swarmlab.reporting.html import page
@@ -115,9 +122,7 @@ class Reports:
 
     def _write(self, session: pytest.Session) -> None:
         run = self._run
-        self._complete()
-        if not run.finished:
-            run.finish(int(session.exitstatus))
+        self._end(session)
         write_results(run.directory, self._judge())
         if self._own_page:
             from pytest_swarmlab.reporting.html import document
@@ -152,6 +157,5 @@ class Reports:
             terminalreporter.write_line(not_so)
 
     def _judge(self) -> dict[str, Any]:
-        self._complete()
         self._results = build_results(self._run.recorder.view(), self._run.exercises)
         return self._results

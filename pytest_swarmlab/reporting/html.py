@@ -102,6 +102,7 @@ def _phase(record: Record, exercise: dict[str, Any], name: str, title: str) -> d
     return {
         "name": name,
         "title": line(title),
+        "worker": line(part.events[0].worker) if part.events else "",
         "checks": [c for c in exercise["checks"] if c["id"].startswith(prefix)],
         "picture": _timeline(timeline) if timeline else None,
         "chronology": [
