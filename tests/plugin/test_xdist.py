@@ -226,7 +226,6 @@ def test_a_killed_worker_costs_its_test_and_nothing_else(suite: pytest.Pytester)
     assert re.search(
         "worker 'gw[01]' crashed .* its cluster is gone with it", error.data["message"]
     )
-    assert list(ran_where(suite).values()).count("gw2") >= 1
     results = json.loads((latest(suite) / "results.json").read_text(encoding="utf-8"))
     assert [e["verdict"] for e in results["exercises"]] == ["pass", "pass"]
     # What the killed worker itself could not remove; real nodes are ended by the kernel.
