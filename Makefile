@@ -95,7 +95,8 @@ check: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(PYTEST) tests/unit tests/plugin
+	$(PYTEST) -n auto tests/unit
+	$(PYTEST) -n auto tests/plugin
 
 vagrant-smoke: $(VENV)/.ready
 	@dpkg-query --show $(SMOKE_PACKAGES) >/dev/null 2>&1 || { \

@@ -89,13 +89,15 @@ def read(
     ini: Callable[[str], Any],
     *,
     rootdir: Path,
+    typed_in: Path | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> LabConfig:
     """Read every setting once.
 
     `command_line` gets a switch's destination (``swarmlab_keep``), `ini` an ini
-    name; both answer None or "" for what was not set. Raises ConfigError for a
-    value that can't be used.
+    name; both answer None or "" for what was not set. `typed_in`: the directory in which the
+    command was typed; the command line's and the environment's inventory is looked for from
+    there, the ini file's from `rootdir`. Raises ConfigError for a value that can't be used.
     """
 
     def value(name: str) -> Any:
@@ -114,9 +116,11 @@ def read(
         return chosen
 
     cache, inventory = value("cache"), value("inventory")
+    typed = inventory and inventory != ini("swarmlab_inventory")
+    inventory_from = typed_in if typed and typed_in else rootdir
     return LabConfig(
         provider=one_of("provider", PROVIDERS),
-        inventory=rootdir / Path(str(inventory)).expanduser() if inventory else None,
+        inventory=inventory_from / Path(str(inventory)).expanduser() if inventory else None,
         allow_destructive=_flag("allow-destructive", value("allow-destructive")),
         images=one_of("images", ORIGINS),
         kernel=one_of("kernel", KERNELS),

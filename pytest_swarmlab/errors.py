@@ -25,6 +25,10 @@ class Unfit(SwarmlabError):
     """Somebody's own cluster is not what a test needs; another test may do with it."""
 
 
+class Disturbed(SwarmlabError):
+    """A cluster that several tests share is no longer as the first of them found it."""
+
+
 class BuildError(SwarmlabError):
     """The node disk or an image could not be built."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError, Unfit
 from pytest_swarmlab.model import Topology
-from pytest_swarmlab.session import RUN, make_provider
+from pytest_swarmlab.session import EVIDENCE, RUN, begin, make_provider, say_no_cluster
 
 if TYPE_CHECKING:
     from pytest_swarmlab.cluster import Node, Swarm
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from pytest_swarmlab.probe import Traffic
     from pytest_swarmlab.run import Run
     from pytest_swarmlab.secret import Secrets
+    from pytest_swarmlab.sharing import Shared
     from pytest_swarmlab.stacks import Stacks
     from pytest_swarmlab.swarm_configs import Configs
     from pytest_swarmlab.waits import Waiter
 
 TOPOLOGIES: dict[str, Callable[..., Topology]] = {"lab1": Topology.lab1}
 """Starting states with a name of their own, for ``@pytest.mark.swarm(topology=…)``."""
+
+LEAVES = {"lab1": "3+2"}
+"""Starting state → the one that its exercise leaves, so that the same cluster serves both."""
 
 
 def wanted_topology(item: pytest.Item, memory_mib: int) -> Topology:
@@ -34,17 +38,21 @@ def wanted_topology(item: pytest.Item, memory_mib: int) -> Topology:
     Raises ConfigError for a marker that can't be met.
     """
     marker = item.get_closest_marker("swarm")
-    asked: dict[str, Any] = dict(marker.kwargs) if marker else {}
     if marker and marker.args:
         raise ConfigError(f"{item.nodeid}: write swarm(managers=…, workers=…), with the names")
+    return _topology(item.nodeid, marker.kwargs if marker else {}, memory_mib)
+
+
+def _topology(where: str, kwargs: Mapping[str, Any], memory_mib: int) -> Topology:
+    asked = dict(kwargs)
     name = asked.pop("topology", None)
     if name is not None and (asked or name not in TOPOLOGIES):
         raise ConfigError(
-            f"{item.nodeid}: unknown topology {name!r}: use {', '.join(TOPOLOGIES)} alone,"
+            f"{where}: unknown topology {name!r}: use {', '.join(TOPOLOGIES)} alone,"
             " or managers and workers"
         )
     if unknown := set(asked) - {"managers", "workers"}:
-        raise ConfigError(f"{item.nodeid}: the swarm marker has no {', '.join(sorted(unknown))}")
+        raise ConfigError(f"{where}: the swarm marker has no {', '.join(sorted(unknown))}")
     if name:
         return TOPOLOGIES[name](memory_mib=memory_mib)
     return Topology.of(**asked, memory_mib=memory_mib)
@@ -56,9 +64,21 @@ def swarmlab_run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
     Its end, after the last test's fixtures, is the end of the cluster.
     """
-    run = request.config.stash[RUN]
+    run = request.config.stash.get(RUN, None) or begin(request.session)
     yield run
     run.finish(exit_status=int(bool(request.session.testsfailed)))
+
+
+@contextmanager
+def _cluster_or_end(request: pytest.FixtureRequest) -> Iterator[None]:
+    try:
+        yield
+    except Unfit as error:
+        pytest.skip(str(error))
+    except (*INFRASTRUCTURE, ConfigError) as error:
+        # No later test would fare better: this one's error is the session's last word.
+        say_no_cluster(request.session, error)
+        raise
 
 
 @pytest.fixture
@@ -68,21 +88,45 @@ def swarm(request: pytest.FixtureRequest, swarmlab_run: Run) -> Swarm:
     ``@pytest.mark.swarm(managers=5, workers=2)`` asks for another size,
     ``@pytest.mark.swarm(topology="lab1")`` for the start of exercise 2.1. The
     cluster is shared by all tests of the session that find it unchanged;
-    a test that leaves it otherwise costs the next one a new cluster.
+    a test that leaves it otherwise costs the next one a new cluster. While
+    a fixture shares one (`shared_swarm`), that is the cluster, as it is shared.
     """
     config = request.config
     topology = wanted_topology(request.node, swarmlab_run.config.memory_mib)
-    try:
+    if swarmlab_run.shared:
+        marked = request.node.get_closest_marker("swarm")
+        return swarmlab_run.shared[0].lend(request.node.nodeid, topology if marked else None)
+    with _cluster_or_end(request):
         return swarmlab_run.swarm(topology, lambda: make_provider(config))
-    except Unfit as error:
-        pytest.skip(str(error))
-    except INFRASTRUCTURE as error:
-        # No later test would fare better: this one's error is the session's last word.
-        request.session.shouldfail = f"no cluster: {error}"
-        raise
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def shared_swarm(
+    request: pytest.FixtureRequest, swarmlab_run: Run
+) -> Callable[..., AbstractContextManager[Shared]]:
+    """``with shared_swarm(managers=3, workers=2) as shared:`` in a fixture of any scope.
+
+    ``shared.swarm``, ``shared.stack``, ``shared.secret``, ``shared.configs``. Until the block's end
+    all tests have that cluster, with what was deployed on it: what stood there when the first of
+    them asked for `swarm` must stand there for each later one. A test that leaves it otherwise
+    makes the rest of them fail, with its name; after the block there is a new cluster.
+    """
+    config = request.config
+
+    @contextmanager
+    def share(**topology: Any) -> Iterator[Shared]:
+        from pytest_swarmlab.sharing import Shared
+
+        wanted = _topology("shared_swarm", topology, swarmlab_run.config.memory_mib)
+        with _cluster_or_end(request):
+            cluster = swarmlab_run.share(wanted, lambda: make_provider(config))
+        with Shared(swarmlab_run, cluster, config.rootpath / "stacks") as shared:
+            yield shared
+
+    return share
+
+
+@pytest.fixture(scope="session")
 def wait(swarmlab_run: Run) -> Waiter:
     """``wait(condition, within=90)`` returns what the condition found, or says what it saw."""
     return swarmlab_run.wait
@@ -134,7 +178,7 @@ def faults(swarm: Swarm, stack: Stacks) -> Iterator[Faults]:  # noqa: ARG001 - h
     faults.heal()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def probe(swarmlab_run: Run) -> Callable[..., Traffic]:
     """``with probe(via=nodes, port=8080) as traffic:`` keeps asking; ``traffic.errors`` tells."""
     from pytest_swarmlab.probe import Traffic
@@ -145,7 +189,7 @@ def probe(swarmlab_run: Run) -> Callable[..., Traffic]:
     return start
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ledger(swarmlab_run: Run) -> Callable[[str, Write], Ledger]:
     """``with ledger("posts", write):`` keeps writing; what was acknowledged may not be lost."""
     from pytest_swarmlab.ledger import Ledger
@@ -168,8 +212,9 @@ def observe(swarm: Swarm) -> Callable[..., AbstractContextManager[Any]]:
 
 
 @pytest.fixture
-def evidence(swarmlab_run: Run) -> Evidence:
+def evidence(request: pytest.FixtureRequest, swarmlab_run: Run) -> Evidence:
     """Records states and outputs, and judges an exercise's checks on what was recorded."""
     from pytest_swarmlab.evidence.claims import Evidence
 
-    return Evidence(swarmlab_run.recorder)
+    request.node.stash[EVIDENCE] = made = Evidence(swarmlab_run.recorder)
+    return made

@@ -57,7 +57,13 @@ class Check:
     needs: tuple[Capability, ...] = ()
 
     def result(self, record: Record) -> CheckResult:
-        """Judge the record. A judge that crashes gives `unknown`, never a pass."""
+        """Judge the record. A judge that crashes gives `unknown`, never a pass.
+
+        Where several clusters went through the phase, each is judged by itself: the worst stays.
+        """
+        return worst([self._result(each) for each in record.performances(self.phase)])
+
+    def _result(self, record: Record) -> CheckResult:
         part = record.phase(self.phase)
         able = record.before_end_of(self.phase).capabilities()
         lacks = [need.lack for need in self.needs if able.get(need) is False]
@@ -183,14 +189,28 @@ class Exercise:
         wanted = None if phase is None else self.phase(phase)
         return [c.result(record) for c in self.checks if wanted in (None, c.phase)]
 
-    def measurements(self, record: Record) -> dict[str, dict[str, Any]]:
-        """Phase → measurements; phases of which nothing was recorded are left out."""
+    def measurements(self, record: Record, phase: str | None = None) -> dict[str, dict[str, Any]]:
+        """Phase → measurements; phases of which nothing was recorded are left out.
+
+        Of several clusters that went through a phase, the last in their names' order counts.
+        """
         found: dict[str, dict[str, Any]] = {}
-        for phase, measure in self._measures:
-            part = record.phase(self.phase(phase))
+        for each, measure in self._measures:
+            if phase not in (None, each):
+                continue
+            part = record.performances(self.phase(each))[-1].phase(self.phase(each))
             if part.events:
-                found.setdefault(phase, {}).update(measure(part))
+                found.setdefault(each, {}).update(measure(part))
         return found
+
+
+def worst(results: Sequence[CheckResult]) -> CheckResult:
+    """Of one check's results the one that decides, the earliest of equals; there is one at least.
+
+    Nothing that was found before is taken back by what is found later.
+    """
+    verdict = overall(result.verdict for result in results)
+    return next(result for result in results if result.verdict is verdict)
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:

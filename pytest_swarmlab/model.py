@@ -192,7 +192,9 @@ class Event:
     `t`: seconds since the run began, on a monotonic clock; when something took
     time, `t` is when it was known and the data say how long it took. `at`: the
     same moment as ISO 8601 UTC. `phase`: the drill it belongs to, such as
-    ``2.2/power-off``, or "". `data`: kind-specific, JSON-ready.
+    ``2.2/power-off``, or "". `data`: kind-specific, JSON-ready. `worker`: the pytest-xdist
+    worker, such as ``gw0``, that saw it on the cluster that it had at that moment; "" for what
+    the run's own process recorded.
     """
 
     seq: int
@@ -201,6 +203,7 @@ class Event:
     kind: str
     phase: str
     data: Mapping[str, Any] = field(default_factory=dict)
+    worker: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import pytest
 
-from pytest_swarmlab import __version__, config, fixtures, hooks
+from pytest_swarmlab import config, fixtures, hooks
 from pytest_swarmlab.config import LabConfig
-from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError, SwarmlabError
+from pytest_swarmlab.distribution import (
+    LAB_FAILED,
+    REFUSED,
+    Controller,
+    require_places,
+    together,
+)
+from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError, Disturbed, SwarmlabError
 from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by name here
     configs,
     evidence,
@@ -19,18 +26,28 @@ from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by 
     observe,
     probe,
     secret,
+    shared_swarm,
     stack,
     swarm,
     swarmlab_run,
     wait,
 )
-from pytest_swarmlab.session import CHECKED, CONFIG, EXIT_INFRASTRUCTURE, RUN, terminal
+from pytest_swarmlab.session import CHECKED, CONFIG, EVIDENCE, EXIT_INFRASTRUCTURE, RUN, begin
 
 if TYPE_CHECKING:
     from pytest_swarmlab.evidence.redactor import Redactor
     from pytest_swarmlab.providers.base import Provider
 
 LAB_EXERCISES = range(1, 11)
+
+OF_ONE_TEST = re.compile(
+    r"^ScopeMismatch: You tried to access the function scoped fixture"
+    r" (swarm|stack|secret|configs|faults|observe|evidence) with"
+)
+HINT = (
+    "A fixture of a wider scope shares a cluster by `with shared_swarm() as shared:`, which has"
+    " `shared.swarm`, `.stack`, `.secret` and `.configs`: see docs/fixtures.md."
+)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -74,35 +91,84 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[CONFIG] = _config(config)
     except ConfigError as error:
         raise pytest.UsageError(str(error)) from error
+    config.pluginmanager.register(Tally(), "swarmlab-tally")
+    # xdist, where it is installed, has decided by now whether workers run the tests.
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Controller(config), "swarmlab-controller")
 
 
 def _config(pytest_config: pytest.Config) -> LabConfig:
     return config.read(
-        pytest_config.getoption, pytest_config.getini, rootdir=pytest_config.rootpath
+        pytest_config.getoption,
+        pytest_config.getini,
+        rootdir=pytest_config.rootpath,
+        typed_in=pytest_config.invocation_params.dir,
     )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse what can't be run, and group tests by cluster so that one serves many."""
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
+    """``-n auto``: as many workers as xdist would start, and no more than clusters fit."""
+    from pytest_swarmlab.slots import capacity
+
+    wanted = yield
+    try:
+        return min(wanted, capacity(_config(config)).clusters)
+    except ConfigError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
+    """Refuse what can't be run, and group tests by cluster so that one serves many.
+
+    The order that others gave them is kept within each group.
+    """
     known = sorted({m.name for item in items for m in item.iter_markers()} & _exercise_markers())
     for name in re.findall(r"(?<!not )\bexercise_\w+", config.option.markexpr):
         if name not in known:
-            raise pytest.UsageError(
-                f"no test of {name} is here: there are {', '.join(known) or 'no exercises'}"
+            _refuse(
+                config, f"no test of {name} is here: there are {', '.join(known) or 'no exercises'}"
             )
-    memory = config.stash[CONFIG].memory_mib
+    result = yield
     try:
-        topologies = {
-            item: fixtures.wanted_topology(item, memory) for item in items if needs_run(item)
-        }
+        topologies = wanted(items)
     except ConfigError as error:
-        raise pytest.UsageError(str(error)) from error
+        _refuse(config, error)
     config.stash[CHECKED] = True
-    # lab1 first: its exercise leaves the very cluster that 3+2 asks for.
-    names = dict.fromkeys(["lab1", "3+2", *(topology.name for topology in topologies.values())])
-    order = {name: place for place, name in enumerate(names)}
-    items.sort(key=lambda item: order[topologies[item].name] if item in topologies else -1)
+    first = [name for both in fixtures.LEAVES.items() for name in both]
+    order = {name: place for place, name in enumerate(dict.fromkeys([*first, *topologies]))}
+    place = {item: order[name] for name, group in topologies.items() for item in group}
+    items.sort(key=lambda item: place.get(item, -1))
+    return result
+
+
+def _refuse(config: pytest.Config, why: object) -> NoReturn:
+    """End the session with one sentence, in a worker of pytest-xdist by its controller's mouth."""
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[REFUSED] = str(why)
+    raise pytest.UsageError(str(why))
+
+
+def wanted(items: Iterable[pytest.Item]) -> dict[str, list[pytest.Item]]:
+    """Topology's name → the tests that want it. A class is not taken apart: its first test's holds.
+
+    Raises ConfigError for a marker that can't be met.
+    """
+    topologies: dict[object, str] = {}
+    for item in items:
+        if needs_run(item):
+            memory = item.config.stash[CONFIG].memory_mib
+            name = fixtures.wanted_topology(item, memory).name
+            topologies.setdefault(item.getparent(pytest.Class) or item, name)
+    found: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        wants = topologies.get(item.getparent(pytest.Class) or item)
+        if wants:
+            found.setdefault(wants, []).append(item)
+    return found
 
 
 def _exercise_markers() -> set[str]:
@@ -110,37 +176,50 @@ def _exercise_markers() -> set[str]:
 
 
 def needs_run(item: pytest.Item) -> bool:
-    """Whether a test uses fixtures of ours, by itself or through others; all of them need the run.
+    """Whether a test names fixtures of ours, by itself or through others; all need the run.
 
     A fixture named `swarm` may be the suite's own and have nothing to do with us.
     """
     return "swarmlab_run" in getattr(item, "fixturenames", ())
 
 
+def used_run(item: pytest.Item) -> bool:
+    """Whether a test has used fixtures of ours, also such as it asked for while it ran."""
+    # pytest has a request for it as long as it runs.
+    request = getattr(item, "_request", None)
+    return needs_run(item) or "swarmlab_run" in getattr(request, "fixturenames", ())
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """If a selected test uses our fixtures, begin a run: its directory, record and reports."""
-    items = [item for item in session.items if needs_run(item)]
+    """If a selected test names our fixtures, begin a run: its directory, record and reports.
+
+    One that asks for them while it runs begins it then.
+    """
+    config = session.config
     # pytest calls this also when what was selected has just been refused.
-    refused = not session.config.stash.get(CHECKED, False)
-    if refused or not items or session.config.option.collectonly:
+    if not config.stash.get(CHECKED, False) or shows_only(config):
         return
-    from pytest_swarmlab.reporting import attach
-    from pytest_swarmlab.run import Run
-
+    groups = wanted(session.items)
+    if not groups:
+        return
+    worker = hasattr(config, "workerinput")
     try:
-        run = Run(session.config.stash[CONFIG], version=__version__)
+        if worker:
+            require_places(config)
+        run = begin(session)
     except SwarmlabError as error:
-        raise pytest.UsageError(str(error)) from error
-    session.config.stash[RUN] = run
-    collect = session.config.hook.pytest_swarmlab_collect_evidence
-    run.collect = lambda cluster, directory: collect(swarm=cluster, directory=directory)
-    attach(session, run, terminal(session.config))
-    run.select(_exercises(items))
+        _refuse(config, error)
+    if worker:
+        for topology, items in groups.items():
+            tests = {item.nodeid: together(item) for item in items}
+            run.recorder.record("cluster.wanted", topology=topology, tests=tests)
 
 
-def _exercises(items: Iterable[pytest.Item]) -> list[Any]:
-    found = [m.args[0] for item in items for m in item.iter_markers("exercise") if m.args]
-    return list(dict.fromkeys(found))
+def shows_only(config: pytest.Config) -> bool:
+    """Whether the session runs nothing: it lists tests or fixtures."""
+    asked = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
+    return any(config.getoption(name, False) for name in asked)
 
 
 @pytest.hookimpl(trylast=True)
@@ -155,11 +234,8 @@ def pytest_swarmlab_make_provider(config: LabConfig, out: TextIO) -> Provider | 
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A test that ran well is no pass while something of it could not be proven."""
     outcome = yield
-    if used := getattr(item, "funcargs", {}).get("evidence"):
-        from pytest_swarmlab.evidence.claims import Evidence
-
-        if isinstance(used, Evidence):
-            used.say_unproven()
+    if used := item.stash.get(EVIDENCE, None):
+        used.say_unproven()
     return outcome
 
 
@@ -177,16 +253,22 @@ def pytest_runtest_makereport(
     """Record how a test of the run ended, and what the lab itself got wrong."""
     report = yield
     run = item.config.stash.get(RUN, None)
-    if run is None or not needs_run(item):
+    if run is None:
         return report
+    # Also of a test that has nothing to do with us: it may have seen what another one made.
     hide_secrets(report, run.recorder.redactor)
+    if not used_run(item):
+        return report
     if call.excinfo and report.failed:
         error = call.excinfo.value
         judged = isinstance(error, AssertionError | pytest.fail.Exception)
-        run.failed(f"{item.nodeid} ({report.when})", error, judged=judged)
-        if isinstance(error, INFRASTRUCTURE):
+        if run.failed(f"{item.nodeid} ({report.when})", error, judged=judged):
+            setattr(report, LAB_FAILED, True)
+        if isinstance(error, (*INFRASTRUCTURE, ConfigError, Disturbed)):
             # A sentence for people says all; where in the plugin it arose says nothing to them.
-            report.longrepr = f"{type(error).__name__}: {error}"
+            report.longrepr = run.recorder.redactor.text(f"{type(error).__name__}: {error}")
+        elif OF_ONE_TEST.search(str(error)):
+            report.longrepr = f"{report.longreprtext}\n{HINT}"
     if report.when == "call" or not report.passed:
         run.recorder.record(
             "test.finished",
@@ -210,13 +292,25 @@ def hide_secrets(report: pytest.TestReport, redactor: Redactor) -> None:
     report.sections = [(title, redactor.text(text)) for title, text in report.sections]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell a failure of the lab from a failure of the cluster under test by the exit code."""
-    run = session.config.stash.get(RUN, None)
-    if (
-        run
-        and run.only_infrastructure_failed
-        and session.exitstatus == pytest.ExitCode.TESTS_FAILED
-    ):
-        session.exitstatus = EXIT_INFRASTRUCTURE
+class Tally:
+    """Tells a failure of the lab from a failure of the cluster under test by the exit code."""
+
+    def __init__(self) -> None:
+        self._of_the_lab = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count; with pytest-xdist this is called where reports of all workers come together."""
+        self._of_the_lab += report.failed and getattr(report, LAB_FAILED, False)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Change the exit code when nothing but the lab failed."""
+        only_the_lab = self._of_the_lab and self._of_the_lab == session.testsfailed
+        if only_the_lab and session.exitstatus == pytest.ExitCode.TESTS_FAILED:
+            session.exitstatus = EXIT_INFRASTRUCTURE
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Nothing can be recorded any more."""
+    if run := config.stash.get(RUN, None):
+        run.recorder.close()

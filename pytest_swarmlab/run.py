@@ -2,68 +2,75 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import secrets
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_swarmlab import lifecycle, starting_state
+from pytest_swarmlab import lifecycle, slots, starting_state
 from pytest_swarmlab.conditions import NodesReady, brief, no_answer
 from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.errors import INFRASTRUCTURE, HostError, NotConverged, SwarmlabError, Unfit
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.grading import Exercise
+from pytest_swarmlab.identity import Identity
 from pytest_swarmlab.model import Capability, Membership, Topology
 from pytest_swarmlab.waits import Waiter
 
 if TYPE_CHECKING:
     from pytest_swarmlab.cluster import Swarm
     from pytest_swarmlab.providers.base import Provider
-
-CORES_PER_RUN = 2
-"""What one cluster under test needs: with less, elections take place because a core was busy."""
+    from pytest_swarmlab.sharing import Shared
 
 BASELINE_S = 60.0
 """How long a used cluster may take to be ready again before the next test, seconds."""
 
 
 class Run:
-    """Everything between the first swarm test of a pytest session and its end."""
+    """Everything between the first swarm test of a pytest session and its end.
 
-    def __init__(self, config: LabConfig, *, version: str) -> None:
+    With pytest-xdist each worker has one, with a cluster, consoles and a record of its own; the
+    one of the process that leads them has no cluster, and the record in which all come together.
+    """
+
+    def __init__(
+        self, config: LabConfig, *, version: str, identity: Identity | None = None
+    ) -> None:
         """Create the run's directory and begin its record. Raises HostError when it can't."""
         self.config = config
-        now = datetime.now(UTC)
-        self.id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        self.directory = config.reports / self.id
+        self.identity = identity or Identity()
+        self.id, self.worker = self.identity.id, self.identity.worker
+        self.directory = self.identity.directory(config)
+        path = self.directory / "events.jsonl"
+        if self.worker:
+            path = self.identity.parts(config) / f"{self.worker}.jsonl"
         try:
-            self.directory.mkdir(parents=True)
-            self.recorder = Recorder(self.directory / "events.jsonl")
+            path.parent.mkdir(parents=True, exist_ok=identity is not None)
+            self.recorder = Recorder(path, worker=self.worker, started=self.identity.started)
         except OSError as error:
             raise HostError(
                 f"reports can't be written to {config.reports} ({error.strerror}):"
                 " name another directory with --swarmlab-reports"
             ) from error
         self.exercises: list[Exercise] = []
-        self.recorder.record(
-            "run.started",
-            run_id=self.id,
-            started_at=now.isoformat(timespec="seconds"),
-            provider=config.provider,
-            version=version,
-            command=sys.argv,
-        )
+        if not self.worker:
+            self.recorder.record(
+                "run.started",
+                run_id=self.id,
+                started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                provider=config.provider,
+                version=version,
+                command=sys.argv,
+            )
         self.wait = Waiter(listener=self._waited)
         self.collect: Callable[[Swarm, Path], Any] | None = None
         self.finished = False
-        self.only_infrastructure_failed = False
         self.last_test = False
-        self._failures: list[bool] = []
+        self.shared: list[Shared] = []
+        """The blocks that share the cluster now; the first is the outermost."""
         self._swarm: Swarm | None = None
         self._clusters = 0
         self._slot: int | None = None
@@ -98,14 +105,12 @@ class Run:
         """What the cluster must be able to do for all checks of the run to be provable."""
         return {need for e in self.exercises for check in e.checks for need in check.needs}
 
-    def failed(self, where: str, error: BaseException, *, judged: bool) -> None:
-        """Note why a test failed, and whether that says anything about the cluster under test.
+    def failed(self, where: str, error: BaseException, *, judged: bool) -> bool:
+        """Note why a test failed; returns whether only the lab did.
 
         `judged`: the error is a verdict, which is in the record already as `check` events.
         """
         infrastructure = isinstance(error, INFRASTRUCTURE)
-        self._failures.append(infrastructure)
-        self.only_infrastructure_failed = all(self._failures)
         if not judged:
             self.recorder.record(
                 "error",
@@ -113,6 +118,7 @@ class Run:
                 message=f"{type(error).__name__}: {error}",
                 infrastructure=infrastructure,
             )
+        return infrastructure
 
     def swarm(self, topology: Topology, make_provider: Callable[[], Provider]) -> Swarm:
         """A cluster in that topology's starting state: the one at hand if it is, else a new one.
@@ -123,7 +129,8 @@ class Run:
             self.recorder.record("notice", message=f"a new cluster is needed: {why}")
             self.end_cluster()
         if not self._swarm:
-            self._take_slot()
+            if self._slot is None:
+                self._slot = slots.take(self.config)
             provider = make_provider()
             if self.config.reuse is not None or not provider.owns:
                 self._clusters += 1
@@ -138,6 +145,12 @@ class Run:
                     consoles=self.logs(),
                 )
         return self._swarm
+
+    def share(self, topology: Topology, make_provider: Callable[[], Provider]) -> Swarm:
+        """The same for a block that shares it with several tests, or with a block around it."""
+        if self.shared:
+            return self.shared[0].lend("a fixture", topology)
+        return self.swarm(topology, make_provider)
 
     def clean(self, remove: Callable[[], None]) -> None:
         """Have a test's services, secrets and the like removed, unless all of the cluster goes now.
@@ -156,7 +169,7 @@ class Run:
 
     def logs(self) -> Path:
         """Where consoles and engine logs of the present cluster go."""
-        return self.directory / "nodes" / f"cluster{self._clusters}"
+        return self.directory / "nodes" / self.worker / f"cluster{self._clusters}"
 
     def end_cluster(self) -> None:
         """Collect the cluster's logs, then remove it (or leave it, when it is to be kept)."""
@@ -195,8 +208,9 @@ class Run:
         finally:
             if self._slot is not None:
                 os.close(self._slot)
-            finished = datetime.now(UTC).isoformat(timespec="seconds")
-            self.recorder.record("run.finished", finished_at=finished, exit_status=exit_status)
+            if not self.worker:
+                finished = datetime.now(UTC).isoformat(timespec="seconds")
+                self.recorder.record("run.finished", finished_at=finished, exit_status=exit_status)
 
     def _attached(self, provider: Provider, topology: Topology) -> Swarm:
         from pytest_swarmlab.cluster import Swarm
@@ -218,6 +232,10 @@ class Run:
 
     def _unfit(self, swarm: Swarm, topology: Topology) -> str | None:
         """Why that cluster, as it is now, is not that topology's starting state; None if it is."""
+        return self.lacks(swarm, topology) or self._holds(swarm)
+
+    def lacks(self, swarm: Swarm, topology: Topology) -> str | None:
+        """What it lacks of that topology: a machine, a role, a node that is ready; or None."""
         wanted = {n.name: n.membership for n in topology.nodes}
         if swarm.machines.foreign:
             # Its names are its own; what it is to be is what its inventory says.
@@ -233,8 +251,6 @@ class Run:
             return f"it has {len(swarm.nodes)} machines, {topology.name} has {len(wanted)}"
         try:
             rows = Waiter()(NodesReady(swarm), within=BASELINE_S)
-            engine = swarm.leader().engine
-            services, plugins = engine.api.services(), _volume_plugins(engine)
         except NotConverged as error:
             return str(error)
         except no_answer() as error:
@@ -247,7 +263,18 @@ class Run:
             if seen.get(name) != expected:
                 told = f"; it lists {', '.join(sorted(seen))}" if swarm.machines.foreign else ""
                 return f"{name} is {seen.get(name, 'outside')}, not {membership}{told}"
-        if not swarm.machines.foreign and (plugins := _volume_plugins(engine)):
+        return None
+
+    def _holds(self, swarm: Swarm) -> str | None:
+        """What it holds that no new cluster does: a service, a volume plugin that was used."""
+        try:
+            engine = swarm.leader().engine
+            services, plugins = engine.api.services(), _volume_plugins(engine)
+        except NotConverged as error:
+            return str(error)
+        except no_answer() as error:
+            return brief(error)
+        if plugins and not swarm.machines.foreign:
             return (
                 f"its engines look for the volume plugin {', '.join(plugins)} that they once used"
             )
@@ -262,36 +289,6 @@ class Run:
         except no_answer() as error:
             return brief(error)
         return "; ".join(changed) or None
-
-    def _take_slot(self) -> None:
-        """One run for each two cores at a time; the kernel frees the place of a killed one."""
-        if self._slot is not None:
-            return
-        slots = self.config.cache / "slots"
-        try:
-            slots.mkdir(parents=True, exist_ok=True)
-            for number in range(max(1, (os.cpu_count() or 1) // CORES_PER_RUN)):
-                slot = os.open(slots / str(number), os.O_CREAT | os.O_RDWR, 0o600)
-                try:
-                    fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    os.close(slot)
-                    continue
-                os.truncate(slot, 0)
-                os.write(slot, f"{os.getpid()}".encode())
-                self._slot = slot
-                return
-            holder = (slots / "0").read_text(encoding="ascii")
-        except OSError as error:
-            raise HostError(
-                f"the cache {self.config.cache} can't be written ({error.strerror}):"
-                " make it writable, or name another with --swarmlab-cache"
-            ) from error
-        raise HostError(
-            f"another run (process {holder}) already tests a cluster on these"
-            f" {os.cpu_count()} cores, and two at once would falsify each other's times:"
-            " wait for it, or end it"
-        )
 
     def _waited(
         self, condition: str, node: str | None, outcome: str, elapsed: float, last: str

@@ -120,6 +120,7 @@ class Evidence:
             self._recorder.record(
                 "check", exercise=exercise.id, phase=exercise.phase(phase), **asdict(result)
             )
+        self._measure(exercise, phase)
         verdict = overall(result.verdict for result in results)
         if unmet:
             pytest.fail(f"{unmet}\n{complaint(results)}".strip(), pytrace=False)
@@ -127,6 +128,17 @@ class Evidence:
             pytest.fail(complaint(results), pytrace=False)
         self._unproven += [r for r in results if r.verdict is Verdict.NOT_PROVABLE]
         return results
+
+    def _measure(self, exercise: Exercise, phase: str) -> None:
+        """Record what was measured: who writes the report may not have the exercise at hand."""
+        try:
+            measured = exercise.measurements(self._recorder.view(), phase)
+        except Exception as error:  # noqa: BLE001 - figures less must not cost the verdict
+            why = f"{type(error).__name__}: {error}"
+            self._recorder.record("notice", message=f"{phase} could not be measured: {why}")
+            return
+        for values in measured.values():
+            self._recorder.record("measured", exercise=exercise.id, phase=phase, values=values)
 
     def say_unproven(self) -> None:
         """Skip the test if checks of it could not be proven here: it has not passed."""

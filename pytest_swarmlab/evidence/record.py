@@ -66,6 +66,24 @@ class Record:
         """Only the events of that drill."""
         return Record(tuple(e for e in self.events if e.phase == name))
 
+    def performances(self, phase: str) -> list[Record]:
+        """All that each worker recorded which performed or judged that drill, one record each.
+
+        What one cluster shows says nothing of another's: a drill is judged, measured and drawn on
+        one of these. Where nobody came so far, each worker that had a cluster has one; where one
+        process recorded it all, that is the only one.
+        """
+        took_part = {
+            e.worker
+            for e in self.events
+            if e.phase == phase or (e.kind == "check" and e.data.get("phase") == phase)
+        }
+        workers = took_part or {e.worker for e in self.of("cluster.ready")} or {""}
+        return [
+            Record(tuple(e for e in self.events if e.worker == worker))
+            for worker in sorted(workers)
+        ]
+
     def capabilities(self) -> Mapping[str, bool]:
         """Capability → whether the latest cluster has it; empty when none was ready."""
         ready = self.last("cluster.ready")

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,15 +29,24 @@ class Recorder:
     """Appends events to one file; safe to call from several threads.
 
     Every event is on disk (written and flushed) before `record` returns and
-    before a listener hears of it.
+    before a listener hears of it. `worker`: whose events these are, where several processes
+    record one run; `started`: that run's beginning on the clock, if it began elsewhere.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        worker: str = "",
+        started: float | None = None,
+    ) -> None:
         self.path = path
+        self._worker = worker
         self.redactor = Redactor()
         """Asked before anything is written; secrets are made known to it before they are used."""
         self._clock = clock
-        self._started = clock()
+        self._started = clock() if started is None else started
         self._lock = threading.Lock()
         # Half of a surrogate pair is no character, but an escape that JSON has: \\ud800.
         self._file = path.open("a", encoding="utf-8", errors="backslashreplace")
@@ -56,23 +65,42 @@ class Recorder:
     def record(self, kind: str, **data: Any) -> Event:
         """Write one event of that kind; returns it."""
         with self._lock:
-            event = Event(
-                seq=len(self._events),
-                t=round(self.now(), 4),
-                at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-                kind=kind,
-                phase=self._phase,
-                data=_short(self.redactor.data(data)),
+            event = self._write(
+                Event(
+                    seq=len(self._events),
+                    t=round(self.now(), 4),
+                    at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                    kind=kind,
+                    phase=self._phase,
+                    data=_short(self.redactor.data(data)),
+                    worker=self._worker,
+                )
             )
-            line = json.dumps(asdict(event), ensure_ascii=False, default=str)
-            self._file.write(line + "\n")
-            self._file.flush()
-            # What is judged now must be what is judged when the file is read again.
-            event = Event(**json.loads(line))
-            self._events.append(event)
+        self._tell(event)
+        return event
+
+    def adopt(self, event: Event) -> Event:
+        """Write an event that another process of this run has recorded; only its number is new."""
+        with self._lock:
+            event = self._write(replace(event, seq=len(self._events)))
+        self._tell(event)
+        return event
+
+    def _write(self, event: Event) -> Event:
+        fields = asdict(event)
+        if not event.worker:
+            del fields["worker"]
+        line = json.dumps(fields, ensure_ascii=False, default=str)
+        self._file.write(line + "\n")
+        self._file.flush()
+        # What is judged now must be what is judged when the file is read again.
+        event = Event(**json.loads(line))
+        self._events.append(event)
+        return event
+
+    def _tell(self, event: Event) -> None:
         for listener in tuple(self._listeners):
             listener(event)
-        return event
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

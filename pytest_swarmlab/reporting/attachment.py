@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -17,23 +17,31 @@ if TYPE_CHECKING:
 TITLE = "Docker Swarm acceptance report"
 
 
-def attach(session: pytest.Session, run: Run, out: TextIO) -> None:
+def attach(
+    session: pytest.Session, run: Run, out: TextIO, *, complete: Callable[[], None] | None = None
+) -> None:
     """Turn on report.html and junit.xml in the run's directory, and the narration on `out`.
 
     It is late for that: only now is it known that the session needs a cluster, and one that
     doesn't must leave no report. A report that the user asked for himself (``--html``,
-    ``--junitxml``) stays where he wants it and is copied.
+    ``--junitxml``) stays where he wants it and is copied. `complete` is called before anything is
+    made of the record: it takes over what other processes have recorded.
     """
-    from pytest_swarmlab.reporting.terminal import Narrator
+    from pytest_swarmlab.reporting.terminal import Narration
 
     config = session.config
-    run.recorder.listen(Narrator(out).hear)
-    theirs = {"report.html": config.option.htmlpath, "junit.xml": config.option.xmlpath}
+    run.recorder.listen(Narration(out, quiet=config.getoption("verbose", 0) < 0).hear)
+    has_html, has_junit = (config.pluginmanager.hasplugin(n) for n in ("html", "junitxml"))
+    theirs = {
+        "report.html": config.option.htmlpath if has_html else None,
+        "junit.xml": config.option.xmlpath if has_junit else None,
+    }
     copies = {name: Path(path) for name, path in theirs.items() if path}
-    config.pluginmanager.register(Reports(run, copies), "swarmlab-reports")
-    if not theirs["report.html"]:
+    reports = Reports(run, copies, complete or (lambda: None), own_page=not has_html)
+    config.pluginmanager.register(reports, "swarmlab-reports")
+    if has_html and not theirs["report.html"]:
         _attach_html(session, run.directory / "report.html")
-    if not theirs["junit.xml"]:
+    if has_junit and not theirs["junit.xml"]:
         _attach_junit(session, run.directory / "junit.xml")
 
 
@@ -48,6 +56,8 @@ def _attach_html(session: pytest.Session, path: Path) -> None:
     # What it has missed.
     html.pytest_sessionstart(session)
     html.pytest_collection_finish(session)
+    for report in _reports_so_far(config):
+        html.pytest_runtest_logreport(report)
 
 
 def _attach_junit(session: pytest.Session, path: Path) -> None:
@@ -56,40 +66,78 @@ def _attach_junit(session: pytest.Session, path: Path) -> None:
     config = session.config
     config.option.xmlpath = str(path)
     junitxml.pytest_configure(config)
-    config.stash[junitxml.xml_key].pytest_sessionstart()
+    xml = config.stash[junitxml.xml_key]
+    xml.pytest_sessionstart()
+    for report in _reports_so_far(config):
+        xml.pytest_runtest_logreport(report)
+
+
+def _reports_so_far(config: pytest.Config) -> Iterable[pytest.TestReport]:
+    """The session's reports, oldest first: tests run before a run that begins with one of them."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    seen = [each for found in reporter.stats.values() for each in found] if reporter else []
+    return sorted((r for r in seen if isinstance(r, pytest.TestReport)), key=lambda r: r.start)
 
 
 class Reports:
     """The hooks that write at the session's end."""
 
-    def __init__(self, run: Run, copies: dict[str, Path]) -> None:
+    def __init__(
+        self, run: Run, copies: dict[str, Path], complete: Callable[[], None], *, own_page: bool
+    ) -> None:
         self._run = run
         self._copies = copies
+        self._complete = complete
+        self._own_page = own_page
         self._results: dict[str, Any] = {}
 
     def pytest_html_report_title(self, report: Any) -> None:
         """Name the report."""
         report.title = TITLE
 
-    def pytest_html_results_summary(self, prefix: list[str]) -> None:
+    def pytest_html_results_summary(self, prefix: list[str], session: pytest.Session) -> None:
         """Put our part on top of pytest-html's own table."""
+        self._end(session)
+        prefix.append(self._page())
+
+    def _end(self, session: pytest.Session) -> None:
+        """Have the record whole before anything is made of it."""
+        self._complete()
+        if not self._run.finished:
+            self._run.finish(int(session.exitstatus))
+
+    def _page(self) -> str:
         from pytest_swarmlab.reporting.html import page
 
-        prefix.append(page(self._run.recorder.view(), self._judge()))
+        results = self._judge()
+        return page(self._run.recorder.view(), results)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Write results.json when everything else has ended, and point `latest` at the run."""
-        result = yield
+        try:
+            return (yield)
+        finally:
+            self._write(session)
+
+    def _write(self, session: pytest.Session) -> None:
         run = self._run
-        if not run.finished:
-            run.finish(int(session.exitstatus))
+        self._end(session)
         write_results(run.directory, self._judge())
+        if self._own_page:
+            from pytest_swarmlab.reporting.html import document
+
+            path = run.directory / "report.html"
+            text = document(TITLE, self._page())
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
         for name, path in self._copies.items():
             if path.is_file():
                 shutil.copyfile(path, run.directory / name)
+                assets = path.parent / "assets"
+                if name == "report.html" and assets.is_dir():
+                    shutil.copytree(assets, run.directory / "assets", dirs_exist_ok=True)
+        # The terminal's summary has said it if this can't be done, where there is one.
         point_latest(run.directory)
-        return result
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say the verdicts, and where everything is."""
@@ -105,10 +153,8 @@ class Reports:
             )
         for name in ("report.html", "results.json"):
             terminalreporter.write_line(str(self._run.directory / name))
-
-    def pytest_unconfigure(self) -> None:
-        """Nothing can be recorded any more."""
-        self._run.recorder.close()
+        if not_so := point_latest(self._run.directory):
+            terminalreporter.write_line(not_so)
 
     def _judge(self) -> dict[str, Any]:
         self._results = build_results(self._run.recorder.view(), self._run.exercises)

@@ -50,6 +50,16 @@ def page(record: Record, results: dict[str, Any]) -> str:
     )
 
 
+def document(title: str, part: str) -> str:
+    """The part as a page of its own, where pytest-html does not make the page around it."""
+    from markupsafe import escape
+
+    return (
+        f'<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>'
+        f"\n</head>\n<body>\n<h1>{escape(title)}</h1>\n{part}\n</body>\n</html>\n"
+    )
+
+
 def figure_of(value: Any) -> str:
     """A measurement for a table: seconds with one decimal, a dash for what was not seen."""
     if value is None:
@@ -85,12 +95,14 @@ def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:
 
 
 def _phase(record: Record, exercise: dict[str, Any], name: str, title: str) -> dict[str, Any]:
-    part = record.phase(f"{exercise['id']}/{name}")
+    phase = f"{exercise['id']}/{name}"
+    part = record.performances(phase)[-1].phase(phase)
     prefix = f"{exercise['id']}.{name}."
-    timeline = build_timeline(part, f"{exercise['id']}/{name}") if _sampled(part) else None
+    timeline = build_timeline(part, phase) if _sampled(part) else None
     return {
         "name": name,
         "title": line(title),
+        "worker": line(part.events[0].worker) if part.events else "",
         "checks": [c for c in exercise["checks"] if c["id"].startswith(prefix)],
         "picture": _timeline(timeline) if timeline else None,
         "chronology": [

@@ -22,8 +22,9 @@ NO_LAB = "not judged, because the lab itself failed: {message}"
 def build_results(record: Record, exercises: Iterable[Exercise]) -> dict[str, Any]:
     """Everything that stands in results.json, from the record alone.
 
-    `exercises`: those that the run was to judge; they tell how to measure. Where a run had
-    several clusters, the last one is described and the images of all are listed.
+    `exercises`: those that the run was to judge; they tell how to measure. Of one that is not
+    among them (only workers imported it) the figures are those that were recorded. Where a run
+    had several clusters, the last one is described and the images of all are listed.
     """
     begun, ended = record.first("run.started"), record.last("run.finished")
     ready = record.last("cluster.ready")
@@ -87,7 +88,17 @@ def _exercise(record: Record, selected: dict[str, Any], judged: Exercise | None)
         "title": line(selected["title"]),
         "verdict": overall(Verdict(check["verdict"]) for check in checks).value,
         "checks": checks,
-        "measurements": judged.measurements(record) if judged else {},
+        "measurements": (
+            judged.measurements(record) if judged else _measured(record, selected["id"])
+        ),
+    }
+
+
+def _measured(record: Record, exercise: str) -> dict[str, Any]:
+    """Phase → what was measured at its end."""
+    return {
+        event.data["phase"]: event.data["values"]
+        for event in record.of("measured", exercise=exercise)
     }
 
 
@@ -95,14 +106,25 @@ def write_results(directory: Path, results: dict[str, Any]) -> Path:
     """Write results.json whole or not at all; returns its path."""
     path = directory / "results.json"
     making = path.with_suffix(".json.new")
-    making.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(results, indent=2, ensure_ascii=False) + "\n"
+    # JSON's own escape for half a surrogate pair, which has no UTF-8.
+    making.write_text(text, encoding="utf-8", errors="backslashreplace")
     making.replace(path)
     return path
 
 
-def point_latest(run: Path) -> None:
-    """Make ``latest`` beside the run's directory point at it, in one step."""
-    making = run.parent / f".latest-{os.getpid()}"
-    making.unlink(missing_ok=True)
-    making.symlink_to(run.name)
-    making.replace(run.parent / "latest")
+def point_latest(run: Path) -> str | None:
+    """Make ``latest`` beside the run's directory point at it, in one step; or say why it can't.
+
+    There may be a directory of that name, or a file system without links (folders that a virtual
+    machine shares with its host): the run's own directory is complete all the same.
+    """
+    making, latest = run.parent / f".latest-{os.getpid()}", run.parent / "latest"
+    try:
+        making.unlink(missing_ok=True)
+        making.symlink_to(run.name)
+        making.replace(latest)
+    except OSError as error:
+        making.unlink(missing_ok=True)
+        return f"{latest} does not point at this run: {error.strerror}"
+    return None

@@ -42,11 +42,36 @@ def _identity(row: dict[str, Any]) -> str:
     return str(row.get("id") or row["name"])
 
 
-class Narrator:
-    """Hears every event and prints those that a person waits for, with the run's own clock."""
+ASKED_FOR = {"cluster.kept"}
+"""What is told to those who want quiet, too: without it they could not use what they asked for."""
 
-    def __init__(self, out: TextIO) -> None:
+
+class Narration:
+    """Has each worker's events told by themselves: of several clusters no two are one story."""
+
+    def __init__(self, out: TextIO, *, quiet: bool = False) -> None:
         self._out = out
+        self._quiet = quiet
+        self._narrators: dict[str, Narrator] = {}
+
+    def hear(self, event: Event) -> None:
+        """Pass the event on to its worker's narrator."""
+        if self._quiet and event.kind not in ASKED_FOR:
+            return
+        if event.worker not in self._narrators:
+            self._narrators[event.worker] = Narrator(self._out, event.worker)
+        self._narrators[event.worker].hear(event)
+
+
+class Narrator:
+    """Hears every event and prints those that a person waits for, with the run's own clock.
+
+    `worker`: whose events they are, named in each line; "" where there is but one.
+    """
+
+    def __init__(self, out: TextIO, worker: str = "") -> None:
+        self._out = out
+        self._worker = f" [dim]{plain(worker)}[/]" if worker else ""
         self._console: Console | None = None
         self._leader: tuple[str, str] | None = None
         """Id and name: a name may change, or be another row's too."""
@@ -86,14 +111,13 @@ class Narrator:
         tell = self._tellers.get(event.kind)
         text = tell(event) if tell else None
         if text:
-            self._print(f"[cyan]{clock(event.t)}[/]  {text}")
+            self._print(f"[cyan]{clock(event.t)}[/]{self._worker}  {text}")
 
     def _print(self, text: str) -> None:
         if self._console is None:
             from rich.console import Console
 
             self._console = Console(file=self._out, highlight=False, soft_wrap=True)
-            self._console.print()
         self._console.print(text)
         # What is not a terminal would keep it back; a person follows a CI's log too.
         self._out.flush()

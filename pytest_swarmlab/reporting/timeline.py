@@ -146,7 +146,7 @@ class Timeline:
 def timelines(record: Record) -> list[Timeline]:
     """One timeline for each phase in which nodes were sampled, in the order they ran."""
     names = dict.fromkeys(e.phase for e in record.of("nodes"))
-    return [build_timeline(record.phase(name), name) for name in names]
+    return [build_timeline(record.performances(name)[-1].phase(name), name) for name in names]
 
 
 def build_timeline(record: Record, phase: str) -> Timeline:

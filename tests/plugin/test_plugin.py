@@ -183,16 +183,20 @@ def test_reports_that_cannot_be_written_end_with_one_sentence(pytester: pytest.P
     result.stderr.fnmatch_lines(["ERROR: reports can't be written to */reports*--swarmlab-reports"])
 
 
-def test_two_runs_at_once_would_falsify_each_other(pytester: pytest.Pytester) -> None:
+def test_one_cluster_more_than_fit_would_falsify_the_times_of_others(
+    pytester: pytest.Pytester,
+) -> None:
     import fcntl
     import os
+
+    from pytest_swarmlab.slots import CORES_PER_CLUSTER
 
     pytester.makeconftest(BROKEN_LAB)
     pytester.makepyfile(WITH_CLUSTER)
     slots = pytester.path / "cache" / "slots"
     slots.mkdir(parents=True)
     places = []
-    for number in range(max(1, (os.cpu_count() or 1) // 2)):
+    for number in range((os.cpu_count() or 1) // CORES_PER_CLUSTER):
         place = os.open(slots / str(number), os.O_CREAT | os.O_RDWR)
         fcntl.flock(place, fcntl.LOCK_EX)
         os.write(place, b"4711")
@@ -201,7 +205,7 @@ def test_two_runs_at_once_would_falsify_each_other(pytester: pytest.Pytester) ->
     for place in places:
         os.close(place)
     assert result.ret == 6
-    result.stdout.fnmatch_lines(["*another run (process 4711)*wait for it, or end it*"])
+    result.stdout.fnmatch_lines(["*are under test already (by process 4711*wait for one of them*"])
 
 
 def test_the_version_is_one(pytester: pytest.Pytester) -> None:

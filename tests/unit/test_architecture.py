@@ -27,6 +27,8 @@ SEES_PYTEST = {
     "hooks",
     "fixtures",
     "session",
+    "distribution",
+    "scheduling",
     "evidence.claims",
     "reporting.attachment",
 }

@@ -100,3 +100,27 @@ def test_every_option_has_the_plugin_s_prefix_in_all_three_places() -> None:
 def test_a_configuration_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         config().keep = True  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        ({"command_line": "mine.yml"}, "/typed/in/mine.yml"),
+        ({"environ": "mine.yml"}, "/typed/in/mine.yml"),
+        ({"ini": "mine.yml"}, "/root/dir/mine.yml"),
+        ({"ini": "its.yml", "command_line": "mine.yml"}, "/typed/in/mine.yml"),
+        ({"command_line": "/abs/mine.yml"}, "/abs/mine.yml"),
+    ],
+)
+def test_an_inventory_is_looked_for_where_it_was_typed(given: dict[str, str], where: str) -> None:
+    def asked(source: str, name: str) -> str | None:
+        return given.get(source) if name == "swarmlab_inventory" else None
+
+    lab = read(
+        lambda name: asked("command_line", name),
+        lambda name: asked("ini", name),
+        rootdir=Path("/root/dir"),
+        typed_in=Path("/typed/in"),
+        environ={"SWARMLAB_INVENTORY": given["environ"]} if "environ" in given else {},
+    )
+    assert lab.inventory == Path(where)

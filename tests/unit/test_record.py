@@ -50,6 +50,40 @@ def test_threads_do_not_tear_each_others_lines(tmp_path: Path) -> None:
     assert [e.t for e in events] == sorted(e.t for e in events)
 
 
+def test_a_worker_s_events_say_so_on_the_run_s_clock_and_others_say_nothing(
+    tmp_path: Path,
+) -> None:
+    own = Recorder(tmp_path / "own.jsonl", clock=lambda: 107.5)
+    workers = Recorder(tmp_path / "workers.jsonl", clock=lambda: 107.5, worker="gw1", started=100.0)
+    assert (own.record("notice").worker, own.record("notice").t) == ("", 0.0)
+    assert (workers.record("notice").worker, workers.record("notice").t) == ("gw1", 7.5)
+    for recorder in (own, workers):
+        recorder.close()
+        assert Record.load(recorder.path) == recorder.view()
+    assert '"worker"' not in own.path.read_text(encoding="utf-8")
+
+
+def test_an_adopted_event_has_a_new_number_and_is_heard_of(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "events.jsonl")
+    heard: list[Event] = []
+    recorder.listen(heard.append)
+    recorder.record("notice", message="mine")
+    there = Event(17, 3.5, "then", "thing", "2.2/kill-9", {"what": "x"}, "gw0")
+    adopted = recorder.adopt(there)
+    recorder.close()
+    assert adopted == Event(1, 3.5, "then", "thing", "2.2/kill-9", {"what": "x"}, "gw0")
+    assert heard[1:] == [adopted]
+    assert Record.load(recorder.path).events[1] == adopted
+
+
+def test_half_a_surrogate_pair_is_written_and_read_back(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "events.jsonl")
+    recorder.record("notice", message="half \ud83d, é")
+    recorder.close()
+    (event,) = Record.load(recorder.path)
+    assert event.data["message"] == "half \ud83d, é"
+
+
 def test_the_last_line_of_a_killed_run_may_be_cut_short(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     recorder = Recorder(path)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.model import Event
-from pytest_swarmlab.reporting.terminal import Narrator, plain
+from pytest_swarmlab.reporting.terminal import Narration, Narrator, plain
 from tests.unit.records.synthetic import THREE_DRILLS, run_events
 
 
@@ -82,3 +82,33 @@ def test_a_leader_under_another_name_is_no_other_leader_and_an_old_row_is_told_o
 
     out = told(*(nodes(t, name) for t, name in enumerate(("manager1", "worker1", "manager1"))))
     assert [line.partition("  ")[2] for line in out if line] == ["worker1 is down"]
+
+
+def narrated(*events: Event, quiet: bool = False) -> list[str]:
+    out = io.StringIO()
+    narration = Narration(out, quiet=quiet)
+    for event in events:
+        narration.hear(event)
+    return out.getvalue().splitlines()
+
+
+def leads(t: float, name: str, worker: str = "") -> Event:
+    rows = [{"name": name, "state": "ready", "leader": True}]
+    return Event(0, t, "", "nodes", "", {"nodes": rows}, worker)
+
+
+def test_each_worker_s_cluster_is_a_story_of_its_own() -> None:
+    told = narrated(
+        leads(1, "manager1", "gw0"), leads(2, "manager2", "gw1"), leads(3, "manager3", "gw0")
+    )
+    assert told == ["00:03 gw0  leader: manager1 → manager3"]
+
+
+def test_who_wants_quiet_is_told_only_how_to_reach_what_he_keeps() -> None:
+    kept = {"cluster": "c1", "shell": "shell-on manager1", "engine": "DOCKER_HOST=x", "nodes": []}
+    events = (
+        Event(0, 1.0, "", "notice", "", {"message": "m"}),
+        Event(1, 2.0, "", "cluster.kept", "", kept),
+    )
+    assert len(narrated(*events)) > len(narrated(*events, quiet=True))
+    assert narrated(*events, quiet=True)[0] == "00:02  Cluster c1 is left running. Reach it with"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -331,52 +330,28 @@ def test_a_run_that_never_got_a_cluster_ends_as_well(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("errors", "only_the_lab"),
+    ("error", "the_lab"),
     [
-        ([HostError("no")], True),
-        ([ProviderError("no"), ProviderError("no")], True),
-        ([ProviderError("no"), AssertionError("5 != 4")], False),
-        ([NotConverged("a leader", node=None, elapsed=1, last="none")], False),
-        ([KeyError("a bug of the test")], False),
-        ([], False),
+        (HostError("no"), True),
+        (ProviderError("no"), True),
+        (AssertionError("5 != 4"), False),
+        (NotConverged("a leader", node=None, elapsed=1, last="none"), False),
+        (KeyError("a bug of the test"), False),
     ],
 )
-def test_only_when_nothing_but_the_lab_failed_was_it_the_lab(
-    desk: Desk, errors: list[Exception], only_the_lab: bool
+def test_a_failure_of_the_lab_is_told_from_one_of_the_cluster(
+    desk: Desk, error: Exception, the_lab: bool
 ) -> None:
     run = desk.run()
-    for error in errors:
-        run.failed("a test", error, judged=False)
-    assert run.only_infrastructure_failed is only_the_lab
-    told = [e.data["infrastructure"] for e in run.recorder.view().of("error")]
-    assert told == [isinstance(e, HostError | ProviderError) for e in errors]
+    assert run.failed("a test", error, judged=False) is the_lab
+    (told,) = run.recorder.view().of("error")
+    assert told.data["infrastructure"] is the_lab
 
 
 def test_a_verdict_is_not_recorded_again_as_an_error(desk: Desk) -> None:
     run = desk.run()
     run.failed("a test", AssertionError("FAIL 2.2.kill-9.node-down"), judged=True)
     assert run.recorder.view().of("error") == ()
-    assert not run.only_infrastructure_failed
-
-
-def test_a_second_run_at_once_is_refused_and_the_place_is_free_again_afterwards(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    first, second = desk.run(), desk.run()
-    desk.cluster(first)
-    with pytest.raises(HostError, match=rf"another run \(process {os.getpid()}\) already tests"):
-        desk.cluster(second)
-    first.finish(0)
-    desk.cluster(second)
-
-
-def test_four_cores_carry_two_runs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    desk.cluster(desk.run())
-    desk.cluster(desk.run())
-    with pytest.raises(HostError, match="on these 4 cores"):
-        desk.cluster(desk.run())
 
 
 def test_a_cache_that_cannot_be_written_is_said_so_before_anything_starts(

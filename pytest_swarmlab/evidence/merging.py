@@ -1,0 +1,73 @@
+"""Brings the records of several workers together in the one of their run, while they grow."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.model import Event
+
+PERIOD_S = 0.5
+"""Between two looks at what workers have recorded: how late a person hears of it."""
+
+OF_THE_RUN = ("exercise.selected", "cluster.wanted")
+"""What every worker records alike, since it is so for the whole run: taken over once."""
+
+
+class Merger:
+    """Takes events over from ``<parts>/<worker>.jsonl``, within each worker in their order.
+
+    Between workers they come in the order of their times but for `PERIOD_S`. What is there at
+    the beginning is taken over at once. The run's record holds all of a part once it was stopped,
+    and then the parts are removed.
+    """
+
+    def __init__(self, parts: Path, recorder: Recorder) -> None:
+        self._parts = parts
+        self._recorder = recorder
+        self._read: dict[Path, int] = {}
+        self._of_the_run: set[str] = set()
+        self._take_over()
+        self._over = threading.Event()
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="merger")
+        self._following = self._pool.submit(self._follow)
+
+    def stop(self) -> None:
+        """Take over what is left when the workers have ended. Idempotent."""
+        if self._over.is_set():
+            return
+        self._over.set()
+        self._pool.shutdown()
+        self._following.result()
+        self._take_over()
+        shutil.rmtree(self._parts)
+
+    def _follow(self) -> None:
+        while not self._over.wait(PERIOD_S):
+            self._take_over()
+
+    def _take_over(self) -> None:
+        found = [event for part in sorted(self._parts.iterdir()) for event in self._new(part)]
+        for event in sorted(found, key=lambda event: event.t):
+            if event.kind in OF_THE_RUN:
+                known = json.dumps([event.kind, event.data], sort_keys=True)
+                if known in self._of_the_run:
+                    continue
+                self._of_the_run.add(known)
+                event = replace(event, worker="")
+            self._recorder.adopt(event)
+
+    def _new(self, part: Path) -> list[Event]:
+        """Its events since it was last read; a line that is still being written comes later."""
+        with part.open("rb") as file:
+            file.seek(self._read.get(part, 0))
+            whole, _, _ = file.read().rpartition(b"\n")
+        if not whole:
+            return []
+        self._read[part] = self._read.get(part, 0) + len(whole) + 1
+        return [Event(**json.loads(line)) for line in whole.split(b"\n")]

@@ -1,0 +1,35 @@
+"""Which run a process belongs to. Light: a session with workers asks before it needs a run."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pytest_swarmlab.config import LabConfig
+
+
+def _new_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which run a process belongs to: its id, its beginning on the monotonic clock, in seconds.
+
+    Worker processes of pytest-xdist share one; `worker` tells them apart, "" is the run itself.
+    """
+
+    id: str = field(default_factory=_new_id)
+    started: float = field(default_factory=time.monotonic)
+    worker: str = ""
+
+    def directory(self, config: LabConfig) -> Path:
+        """Where everything that belongs to the run is written."""
+        return config.reports / self.id
+
+    def parts(self, config: LabConfig) -> Path:
+        """Where each worker records its part."""
+        return self.directory(config) / "workers"

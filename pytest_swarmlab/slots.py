@@ -1,0 +1,89 @@
+"""How many clusters one machine carries side by side, and who has which of these places."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+
+from pytest_swarmlab.config import LabConfig
+from pytest_swarmlab.errors import HostError
+from pytest_swarmlab.model import Topology
+
+CORES_PER_CLUSTER = 1
+"""Two embedded clusters leave two cores idle for 70 to 80 % of the time (measured); with a core
+that is busy elections take place because of that."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """How many clusters there may be at once, and in one line why not more."""
+
+    clusters: int
+    why: str
+
+
+def capacity(config: LabConfig) -> Capacity:
+    """What this machine carries in this configuration.
+
+    One cluster for each core, and no more than memory allows if every node of a cluster of the
+    default size (3 managers, 2 workers) took all that it may. Machines that are not started for
+    the run, and those of a Vagrantfile, are there once.
+    """
+    if config.reuse is not None:
+        return Capacity(1, "the kept cluster that is run on again is one")
+    if config.inventory and config.provider in {"auto", "inventory"}:
+        return Capacity(1, "the inventory's cluster is one")
+    if config.provider == "vagrant":
+        return Capacity(1, "the Vagrantfile has the machines of one cluster")
+    topology = Topology.of(memory_mib=config.memory_mib)
+    cores, memory = os.cpu_count() or 1, memory_mib()
+    return Capacity(
+        max(1, min(cores // CORES_PER_CLUSTER, memory // topology.memory_mib)),
+        f"this machine has {cores} cores, {CORES_PER_CLUSTER} for each cluster, and {memory} MiB"
+        f" of memory, {topology.memory_mib} for each ({len(topology.nodes)} nodes of"
+        f" {config.memory_mib})",
+    )
+
+
+def memory_mib() -> int:
+    """All the memory that this machine has, MiB."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+
+def take(config: LabConfig) -> int:
+    """Take a place for a cluster; returns the open file that holds it until it is closed.
+
+    The kernel frees the place of a process that was killed. Raises HostError when all are taken.
+    """
+    there_are = capacity(config)
+    holders = []
+    try:
+        directory = config.cache / "slots"
+        directory.mkdir(parents=True, exist_ok=True)
+        for number in range(there_are.clusters):
+            place = os.open(directory / str(number), os.O_CREAT | os.O_RDWR, 0o600)
+            if _locked(place):
+                os.truncate(place, 0)
+                os.write(place, f"{os.getpid()}".encode())
+                return place
+            holders.append(os.read(place, 20).decode("ascii", "replace"))
+            os.close(place)
+    except OSError as error:
+        raise HostError(
+            f"the cache {config.cache} can't be written ({error.strerror}):"
+            " make it writable, or name another with --swarmlab-cache"
+        ) from error
+    raise HostError(
+        f"as many clusters as fit here, {there_are.clusters}, are under test already (by process"
+        f" {', '.join(holders)}), and one more would falsify their times: wait for one of them,"
+        f" or end it ({there_are.why})"
+    )
+
+
+def _locked(place: int) -> bool:
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.pretended import suite
+
+__all__ = ["suite"]
+
+
+@pytest.fixture(autouse=True)
+def _without_neighbours(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Suites that tests write run in the order in which they are written, and once."""
+    del pytester  # It begins with an environment of its own.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly -p no:rerunfailures -p no:timeout")

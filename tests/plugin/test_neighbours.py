@@ -1,0 +1,144 @@
+"""Beside other plugins: they do what they do, and a run of ours is whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_swarmlab.evidence.record import Record
+from tests.plugin.pretended import FOUR
+from tests.plugin.test_session import A_LAB_OF_ITS_OWN
+from tests.plugin.test_xdist import EXERCISE
+
+
+@pytest.fixture
+def suite(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """The suite, with all the plugins that are here."""
+    monkeypatch.delenv("PYTEST_ADDOPTS")
+    return suite
+
+
+def latest(suite: pytest.Pytester) -> Path:
+    return suite.path / "reports" / "latest"
+
+
+def record(suite: pytest.Pytester) -> Record:
+    return Record.load(latest(suite) / "events.jsonl")
+
+
+def standing(suite: pytest.Pytester) -> list[Path]:
+    """Clusters that nobody has removed."""
+    return list(suite.path.glob("cluster-*"))
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_in_a_random_order_each_topology_has_one_cluster_all_the_same(
+    suite: pytest.Pytester, workers: str
+) -> None:
+    tests = "def test_{n}_{name}(swarm): pass\n@pytest.mark.swarm(managers=1)\n"
+    tests += "def test_{n}_small_{name}(swarm): pass\n"
+    suite.makepyfile(
+        **{
+            f"test_{n}": "import pytest\n"
+            + "".join(tests.format(n=n, name=name) for name in ("x", "y"))
+            for n in "abc"
+        }
+    )
+    result = suite.runpytest_subprocess(workers, "-p", "randomly", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=12)
+    result.stdout.fnmatch_lines(["Using --randomly-seed=*"])
+    clusters = [(e.worker, e.data["topology"]["name"]) for e in record(suite).of("cluster.ready")]
+    assert len(set(clusters)) == len(clusters) <= (2 if workers == "-n0" else 4)
+    assert standing(suite) == []
+
+
+FLAKY = """
+import pytest
+from pathlib import Path
+
+def test_flaky(swarm):
+    tried = Path(__file__).with_name("tried")
+    before, _ = tried.exists(), tried.touch()
+    assert before
+"""
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_a_test_that_is_run_again_is_recorded_each_time(
+    suite: pytest.Pytester, workers: str
+) -> None:
+    suite.makepyfile(FLAKY)
+    result = suite.runpytest_subprocess(workers, "--reruns=2")
+    assert result.parseoutcomes() == {"passed": 1, "rerun": 1}
+    assert result.ret == pytest.ExitCode.OK
+    assert [e.data["outcome"] for e in record(suite).of("test.finished")] == ["failed", "passed"]
+    assert standing(suite) == []
+
+
+TOO_FEW_AT_FIRST = """
+from pathlib import Path
+
+def how_many():
+    tried = Path(__file__).with_name("tried")
+    before, _ = tried.exists(), tried.touch()
+    return 3 if before else 2
+"""
+
+
+def test_what_a_check_found_is_not_taken_back_by_another_try(suite: pytest.Pytester) -> None:
+    exercise = EXERCISE.format(number="8.1").replace("range(3)", "range(how_many())")
+    # The record of both tries is one: nothing but what was seen is counted.
+    exercise = exercise.replace('== ["8.1"] * 3', '!= ["8.1"] * 2')
+    suite.makepyfile(TOO_FEW_AT_FIRST + exercise)
+    result = suite.runpytest_subprocess("-n0", "--reruns=1")
+    assert result.parseoutcomes() == {"passed": 2, "rerun": 1}
+    results = json.loads((latest(suite) / "results.json").read_text(encoding="utf-8"))
+    assert results["exercises"][0]["verdict"] == "fail"
+    assert [e.data["verdict"] for e in record(suite).of("check")] == ["fail", "pass"]
+
+
+def test_a_lab_without_machines_is_not_asked_again(suite: pytest.Pytester) -> None:
+    suite.makeconftest(A_LAB_OF_ITS_OWN.format(error="HostError") + FOUR)
+    suite.makepyfile("def test_a(swarm): pass\ndef test_b(swarm): pass\n")
+    result = suite.runpytest_subprocess("-n0", "--reruns=2")
+    assert "INTERNALERROR" not in result.stdout.str()
+    assert result.ret == 6
+
+
+SLOW = """
+import time
+
+def test_slow(swarm): time.sleep(30)
+def test_next(swarm): pass
+"""
+
+
+def test_a_test_that_takes_too_long_fails_and_the_rest_goes_on(suite: pytest.Pytester) -> None:
+    suite.makepyfile(SLOW)
+    result = suite.runpytest_subprocess("-n0", "--timeout=1")
+    result.assert_outcomes(failed=1, passed=1)
+    (error,) = [e for e in record(suite).of("test.finished") if e.data["outcome"] == "failed"]
+    assert "Timeout" in error.data["message"]
+    assert standing(suite) == []
+
+
+def test_a_worker_that_timeout_ends_is_replaced(suite: pytest.Pytester) -> None:
+    suite.makepyfile(SLOW)
+    result = suite.runpytest_subprocess("-n2", "--timeout=1", "--timeout-method=thread")
+    result.assert_outcomes(failed=1, passed=1)
+    (error,) = record(suite).of("error")
+    assert "crashed while running" in error.data["message"]
+    assert (latest(suite) / "report.html").is_file()
+
+
+def test_an_own_page_and_an_own_junit_file_of_all_workers(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_a=EXERCISE.format(number="8.1"), test_b="def test_other(swarm): pass\n")
+    result = suite.runpytest_subprocess(
+        "-n2", "--html=mine.html", "--self-contained-html", "--junitxml=mine.xml"
+    )
+    result.assert_outcomes(passed=3)
+    for mine, copy in (("mine.html", "report.html"), ("mine.xml", "junit.xml")):
+        assert (suite.path / mine).read_bytes() == (latest(suite) / copy).read_bytes()
+    assert 'class="swarm"' in (suite.path / "mine.html").read_text(encoding="utf-8")
