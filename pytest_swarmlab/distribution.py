@@ -86,7 +86,7 @@ class Controller:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: WorkerController) -> None:
         """Begin the run once a worker has found tests that need it."""
-        if self._began():
+        if self._began() and self._wanted():
             from pytest_swarmlab.slots import capacity
 
             workers = node.workerinput["workercount"]
