@@ -6,6 +6,7 @@ it is told of each part as it grows and writes the record and the reports.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -97,10 +98,13 @@ class Controller:
                 f" of its own; {fit.clusters} {'fits' if fit.clusters == 1 else 'fit'}: {fit.why}",
             )
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logreport(self) -> Generator[None, object, object]:
         """Begin it late where a test asked for our fixtures while it ran."""
+        result = yield
+        # This report is among those now that a late report is given.
         self._began()
+        return result
 
     def _began(self) -> bool:
         """Begin the run if a worker has; whether that was just now."""

@@ -292,6 +292,9 @@ def test_a_test_may_ask_for_a_cluster_while_it_runs(suite: pytest.Pytester) -> N
     suite.runpytest_subprocess("-n2").assert_outcomes(passed=2)
     assert list(ran_where(suite)) == ["test_1.py::test_it"]
     assert (latest(suite) / "junit.xml").read_text(encoding="utf-8").count("<testcase") == 2
+    page = (latest(suite) / "report.html").read_text(encoding="utf-8")
+    assert "test_1.py::test_it" in page
+    assert "test_2.py::test_other" in page
 
 
 def test_an_own_way_to_distribute_is_left_as_it_is(suite: pytest.Pytester) -> None:
