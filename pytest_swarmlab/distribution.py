@@ -6,6 +6,7 @@ it is told of each part as it grows and writes the record and the reports.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,7 +87,7 @@ class Controller:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: WorkerController) -> None:
         """Begin the run once a worker has found tests that need it."""
-        if self._began():
+        if self._began() and self._wanted():
             from pytest_swarmlab.slots import capacity
 
             workers = node.workerinput["workercount"]
@@ -97,10 +98,13 @@ class Controller:
                 f" of its own; {fit.clusters} {'fits' if fit.clusters == 1 else 'fit'}: {fit.why}",
             )
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logreport(self) -> Generator[None, object, object]:
         """Begin it late where a test asked for our fixtures while it ran."""
+        result = yield
+        # This report is among those now that a late report is given.
         self._began()
+        return result
 
     def _began(self) -> bool:
         """Begin the run if a worker has; whether that was just now."""

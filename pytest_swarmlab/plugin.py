@@ -111,9 +111,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int,
     """``-n auto``: as many workers as xdist would start, and no more than clusters fit."""
     from pytest_swarmlab.slots import capacity
 
-    wanted = yield
+    workers = yield
     try:
-        return min(wanted, capacity(_config(config)).clusters)
+        return min(workers, capacity(_config(config)).clusters)
     except ConfigError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -159,7 +159,7 @@ def wanted(items: Iterable[pytest.Item]) -> dict[str, list[pytest.Item]]:
     """
     topologies: dict[object, str] = {}
     for item in items:
-        if needs_run(item):
+        if needs_cluster(item):
             memory = item.config.stash[CONFIG].memory_mib
             name = fixtures.wanted_topology(item, memory).name
             topologies.setdefault(item.getparent(pytest.Class) or item, name)
@@ -183,6 +183,13 @@ def needs_run(item: pytest.Item) -> bool:
     return "swarmlab_run" in getattr(item, "fixturenames", ())
 
 
+def needs_cluster(item: pytest.Item) -> bool:
+    """Whether it also names one that leads to a cluster: `wait` or `evidence` alone do not."""
+    return needs_run(item) and bool(
+        {"swarm", "shared_swarm"} & set(getattr(item, "fixturenames", ()))
+    )
+
+
 def used_run(item: pytest.Item) -> bool:
     """Whether a test has used fixtures of ours, also such as it asked for while it ran."""
     # pytest has a request for it as long as it runs.
@@ -200,12 +207,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     # pytest calls this also when what was selected has just been refused.
     if not config.stash.get(CHECKED, False) or shows_only(config):
         return
-    groups = wanted(session.items)
-    if not groups:
+    if not any(needs_run(item) for item in session.items):
         return
+    groups = wanted(session.items)
     worker = hasattr(config, "workerinput")
     try:
-        if worker:
+        if worker and groups:
             require_places(config)
         run = begin(session)
     except SwarmlabError as error:

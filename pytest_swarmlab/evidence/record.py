@@ -79,6 +79,8 @@ class Record:
             if e.phase == phase or (e.kind == "check" and e.data.get("phase") == phase)
         }
         workers = took_part or {e.worker for e in self.of("cluster.ready")} or {""}
+        if workers == {""}:
+            return [self]
         return [
             Record(tuple(e for e in self.events if e.worker == worker))
             for worker in sorted(workers)

@@ -117,7 +117,7 @@ def test_next(swarm): pass
 
 def test_a_test_that_takes_too_long_fails_and_the_rest_goes_on(suite: pytest.Pytester) -> None:
     suite.makepyfile(SLOW)
-    result = suite.runpytest_subprocess("-n0", "--timeout=1")
+    result = suite.runpytest_subprocess("-n0", "--timeout=4")
     result.assert_outcomes(failed=1, passed=1)
     (error,) = [e for e in record(suite).of("test.finished") if e.data["outcome"] == "failed"]
     assert "Timeout" in error.data["message"]
@@ -126,7 +126,7 @@ def test_a_test_that_takes_too_long_fails_and_the_rest_goes_on(suite: pytest.Pyt
 
 def test_a_worker_that_timeout_ends_is_replaced(suite: pytest.Pytester) -> None:
     suite.makepyfile(SLOW)
-    result = suite.runpytest_subprocess("-n2", "--timeout=1", "--timeout-method=thread")
+    result = suite.runpytest_subprocess("-n2", "--timeout=4", "--timeout-method=thread")
     result.assert_outcomes(failed=1, passed=1)
     (error,) = record(suite).of("error")
     assert "crashed while running" in error.data["message"]

@@ -144,6 +144,14 @@ def test_more_than_fit_are_refused_with_the_number_that_does(
     assert not (suite.path / "reports").exists()
 
 
+def test_fixtures_that_need_no_cluster_take_no_place(suite: pytest.Pytester) -> None:
+    tests = "".join(f"def test_{n}(wait, evidence): evidence.note('thing')\n" for n in range(6))
+    suite.makepyfile(tests)
+    suite.runpytest_subprocess("-n5").assert_outcomes(passed=6)
+    assert len(record(suite).of("thing")) == 6
+    assert record(suite).of("cluster.wanted", "notice") == ()
+
+
 def test_a_suite_without_clusters_may_have_as_many_as_it_likes(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         "import pytest\n@pytest.mark.parametrize('n', range(8))\ndef test_it(n): pass\n"
@@ -220,6 +228,7 @@ def test_a_killed_worker_costs_its_test_and_nothing_else(suite: pytest.Pytester)
     suite.makepyfile(test_kills=KILLS, **TWO)
     result = suite.runpytest_subprocess("-n2")
     result.assert_outcomes(passed=6, failed=1)
+    assert result.ret == 6
     (error,) = record(suite).of("error")
     assert error.data["where"] == "test_kills.py::test_2"
     assert error.data["infrastructure"]
@@ -283,6 +292,9 @@ def test_a_test_may_ask_for_a_cluster_while_it_runs(suite: pytest.Pytester) -> N
     suite.runpytest_subprocess("-n2").assert_outcomes(passed=2)
     assert list(ran_where(suite)) == ["test_1.py::test_it"]
     assert (latest(suite) / "junit.xml").read_text(encoding="utf-8").count("<testcase") == 2
+    page = (latest(suite) / "report.html").read_text(encoding="utf-8")
+    assert "test_1.py::test_it" in page
+    assert "test_2.py::test_other" in page
 
 
 def test_an_own_way_to_distribute_is_left_as_it_is(suite: pytest.Pytester) -> None:

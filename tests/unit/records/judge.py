@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -78,6 +79,18 @@ class JudgeContract:
         results = self.exercise.judge(edit(self.good(phase)), phase)
         found = {r.id: r.verdict for r in results}
         assert found[f"{self.exercise.id}.{phase}.{check}"] == verdict
+
+    def test_two_clusters_at_once_are_judged_as_each_alone(self, phase: str) -> None:
+        alone = self.good(phase)
+        workers = {
+            "gw0": alone.events,
+            "gw1": tuple(replace(e, t=e.t + 0.07) for e in alone),
+        }
+        both = [replace(e, worker=worker) for worker, each in workers.items() for e in each]
+        both.sort(key=lambda e: e.t)
+        record = Record(tuple(replace(e, seq=seq) for seq, e in enumerate(both)))
+        before = {r.id: r.verdict for r in self.exercise.judge(alone, phase)}
+        assert {r.id: r.verdict for r in self.exercise.judge(record, phase)} == before
 
     def test_no_check_is_without_a_run_that_it_refuses(self) -> None:
         refused = {
