@@ -28,6 +28,7 @@ from pytest_swarmlab.conditions import (
 )
 from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError, SwarmlabError
 from pytest_swarmlab.faults.guard import ABANDONED_AFTER_S, Guard
+from pytest_swarmlab.secret import hide
 from pytest_swarmlab.stack_files import Secret
 from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
 
@@ -292,7 +293,7 @@ class Stacks:
         name = name or _stack_name(paths[0])
         bundle = stack_files.load(paths, stack=name, env=env or {})
         for secret in bundle.secrets:
-            self._swarm.recorder.redactor.hide(secret.name, secret.content)
+            hide(self._swarm.recorder, secret.name, secret.content)
         self._warn_of_dotenv(paths[0], bundle.unset)
         leader = self._swarm.leader()
         first = name not in self._deployed
