@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_swarmlab import conditions
+from pytest_swarmlab import changes, conditions
 from pytest_swarmlab.errors import CommandError, ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, NodeSpec, Topology
@@ -107,7 +107,7 @@ class Node:
             return
         if Capability.CHANGE not in self._machines.controls:
             raise ProviderError(f"`{what}` was not done on {self.name}: {Capability.CHANGE.lack}")
-        self._recorder.record("change", node=self.name, what=what)
+        self._recorder.record("change", node=self.name, what=what, undone=changes.undone(what))
 
     def run(
         self,
@@ -173,7 +173,7 @@ class Node:
 
     def put(self, content: bytes, path: str) -> None:
         """Write a file on the machine. Raises CommandError when it can't be written."""
-        self._announce(f"write {path}")
+        self._announce(shlex.join(["write", path]))
         self._pass_through(("tee", "--", path), content)
 
     def get(self, path: str) -> bytes:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+TRIED = "org.swarmlab.tried"
+"""On every config that is only made to see whether a change is accepted."""
+
 INGRESS = "/run/docker/netns/ingress_sbox"
 """Network namespace of the routing mesh on every node that is a member of a swarm."""
 
@@ -479,8 +482,10 @@ class Writes:
         error = None
         try:
             api = self._via.engine.api
-            made = api.create_config(f"swarmlab-{uuid.uuid4().hex[:12]}", b"a change")
-            api.remove_config(made["ID"])
+            api.create_config(f"swarmlab-{uuid.uuid4().hex[:12]}", b"a change", {TRIED: ""})
+            # Also those that were agreed on after all, when nobody waited for it any more.
+            for left in api.configs(filters={"label": TRIED}):
+                api.remove_config(left["ID"])
         except no_answer() as problem:
             error = brief(problem)
         seconds = round(recorder.now() - began, 4)

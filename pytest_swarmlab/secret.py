@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import secrets
 
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.evidence.redactor import SHORTEST
 from pytest_swarmlab.swarm_objects import SwarmObjects
 
 RANDOM_BYTES = 18
 """Of a value that nobody chose: 24 characters that need no quoting anywhere."""
+
+
+def hide(recorder: Recorder, name: str, value: bytes) -> None:
+    """Have a secret's value hidden from now on, or say that it is too short for that."""
+    if not recorder.redactor.hide(name, value):
+        recorder.record(
+            "notice",
+            message=f"the secret {name} has fewer than {SHORTEST} characters and can't be hidden:"
+            " give it a longer value",
+        )
 
 
 class Secrets(SwarmObjects):
@@ -27,6 +39,6 @@ class Secrets(SwarmObjects):
         if value is None:
             value = secrets.token_urlsafe(RANDOM_BYTES)
         raw = value.encode() if isinstance(value, str) else value
-        self._swarm.recorder.redactor.hide(name, raw)
+        hide(self._swarm.recorder, name, raw)
         self._create(name, raw, title=title)
         return raw

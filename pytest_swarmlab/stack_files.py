@@ -13,6 +13,7 @@ the first file's directory. What the client refuses is left for it to refuse, in
 from __future__ import annotations
 
 import codecs
+import contextlib
 import copy
 import json
 import re
@@ -182,17 +183,17 @@ class _File:
         self._env = env
         self._replaced: dict[tuple[int, int], str] = {}
         try:
-            self.text = decoded(path.read_bytes())
-            loader = _Composer(self.text)
-            root = loader.get_node() if loader.check_node() else None
+            self._raw = path.read_bytes()
         except OSError as error:
             raise ConfigError(f"{path} can't be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{path} is no UTF-8 text: save it as UTF-8") from error
-        except (yaml.YAMLError, RecursionError) as error:
-            # A file that nobody can read may name a secret that nobody would hide.
-            said = " ".join(str(error).split())[:300]
-            raise ConfigError(f"{path} is not valid YAML: {said}") from error
+        self.text, root = "", None
+        # What is no YAML is carried as it is, and nothing that it may name: so the client says what
+        # is wrong with it, and finds no file that it could make a secret of.
+        with contextlib.suppress(UnicodeDecodeError, yaml.YAMLError, RecursionError):
+            text = decoded(self._raw)
+            loader = _Composer(text)
+            root = loader.get_node() if loader.check_node() else None
+            self.text = text
         self.root = mapping(root)
         version = self.root.get("version")
         self.version = version.value if isinstance(version, yaml.ScalarNode) else ""
@@ -262,6 +263,8 @@ class _File:
 
     def carried(self) -> bytes:
         """The file's content with what was replaced in it, as UTF-8."""
+        if not self.text:
+            return self._raw
         parts, place = [], 0
         for (start, end), name in sorted(self._replaced.items()):
             old = self.text[start:end]

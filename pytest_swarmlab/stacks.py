@@ -27,7 +27,8 @@ from pytest_swarmlab.conditions import (
     no_answer,
 )
 from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError, SwarmlabError
-from pytest_swarmlab.faults.guard import Guard
+from pytest_swarmlab.faults.guard import ABANDONED_AFTER_S, Guard
+from pytest_swarmlab.secret import hide
 from pytest_swarmlab.stack_files import Secret
 from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
 
@@ -174,6 +175,7 @@ class Services:
         self._swarm = swarm
         self._made: list[str] = []
         self._leaving: list[str] = []
+        self._guards: dict[str, Guard] = {}
 
     @classmethod
     @contextmanager
@@ -193,11 +195,18 @@ class Services:
         that never does. The images are on the nodes already: no registry is asked for digests.
         Raises CommandError with the engine's own words when it refuses.
         """
-        self._swarm.leader().run(
-            "docker", "service", "create", "--detach", "--no-resolve-image", "--name", name, *words,
-            title=title,
-        )  # fmt: skip
+        leader = self._swarm.leader()
+        guard = _timer(leader, "service", name)
+        try:
+            leader.run(
+                "docker", "service", "create", "--detach", "--no-resolve-image", "--name", name,
+                *words, title=title,
+            )  # fmt: skip
+        except BaseException:
+            guard.disarm()  # Somebody else's of that name may be why.
+            raise
         self._made.append(name)
+        self._guards[name] = guard
         return Service(self._swarm, name)
 
     def let_go(self, service: Service) -> None:
@@ -216,6 +225,8 @@ class Services:
         leaving, self._leaving = self._leaving, []
         if made or leaving:
             _remove_services(self._swarm, made, leaving=leaving)
+        for name in (*made, *leaving):
+            self._guards.pop(name, Guard(())).disarm()
 
 
 def _remove_services(
@@ -253,6 +264,7 @@ class Stacks:
         self._with_volumes: set[str] = set()
         self._secrets: dict[str, dict[str, str]] = {}
         """Stack → the secrets that were made for it, each with a digest of its value."""
+        self._guards: dict[str, Guard] = {}
 
     def deploy(
         self,
@@ -281,12 +293,13 @@ class Stacks:
         name = name or _stack_name(paths[0])
         bundle = stack_files.load(paths, stack=name, env=env or {})
         for secret in bundle.secrets:
-            self._swarm.recorder.redactor.hide(secret.name, secret.content)
+            hide(self._swarm.recorder, secret.name, secret.content)
         self._warn_of_dotenv(paths[0], bundle.unset)
         leader = self._swarm.leader()
         first = name not in self._deployed
         if first:
             self._refuse_another_s(leader, name)
+            self._guards[name] = _timer(leader, "stack", name)
             self._deployed.append(name)
             if not keep_volumes:
                 self._with_volumes.add(name)
@@ -394,6 +407,7 @@ class Stacks:
             self._deployed.remove(name)
         self._secrets.pop(name, None)
         self._swarm.leader().run("docker", "stack", "rm", name)
+        self._guards.pop(name, Guard(())).disarm()
 
     def _await_removal(self, name: str) -> None:
         Waiter()(_Gone(self._swarm, {"label": f"{STACK_LABEL}={name}"}, name), within=GONE_S)
@@ -405,6 +419,12 @@ class Stacks:
     def _listing(self) -> str:
         there = (p.name for p in self._directory.glob("*") if p.suffix in STACK_SUFFIXES)
         return ", ".join(sorted(there)) or "none"
+
+
+def _timer(leader: Node, kind: str, name: str) -> Guard:
+    """On somebody's own cluster, what removes a stack or service if nobody else does."""
+    remove = ("docker", kind, "rm", name)
+    return Guard.arm([(leader, [remove])], kind, after=ABANDONED_AFTER_S)
 
 
 def _stack_name(path: Path) -> str:

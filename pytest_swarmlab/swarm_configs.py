@@ -58,7 +58,7 @@ class Configs(SwarmObjects):
         unused = [version for version in self.versions(name) if version not in needed]
         if unused:
             self._swarm.leader().run("docker", "config", "rm", *unused, title=title)
-            self._made = [made for made in self._made if made not in unused]
+            self._forget(unused)
         return unused
 
     def _needed(self) -> set[str]:

@@ -12,6 +12,10 @@ from pytest_swarmlab.cluster import Node
 MENDED_AFTER_S = 600
 """When the timer mends what this process did not: longer than any drill of the lab takes."""
 
+ABANDONED_AFTER_S = 4 * 3600
+"""When the timer removes what a test has deployed and nobody has removed: longer than all exercises
+together take."""
+
 
 class Guard:
     """Timers that were set on nodes, each under the name of a systemd unit."""
@@ -20,10 +24,17 @@ class Guard:
         self._timers = list(timers)
 
     @classmethod
-    def arm(cls, mending: Sequence[tuple[Node, Sequence[Sequence[str]]]], kind: str) -> Self:
+    def arm(
+        cls,
+        mending: Sequence[tuple[Node, Sequence[Sequence[str]]]],
+        kind: str,
+        *,
+        after: float | None = None,
+    ) -> Self:
         """Set a timer on each of these nodes that is somebody's own, before anything is broken.
 
-        Raises CommandError when one can't be set: then nothing may be broken there.
+        `after`: seconds, MENDED_AFTER_S by default. Raises CommandError when one can't be set:
+        then nothing may be broken there.
         """
         guard = cls(())
         for node, commands in mending:
@@ -35,7 +46,7 @@ class Guard:
             node.run(
                 "systemd-run",
                 f"--unit={unit}",
-                f"--on-active={MENDED_AFTER_S}",
+                f"--on-active={after or MENDED_AFTER_S}",
                 "--timer-property=AccuracySec=1s",
                 "--collect",
                 "sh",

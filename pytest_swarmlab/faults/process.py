@@ -77,7 +77,9 @@ class EngineKilled(Fault):
         self._pids = {}
         for node in self.nodes:
             node.run("systemctl", "mask", "--runtime", "docker.service")
-            shown = node.run("systemctl", "show", "--property=MainPID", "--value", "docker.service")
+            shown = node.look(
+                "systemctl", "show", "--property=MainPID", "--value", "docker.service"
+            )
             self._pids[node.name] = shown.stdout.strip()
             # A process number of 0 would be the group of the shell that kills.
             if not self._pids[node.name].strip("0"):

@@ -149,6 +149,7 @@ class PretendedNode(Node):
         return self._lab.make_engine(self._lab, self.name)
 
     def put(self, content: bytes, path: str) -> None:
+        self._announce(shlex.join(["write", path]))
         self._lab.did.append((self.name, "put", path, content.decode()))
 
     def forget_connections(self) -> None:
@@ -197,7 +198,7 @@ class Engine:
 
     def configs(self, filters: Any = None) -> Any:
         del filters
-        return self._answer([{"Spec": {"Name": name}} for name in self._lab.configs])
+        return self._answer([{"ID": n, "Spec": {"Name": n}} for n in self._lab.configs])
 
     def inspect_swarm(self) -> Any:
         return self._answer({"Spec": {"EncryptionConfig": {"AutoLockManagers": self._lab.locks}}})
@@ -221,8 +222,8 @@ class Engine:
     def ping(self) -> Any:
         return self._answer(True)
 
-    def create_config(self, name: str, data: bytes) -> Any:
-        del data
+    def create_config(self, name: str, data: bytes, labels: Any = None) -> Any:
+        del data, labels
         self._answer(None)
         self._lab.configs.append(name)
         return {"ID": name}

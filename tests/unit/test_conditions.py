@@ -342,6 +342,12 @@ def test_a_task_is_replaced_when_another_one_runs_in_its_slot(lab: Lab) -> None:
     assert found.value["id"] == "task-1-manager1"
 
 
+def test_a_change_that_was_agreed_on_after_all_is_undone_with_the_next_one(lab: Lab) -> None:
+    lab.configs = ["swarmlab-late"]
+    assert isinstance(lab.swarm.accepts_changes(lab["manager1"])(), Done)
+    assert lab.configs == []
+
+
 def test_a_task_of_a_global_service_is_replaced_when_another_one_runs_on_its_node(
     lab: Lab,
 ) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pytest_swarmlab import changes
 from pytest_swarmlab.cluster import _watch
-from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.errors import CommandError, ProviderError
 from pytest_swarmlab.evidence.capabilities import capabilities
 from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.model import Capability
+from pytest_swarmlab.secret import Secrets
+from pytest_swarmlab.stacks import Service, Stacks
+from pytest_swarmlab.swarm_configs import Configs
 from tests.unit.fakes import Lab
 
 
@@ -160,3 +165,88 @@ def test_no_module_is_loaded_on_somebody_s_machine_by_a_shell_neither(theirs: La
 def test_on_the_lab_s_own_machines_modules_are_loaded(lab: Lab) -> None:
     capabilities(lab.swarm, lab["manager1"])
     assert not [argv for argv in lab.commands() if "--dry-run" in " ".join(argv)]
+
+
+def started(lab: Lab) -> set[str]:
+    """Timers that were set and not stopped."""
+    units = {w.partition("=")[2] for act in lab.commands("systemd-run") for w in act
+             if w.startswith("--unit=")}  # fmt: skip
+    stopped = {act[-1].removesuffix(".timer") for act in lab.commands("systemctl")}
+    return units - stopped
+
+
+def everything(lab: Lab, directory: Path) -> None:
+    """All that fixtures and faults do to a cluster, done and undone."""
+    (directory / "a.yml").write_text("secrets: {s: {file: s.key}}\n", encoding="utf-8")
+    (directory / "s.key").write_text("open sesame", encoding="utf-8")
+    lab.shell = lambda _, argv: (0, "4711" if "show" in argv else "", "")
+    swarm = lab.swarm
+    secrets, configs, stacks = Secrets(swarm), Configs(swarm), Stacks(swarm, directory)
+    secrets.create("one", "value of a secret")
+    configs.create("two", "a config")
+    stacks.deploy("a.yml", env={"A": "1"})
+    with Service.created(swarm, "web", "nginx") as web:
+        web.update("--force")
+        web.scale(2)
+        web.rollback()
+        web.move(to=swarm.node("worker1"))
+    faults = Faults(swarm)
+    for fault in (
+        faults.stop_engine(lab["worker1"]),
+        faults.stop_units(lab["worker1"], "nfs-server"),
+        faults.kill_engine(lab["worker1"]),
+        faults.partition([lab["worker1"]], [lab["worker2"]]),
+        faults.demote(lab["manager2"], via=lab["manager1"]),
+    ):
+        with fault:
+            pass
+    stacks.remove_all()
+    configs.remove_all()
+    secrets.remove_all()
+
+
+def test_every_change_of_fixtures_and_faults_is_in_the_list_and_says_what_undoes_it(
+    theirs: Lab, tmp_path: Path
+) -> None:
+    everything(theirs, tmp_path)
+    changes_made = [event.data for event in theirs.recorder.view().of("change")]
+    assert len(changes_made) > 50
+    assert {data["what"] for data in changes_made if data["undone"] == changes.BY_TEST} == set()
+
+
+def test_whoever_dies_leaves_timers_that_undo_it_and_whoever_ends_leaves_none(
+    theirs: Lab, tmp_path: Path
+) -> None:
+    everything(theirs, tmp_path)
+    scripts = [act[-1] for act in theirs.commands("systemd-run")]
+    for undoes in ("docker secret rm one", "docker config rm two", "docker stack rm a",
+                   "docker service rm web", "systemctl start nfs-server"):  # fmt: skip
+        assert undoes in scripts
+    assert started(theirs) == set()
+
+
+@pytest.mark.parametrize("what", [Secrets.create, Configs.create])
+def test_what_could_not_be_made_is_no_matter_of_ours(theirs: Lab, what: Any) -> None:
+    theirs.shell = lambda _, argv: (1, "", "already exists") if "create" in argv else (0, "", "")
+    made: Any = (Secrets if what is Secrets.create else Configs)(theirs.swarm)
+    with pytest.raises(CommandError, match="already exists"):
+        made.create("theirs", "some value")
+    assert started(theirs) == set()
+
+
+@pytest.mark.parametrize(
+    ("what", "undone"),
+    [
+        ("POST /v1.44/configs/create", "the config is removed at once"),
+        ("DELETE /v1.41/configs/abc", changes.UNDOES),
+        ("POST /v1.44/swarm/leave", changes.BY_TEST),
+        ("write /run/swarmlab-0123/1-web.yml", changes.PLACE),
+        ("write /etc/fstab", changes.BY_TEST),
+        ("rm -rf -- /run/swarmlab-0123", changes.UNDOES),
+        ("rm -rf -- /var/lib", changes.BY_TEST),
+        ("docker swarm leave", changes.BY_TEST),
+        ("systemctl", changes.BY_TEST),
+    ],
+)
+def test_a_change_is_known_by_how_it_begins(what: str, undone: str) -> None:
+    assert changes.undone(what) == undone

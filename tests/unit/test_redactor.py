@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -33,6 +34,12 @@ def redactor() -> Redactor:
         quote_plus(SECRET),
         base64.b64encode(SECRET.encode()).decode(),
         base64.b64encode(f"{SECRET}\n".encode()).decode(),
+        json.dumps(SECRET, ensure_ascii=False),
+        quote(SECRET, safe=""),
+        repr(SECRET)[1:-1],
+        shlex.quote(SECRET),
+        SECRET.encode().hex(),
+        SECRET.encode().hex().upper(),
     ],
 )
 def test_every_form_of_a_value_is_replaced_by_its_name(redactor: Redactor, form: str) -> None:
@@ -40,6 +47,25 @@ def test_every_form_of_a_value_is_replaced_by_its_name(redactor: Redactor, form:
     assert form.strip('"') not in said
     assert "‹secret db_password›" in said
     assert (said[:6], said[-5:]) == ("before", "after")
+
+
+@pytest.mark.parametrize("user", ["", "a", "ab", "app", "root"])
+@pytest.mark.parametrize("after", ["", ":", "@db:5432/x"])
+def test_a_value_is_found_in_base64_whatever_stands_around_it(
+    redactor: Redactor, user: str, after: str
+) -> None:
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        said = redactor.text(encode(f"{user}{SECRET}{after}".encode()).decode())
+        assert "‹secret db_password›" in said
+        assert len(said.replace("‹secret db_password›", "")) <= 8 + len(user + after) * 4 // 3
+
+
+def test_what_is_too_short_to_be_hidden_is_told() -> None:
+    redactor = Redactor()
+    assert not redactor.hide("pin", "12345")
+    assert not redactor.hide("pin", b" 12345\n")
+    assert redactor.hide("pin", "123456")
+    assert redactor.hide("key", bytes(range(128, 140)))
 
 
 def test_each_line_of_a_key_is_hidden() -> None:

@@ -47,3 +47,9 @@ def test_one_that_is_in_use_is_told_in_the_engine_s_words(lab: Lab) -> None:
         secrets.remove_all()
     # The client tries every one that it is given.
     assert lab.did[-1][4:] == ("two", "one")
+
+
+def test_a_value_that_is_too_short_to_be_hidden_is_told(lab: Lab) -> None:
+    Secrets(lab.swarm).create("pin", "1234")
+    (notice,) = lab.recorder.view().of("notice")
+    assert notice.data["message"].startswith("the secret pin has fewer than 6 characters and can't")

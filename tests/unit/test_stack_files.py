@@ -184,8 +184,6 @@ def test_the_last_of_several_files_wins_and_paths_are_relative_to_the_first_one_
         ("configs: {c: {file: $D/x}}", r"names \$D/x, .* \(D has no value: give it with env=\)"),
         ("services: {w: {volumes: ['./data:/data']}}", r"service w mounts \./data, beside the st"),
         ("services: {w: {volumes: [{type: bind, source: ../d, target: /d}]}}", r"mounts \.\./d"),
-        ("[", r"is not valid YAML: while parsing"),
-        ("a: " + "[" * 500, r"is not valid YAML"),
     ],
 )
 def test_what_can_not_be_carried_is_told_in_one_sentence(
@@ -195,9 +193,14 @@ def test_what_can_not_be_carried_is_told_in_one_sentence(
         packed(beside, text)
 
 
-def test_a_text_in_another_encoding_is_told(beside: Path) -> None:
-    with pytest.raises(ConfigError, match=r"stack0\.yml is no UTF-8 text: save it as UTF-8"):
-        packed(beside, "x: é".encode("latin-1"))
+@pytest.mark.parametrize(
+    "raw",
+    [b"[", b"a: " + b"[" * 500, b"configs: {c: {file: site.conf}}\nx: \xe9", b"\x00", b"*a"],
+)
+def test_what_is_no_yaml_is_carried_as_it_is_and_nothing_with_it(beside: Path, raw: bytes) -> None:
+    bundle = packed(beside, raw)
+    assert dict(bundle.files) == {bundle.stack_files[0]: raw}
+    assert bundle.secrets == ()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,217 @@
+"""Somebody's own cluster is, after a run and after one that was killed, what it was before."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.conditions import brief, no_answer
+from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.providers.inventory import InventoryProvider
+from pytest_swarmlab.secret import Secrets
+from pytest_swarmlab.stacks import Service, Stacks
+from pytest_swarmlab.swarm_configs import Configs
+from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
+
+MENDED_S = 240.0
+"""Longest until the timers of a killed run, set to 20 and 40 s, have undone all of it."""
+
+CHURN = ("/var/lib/docker", "/var/lib/containerd", "/var/lib/systemd/random-seed",
+         "/var/lib/systemd/timers", "/run/systemd/journal", "/run/systemd/sessions",
+         "/run/systemd/users", "/run/systemd/units", "/run/systemd/transient",
+         "/run/systemd/propagate", "/run/systemd/inaccessible", "/run/systemd/netif",
+         "/run/systemd/timesync")  # fmt: skip
+"""What an engine and systemd write while they run."""
+
+STACK = """
+services:
+  web:
+    image: nginx:alpine
+    secrets: [key]
+    configs: [{source: site, target: /site}]
+secrets: {key: {file: site.key}}
+configs: {site: {file: /etc/hosts}}
+"""
+
+
+def of_node(node: Node) -> dict[str, set[str]]:
+    """What a node holds that its owner would miss, or find."""
+    pruned = [word for place in CHURN for word in ("-path", place, "-prune", "-o")]
+    find = shlex.join(["find", "/etc", "/root", "/var/lib", "/run/systemd", "/run/swarmlab*",
+                       *pruned, "-printf", r"%p %m %U %y %l\n"])  # fmt: skip
+    sums = "find /etc /root -type f -exec sha256sum {} +"
+    units = "systemctl list-units --all --plain --no-legend --no-pager --type=service,timer,socket"
+    states = "systemctl list-unit-files --no-legend --no-pager --state=masked,masked-runtime"
+    shown = {
+        "files": find.replace("'/run/swarmlab*'", "$(ls -d /run/swarmlab* 2>/dev/null)"),
+        "sums": sums,
+        "units": f"{units} | awk '!/^user|^session|^ssh/ {{print $1, $3}}'",
+        "masked": states,
+        "rules": "iptables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'",
+        "marks": "docker volume ls -q; docker ps -aq",
+    }
+    return {
+        what: set(node.look("sh", "-c", line).stdout.splitlines()) for what, line in shown.items()
+    }
+
+
+def state(swarm: Swarm) -> dict[str, set[str]]:
+    """What the whole cluster holds."""
+    found = {
+        f"{node}: {what}": lines for node in swarm.nodes for what, lines in of_node(node).items()
+    }
+    api = swarm.leader().engine.api
+    for what, listed in (("services", api.services), ("secrets", api.secrets),
+                         ("configs", api.configs)):  # fmt: skip
+        found[what] = {each["Spec"]["Name"] for each in listed()}
+    found["networks"] = {network["Name"] for network in api.networks()}
+    found["nodes"] = {
+        f"{node['ID']} {node['Spec']} {node['Status']['State']}" for node in api.nodes()
+    }
+    return found
+
+
+def differences(before: dict[str, set[str]], after: dict[str, set[str]]) -> list[str]:
+    return [
+        f"{what}: {sign}{line}"
+        for what in before
+        for sign, lines in (("+", after[what] - before[what]), ("-", before[what] - after[what]))
+        for line in sorted(lines)
+    ]
+
+
+class AsBefore:
+    """Nothing of the cluster differs from what it was."""
+
+    name = "the cluster is as it was"
+    node = None
+
+    def __init__(self, swarm: Swarm, before: dict[str, set[str]]) -> None:
+        self._swarm = swarm
+        self._before = before
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        try:
+            left = differences(self._before, state(self._swarm))
+        except no_answer() as error:
+            return pending(brief(error))
+        return pending("; ".join(left)[:2000]) if left else done(None)
+
+
+def attached(inventory: Path, directory: Path, recorder: Recorder) -> Swarm:
+    provider = InventoryProvider(inventory, may_change=True)
+    swarm = Swarm(provider.attach("", logs=directory / "logs"), recorder)
+    collectors.describe(swarm, provider, seconds=0)
+    return swarm
+
+
+@pytest.fixture
+def theirs(somebodys_inventory: Path, tmp_path: Path) -> Iterator[Swarm]:
+    """Somebody's cluster, and changes are permitted."""
+    with closing(Recorder(tmp_path / "events.jsonl")) as recorder:
+        swarm = attached(somebodys_inventory, tmp_path, recorder)
+        yield swarm
+        for node in swarm.nodes:
+            node.forget_connections()
+        swarm.machines.stop()
+
+
+def written(directory: Path) -> Path:
+    """A directory with a stack file and what it names."""
+    (directory / "site.yml").write_text(STACK, encoding="utf-8")
+    (directory / "site.key").write_text("open sesame, said nobody", encoding="utf-8")
+    return directory
+
+
+@pytest.fixture
+def before(theirs: Swarm, tmp_path: Path) -> dict[str, set[str]]:
+    """What the cluster holds once its engines have been restarted and have had a network."""
+    Waiter()(theirs.all_nodes_ready(), within=120)
+    worker = theirs.node("worker1")
+    with Faults(theirs).stop_engine(worker):
+        pass
+    stacks = Stacks(theirs, written(tmp_path))
+    web = stacks.deploy("site.yml", name="warm").service("web")
+    Waiter()(web.converged(replicas=1), within=90)
+    stacks.remove_all()
+    Waiter()(theirs.all_nodes_ready(), within=120)
+    return state(theirs)
+
+
+def test_nothing_is_left_of_all_that_fixtures_and_faults_do(
+    theirs: Swarm, before: dict[str, set[str]], tmp_path: Path
+) -> None:
+    worker, manager = theirs.node("worker1"), theirs.node("manager1")
+    wait, faults = Waiter(), Faults(theirs)
+    secrets, configs, stacks = Secrets(theirs), Configs(theirs), Stacks(theirs, tmp_path)
+    secrets.create("one")
+    configs.version("two", "a config")
+    wait(stacks.deploy("site.yml").service("web").converged(replicas=1), within=120)
+    with Service.created(theirs, "db", "--replicas", "2", "nginx:alpine") as service:
+        wait(service.converged(replicas=2), within=120)
+        for fault in (
+            faults.stop_engine(worker),
+            faults.kill_engine(worker),
+            faults.partition([manager], [worker]),
+        ):
+            with fault:
+                pass
+        wait(theirs.all_nodes_ready(), within=120)
+        wait(theirs.accepts_changes(manager), within=60)
+    stacks.remove_all()
+    configs.remove_all()
+    secrets.remove_all()
+    wait(AsBefore(theirs, before), within=90)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from pytest_swarmlab import stacks, swarm_objects
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.faults import Faults, guard
+from pytest_swarmlab.secret import Secrets
+from tests.providers.test_no_harm import attached, written
+
+guard.MENDED_AFTER_S = stacks.ABANDONED_AFTER_S = swarm_objects.ABANDONED_AFTER_S = 20
+swarm_objects.LAST_S = 20
+directory = Path(sys.argv[2])
+swarm = attached(Path(sys.argv[1]), directory, Recorder(directory / "killed.jsonl"))
+Secrets(swarm).create("one")
+stacks.Stacks(swarm, written(directory)).deploy("site.yml")
+stacks.Services(swarm).create("db", "nginx:alpine")
+worker, manager = swarm.node("worker1"), swarm.node("manager1")
+faults = Faults(swarm)
+faults.partition([manager], [worker]).inject()
+faults.kill_engine(worker).inject()
+with stacks._place_for(manager, {"half": b"carried"}):
+    print("in the middle", flush=True)
+    sys.stdin.read()
+"""
+"""A run that is killed while it has deployed, broken and half carried things."""
+
+
+def test_nothing_is_left_of_a_run_that_was_killed_in_the_middle(
+    theirs: Swarm, before: dict[str, set[str]], somebodys_inventory: Path, tmp_path: Path
+) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(somebodys_inventory), str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "in the middle\n"
+        run.kill()
+    assert differences(before, state(theirs))
+    Waiter(every=3)(AsBefore(theirs, before), within=MENDED_S)
