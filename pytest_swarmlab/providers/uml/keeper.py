@@ -181,7 +181,7 @@ class Keeper:
         _run("ip", "link", "add", BRIDGE, "type", "bridge")
         _run("ip", "address", "add", self.plan["client"], "dev", BRIDGE)
         _run("ip", "link", "set", BRIDGE, "up")
-        # The client's address is on the bridge alone: a tap that was unplugged doesn't answer for it.
+        # The client's address is on the bridge alone: no tap that was unplugged answers for it.
         Path("/proc/sys/net/ipv4/conf/all/arp_ignore").write_text("1", encoding="ascii")
         for spec in self.plan["nodes"]:
             _run("ip", "tuntap", "add", "mode", "tap", "name", spec["name"])
