@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -51,9 +52,11 @@ class Shared:
             if self is outermost:
                 self._run.end_cluster()
             return
-        for made in (self.stack, self.configs, self.secret):
-            self._run.clean(made.remove_all)
         outermost._standing = None
+        with ExitStack() as removed:
+            # The last first: services go before the configs and secrets that they use.
+            for made in (self.secret, self.configs, self.stack):
+                removed.callback(self._run.clean, made.remove_all)
 
     def lend(self, test: str, topology: Topology | None) -> Swarm:
         """The cluster for a test, or a fixture: the one that is asked for, as it was shared.

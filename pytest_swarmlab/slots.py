@@ -11,8 +11,8 @@ from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.model import Topology
 
 CORES_PER_CLUSTER = 1
-"""Two embedded clusters leave two cores idle for 70 to 80 % of the time (measured); with a core
-that is busy elections take place because of that."""
+"""Two embedded clusters leave two cores idle for 70 to 80 % of the time (as issue 13 found); where
+a core has no time left, elections take place because of that."""
 
 
 @dataclass(frozen=True)
