@@ -297,6 +297,8 @@ class Stacks:
         self._warn_of_dotenv(paths[0], bundle.unset)
         leader = self._swarm.leader()
         first = name not in self._deployed
+        if leader.foreign:
+            _refuse_another_s_configs(leader, name, bundle.configs)
         if first:
             self._refuse_another_s(leader, name)
             self._guards[name] = _timer(leader, "stack", name)
@@ -419,6 +421,17 @@ class Stacks:
     def _listing(self) -> str:
         there = (p.name for p in self._directory.glob("*") if p.suffix in STACK_SUFFIXES)
         return ", ".join(sorted(there)) or "none"
+
+
+def _refuse_another_s_configs(leader: Node, stack: str, names: Sequence[str]) -> None:
+    """Raise ProviderError for a config of the owner's: the client would make it the stack's."""
+    for config in leader.engine.api.configs():
+        name, labels = config["Spec"]["Name"], config["Spec"].get("Labels") or {}
+        if name in names and labels.get(STACK_LABEL) != stack:
+            raise ProviderError(
+                f"this cluster has a config {name} already that is not of the stack {stack}, and"
+                " would be removed with it: give yours another name"
+            )
 
 
 def _timer(leader: Node, kind: str, name: str) -> Guard:
