@@ -356,6 +356,13 @@ class Stacks:
                 f"this cluster has a stack {name} already that this run has not deployed:"
                 " give yours another name with name="
             )
+        # The services would work on the data of one that was removed.
+        for node in self._swarm.nodes:
+            if node.engine.api.volumes({"label": filters["label"]})["Volumes"]:
+                raise ProviderError(
+                    f"{node} has volumes of an earlier stack {name}, which yours would use:"
+                    " give yours another name with name="
+                )
 
     def _warn_of_dotenv(self, path: Path, unset: Sequence[str]) -> None:
         if unset and (path.parent / ".env").is_file():

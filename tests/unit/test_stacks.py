@@ -438,3 +438,14 @@ def test_a_config_that_somebody_else_has_is_not_made_the_stack_s(
     with pytest.raises(ProviderError, match=r"has a config site_v1 already that is not of the st"):
         stacks.deploy(tmp_path / "web.yml")
     assert lab.did == []
+
+
+def test_volumes_that_a_stack_of_somebody_else_has_left_are_not_used(
+    lab: Lab, stacks: Stacks
+) -> None:
+    lab.machines.foreign = True
+    lab.volumes["worker2"] = [volume("web_data", "web")]
+    with pytest.raises(ProviderError, match=r"worker2 has volumes of an earlier stack web, which"):
+        stacks.deploy("web.yml", keep_volumes=False)
+    stacks.remove_all()
+    assert lab.did == []
