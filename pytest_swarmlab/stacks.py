@@ -300,7 +300,7 @@ class Stacks:
         if leader.foreign:
             _refuse_another_s_configs(leader, name, bundle.configs)
         if first:
-            self._refuse_another_s(leader, name)
+            self._refuse_another_s(leader, name, keep_volumes=keep_volumes)
             self._guards[name] = _timer(leader, "stack", name)
             self._deployed.append(name)
             if not keep_volumes:
@@ -343,7 +343,7 @@ class Stacks:
             leader.run("docker", "secret", "create", *words, secret.name, "-", stdin=secret.content)
             made[secret.name] = digest
 
-    def _refuse_another_s(self, leader: Node, name: str) -> None:
+    def _refuse_another_s(self, leader: Node, name: str, *, keep_volumes: bool) -> None:
         """Raise ProviderError where somebody else has a stack of that name: it would be removed."""
         if not leader.foreign:
             return
@@ -356,13 +356,16 @@ class Stacks:
                 f"this cluster has a stack {name} already that this run has not deployed:"
                 " give yours another name with name="
             )
-        # The services would work on the data of one that was removed.
+        # One that was removed has left its data, also one of an earlier run.
         for node in self._swarm.nodes:
-            if node.engine.api.volumes({"label": filters["label"]})["Volumes"]:
+            if not node.engine.api.volumes(filters)["Volumes"]:
+                continue
+            told = f"{node} has volumes of an earlier stack {name}"
+            if not keep_volumes:
                 raise ProviderError(
-                    f"{node} has volumes of an earlier stack {name}, which yours would use:"
-                    " give yours another name with name="
+                    f"{told}, which would be removed with yours: give it another name with name="
                 )
+            self._swarm.recorder.record("notice", message=f"{told}, which this one uses")
 
     def _warn_of_dotenv(self, path: Path, unset: Sequence[str]) -> None:
         if unset and (path.parent / ".env").is_file():

@@ -440,7 +440,7 @@ def test_a_config_that_somebody_else_has_is_not_made_the_stack_s(
     assert lab.did == []
 
 
-def test_volumes_that_a_stack_of_somebody_else_has_left_are_not_used(
+def test_volumes_that_another_stack_has_left_are_not_removed_and_their_use_is_told(
     lab: Lab, stacks: Stacks
 ) -> None:
     lab.machines.foreign = True
@@ -449,3 +449,8 @@ def test_volumes_that_a_stack_of_somebody_else_has_left_are_not_used(
         stacks.deploy("web.yml", keep_volumes=False)
     stacks.remove_all()
     assert lab.did == []
+    stacks.deploy("web.yml")
+    (notice,) = lab.recorder.view().of("notice")
+    assert notice.data["message"] == (
+        "worker2 has volumes of an earlier stack web, which this one uses"
+    )
