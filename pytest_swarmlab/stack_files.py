@@ -62,13 +62,14 @@ class Bundle:
     """What a deployment needs in a directory of its own, and what it needs besides.
 
     `stack_files`: names in that directory, in the order of their `-c`. `files`: every file's name
-    there and its content. `secrets`: to be created before. `unset`: variables that the stack files
-    name and nothing gives a value.
+    there and its content. `secrets`: to be created before. `configs`: names that the client will
+    create, or take over. `unset`: variables that the stack files name and nothing gives a value.
     """
 
     stack_files: tuple[str, ...]
     files: Mapping[str, bytes] = field(repr=False)
     secrets: tuple[Secret, ...]
+    configs: tuple[str, ...]
     unset: tuple[str, ...]
 
 
@@ -115,7 +116,9 @@ def load(paths: Sequence[Path], *, stack: str, env: Mapping[str, str]) -> Bundle
         file.refuse_relative_binds()
         for owner, node in file.env_files():
             replace(file, node, owner)
+    configs = []
     for name, (file, source) in _declared(files, "configs").items():
+        configs.append(file.string(source.get("name")) or f"{stack}_{name}")
         named = source.get("file")
         if isinstance(named, yaml.ScalarNode):
             replace(file, named, f"config {name}")
@@ -147,7 +150,7 @@ def load(paths: Sequence[Path], *, stack: str, env: Mapping[str, str]) -> Bundle
         stack_files.append(OVERRIDE)
         carried[OVERRIDE] = _override(files[0].version, external)
     unset = dict.fromkeys(name for file in files for name in file.unset(file.text))
-    return Bundle(tuple(stack_files), carried, tuple(secrets), tuple(unset))
+    return Bundle(tuple(stack_files), carried, tuple(secrets), tuple(configs), tuple(unset))
 
 
 def _override(version: str, external: Mapping[str, str]) -> bytes:

@@ -297,8 +297,10 @@ class Stacks:
         self._warn_of_dotenv(paths[0], bundle.unset)
         leader = self._swarm.leader()
         first = name not in self._deployed
+        if leader.foreign:
+            _refuse_another_s_configs(leader, name, bundle.configs)
         if first:
-            self._refuse_another_s(leader, name)
+            self._refuse_another_s(leader, name, keep_volumes=keep_volumes)
             self._guards[name] = _timer(leader, "stack", name)
             self._deployed.append(name)
             if not keep_volumes:
@@ -341,7 +343,7 @@ class Stacks:
             leader.run("docker", "secret", "create", *words, secret.name, "-", stdin=secret.content)
             made[secret.name] = digest
 
-    def _refuse_another_s(self, leader: Node, name: str) -> None:
+    def _refuse_another_s(self, leader: Node, name: str, *, keep_volumes: bool) -> None:
         """Raise ProviderError where somebody else has a stack of that name: it would be removed."""
         if not leader.foreign:
             return
@@ -354,6 +356,16 @@ class Stacks:
                 f"this cluster has a stack {name} already that this run has not deployed:"
                 " give yours another name with name="
             )
+        # One that was removed has left its data, also one of an earlier run.
+        for node in self._swarm.nodes:
+            if not node.engine.api.volumes(filters)["Volumes"]:
+                continue
+            told = f"{node} has volumes of an earlier stack {name}"
+            if not keep_volumes:
+                raise ProviderError(
+                    f"{told}, which would be removed with yours: give it another name with name="
+                )
+            self._swarm.recorder.record("notice", message=f"{told}, which this one uses")
 
     def _warn_of_dotenv(self, path: Path, unset: Sequence[str]) -> None:
         if unset and (path.parent / ".env").is_file():
@@ -419,6 +431,17 @@ class Stacks:
     def _listing(self) -> str:
         there = (p.name for p in self._directory.glob("*") if p.suffix in STACK_SUFFIXES)
         return ", ".join(sorted(there)) or "none"
+
+
+def _refuse_another_s_configs(leader: Node, stack: str, names: Sequence[str]) -> None:
+    """Raise ProviderError for a config of the owner's: the client would make it the stack's."""
+    for config in leader.engine.api.configs():
+        name, labels = config["Spec"]["Name"], config["Spec"].get("Labels") or {}
+        if name in names and labels.get(STACK_LABEL) != stack:
+            raise ProviderError(
+                f"this cluster has a config {name} already that is not of the stack {stack}, and"
+                " would be removed with it: give yours another name"
+            )
 
 
 def _timer(leader: Node, kind: str, name: str) -> Guard:

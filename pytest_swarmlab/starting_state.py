@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 CLOCK_S = 5.0
 """How far a node's clock may be from this machine's, seconds: far below what any drill waits for,
 and above what a busy engine takes to answer."""
+
+
+ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+"""Name of a volume that nobody named: no other test can come upon it."""
 
 
 def availability(swarm: Swarm) -> Iterator[str]:
@@ -63,5 +68,7 @@ def _of(node: Node, *, volumes: bool) -> Iterator[str]:
             yield f"the clock of {node} is {abs(off):.0f} s {'fast' if off > 0 else 'slow'}"
     if left := node.engine.api.containers(all=True):
         yield f"{node} has {len(left)} containers"
-    if volumes and (named := node.engine.api.volumes()["Volumes"]):
-        yield f"{node} has the volume {', '.join(sorted(v['Name'] for v in named))[:100]}"
+    if volumes:
+        there = [volume["Name"] for volume in node.engine.api.volumes()["Volumes"] or []]
+        if named := sorted(name for name in there if not ANONYMOUS.fullmatch(name)):
+            yield f"{node} has the volume {', '.join(named)[:100]}"

@@ -58,7 +58,7 @@ class Redactor:
                 self._forms.setdefault(form, PLACEHOLDER.format(name=name))
         # The longest first: one secret may be a part of another.
         self._forms = dict(sorted(self._forms.items(), key=lambda item: -len(item[0])))
-        return len(text.strip() or raw) >= SHORTEST
+        return not raw or len(text.strip() or raw) >= SHORTEST
 
     def text(self, text: str) -> str:
         """The text without any secret."""

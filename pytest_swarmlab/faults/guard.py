@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from pytest_swarmlab.cluster import Node
+from pytest_swarmlab.errors import CommandError
 
 MENDED_AFTER_S = 600
 """When the timer mends what this process did not: longer than any drill of the lab takes."""
@@ -15,6 +16,11 @@ MENDED_AFTER_S = 600
 ABANDONED_AFTER_S = 4 * 3600
 """When the timer removes what a test has deployed and nobody has removed: longer than all exercises
 together take."""
+
+
+NOT_LOADED = 5
+"""How `systemctl stop` ends when there is no such unit: the timer has run, or its machine was
+started anew (systemctl(1), exit status)."""
 
 
 class Guard:
@@ -57,7 +63,10 @@ class Guard:
         return guard
 
     def disarm(self) -> None:
-        """Take the timers away: the fault is mended."""
+        """Take the timers away: the fault is mended. One that is gone already is no matter."""
         while self._timers:
             node, unit = self._timers.pop()
-            node.run("systemctl", "stop", f"{unit}.timer")
+            argv = ("systemctl", "stop", f"{unit}.timer")
+            output = node.run(*argv, check=False)
+            if output.code not in (0, NOT_LOADED):
+                raise CommandError(node.name, argv, output.code, output.stdout, output.stderr)

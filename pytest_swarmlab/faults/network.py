@@ -45,12 +45,23 @@ class Partition(Fault):
     kind: ClassVar[str] = "partition"
 
     def __init__(self, sides: Sequence[Sequence[Node]], recorder: Recorder) -> None:
-        """`sides`: two or more groups; ConfigError when a node stands in two of them."""
+        """`sides`: two or more groups.
+
+        Raises ConfigError when a node stands in two of them, or has no address by which others
+        could tell it.
+        """
         nodes = [node for side in sides for node in side]
         if len(sides) < 2 or len(set(nodes)) != len(nodes) or not all(sides):
             raise ConfigError(
                 "a partition needs two or more groups of nodes, and no node in two of them"
             )
+        for node in nodes:
+            # As SSH through a port of the testing machine has it.
+            if node.address == "localhost" or node.address.startswith(("127.", "::1")):
+                raise ConfigError(
+                    f"{node} can't be parted from others: it is no member of the swarm, and of its"
+                    f" addresses only {node.address} is known, which every machine has"
+                )
         super().__init__(nodes, recorder)
         self._sides = [list(side) for side in sides]
 

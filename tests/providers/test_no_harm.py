@@ -59,8 +59,9 @@ def of_node(node: Node) -> dict[str, set[str]]:
         "rules": "iptables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'",
         "marks": "docker volume ls -q; docker ps -aq",
     }
-    return {
-        what: set(node.look("sh", "-c", line).stdout.splitlines()) for what, line in shown.items()
+    return {  # Of what a dead engine can't tell, what it says instead.
+        what: set(node.look("sh", "-c", f"{line} 2>&1", check=False).stdout.splitlines())
+        for what, line in shown.items()
     }
 
 

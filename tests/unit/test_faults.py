@@ -333,3 +333,13 @@ def test_a_fault_whose_healing_failed_is_tried_again_at_the_end(lab: Lab, faults
     lab.machines.refuses = {}
     faults.heal()
     assert kinds(lab)[-1] == "fault.healed"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.1.1", "::1", "localhost"])
+def test_a_node_of_which_only_a_loopback_address_is_known_is_not_parted(
+    lab: Lab, address: str
+) -> None:
+    lab["worker1"].address = address
+    with pytest.raises(ConfigError, match=f"worker1 can't be parted .* only {address} is known"):
+        Faults(lab.swarm).partition([lab["manager1"]], [lab["worker1"]])
+    assert lab.did == []

@@ -110,6 +110,18 @@ def test_a_timer_that_mends_is_set_before_anything_is_broken_and_goes_when_it_is
     assert theirs.commands()[-1] == ("worker1", "systemctl", "stop", f"{unit}.timer")
 
 
+@pytest.mark.parametrize(("code", "told"), [(5, False), (1, True)])
+def test_a_timer_that_is_gone_already_is_no_matter(theirs: Lab, code: int, told: bool) -> None:
+    fault = Faults(theirs.swarm).stop_engine(theirs["worker1"])
+    fault.inject()
+    theirs.shell = lambda _, argv: (code, "", "not loaded") if "timer" in argv[-1] else (0, "", "")
+    if told:
+        with pytest.raises(CommandError, match="not loaded"):
+            fault.heal()
+    else:
+        fault.heal()
+
+
 def test_no_timer_no_fault(theirs: Lab) -> None:
     theirs.shell = lambda _, argv: (
         (1, "", "no systemd here") if argv[0] == "systemd-run" else (0, "", "")

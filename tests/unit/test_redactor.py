@@ -65,6 +65,7 @@ def test_what_is_too_short_to_be_hidden_is_told() -> None:
     assert not redactor.hide("pin", "12345")
     assert not redactor.hide("pin", b" 12345\n")
     assert redactor.hide("pin", "123456")
+    assert redactor.hide("nothing", b"")
     assert redactor.hide("key", bytes(range(128, 140)))
 
 

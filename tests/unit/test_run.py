@@ -377,3 +377,18 @@ def test_what_is_to_be_judged_is_recorded_once_before_anything_happens(desk: Des
 
 def test_two_runs_never_share_a_directory(desk: Desk) -> None:
     assert len({desk.run().directory for _ in range(5)}) == 5
+
+
+def test_what_can_stand_in_no_test_s_way_costs_no_new_cluster(desk: Desk) -> None:
+    run = desk.run()
+    before = desk.cluster(run)
+    desk.provider.labs[0].volumes["worker2"] = [{"Name": "0a" * 32, "Labels": None}]
+    assert desk.cluster(run) is before
+
+
+def test_on_a_cluster_that_is_used_again_volumes_may_be_there(desk: Desk) -> None:
+    run = desk.run()
+    before = desk.cluster(run)
+    a_volume(desk.provider.labs[0])
+    run.config = replace(run.config, reuse="feedf00d")
+    assert desk.cluster(run) is before

@@ -427,3 +427,30 @@ def test_a_stack_is_gone_when_none_of_its_parts_is_left(lab: Lab, what: str) -> 
 def test_a_stack_that_nobody_can_be_asked_about_is_not_gone(lab: Lab) -> None:
     lab.silent = {node.name: "i/o timeout" for node in lab.swarm.nodes}
     assert isinstance(_Gone(lab.swarm, {}, "web")(), Pending)
+
+
+def test_a_config_that_somebody_else_has_is_not_made_the_stack_s(
+    lab: Lab, stacks: Stacks, tmp_path: Path
+) -> None:
+    (tmp_path / "web.yml").write_text("configs: {c: {file: /etc/hosts, name: site_v1}}\n")
+    lab.machines.foreign = True
+    lab.configs = ["site_v1"]
+    with pytest.raises(ProviderError, match=r"has a config site_v1 already that is not of the st"):
+        stacks.deploy(tmp_path / "web.yml")
+    assert lab.did == []
+
+
+def test_volumes_that_another_stack_has_left_are_not_removed_and_their_use_is_told(
+    lab: Lab, stacks: Stacks
+) -> None:
+    lab.machines.foreign = True
+    lab.volumes["worker2"] = [volume("web_data", "web")]
+    with pytest.raises(ProviderError, match=r"worker2 has volumes of an earlier stack web, which"):
+        stacks.deploy("web.yml", keep_volumes=False)
+    stacks.remove_all()
+    assert lab.did == []
+    stacks.deploy("web.yml")
+    (notice,) = lab.recorder.view().of("notice")
+    assert notice.data["message"] == (
+        "worker2 has volumes of an earlier stack web, which this one uses"
+    )
