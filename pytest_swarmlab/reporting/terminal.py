@@ -133,7 +133,7 @@ class Narrator:
             f" {topology['managers']} managers and {topology['workers']} workers,"
             f" Docker {plain(data['engine_version'])},"
             f" kernel {plain(data['kernel'])}"
-            + (f": {plain(source)}" if (source := data.get("kernel_source")) else "")
+            + (f" ({plain(source)})" if (source := data.get("kernel_source")) else "")
         )
 
     def _cluster_kept(self, event: Event) -> str:

@@ -69,6 +69,7 @@ def test_the_own_kernel_is_taken_where_it_is_built(
     assert str(chosen) == (
         "own kernel 7.3.4-swarmlab (Debian's linux-source), programs under seccomp"
     )
+    assert chosen.origin == "own, compiled from Debian's linux-source; programs under seccomp"
 
 
 def test_until_it_is_built_debians_serves_and_one_line_says_so(

@@ -293,7 +293,7 @@ class UmlProvider:
         try:
             started_at = datetime.now(UTC).isoformat(timespec="seconds")
             state.write_access(topology)
-            state.write_label(topology, started_at, kernel=str(chosen))
+            state.write_label(topology, started_at, kernel=chosen.origin)
             consoles.mkdir(parents=True, exist_ok=True)
             plan = state.path / "plan.json"
             plan.write_text(
@@ -306,7 +306,9 @@ class UmlProvider:
         finally:
             os.close(lock)
         recorder.record("machines.started", provider=self.name, cluster=state.path.name)
-        return UmlMachines(state, topology, kernel=str(chosen), consoles=consoles, process=process)
+        return UmlMachines(
+            state, topology, kernel=chosen.origin, consoles=consoles, process=process
+        )
 
     def attach(self, cluster: str, *, logs: Path) -> UmlMachines:
         """Take over a kept cluster by its id, or the only one there is when `cluster` is empty."""

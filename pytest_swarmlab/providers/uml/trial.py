@@ -60,6 +60,13 @@ class Trial:
             ", with a library for processors that it doesn't know" if self.preload else ""
         )
 
+    @property
+    def origin(self) -> str:
+        """Whose kernel it is and how it runs, to stand beside its release."""
+        record = self.kernel.record
+        made = "own, compiled from " if record.name == "own" else ""
+        return f"{made}{record.source}; {self.mode}"
+
     def __str__(self) -> str:
         """For people: the kernel and how it runs, or why it doesn't."""
         if self.runs:
