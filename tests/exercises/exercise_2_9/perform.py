@@ -116,7 +116,9 @@ def restart_always(service: Service) -> None:
 def break_update(service: Service) -> Output:
     """An update to a check that can't succeed; returns when it has been taken back.
 
-    The client stays, for it shows what becomes of the update; only not for ever.
+    The client stays, for it shows what becomes of the update; only not for ever. The new program
+    is killed instead of told to stop: one that ends with 0 was `running` for a moment, and where a
+    manager sees that, start-first stops a replica that serves (docs/healing.md).
     """
     return service.swarm.leader().run(
         "timeout", str(UPDATED_S),
@@ -124,6 +126,7 @@ def break_update(service: Service) -> Output:
         "--health-cmd", "curl -f http://127.0.0.1/missing.html || exit 1",
         # Without one: a check that fails during the start period is no failure.
         "--health-start-period", "0s", "--health-start-interval", "0s", "--health-retries", "1",
+        "--stop-signal", "SIGKILL",
         "--update-order", "start-first", "--update-parallelism", "1",
         "--update-failure-action", "rollback", "--update-monitor", "5s",
         "--rollback-order", "start-first", "--rollback-monitor", "1s",
