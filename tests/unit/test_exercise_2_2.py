@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Verdict
+from pytest_swarmlab.model import Event, Verdict
 from tests.exercises.exercise_2_2.verify import exercise
 from tests.unit.records.editing import Edit, changed, none_of, without
 from tests.unit.records.judge import Broken, JudgeContract, break_alike
@@ -138,6 +138,37 @@ def test_errors_up_to_the_lost_replicas_share_are_no_loss_of_a_surviving_one() -
     one_more = {*every_fifth, through[first + 1]}
     lost = changed(run, lambda e: e.seq in one_more, status=None, error="timeout")
     assert verdicts(lost, "power-off")["surviving-replicas-lose-nothing"] is Verdict.FAIL
+
+
+def test_a_replacement_that_starts_for_long_may_refuse_one_request_until_it_runs() -> None:
+    run = record(GOOD["power-off"])
+    before = {task["container"] for e in run.of("tasks")[:1] for task in e.data.get("tasks", ())}
+    restored = next(
+        e.t
+        for e in run.of("tasks")
+        for task in e.data.get("tasks", ())
+        if task["container"] and task["container"] not in before
+    )
+
+    def starting(event: Event) -> Event:
+        """Its container is at work as before, but runs only 12 s later."""
+        if "tasks" not in event.data or not restored <= event.t < restored + 12:
+            return event
+        tasks = [
+            {**task, "state": "starting"} if task["container"] not in before else task
+            for task in event.data["tasks"]
+        ]
+        return replace(event, data={**event.data, "tasks": tasks})
+
+    slow = Record(tuple(starting(event) for event in run))
+
+    def refused(after: float) -> Record:
+        one = next(e.seq for e in slow if e.kind == "request" and e.data["sent"] > restored + after)
+        return changed(slow, lambda e: e.seq == one, status=None, error="refused")
+
+    check = "surviving-replicas-lose-nothing"
+    assert verdicts(refused(8), "power-off")[check] is Verdict.PASS
+    assert verdicts(refused(20), "power-off")[check] is Verdict.FAIL
 
 
 def test_a_replacement_may_refuse_one_request_while_it_starts_but_not_later() -> None:
