@@ -35,7 +35,7 @@ ESP_STATE = (
 )
 """A connection encrypted as Swarm encrypts an overlay."""
 
-BPF_RULE = (*("iptables", "-A", "OUTPUT", "-m", "bpf", "--bytecode", "1,6 0 0 0", "-j", "ACCEPT"),)
+BPF_RULE = ("iptables", "-A", "OUTPUT", "-m", "bpf", "--bytecode", "1,6 0 0 0", "-j", "ACCEPT")
 """A rule with which Swarm sees what is to be encrypted."""
 
 PROBES: dict[Capability, Probe] = {

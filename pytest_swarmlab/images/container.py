@@ -7,8 +7,6 @@ volume that each node has there is made in a moment, however much its images hol
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +24,7 @@ from pytest_swarmlab.images.builder import (
 from pytest_swarmlab.images.engine import Engine
 from pytest_swarmlab.images.progress import BuildReport, RichReport
 from pytest_swarmlab.images.recipe import DiskPlan, ImageConfig, ImageOrigin, load_plan
-from pytest_swarmlab.images.store import BUILDING, locked
+from pytest_swarmlab.images.store import locked, making
 
 REPOSITORY = "swarmlab/node"
 IMAGES_LABEL = "org.swarmlab.images"
@@ -72,16 +70,9 @@ def ensure_image(
         return found
     plan = load_plan(origin)
     builds = cache_dir / "images"
-    try:
-        builds.mkdir(parents=True, exist_ok=True)
-        with locked(builds, report, what="node image"):
-            if not find_image(api, origin):
-                _build(plan, api, builds, report)
-    except OSError as error:
-        raise HostError(
-            f"the cache {cache_dir} can't be written ({error.strerror or error}):"
-            " make it writable, or name another"
-        ) from error
+    with locked(builds, report, what="node image"):
+        if not find_image(api, origin):
+            _build(plan, api, builds, report)
     built = find_image(api, origin)
     if built is None:
         raise HostError("the engine lost the node image that was just built: try again")
@@ -107,12 +98,7 @@ def remove_old_images(api: docker.APIClient) -> Iterator[str]:
 
 
 def _build(plan: DiskPlan, api: docker.APIClient, builds: Path, report: BuildReport) -> None:
-    # Whoever holds the lock knows that no other build runs: these are leftovers.
-    for leftover in builds.glob(f"{BUILDING}*"):
-        shutil.rmtree(leftover)
-    work = builds / f"{BUILDING}{plan.container_key}-{os.getpid()}"
-    work.mkdir()
-    try:
+    with making(builds, plan.container_key, report) as work:
         preflight(work, remedy="swarmlab image")
         with full_disk_explained():
             node = make_node_root(plan, work, report)
@@ -125,8 +111,6 @@ def _build(plan: DiskPlan, api: docker.APIClient, builds: Path, report: BuildRep
             }
             reference = f"{REPOSITORY}:{plan.container_key}"
             Engine(api, report).load(node.path, reference, CONFIG.changes(labels))
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def set_layers_aside(root: Path) -> None:

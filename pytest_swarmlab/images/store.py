@@ -36,16 +36,9 @@ def ensure(store: Path, key: str, fill: Fill, report: BuildReport, *, what: str)
     entry = store / key
     if entry.is_dir():
         return entry
-    try:
-        store.mkdir(parents=True, exist_ok=True)
-        with locked(store, report, what=what):
-            if not entry.is_dir():
-                _build(entry, fill, report)
-    except OSError as error:
-        raise HostError(
-            f"the cache {store.parent} can't be written ({error.strerror or error}):"
-            " make it writable, or name another"
-        ) from error
+    with locked(store, report, what=what):
+        if not entry.is_dir():
+            _build(entry, fill, report)
     return entry
 
 
@@ -90,35 +83,53 @@ def require_files(*files: Path) -> None:
 
 @contextmanager
 def locked(store: Path, report: BuildReport, *, what: str) -> Iterator[None]:
-    """One build at a time in a store; the kernel frees the lock of a killed one."""
+    """One build at a time in a store; the kernel frees the lock of a killed one.
+
+    What the operating system refuses within the block is a HostError.
+    """
     lock = FileLock(store / ".lock")
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        report.stage(f"Waiting for another build of the {what}")
-        lock.acquire()
+        store.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            report.stage(f"Waiting for another build of the {what}")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+    except OSError as error:
+        raise HostError(
+            f"the cache {store.parent} can't be written ({error.strerror or error}):"
+            " make it writable, or name another"
+        ) from error
+
+
+@contextmanager
+def making(store: Path, key: str, report: BuildReport) -> Iterator[Path]:
+    """An empty directory to build in, which is gone after the block; for who holds the lock."""
+    # Whoever holds it knows that no other build runs: these are leftovers.
+    for leftover in store.glob(f"{BUILDING}*"):
+        report.log(f"removing {leftover.name}, left by a build that was interrupted")
+        shutil.rmtree(leftover)
+    directory = store / f"{BUILDING}{key}-{os.getpid()}"
+    directory.mkdir()
     try:
-        yield
+        yield directory
     finally:
-        lock.release()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _build(entry: Path, fill: Fill, report: BuildReport) -> None:
     store, key = entry.parent, entry.name
-    # Whoever holds the lock knows that no other build runs: these are leftovers.
-    for leftover in store.glob(f"{BUILDING}*"):
-        report.log(f"removing {leftover.name}, left by a build that was interrupted")
-        shutil.rmtree(leftover)
-    making = store / f"{BUILDING}{key}-{os.getpid()}"
     failed = store / f".failed-{key}.log"
-    making.mkdir()
-    try:
-        with LoggedReport(report, making / LOG) as logged:
-            fill(making, entry, logged)
-        making.rename(entry)
-        failed.unlink(missing_ok=True)
-    except BuildError as error:
-        (making / LOG).rename(failed)
-        raise BuildError(f"{error} (all that the build said: {failed})") from error
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+    with making(store, key, report) as directory:
+        try:
+            with LoggedReport(report, directory / LOG) as logged:
+                fill(directory, entry, logged)
+            directory.rename(entry)
+            failed.unlink(missing_ok=True)
+        except BuildError as error:
+            (directory / LOG).rename(failed)
+            raise BuildError(f"{error} (all that the build said: {failed})") from error
