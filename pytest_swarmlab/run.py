@@ -283,7 +283,7 @@ class Run:
         try:
             if swarm.machines.foreign:
                 # What else is there is its owner's.
-                changed = list(starting_state.availability(swarm))
+                changed = list(starting_state.availability(swarm.look()[1]))
             else:
                 changed = starting_state.changes(swarm, volumes=self.config.reuse is None)
         except no_answer() as error:

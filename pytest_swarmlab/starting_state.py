@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,9 @@ ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 """Name of a volume that nobody named: no other test can come upon it."""
 
 
-def availability(swarm: Swarm) -> Iterator[str]:
-    """Nodes that take no new tasks, each in words; what services need to converge as asked."""
-    for row in swarm.look()[1]:
+def availability(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Rows of nodes that take no new tasks, in words; what services need to converge as asked."""
+    for row in rows:
         if row["availability"] != "active":
             yield f"{row['name']} is set to {row['availability']}"
 
@@ -33,8 +33,9 @@ def changes(swarm: Swarm, *, volumes: bool = True) -> list[str]:
     `volumes`: whether they count; `docker stack rm` leaves them on each node. Raises what asking
     engines raises.
     """
-    found = list(availability(swarm))
-    found += [f"{row['name']} has an old row" for row in swarm.leftovers(swarm.look()[1])]
+    rows = swarm.look()[1]
+    found = list(availability(rows))
+    found += [f"{row['name']} has an old row" for row in swarm.leftovers(rows)]
     api = swarm.leader().engine.api
     for node in api.nodes():
         if labels := node["Spec"].get("Labels"):

@@ -56,6 +56,13 @@ class Table:
         """Text; `default` when it isn't there, and without one it must be."""
         return str(self._take(key, str, "a string", default))
 
+    def choice(self, key: str, allowed: tuple[Any, ...], default: str | None = None) -> Any:
+        """One of these texts."""
+        value = self.string(key, default)
+        if value not in allowed:
+            self.fail(f"{key} {value!r} is none of {', '.join(allowed)}")
+        return value
+
     def integer(self, key: str, default: int | None = None) -> int:
         """A whole number from 1."""
         number = int(self._take(key, int, "a whole number", default))
@@ -104,8 +111,10 @@ class Table:
         """A table within; empty when it isn't there."""
         return Table(self._take(key, dict, "a table", {}), f"{self._where} [{key}]")
 
-    def place(self, key: str) -> str:
-        """A path inside the root."""
+    def place(self, key: str, default: str | None = None) -> str:
+        """A path inside the root; `default` when it isn't there, and without one it must be."""
+        if default is not None and not self.has(key):
+            return default
         place = self.string(key)
         self.check_place(place)
         return place

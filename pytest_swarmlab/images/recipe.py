@@ -247,16 +247,13 @@ def _node(path: Path) -> NodeRecipe:
 
 def _kernel(path: Path) -> KernelRecipe:
     table = Table.toml(path)
-    card = table.string("card")
-    if card not in get_args(Card):
-        table.fail(f"card {card!r} is none of {', '.join(get_args(Card))}")
     recipe = KernelRecipe(
         root=_root(path, table),
         package=table.string("package"),
         executable=table.place("executable"),
-        modules=table.place("modules") if table.has("modules") else "",
-        preload=table.place("preload") if table.has("preload") else "",
-        card="tuntap" if card == "tuntap" else "vector",
+        modules=table.place("modules", ""),
+        preload=table.place("preload", ""),
+        card=table.choice("card", get_args(Card)),
         words=table.strings("words"),
         objects=table.integer("objects") if table.has("objects") else 0,
     )
@@ -290,14 +287,11 @@ def _image(path: Path) -> ImageRecipe:
 
 
 def _root(path: Path, table: Table) -> RootRecipe:
-    variant = table.string("variant", "minbase")
-    if variant not in VARIANTS:
-        table.fail(f"variant {variant!r} is none of {', '.join(VARIANTS)}")
     tree = path.with_suffix("")
     recipe = RootRecipe(
         name=path.stem,
         suite=table.string("suite"),
-        variant=variant,
+        variant=table.choice("variant", VARIANTS, "minbase"),
         packages=table.strings("packages"),
         commands=table.commands("commands"),
         links=table.mapping("links"),
