@@ -47,9 +47,8 @@ def require_places(config: pytest.Config) -> None:
     workers = given["workercount"]
     if workers > fit.clusters:
         raise ConfigError(
-            f"{workers} workers want {workers} clusters side by side and {fit.clusters}"
-            f" {'fits' if fit.clusters == 1 else 'fit'}: use -n {fit.clusters} or -n auto"
-            f" ({fit.why})"
+            f"{workers} workers want {workers} clusters side by side and {fit}:"
+            f" use -n {fit.clusters} or -n auto ({fit.why})"
         )
 
 
@@ -95,7 +94,7 @@ class Controller:
             self._config.stash[RUN].recorder.record(
                 "notice",
                 message=f"{workers} {'worker' if workers == 1 else 'workers'}, each with a cluster"
-                f" of its own; {fit.clusters} {'fits' if fit.clusters == 1 else 'fit'}: {fit.why}",
+                f" of its own; {fit}: {fit.why}",
             )
 
     @pytest.hookimpl(wrapper=True)

@@ -22,6 +22,10 @@ class Capacity:
     clusters: int
     why: str
 
+    def __str__(self) -> str:
+        """How many, for people: ``1 fits``, ``2 fit``."""
+        return f"{self.clusters} {'fits' if self.clusters == 1 else 'fit'}"
+
 
 def capacity(config: LabConfig) -> Capacity:
     """What this machine carries in this configuration.

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.providers import mux
+from pytest_swarmlab.providers.console import printable
 from pytest_swarmlab.providers.host import ping as ping
 from pytest_swarmlab.waits import Done, Pending, Waiter, done, pending
 
@@ -83,11 +84,6 @@ def trouble(said: str) -> str:
         if words := next((line for line in lines if text in line), None):
             return f"{meaning} (ssh: {words[:LONGEST_WORDS]})"
     return next((line[:LONGEST_WORDS] for line in reversed(lines) if line), "ssh gave no reason")
-
-
-def printable(text: str) -> str:
-    """What of a text from elsewhere a terminal only shows."""
-    return "".join(filter(str.isprintable, text)).strip()
 
 
 def locked(key: str) -> bool:

@@ -15,7 +15,8 @@ import pytest
 
 from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.images import NodeDisk, NodeKernel, find_disk, find_kernel
-from pytest_swarmlab.providers.uml import console, trial
+from pytest_swarmlab.providers import console
+from pytest_swarmlab.providers.uml import trial
 from tests.hosts.forbid import PTRACE, SECCOMP
 
 NO_XSAVE, AVX512, AMX = 0, 2696, 11008

@@ -10,7 +10,8 @@ import pytest
 from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.images import NodeDisk, NodeKernel
 from pytest_swarmlab.images.manifest import KernelRecord, Manifest
-from pytest_swarmlab.providers.uml import console, trial
+from pytest_swarmlab.providers import console
+from pytest_swarmlab.providers.uml import trial
 from pytest_swarmlab.providers.uml.trial import RUNS, Trial
 
 DEBIAN = KernelRecord("debian", "6.12.113", "Debian's user-mode-linux", (), "tuntap", True)

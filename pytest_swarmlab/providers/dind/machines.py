@@ -16,6 +16,7 @@ from docker.errors import APIError, DockerException
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.model import Capability, Topology
+from pytest_swarmlab.providers import console
 from pytest_swarmlab.providers.dind import container, labels
 from pytest_swarmlab.providers.dind.network import Network, dial
 from pytest_swarmlab.providers.dind.sweep import state_root, sweep
@@ -244,9 +245,7 @@ class DindMachines:
             text: Any = self._api.logs(self._name(node), tail=CONSOLE_LINES * 4)
         except (DockerException, requests.RequestException) as error:
             return f"its console can't be read: {_said(error)}"
-        lines = text.decode("utf-8", "replace").splitlines()
-        printable = ("".join(filter(str.isprintable, line)).strip() for line in lines)
-        distinct = [line for line in dict.fromkeys(printable) if line]
+        distinct = list(dict.fromkeys(console.lines(text)))
         return "its console ends: " + (" | ".join(distinct[-CONSOLE_LINES:]) or "it is empty")
 
 

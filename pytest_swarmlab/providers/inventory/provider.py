@@ -20,8 +20,9 @@ from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images.recipe import load_plan
 from pytest_swarmlab.model import Capability, NodeSpec, Topology
 from pytest_swarmlab.providers.base import Found
+from pytest_swarmlab.providers.console import printable
 from pytest_swarmlab.providers.inventory.file import Host, Inventory, load, ssh_config
-from pytest_swarmlab.providers.ssh import Access, SshLinks, locked, printable, trouble
+from pytest_swarmlab.providers.ssh import Access, SshLinks, locked, trouble
 
 if TYPE_CHECKING:
     import testinfra.host

@@ -20,10 +20,10 @@ from pytest_swarmlab.images import ImageOrigin, NodeDisk, RichReport, ensure_dis
 from pytest_swarmlab.images.builder import require_processor
 from pytest_swarmlab.images.interpreter import PRELOAD_VARIABLE
 from pytest_swarmlab.model import Capability, Topology
-from pytest_swarmlab.providers import ssh
+from pytest_swarmlab.providers import console, ssh
 from pytest_swarmlab.providers.base import Found
 from pytest_swarmlab.providers.host import require_memory
-from pytest_swarmlab.providers.uml import console, keeper, trial
+from pytest_swarmlab.providers.uml import keeper, trial
 from pytest_swarmlab.providers.uml.gate import Gate
 from pytest_swarmlab.providers.uml.state import State
 from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, fatal, pending

@@ -19,7 +19,7 @@ from pathlib import Path
 from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.images import NodeDisk, NodeKernel, find_kernel
 from pytest_swarmlab.images.interpreter import PRELOAD_VARIABLE
-from pytest_swarmlab.providers.uml import console
+from pytest_swarmlab.providers import console
 from pytest_swarmlab.providers.uml.state import State
 
 TRIAL_S = 20.0

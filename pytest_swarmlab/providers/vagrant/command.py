@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pytest_swarmlab.errors import HostError, ProviderError
+from pytest_swarmlab.providers.console import printable
 
 RUNNING = "running"
 OFF = frozenset({"poweroff", "shutoff", "aborted"})
@@ -123,7 +124,5 @@ def _plain(field: str) -> str:
 
 def _said(texts: Iterable[str]) -> str:
     """The last words of what was printed; machines can have their say in it, so printable only."""
-    lines = [
-        "".join(filter(str.isprintable, line)).strip() for t in texts for line in t.split("\n")
-    ]
+    lines = [printable(line) for t in texts for line in t.split("\n")]
     return " | ".join([line for line in lines if line][-QUOTED_LINES:]) or "it gave no reason"

@@ -1,4 +1,4 @@
-"""Reads what a machine's console says: the one line that tells why it ended."""
+"""What machines print: what of it may be shown, and the line that tells why one ended."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ def read(path: Path) -> list[str]:
 
 def lines(said: bytes) -> list[str]:
     """The same of what a console said."""
-    printable = (
-        "".join(filter(str.isprintable, line)).strip()
-        for line in said.decode("utf-8", "replace").splitlines()
-    )
-    return [line for line in printable if line]
+    shown = map(printable, said.decode("utf-8", "replace").splitlines())
+    return [line for line in shown if line]
+
+
+def printable(text: str) -> str:
+    """What of a text from elsewhere a terminal only shows."""
+    return "".join(filter(str.isprintable, text)).strip()
 
 
 def cause(console: Sequence[str]) -> str:
