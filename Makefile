@@ -94,6 +94,7 @@ test: setup kernel test-packages engine check
 check: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/lint-imports --no-cache --no-logo
 	$(VENV)/bin/mypy
 	$(PYTEST) -n auto tests/unit
 	$(PYTEST) -n auto tests/plugin

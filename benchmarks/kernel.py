@@ -17,10 +17,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from benchmarks.start import REST_S, TOPOLOGY, resident_mib
-from pytest_swarmlab import lifecycle
 from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.providers.uml import UmlProvider
+from pytest_swarmlab.swarm import lifecycle
 
 KERNELS = ("debian", "own")
 CONTAINERS = 5

@@ -15,15 +15,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from pytest_swarmlab import lifecycle
-from pytest_swarmlab.cluster import Swarm
-from pytest_swarmlab.conditions import NodesReady
 from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Membership, Topology
 from pytest_swarmlab.providers.uml import UmlProvider
 from pytest_swarmlab.providers.uml.state import state_root
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.swarm import lifecycle
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.waiting.conditions import NodesReady
+from pytest_swarmlab.waiting.waiter import Waiter
 
 TOPOLOGY = Topology.of(3, 2)
 REST_S = 20

@@ -16,13 +16,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from pytest_swarmlab import lifecycle
 from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images.container import ensure_image
 from pytest_swarmlab.images.progress import SilentReport
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.dind import DindProvider, engine
+from pytest_swarmlab.swarm import lifecycle
 
 TOPOLOGY = Topology.of(3, 2)
 SCRIPT = Path(__file__).with_suffix(".sh")

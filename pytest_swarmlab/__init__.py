@@ -5,7 +5,7 @@ that a pytest run without a cluster pays almost nothing for the plugin.
 """
 
 from pytest_swarmlab.errors import SwarmlabError
-from pytest_swarmlab.grading import Exercise, failed, not_provable, passed, unknown
+from pytest_swarmlab.judging.exercise import Exercise, failed, not_provable, passed, unknown
 from pytest_swarmlab.model import Topology, Verdict
 
 __version__ = "0.1.0"

@@ -161,7 +161,7 @@ def _gc_clusters(provider: Provider, *, kept: bool, logs: Path) -> None:
 
 
 def _judge(arguments: argparse.Namespace) -> int:
-    from pytest_swarmlab.judging import judge_again
+    from pytest_swarmlab.judging.again import judge_again
 
     return judge_again(arguments.run_directory, sys.stdout)
 

@@ -9,27 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError, Unfit
-from pytest_swarmlab.model import Topology
-from pytest_swarmlab.session import EVIDENCE, RUN, begin, make_provider, say_no_cluster
+from pytest_swarmlab.model import TOPOLOGIES, Topology
+from pytest_swarmlab.run.session import EVIDENCE, RUN, begin, make_provider, say_no_cluster
 
 if TYPE_CHECKING:
-    from pytest_swarmlab.cluster import Node, Swarm
-    from pytest_swarmlab.evidence.claims import Evidence
+    from pytest_swarmlab.clients.ledger import Ledger, Write
+    from pytest_swarmlab.clients.probe import Traffic
     from pytest_swarmlab.faults import Faults
-    from pytest_swarmlab.ledger import Ledger, Write
-    from pytest_swarmlab.probe import Traffic
-    from pytest_swarmlab.run import Run
-    from pytest_swarmlab.secret import Secrets
-    from pytest_swarmlab.sharing import Shared
-    from pytest_swarmlab.stacks import Stacks
-    from pytest_swarmlab.swarm_configs import Configs
-    from pytest_swarmlab.waits import Waiter
-
-TOPOLOGIES: dict[str, Callable[..., Topology]] = {"lab1": Topology.lab1}
-"""Starting states with a name of their own, for ``@pytest.mark.swarm(topology=…)``."""
-
-LEAVES = {"lab1": "3+2"}
-"""Starting state → the one that its exercise leaves, so that the same cluster serves both."""
+    from pytest_swarmlab.judging.live import Evidence
+    from pytest_swarmlab.run.run import Run
+    from pytest_swarmlab.run.sharing import Shared
+    from pytest_swarmlab.swarm.cluster import Node, Swarm
+    from pytest_swarmlab.swarm.configs import Configs
+    from pytest_swarmlab.swarm.secrets import Secrets
+    from pytest_swarmlab.swarm.stacks import Stacks
+    from pytest_swarmlab.waiting.waiter import Waiter
 
 
 def wanted_topology(item: pytest.Item, memory_mib: int) -> Topology:
@@ -115,7 +109,7 @@ def shared_swarm(
 
     @contextmanager
     def share(**topology: Any) -> Iterator[Shared]:
-        from pytest_swarmlab.sharing import Shared
+        from pytest_swarmlab.run.sharing import Shared
 
         wanted = _topology("shared_swarm", topology, swarmlab_run.config.memory_mib)
         with _cluster_or_end(request):
@@ -135,7 +129,7 @@ def wait(swarmlab_run: Run) -> Waiter:
 @pytest.fixture
 def secret(swarm: Swarm, swarmlab_run: Run) -> Iterator[Secrets]:
     """``secret.create("db_password")``: a Swarm secret that no report shows; removed after."""
-    from pytest_swarmlab.secret import Secrets
+    from pytest_swarmlab.swarm.secrets import Secrets
 
     secrets = Secrets(swarm)
     yield secrets
@@ -145,7 +139,7 @@ def secret(swarm: Swarm, swarmlab_run: Run) -> Iterator[Secrets]:
 @pytest.fixture
 def configs(swarm: Swarm, swarmlab_run: Run) -> Iterator[Configs]:
     """``configs.version("nginx", content)``: a config named by its content; removed after."""
-    from pytest_swarmlab.swarm_configs import Configs
+    from pytest_swarmlab.swarm.configs import Configs
 
     made = Configs(swarm)
     yield made
@@ -161,7 +155,7 @@ def stack(
     pytestconfig: pytest.Config,
 ) -> Iterator[Stacks]:
     """``stack.deploy("web.yml")`` deploys a file of stacks/; all are removed after the test."""
-    from pytest_swarmlab.stacks import Stacks
+    from pytest_swarmlab.swarm.stacks import Stacks
 
     stacks = Stacks(swarm, pytestconfig.rootpath / "stacks")
     yield stacks
@@ -181,7 +175,7 @@ def faults(swarm: Swarm, stack: Stacks) -> Iterator[Faults]:  # noqa: ARG001 - h
 @pytest.fixture(scope="session")
 def probe(swarmlab_run: Run) -> Callable[..., Traffic]:
     """``with probe(via=nodes, port=8080) as traffic:`` keeps asking; ``traffic.errors`` tells."""
-    from pytest_swarmlab.probe import Traffic
+    from pytest_swarmlab.clients.probe import Traffic
 
     def start(via: Sequence[Node], **options: Any) -> Traffic:
         return Traffic(via, swarmlab_run.recorder, **options)
@@ -192,7 +186,7 @@ def probe(swarmlab_run: Run) -> Callable[..., Traffic]:
 @pytest.fixture(scope="session")
 def ledger(swarmlab_run: Run) -> Callable[[str, Write], Ledger]:
     """``with ledger("posts", write):`` keeps writing; what was acknowledged may not be lost."""
-    from pytest_swarmlab.ledger import Ledger
+    from pytest_swarmlab.clients.ledger import Ledger
 
     def start(name: str, write: Write) -> Ledger:
         return Ledger(name, write, swarmlab_run.recorder)
@@ -214,7 +208,7 @@ def observe(swarm: Swarm) -> Callable[..., AbstractContextManager[Any]]:
 @pytest.fixture
 def evidence(request: pytest.FixtureRequest, swarmlab_run: Run) -> Evidence:
     """Records states and outputs, and judges an exercise's checks on what was recorded."""
-    from pytest_swarmlab.evidence.claims import Evidence
+    from pytest_swarmlab.judging.live import Evidence
 
     request.node.stash[EVIDENCE] = made = Evidence(swarmlab_run.recorder)
     return made

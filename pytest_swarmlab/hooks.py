@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TextIO
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_swarmlab.cluster import Swarm
     from pytest_swarmlab.config import LabConfig
     from pytest_swarmlab.providers.base import Provider
+    from pytest_swarmlab.swarm.cluster import Swarm
 
 
 @pytest.hookspec(firstresult=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -163,6 +163,13 @@ class Topology:
             f"{count} managers tolerate {tolerance(count)} failures, no more than"
             f" {count - 1} would, and one more machine can fail: use an odd number"
         )
+
+
+TOPOLOGIES: dict[str, Callable[..., Topology]] = {"lab1": Topology.lab1}
+"""Starting states with a name of their own, for ``@pytest.mark.swarm(topology=…)``."""
+
+LEAVES = {"lab1": "3+2"}
+"""Starting state → the one that its exercise leaves, so that the same cluster serves both."""
 
 
 def manager_address(n: int) -> str:

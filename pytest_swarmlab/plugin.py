@@ -10,13 +10,6 @@ import pytest
 
 from pytest_swarmlab import config, fixtures, hooks
 from pytest_swarmlab.config import LabConfig
-from pytest_swarmlab.distribution import (
-    LAB_FAILED,
-    REFUSED,
-    Controller,
-    require_places,
-    together,
-)
 from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError, Disturbed, SwarmlabError
 from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by name here
     configs,
@@ -32,7 +25,15 @@ from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by 
     swarmlab_run,
     wait,
 )
-from pytest_swarmlab.session import CHECKED, CONFIG, EVIDENCE, EXIT_INFRASTRUCTURE, RUN, begin
+from pytest_swarmlab.model import LEAVES
+from pytest_swarmlab.run.session import CHECKED, CONFIG, EVIDENCE, EXIT_INFRASTRUCTURE, RUN, begin
+from pytest_swarmlab.run.workers import (
+    LAB_FAILED,
+    REFUSED,
+    Controller,
+    require_places,
+    together,
+)
 
 if TYPE_CHECKING:
     from pytest_swarmlab.evidence.redactor import Redactor
@@ -109,7 +110,7 @@ def _config(pytest_config: pytest.Config) -> LabConfig:
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
     """``-n auto``: as many workers as xdist would start, and no more than clusters fit."""
-    from pytest_swarmlab.slots import capacity
+    from pytest_swarmlab.run.slots import capacity
 
     workers = yield
     try:
@@ -138,7 +139,7 @@ def pytest_collection_modifyitems(
     except ConfigError as error:
         _refuse(config, error)
     config.stash[CHECKED] = True
-    first = [name for both in fixtures.LEAVES.items() for name in both]
+    first = [name for both in LEAVES.items() for name in both]
     order = {name: place for place, name in enumerate(dict.fromkeys([*first, *topologies]))}
     place = {item: order[name] for name, group in topologies.items() for item in group}
     items.sort(key=lambda item: place.get(item, -1))

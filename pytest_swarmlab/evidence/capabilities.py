@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_swarmlab.model import Capability
 
 if TYPE_CHECKING:
-    from pytest_swarmlab.cluster import Node, Swarm
+    from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from pytest_swarmlab.evidence.capabilities import capabilities
 from pytest_swarmlab.model import Capability
 
 if TYPE_CHECKING:
-    from pytest_swarmlab.cluster import Node, Swarm
     from pytest_swarmlab.evidence.recorder import Recorder
     from pytest_swarmlab.providers.base import Provider
+    from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 
 RAFT_ROLE = re.compile(

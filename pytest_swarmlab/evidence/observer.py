@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_swarmlab.background import Background
-from pytest_swarmlab.conditions import brief, no_answer
+from pytest_swarmlab.waiting.conditions import brief, no_answer
 
 if TYPE_CHECKING:
     import docker
 
-    from pytest_swarmlab.cluster import Node, Swarm
+    from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 PERIOD_S = 0.2
 """Between two questions to one manager: the coarsest that an instant may be known by."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.errors import ProviderError, SwarmlabError
 from pytest_swarmlab.faults.fault import Fault
 from pytest_swarmlab.faults.membership import Demoted
@@ -12,6 +11,7 @@ from pytest_swarmlab.faults.network import LinkDown, Partition
 from pytest_swarmlab.faults.node import Destroyed, Paused, PowerOff
 from pytest_swarmlab.faults.process import EngineKilled, EngineStopped, UnitsStopped
 from pytest_swarmlab.model import Capability
+from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 __all__ = ["Fault", "Faults"]
 

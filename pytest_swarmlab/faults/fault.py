@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import ClassVar, Self
 
-from pytest_swarmlab.cluster import Node
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.faults.guard import Guard
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.guard import Guard
 
 
 class Fault(ABC):

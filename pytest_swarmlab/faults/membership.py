@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pytest_swarmlab.cluster import Node
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults.fault import Fault
+from pytest_swarmlab.swarm.cluster import Node
 
 
 class Demoted(Fault):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pytest_swarmlab.cluster import Node
 from pytest_swarmlab.errors import ConfigError, ProviderError, SwarmlabError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults.fault import Fault
 from pytest_swarmlab.faults.node import ACCESS_S, MachineFault
+from pytest_swarmlab.swarm.cluster import Node
 
 CHAIN = "SWARMLAB-PARTITION"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.faults.fault import Fault
+from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 ACCESS_S = 180.0
 """Longest a machine may take to answer again after it got power."""

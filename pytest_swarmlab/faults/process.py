@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pytest_swarmlab.cluster import Node
-from pytest_swarmlab.conditions import EngineIs
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults.fault import Fault
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.waiting.conditions import EngineIs
+from pytest_swarmlab.waiting.waiter import Waiter
 
 UNITS = ("docker.socket", "docker.service")
 """Both, always: a connection to the socket would start a stopped service (lab erratum, 2.2)."""

@@ -16,7 +16,7 @@ from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.providers import mux
 from pytest_swarmlab.providers.console import printable
 from pytest_swarmlab.providers.host import ping as ping
-from pytest_swarmlab.waits import Done, Pending, Waiter, done, pending
+from pytest_swarmlab.waiting.waiter import Done, Pending, Waiter, done, pending
 
 if TYPE_CHECKING:
     from testinfra.host import Host

@@ -12,7 +12,7 @@ import pytest
 from pytest_swarmlab.reporting.results import build_results, point_latest, write_results
 
 if TYPE_CHECKING:
-    from pytest_swarmlab.run import Run
+    from pytest_swarmlab.run.run import Run
 
 TITLE = "Docker Swarm acceptance report"
 

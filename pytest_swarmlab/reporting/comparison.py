@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.reporting import canvas
 from pytest_swarmlab.reporting.canvas import BLUE, INK, PAPER, SOFT
-from pytest_swarmlab.reporting.text import line
+from pytest_swarmlab.text import line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

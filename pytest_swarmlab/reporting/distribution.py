@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.reporting import canvas
 from pytest_swarmlab.reporting.canvas import BLUE, GREEN, GRID, INK, PAPER, SOFT, VERMILLION
-from pytest_swarmlab.reporting.text import line
+from pytest_swarmlab.text import line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -27,8 +27,8 @@ from pytest_swarmlab.reporting.canvas import (
     SOFT,
     VERMILLION,
 )
-from pytest_swarmlab.reporting.text import clock, duration, line
 from pytest_swarmlab.reporting.timeline import FAULTS, Moment, NodeLane, ServiceLane, Timeline
+from pytest_swarmlab.text import clock, duration, line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

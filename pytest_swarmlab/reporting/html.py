@@ -11,8 +11,8 @@ from typing import Any
 
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.reporting.text import LONG, clean, clock, line
 from pytest_swarmlab.reporting.timeline import Timeline, build_timeline
+from pytest_swarmlab.text import LONG, clean, clock, line
 
 VERDICTS = {
     "pass": "pass",

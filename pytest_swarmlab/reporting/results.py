@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.grading import Exercise, overall
+from pytest_swarmlab.judging.exercise import Exercise, overall
 from pytest_swarmlab.model import Verdict
-from pytest_swarmlab.reporting.text import clean, line
+from pytest_swarmlab.text import clean, line
 
 SCHEMA = "swarmlab-results/1"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pytest_swarmlab.model import Event
-from pytest_swarmlab.reporting.text import SHORT, clock, duration, line
+from pytest_swarmlab.text import SHORT, clock, duration, line
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.readings import Fault, Span
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.reporting.text import duration, line
+from pytest_swarmlab.text import duration, line
 
 FAULTS = {
     "stop-engine": "engine stopped",

@@ -7,8 +7,8 @@ of its own directory; `_netdev` in fstab, because a node must not wait for the n
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.lifecycle import in_parallel
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.lifecycle import in_parallel
 
 SHARE = "/srv/nfs/swarm-data"
 MOUNT = "/mnt/nfs/swarm-data"

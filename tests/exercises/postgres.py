@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pytest_swarmlab.cluster import Node
-from pytest_swarmlab.stacks import Service
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.waiting.waiter import Waiter
 
 IMAGE = "postgres:15-alpine"
 DATA = "/var/lib/postgresql/data"

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from pytest_swarmlab.cluster import Node
 from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.lifecycle import provision
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.base import Provider
 from pytest_swarmlab.providers.uml import UmlProvider
-from pytest_swarmlab.session import CONFIG
+from pytest_swarmlab.run.session import CONFIG
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.lifecycle import provision
 from tests.images.containers import Containers, Running
 from tests.images.database import ENVIRONMENT, FILES, IMAGE, READY
 

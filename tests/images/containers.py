@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_swarmlab.cluster import Node
-from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, fatal, pending
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, fatal, pending
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

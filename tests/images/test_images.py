@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pytest_swarmlab.cluster import Node
 from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.providers.base import Provider
+from pytest_swarmlab.swarm.cluster import Node
 
 CONTRACT: dict[str, dict[str, Any]] = {
     "myapi:latest": {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_swarmlab.cluster import Node
+from pytest_swarmlab.swarm.cluster import Node
 from tests.images.containers import Containers, Running
 from tests.images.database import FILES, USER_PASSWORD
 

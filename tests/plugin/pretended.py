@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from pytest_swarmlab import lifecycle
-from pytest_swarmlab.cluster import Swarm
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
+from pytest_swarmlab.swarm import lifecycle
+from pytest_swarmlab.swarm.cluster import Swarm
 from tests.unit.fakes import Lab
 
 CONFTEST = """
@@ -96,7 +96,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 FOUR = """
 import os
-from pytest_swarmlab import slots
+from pytest_swarmlab.run import slots
 
 os.cpu_count = lambda: 4
 slots.memory_mib = lambda: 24_000

@@ -189,7 +189,7 @@ def test_one_cluster_more_than_fit_would_falsify_the_times_of_others(
     import fcntl
     import os
 
-    from pytest_swarmlab.slots import CORES_PER_CLUSTER
+    from pytest_swarmlab.run.slots import CORES_PER_CLUSTER
 
     pytester.makeconftest(BROKEN_LAB)
     pytester.makepyfile(WITH_CLUSTER)

@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging import judge_again
+from pytest_swarmlab.judging.again import judge_again
 from tests.plugin.pretended import CONFTEST, FOUR
 from tests.plugin.test_plugin import SCHEMA
 from tests.plugin.test_secrets import CANARY, SUITE

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from pytest_swarmlab.cluster import Swarm
 from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.lifecycle import provision
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.base import Provider
 from pytest_swarmlab.providers.dind import DindProvider, engine
 from pytest_swarmlab.providers.inventory import InventoryProvider
 from pytest_swarmlab.providers.uml import UmlProvider
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.lifecycle import provision
 from tests.providers.engine import throwaway_engine
 
 PROVIDERS: dict[str, Callable[[], Provider]] = {
@@ -92,7 +92,7 @@ import sys
 from pathlib import Path
 from tests.providers.conftest import PROVIDERS, SMALL
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.lifecycle import provision
+from pytest_swarmlab.swarm.lifecycle import provision
 
 directory = Path(sys.argv[1])
 recorder = Recorder(directory / "events.jsonl")

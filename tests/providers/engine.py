@@ -14,7 +14,7 @@ from docker import APIClient
 from docker.errors import DockerException
 
 from pytest_swarmlab.images.commands import started
-from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, fatal, pending
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, fatal, pending
 
 ANSWERS_S = 60
 """Longest the engine may take to answer; it takes about two seconds."""

@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 import requests
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.conditions import EngineIs
 from pytest_swarmlab.errors import CommandError, HostError, ProviderError
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.capabilities import capabilities
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults import Fault, Faults
-from pytest_swarmlab.lifecycle import join, provision
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers.base import Provider
-from pytest_swarmlab.waits import Done, Pending, Waiter, done, pending
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.lifecycle import join, provision
+from pytest_swarmlab.waiting.conditions import EngineIs
+from pytest_swarmlab.waiting.waiter import Done, Pending, Waiter, done, pending
 from tests.providers.conftest import SMALL
 
 GONE_S = 30

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.lifecycle import provision
-from pytest_swarmlab.stacks import Stacks
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.lifecycle import provision
+from pytest_swarmlab.swarm.stacks import Stacks
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.providers.conftest import PROVIDERS, SMALL
-from tests.unit.test_stack_files import CARRIED
+from tests.unit.swarm.test_stack_files import CARRIED
 
 VALUE = b"open sesame, said nobody"
 CHANGING = ("/var/lib/docker", "/var/lib/containerd", "/var/lib/systemd", "/run/docker",

@@ -10,15 +10,15 @@ from typing import Any
 import docker
 import pytest
 
-from pytest_swarmlab.cluster import Swarm
 from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.lifecycle import provision
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.dind import DindProvider, container, engine
 from pytest_swarmlab.providers.dind.machines import DindMachines
 from pytest_swarmlab.providers.dind.sweep import state_root
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.lifecycle import provision
 
 ONE = Topology.of(1, 0, memory_mib=768)
 

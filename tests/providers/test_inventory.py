@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_swarmlab.cluster import Swarm
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.providers.inventory import InventoryProvider
-from pytest_swarmlab.waits import Pending
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.waiting.waiter import Pending
 
 Edit = Callable[[str], str]
 

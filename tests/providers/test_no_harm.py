@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.conditions import brief, no_answer
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.providers.inventory import InventoryProvider
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service, Stacks
-from pytest_swarmlab.swarm_configs import Configs
-from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.configs import Configs
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Service, Stacks
+from pytest_swarmlab.waiting.conditions import brief, no_answer
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
 
 MENDED_S = 240.0
 """Longest until the timers of a killed run, set to 20 and 40 s, have undone all of it."""
@@ -177,14 +177,14 @@ def test_nothing_is_left_of_all_that_fixtures_and_faults_do(
 KILLED = """
 import sys
 from pathlib import Path
-from pytest_swarmlab import stacks, swarm_objects
+from pytest_swarmlab.swarm import guard, objects, stacks
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.faults import Faults, guard
-from pytest_swarmlab.secret import Secrets
+from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.swarm.secrets import Secrets
 from tests.providers.test_no_harm import attached, written
 
-guard.MENDED_AFTER_S = stacks.ABANDONED_AFTER_S = swarm_objects.ABANDONED_AFTER_S = 20
-swarm_objects.LAST_S = 20
+guard.MENDED_AFTER_S = stacks.ABANDONED_AFTER_S = objects.ABANDONED_AFTER_S = 20
+objects.LAST_S = 20
 directory = Path(sys.argv[2])
 swarm = attached(Path(sys.argv[1]), directory, Recorder(directory / "killed.jsonl"))
 Secrets(swarm).create("one")

@@ -11,13 +11,13 @@ import pytest
 from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.errors import HostError, ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.lifecycle import provision
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.uml import UmlProvider, trial
 from pytest_swarmlab.providers.uml import provider as uml
 from pytest_swarmlab.providers.uml.keeper import hardware_address, processors
 from pytest_swarmlab.providers.uml.provider import UmlMachines
 from pytest_swarmlab.providers.uml.state import State
+from pytest_swarmlab.swarm.lifecycle import provision
 
 ONE = Topology.of(1, 0, memory_mib=768)
 
@@ -48,7 +48,7 @@ def test_a_refused_key_is_named_and_nothing_is_left(
         state._key("key")
 
     monkeypatch.setattr(State, "write_access", with_another_key)
-    monkeypatch.setattr("pytest_swarmlab.lifecycle.BOOT_S", 25.0)
+    monkeypatch.setattr("pytest_swarmlab.swarm.lifecycle.BOOT_S", 25.0)
     before = {found.id for found in provider.find()}
     with pytest.raises(ProviderError, match=r"on manager1 was not met.*Permission denied"):
         provision(provider, ONE, recorder=recorder, consoles=tmp_path / "consoles")

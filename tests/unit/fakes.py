@@ -13,10 +13,10 @@ from typing import Any
 
 import requests
 
-from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
+from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 ALL_CONTROLS = frozenset(
     {

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.background import Background
+from pytest_swarmlab.clients.ledger import Ledger
+from pytest_swarmlab.clients.probe import Traffic
 from pytest_swarmlab.errors import INFRASTRUCTURE, ClientError, ProviderError
 from pytest_swarmlab.evidence.observer import Observer
-from pytest_swarmlab.ledger import Ledger
-from pytest_swarmlab.probe import Traffic
-from pytest_swarmlab.waits import Fatal, Outcome
+from pytest_swarmlab.waiting.waiter import Fatal, Outcome
 from tests.unit.fakes import Lab
 
 

@@ -16,10 +16,10 @@ from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence import readings, record, recorder
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import LONGEST, Recorder
-from pytest_swarmlab.judging import judge_again
+from pytest_swarmlab.judging.again import judge_again
 from pytest_swarmlab.model import Event
 from pytest_swarmlab.reporting.terminal import Narrator
-from pytest_swarmlab.stack_files import load
+from pytest_swarmlab.swarm.stack_files import load
 from tests.unit.records.synthetic import THREE_DRILLS, run_events
 
 FUZZ = settings(

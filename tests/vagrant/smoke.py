@@ -28,10 +28,10 @@ from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.images.commands import search_path, started
 from pytest_swarmlab.images.progress import LoggedReport, RichReport
-from pytest_swarmlab.lifecycle import provision
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.vagrant import VagrantProvider
-from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, fatal, pending
+from pytest_swarmlab.swarm.lifecycle import provision
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, fatal, pending
 from tests.vagrant import box
 
 PROJECT = Path(__file__).parents[2]

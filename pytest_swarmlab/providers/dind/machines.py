@@ -21,7 +21,7 @@ from pytest_swarmlab.providers.dind import container, labels
 from pytest_swarmlab.providers.dind.network import Network, dial
 from pytest_swarmlab.providers.dind.sweep import state_root, sweep
 from pytest_swarmlab.providers.host import ping
-from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, fatal, pending
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, fatal, pending
 
 if TYPE_CHECKING:
     from testinfra.host import Host

@@ -13,7 +13,7 @@ from docker.errors import APIError, NotFound
 
 from pytest_swarmlab.providers.dind import labels
 from pytest_swarmlab.providers.host import own_directory
-from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
 
 GONE_S = 60.0
 """Longest the removal of a cluster may take, seconds; it takes one or two."""

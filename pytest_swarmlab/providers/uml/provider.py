@@ -26,7 +26,7 @@ from pytest_swarmlab.providers.host import require_memory
 from pytest_swarmlab.providers.uml import keeper, trial
 from pytest_swarmlab.providers.uml.gate import Gate
 from pytest_swarmlab.providers.uml.state import State
-from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, fatal, pending
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, fatal, pending
 
 if TYPE_CHECKING:
     from testinfra.host import Host

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.providers.vagrant.ledger import Restored, RunState
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.waiting.waiter import Waiter
 
 RESTORE_S = 900.0
 """Longest that is tried, seconds. A `vagrant up` that a killed run left behind ends before:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.providers.uml.state import State
 from pytest_swarmlab.providers.vagrant.command import ABSENT, OFF, RUNNING, Vagrant
-from pytest_swarmlab.waits import Done, Pending, done, pending
+from pytest_swarmlab.waiting.waiter import Done, Pending, done, pending
 
 LEAVE = "sudo docker swarm leave --force"
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.conditions import brief, no_answer
-from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.clients.probe import Traffic
 from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.model import tolerance
-from pytest_swarmlab.probe import Traffic
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.waiting.conditions import brief, no_answer
+from pytest_swarmlab.waiting.waiter import Waiter
 
 Probe = Callable[..., Traffic]
 

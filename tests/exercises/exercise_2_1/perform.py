@@ -4,7 +4,7 @@ The lab promotes worker1 and joins manager3, which makes three managers on the m
 worker1 and manager3; its picture shows manager1, manager2 and manager3. Both are reached, in turn.
 """
 
-from pytest_swarmlab.cluster import Node, Swarm
+from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 
 def promote(swarm: Swarm, node: Node) -> None:

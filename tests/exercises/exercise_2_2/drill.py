@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.clients.probe import Traffic
 from pytest_swarmlab.faults import Fault, Faults
-from pytest_swarmlab.probe import Traffic
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises.exercise_2_2.perform import PORT, REPLICAS, SERVICE, test_ha
 
 Observe = Callable[..., AbstractContextManager[Any]]

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pytest_swarmlab.cluster import Swarm
-from pytest_swarmlab.stacks import Service
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.waiting.waiter import Waiter
 
 SERVICE = "test-ha"
 REPLICAS = 5

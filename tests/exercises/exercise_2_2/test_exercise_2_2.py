@@ -2,10 +2,10 @@
 
 import pytest
 
-from pytest_swarmlab.cluster import Swarm
-from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.faults import Faults
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises.exercise_2_2 import drill
 from tests.exercises.exercise_2_2.verify import exercise
 

@@ -1,9 +1,9 @@
 """The database is made to move, and each time one looks what is there."""
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.evidence.claims import Evidence
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises.exercise_2_3 import perform
 from tests.exercises.postgres import READY_S, running
 

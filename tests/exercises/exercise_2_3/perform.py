@@ -7,9 +7,9 @@ elsewhere.
 
 from contextlib import AbstractContextManager
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Service
 from tests.exercises.postgres import DATA, IMAGE
 
 SERVICE = "db-local"

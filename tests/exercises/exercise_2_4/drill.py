@@ -7,12 +7,12 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.clients.ledger import Ledger, Write
 from pytest_swarmlab.faults import Faults
-from pytest_swarmlab.ledger import Ledger, Write
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises import nfs
 from tests.exercises.exercise_2_4 import perform, rexray
 from tests.exercises.exercise_2_4.perform import Storage

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from pytest_swarmlab.cluster import Node, Swarm
 from pytest_swarmlab.errors import ProviderError
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Service
 from tests.exercises import nfs
 from tests.exercises.postgres import DATA, IMAGE
 

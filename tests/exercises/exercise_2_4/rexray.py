@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_swarmlab.cluster import Node, Output, Swarm
-from pytest_swarmlab.lifecycle import in_parallel
+from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
+from pytest_swarmlab.swarm.lifecycle import in_parallel
 from tests.exercises import nfs
 
 SOURCES = Path(__file__).parents[3] / "stacks" / "rexray"

@@ -6,11 +6,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from pytest_swarmlab.cluster import Swarm
-from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.faults import Faults
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises.exercise_2_4 import drill, perform
 from tests.exercises.exercise_2_4.verify import exercise
 

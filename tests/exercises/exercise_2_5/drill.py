@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.conditions import TaskFailed, brief
+from pytest_swarmlab.clients.ledger import Ledger, Write, not_acknowledged
+from pytest_swarmlab.clients.probe import Traffic
 from pytest_swarmlab.errors import CommandError
-from pytest_swarmlab.evidence.claims import Evidence
 from pytest_swarmlab.faults import Faults
-from pytest_swarmlab.ledger import Ledger, Write, not_acknowledged
-from pytest_swarmlab.probe import Traffic
-from pytest_swarmlab.stacks import STACK_LABEL, Service, Stack, Stacks
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.stacks import STACK_LABEL, Service, Stack, Stacks
+from pytest_swarmlab.waiting.conditions import TaskFailed, brief
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises.exercise_2_5 import perform
 from tests.exercises.exercise_2_5.perform import DATABASE, NAME, REPLICAS, WORDPRESS
 from tests.exercises.exercise_2_5.site import HOST, INSTALLER, PORT, Answers, ReadBack, Site, png

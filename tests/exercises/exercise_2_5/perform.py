@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service, Stack, Stacks
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises import nfs
 
 FILE = "wordpress-stack.yml"

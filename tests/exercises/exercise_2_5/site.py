@@ -17,13 +17,13 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
-from pytest_swarmlab.cluster import Node
-from pytest_swarmlab.conditions import brief
+from pytest_swarmlab.clients.ledger import not_acknowledged
+from pytest_swarmlab.clients.probe import session
 from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.ledger import not_acknowledged
-from pytest_swarmlab.probe import session
-from pytest_swarmlab.waits import Done, Fatal, Pending, done, pending
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.waiting.conditions import brief
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
 
 PORT = 8080
 HOST = "192.168.56.10:8080"

@@ -11,16 +11,16 @@ from pathlib import Path
 from docker.errors import APIError
 from docker.types import ContainerSpec, SecretReference, ServiceMode, TaskTemplate
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.conditions import brief
+from pytest_swarmlab.clients.probe import SHOWN, Traffic, session
 from pytest_swarmlab.errors import CommandError
-from pytest_swarmlab.evidence.claims import Evidence
-from pytest_swarmlab.lifecycle import in_parallel
-from pytest_swarmlab.probe import SHOWN, Traffic, session
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service, Stack, Stacks
-from pytest_swarmlab.swarm_configs import Configs
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.configs import Configs
+from pytest_swarmlab.swarm.lifecycle import in_parallel
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
+from pytest_swarmlab.waiting.conditions import brief
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises.exercise_2_6 import perform
 
 Probe = Callable[..., Traffic]

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import trustme
 
-from pytest_swarmlab.cluster import Node, Output, Swarm
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service, Stack, Stacks
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises import postgres
 
 FROM_STRING, FROM_FILE, FROM_VARIABLE = "mysql_root_password", "passwd_file", "db_password"

@@ -10,15 +10,15 @@ from typing import Any
 import requests
 import yaml
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.conditions import brief
+from pytest_swarmlab.clients.probe import TIMEOUT_S, Traffic, session
 from pytest_swarmlab.errors import CommandError
-from pytest_swarmlab.evidence.claims import Evidence
-from pytest_swarmlab.probe import TIMEOUT_S, Traffic, session
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service, Stack, Stacks
-from pytest_swarmlab.swarm_configs import Configs
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.configs import Configs
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
+from pytest_swarmlab.waiting.conditions import brief
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises.exercise_2_7 import perform
 from tests.exercises.exercise_2_7.perform import NGINX, PORT, PROXY, V1, V2, V3
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.stacks import Service, Services, Stack, Stacks
-from pytest_swarmlab.swarm_configs import Configs
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.configs import Configs
+from pytest_swarmlab.swarm.stacks import Service, Services, Stack, Stacks
 
 FILES = Path(__file__).parents[3] / "stacks" / "configs"
 LITERAL = Path(__file__).parent / "literal" / "proxy-stack.yml"

@@ -4,12 +4,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from pytest_swarmlab.cluster import Swarm
-from pytest_swarmlab.evidence.claims import Evidence
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Stacks
-from pytest_swarmlab.swarm_configs import Configs
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.configs import Configs
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Stacks
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises.exercise_2_7 import drill, perform
 from tests.exercises.exercise_2_7.verify import exercise
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from pytest_swarmlab.cluster import Node, Swarm
-from pytest_swarmlab.conditions import EngineIs, no_answer
-from pytest_swarmlab.evidence.claims import Evidence
+from pytest_swarmlab.clients.ledger import Ledger, Write
 from pytest_swarmlab.faults import Faults
-from pytest_swarmlab.ledger import Ledger, Write
-from pytest_swarmlab.lifecycle import create, in_parallel
-from pytest_swarmlab.stacks import Service
-from pytest_swarmlab.waits import Done, Fatal, Pending, Waiter, done, pending
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.lifecycle import create, in_parallel
+from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.waiting.conditions import EngineIs, no_answer
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
 from tests.exercises.exercise_2_8 import perform
 from tests.exercises.exercise_2_8.perform import CONFIRMED, PLACE, READY_S, SETTLED_S, STORE
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_swarmlab.cluster import Node, Output, Swarm
-from pytest_swarmlab.conditions import no_answer
-from pytest_swarmlab.stacks import Service
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
+from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.waiting.conditions import no_answer
+from pytest_swarmlab.waiting.waiter import Waiter
 
 SCRIPTS = Path(__file__).parents[3] / "stacks" / "backup"
 PLACE = "/var/backups/swarm"

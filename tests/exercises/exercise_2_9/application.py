@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pytest_swarmlab.cluster import Node
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service, Stack, Stacks
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 
 FILE, NAME = "health-stack.yml", "health"
 LABS_FILE, LABS_NAME = Path(__file__).parent / "literal" / "labs-stack.yml", "labs"

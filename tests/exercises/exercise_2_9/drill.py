@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pytest_swarmlab.cluster import Swarm
-from pytest_swarmlab.evidence.claims import Evidence
-from pytest_swarmlab.probe import Traffic
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Service, Services
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Service, Services
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises.exercise_2_9 import perform
 from tests.exercises.exercise_2_9.perform import PORT, REPLICAS
 

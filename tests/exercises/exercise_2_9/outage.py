@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pytest_swarmlab.cluster import Swarm
-from pytest_swarmlab.evidence.claims import Evidence
-from pytest_swarmlab.probe import Traffic
-from pytest_swarmlab.stacks import Stack, Stacks
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.stacks import Stack, Stacks
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises.exercise_2_9 import application
 from tests.exercises.exercise_2_9.application import API, API_REPLICAS, DATABASE, REDIS
 

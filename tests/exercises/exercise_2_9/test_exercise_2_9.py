@@ -2,11 +2,11 @@
 
 import pytest
 
-from pytest_swarmlab.cluster import Swarm
-from pytest_swarmlab.evidence.claims import Evidence
-from pytest_swarmlab.secret import Secrets
-from pytest_swarmlab.stacks import Services, Stacks
-from pytest_swarmlab.waits import Waiter
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Services, Stacks
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises.exercise_2_9 import application, perform
 from tests.exercises.exercise_2_9.drill import Drill, Probe
 from tests.exercises.exercise_2_9.outage import Outage

@@ -1,0 +1,1 @@
+"""Clients beside a test: one that reads (probe) and one that writes (ledger)."""

@@ -1,0 +1,132 @@
+"""A client that goes on writing while something breaks, and notes what was acknowledged."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from pytest_swarmlab.background import Background
+from pytest_swarmlab.errors import SwarmlabError
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.waiting.conditions import brief, no_answer
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, fatal, pending
+
+PAUSE_S = 0.2
+"""Between the end of one write and the next: at most five a second, however fast they are."""
+
+Write = Callable[[int], str]
+"""Writes the entry of that number and returns the id under which it is kept from then on.
+
+It must end in bounded time, and raise what a failed command or request raises when the entry
+was not acknowledged.
+"""
+
+
+def not_acknowledged() -> tuple[type[Exception], ...]:
+    """What a write raises that failed, or of which nobody knows whether it did."""
+    return (*no_answer(), SwarmlabError)
+
+
+class Ledger:
+    """Writes one numbered entry after the other, each once, and never again what failed.
+
+    A context manager; between entry and exit every write becomes an `entry` event. What was not
+    acknowledged may have been kept all the same: only what was acknowledged must be there, and
+    nothing may be there twice. An error of the write that is no refusal ends the block with a
+    ClientError.
+    """
+
+    def __init__(self, name: str, write: Write, recorder: Recorder) -> None:
+        self.name = name
+        self._write = write
+        self._recorder = recorder
+        self._over = threading.Event()
+        self._acknowledged = 0
+        self._last = "nothing was written yet"
+        self._threads = Background(f"the ledger {name}", threads=1)
+
+    @property
+    def acknowledged(self) -> int:
+        """Entries acknowledged so far."""
+        return self._acknowledged
+
+    def acknowledges(self, more: int) -> Acknowledges:
+        """Condition: so many entries have been acknowledged from now on."""
+        return Acknowledges(self, more)
+
+    def found(self, entries: Iterable[tuple[str, int]]) -> None:
+        """Record what is there at the end: the id and number of every entry, read back."""
+        self._recorder.record(
+            "entries", ledger=self.name, found=[[id_, number] for id_, number in entries]
+        )
+
+    def __enter__(self) -> Self:
+        self._threads.start(self._write_steadily)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._threads.end(error)
+
+    def _write_steadily(self) -> None:
+        number = 0
+        while not self._over.is_set():
+            number += 1
+            self._enter(number)
+            self._over.wait(PAUSE_S)
+
+    def _enter(self, number: int) -> None:
+        sent = self._recorder.now()
+        id_, error = None, None
+        try:
+            id_ = self._write(number)
+        except not_acknowledged() as problem:
+            error = brief(problem)
+        self._recorder.record(
+            "entry",
+            ledger=self.name,
+            number=number,
+            sent=round(sent, 4),
+            seconds=round(self._recorder.now() - sent, 4),
+            id=id_,
+            error=error,
+        )
+        self._last = f"entry {number}: {error or 'acknowledged'}"
+        self._acknowledged += error is None
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps it from writing, in one sentence; None while all is well."""
+        return self._threads.trouble
+
+    @property
+    def last(self) -> str:
+        """How the latest write ended, in words."""
+        return self._last
+
+
+class Acknowledges:
+    """A ledger has got so many entries further; finds how many it has."""
+
+    node = None
+
+    def __init__(self, ledger: Ledger, more: int) -> None:
+        self._ledger = ledger
+        self._wanted = ledger.acknowledged + more
+        self.name = f"{more} more entries of {ledger.name} are acknowledged"
+
+    def __call__(self) -> Done[int] | Pending | Fatal:
+        """Look once."""
+        seen = f"{self._ledger.acknowledged} in all; {self._ledger.last}"
+        if self._ledger.acknowledged >= self._wanted:
+            return done(self._ledger.acknowledged, seen)
+        if self._ledger.trouble:
+            return fatal(self._ledger.trouble)
+        return pending(seen)

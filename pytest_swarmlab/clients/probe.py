@@ -1,0 +1,331 @@
+"""A client that goes on asking while something breaks, and writes down every answer."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import io
+import itertools
+import math
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import wait
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from pytest_swarmlab.background import Background
+from pytest_swarmlab.errors import ClientError
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, fatal, pending
+
+RATE = 20.0
+"""Requests a second over all nodes together: with four nodes each is asked every 200 ms."""
+
+TIMEOUT_S = 3.0
+"""From the start of a request to the last byte of its answer, before it counts as an error."""
+
+LATE_S = 1.0
+"""A request that is sent so long after it was due was not sent: at the usual rate, through four
+nodes, five of the node's were to be sent meanwhile."""
+
+CHUNK = 65536
+"""Bytes of an answer that are read at once; they are not kept."""
+
+HIGHEST_RATE = 200.0
+"""Load stays bounded: two cores carry the nodes and this client."""
+
+
+class Traffic:
+    """Asks the nodes in turn, each time on a new connection, at a steady rate.
+
+    A context manager; between entry and exit every request becomes a `request`
+    event with node, time sent, duration and status or error. A probe that could not do its work
+    ends its block with a ClientError.
+    """
+
+    def __init__(
+        self,
+        via: Sequence[Node],
+        recorder: Recorder,
+        *,
+        port: int = 8080,
+        path: str = "/",
+        rate: float = RATE,
+        timeout: float = TIMEOUT_S,
+        host: str | None = None,
+        header: str | None = None,
+        ca: Path | None = None,
+    ) -> None:
+        """`via`: nodes to ask through; `rate`: requests a second in all, `timeout`: seconds.
+
+        `host`: the name a visitor would ask for, where a site cares; by default the node's.
+        `header`: one of the answer's headers, whose value is recorded with each request: which
+        version gave it, for example.
+        `ca`: ask over TLS, and believe only what this authority's certificate (PEM) vouches for.
+        """
+        if not via or not 0 < rate <= HIGHEST_RATE:
+            raise ValueError(f"a probe needs nodes and a rate up to {HIGHEST_RATE}, not {rate}")
+        self.via = tuple(via)
+        self._recorder = recorder
+        self._port = port
+        self._path = path
+        self._scheme = "https" if ca else "http"
+        self._period = 1 / rate
+        self._timeout = timeout
+        self._header = header
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._failed: list[dict[str, Any]] = []
+        self._asked = 0
+        # One for the clock, and enough that a node that stalls never slows the others' share.
+        self._threads = Background("the probe", threads=2 + math.ceil(rate * timeout))
+        self._session = session(self.via, ca=ca)
+        if host:
+            self._session.headers["Host"] = host
+
+    @property
+    def asked(self) -> int:
+        """Requests that are over."""
+        with self._lock:
+            return self._asked
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """Requests without a good answer so far, and those sent late, as they were recorded.
+
+        Raises ClientError while nothing was asked: then nobody knows of any error.
+        """
+        with self._lock:
+            if not self._asked:
+                raise ClientError(self._nothing)
+            return list(self._failed)
+
+    @property
+    def _nothing(self) -> str:
+        through = ", ".join(node.name for node in self.via)
+        told = self._threads.trouble or "wait(traffic.asked_at_least(…)) within its block"
+        return f"the probe has asked nothing through {through}: {told}"
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps it from asking, in one sentence; None while all is well."""
+        return self._threads.trouble
+
+    def asked_at_least(self, requests: int) -> AskedAtLeast:
+        """Condition: so many requests are over."""
+        return AskedAtLeast(self, requests)
+
+    def __enter__(self) -> Self:
+        self._clock = self._threads.start(self._ask_steadily)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        wait([self._clock])  # It starts the others.
+        try:
+            self._threads.end(error)
+        finally:
+            self._session.close()
+        if error is None and not self.asked:
+            raise ClientError(self._nothing)
+
+    def _ask_steadily(self) -> None:
+        due = time.monotonic()
+        for node in itertools.cycle(self.via):
+            if self._over.wait(max(0.0, due - time.monotonic())):
+                return
+            self._threads.start(self._ask, node, due)
+            due += self._period
+
+    def _ask(self, node: Node, due: float) -> None:
+        url = f"{self._scheme}://{node.name}:{self._port}{self._path}"
+        late = time.monotonic() - due
+        sent = self._recorder.now()
+        status, error, header, SHOWN.certificate = None, None, None, None
+        try:
+            # A redirect may lead out of the lab; it is an answer as it is. What it holds is read
+            # to its end, as a visitor does, and not kept: nobody knows how much that is.
+            with self._session.get(
+                url, timeout=self._timeout, allow_redirects=False, stream=True
+            ) as answer:
+                for _ in answer.iter_content(CHUNK):
+                    pass
+                status = answer.status_code
+                header = answer.headers.get(self._header) if self._header else None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as problem:
+            error = reason(problem)
+        data: dict[str, Any] = {
+            "node": node.name,
+            "sent": round(sent, 4),
+            "seconds": round(self._recorder.now() - sent, 4),
+            "status": status,
+            "error": error,
+            "url": url,
+            "port": self._port,
+        }
+        if self._header:
+            data["header"] = header
+        if self._scheme == "https":
+            data["certificate"] = SHOWN.certificate
+        if late > LATE_S:
+            data["late"] = round(late, 4)
+        self._recorder.record("request", **data)
+        with self._lock:
+            self._asked += 1
+            if error or status is None or status >= 400 or late > LATE_S:
+                self._failed.append(data)
+
+
+class AskedAtLeast:
+    """A probe has got so far; finds how far."""
+
+    node = None
+
+    def __init__(self, traffic: Traffic, requests: int) -> None:
+        self._traffic = traffic
+        self._requests = requests
+        self.name = f"the probe has asked {requests} times"
+
+    def __call__(self) -> Done[int] | Pending | Fatal:
+        """Look once."""
+        asked = self._traffic.asked
+        seen = f"{asked} requests are over"
+        if self._traffic.trouble:
+            return fatal(self._traffic.trouble)
+        return done(asked, seen) if asked >= self._requests else pending(seen)
+
+
+def reason(problem: BaseException) -> str:
+    """Why a request failed, in a word that can be counted: the innermost cause's own name."""
+    seen: BaseException = problem
+    while True:
+        inner = seen.__cause__ or seen.__context__ or getattr(seen, "reason", None)
+        if not isinstance(inner, BaseException) or inner is seen:
+            return {
+                "TimeoutError": "timeout",
+                "ConnectionRefusedError": "refused",
+                "ConnectionResetError": "reset",
+            }.get(type(seen).__name__, f"{type(seen).__name__}: {seen}"[:200])
+        seen = inner
+
+
+class _Shown(threading.local):
+    """What the server of this thread's latest handshake showed."""
+
+    certificate: str | None = None
+
+
+SHOWN = _Shown()
+"""`SHOWN.certificate`: SHA-256 of the server's certificate (DER), in hexadecimal digits."""
+
+
+def session(nodes: Sequence[Node], *, ca: Path | None = None) -> requests.Session:
+    """A client whose URLs name nodes (``http://manager1:8080/``) and that reaches them.
+
+    Every request opens a connection of its own, as the mesh balances connections,
+    from the client's place in the lab network. No proxy, no retry, no cookies kept
+    by the transport. `ca`: the certificate (PEM) of the only authority that it believes.
+    """
+    client = requests.Session()
+    client.trust_env = False
+    client.headers["Connection"] = "close"
+    # A URL's host has no capitals.
+    by_name = {node.name.lower(): node for node in nodes}
+    if len(by_name) != len(nodes):
+        raise ValueError(f"names of nodes that differ in nothing but capitals: {list(nodes)}")
+    for scheme in ("http://", "https://"):
+        client.mount(scheme, _ThroughTheLab(by_name))
+    if ca:
+        client.verify = str(ca)
+    return client
+
+
+class _ThroughTheLab(HTTPAdapter):
+    """Opens connections with `Node.dial` instead of a socket of this process's own network.
+
+    The time limit is for all of a request: a server that sends a byte now and then is given up
+    like one that sends nothing.
+    """
+
+    def __init__(self, nodes: dict[str, Node]) -> None:
+        class Dialled(urllib3.connection.HTTPConnection):
+            until = math.inf
+
+            def _new_conn(self) -> Any:
+                timeout = self.timeout if isinstance(self.timeout, int | float) else TIMEOUT_S
+                self.until = time.monotonic() + timeout
+                return nodes[self.host].dial(self.port or self.default_port, timeout)
+
+            def response_class(self, *words: Any, **named: Any) -> _InTime:  # type: ignore[override]
+                return _InTime(*words, until=self.until, **named)
+
+        class Secured(Dialled, urllib3.connection.HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                connection: Any = self.sock  # a ssl.SSLSocket from here on
+                shown = connection.getpeercert(binary_form=True)
+                SHOWN.certificate = hashlib.sha256(shown).hexdigest() if shown else None
+
+        class Pool(urllib3.HTTPConnectionPool):
+            ConnectionCls = Dialled
+
+        class SecuredPool(urllib3.HTTPSConnectionPool):
+            ConnectionCls = Secured
+
+        self._pools = {"http": Pool, "https": SecuredPool}
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+
+class _InTime(http.client.HTTPResponse):
+    """An answer that is read before a moment, or not at all, and the last of its connection."""
+
+    def __init__(self, connection: socket.socket, *words: Any, until: float, **named: Any) -> None:
+        super().__init__(connection, *words, **named)
+        self.fp = io.BufferedReader(_Until(self.fp.detach(), connection, until))
+
+    def begin(self) -> None:
+        super().begin()
+        # A server that was asked to close need not say that it will, nor do it at once.
+        self.will_close = True
+
+
+class _Until(io.RawIOBase):
+    """A connection's stream; reading raises TimeoutError once that moment has come."""
+
+    def __init__(self, stream: Any, connection: socket.socket, until: float) -> None:
+        super().__init__()
+        self._stream = stream
+        self._connection = connection
+        self._until = until
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer has no end")
+        self._connection.settimeout(left)
+        count: int | None = self._stream.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

@@ -1,0 +1,1 @@
+"""From a record to verdicts: exercises and their checks, judged live and again."""

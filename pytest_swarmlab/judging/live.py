@@ -1,0 +1,160 @@
+"""The `evidence` fixture: record a state, then have an exercise's checks judge the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_swarmlab.errors import NotConverged
+from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.judging.exercise import Exercise, overall
+from pytest_swarmlab.model import CheckResult, Verdict
+from pytest_swarmlab.waiting.conditions import brief, no_answer
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.swarm.cluster import Node, Swarm
+
+
+class Evidence:
+    """Bound to the run's recorder."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._unproven: list[CheckResult] = []
+
+    @contextmanager
+    def judged(self, exercise: Exercise, phase: str) -> Iterator[None]:
+        """All that is recorded in the block belongs to that phase; at its end the phase is judged.
+
+        A condition that is not met ends the block and is judged all the same: what
+        was recorded until then tells which checks fail. Any other error leaves the
+        checks unjudged, which makes them `unknown`. A phase that needs what this
+        cluster hasn't is not begun: its checks are `not_provable` and the test is skipped.
+        """
+        able = self._recorder.view().capabilities()
+        if any(able.get(need) is False for need in exercise.needs(phase)):
+            self.judge(exercise, phase)
+            self.say_unproven()
+        unmet: NotConverged | None = None
+        with self._recorder.phase(exercise.phase(phase)):
+            try:
+                yield
+            except NotConverged as error:
+                unmet = error
+        self.judge(exercise, phase, unmet)
+
+    def note(self, kind: str, **data: object) -> None:
+        """Record an observation of the exercise's own."""
+        self._recorder.record(kind, **data)
+
+    def milestone(self, text: str) -> None:
+        """Name this moment in the report's picture and chronology."""
+        self._recorder.record("milestone", text=text)
+
+    def listing(self, node: Node, title: str) -> None:
+        """`docker node ls` on that node, kept as one of the lab's screenshots, whatever it says."""
+        node.look("docker", "node", "ls", title=title, check=False)
+
+    @contextmanager
+    def raft_of(self, nodes: Sequence[Node]) -> Iterator[None]:
+        """Record, at the block's end, how these nodes' roles in Raft changed within it."""
+        began = collectors.journal_ends(nodes)
+        yield
+        collectors.raft_log(nodes, self._recorder, since=began)
+
+    def containers_of(self, swarm: Swarm, service: str) -> AbstractContextManager[None]:
+        """Record, within the block, what every engine tells of the service's containers.
+
+        Started, healthy, unhealthy, killed, ended: as it comes.
+        """
+        return collectors.engine_events(swarm.nodes, self._recorder, service)
+
+    def state(self, swarm: Swarm) -> None:
+        """Record what every machine says of the swarm: its own view, and a manager's node list."""
+        for node in swarm.nodes:
+            try:
+                info = node.engine.info()["Swarm"]
+            except no_answer() as error:
+                self._recorder.record("info", node=node.name, error=brief(error))
+                continue
+            self._recorder.record(
+                "info",
+                node=node.name,
+                state=info.get("LocalNodeState", ""),
+                control=bool(info.get("ControlAvailable")),
+                managers=info.get("Managers", 0),
+                nodes=info.get("Nodes", 0),
+                cluster=(info.get("Cluster") or {}).get("ID", ""),
+                error=info.get("Error") or None,
+            )
+            if info.get("ControlAvailable"):
+                swarm.rows(node)
+
+    def tasks(self, swarm: Swarm, service: str) -> None:
+        """Record a service's tasks as the managers list them now."""
+        seen_from, _ = swarm.look()
+        swarm.recorder.record(
+            "tasks",
+            seen_from=seen_from.name,
+            service=service,
+            seconds=0.0,
+            tasks=swarm.task_rows(seen_from.engine, service),
+        )
+
+    def judge(
+        self, exercise: Exercise, phase: str, unmet: NotConverged | None = None
+    ) -> list[CheckResult]:
+        """Judge every check of that phase on what was recorded, write the verdicts, then say them.
+
+        Fails the test when a check failed or is unknown. Checks that can't be proven here
+        are remembered: the test goes on, and is skipped at its end. `unmet`: the condition
+        that ended the phase early; it fails the test in any case.
+        """
+        results = exercise.judge(self._recorder.view(), phase)
+        for result in results:
+            self._recorder.record(
+                "check", exercise=exercise.id, phase=exercise.phase(phase), **asdict(result)
+            )
+        self._measure(exercise, phase)
+        verdict = overall(result.verdict for result in results)
+        if unmet:
+            pytest.fail(f"{unmet}\n{complaint(results)}".strip(), pytrace=False)
+        if verdict not in (Verdict.PASS, Verdict.NOT_PROVABLE):
+            pytest.fail(complaint(results), pytrace=False)
+        self._unproven += [r for r in results if r.verdict is Verdict.NOT_PROVABLE]
+        return results
+
+    def _measure(self, exercise: Exercise, phase: str) -> None:
+        """Record what was measured: who writes the report may not have the exercise at hand."""
+        try:
+            measured = exercise.measurements(self._recorder.view(), phase)
+        except Exception as error:  # noqa: BLE001 - figures less must not cost the verdict
+            why = f"{type(error).__name__}: {error}"
+            self._recorder.record("notice", message=f"{phase} could not be measured: {why}")
+            return
+        for values in measured.values():
+            self._recorder.record("measured", exercise=exercise.id, phase=phase, values=values)
+
+    def say_unproven(self) -> None:
+        """Skip the test if checks of it could not be proven here: it has not passed."""
+        if self._unproven:
+            pytest.skip(complaint(self._unproven))
+
+
+def complaint(results: list[CheckResult]) -> str:
+    """Every check that did not pass: its claim, what was expected, what was seen, what helps."""
+    lines = []
+    for r in results:
+        if r.verdict is not Verdict.PASS:
+            lines += [
+                f"{r.verdict.value.upper()} {r.id}: {r.title}",
+                f"    expected: {r.expected}",
+                f"    observed: {r.observed}",
+                f"    hint: {r.hint}",
+            ]
+    return "\n".join(lines)

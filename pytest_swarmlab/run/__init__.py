@@ -1,0 +1,1 @@
+"""One run: its workers, its directory, the clusters that serve its tests."""

@@ -1,0 +1,326 @@
+"""One run: its directory, its record, its provider, and the cluster that serves its tests."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_swarmlab.config import LabConfig
+from pytest_swarmlab.errors import INFRASTRUCTURE, HostError, NotConverged, SwarmlabError, Unfit
+from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.judging.exercise import Exercise
+from pytest_swarmlab.model import Capability, Membership, Topology
+from pytest_swarmlab.run import slots
+from pytest_swarmlab.run.identity import Identity
+from pytest_swarmlab.swarm import lifecycle, starting_state
+from pytest_swarmlab.waiting.conditions import NodesReady, brief, no_answer
+from pytest_swarmlab.waiting.waiter import Waiter
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.providers.base import Provider
+    from pytest_swarmlab.run.sharing import Shared
+    from pytest_swarmlab.swarm.cluster import Swarm
+
+BASELINE_S = 60.0
+"""How long a used cluster may take to be ready again before the next test, seconds."""
+
+
+class Run:
+    """Everything between the first swarm test of a pytest session and its end.
+
+    With pytest-xdist each worker has one, with a cluster, consoles and a record of its own; the
+    one of the process that leads them has no cluster, and the record in which all come together.
+    """
+
+    def __init__(
+        self, config: LabConfig, *, version: str, identity: Identity | None = None
+    ) -> None:
+        """Create the run's directory and begin its record. Raises HostError when it can't."""
+        self.config = config
+        self.identity = identity or Identity()
+        self.id, self.worker = self.identity.id, self.identity.worker
+        self.directory = self.identity.directory(config)
+        path = self.directory / "events.jsonl"
+        if self.worker:
+            path = self.identity.parts(config) / f"{self.worker}.jsonl"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=identity is not None)
+            self.recorder = Recorder(path, worker=self.worker, started=self.identity.started)
+        except OSError as error:
+            raise HostError(
+                f"reports can't be written to {config.reports} ({error.strerror}):"
+                " name another directory with --swarmlab-reports"
+            ) from error
+        self.exercises: list[Exercise] = []
+        if not self.worker:
+            self.recorder.record(
+                "run.started",
+                run_id=self.id,
+                started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                provider=config.provider,
+                version=version,
+                command=sys.argv,
+            )
+        self.wait = Waiter(listener=self._waited)
+        self.collect: Callable[[Swarm, Path], Any] | None = None
+        self.finished = False
+        self.last_test = False
+        self.shared: list[Shared] = []
+        """The blocks that share the cluster now; the first is the outermost."""
+        self._swarm: Swarm | None = None
+        self._clusters = 0
+        self._slot: int | None = None
+
+    def select(self, exercises: Iterable[Exercise]) -> None:
+        """Note, before anything happens, which exercises this run is to judge, and their checks."""
+        for exercise in exercises:
+            if exercise in self.exercises:
+                continue
+            self.exercises.append(exercise)
+            self.recorder.record(
+                "exercise.selected",
+                id=exercise.id,
+                title=exercise.title,
+                module=exercise.module,
+                titles=exercise.titles,
+                comparison=exercise.comparison,
+                distribution=exercise.distribution,
+                checks=[
+                    {
+                        "id": c.id,
+                        "phase": c.phase,
+                        "title": c.title,
+                        "expected": c.expected,
+                        "hint": c.hint,
+                    }
+                    for c in exercise.checks
+                ],
+            )
+
+    def needs(self) -> set[Capability]:
+        """What the cluster must be able to do for all checks of the run to be provable."""
+        return {need for e in self.exercises for check in e.checks for need in check.needs}
+
+    def failed(self, where: str, error: BaseException, *, judged: bool) -> bool:
+        """Note why a test failed; returns whether only the lab did.
+
+        `judged`: the error is a verdict, which is in the record already as `check` events.
+        """
+        infrastructure = isinstance(error, INFRASTRUCTURE)
+        if not judged:
+            self.recorder.record(
+                "error",
+                where=where,
+                message=f"{type(error).__name__}: {error}",
+                infrastructure=infrastructure,
+            )
+        return infrastructure
+
+    def swarm(self, topology: Topology, make_provider: Callable[[], Provider]) -> Swarm:
+        """A cluster in that topology's starting state: the one at hand if it is, else a new one.
+
+        Raises HostError or ProviderError when there can be none.
+        """
+        if self._swarm and (why := self._unfit(self._swarm, topology)):
+            self.recorder.record("notice", message=f"a new cluster is needed: {why}")
+            self.end_cluster()
+        if not self._swarm:
+            if self._slot is None:
+                self._slot = slots.take(self.config)
+            provider = make_provider()
+            if self.config.reuse is not None or not provider.owns:
+                self._clusters += 1
+                self._swarm = self._attached(provider, topology)
+            else:
+                provider.reap()
+                self._clusters += 1
+                self._swarm = lifecycle.provision(
+                    provider,
+                    topology,
+                    recorder=self.recorder,
+                    consoles=self.logs(),
+                )
+        return self._swarm
+
+    def share(self, topology: Topology, make_provider: Callable[[], Provider]) -> Swarm:
+        """The same for a block that shares it with several tests, or with a block around it."""
+        if self.shared:
+            return self.shared[0].lend("a fixture", topology)
+        return self.swarm(topology, make_provider)
+
+    def clean(self, remove: Callable[[], None]) -> None:
+        """Have a test's services, secrets and the like removed, unless all of the cluster goes now.
+
+        After the last test it does, where it has kernels of its own and nobody keeps it: to wait
+        for each container would take ten seconds, and leave no less.
+        """
+        machines = self._swarm.machines if self._swarm and self.last_test else None
+        if not machines or machines.foreign or self._keeps or not machines.own_kernels:
+            remove()
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether the cluster is left to somebody at its end."""
+        return self.config.keep or self.config.reuse is not None
+
+    def logs(self) -> Path:
+        """Where consoles and engine logs of the present cluster go."""
+        return self.directory / "nodes" / self.worker / f"cluster{self._clusters}"
+
+    def end_cluster(self) -> None:
+        """Collect the cluster's logs, then remove it (or leave it, when it is to be kept)."""
+        swarm, self._swarm = self._swarm, None
+        if swarm is None:
+            return
+        try:
+            with lifecycle.stage(self.recorder, "collecting logs"):
+                if self.collect:
+                    self.collect(swarm, self.logs())
+                for name, why in collectors.fetch_logs(swarm, self.logs()).items():
+                    self.recorder.record("notice", message=f"no engine log of {name}: {why}")
+        finally:
+            for member in swarm.nodes:
+                member.forget_connections()
+            if swarm.machines.foreign:
+                swarm.machines.stop()
+            elif self._keeps:
+                swarm.machines.keep()
+                self.recorder.record("cluster.kept", **reach(swarm))
+            else:
+                with lifecycle.stage(self.recorder, "removing the cluster"):
+                    swarm.machines.stop()
+            # What a machine's console or a plugin's collector wrote was written by others.
+            for file in self.logs().rglob("*"):
+                if file.is_file():
+                    self.recorder.redactor.file(file)
+
+    def finish(self, exit_status: int) -> None:
+        """End the cluster, then the record."""
+        self.finished = True
+        try:
+            self.end_cluster()
+        except (SwarmlabError, OSError) as error:
+            self.recorder.record("error", where="clean-up", message=str(error), infrastructure=True)
+        finally:
+            if self._slot is not None:
+                os.close(self._slot)
+            if not self.worker:
+                finished = datetime.now(UTC).isoformat(timespec="seconds")
+                self.recorder.record("run.finished", finished_at=finished, exit_status=exit_status)
+
+    def _attached(self, provider: Provider, topology: Topology) -> Swarm:
+        from pytest_swarmlab.swarm.cluster import Swarm
+
+        machines = provider.attach(self.config.reuse or "", logs=self.logs())
+        swarm = Swarm(machines, self.recorder)
+        if why := self._unfit(swarm, topology):
+            for node in swarm.nodes:
+                node.forget_connections()
+            machines.keep()
+            if machines.foreign:
+                raise Unfit(f"the cluster {machines.id} can't serve this test: {why}")
+            raise HostError(
+                f"the kept cluster {machines.id} can't serve this test: {why}."
+                " Run without --swarmlab-reuse, or remove it with `swarmlab gc --kept`"
+            )
+        collectors.describe(swarm, provider, seconds=0)
+        return swarm
+
+    def _unfit(self, swarm: Swarm, topology: Topology) -> str | None:
+        """Why that cluster, as it is now, is not that topology's starting state; None if it is."""
+        return self.lacks(swarm, topology) or self._holds(swarm)
+
+    def lacks(self, swarm: Swarm, topology: Topology) -> str | None:
+        """What it lacks of that topology: a machine, a role, a node that is ready; or None."""
+        wanted = {n.name: n.membership for n in topology.nodes}
+        if swarm.machines.foreign:
+            # Its names are its own; what it is to be is what its inventory says.
+            wanted = {n.name: n.membership for n in swarm.topology.nodes}
+            for role in Membership:
+                there, asked = (
+                    sum(node.membership is role for node in either.nodes)
+                    for either in (swarm.topology, topology)
+                )
+                if there != asked:
+                    return f"it has {there} nodes with the role {role}, the test needs {asked}"
+        elif {n.name for n in swarm.nodes} != set(wanted):
+            return f"it has {len(swarm.nodes)} machines, {topology.name} has {len(wanted)}"
+        try:
+            rows = Waiter()(NodesReady(swarm), within=BASELINE_S)
+        except NotConverged as error:
+            return str(error)
+        except no_answer() as error:
+            return brief(error)
+        seen = {row["name"]: row["role"] for row in rows}
+        if len(seen) != len(rows):
+            return "a node is listed twice"
+        for name, membership in wanted.items():
+            expected = None if membership is Membership.OUTSIDE else str(membership)
+            if seen.get(name) != expected:
+                told = f"; it lists {', '.join(sorted(seen))}" if swarm.machines.foreign else ""
+                return f"{name} is {seen.get(name, 'outside')}, not {membership}{told}"
+        return None
+
+    def _holds(self, swarm: Swarm) -> str | None:
+        """What it holds that no new cluster does: a service, a volume plugin that was used."""
+        try:
+            engine = swarm.leader().engine
+            services, plugins = engine.api.services(), _volume_plugins(engine)
+        except NotConverged as error:
+            return str(error)
+        except no_answer() as error:
+            return brief(error)
+        if plugins and not swarm.machines.foreign:
+            return (
+                f"its engines look for the volume plugin {', '.join(plugins)} that they once used"
+            )
+        if services and Capability.CHANGE in swarm.machines.controls:
+            return f"it still runs {', '.join(s['Spec']['Name'] for s in services)}"
+        try:
+            if swarm.machines.foreign:
+                # What else is there is its owner's.
+                changed = list(starting_state.availability(swarm.look()[1]))
+            else:
+                changed = starting_state.changes(swarm, volumes=self.config.reuse is None)
+        except no_answer() as error:
+            return brief(error)
+        return "; ".join(changed) or None
+
+    def _waited(
+        self, condition: str, node: str | None, outcome: str, elapsed: float, last: str
+    ) -> None:
+        self.recorder.record(
+            "wait",
+            condition=condition,
+            node=node,
+            outcome=outcome,
+            elapsed=round(elapsed, 3),
+            last=last,
+        )
+
+
+def _volume_plugins(engine: Any) -> list[str]:
+    """Volume plugins besides the engine's own that any node has told the managers of."""
+    known = {
+        plugin["Name"]
+        for node in engine.api.nodes()
+        for plugin in node["Description"].get("Engine", {}).get("Plugins") or []
+        if plugin["Type"] == "Volume"
+    }
+    return sorted(known - {"local"})
+
+
+def reach(swarm: Swarm) -> dict[str, Any]:
+    """How to get at a kept cluster."""
+    first = swarm.nodes[0]
+    return {
+        "cluster": swarm.machines.id,
+        "shell": swarm.machines.reach(first.name),
+        "engine": f"DOCKER_HOST=unix://{swarm.machines.engine_socket(first.name)}",
+        "nodes": [node.name for node in swarm.nodes],
+    }

@@ -1,0 +1,1 @@
+"""A Swarm as tests see it: forming one, its nodes, stacks, secrets and configs."""

@@ -1,0 +1,534 @@
+"""A Swarm and its nodes, as exercises see them: testinfra and the Docker SDK on each node."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import shlex
+import socket
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pytest_swarmlab.errors import CommandError, ProviderError
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.model import Capability, NodeSpec, Topology
+from pytest_swarmlab.providers.base import Machines
+from pytest_swarmlab.swarm import changes
+from pytest_swarmlab.waiting import conditions
+
+if TYPE_CHECKING:
+    import docker
+    from testinfra.host import Host
+
+ENGINE_S = 30
+"""Longest an engine may take over one API call, seconds: above the 20 s after which a manager
+without quorum gives up by itself (swarmkit's request timeout)."""
+
+
+API = "1.44"
+"""The engine API that is spoken: of Docker 25. Somebody's own engine may have an older one."""
+
+AGAIN_S = 5.0
+"""How long an engine that did not say which node it is, is left alone, seconds."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command on a node gave: its exit code and both streams as text."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Node:
+    """One machine of the cluster."""
+
+    def __init__(self, spec: NodeSpec, machines: Machines, recorder: Recorder) -> None:
+        self.name = spec.name
+        self.address = spec.address
+        self._machines = machines
+        self._recorder = recorder
+        self._api: str | None = None
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @functools.cached_property
+    def host(self) -> Host:
+        """The machine as a testinfra host: files, services, packages, sockets."""
+        return self._machines.host(self.name)
+
+    @functools.cached_property
+    def engine(self) -> docker.DockerClient:
+        """A Docker SDK client of this node's own engine."""
+        return self.new_engine(ENGINE_S)
+
+    def new_engine(self, timeout: float) -> docker.DockerClient:
+        """Another client, with a time limit of its own in seconds; the caller closes it."""
+        import docker
+
+        url = f"unix://{self._machines.engine_socket(self.name)}"
+        client = docker.DockerClient(
+            base_url=url,
+            version=self._negotiated(url) if self.foreign else API,
+            timeout=timeout,  # type: ignore[arg-type]  # requests takes fractions, the stub doesn't
+        )
+        if self.foreign:
+            _watch(client.api, self._announce)
+        return client
+
+    def _negotiated(self, url: str) -> str:
+        """The newest API that somebody's own engine and this client have in common."""
+        import docker
+
+        if self._api is None:
+            with contextlib.closing(docker.APIClient(base_url=url, version="auto")) as client:
+                self._api = min(API, client.api_version, key=_numbers)
+        return self._api
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the machine is somebody's own: changes are announced, or refused."""
+        return self._machines.foreign
+
+    def _announce(self, what: str) -> None:
+        """Record what is about to be changed on a machine that is somebody's own.
+
+        Raises ProviderError when it is only to be looked at.
+        """
+        if not self.foreign:
+            return
+        if Capability.CHANGE not in self._machines.controls:
+            raise ProviderError(f"`{what}` was not done on {self.name}: {Capability.CHANGE.lack}")
+        self._recorder.record("change", node=self.name, what=what, undone=changes.undone(what))
+
+    def run(
+        self,
+        *argv: str,
+        check: bool = True,
+        title: str | None = None,
+        stdin: bytes | None = None,
+    ) -> Output:
+        """Run a command on the machine as root and record it.
+
+        `title`: what it shows, if it is a deliverable such as the lab's screenshots.
+        `stdin`: what it reads; that is not recorded.
+        Raises CommandError for an exit code other than zero unless `check` is False,
+        ProviderError when the machine could not be reached, or is only to be looked at.
+        """
+        self._announce(shlex.join(argv))
+        return self.look(*argv, check=check, title=title, stdin=stdin)
+
+    def look(
+        self,
+        *argv: str,
+        check: bool = True,
+        title: str | None = None,
+        stdin: bytes | None = None,
+    ) -> Output:
+        """Run a command that changes nothing, by the caller's word; otherwise like `run`."""
+        began = time.monotonic()
+        if stdin is None:
+            try:
+                done = self.host.run(shlex.join(argv))
+            except RuntimeError as error:  # testinfra's word for a failure on the way
+                raise ProviderError(f"{self.name} can't be reached: {error}") from error
+            # Nobody knows in which encoding a program there writes.
+            streams = (done.stdout_bytes, done.stderr_bytes)
+            output = Output(done.rc, *(stream.decode(errors="replace") for stream in streams))
+        else:
+            output = self._fed(argv, stdin)
+        self._recorder.record(
+            "command",
+            node=self.name,
+            argv=list(argv),
+            code=output.code,
+            stdout=output.stdout,
+            stderr=output.stderr,
+            seconds=round(time.monotonic() - began, 3),
+            title=title,
+        )
+        if check and output.code:
+            raise CommandError(self.name, argv, output.code, output.stdout, output.stderr)
+        return output
+
+    def log_of(self, container: str) -> str:
+        """What a container of this node's engine printed; the engine's words if it has gone."""
+        try:
+            found = self.engine.containers.get(container)
+            return str(found.logs().decode(errors="replace"))
+        except conditions.no_answer() as error:
+            return conditions.brief(error)
+
+    def succeeds(self, *argv: str) -> conditions.Succeeds:
+        """Condition: a command that changes nothing ends with exit code 0 on this machine."""
+        return conditions.Succeeds(self, argv)
+
+    def put(self, content: bytes, path: str) -> None:
+        """Write a file on the machine. Raises CommandError when it can't be written."""
+        self._announce(shlex.join(["write", path]))
+        self._pass_through(("tee", "--", path), content)
+
+    def get(self, path: str) -> bytes:
+        """Read a file on the machine. Raises CommandError when it can't be read."""
+        return self._pass_through(("cat", "--", path), b"")
+
+    def _pass_through(self, argv: Sequence[str], content: bytes) -> bytes:
+        done = self._piped(argv, content)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace")
+            raise CommandError(self.name, argv, done.returncode, "", said)
+        return done.stdout
+
+    def _fed(self, argv: Sequence[str], content: bytes) -> Output:
+        done = self._piped(argv, content)
+        out, err = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
+        return Output(done.returncode, out, err)
+
+    def _piped(self, argv: Sequence[str], content: bytes) -> subprocess.CompletedProcess[bytes]:
+        command = self._machines.command(self.name, argv)
+        return subprocess.run(command, input=content, capture_output=True, check=False)
+
+    def dial(self, port: int, timeout: float) -> socket.socket:
+        """A TCP connection to the machine from the client's place in the lab network."""
+        return self._machines.dial(self.name, port, timeout)
+
+    def await_access(self, timeout: float) -> None:
+        """Return when the machine answers again, on fresh connections."""
+        self.forget_connections()
+        self._machines.await_access(self.name, timeout)
+
+    def forget_connections(self) -> None:
+        """Close what was connected to the engine: after a fault it leads nowhere."""
+        if client := self.__dict__.pop("engine", None):
+            client.close()
+
+
+class Swarm:
+    """The cluster. What it says of its state comes from its managers, now."""
+
+    def __init__(self, machines: Machines, recorder: Recorder) -> None:
+        self.machines = machines
+        self.recorder = recorder
+        self.nodes = [Node(spec, machines, recorder) for spec in machines.topology.nodes]
+        self.capabilities: frozenset[Capability] = frozenset(machines.controls)
+        """What was found that its machines can do; probed when the cluster is ready."""
+        self._ids: dict[str, Node] = {}
+        """Node id → the machine that has it. Host names change, are shared, or are left behind."""
+        self._strangers: frozenset[str] = frozenset()
+        self._asked_at = -AGAIN_S
+        self._asking = threading.Lock()
+        self._all_told = False
+        self._host_names: dict[str, list[str]] = {}
+        """Node id → every host name that it was listed under, the latest last."""
+
+    @property
+    def topology(self) -> Topology:
+        """How its machines were asked for; who is in the swarm now may differ."""
+        return self.machines.topology
+
+    def node(self, name: str) -> Node:
+        """The node of that name. Raises ProviderError when there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise ProviderError(f"no node {name!r}: there are {', '.join(n.name for n in self.nodes)}")
+
+    def nodes_except(self, *left_out: Node) -> list[Node]:
+        """All nodes but those."""
+        return [node for node in self.nodes if node not in left_out]
+
+    def managers(self) -> list[Node]:
+        """Nodes that say of themselves that they control the swarm."""
+        return [n for n in self.nodes if self._swarm_info(n).get("ControlAvailable")]
+
+    def workers(self) -> list[Node]:
+        """Members that the managers count as workers."""
+        return self._of([row for row in self.look()[1] if row["role"] == "worker"])
+
+    def members(self) -> list[Node]:
+        """Nodes that the managers count as part of the swarm."""
+        return self._of(self.look()[1])
+
+    def _of(self, rows: Iterable[dict[str, Any]]) -> list[Node]:
+        meant = [self.node_of(row) for row in rows]
+        return [node for node in self.nodes if node in meant]
+
+    def node_of(self, row: dict[str, Any]) -> Node | None:
+        """The machine that a row of the node list is about, by its id; None if it is none of them.
+
+        A machine that left and joined again has its old row too: that one is about no machine.
+        """
+        return self._ids.get(row["id"])
+
+    def identify(self) -> None:
+        """Ask every machine's engine which node of the swarm it is.
+
+        Two that have one identity (moby#46167) are told in a notice; the first keeps it.
+        """
+        found: dict[str, Node] = {}
+        with ThreadPoolExecutor(max(1, len(self.nodes))) as pool:
+            told = list(pool.map(self._swarm_info, self.nodes))
+        self._all_told = all(told)
+        for node, info in zip(self.nodes, told, strict=True):
+            id_ = info.get("NodeID")
+            if id_ in found:
+                self._notice(
+                    f"{found[id_]} and {node} say that they are the same node, {id_}: have one of"
+                    " them leave the swarm and join it again"
+                )
+            elif id_:
+                found[id_] = node
+        self._ids = {i: n for i, n in self._ids.items() if n not in found.values()} | found
+
+    def known_as(self, node: Node) -> str:
+        """How a manager's client is told that node: its host name, or its id if that is shared."""
+        ids = self.ids_of(node)
+        if not ids or ids[0] not in self._host_names:
+            return node.name
+        name = self._host_names[ids[0]][-1]
+        shared = [id_ for id_, names in self._host_names.items() if names[-1] == name]
+        return ids[0] if len(shared) > 1 else name
+
+    def ids_of(self, node: Node) -> list[str]:
+        """The node's id in the swarm, as far as it is known."""
+        return [id_ for id_, known in self._ids.items() if known is node]
+
+    def leftovers(self, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rows of machines that are in the swarm under another id: down for ever, and of nobody.
+
+        Swarm never removes them by itself (moby#24106): `docker node rm ID` does.
+        """
+        rows = list(rows)
+        there = {row["name"] for row in rows if self.node_of(row) and row["state"] == "ready"}
+        return [
+            row
+            for row in rows
+            if not self.node_of(row) and row["state"] == "down" and row["name"] in there
+        ]
+
+    def _identify(self, rows: list[dict[str, Any]]) -> None:
+        """Find whose rows these are, by id; have each show the name that is used here for it.
+
+        A row that alone has the name of a machine is that machine's. Where names don't tell,
+        engines are asked, once for each set of nodes that nobody knows.
+        """
+        known = {node.name: node for node in self.nodes}
+        names = Counter(row["name"] for row in rows)
+        for row in rows:
+            node = known.get(row["name"])
+            if row["id"] not in self._ids and node and names[row["name"]] == 1:
+                self._ids = {i: n for i, n in self._ids.items() if n is not node}
+                self._ids[row["id"]] = node
+        strangers = frozenset(row["id"] for row in rows if row["id"] not in self._ids)
+        if strangers:
+            self._ask_about(strangers)
+        listed = {row["id"] for row in rows}
+        self._host_names = {i: n for i, n in self._host_names.items() if i in listed}
+        for row in rows:
+            self._note_name(row)
+            if node := self.node_of(row):
+                row["host_name"], row["name"] = row["name"], node.name
+
+    def _ask_about(self, strangers: frozenset[str]) -> None:
+        now = self.recorder.now()
+        # Once for each set of them, but an engine that gave no answer may give one later.
+        if strangers == self._strangers and (self._all_told or now - self._asked_at < AGAIN_S):
+            return
+        if self._asking.acquire(blocking=False):  # Somebody else is at it otherwise.
+            try:
+                self._strangers, self._asked_at = strangers, now
+                self.identify()
+            finally:
+                self._asking.release()
+
+    def _note_name(self, row: dict[str, Any]) -> None:
+        names = self._host_names.setdefault(row["id"], [])
+        if names and row["name"] not in names:
+            self._notice(
+                f"the managers list the node {row['id']} as {row['name']} now, as {names[-1]}"
+                " before: one identity under two names"
+            )
+        if row["name"] in names:
+            names.remove(row["name"])
+        names.append(row["name"])
+
+    def _notice(self, message: str) -> None:
+        self.recorder.record("notice", message=message)
+
+    def leader(self) -> Node:
+        """The node that leads now, by the word of the first manager that answers.
+
+        Raises ProviderError when no manager knows of a leader, or when it is no machine known here.
+        """
+        for rows in self._listings():
+            for row in rows:
+                if row["leader"]:
+                    return self.leading(row)
+        raise ProviderError("no manager knows a leader: the swarm has lost its quorum")
+
+    def leading(self, row: dict[str, Any]) -> Node:
+        """The machine of a leader's row. Raises ProviderError when nobody here knows it."""
+        node = self.node_of(row)
+        if node is None:
+            raise ProviderError(
+                f"the leader is {row['name']} ({row['id']}), and no machine that is known here says"
+                f" that it is that node: there are {', '.join(n.name for n in self.nodes)}"
+            )
+        return node
+
+    def rows(self, seen_from: Node) -> list[dict[str, Any]]:
+        """`docker node ls` as that manager tells it now; recorded as a `nodes` event.
+
+        Raises docker.errors.DockerException or requests' RequestException as the engine answers.
+        """
+        began = time.monotonic()
+        rows = self.node_rows(seen_from.engine)
+        self.recorder.record(
+            "nodes",
+            seen_from=seen_from.name,
+            seconds=round(time.monotonic() - began, 4),
+            nodes=rows,
+        )
+        return rows
+
+    def node_rows(self, engine: docker.DockerClient) -> list[dict[str, Any]]:
+        """The node list in the record's form, as this engine gives it."""
+        rows = [_row(node) for node in engine.api.nodes()]
+        self._identify(rows)
+        return sorted(rows, key=lambda row: row["name"])
+
+    def task_rows(self, engine: docker.DockerClient, service: str) -> list[dict[str, Any]]:
+        """A service's tasks in the record's form, by slot, as this engine gives them."""
+        rows = [self._task(task) for task in engine.api.tasks({"service": service})]
+        return sorted(rows, key=lambda row: (row["slot"] or 0, row["id"]))
+
+    def has_leader(
+        self, *, other_than: Node | None = None, seen_by: Node | None = None
+    ) -> conditions.HasLeader:
+        """Condition: some manager (or that one) names a leader (another than that node)."""
+        return conditions.HasLeader(self, other_than, seen_by)
+
+    def all_nodes_ready(self) -> conditions.NodesReady:
+        """Condition: every member is ready and every manager reachable."""
+        return conditions.NodesReady(self)
+
+    def converged(
+        self, service: str, *, replicas: int, on: Node | None = None
+    ) -> conditions.Converged:
+        """Condition: that many tasks of the service run on nodes that are not down (or on one)."""
+        return conditions.Converged(self, service, replicas, on)
+
+    def no_task_of(self, service: str) -> conditions.NoTaskOf:
+        """Condition: no container of a removed service is left on any node."""
+        return conditions.NoTaskOf(self, service)
+
+    def mesh_lists(
+        self, replicas: int, *, on: Sequence[Node] | None = None
+    ) -> conditions.MeshLists:
+        """Condition: every node (or those given) balances published ports over so many replicas.
+
+        Where kernels have no IPVS there is no mesh, and nothing to wait for.
+        """
+        nodes = self.nodes if on is None else on
+        return conditions.MeshLists(nodes if Capability.IPVS in self.capabilities else (), replicas)
+
+    def node_is(self, node: Node, **wanted: str) -> conditions.NodeIs:
+        """Condition: the managers see the node so, for example ``state="down"``."""
+        return conditions.NodeIs(self, node, wanted)
+
+    def accepts_changes(self, via: Node) -> conditions.Writes:
+        """Condition: a change through that node is agreed on by the managers."""
+        return conditions.Writes(self, via, accepted=True)
+
+    def refuses_changes(self, via: Node) -> conditions.Writes:
+        """Condition: a change through that node fails, as it must without a quorum."""
+        return conditions.Writes(self, via, accepted=False)
+
+    def _task(self, task: dict[str, Any]) -> dict[str, Any]:
+        row = _task(task)
+        node = self._ids.get(row["node_id"])
+        listed = self._host_names.get(row["node_id"], [row["node_id"]])
+        return row | {"node": node.name if node else listed[-1]}
+
+    def look(self) -> tuple[Node, list[dict[str, Any]]]:
+        """The node list of the first manager that can give it, and which one that was.
+
+        Raises ProviderError with every manager's answer when none can.
+        """
+        said = []
+        for node in self.nodes:
+            try:
+                return node, self.node_rows(node.engine)
+            except conditions.no_answer() as error:
+                said.append(f"{node.name}: {conditions.brief(error)}")
+        raise ProviderError("no manager lists the nodes: " + "; ".join(said))
+
+    def _listings(self) -> Iterable[list[dict[str, Any]]]:
+        for node in self.nodes:
+            try:
+                yield self.node_rows(node.engine)
+            except conditions.no_answer():
+                continue
+
+    def _swarm_info(self, node: Node) -> dict[str, Any]:
+        try:
+            info: dict[str, Any] = node.engine.info().get("Swarm", {})
+        except conditions.no_answer():
+            return {}
+        return info
+
+
+def _numbers(api: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in api.split("."))
+
+
+def _watch(api: Any, announce: Callable[[str], None]) -> None:
+    """Have every request that may change something announced before it is sent."""
+    send = api.request
+
+    def request(method: str, url: str, **how: Any) -> Any:
+        if method.upper() not in {"GET", "HEAD"}:
+            announce(f"{method.upper()} {urlsplit(url).path}")
+        return send(method, url, **how)
+
+    api.request = request
+
+
+def _row(node: dict[str, Any]) -> dict[str, Any]:
+    status, manager = node.get("Status", {}), node.get("ManagerStatus", {})
+    return {
+        "id": node["ID"],
+        "name": node["Description"].get("Hostname", ""),
+        "role": node["Spec"].get("Role", ""),
+        "availability": node["Spec"].get("Availability", ""),
+        "state": status.get("State", ""),
+        "message": status.get("Message", ""),
+        "address": status.get("Addr", ""),
+        "leader": bool(manager.get("Leader")),
+        "reachability": manager.get("Reachability", ""),
+    }
+
+
+def _task(task: dict[str, Any]) -> dict[str, Any]:
+    status = task.get("Status", {})
+    return {
+        "id": task["ID"],
+        "slot": task.get("Slot"),
+        "node_id": task.get("NodeID", ""),
+        "state": status.get("State", ""),
+        "desired": task.get("DesiredState", ""),
+        "error": status.get("Err", ""),
+        "message": status.get("Message", ""),
+        "container": status.get("ContainerStatus", {}).get("ContainerID", "")[:12],
+        "exit_code": status.get("ContainerStatus", {}).get("ExitCode"),
+        "at": status.get("Timestamp", ""),
+    }

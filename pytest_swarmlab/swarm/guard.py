@@ -1,0 +1,72 @@
+"""On a cluster that is somebody's own, a timer on the node mends a fault if nobody else does."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Sequence
+from typing import Self
+
+from pytest_swarmlab.errors import CommandError
+from pytest_swarmlab.swarm.cluster import Node
+
+MENDED_AFTER_S = 600
+"""When the timer mends what this process did not: longer than any drill of the lab takes."""
+
+ABANDONED_AFTER_S = 4 * 3600
+"""When the timer removes what a test has deployed and nobody has removed: longer than all exercises
+together take."""
+
+
+NOT_LOADED = 5
+"""How `systemctl stop` ends when there is no such unit: the timer has run, or its machine was
+started anew (systemctl(1), exit status)."""
+
+
+class Guard:
+    """Timers that were set on nodes, each under the name of a systemd unit."""
+
+    def __init__(self, timers: Sequence[tuple[Node, str]]) -> None:
+        self._timers = list(timers)
+
+    @classmethod
+    def arm(
+        cls,
+        mending: Sequence[tuple[Node, Sequence[Sequence[str]]]],
+        kind: str,
+        *,
+        after: float | None = None,
+    ) -> Self:
+        """Set a timer on each of these nodes that is somebody's own, before anything is broken.
+
+        `after`: seconds, MENDED_AFTER_S by default. Raises CommandError when one can't be set:
+        then nothing may be broken there.
+        """
+        guard = cls(())
+        for node, commands in mending:
+            if not node.foreign:
+                continue
+            unit = f"swarmlab-mend-{kind}-{secrets.token_hex(4)}"
+            # Each whether or not the one before it succeeded.
+            script = "; ".join(shlex.join(argv) for argv in commands)
+            node.run(
+                "systemd-run",
+                f"--unit={unit}",
+                f"--on-active={after or MENDED_AFTER_S}",
+                "--timer-property=AccuracySec=1s",
+                "--collect",
+                "sh",
+                "-c",
+                script,
+            )
+            guard._timers.append((node, unit))
+        return guard
+
+    def disarm(self) -> None:
+        """Take the timers away: the fault is mended. One that is gone already is no matter."""
+        while self._timers:
+            node, unit = self._timers.pop()
+            argv = ("systemctl", "stop", f"{unit}.timer")
+            output = node.run(*argv, check=False)
+            if output.code not in (0, NOT_LOADED):
+                raise CommandError(node.name, argv, output.code, output.stdout, output.stderr)

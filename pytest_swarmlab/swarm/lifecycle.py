@@ -1,0 +1,132 @@
+"""From a topology to a swarm that is ready, and back to nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event as Signal
+from typing import TypeVar
+
+from pytest_swarmlab.errors import NotConverged, ProviderError
+from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.model import Membership, Topology
+from pytest_swarmlab.providers.base import Provider
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.waiting.conditions import NodesReady, brief, no_answer
+from pytest_swarmlab.waiting.waiter import Waiter
+
+BOOT_S = 180.0
+"""Longest a node may take to answer. Five at once took 64 s untrimmed on two cores."""
+
+READY_S = 60.0
+"""Longest the swarm may take to be whole after the last join; it takes a few seconds."""
+
+SWARM_PORT = 2377
+
+T = TypeVar("T")
+
+
+@contextmanager
+def stage(recorder: Recorder, name: str) -> Iterator[None]:
+    """Record a step of the set-up with its duration, whether it succeeds or not."""
+    began = time.monotonic()
+    recorder.record("stage.started", name=name)
+    try:
+        yield
+    except BaseException as error:
+        seconds = round(time.monotonic() - began, 2)
+        recorder.record("stage.failed", name=name, seconds=seconds, error=str(error))
+        raise
+    recorder.record("stage.done", name=name, seconds=round(time.monotonic() - began, 2))
+
+
+def provision(
+    provider: Provider, topology: Topology, *, recorder: Recorder, consoles: Path
+) -> Swarm:
+    """Start the machines, form the swarm, return when every member is ready.
+
+    Raises HostError or ProviderError; then nothing is left of it. `consoles`:
+    directory for the machines' console logs.
+    """
+    began = time.monotonic()
+    if warning := topology.warning():
+        recorder.record("notice", message=warning)
+    with stage(recorder, f"starting {len(topology.nodes)} machines"):
+        machines = provider.start(topology, recorder=recorder, consoles=consoles)
+    try:
+        swarm = Swarm(machines, recorder)
+        with stage(recorder, "booting and joining"):
+            _form(swarm)
+        with stage(recorder, "every node ready"):
+            members = len(topology.managers) + len(topology.workers)
+            Waiter(every=0.25)(NodesReady(swarm, members=members), within=READY_S)
+        collectors.describe(swarm, provider, seconds=round(time.monotonic() - began, 2))
+    except NotConverged as error:
+        machines.stop()
+        raise ProviderError(f"the swarm did not form: {error}") from error
+    except BaseException:
+        machines.stop()
+        raise
+    return swarm
+
+
+def _form(swarm: Swarm) -> None:
+    """Boot and join in parallel: each node joins as soon as it and the first manager are up."""
+    first = swarm.topology.managers[0].name
+    membership = {spec.name: spec.membership for spec in swarm.topology.nodes}
+    tokens: dict[str, str] = {}
+    created, failed = Signal(), Signal()
+
+    def bring(node: Node) -> None:
+        try:
+            node.await_access(BOOT_S)
+            swarm.recorder.record("node.up", node=node.name)
+            if node.name == first:
+                tokens.update(create(node))
+                created.set()
+            elif membership[node.name] is not Membership.OUTSIDE:
+                while not created.wait(0.2):
+                    if failed.is_set():
+                        return
+                join(node, swarm.node(first), tokens[membership[node.name]])
+                swarm.recorder.record("node.joined", node=node.name)
+        except BaseException:
+            failed.set()
+            raise
+
+    in_parallel(bring, swarm.nodes)
+
+
+def create(node: Node) -> dict[str, str]:
+    """`docker swarm init` on that node; returns the join tokens, membership → token."""
+    api = node.engine.api
+    try:
+        api.init_swarm(advertise_addr=node.address, listen_addr=f"0.0.0.0:{SWARM_PORT}")
+        tokens = api.inspect_swarm()["JoinTokens"]
+    except no_answer() as error:
+        raise ProviderError(f"{node.name} could not create a swarm: {brief(error)}") from error
+    return {Membership.MANAGER: tokens["Manager"], Membership.WORKER: tokens["Worker"]}
+
+
+def join(node: Node, manager: Node, token: str) -> None:
+    """`docker swarm join` on that node, through that manager."""
+    try:
+        node.engine.api.join_swarm(
+            remote_addrs=[f"{manager.address}:{SWARM_PORT}"],
+            join_token=token,
+            advertise_addr=node.address,
+            listen_addr=f"0.0.0.0:{SWARM_PORT}",
+        )
+    except no_answer() as error:
+        raise ProviderError(f"{node.name} could not join the swarm: {brief(error)}") from error
+
+
+def in_parallel(do: Callable[[Node], T], nodes: Iterable[Node]) -> list[T]:
+    """Call `do` with every node at once; the first error is raised when all have ended."""
+    nodes = list(nodes)
+    with ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
+        return [future.result() for future in [pool.submit(do, node) for node in nodes]]

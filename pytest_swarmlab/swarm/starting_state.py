@@ -1,0 +1,75 @@
+"""What tells a cluster that a test has used from a new one: all that a test may change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.swarm.cluster import Node, Swarm
+
+CLOCK_S = 5.0
+"""How far a node's clock may be from this machine's, seconds: far below what any drill waits for,
+and above what a busy engine takes to answer."""
+
+
+ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+"""Name of a volume that nobody named: no other test can come upon it."""
+
+
+def availability(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Rows of nodes that take no new tasks, in words; what services need to converge as asked."""
+    for row in rows:
+        if row["availability"] != "active":
+            yield f"{row['name']} is set to {row['availability']}"
+
+
+def changes(swarm: Swarm, *, volumes: bool = True) -> list[str]:
+    """What is not as in a cluster that has just been formed, each in words.
+
+    `volumes`: whether they count; `docker stack rm` leaves them on each node. Raises what asking
+    engines raises.
+    """
+    rows = swarm.look()[1]
+    found = list(availability(rows))
+    found += [f"{row['name']} has an old row" for row in swarm.leftovers(rows)]
+    api = swarm.leader().engine.api
+    for node in api.nodes():
+        if labels := node["Spec"].get("Labels"):
+            found.append(f"{node['Description']['Hostname']} has the label {', '.join(labels)}")
+    for kind, left in (
+        ("network", [n["Name"] for n in api.networks() if _made(n)]),
+        ("secret", [secret["Spec"]["Name"] for secret in api.secrets()]),
+        ("config", [config["Spec"]["Name"] for config in api.configs()]),
+    ):
+        if left:
+            found.append(f"there is the {kind} {', '.join(sorted(left))}")
+    if (api.inspect_swarm()["Spec"].get("EncryptionConfig") or {}).get("AutoLockManagers"):
+        found.append("its managers lock themselves")
+    with ThreadPoolExecutor(len(swarm.nodes)) as pool:
+        for told in pool.map(lambda node: list(_of(node, volumes=volumes)), swarm.nodes):
+            found += told
+    return found
+
+
+def _made(network: dict[str, Any]) -> bool:
+    """Whether it is a network of the swarm that somebody has made."""
+    return network.get("Scope") == "swarm" and not network.get("Ingress")
+
+
+def _of(node: Node, *, volumes: bool) -> Iterator[str]:
+    """What one engine tells of itself."""
+    info = node.engine.info()
+    if told := info.get("SystemTime"):
+        off = (datetime.fromisoformat(told) - datetime.now(UTC)).total_seconds()
+        if abs(off) > CLOCK_S:
+            yield f"the clock of {node} is {abs(off):.0f} s {'fast' if off > 0 else 'slow'}"
+    if left := node.engine.api.containers(all=True):
+        yield f"{node} has {len(left)} containers"
+    if volumes:
+        there = [volume["Name"] for volume in node.engine.api.volumes()["Volumes"] or []]
+        if named := sorted(name for name in there if not ANONYMOUS.fullmatch(name)):
+            yield f"{node} has the volume {', '.join(named)[:100]}"

@@ -1,0 +1,130 @@
+"""Only what was shown counts as a pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.exercise import Exercise, failed, not_provable, overall, passed
+from pytest_swarmlab.model import Capability, Judgement, Verdict
+from tests.unit.records.editing import events
+
+PASS, FAIL, UNKNOWN, NOT_PROVABLE = (
+    Verdict.PASS,
+    Verdict.FAIL,
+    Verdict.UNKNOWN,
+    Verdict.NOT_PROVABLE,
+)
+
+
+def exercise_with(judge: object) -> Exercise:
+    exercise = Exercise("9.9", "An exercise", module=__name__)
+    declare = exercise.check("claim", phases=["drill"], title="t", expected="e", hint="h")
+    declare(judge)  # type: ignore[arg-type]
+    return exercise
+
+
+def test_a_check_sees_only_its_own_phase() -> None:
+    seen: list[str] = []
+
+    def judge(record: Record) -> Judgement:
+        seen.extend(event.phase for event in record)
+        return passed("well")
+
+    both = Record((*events("9.9/drill", ("a", {})), *events("9.9/other", ("b", {}))))
+    (result,) = exercise_with(judge).judge(both)
+    assert (result.id, result.verdict, seen) == ("9.9.drill.claim", PASS, ["9.9/drill"])
+
+
+def test_a_judge_that_crashes_gives_unknown_and_says_where() -> None:
+    def judge(record: Record) -> Judgement:
+        return passed(record.events[0].data["missing"])
+
+    (result,) = exercise_with(judge).judge(events("9.9/drill", ("a", {})))
+    assert result.verdict is UNKNOWN
+    assert "the judge crashed: KeyError" in result.observed
+
+
+def test_a_judge_that_lacks_what_it_needs_gives_unknown_in_its_own_words() -> None:
+    def judge(record: Record) -> Judgement:
+        return passed(record.need("b", "b was never seen").kind)
+
+    (result,) = exercise_with(judge).judge(events("9.9/drill", ("a", {})))
+    assert (result.verdict, result.observed) == (UNKNOWN, "b was never seen")
+
+
+def needing(*needs: Capability) -> Exercise:
+    exercise = Exercise(
+        "9.9", "An exercise", module=__name__, needs={"drill": (Capability.CHANGE,)}
+    )
+    exercise.check("claim", phases=["drill"], title="t", expected="e", hint="h", needs=needs)(
+        lambda _: passed("well")
+    )
+    return exercise
+
+
+def ready(able: bool) -> Record:
+    able_to = {str(c): able for c in Capability}
+    return Record(
+        (
+            *events("", ("cluster.ready", {"capabilities": able_to})),
+            *events("9.9/drill", ("a", {})),
+        )
+    )
+
+
+def test_what_the_machines_can_not_do_is_not_provable_whatever_the_judge_says() -> None:
+    (result,) = needing(Capability.IPVS).judge(ready(able=False))
+    assert result.verdict is NOT_PROVABLE
+    assert "somebody's own" in result.observed
+    assert "no IPVS" in result.observed
+
+
+def test_what_the_machines_can_do_is_judged() -> None:
+    (result,) = needing(Capability.IPVS).judge(ready(able=True))
+    assert result.verdict is PASS
+
+
+def test_a_capability_that_nobody_looked_for_excuses_nothing() -> None:
+    (result,) = needing(Capability.IPVS).judge(events("9.9/drill", ("a", {})))
+    assert result.verdict is PASS
+
+
+def test_a_later_cluster_says_nothing_about_an_earlier_drill() -> None:
+    later = events("", ("cluster.ready", {"capabilities": {str(Capability.IPVS): False}}))
+    (result,) = needing(Capability.IPVS).judge(Record((*ready(able=True), *later)))
+    assert result.verdict is PASS
+
+
+def test_a_phase_that_never_was_gives_unknown() -> None:
+    (result,) = exercise_with(lambda _: passed("")).judge(Record(()))
+    assert result.verdict is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ([], UNKNOWN),
+        ([PASS, PASS], PASS),
+        ([PASS, NOT_PROVABLE], NOT_PROVABLE),
+        ([PASS, NOT_PROVABLE, UNKNOWN], UNKNOWN),
+        ([PASS, UNKNOWN, NOT_PROVABLE, FAIL], FAIL),
+    ],
+)
+def test_the_worst_verdict_counts(verdicts: list[Verdict], expected: Verdict) -> None:
+    assert overall(verdicts) is expected
+
+
+def test_an_id_stands_for_one_check() -> None:
+    exercise = exercise_with(lambda _: failed(""))
+    with pytest.raises(ConfigError, match=r"check 9.9.drill.claim is declared twice"):
+        exercise.check("claim", phases=["drill"], title="", expected="", hint="")(
+            lambda _: not_provable("")
+        )
+
+
+def test_the_same_record_gives_the_same_verdicts() -> None:
+    exercise = exercise_with(lambda record: passed(str(len(record.events))))
+    record = events("9.9/drill", ("a", {}), ("b", {}))
+    assert exercise.judge(record) == exercise.judge(record)

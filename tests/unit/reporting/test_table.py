@@ -1,0 +1,59 @@
+"""The README says of every provider what runs have shown, and no more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab.reporting.table import markdown
+
+ROOT = Path(__file__).parents[3]
+BEGIN, END = "<!-- what was proven where -->\n", "<!-- end -->"
+
+
+def run(provider: str, *verdicts: str, kernel: str = "6.12", exercise: str = "2.2") -> Any:
+    checks = [{"id": str(n), "verdict": v, "observed": f"why {v}"} for n, v in enumerate(verdicts)]
+    return {
+        "provider": provider,
+        "kernel": kernel,
+        "exercises": [{"id": exercise, "checks": checks}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "cell"),
+    [
+        (["pass", "pass"], "proven (2 checks)"),
+        (["pass", "not_provable"], "partly (1 of 2) [1]"),
+        (["not_provable"], "not provable [1]"),
+        (["pass", "fail"], "**not shown** (1 of 2)"),
+        (["pass", "unknown"], "**not shown** (1 of 2)"),
+        (["not_provable", "unknown"], "**not shown** (0 of 2) [1]"),
+        ([], "**not shown** (0 of 0)"),
+    ],
+)
+def test_a_cell_claims_what_the_checks_show(verdicts: list[str], cell: str) -> None:
+    assert f"| `uml`, 6.12 | {cell} |" in markdown([run("uml", *verdicts)])
+
+
+def test_reasons_are_told_once_for_all_runs() -> None:
+    table = markdown([run("dind", "not_provable"), run("inventory", "pass", "not_provable")])
+    assert table.count("why not_provable") == 1
+    assert table.endswith("\n1. why not_provable\n")
+
+
+def test_an_exercise_that_a_provider_was_not_tried_on_is_said_so() -> None:
+    table = markdown([run("uml", "pass"), run("dind", "pass", exercise="2.1")])
+    assert "| `uml`, 6.12 | not tried | proven (1 checks) |" in table
+
+
+def test_the_readme_has_the_table_of_the_runs_that_were_observed() -> None:
+    observed = sorted((ROOT / "docs" / "observed").glob("*.json"))
+    assert observed
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in observed]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = readme.partition(BEGIN)[2].partition(END)[0]
+    assert told.strip() == markdown(runs).strip(), "swarmlab table docs/observed/*.json"

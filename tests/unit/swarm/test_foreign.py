@@ -1,0 +1,264 @@
+"""A cluster that is somebody's own: looked at, announced, mended by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab.errors import CommandError, ProviderError
+from pytest_swarmlab.evidence.capabilities import capabilities
+from pytest_swarmlab.faults import Fault, Faults
+from pytest_swarmlab.model import Capability
+from pytest_swarmlab.swarm import changes
+from pytest_swarmlab.swarm.cluster import _watch
+from pytest_swarmlab.swarm.configs import Configs
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Service, Stacks
+from tests.unit.fakes import Lab
+
+
+@pytest.fixture
+def theirs(lab: Lab) -> Lab:
+    """Somebody's own, and changes are permitted."""
+    lab.machines.foreign = True
+    return lab
+
+
+@pytest.fixture
+def read_only(theirs: Lab) -> Lab:
+    """Somebody's own, only to be looked at."""
+    theirs.machines.controls -= {Capability.CHANGE}
+    return theirs
+
+
+def test_a_command_is_not_run_on_what_is_only_looked_at(read_only: Lab) -> None:
+    with pytest.raises(ProviderError, match=r"`rm -rf /data` was not done on worker1.*permits"):
+        read_only["worker1"].run("rm", "-rf", "/data")
+    assert read_only.commands() == []
+
+
+def test_looking_is_no_change(read_only: Lab) -> None:
+    read_only["worker1"].look("docker", "node", "ls")
+    assert read_only.commands() == [("worker1", "docker", "node", "ls")]
+    assert read_only.recorder.view().of("change") == ()
+
+
+@pytest.mark.parametrize("make", [Faults.stop_engine, Faults.kill_engine])
+def test_a_fault_breaks_nothing_on_what_is_only_looked_at(read_only: Lab, make: Any) -> None:
+    fault: Fault = make(Faults(read_only.swarm), read_only["worker1"])
+    with pytest.raises(ProviderError, match="was not done"):
+        fault.inject()
+    assert read_only.commands() == []
+
+
+def test_a_change_is_announced_before_it_is_made(theirs: Lab) -> None:
+    announced: list[int] = []
+
+    def changes() -> list[Any]:
+        return [e.data["what"] for e in theirs.recorder.view().of("change", node="worker1")]
+
+    def shell(*_: object) -> tuple[int, str, str]:
+        announced.append(len(changes()))
+        return 0, "", ""
+
+    theirs.shell = shell
+    theirs["worker1"].run("systemctl", "stop", "docker")
+    assert changes() == ["systemctl stop docker"]
+    assert announced == [1]
+
+
+def test_the_lab_s_own_machines_are_changed_without_a_word(lab: Lab) -> None:
+    lab["worker1"].run("systemctl", "stop", "docker")
+    assert lab.recorder.view().of("change") == ()
+
+
+def test_a_request_that_may_change_something_is_announced_and_one_that_reads_is_not() -> None:
+    sent: list[str] = []
+    announced: list[str] = []
+    api = SimpleNamespace(request=lambda method, url, **_: sent.append(f"{method} {url}"))
+    _watch(api, announced.append)
+    for method in ("GET", "head", "POST", "delete"):
+        api.request(method, "http+docker://localhost/v1.44/swarm/leave?force=1", timeout=3)
+    assert len(sent) == 4
+    assert announced == ["POST /v1.44/swarm/leave", "DELETE /v1.44/swarm/leave"]
+
+
+def test_a_request_that_was_refused_is_not_sent() -> None:
+    def refuse(what: str) -> None:
+        raise ProviderError(what)
+
+    api = SimpleNamespace(request=lambda *_: pytest.fail("it was sent"))
+    _watch(api, refuse)
+    with pytest.raises(ProviderError, match="POST /x"):
+        api.request("POST", "http+docker://localhost/x")
+
+
+def test_a_timer_that_mends_is_set_before_anything_is_broken_and_goes_when_it_is_mended(
+    theirs: Lab,
+) -> None:
+    with Faults(theirs.swarm).stop_engine(theirs["worker1"]):
+        programs = [argv[1:3] for argv in theirs.commands()]
+        assert programs[0][0] == "systemd-run"
+        assert programs[1] == ("systemctl", "stop")
+    timer = theirs.commands("systemd-run")[0]
+    assert "systemctl start docker.socket docker.service" in timer[-1]
+    unit = next(word for word in timer if word.startswith("--unit=")).removeprefix("--unit=")
+    assert theirs.commands()[-1] == ("worker1", "systemctl", "stop", f"{unit}.timer")
+
+
+@pytest.mark.parametrize(("code", "told"), [(5, False), (1, True)])
+def test_a_timer_that_is_gone_already_is_no_matter(theirs: Lab, code: int, told: bool) -> None:
+    fault = Faults(theirs.swarm).stop_engine(theirs["worker1"])
+    fault.inject()
+    theirs.shell = lambda _, argv: (code, "", "not loaded") if "timer" in argv[-1] else (0, "", "")
+    if told:
+        with pytest.raises(CommandError, match="not loaded"):
+            fault.heal()
+    else:
+        fault.heal()
+
+
+def test_no_timer_no_fault(theirs: Lab) -> None:
+    theirs.shell = lambda _, argv: (
+        (1, "", "no systemd here") if argv[0] == "systemd-run" else (0, "", "")
+    )
+    with pytest.raises(Exception, match="no systemd here"):
+        Faults(theirs.swarm).stop_engine(theirs["worker1"]).inject()
+    assert theirs.commands("systemctl") == []
+
+
+def test_the_lab_s_own_machines_get_no_timer(lab: Lab) -> None:
+    with Faults(lab.swarm).stop_engine(lab["worker1"]):
+        pass
+    assert lab.commands("systemd-run") == []
+
+
+def test_a_partition_and_a_demotion_are_mended_by_timers_too(theirs: Lab) -> None:
+    faults = Faults(theirs.swarm)
+    faults.partition([theirs["manager1"]], [theirs["worker1"]]).inject()
+    faults.demote(theirs["manager1"], via=theirs["manager2"]).inject()
+    timers = theirs.commands("systemd-run")
+    assert [timer[0] for timer in timers] == ["manager1", "worker1", "manager2"]
+    assert timers[-1][-1] == "docker node promote manager1"
+
+
+def refusing(*programs: str) -> Callable[[str, tuple[str, ...]], tuple[int, str, str]]:
+    """A shell in which these programs end with 1."""
+    return lambda _, argv: (int(argv[0] in programs), "", "")
+
+
+def test_what_could_load_a_module_is_not_tried_on_somebody_s_machine(theirs: Lab) -> None:
+    theirs.shell = refusing("modprobe")
+    found = capabilities(theirs.swarm, theirs["manager1"])
+    assert theirs.commands("unshare") == []
+    assert not found[Capability.NETEM]
+    assert not found[Capability.ENCRYPTED_OVERLAY]
+
+
+def test_a_kernel_that_has_no_modules_can_be_tried_anywhere(theirs: Lab) -> None:
+    theirs.shell = refusing("modprobe", "test")
+    found = capabilities(theirs.swarm, theirs["manager1"])
+    assert found[Capability.NETEM]
+    assert found[Capability.ENCRYPTED_OVERLAY]
+
+
+def test_no_module_is_loaded_on_somebody_s_machine_by_a_shell_neither(theirs: Lab) -> None:
+    capabilities(theirs.swarm, theirs["manager1"])
+    lines = [" ".join(argv) for argv in theirs.commands()]
+    asked = [line for line in lines if "modprobe" in line]
+    assert len(asked) >= 3
+    assert all(line.count("modprobe") == line.count("modprobe --dry-run") for line in asked)
+
+
+def test_on_the_lab_s_own_machines_modules_are_loaded(lab: Lab) -> None:
+    capabilities(lab.swarm, lab["manager1"])
+    assert not [argv for argv in lab.commands() if "--dry-run" in " ".join(argv)]
+
+
+def started(lab: Lab) -> set[str]:
+    """Timers that were set and not stopped."""
+    units = {w.partition("=")[2] for act in lab.commands("systemd-run") for w in act
+             if w.startswith("--unit=")}  # fmt: skip
+    stopped = {act[-1].removesuffix(".timer") for act in lab.commands("systemctl")}
+    return units - stopped
+
+
+def everything(lab: Lab, directory: Path) -> None:
+    """All that fixtures and faults do to a cluster, done and undone."""
+    (directory / "a.yml").write_text("secrets: {s: {file: s.key}}\n", encoding="utf-8")
+    (directory / "s.key").write_text("open sesame", encoding="utf-8")
+    lab.shell = lambda _, argv: (0, "4711" if "show" in argv else "", "")
+    swarm = lab.swarm
+    secrets, configs, stacks = Secrets(swarm), Configs(swarm), Stacks(swarm, directory)
+    secrets.create("one", "value of a secret")
+    configs.create("two", "a config")
+    stacks.deploy("a.yml", env={"A": "1"})
+    with Service.created(swarm, "web", "nginx") as web:
+        web.update("--force")
+        web.scale(2)
+        web.rollback()
+        web.move(to=swarm.node("worker1"))
+    faults = Faults(swarm)
+    for fault in (
+        faults.stop_engine(lab["worker1"]),
+        faults.stop_units(lab["worker1"], "nfs-server"),
+        faults.kill_engine(lab["worker1"]),
+        faults.partition([lab["worker1"]], [lab["worker2"]]),
+        faults.demote(lab["manager2"], via=lab["manager1"]),
+    ):
+        with fault:
+            pass
+    stacks.remove_all()
+    configs.remove_all()
+    secrets.remove_all()
+
+
+def test_every_change_of_fixtures_and_faults_is_in_the_list_and_says_what_undoes_it(
+    theirs: Lab, tmp_path: Path
+) -> None:
+    everything(theirs, tmp_path)
+    changes_made = [event.data for event in theirs.recorder.view().of("change")]
+    assert len(changes_made) > 50
+    assert {data["what"] for data in changes_made if data["undone"] == changes.BY_TEST} == set()
+
+
+def test_whoever_dies_leaves_timers_that_undo_it_and_whoever_ends_leaves_none(
+    theirs: Lab, tmp_path: Path
+) -> None:
+    everything(theirs, tmp_path)
+    scripts = [act[-1] for act in theirs.commands("systemd-run")]
+    for undoes in ("docker secret rm one", "docker config rm two", "docker stack rm a",
+                   "docker service rm web", "systemctl start nfs-server"):  # fmt: skip
+        assert undoes in scripts
+    assert started(theirs) == set()
+
+
+@pytest.mark.parametrize("what", [Secrets.create, Configs.create])
+def test_what_could_not_be_made_is_no_matter_of_ours(theirs: Lab, what: Any) -> None:
+    theirs.shell = lambda _, argv: (1, "", "already exists") if "create" in argv else (0, "", "")
+    made: Any = (Secrets if what is Secrets.create else Configs)(theirs.swarm)
+    with pytest.raises(CommandError, match="already exists"):
+        made.create("theirs", "some value")
+    assert started(theirs) == set()
+
+
+@pytest.mark.parametrize(
+    ("what", "undone"),
+    [
+        ("POST /v1.44/configs/create", "the config is removed at once"),
+        ("DELETE /v1.41/configs/abc", changes.UNDOES),
+        ("POST /v1.44/swarm/leave", changes.BY_TEST),
+        ("write /run/swarmlab-0123/1-web.yml", changes.PLACE),
+        ("write /etc/fstab", changes.BY_TEST),
+        ("rm -rf -- /run/swarmlab-0123", changes.UNDOES),
+        ("rm -rf -- /var/lib", changes.BY_TEST),
+        ("docker swarm leave", changes.BY_TEST),
+        ("systemctl", changes.BY_TEST),
+    ],
+)
+def test_a_change_is_known_by_how_it_begins(what: str, undone: str) -> None:
+    assert changes.undone(what) == undone

@@ -1,0 +1,62 @@
+"""Text of a cluster is hostile until it is cleaned."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pytest_swarmlab.text import clean, clock, duration, line
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("\x1b[1;31mred\x1b[0m", "red"),
+        ("\x1b]8;;http://evil/\x1b\\link\x1b]8;;\x07", "link"),
+        ("nul\x00 bell\x07 del\x7f", "nul bell del"),
+        ("abc\u202edcba", "abcdcba"),
+        ("two\r\nlines\tkept", "two\nlines\tkept"),
+        ("lone \ud800 surrogate", "lone \ufffd surrogate"),
+        (None, ""),
+        (12, "12"),
+    ],
+)
+def test_what_cannot_be_seen_goes(hostile: object, shown: str) -> None:
+    assert clean(hostile) == shown
+    clean(hostile).encode()
+
+
+def test_a_cut_is_said_with_how_much() -> None:
+    assert clean("x" * 310) == "x" * 300 + " … (cut, 10 more characters)"
+    assert clean("x" * 300) == "x" * 300
+
+
+def test_megabytes_cost_no_time() -> None:
+    before = time.perf_counter()
+    shown = clean("\x1b]" * 2_000_000)
+    assert time.perf_counter() - before < 1
+    assert len(shown) < 400
+
+
+def test_one_line_stays_one_line() -> None:
+    assert line("a\n\n  b\tc ") == "a b c"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "whole", "exact"),
+    [
+        (0, "00:00", "00:00.0"),
+        (12.44, "00:12", "00:12.4"),
+        (59.97, "00:59", "01:00.0"),
+        (-10.0, "−00:10", "−00:10.0"),
+        (-0.04, "00:00", "00:00.0"),
+        (3725, "62:05", "62:05.0"),
+    ],
+)
+def test_clock(seconds: float, whole: str, exact: str) -> None:
+    assert (clock(seconds), clock(seconds, tenths=True)) == (whole, exact)
+
+
+def test_duration() -> None:
+    assert [duration(s) for s in (0.04, 12.44, 185)] == ["0.04 s", "12.4 s", "3 min 05 s"]
