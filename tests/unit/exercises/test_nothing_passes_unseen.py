@@ -83,7 +83,9 @@ def test_no_claim_passes_with_the_evidence_of_its_own_sentence_gone(phase: str) 
     }
     used, unexplained = set(), []
     for claim, broken in sorted(survivors(part(phase), checks)):
-        why = {each for each in mine if fnmatchcase(claim, each[0]) and fnmatchcase(broken, each[1])}
+        why = {
+            each for each in mine if fnmatchcase(claim, each[0]) and fnmatchcase(broken, each[1])
+        }
         used |= why
         if not why:
             unexplained.append(f"{claim} passes: {broken}")

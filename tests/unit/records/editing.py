@@ -23,7 +23,9 @@ def events(
     machines: Sequence[str] = LAB,
 ) -> Record:
     """A record of one phase, an event a second, on a cluster of those machines."""
-    ready = {"nodes": [{"name": name, "membership": name.rstrip("0123456789")} for name in machines]}
+    ready = {
+        "nodes": [{"name": name, "membership": name.rstrip("0123456789")} for name in machines]
+    }
     return Record(
         (
             Event(0, start - 1, AT, "cluster.ready", "", ready),
