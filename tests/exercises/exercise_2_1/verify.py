@@ -155,6 +155,7 @@ def one_view(record: Record) -> Judgement:
         ],
         missing=[
             *not_each(telling, listed, "asked"),
+            *another_cluster(first_lists(record)),
             *("a manager told no cluster id" for cluster, _ in stories if not cluster),
         ],
     )
@@ -212,9 +213,12 @@ class Level:
 
     def _for_want_of_quorum(self, write: Event) -> bool:
         error = write.data.get("error")
+        if error is None:
+            return False
         # A manager that is lost itself says nothing; a single one has nobody to ask instead.
-        silent = write.data.get("node") in self.gone
-        return error is not None and (silent or any(word in error for word in QUORUM_WORDS))
+        if write.data.get("node") in self.gone:
+            return self.managers == 1
+        return any(word in error for word in QUORUM_WORDS)
 
     def told(self) -> str:
         """What became of the last change, in words."""
@@ -410,7 +414,10 @@ def picture(record: Record) -> Judgement:
     return judged(
         seen,
         holds=all(each == wanted for each in told),
-        missing=not_each({s.seen_from for s in lists}, listed_managers(record), "asked"),
+        missing=[
+            *not_each({s.seen_from for s in lists}, listed_managers(record), "asked"),
+            *another_cluster(lists),
+        ],
     )
 
 

@@ -264,7 +264,7 @@ BROKEN: Broken = {
         (edited("proof", container="c0"), "unknown"),
     ],
     ("local", "needs-no-server"): [
-        (edited("entry", {"number": 3}, sent=14.0, seconds=6.5), "fail"),
+        (edited("entry", {"number": 3}, seconds=15.0), "fail"),
         (none_of("fault.injected"), "unknown"),
         (nobody_wrote, "unknown"),
     ],
