@@ -109,7 +109,7 @@ class NodesSample:
 
 @dataclass(frozen=True)
 class TaskSeen:
-    """One row of `docker service ps`."""
+    """One row of `docker service ps`; `node_id` is the node's own, `node` the name used here."""
 
     id: str
     slot: int | None
@@ -119,6 +119,7 @@ class TaskSeen:
     error: str
     message: str
     container: str
+    node_id: str = ""
 
     @property
     def running(self) -> bool:
@@ -749,6 +750,7 @@ def _task(row: Mapping[str, Any]) -> TaskSeen:
         _text(get("error")),
         _text(get("message")),
         _text(get("container")),
+        _text(get("node_id")),
     )
 
 

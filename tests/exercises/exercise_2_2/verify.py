@@ -25,6 +25,7 @@ from pytest_swarmlab.judging.claims import (
     not_sampled,
     not_the_leader,
     not_while,
+    on_no_node,
     out_of_order,
 )
 from pytest_swarmlab.model import Capability, Event, Judgement
@@ -252,7 +253,8 @@ def replicas_restored(record: Record) -> Judgement:
         if sample.error is None and sample.t <= fault.began
     ]
     lacks = not_away(record, fault, until=outcome(fault.began, seconds) or math.inf)
-    lacks += another_cluster(readings.node_samples(record))
+    lists = readings.node_samples(record)
+    lacks += another_cluster(lists) + on_no_node(readings.task_samples(record, SERVICE), lists)
     on_lost = [task for task in ran[-1].tasks if task.node in fault.nodes] if ran else []
     if not any(task.running for task in on_lost):
         lacks.append(f"no replica was seen to run on {', '.join(fault.nodes)} before the fault")

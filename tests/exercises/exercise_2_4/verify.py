@@ -274,12 +274,14 @@ def no_acknowledged_write_lost(record: Record) -> Judgement:
         return unknown("no write was acknowledged")
     # On a local volume the rows don't come along.
     moved = None if _phase(record) in LOCAL else record.need("moved", "the service never moved")
+    strange = {number for _, number in rows.found or ()} - {e.number for e in rows.entries}
     return judged(
         f"{len(rows.acknowledged)} acknowledged, {len(rows.found or ())} there,"
         f" {len(rows.lost)} lost, {len(rows.duplicated)} twice",
         holds=not rows.lost and not rows.duplicated,
         missing=[
             *_not_written_across(rows, fault),
+            *(f"nobody was seen to write {number}" for number in sorted(strange)),
             *out_of_order(
                 ("the server's return", fault.healed),
                 ("the last write", rows.entries[-1].over),

@@ -256,6 +256,38 @@ break_alike(
 )
 
 
+LATER = "it is about what was seen before anything was broken"
+NAMES = "it counts managers and leaders, and names none"
+ONE_LIST = "who manages is read from one list; what each manager lists is the claim `membership`"
+OVER = "requests end when a manager is brought back"
+STILL_PASSES = {
+    ("2.1.*-managers.membership", "fault.*"): LATER,
+    ("2.1.one-manager.membership", "fault.*"): LATER,
+    ("2.1.*-manager*.one-view", "fault.*"): LATER,
+    ("2.1.one-manager.last-manager-stays", "fault.*"): LATER,
+    ("2.1.*-manager*.membership", "cut *"): LATER,
+    ("2.1.*-manager*.one-view", "cut *"): LATER,
+    ("2.1.one-manager.last-manager-stays", "cut *"): LATER,
+    ("2.1.*.membership", "nodes: nodes exchanged"): NAMES,
+    ("2.1.*.last-manager-stays", "nodes: nodes exchanged"): NAMES,
+    ("2.1.*.one-view", "nodes: none of *"): ONE_LIST,
+    ("2.1.*.one-view", "nodes: none *, amid start and fault.injecting"): ONE_LIST,
+    ("2.1.*.service-answers", "nodes: none of *"): ONE_LIST,
+    ("2.1.*.service-answers", "nodes: the later half of another cluster"): ONE_LIST,
+    ("2.1.*.one-view", "info: seen *"): "what each says of itself has no order",
+    ("2.1.*.service-answers", "cut *fault.healing*"): OVER,
+    ("2.1.*.service-answers", "write: none after, *"): OVER,
+    ("2.1.*.service-answers", "request: none before, amid *"): "a second of them was taken away",
+    ("2.1.*.service-answers", "quorum: all but *"): "it is about the one at which there is none",
+    ("2.1.three-managers.service-answers", "quorum: seen *"): "it is the middle one of three",
+    ("2.1.three-managers.service-answers", "fault.*"): "both that are lost are lost",
+    ("2.1.three-managers.service-answers", "request: none of worker1"): "it is one of the lost",
+    ("2.1.*.service-answers", "write: nodes exchanged"): "any manager but a lost one may refuse",
+    ("2.1.*.service-answers", "write: none before, *"): "the refusal came later",
+    ("2.1.as-found.one-view", "cut *"): "the managers are asked first",
+}
+
+
 class TestJudge(JudgeContract):
     exercise = exercise
     phases = RUNS

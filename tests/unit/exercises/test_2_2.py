@@ -189,6 +189,48 @@ break_alike(
 )
 
 
+OUTCOME = "its outcome was seen by then"
+WHO = "of the nodes it reads who was there before the fault"
+LOST = "the lost one is not asked while it is lost, and of no weight afterwards"
+ENOUGH = "one manager's answer shows it; that each was asked is the claim `sampled`"
+SEEN_BEFORE_THE_MENDING = (
+    "leader-elected",
+    "old-leader-unreachable",
+    "node-down",
+    "replicas-restored",
+    "leadership-handed-over",
+)
+CLIENTS = ("service-answers", "surviving-replicas-lose-nothing")
+STILL_PASSES = {
+    **{(f"2.2.*.{claim}", "fault.healed: *"): OUTCOME for claim in SEEN_BEFORE_THE_MENDING},
+    **{
+        (f"2.2.*.{claim}", f"{what} *fault.healing*"): OUTCOME
+        for claim in (*SEEN_BEFORE_THE_MENDING, "sampled")
+        for what in ("cut", "nodes: none after,")
+    },
+    **{
+        (f"2.2.*.{claim}", broken): WHO
+        for claim in CLIENTS
+        for broken in ("nodes: none ?*", "nodes: the later half *")
+    },
+    **{
+        (f"2.2.*.{claim}", f"{what} *fault.healing*"): OUTCOME
+        for claim in (*CLIENTS, "nothing-lost")
+        for what in ("cut", "request: none after,")
+    },
+    ("2.2.*.replicas-restored", "nodes: none of *"): ENOUGH,
+    ("2.2.*.replicas-restored", "tasks: none of *"): ENOUGH,
+    ("2.2.*.replicas-restored", "nodes: none before, *"): ENOUGH,
+    ("2.2.*.replicas-restored", "tasks: none after, *fault.healing*"): OUTCOME,
+    ("2.2.*.surviving-replicas-lose-nothing", "tasks: *"): "of tasks it reads what excuses errors",
+    ("2.2.demotion.nothing-lost", "nodes: none of *"): ENOUGH,
+    ("2.2.demotion.nothing-lost", "nodes: none after, *"): OUTCOME,
+    ("2.2.graceful-stop.*", "nodes: none of manager1"): LOST,
+    ("2.2.power-off.*", "nodes: none of manager1"): LOST,
+    ("2.2.kill-9.*", "nodes: none of manager3"): LOST,
+}
+
+
 class TestJudge(JudgeContract):
     exercise = exercise
     phases = GOOD

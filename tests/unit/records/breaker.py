@@ -23,13 +23,14 @@ from pytest_swarmlab.model import Event
 from tests.unit.records.editing import Edit, without
 
 REAL = Path(__file__).parent / "real"
-STEADY = {"request", "nodes", "tasks", "entry", "write", "engine", "command", "raft"}
+STEADY = {"request", "nodes", "tasks", "entry", "write", "engine", "raft"}
 """Kinds that come all the time: windows of them are taken away. Of the others each event is."""
 TURNS = {
     "fault.injecting", "fault.healing", "begun", "over", "ended", "settled", "moved", "broken",
     "outage", "frozen", "rolled-back", "update", "destroyed", "restore", "hot-began", "written",
 }  # fmt: skip
 """What divides a phase: something is broken or changed, or that is over."""
+AT_FIRST = "seen at the beginning"
 ID = re.compile(r"[0-9a-z]{25}|[0-9a-f]{12}")
 """How Swarm names what it has, and an engine a container."""
 
@@ -68,7 +69,8 @@ def breaks(record: Record, kinds: Iterable[str]) -> Iterator[Break]:
     """Every way to break a phase's record in what it has of those kinds."""
     marks = turns(record)
     for kind in sorted(kinds):
-        mine = record.of(kind)
+        # A worker's own view of the swarm is empty.
+        mine = [e for e in record.of(kind) if kind != "info" or e.data.get("control")]
         if mine:
             for name, edit in (*_gone(mine, marks), *_moved(record, mine)):
                 yield Break(frozenset({kind}), f"{kind}: {name}", edit)
@@ -91,13 +93,20 @@ def turns(record: Record) -> list[tuple[str, float]]:
 
 def _gone(mine: Sequence[Event], marks: Sequence[tuple[str, float]]) -> Iterator[tuple[str, Edit]]:
     yield "none", _dropping(mine)
+    # A command is like no other: of all that were run a claim may be about one.
+    if mine[0].kind == "command":
+        return
     nodes = sorted({node for event in mine for node in of_nodes(event)})
     for node in nodes if len(nodes) > 1 else ():
         yield f"none of {node}", _dropping([e for e in mine if node in of_nodes(e)])
     if mine[0].kind in STEADY:
         for name, t in marks:
-            yield f"none after, {name}", _dropping([e for e in mine if _when(e) > t])
-            yield f"none before, {name}", _dropping([e for e in mine if _when(e) < t])
+            for side, gone in (
+                ("after", [e for e in mine if _when(e) > t]),
+                ("before", [e for e in mine if _when(e) < t]),
+            ):
+                if 0 < len(gone) < len(mine):
+                    yield f"none {side}, {name}", _dropping(gone)
     elif len(mine) > 1:
         for number, event in enumerate(mine, 1):
             yield f"all but number {number}", _dropping([event])
@@ -105,13 +114,17 @@ def _gone(mine: Sequence[Event], marks: Sequence[tuple[str, float]]) -> Iterator
 
 def _moved(record: Record, mine: Sequence[Event]) -> Iterator[tuple[str, Edit]]:
     phase = [event.t for event in record if event.phase]
-    if mine[0].phase and mine[0].kind not in STEADY:
-        yield "seen at the beginning", _retimed(mine, [phase[0]] * len(mine))
+    if mine[0].phase and mine[0].kind not in STEADY | {"command"}:
+        yield AT_FIRST, _retimed(mine, [phase[0]] * len(mine))
         if len(mine) > 1:
             yield "seen in the reverse order", _retimed(mine, [e.t for e in reversed(mine)])
+    if mine[0].kind in {"command", "cluster.ready"}:
+        return
     names = [str(node["name"]) for e in record.of("cluster.ready") for node in e.data["nodes"]]
     turned = dict(zip(names, names[1:] + names[:1], strict=True))
-    if any(_words(e.data) & turned.keys() for e in mine):
+    told = {name for event in mine for name in _words(event.data) & turned.keys()}
+    # Where each node is told of, it is told of each node then as well.
+    if told and told != set(names):
         yield "nodes exchanged", _respelled(mine, lambda word: turned.get(word, word))
     later = mine[len(mine) // 2 :]
     if len(mine) > 1 and any(ID.fullmatch(word) for e in later for word in _words(e.data)):
