@@ -351,15 +351,9 @@ def changes_return(record: Record) -> Judgement:
         ("the manager's return", back.heal_began),
         ("an accepted change", accepted.t - _seconds(accepted)),
     )
-    lacks += not_each(
-        {
-            str(ping.data.get("node"))
-            for ping in record.of("ping", answers=True)
-            if ping.t > back.heal_began
-        },
-        back.nodes,
-        "heard the engine of",
-    )
+    for other in faults:
+        if other is not back:
+            lacks += not_away(record, other, until=accepted.t)
     return judged(
         f"a change was accepted {seconds:.1f} s after {who} was back",
         holds=seconds <= RETURN_S,
