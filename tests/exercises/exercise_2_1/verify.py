@@ -55,6 +55,10 @@ once: gRPC waits up to two minutes before it tries a lost manager again.
 """
 
 
+REFUSED_S = 60.0
+"""How soon a change must be refused without a quorum: its leader steps down within two election
+timeouts, and a client that asks meanwhile is given up after 20 s."""
+
 QUORUM_WORDS = ("leader", "deadline exceeded", "no answer in time", "raft:", "Unavailable")
 """How managers that can't decide say so: the text varies with the moment (moby#34988, #35039), and
 some wait for a leader longer than our client does. Any other error refuses the change itself."""
@@ -165,7 +169,7 @@ def one_view(record: Record) -> Judgement:
     "tolerance",
     phases=QUORUM_LOST,
     title="Changes are accepted as long as a majority is there, and only so long",
-    expected="with N managers, ⌊(N−1)/2⌋ losses are borne and one more is not",
+    expected="with N managers, ⌊(N−1)/2⌋ losses are borne and one more is not, within 60 s",
     hint="Quorum is ⌊N/2⌋+1: which managers were up when the change was tried?",
 )
 def tolerance_holds(record: Record) -> Judgement:
@@ -270,6 +274,8 @@ def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = (
             wrong.append(told[-1])
         elif not accepted and not level.refused:
             lacks.append("that is no word of managers without a quorum")
+        elif level.refused and level.refused.t - level.window.began > REFUSED_S:
+            wrong.append(f"{told[-1]} after {level.refused.t - level.window.began:.0f} s only")
         if len(set(level.gone)) != level.lost or not set(level.gone) <= listed:
             lacks.append(
                 f"{level.lost} of {', '.join(sorted(listed))} were to be lost,"

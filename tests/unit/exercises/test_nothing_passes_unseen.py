@@ -17,7 +17,8 @@ from pytest_swarmlab import Exercise
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import Check
 from pytest_swarmlab.model import Verdict
-from tests.unit.exercises.test_every_check_can_fail import EXERCISES, MODULES, test_2_2
+from tests.unit.exercises import test_2_2
+from tests.unit.exercises.test_every_check_can_fail import EXERCISES, MODULES
 from tests.unit.records.breaker import AT_FIRST, breaks, kinds_read, real
 from tests.unit.records.editing import kind, without
 
