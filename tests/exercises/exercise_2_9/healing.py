@@ -128,8 +128,10 @@ def predicted_detection(record: Record) -> tuple[float, float] | None:
         return None
     interval, retries = float(defined["interval_s"]), int(defined["retries"])
     # The last checks of each: as many as failed, and the one before.
-    spent = [sum(e.data["seconds"][-retries - 1 :]) for e in record.of("checks")]
-    if not spent:
+    checks = {e.data["container"]: e.data["seconds"] for e in record.of("checks")}
+    broken = {e.data["container"] for e in record.of("broken")}
+    spent = [sum(seconds[-retries - 1 :]) for seconds in checks.values()]
+    if not broken or not broken <= checks.keys():
         return None
     return (retries - 1) * interval, retries * interval + max(spent) + SLACK_S
 
