@@ -426,8 +426,8 @@ _declare_refusals()
 )
 def nothing_left(record: Record) -> Judgement:
     """Of each file, whatever became of it; every node's engine was asked."""
-    seen = {e.data.get("file"): e for e in record.of("left")}
-    tried = {e.data.get("file"): e.t for e in record.of("refused")}
+    seen = {str(e.data.get("file")): e for e in record.of("left")}
+    tried = {str(e.data.get("file")): e.t for e in record.of("refused")}
     if missing := not_each(seen, REFUSED, "looked for what is left of"):
         return unknown("; ".join(missing))
     for file in REFUSED:

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_swarmlab import Exercise, failed, not_provable, passed, unknown
@@ -628,7 +628,7 @@ def _echoed(
     record: Record,
     config: str,
     words: str,
-    after: list[Moment],
+    after: Sequence[Moment],
     *,
     also: str = "",
     holds: bool = True,

@@ -525,8 +525,8 @@ def any_heals(record: Record) -> Judgement:
 def exit_0_is_complete(record: Record) -> Judgement:
     """For which `on-failure` is a trap."""
     seen = {e.data["program"]: e.data for e in record.of("ending")}
-    if missing := {"nginx", "redis", "postgres"} - set(seen):
-        return unknown(f"not seen to end: {', '.join(sorted(missing))}")
+    if unseen := {"nginx", "redis", "postgres"} - set(seen):
+        return unknown(f"not seen to end: {', '.join(sorted(unseen))}")
     tame = {name: seen[name] for name in ("nginx", "redis", "postgres")}
     told = "; ".join(f"{n}: {_ending(data)}" for n, data in tame.items())
     good = all(
