@@ -171,11 +171,8 @@ def _names(name: str, printed: Sequence[Event]) -> bool:
 def file_removed(record: Record) -> Judgement:
     """The lab's `rm passwd`."""
     seen = record.need("file", "nobody looked for the file")
-    made = [
-        command.t
-        for command in record.of("command", code=0)
-        if command.data["argv"] == [*CREATE, "passwd_file", seen.data["path"]]
-    ]
+    argv = [*CREATE, "passwd_file", seen.data["path"]]
+    made = [command.t for command in record.of("command", code=0, argv=argv)]
     told = f"{seen.data['path']} is {'gone' if seen.data['there'] is False else 'still there'}"
     order = out_of_order(
         ("that a secret was made of it", min(made, default=None)), ("the look for it", seen.t)
@@ -465,7 +462,8 @@ def https_with_the_secret(record: Record) -> Judgement:
     ]
     nodes = {str(e.data["node"]) for e in seen}
     missing = not_each(nodes, members_of(record), "shook hands through")
-    if (rotated := record.last("certificates")) is not None:
+    if record.events[-1].phase == exercise.phase(*CERTIFICATE):
+        rotated = record.need("certificates", "it was not noted which certificates they are")
         ended = record.last("ended")
         missing += out_of_order(
             ("the end of the rotation", ended.t if ended else None),
@@ -601,8 +599,11 @@ def old_before_new_after(record: Record) -> Judgement:
 
 def _span(record: Record) -> tuple[float, float]:
     """When the change began and when it was over."""
-    began = record.need("begun", "it was not noted when the change began")
-    return began.t, record.need("ended", "it was not noted when the change was over").t
+    began = record.need("begun", "it was not noted when the change began").t
+    ended = record.need("ended", "it was not noted when the change was over").t
+    if missing := out_of_order(("the beginning", began), ("the end", ended)):
+        raise Unseen("; ".join(missing))
+    return began, ended
 
 
 LOGINS = {
@@ -683,11 +684,8 @@ UPDATE = ["docker", "service", "update"]
 def old_secret_removed(record: Record) -> Judgement:
     """Possible only when no service's definition names it."""
     seen = record.need("removed", "nobody looked whether it is gone")
-    gone = [
-        command.t
-        for command in record.of("command", code=0)
-        if command.data["argv"] == ["docker", "secret", "rm", "db_password_v1"]
-    ]
+    argv = ["docker", "secret", "rm", "db_password_v1"]
+    gone = [command.t for command in record.of("command", code=0, argv=argv)]
     missing = out_of_order(
         ("that it was removed", max(gone, default=None)), ("the look for it", seen.t)
     )

@@ -10,6 +10,7 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Moment,
     Window,
+    another_cluster,
     judged,
     nodes_of,
     not_each,
@@ -174,11 +175,8 @@ def timer(record: Record) -> Judgement:
 
 def _stopped(record: Record, node: str, before: float) -> bool:
     """Whether the node's engine was seen to be gone, after the timer was started there."""
-    started = [
-        e.t
-        for e in record.of("command", node=node, code=0)
-        if e.data["argv"] == ["systemctl", "start", "swarm-backup.timer"] and e.t < before
-    ]
+    argv = ["systemctl", "start", "swarm-backup.timer"]
+    started = [e.t for e in record.of("command", node=node, code=0, argv=argv) if e.t < before]
     waits = record.of("wait", condition="the engine is gone", node=node, outcome="done")
     return bool(started) and any(started[-1] < e.t < before for e in waits)
 
@@ -459,8 +457,12 @@ def new_machines_had_to_join(record: Record) -> Judgement:
 )
 def whole_again(record: Record) -> Judgement:
     """Judged on the last node list."""
-    joined = record.last("joined")
-    return _whole(record, [*_way_back(record), ("the joins", joined.t if joined else None)])
+    joined, home = record.last("joined"), record.last("identity", when="after")
+    judgement = _whole(record, [*_way_back(record), ("the joins", joined.t if joined else None)])
+    ids = {row.id for sample in readings.node_samples(record)[-1:] for row in sample.nodes}
+    if judgement.verdict == "pass" and not (home and home.data.get("node") in ids):
+        return unknown(f"{judgement.observed}; the restored manager, by its id, is not among them")
+    return judgement
 
 
 @exercise.check(
@@ -767,11 +769,14 @@ def _trouble(record: Record, case: str, **wanted: Any) -> Judgement:
 
 def _way_back(record: Record) -> list[Moment]:
     """What must have come before anything is looked at afterwards: the loss, and what undid it."""
-    fault = readings.fault(record)
-    undone = record.last("restore") or record.last("forced")
+    fault, forced, restore = readings.fault(record), record.last("forced"), record.last("restore")
+    lost = ("the destruction", fault.began if fault else None)
+    if forced is not None:
+        return [lost, ("the new cluster", forced.t)]
     return [
-        ("the destruction", fault.began if fault else None),
-        ("what brought the swarm back", undone.t if undone else None),
+        lost,
+        ("the new machines", fault.healed if fault else None),
+        ("the restore", restore.t if restore else None),
     ]
 
 
@@ -799,8 +804,9 @@ def _whole(record: Record, after: Sequence[Moment]) -> Judgement:
     names = sorted(n.name for n in managers), sorted(n.name for n in rows)
     wrong = [] if names[0] == sorted(_managers(record)) else [f"managers: {', '.join(names[0])}"]
     wrong += [] if names[1] == sorted(nodes_of(record)) else [f"listed: {', '.join(names[1])}"]
-    order = out_of_order(*after, ("the last node list", lists[-1].asked))
-    return judged(told, holds=good, wrong=wrong, missing=order)
+    missing = another_cluster(lists)
+    missing += out_of_order(*after, ("the last node list", lists[-1].asked))
+    return judged(told, holds=good, wrong=wrong, missing=missing)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

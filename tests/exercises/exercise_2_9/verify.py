@@ -79,19 +79,17 @@ def starting_until_healthy(record: Record) -> Judgement:
         "one": ["running", "starting"],
         "both": ["running", "running"],
     }
-    tasks = {frozenset(e.data["states"]) for e in steps.values()}
-    missing = [] if len(tasks) == 1 else ["they are not the same tasks at each step"]
-    return judged(told, holds=seen == wanted, missing=missing)
-
-
-STEPS = ("none", "one", "both")
+    return passed(told) if seen == wanted else failed(told)
 
 
 def _steps(record: Record, *wanted: str) -> dict[str, Event]:
     """What was noted when none, one or both were healthy. Raises Unseen unless in that order."""
     found = {when: record.last("served", when=when) for when in wanted}
     moments = [(f"who served when {w} was healthy", e.t if e else None) for w, e in found.items()]
-    if missing := out_of_order(*moments):
+    missing = out_of_order(*moments)
+    if len({frozenset(event.data["states"]) for event in found.values() if event}) > 1:
+        missing.append("they are not the same tasks at each step")
+    if missing:
         raise Unseen("; ".join(missing))
     return {when: event for when, event in found.items() if event}
 
@@ -509,6 +507,8 @@ def any_heals(record: Record) -> Judgement:
         ("the new definition", defined.t),
         ("the list of the tasks", last.asked if last else None),
     )
+    if last and id_ not in {task.id for task in last.tasks}:
+        order.append("what became of it is not listed: that is of another service")
     return judged(told, holds=bool(good) or not last, missing=order)
 
 
@@ -776,15 +776,18 @@ def readiness_tells(record: Record) -> Judgement:
 )
 def comes_back(record: Record) -> Judgement:
     """Thanks to `any`, without a limit."""
-    counts, missing, over = {}, [], _moment(record, "over")
+    counts, late, strange, over = {}, [], [], _moment(record, "over")
     for service in (API, LABS):
         samples = [s for s in readings.task_samples(record, service) if s.error is None]
         counts[service] = len(_running(samples[-1].tasks)) if samples else None
         listed = (f"the list of {service}'s tasks", samples[-1].asked if samples else None)
-        missing += out_of_order(("that Redis came back", over), listed)
+        late += out_of_order(("that Redis came back", over), listed)
+        known = [{task.id for task in sample.tasks} for sample in samples]
+        if known and not all(ids & known[0] for ids in known):
+            strange.append(f"the lists of {service}'s tasks are not of one service")
     told = ", ".join(f"{name}: {count}" for name, count in counts.items())
     good = set(counts.values()) <= {API_REPLICAS, None}
-    return judged(told, holds=good or bool(missing), missing=missing)
+    return judged(told, holds=good or bool(late), missing=late + strange)
 
 
 @exercise.measure(phases=CASCADE)
@@ -882,7 +885,8 @@ def _untouched(record: Record, service: str, window: Window) -> Judgement:
     samples = [s for s in readings.task_samples(record, service) if s.error is None]
     others = {t.id for s in samples for t in s.tasks if not t.running}
     told = f"{asked.observed}; {len(others)} of its tasks were replaced"
-    full = all(len(_running(s.tasks)) == API_REPLICAS for s in samples)
+    ids = {frozenset(t.id for t in _running(s.tasks)) for s in samples}
+    full = all(len(each) == API_REPLICAS for each in ids) and len(ids) <= 1
     last = samples[-1].asked if samples else None
     missing = out_of_order(("its end", window.ended), ("the list of its tasks", last))
     judgement = judged(told, holds=full and not others, missing=missing)

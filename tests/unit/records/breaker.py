@@ -34,9 +34,9 @@ ID = re.compile(r"[0-9a-z]{25}|[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Break:
-    """One way to break a record: the kinds of events that it touches, its name, and the edit."""
+    """One way to break a record: the numbers of the events that it touches, its name, the edit."""
 
-    kinds: frozenset[str]
+    touched: frozenset[int]
     name: str
     edit: Edit
 
@@ -49,14 +49,15 @@ def real(exercise: str) -> Record:
 
 
 @contextmanager
-def kinds_read() -> Iterator[set[str]]:
-    """The kinds of events that a record is asked for within the block."""
-    read: set[str] = set()
+def events_read() -> Iterator[set[int]]:
+    """The numbers of the events that a record gives when it is asked, within the block."""
+    read: set[int] = set()
     ask = Record.of
 
     def of(record: Record, *kinds: str, **match: Any) -> tuple[Event, ...]:
-        read.update(kinds)
-        return ask(record, *kinds, **match)
+        found = ask(record, *kinds, **match)
+        read.update(event.seq for event in found)
+        return found
 
     with patch.object(Record, "of", of):
         yield read
@@ -70,10 +71,18 @@ def breaks(record: Record, kinds: Iterable[str]) -> Iterator[Break]:
         if not mine:
             continue
         for name, edit in (*_gone(mine, marks), *_moved(record, mine)):
-            yield Break(frozenset({kind}), f"{kind}: {name}", edit)
+            yield Break(_touched(record, edit), f"{kind}: {name}", edit)
     for name, t in marks:
-        later = frozenset(event.kind for event in record if event.t > t)
+        later = frozenset(event.seq for event in record if event.t > t)
         yield Break(later, f"cut {name}", lambda run, t=t: without(run, lambda e: e.t > t))
+
+
+def _touched(record: Record, edit: Edit) -> frozenset[int]:
+    """The numbers of the events that are not there, or otherwise, after that edit."""
+    left = {(e.kind, e.t, json.dumps(e.data, sort_keys=True)) for e in edit(record)}
+    return frozenset(
+        e.seq for e in record if (e.kind, e.t, json.dumps(e.data, sort_keys=True)) not in left
+    )
 
 
 def landmarks(record: Record) -> list[tuple[str, float]]:
