@@ -1,9 +1,9 @@
 """The vocabulary of claims: what must have been seen before a claim may pass.
 
 A check's judge says what it saw, collects what is wrong and what nobody looked at, and `judged`
-makes a verdict of it. Every other function here gives what is missing, in words with the moment;
-an empty list says that all of it was seen. Moments are seconds since the run began, as `t` in
-events.jsonl.
+makes a verdict of it; `never` is for what was to come and was not seen. Every other function here
+gives what is missing, in words with the moment; an empty list says that all of it was seen. Moments
+are seconds since the run began, as `t` in events.jsonl.
 
 Clients: `not_asked`, `not_written`. Observers: `not_sampled`. Single looks: `not_each`,
 `not_while`, `out_of_order`. Which cluster: `nodes_of`, `members_of`, `another_cluster`.
@@ -82,12 +82,23 @@ def judged(
     return unknown("; ".join([seen, *lacks])) if lacks else passed(seen)
 
 
+def never(seen: str, missing: Iterable[str] = ()) -> Judgement:
+    """Failed for what was not seen to come, unknown where nobody looked for it all along."""
+    return judged(seen, missing=lacks) if (lacks := list(missing)) else failed(seen)
+
+
 # -- clients and observers ----------------------------------------------------------------------
 
 
 def pauses(moments: Iterable[float], window: Window, longest: float) -> list[Window]:
-    """The stretches of the window, longer than `longest` seconds, with none of those moments."""
-    marks = [window.began, *sorted(t for t in moments if t in window), window.ended]
+    """The stretches of the window, longer than `longest` seconds, with none of those moments.
+
+    A window with none at all is a pause, however short it is.
+    """
+    within = sorted(t for t in moments if t in window)
+    if not within:
+        return [window]
+    marks = [window.began, *within, window.ended]
     return [Window(a, b) for a, b in pairwise(marks) if b - a > longest]
 
 
@@ -136,11 +147,17 @@ def not_written(entries: Iterable[Entry], *, window: Window, pause: float) -> li
 
     A write that waits for its acknowledgement is under way until it is over.
     """
-    busy = sorted((entry.sent, entry.over) for entry in entries if entry.over >= window.began)
+    busy = sorted(
+        (entry.sent, entry.over)
+        for entry in entries
+        if entry.over >= window.began and entry.sent <= window.ended
+    )
+    if not busy:
+        return _longest("nothing was written", [window])
     idle, since = [], window.began
     for sent, over in busy:
-        if min(sent, window.ended) - since > pause:
-            idle.append(Window(since, min(sent, window.ended)))
+        if sent - since > pause:
+            idle.append(Window(since, sent))
         since = max(since, over)
     if window.ended - since > pause:
         idle.append(Window(since, window.ended))
@@ -164,11 +181,11 @@ def not_each(seen: Iterable[str], wanted: Iterable[str], what: str) -> list[str]
 
 
 def not_while(moments: Iterable[float], window: Window, what: str, *, least: int = 1) -> list[str]:
-    """Whether something (`what`, such as "a change was tried") happened often enough within it."""
+    """Whether somebody did something (`what`, such as "tried a change") often enough within it."""
     found = sum(t in window for t in moments)
     if found >= least:
         return []
-    return [f"{what} {found} times, not {least}, {window}" if found else f"never {what} {window}"]
+    return [f"nobody {what} {f'more than {found} times ' if found else ''}{window}"]
 
 
 def out_of_order(*moments: Moment) -> list[str]:
@@ -235,28 +252,36 @@ def not_the_leader(record: Record, fault: Fault, *, within: float = PAUSE_S) -> 
 
 
 def not_away(record: Record, fault: Fault, *, until: float) -> list[str]:
-    """Which of the fault's nodes nobody saw to be gone while it was on.
+    """Which of the fault's nodes nobody saw to be gone while it was on, or somebody saw at work.
 
-    Gone: a manager that the fault does not hold lists it as down or unreachable, or its own engine
-    did not answer (`away` events), before `until`; and none listed it as ready and reachable, nor
-    did its engine answer, between that and `until`.
+    Gone: a manager that the fault does not hold lists it as down or unreachable, or its engine gave
+    no answer (`ping`), before the fault was mended. At work, up to `until`: its engine gave one
+    since the fault was on, or a manager lists it as ready and reachable after it was seen gone.
     """
-    window = Window(fault.began, until)
+    on = Window(fault.began, math.inf if fault.heal_began is None else fault.heal_began)
     lacks = []
     for node in fault.nodes:
-        gone = [e.t for e in record.of("away", node=node) if not e.data.get("answers")]
-        there = [e.t for e in record.of("away", node=node) if e.data.get("answers")]
-        for sample in readings.node_samples(record):
-            row = sample.node(node)
-            if sample.asked < fault.began or row is None:
-                continue
-            if row.state == "down" or row.reachability == "unreachable":
-                gone.append(sample.t)
-            elif row.state == "ready" and row.reachability in {"reachable", ""}:
-                there.append(sample.asked)
-        first = min((t for t in gone if t in window), default=None)
+        pings = record.of("ping", node=node)
+        rows = [
+            (sample, row)
+            for sample in readings.node_samples(record)
+            if (row := sample.node(node)) is not None
+        ]
+        gone = [e.t for e in pings if not e.data.get("answers")] + [
+            sample.t
+            for sample, row in rows
+            if row.state == "down" or row.reachability == "unreachable"
+        ]
+        first = min((t for t in gone if t in on), default=None)
         if first is None:
-            lacks.append(f"nobody saw that {node} was gone {window}")
-        elif again := [t for t in there if first < t <= until]:
-            lacks.append(f"{node} was seen at work in second {again[0]:.1f} of the run")
+            lacks.append(f"nobody saw that {node} was gone {on}")
+            continue
+        there = [e.t for e in pings if e.data.get("answers") and e.t > fault.injected] + [
+            sample.asked
+            for sample, row in rows
+            if sample.asked > first
+            and (row.state, row.reachability) in {("ready", "reachable"), ("ready", "")}
+        ]
+        if again := [t for t in there if t < min(until, on.ended)]:
+            lacks.append(f"{node} was seen at work in second {min(again):.1f} of the run")
     return lacks

@@ -510,7 +510,7 @@ def _unwritten(ledger: Ledger, began: float) -> list[str]:
     missing = not_while(
         (entry.over for entry in ledger.acknowledged),
         Window(min(first, began), began),
-        "a write was acknowledged",
+        "was told that a write is kept",
     )
     if back is None:
         return [*missing, "nothing was acknowledged after the last failure"]

@@ -657,7 +657,7 @@ def unlocked(record: Record) -> Judgement:
         return failed(f"{told}; " + "; ".join(str(e.data.get("said")) for e in done))
     fault, over = readings.fault(record), Window(max(e.t for e in done), math.inf)
     accepted = (e.t for e in record.of("write") if not e.data.get("error"))
-    missing = not_while(accepted, over, "a change was accepted")
+    missing = not_while(accepted, over, "had a change accepted")
     missing += out_of_order(
         ("the new machines", fault.healed if fault else None),
         ("the first restore", min(e.t for e in done)),
@@ -692,7 +692,7 @@ def hot_restores(record: Record) -> Judgement:
     missing = [] if numbers else ["nothing was decided before it began"]
     if len(sooner) < numbers:
         missing.append(f"of the {numbers} before it began {len(sooner)} were seen")
-    missing += not_while(during, Window(began.t, taken.t), "a decision was acknowledged")
+    missing += not_while(during, Window(began.t, taken.t), "had a decision acknowledged")
     missing += out_of_order(
         ("its beginning", began.t),
         ("its end", taken.t),

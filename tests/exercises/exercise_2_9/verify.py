@@ -724,7 +724,7 @@ def lab_s_check_takes_all_down(record: Record) -> Judgement:
     nodes = members_of(record)
     missing = not_asked(asked, through=nodes, window=Window(down, over), pause=PAUSE_S)
     early = (r.over for r in asked if r.ok)
-    missing += not_while(early, Window(record.events[0].t, began), "it answered")
+    missing += not_while(early, Window(record.events[0].t, began), "was answered by it")
     missing += out_of_order(("its beginning", began), ("all down", down), ("its end", over))
     return judged(told, holds=good, missing=missing)
 

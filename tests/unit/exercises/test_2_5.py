@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.evidence.record import Record
-from tests.exercises.exercise_2_5.drill import AT_ONCE, BAD, LATER
+from tests.exercises.exercise_2_5 import drill
 from tests.exercises.exercise_2_5.verify import LATER as LATER_IS
 from tests.exercises.exercise_2_5.verify import REFUSED, exercise
+from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER, UNUSED
 from tests.unit.records.editing import (
     LAB,
     Edit,
@@ -408,13 +409,6 @@ BROKEN: Broken = {
 }  # fmt: skip
 
 
-NAMES_ALIKE = "all are looked at alike, and what a machine is called is not what is claimed"
-SOONER = "what must come first may have come sooner"
-LATER = "what is seen later than it must be is seen late enough"
-ALONE = "one look that says by itself what it is of; when it came is no matter"
-ANY_ORDER = "several looks, of which none needs to come first"
-ENOUGH = "what is left is enough for it"
-UNUSED = "read along with what the claim is about, and not used for it"
 STILL_PASSES = {
     ("2.5.*.*", "*: nodes exchanged"): NAMES_ALIKE,
     ("2.5.*.*", "begun: all seen at the phase's beginning"): SOONER,
@@ -465,7 +459,11 @@ class TestJudge(JudgeContract):
 
 
 def test_every_bad_file_is_deployed_and_judged() -> None:
-    assert {path.stem for path in BAD.iterdir()} == set(REFUSED) == {*AT_ONCE, *LATER}
+    assert (
+        {path.stem for path in drill.BAD.iterdir()}
+        == set(REFUSED)
+        == {*drill.AT_ONCE, *drill.LATER}
+    )
 
 
 def test_a_loss_is_measured_from_its_beginning_to_the_first_write_after_the_last_failure() -> None:

@@ -16,6 +16,7 @@ from tests.exercises.exercise_2_6.verify import (
     TARGET,
     exercise,
 )
+from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER
 from tests.unit.records.editing import (
     LAB,
     Edit,
@@ -519,13 +520,6 @@ BROKEN["certificate", "https-with-the-secret"] += [
 ]
 
 
-NAMES_ALIKE = "all are looked at alike, and what a machine is called is not what is claimed"
-SOONER = "what must come first may have come sooner"
-LATER = "what is seen later than it must be is seen late enough"
-ALONE = "one look that says by itself what it is of; when it came is no matter"
-ANY_ORDER = "several looks, of which none needs to come first"
-ENOUGH = "what is left is enough for it"
-UNUSED = "read along with what the claim is about, and not used for it"
 STILL_PASSES = {
     ("2.6.*.*", "*: nodes exchanged"): NAMES_ALIKE,
     ("2.6.refusals.*", "refusal: *s*"): ALONE,

@@ -18,6 +18,7 @@ from tests.exercises.exercise_2_7.verify import (
     UNDER_LOAD,
     exercise,
 )
+from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER, UNUSED
 from tests.unit.records.editing import LAB, Edit, edited, kind, moved, none_of, timed, without
 from tests.unit.records.judge import Broken, JudgeContract
 
@@ -444,13 +445,6 @@ BROKEN: Broken = {
 }  # fmt: skip
 
 
-NAMES_ALIKE = "all are looked at alike, and what a machine is called is not what is claimed"
-SOONER = "what must come first may have come sooner"
-LATER = "what is seen later than it must be is seen late enough"
-ALONE = "one look that says by itself what it is of; when it came is no matter"
-ANY_ORDER = "several looks, of which none needs to come first"
-ENOUGH = "what is left is enough for it"
-UNUSED = "read along with what the claim is about, and not used for it"
 STILL_PASSES = {
     ("2.7.*.*", "*: nodes exchanged"): NAMES_ALIKE,
     ("2.7.refusals.*", "*: *s*"): ALONE,

@@ -8,6 +8,7 @@ from typing import Any
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Verdict
 from tests.exercises.exercise_2_8.verify import REFUSED, RESTORES, UNLOCKED, exercise
+from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER, UNUSED
 from tests.unit.records.editing import Edit, changed, edited, events, last, moved, none_of
 from tests.unit.records.judge import Broken, JudgeContract, break_alike
 
@@ -431,13 +432,6 @@ for phase in ("disaster", "quorum-lost", "autolock"):
     ]
 
 
-NAMES_ALIKE = "all are looked at alike, and what a machine is called is not what is claimed"
-SOONER = "what must come first may have come sooner"
-LATER = "what is seen later than it must be is seen late enough"
-ALONE = "one look that says by itself what it is of; when it came is no matter"
-ANY_ORDER = "several looks, of which none needs to come first"
-ENOUGH = "what is left is enough for it"
-UNUSED = "read along with what the claim is about, and not used for it"
 STILL_PASSES = {
     ("2.8.*.*", "*: nodes exchanged"): NAMES_ALIKE,
     ("2.8.*.*", "fault.injected: all seen at the phase's beginning"): SOONER,

@@ -12,6 +12,7 @@ import pytest
 from pytest_swarmlab.evidence.record import Record
 from tests.exercises.exercise_2_9 import application, drill, perform
 from tests.exercises.exercise_2_9.verify import KILLED, REPETITIONS, ROW, TAKEN_BACK, exercise
+from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER, UNUSED
 from tests.unit.records.editing import (
     LAB,
     Edit,
@@ -517,13 +518,6 @@ BROKEN: Broken = {
 }  # fmt: skip
 
 
-NAMES_ALIKE = "all are looked at alike, and what a machine is called is not what is claimed"
-SOONER = "what must come first may have come sooner"
-LATER = "what is seen later than it must be is seen late enough"
-ALONE = "one look that says by itself what it is of; when it came is no matter"
-ANY_ORDER = "several looks, of which none needs to come first"
-ENOUGH = "what is left is enough for it"
-UNUSED = "read along with what the claim is about, and not used for it"
 STILL_PASSES = {
     ("2.9.*.*", "*: nodes exchanged"): NAMES_ALIKE,
     ("2.9.*.*", "*: all seen at the phase's end"): LATER,

@@ -28,6 +28,13 @@ FEW = 12
 APART_S = 2.0
 """Shortest window that is taken away: a pause that a claim may bear is shorter."""
 NO_LANDMARKS = {"command", "wait", "request", "nodes", "tasks", "entry", "write", "raft", "info"}
+NAMES_ALIKE = "all are looked at alike, and what a machine is called is not what is claimed"
+SOONER = "what must come first may have come sooner"
+LATER = "what is seen later than it must be is seen late enough"
+ALONE = "one look that says by itself what it is of; when it came is no matter"
+ANY_ORDER = "several looks, of which none needs to come first"
+ENOUGH = "what is left is enough for it"
+UNUSED = "read along with what the claim is about, and not used for it"
 ID = re.compile(r"[0-9a-z]{25}|[0-9a-f]{12}")
 """How Swarm names what it has, and an engine a container."""
 
@@ -127,7 +134,7 @@ def _moved(record: Record, mine: Sequence[Event]) -> Iterator[tuple[str, Edit]]:
         yield "all seen at the phase's beginning", _retimed(mine, [phase[0]] * len(mine))
         yield "all seen at the phase's end", _retimed(mine, [phase[-1]] * len(mine))
         moments = [event.t for event in mine]
-        random.Random(16).shuffle(moments)
+        random.Random(16).shuffle(moments)  # noqa: S311 - no secret
         if moments != [event.t for event in mine]:
             yield "moments shuffled", _retimed(mine, moments)
     names = [str(node["name"]) for e in record.of("cluster.ready") for node in e.data["nodes"]]
