@@ -12,6 +12,7 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Moment,
     Window,
+    another_cluster,
     judged,
     members_of,
     not_away,
@@ -253,7 +254,14 @@ def database_moves(record: Record) -> Judgement:
     ]
     if away and after and moved != at_last:
         wrong.append(f"at last on {', '.join(at_last) or 'no node'}")
+    first = next((s.t for s in away if _nodes(s) == moved), math.inf)
+    if any(set(where) & set(_nodes(s)) for s in samples if s.t > first):
+        wrong.append(f"then listed on {where[0]} again")
     missing = [] if after else ["nobody listed its tasks when the machine was back"]
+    # The task of before is listed for a while: a list without it is of another service.
+    if after and not {t.id for t in before[-1].tasks} & {t.id for t in after[-1].tasks}:
+        missing.append("what became of its task is not listed")
+    missing += another_cluster(readings.node_samples(record))
     missing += not_away(record, fault, until=fault.heal_began)
     missing += out_of_order(("the labels", labelled.t), ("the loss", fault.began))
     return judged(told, wrong=wrong, missing=missing)
