@@ -575,7 +575,7 @@ def test_every_repetition_is_measured_and_so_is_what_was_predicted() -> None:
 
 def test_both_apis_are_measured_in_the_same_outage() -> None:
     found = exercise.measurements(good("cascade"))["cascade"]
-    assert found["down_after_s"] == 6.0
+    assert found["down_after_s"] == 4.0
     assert (found["labs_restarts"], found["live_restarts"]) == (4, 0)
     assert (found["labs_failed"], found["live_failed"]) == (42, 0)
 
