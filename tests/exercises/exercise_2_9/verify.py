@@ -239,9 +239,10 @@ def nobody_else(record: Record) -> Judgement:
         return unknown("no engine was listened to")
     told = f"{len(broken)} broken, {len(ill)} unhealthy"
     wrong = [f"not both: {', '.join(sorted(ill ^ broken))}"] if ill != broken else []
-    # An unhealthy task ends: what the managers list, nobody need have heard of its engine.
+    # An unhealthy nginx ends with 0, or is killed for it: the managers list it then, whether or
+    # not its engine was heard.
     last = _last_list(record)
-    ended = {t.id for t in last.tasks if not t.running} if last else set()
+    ended = {t.id for t in last.tasks if t.state == "complete" or ILL in t.error} if last else set()
     if others := ended - ids:
         wrong.append(f"ended too: {', '.join(sorted(others))}")
     over = max((h.healthy for h in _repetitions(record) if h.healthy), default=None)

@@ -462,8 +462,6 @@ STILL_PASSES = {
     ("2.7.shared.*", "given: all seen *"): ALONE,
     ("2.7.shared.both-read-it", "given: not the one of number 2"): ENOUGH,
     ("2.7.shared.both-read-it", "read: *s*"): ALONE,
-    # In the order in which they were noted, that of their steps.
-    ("2.7.shared.other-left-alone", "read: all seen *"): ALONE,
     ("2.7.versioning.*", "version: all seen *"): ALONE,
     ("2.7.versioning.*", "version: moments shuffled"): ENOUGH,
     # A config's name is its version, also elsewhere; only tasks are told by their ids.

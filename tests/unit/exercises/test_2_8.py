@@ -463,8 +463,6 @@ STILL_PASSES = {
     ("2.8.refusals.swarm-unharmed", "refusal: no* ?*"): ENOUGH,
     # The tenth is the backup that nobody broke.
     ("2.8.refusals.[nr]*", "refusal: not the one of number 10"): ENOUGH,
-    ("2.8.trouble.*", "command: all seen at the phase's beginning"): SOONER,
-    ("2.8.trouble.*", "command: moments shuffled"): ENOUGH,
     ("2.8.trouble.*", "trouble: *s*"): ALONE,
     ("2.8.trouble.not-begun", "trouble: not the one of number [4-6]"): ENOUGH,
 }
