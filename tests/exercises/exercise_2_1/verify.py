@@ -224,6 +224,15 @@ class Level:
             return self.managers == 1
         return any(word in error for word in QUORUM_WORDS)
 
+    def not_held(self, listed: set[str]) -> list[str]:
+        """Whether faults held others than as many of the listed managers as were to be lost."""
+        if len(set(self.gone)) == self.lost and set(self.gone) <= listed:
+            return []
+        return [
+            f"{self.lost} of {', '.join(sorted(listed))} were to be lost,"
+            f" and faults held {', '.join(self.gone) or 'none'}"
+        ]
+
     def told(self) -> str:
         """What became of the last change, in words."""
         error = self.writes[-1].data.get("error")
@@ -276,11 +285,7 @@ def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = (
             lacks.append("that is no word of managers without a quorum")
         elif level.refused and level.refused.t - level.window.began > REFUSED_S:
             wrong.append(f"{told[-1]} after {level.refused.t - level.window.began:.0f} s only")
-        if len(set(level.gone)) != level.lost or not set(level.gone) <= listed:
-            lacks.append(
-                f"{level.lost} of {', '.join(sorted(listed))} were to be lost,"
-                f" and faults held {', '.join(level.gone) or 'none'}"
-            )
+        lacks += level.not_held(listed)
     most = max((level.lost for level in levels(record)), default=0)
     if most < losses:
         lacks.append(f"{losses} losses were never reached")
@@ -357,6 +362,8 @@ def changes_return(record: Record) -> Judgement:
         ("the manager's return", back.heal_began),
         ("an accepted change", accepted.t - _seconds(accepted)),
     )
+    for level in levels(record):
+        lacks += level.not_held(listed_managers(record))
     for other in faults:
         if other is not back:
             lacks += not_away(record, other, until=accepted.t)
