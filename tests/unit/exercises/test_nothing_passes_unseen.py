@@ -60,13 +60,21 @@ def survivors(run: Record, checks: list[Check]) -> set[tuple[str, str]]:
     for each in breaks(run, set().union(*kinds.values())):
         broken = each.edit(run)
         for check in checks:
-            if needed[check] & each.touched and check.result(broken).verdict is Verdict.PASS:
+            if needed[check] & each.touched and passes(check, broken):
                 found.add((check.id, each.name))
     for check in checks:
         for name in kinds[check]:
             if check.result(beside_another(run, name)).verdict is Verdict.PASS:
                 found.add((check.id, f"{name}: another cluster's"))
     return found
+
+
+def passes(check: Check, run: Record) -> bool:
+    """What a judge says of a record that holds its own phase alone; an error is no pass."""
+    try:
+        return check.judge(run).verdict is Verdict.PASS
+    except Exception:  # noqa: BLE001 - as `Check.result` has it
+        return False
 
 
 def beside_another(run: Record, name: str) -> Record:
