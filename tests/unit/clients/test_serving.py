@@ -47,7 +47,7 @@ def test_an_answer_that_is_an_error_is_told_with_its_node(lab: Lab, web: Web, st
 
 
 def test_a_node_that_refuses_is_told(lab: Lab, web: Web) -> None:
-    del lab.machines.listens["worker1"]
+    lab.machines.listens["worker1"] = ("127.0.0.1", 1)
     seen = Serves(lab.swarm, replicas=1)()
     assert isinstance(seen, Pending)
     assert seen.seen.startswith("worker1: refused")
