@@ -58,6 +58,6 @@ def test_the_report_shows_it_above_the_phases() -> None:
     }  # fmt: skip
     shown = page(record, results)
     assert "median 3.25" in shown
-    assert "processors idle</td><td class=\"number\">31%" in shown
-    assert "other clusters beside</td><td class=\"number\">1" in shown
+    assert 'processors idle</td><td class="number">31%' in shown
+    assert 'other clusters beside</td><td class="number">1' in shown
     assert "median" not in page(record, {**results, "exercises": [{**found, "measurements": {}}]})
