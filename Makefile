@@ -31,7 +31,7 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 	mmdebstrap qemu-system-x86 qemu-utils vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test check soak vagrant-smoke
+.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test check soak architecture vagrant-smoke
 
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
@@ -105,6 +105,9 @@ check: $(VENV)/.ready
 	$(VENV)/bin/mypy
 	$(PYTEST) -n auto tests/unit
 	$(PYTEST) -n auto tests/plugin
+
+architecture: $(VENV)/.ready
+	$(VENV)/bin/python docs/draw_architecture.py
 
 vagrant-smoke: $(VENV)/.ready
 	@dpkg-query --show $(SMOKE_PACKAGES) >/dev/null 2>&1 || { \
