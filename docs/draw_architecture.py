@@ -1,4 +1,4 @@
-"""Draws docs/pictures/architecture.svg: the package's parts in import-linter's order, and who imports whom.
+"""Draws docs/pictures/architecture.svg: the package's parts and who imports whom.
 
 .venv/bin/python docs/draw_architecture.py       # make architecture
 """
@@ -47,7 +47,7 @@ def imports() -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
     for module in graph.modules:
         for imported in graph.find_modules_directly_imported_by(module):
-            ends = [(name.split(".") + [""])[1] for name in (module, imported)]
+            ends = [[*name.split("."), ""][1] for name in (module, imported)]
             if all(ends) and ends[0] != ends[1]:
                 found[ends[0], ends[1]] += 1
     return found
