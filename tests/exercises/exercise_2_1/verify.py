@@ -5,6 +5,7 @@ from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.readings import Request
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Capability, Event, Judgement, quorum, tolerance
+from tests.exercises import identities
 
 exercise = Exercise(
     "2.1",
@@ -30,6 +31,11 @@ MANAGERS = {
     "as-found": 3,
 }
 """Phase → managers."""
+
+CHANGED = tuple(name for name in MANAGERS if name != "as-found")
+"""Where leaders change, or may."""
+
+identities.declare(exercise, CHANGED)
 
 QUORUM_LOST = ("one-manager", "two-managers", "three-managers")
 RETURN_S = 150.0

@@ -14,6 +14,7 @@ from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.readings import Fault, Request
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Capability, Judgement
+from tests.exercises import identities
 
 SERVICE = "test-ha"
 REPLICAS = 5
@@ -32,6 +33,8 @@ exercise = Exercise(
     },
     needs={"power-off": (Capability.CHANGE, Capability.POWER_OFF)},
 )
+
+identities.declare(exercise, FAILURES + DEMOTION)
 
 EARLIEST_ELECTION_S, LATEST_ELECTION_S, LATEST_SECOND_ROUND_S = 5.0, 30.0, 45.0
 DOWN_AFTER_ELECTION_S = 45.0

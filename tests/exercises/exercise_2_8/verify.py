@@ -7,6 +7,7 @@ from pytest_swarmlab import Exercise, failed, passed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Capability, Judgement
+from tests.exercises import identities
 
 REPLACING = (Capability.CHANGE, Capability.REPLACE)
 REFUSALS, TROUBLE, UPDATE, DISASTER = ("refusals",), ("trouble",), ("update",), ("disaster",)
@@ -27,6 +28,8 @@ exercise = Exercise(
     },
     needs=dict.fromkeys(("disaster", "quorum-lost", "autolock", "hot"), REPLACING),
 )
+
+identities.declare(exercise, FORCED)
 
 REFUSED = {
     "truncated": 4,

@@ -7,6 +7,7 @@ from typing import Any
 from pytest_swarmlab.evidence.record import Record
 from tests.exercises.exercise_2_1.verify import exercise
 from tests.unit.records.editing import changed, edited, events, none_of
+from tests.unit.records.identities import certificate_taken, roles, who
 from tests.unit.records.judge import Broken, JudgeContract, break_alike
 
 Row = tuple[str, dict[str, Any]]
@@ -125,9 +126,19 @@ RUNS: dict[str, list[Row]] = {
 
 RUNS["as-found"] = RUNS["target-picture"]
 
+WHO = {
+    "one-manager": roles(["manager1"], ["worker1", "worker2"]),
+    "two-managers": roles(["manager1", "worker1"], ["worker2"]),
+    "three-managers": roles(["manager1", "worker1", "manager3"], ["worker2"]),
+    "target-picture": roles(["manager1", "manager2", "manager3"], ["worker1", "worker2"]),
+    "five-managers": roles([f"manager{n}" for n in range(1, 6)]),
+}
+"""Phase → who is asked at its beginning and at its end."""
+
 
 def good(phase: str) -> Record:
-    return events(f"2.1/{phase}", *RUNS[phase])
+    around = [who(WHO[phase])] if phase in WHO else []
+    return events(f"2.1/{phase}", *around, *RUNS[phase], *around)
 
 
 BROKEN: Broken = {
@@ -163,6 +174,7 @@ break_alike(
         "tolerance": edited("write", error="no leader"),
         "service-answers": edited("request", status=None, error="timeout"),
         "changes-return": edited("write", error="no leader"),
+        "identities-kept": certificate_taken,
         "picture": edited("nodes", nodes=[*THREE[:3], row("worker1"), THREE[4]]),
     },
 )
