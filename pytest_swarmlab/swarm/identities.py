@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from pytest_swarmlab.errors import SwarmlabError
+from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.evidence.identities import Identity
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 
@@ -38,8 +38,10 @@ def identity_of(node: Node) -> Identity:
             return Identity(node.name)
         path = f"{info.get('DockerRootDir') or '/var/lib/docker'}/{CERTIFICATE}"
         subject = node.look(*SUBJECT, path).stdout
-    except (*no_answer(), SwarmlabError) as error:
+    except no_answer() as error:
         return Identity(node.name, error=brief(error))
+    except CommandError as error:
+        return Identity(node.name, error=str(error))
     return Identity(node.name, id_, _of(subject, "CN"), _of(subject, "OU").removeprefix(ROLE))
 
 
