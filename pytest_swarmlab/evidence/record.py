@@ -103,7 +103,7 @@ class Record:
                 tuple(
                     e
                     for place, e in enumerate(self.events)
-                    if e.phase != phase or began <= place < end
+                    if phase not in (e.phase, e.data.get("during")) or began <= place < end
                 )
             )
             for began, end in zip(begun, ends, strict=True)

@@ -206,12 +206,14 @@ def test_each_time_that_a_drill_was_begun_is_judged_by_itself(tmp_path: Path) ->
             with recorder.phase("2.2/within"):
                 recorder.record("seen", on="within")
             recorder.record("seen", on=cluster)
+        recorder.record("machine.load", during="2.2/demotion", on=cluster)
     run = recorder.view()
     recorder.close()
     first, second = run.performances("2.2/demotion")
     for times, name in ((first, "first"), (second, "second")):
         seen = times.phase("2.2/demotion").of("seen")
         assert [event.data["on"] for event in seen] == [name, name]
+        assert [event.data["on"] for event in times.of("machine.load")] == [name]
         assert len(times.of("cluster.ready")) == 2
     assert first.before_end_of("2.2/demotion").capabilities() == {"ipvs": False}
     assert second.before_end_of("2.2/demotion").capabilities() == {"ipvs": True}
