@@ -21,8 +21,9 @@ from pytest_swarmlab.model import Event
 class Identity:
     """What a machine said of itself.
 
-    `id`: its engine's node id, "" outside a swarm. `name`, `role`: CN and OU of its certificate.
-    `error`: why it could not be asked; the rest is "" then.
+    `id`: its engine's node id, "" outside a swarm and while the engine is about to become a node.
+    `name`, `role`: CN and OU of its certificate. `error`: why it could not be asked; the rest is ""
+    then.
     """
 
     node: str
@@ -108,11 +109,9 @@ def _wrong(
                 first.setdefault(machine.node, machine)
         owners = {machine.id: node for node, machine in first.items()}
         for machine in reading.machines:
-            if machine.id:
-                was = first[machine.node]
+            was = first.get(machine.node)
+            if was and not machine.error:
                 yield from _differs(machine, was, owners, reading.roles.get(was.id))
-            elif machine.node in first and not machine.error:
-                yield f"{machine.node} was {first[machine.node].id} and is no member", False
         for id_, count in Counter(m.id for m in reading.machines if m.id).items():
             if count > 1:
                 same = " and ".join(m.node for m in reading.machines if m.id == id_)
@@ -125,7 +124,9 @@ def _differs(
     """What one machine has become besides itself. `given`: the role that the managers gave it."""
     others = {id_: node for id_, node in owners.items() if node != machine.node}
     taken = bool({machine.id, machine.name} & set(others))
-    if machine.id != was.id:
+    if not machine.id:
+        yield f"{machine.node} was the node {was.id} and is none", taken
+    elif machine.id != was.id:
         whose = f"{others[machine.id]}, " if machine.id in others else ""
         yield f"{machine.node} was the node {was.id} and is {whose}{machine.id}", taken
     if machine.name != was.id:

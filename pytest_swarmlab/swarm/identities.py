@@ -33,8 +33,10 @@ def identity_of(node: Node) -> Identity:
     """Who that machine is by its engine's word and by the subject of its certificate."""
     try:
         info = node.engine.info()
-        id_ = (info.get("Swarm") or {}).get("NodeID") or ""
-        if not id_:
+        swarm = info.get("Swarm") or {}
+        id_ = swarm.get("NodeID") or ""
+        # An engine whose certificate has become another's begins anew, and is nobody meanwhile.
+        if not id_ and swarm.get("LocalNodeState") in {"inactive", "", None}:
             return Identity(node.name)
         path = f"{info.get('DockerRootDir') or '/var/lib/docker'}/{CERTIFICATE}"
         subject = node.look(*SUBJECT, path).stdout

@@ -48,6 +48,12 @@ def test_an_engine_that_says_it_is_another_machine_s_node_is_the_finding_too() -
     assert "manager2 and worker1 say that they are the same node, manager2" in found.wrong
 
 
+def test_an_engine_that_begins_anew_with_another_s_certificate_is_the_finding_too() -> None:
+    found = kept(at_the_end(good(), "worker1", id="", name="manager2", role="manager"))
+    assert found.taken
+    assert "worker1 was the node worker1 and is none" in found.wrong
+
+
 @pytest.mark.parametrize(
     ("otherwise", "said"),
     [
@@ -55,7 +61,7 @@ def test_an_engine_that_says_it_is_another_machine_s_node_is_the_finding_too() -
         ({"name": ""}, "the certificate of worker1, the node worker1, names nobody"),
         ({"role": "manager"}, "the certificate of worker1 is a manager's, and it is a worker"),
         ({"role": ""}, "the certificate of worker1 is a nobody's, and it is a worker"),
-        ({"id": "", "name": "", "role": ""}, "worker1 was worker1 and is no member"),
+        ({"id": "", "name": "", "role": ""}, "worker1 was the node worker1 and is none"),
     ],
     ids=["a new id", "no certificate", "another role", "no role", "outside"],
 )

@@ -66,6 +66,14 @@ def test_who_a_machine_is_say_its_engine_and_its_certificate(lab: Lab, told: Tol
     assert len(told) == 5
 
 
+def test_an_engine_that_is_no_node_for_a_moment_has_its_certificate_all_the_same(
+    lab: Lab, told: Told
+) -> None:
+    told["worker1"] = told["manager1"]
+    lab.info["worker1"] = {"Swarm": {"NodeID": "", "LocalNodeState": "pending"}}
+    assert identity_of(lab["worker1"]) == Identity("worker1", "", "id-manager1", "manager")
+
+
 def test_who_has_no_openssl_says_so(lab: Lab, told: Told) -> None:
     lab.shell = lambda *_: (127, "", "openssl: not found\n")
     assert "openssl: not found" in identity_of(lab["worker1"]).error
