@@ -52,12 +52,13 @@ class Kept:
     """What became of identities.
 
     `wrong`: what is not as it was, in words. `taken`: all of that is that machines have another
-    one's identity. `seen`: the readings, in words.
+    one's identity. `seen`: the readings, in words. `asked`: who was asked at the end.
     """
 
     wrong: tuple[str, ...]
     taken: bool
     seen: str
+    asked: frozenset[str]
 
 
 def kept(record: Record) -> Kept:
@@ -76,10 +77,10 @@ def kept(record: Record) -> Kept:
     roles = Counter(machine.role for machine in last.machines if machine.id)
     counts = ", ".join(f"{count} {role}s" for role, count in sorted(roles.items()))
     seen = f"{len(found)} readings, at the end {counts or 'no member'}: each is who it was"
+    asked = frozenset(machine.node for machine in last.machines if not machine.error)
     if wrong:
-        return Kept(tuple(wrong), all(wrong.values()), seen)
+        return Kept(tuple(wrong), all(wrong.values()), seen, asked)
     known = {machine.node for reading in found for machine in reading.machines if machine.id}
-    asked = {machine.node for machine in last.machines if not machine.error}
     if len(found) < 2 or not known:
         raise Unseen("the machines were not asked a second time who they are")
     if missed := sorted(known - asked):
@@ -87,7 +88,7 @@ def kept(record: Record) -> Kept:
     changes = readings.leader_changes(record)
     if changes and changes[-1].t > last.t:
         raise Unseen(f"nobody asked the machines after {changes[-1].name} had begun to lead")
-    return Kept((), False, seen)
+    return Kept((), False, seen, asked)
 
 
 def _wrong(

@@ -5,9 +5,10 @@ Its drills read them before and after: ``with evidence.identities_of(swarm):``.
 
 from collections.abc import Sequence
 
-from pytest_swarmlab import Exercise, failed, passed
+from pytest_swarmlab import Exercise, failed
 from pytest_swarmlab.evidence import identities
 from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import judged, members_of, not_each
 from pytest_swarmlab.model import Judgement
 
 TWO_IDENTITIES = "two-identities"
@@ -29,6 +30,6 @@ def declare(exercise: Exercise, phases: Sequence[str]) -> None:
 def identities_kept(record: Record) -> Judgement:
     """As each machine says itself: another's certificate acts for it, whatever managers list."""
     found = identities.kept(record)
-    if not found.wrong:
-        return passed(found.seen)
-    return failed("; ".join(found.wrong), finding=TWO_IDENTITIES if found.taken else "")
+    if found.wrong:
+        return failed("; ".join(found.wrong), finding=TWO_IDENTITIES if found.taken else "")
+    return judged(found.seen, missing=not_each(found.asked, members_of(record), "asked"))

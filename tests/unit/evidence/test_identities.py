@@ -9,14 +9,14 @@ from pytest_swarmlab.evidence.identities import Kept, kept
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Verdict
 from tests.exercises.identities import TWO_IDENTITIES, identities_kept
-from tests.unit.records.editing import edited, events, last, without
+from tests.unit.records.editing import edited, events, last
 from tests.unit.records.identities import at_the_end, certificate_taken, roles, who
 
 ROLES = roles(["manager1", "manager2"], ["worker1"])
 
 
 def run(*rows: tuple[str, dict[str, object]]) -> Record:
-    return events("2.2/demotion", *rows)
+    return events("2.2/demotion", *rows, machines=list(ROLES))
 
 
 def good() -> Record:
@@ -24,9 +24,8 @@ def good() -> Record:
 
 
 def test_who_is_the_same_node_with_the_same_certificate_has_kept_its_identity() -> None:
-    assert kept(good()) == Kept(
-        (), False, "2 readings, at the end 2 managers, 1 workers: each is who it was"
-    )
+    seen = "2 readings, at the end 2 managers, 1 workers: each is who it was"
+    assert kept(good()) == Kept((), False, seen, frozenset(ROLES))
     assert identities_kept(good()).verdict is Verdict.PASS
 
 
@@ -130,8 +129,14 @@ def test_what_was_not_asked_is_unknown(record: Record, said: str) -> None:
         kept(record)
 
 
+def test_a_member_that_is_in_no_reading_was_not_asked() -> None:
+    more = events("2.2/demotion", who(ROLES), who(ROLES), machines=[*ROLES, "worker2"])
+    judgement = identities_kept(more)
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert "nobody asked worker2" in judgement.observed
+
+
 def test_a_machine_that_was_away_in_between_is_judged_at_the_end() -> None:
     away = run(who(ROLES), who(ROLES))
     away = at_the_end(away, "worker1", id="", name="", role="", error="no route")
     assert kept(Record((*away.events, *run(who(ROLES)).events))).wrong == ()
-    assert without(away, lambda e: e.kind == "identities").events == ()
