@@ -18,6 +18,12 @@ EXERCISES := exercise_2_1 exercise_2_2 exercise_2_3 exercise_2_4 exercise_2_5 ex
 # Drills of many minutes, which `make lab` and their own targets run and `make test` does not.
 LONG := tests/exercises/exercise_2_8
 
+# Drills that provoke what is known of Swarm itself (docs/findings.md), and how often.
+FINDINGS := tests/findings
+REPETITIONS ?= 10
+# A test in which exactly such a finding was seen is repeated once, on a new cluster; both are shown.
+REPEAT := --reruns=1 --only-rerun='^FindingSeen:'
+
 # Debian's and Ubuntu's names; `swarmlab doctor` tells what each is for.
 PACKAGES := ca-certificates debian-archive-keyring e2fsprogs iproute2 kmod mmdebstrap mount \
 	openssh-client python3-venv util-linux
@@ -31,7 +37,8 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 	mmdebstrap qemu-system-x86 qemu-utils vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test check soak architecture vagrant-smoke
+.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test check soak architecture vagrant-smoke \
+	finding_two_identities finding_ill_task_runs
 
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
@@ -39,6 +46,7 @@ help:
 	@echo "make soak           every exercise ROUNDS=10 times at three speeds of the machine: half a day"
 	@echo "make test           set-up, checks and every test but the long drills ($(notdir $(LONG))), on the embedded cluster"
 	@echo "make check          lint, types, unit and plugin tests: no cluster"
+	@echo "make finding_two_identities finding_ill_task_runs   what is known of Swarm: how often of REPETITIONS=10"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
 	@echo "make kernel         the kernel with which machines run twice as fast: once, eight minutes; lab and test do it"
 	@echo "make setup          system packages, $(VENV), node disk: what all the others begin with"
@@ -96,7 +104,15 @@ soak: setup kernel
 test: setup kernel test-packages engine check
 	$(PYTEST) -m exercise_2_3 --swarmlab-provider=uml --swarmlab-kernel=debian
 	$(PYTEST) tests/hosts tests/images tests/providers --swarmlab-provider=$(PROVIDER)
-	$(PYTEST) -n auto tests/exercises --ignore=$(LONG) --swarmlab-provider=$(PROVIDER)
+	$(PYTEST) -n auto tests/exercises --ignore=$(LONG) $(REPEAT) --swarmlab-provider=$(PROVIDER)
+
+finding_two_identities: setup kernel
+	$(PYTEST) $(FINDINGS)/test_two_identities.py --repetitions=$(REPETITIONS) \
+		--swarmlab-provider=$(PROVIDER)
+
+finding_ill_task_runs: setup kernel
+	$(PYTEST) $(FINDINGS)/test_ill_task.py --repetitions=$(REPETITIONS) \
+		--swarmlab-provider=$(PROVIDER)
 
 check: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .

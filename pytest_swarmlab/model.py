@@ -215,15 +215,20 @@ class Event:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a judge says of a record: a verdict and what was observed, in words."""
+    """What a judge says of a record: a verdict and what was observed, in words.
+
+    `finding`: the name of what is known of Swarm itself (docs/findings.md), if that and nothing
+    else is why it failed.
+    """
 
     verdict: Verdict
     observed: str
+    finding: str = ""
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check's outcome as it stands in results.json."""
+    """One check's outcome as it stands in the record; `finding` as its judgement's."""
 
     id: str
     title: str
@@ -231,3 +236,4 @@ class CheckResult:
     expected: str
     observed: str
     hint: str
+    finding: str = ""

@@ -281,6 +281,8 @@ def pytest_runtest_makereport(
             report.longrepr = run.recorder.redactor.text(f"{type(error).__name__}: {error}")
         elif OF_ONE_TEST.search(str(error)):
             report.longrepr = f"{report.longreprtext}\n{HINT}"
+        if (judge := item.stash.get(EVIDENCE, None)) and judge.findings:
+            run.replace_cluster(f"{', '.join(judge.findings)} was seen on this one")
     if report.when == "call" or not report.passed:
         run.recorder.record(
             "test.finished",

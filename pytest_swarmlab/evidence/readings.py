@@ -6,7 +6,7 @@ None means that the record does not show it, never "zero".
 
 Typed events: `faults`, `fault`, `fault_at`, `node_samples`, `task_samples`, `requests`.
 Leader: `leader_before`, `leader_changes`, `leader_spans`.
-Nodes: `first_seen`, `node_state_at`, `node_spans`.
+Nodes, by id: `identities_of`, `first_seen`, `node_state_at`, `node_spans`.
 Service: `replicas_over_time`, `first_restored`.
 Clients: `request_errors`, `answered`, `longest_gap`, `longest_gap_by_node`, `ledger`.
 Measurements: `leader_unreachable_s`, `leader_elected_s`, `node_down_s`, `node_back_s`,
@@ -19,7 +19,7 @@ import bisect
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -102,9 +102,12 @@ class NodesSample:
         return self.leading.name if self.leading else None
 
     def node(self, name: str) -> NodeSeen | None:
-        """That node's row. A machine that rejoined has two rows: the live one counts."""
-        rows = [n for n in self.nodes if n.name == name]
-        return next((n for n in rows if n.state != "down"), rows[0] if rows else None)
+        """The row under that name. A machine that rejoined has two rows: the live one counts."""
+        return _live([n for n in self.nodes if n.name == name])
+
+    def one_of(self, identities: Collection[str]) -> NodeSeen | None:
+        """The row of one of these ids, under whatever name; the live one."""
+        return _live([n for n in self.nodes if n.identity in identities])
 
 
 @dataclass(frozen=True)
@@ -436,13 +439,25 @@ def first_seen(
     )
 
 
+def identities_of(record: Record, name: str) -> frozenset[str]:
+    """Who is meant by a node's name: every id that is first listed under it.
+
+    Later a manager may list it under another one, and another one under that name.
+    """
+    first: dict[str, str] = {}
+    for sample in node_samples(record, surviving=False):
+        for row in sample.nodes:
+            first.setdefault(row.identity, row.name)
+    return frozenset(id_ for id_, known_as in first.items() if known_as == name)
+
+
 def node_state_at(record: Record, name: str, t: float) -> str | None:
     """The node's state ("ready", "unknown", "down" …) in the last answer known at `t`."""
-    state = None
+    state, meant = None, identities_of(record, name)
     for sample in node_samples(record):
         if sample.t > t:
             break
-        row = sample.node(name)
+        row = sample.one_of(meant)
         state = row.state if row else state
     return state
 
@@ -455,10 +470,11 @@ def node_spans(
     A stretch longer than `blind_after` seconds without any answer is a span of its own with the
     value "": the managers could not tell, and what was true before is not carried over it.
     """
+    meant = identities_of(record, name)
     seen = [
         (sample.t, str(getattr(row, attribute)))
         for sample in node_samples(record)
-        if sample.error is None and (row := sample.node(name)) is not None
+        if sample.error is None and (row := sample.one_of(meant)) is not None
     ]
     spans: list[Span] = []
     for t, value in seen:
@@ -613,7 +629,8 @@ def node_down_s(record: Record, name: str | None = None) -> float | None:
     first = fault(record)
     if first is None or (target := name or next(iter(first.nodes), None)) is None:
         return None
-    return _since(first.began, first_seen(record, _in_state(target, "down"), after=first.began))
+    down = _in_state(identities_of(record, target), "down")
+    return _since(first.began, first_seen(record, down, after=first.began))
 
 
 def node_back_s(record: Record, name: str | None = None) -> float | None:
@@ -623,14 +640,15 @@ def node_back_s(record: Record, name: str | None = None) -> float | None:
         return None
     if (target := name or next(iter(first.nodes), None)) is None:
         return None
+    meant = identities_of(record, target)
     left = first_seen(
         record,
-        lambda s: (row := s.node(target)) is not None and row.state != "ready",
+        lambda s: (row := s.one_of(meant)) is not None and row.state != "ready",
         after=first.began,
     )
     # A state left over from before the fault must not pass for a return.
     after = first.heal_began if left is not None else first.healed
-    return _since(first.began, first_seen(record, _in_state(target, "ready"), after=after))
+    return _since(first.began, first_seen(record, _in_state(meant, "ready"), after=after))
 
 
 def replicas_restored_s(record: Record, wanted: int, service: str | None = None) -> float | None:
@@ -667,9 +685,13 @@ def _since(began: float | None, sample: NodesSample | TasksSample | None) -> flo
     return None if began is None or sample is None else round(sample.t - began, 3)
 
 
-def _in_state(name: str, state: str) -> Callable[[NodesSample], bool]:
+def _live(rows: Sequence[NodeSeen]) -> NodeSeen | None:
+    return next((n for n in rows if n.state != "down"), rows[0] if rows else None)
+
+
+def _in_state(meant: Collection[str], state: str) -> Callable[[NodesSample], bool]:
     def holds(sample: NodesSample) -> bool:
-        row = sample.node(name)
+        row = sample.one_of(meant)
         return row is not None and row.state == state
 
     return holds

@@ -70,9 +70,10 @@ class Record:
     def performances(self, phase: str) -> list[Record]:
         """All that each worker recorded which performed or judged that drill, one record each.
 
-        What one cluster shows says nothing of another's: a drill is judged, measured and drawn on
-        one of these. Where nobody came so far, each worker that had a cluster has one; where one
-        process recorded it all, that is the only one.
+        What one cluster shows says nothing of another's, nor one run of a test of its repetition:
+        a drill is judged, measured and drawn on one of these. A worker that began the drill more
+        than once has one for each time, in their order. Where nobody came so far, each worker that
+        had a cluster has one; where one process recorded it all, that is the only one.
         """
         took_part = {
             e.worker
@@ -81,10 +82,32 @@ class Record:
         }
         workers = took_part or {e.worker for e in self.of("cluster.ready")} or {""}
         if workers == {""}:
-            return [self]
+            return self._each_time(phase)
         return [
-            Record(tuple(e for e in self.events if e.worker == worker))
+            once
             for worker in sorted(workers)
+            for once in Record(tuple(e for e in self if e.worker == worker))._each_time(phase)
+        ]
+
+    def _each_time(self, phase: str) -> list[Record]:
+        """One record for each time that the drill was begun, with all that belongs to no drill."""
+        begun = [
+            place
+            for place, e in enumerate(self.events)
+            if e.phase == phase and e.kind == "phase.started"
+        ]
+        if len(begun) < 2:
+            return [self]
+        ends = [*begun[1:], len(self.events)]
+        return [
+            Record(
+                tuple(
+                    e
+                    for place, e in enumerate(self.events)
+                    if phase not in (e.phase, e.data.get("during")) or began <= place < end
+                )
+            )
+            for began, end in zip(begun, ends, strict=True)
         ]
 
     def capabilities(self) -> Mapping[str, bool]:

@@ -26,9 +26,12 @@ def passed(observed: str) -> Judgement:
     return Judgement(Verdict.PASS, observed)
 
 
-def failed(observed: str) -> Judgement:
-    """The record shows something else."""
-    return Judgement(Verdict.FAIL, observed)
+def failed(observed: str, *, finding: str = "") -> Judgement:
+    """The record shows something else.
+
+    `finding`: the name of what is known of Swarm itself, if that and nothing else explains it.
+    """
+    return Judgement(Verdict.FAIL, observed, finding)
 
 
 def unknown(observed: str) -> Judgement:
@@ -94,7 +97,13 @@ class Check:
         ):
             judgement = unknown(f"{busy}; {judgement.observed}")
         return CheckResult(
-            self.id, self.title, judgement.verdict, self.expected, judgement.observed, self.hint
+            self.id,
+            self.title,
+            judgement.verdict,
+            self.expected,
+            judgement.observed,
+            self.hint,
+            judgement.finding,
         )
 
 

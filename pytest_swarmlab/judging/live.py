@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.outcomes import Failed
 
 from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import collectors
@@ -16,6 +17,7 @@ from pytest_swarmlab.evidence.load import load
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.judging.exercise import Exercise, overall
 from pytest_swarmlab.model import CheckResult, Verdict
+from pytest_swarmlab.swarm.identities import identities_of
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 
 if TYPE_CHECKING:
@@ -24,6 +26,15 @@ if TYPE_CHECKING:
 
 PING_S = 2.0
 """Longest that an engine may take to say that it is there."""
+
+
+class FindingSeen(Failed):
+    """A test failed, and all that failed in it is a named finding about Swarm.
+
+    Such a test may be run once more: pytest-rerunfailures has
+    ``--reruns=1 --only-rerun='^FindingSeen:'`` for it, and the next test has a new cluster. What
+    was judged stays: the exercise has failed.
+    """
 
 
 class Evidence:
@@ -36,6 +47,8 @@ class Evidence:
         self._recorder = recorder
         self._beside = beside
         self._unproven: list[CheckResult] = []
+        self.findings: list[str] = []
+        """Names of the findings about Swarm that alone made the test fail."""
 
     @contextmanager
     def judged(self, exercise: Exercise, phase: str) -> Iterator[None]:
@@ -106,6 +119,29 @@ class Evidence:
             if info.get("ControlAvailable"):
                 swarm.rows(node)
 
+    @contextmanager
+    def identities_of(self, swarm: Swarm) -> Iterator[None]:
+        """Record, before and after the block, who each machine is: `identities.kept` compares.
+
+        After it also where it fails: an identity that was lost may be why.
+        """
+        self.identities(swarm)
+        try:
+            yield
+        except Exception:
+            self.identities(swarm)
+            raise
+        self.identities(swarm)
+
+    def identities(self, swarm: Swarm) -> None:
+        """Record who each machine is by its engine and its certificate, and the roles given."""
+        machines = [asdict(identity) for identity in identities_of(swarm.nodes)]
+        try:
+            roles = {row["id"]: row["role"] for row in swarm.look()[1]}
+        except no_answer():
+            roles = {}  # What the certificates said before must do.
+        self._recorder.record("identities", machines=machines, roles=roles)
+
     def tasks(self, swarm: Swarm, service: str) -> None:
         """Record a service's tasks as the managers list them now."""
         seen_from, _ = swarm.look()
@@ -135,21 +171,51 @@ class Evidence:
 
         Fails the test when a check failed or is unknown. Checks that can't be proven here
         are remembered: the test goes on, and is skipped at its end. `unmet`: the condition
-        that ended the phase early; it fails the test in any case.
+        that ended the phase early; it fails the test in any case. Raises FindingSeen where
+        nothing failed but what a named finding about Swarm explains. Where the phase was performed
+        more than once, this is about the last time.
         """
-        results = exercise.judge(self._recorder.view(), phase)
+        last = self._recorder.view().performances(exercise.phase(phase))[-1]
+        results = exercise.judge(last, phase)
         for result in results:
             self._recorder.record(
                 "check", exercise=exercise.id, phase=exercise.phase(phase), **asdict(result)
             )
         self._measure(exercise, phase)
         verdict = overall(result.verdict for result in results)
+        said = f"{unmet or ''}\n{complaint(results)}".strip()
+        if self._only_findings(exercise.phase(phase), results, unmet):
+            raise FindingSeen(said, pytrace=False)
         if unmet:
-            pytest.fail(f"{unmet}\n{complaint(results)}".strip(), pytrace=False)
+            pytest.fail(said, pytrace=False)
         if verdict not in (Verdict.PASS, Verdict.NOT_PROVABLE):
-            pytest.fail(complaint(results), pytrace=False)
+            pytest.fail(said, pytrace=False)
         self._unproven += [r for r in results if r.verdict is Verdict.NOT_PROVABLE]
         return results
+
+    def _only_findings(
+        self, phase: str, results: Sequence[CheckResult], unmet: NotConverged | None
+    ) -> bool:
+        """Record the findings among the failures, and tell whether there is nothing else.
+
+        A wait that could not be met any more is a finding's consequence; one that ran out of time
+        is a failure of its own.
+        """
+        bad = [r for r in results if r.verdict in (Verdict.FAIL, Verdict.UNKNOWN)]
+        named = [r for r in bad if r.finding and r.verdict is Verdict.FAIL]
+        alone = bool(named) and named == bad and (unmet is None or unmet.fatal)
+        for result in named:
+            self._recorder.record(
+                "finding",
+                name=result.finding,
+                phase=phase,
+                check=result.id,
+                observed=result.observed,
+                alone=alone,
+            )
+        if alone:
+            self.findings = list(dict.fromkeys(result.finding for result in named))
+        return alone
 
     def _measure(self, exercise: Exercise, phase: str) -> None:
         """Record what was measured: who writes the report may not have the exercise at hand."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
+from pytest_swarmlab.reporting.findings import findings
 from pytest_swarmlab.reporting.results import build_results, point_latest, write_results
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ class Reports:
             terminalreporter.write_line(
                 f"exercise {exercise['id']}: {exercise['verdict']} ({counts})", **colour
             )
+        for finding in findings(self._run.recorder.view()):
+            terminalreporter.write_line(str(finding), yellow=True)
         for name in ("report.html", "results.json"):
             terminalreporter.write_line(str(self._run.directory / name))
         if not_so := point_latest(self._run.directory):

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.reporting.findings import findings
 from pytest_swarmlab.reporting.timeline import Timeline, build_timeline
 from pytest_swarmlab.text import LONG, clean, clock, line
 
@@ -46,6 +47,7 @@ def page(record: Record, results: dict[str, Any]) -> str:
         origins=ORIGINS,
         notices=[clean(e.data["message"]) for e in record.of("notice")],
         errors=[e.data for e in record.of("error")],
+        findings=[{"told": str(f), "observed": f.observed} for f in findings(record)],
         exercises=[_exercise(record, exercise) for exercise in results["exercises"]],
     )
 

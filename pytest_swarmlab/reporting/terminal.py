@@ -104,6 +104,9 @@ class Narrator:
             "write": self._write,
             "wait": self._wait,
             "check": lambda e: f"  {VERDICTS[e.data['verdict']]}  {plain(e.data['title'])}",
+            "finding": lambda e: (
+                f"[bold red]a finding about Swarm: {plain(e.data['name'])}[/] (docs/findings.md)"
+            ),
         }
 
     def hear(self, event: Event) -> None:

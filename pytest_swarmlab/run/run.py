@@ -73,6 +73,7 @@ class Run:
         self.shared: list[Shared] = []
         """The blocks that share the cluster now; the first is the outermost."""
         self._swarm: Swarm | None = None
+        self._spent: str | None = None
         self._clusters = 0
         self._slot: int | None = None
 
@@ -130,7 +131,7 @@ class Run:
 
         Raises HostError or ProviderError when there can be none.
         """
-        if self._swarm and (why := self._unfit(self._swarm, topology)):
+        if self._swarm and (why := self._spent or self._unfit(self._swarm, topology)):
             self.recorder.record("notice", message=f"a new cluster is needed: {why}")
             self.end_cluster()
         if not self._swarm:
@@ -151,6 +152,11 @@ class Run:
                 )
         return self._swarm
 
+    def replace_cluster(self, why: str) -> None:
+        """Have the next test get a new cluster whatever this one looks like; `why` is told then."""
+        if self._swarm and not self._swarm.machines.foreign and self.config.reuse is None:
+            self._spent = why
+
     def share(self, topology: Topology, make_provider: Callable[[], Provider]) -> Swarm:
         """The same for a block that shares it with several tests, or with a block around it."""
         if self.shared:
@@ -161,8 +167,11 @@ class Run:
         """Have a test's services, secrets and the like removed, unless all of the cluster goes now.
 
         After the last test it does, where it has kernels of its own and nobody keeps it: to wait
-        for each container would take ten seconds, and leave no less.
+        for each container would take ten seconds, and leave no less. So it does where a machine is
+        lost for good: the next test has a new cluster.
         """
+        if self._swarm and self._swarm.given_up:
+            return
         machines = self._swarm.machines if self._swarm and self.last_test else None
         if not machines or machines.foreign or self._keeps or not machines.own_kernels:
             remove()
@@ -178,7 +187,7 @@ class Run:
 
     def end_cluster(self) -> None:
         """Collect the cluster's logs, then remove it (or leave it, when it is to be kept)."""
-        swarm, self._swarm = self._swarm, None
+        swarm, self._swarm, self._spent = self._swarm, None, None
         if swarm is None:
             return
         try:

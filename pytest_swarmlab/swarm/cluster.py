@@ -21,6 +21,7 @@ from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, NodeSpec, Topology
 from pytest_swarmlab.providers.base import Machines
 from pytest_swarmlab.swarm import changes
+from pytest_swarmlab.swarm.identities import Places
 from pytest_swarmlab.waiting import conditions
 
 if TYPE_CHECKING:
@@ -243,6 +244,9 @@ class Swarm:
         self._all_told = False
         self._host_names: dict[str, list[str]] = {}
         """Node id → every host name that it was listed under, the latest last."""
+        self.first_names: dict[str, str] = {}
+        """Node id → the host name under which it was listed first."""
+        self.places = Places(self)
 
     @property
     def topology(self) -> Topology:
@@ -302,6 +306,11 @@ class Swarm:
             elif id_:
                 found[id_] = node
         self._ids = {i: n for i, n in self._ids.items() if n not in found.values()} | found
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it has lost a machine for good and is ours: it serves no other test as it is."""
+        return bool(self.places.lost) and not self.machines.foreign
 
     def known_as(self, node: Node) -> str:
         """How a manager's client is told that node: its host name, or its id if that is shared."""
@@ -366,6 +375,7 @@ class Swarm:
 
     def _note_name(self, row: dict[str, Any]) -> None:
         names = self._host_names.setdefault(row["id"], [])
+        self.first_names.setdefault(row["id"], row["name"])
         if names and row["name"] not in names:
             self._notice(
                 f"the managers list the node {row['id']} as {row['name']} now, as {names[-1]}"

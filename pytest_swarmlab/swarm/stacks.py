@@ -10,7 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError, SwarmlabError
+from pytest_swarmlab.errors import (
+    CommandError,
+    ConfigError,
+    NotConverged,
+    ProviderError,
+    SwarmlabError,
+)
 from pytest_swarmlab.swarm import stack_files
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard
@@ -49,7 +55,10 @@ STACK_LABEL = "com.docker.stack.namespace"
 
 @contextmanager
 def removed_after(swarm: Swarm, remove: Callable[[], None]) -> Iterator[None]:
-    """At the block's end, also at one that fails, what was made for it is removed."""
+    """At the block's end, also at one that fails, what was made for it is removed.
+
+    Unless the cluster is given up, and all of it goes.
+    """
     try:
         yield
     except KeyboardInterrupt:
@@ -58,7 +67,8 @@ def removed_after(swarm: Swarm, remove: Callable[[], None]) -> Iterator[None]:
             remove()
         raise
     except BaseException:
-        remove()
+        if not swarm.given_up:
+            remove()
         raise
     remove()
 
@@ -233,7 +243,13 @@ def _remove_services(
     swarm: Swarm, names: Sequence[str], *, leaving: Sequence[str] = (), title: str | None = None
 ) -> None:
     # A container on a node that is away could not be seen to go.
-    Waiter()(swarm.all_nodes_ready(), within=BACK_S)
+    try:
+        Waiter()(swarm.all_nodes_ready(), within=BACK_S)
+    except NotConverged as error:
+        if not error.fatal:
+            raise
+        told = f"{error.last}: nobody waits for what is left there"
+        swarm.recorder.record("notice", message=told)
     if names:
         swarm.leader().run("docker", "service", "rm", *names, title=title)
     for name in (*names, *leaving):
@@ -396,7 +412,8 @@ class Stacks:
     def remove_all(self) -> None:
         """Remove everything that was deployed, the latest first, and wait for all of it together.
 
-        Every stack is tried; raises ProviderError naming those that could not be removed.
+        Every stack is tried; raises ProviderError naming those that could not be removed. What is
+        on a machine that is known to be lost is not waited for.
         """
         asked, left = [], []
         while self._deployed:
@@ -490,7 +507,9 @@ def _place_for(leader: Node, files: Mapping[str, bytes]) -> Iterator[str]:
 def _await_free_addresses(swarm: Swarm) -> None:
     """Wait until every node has let go of a removed service: the next might get its address."""
     if not swarm.leader().engine.api.services():
-        Waiter()(swarm.mesh_lists(0, on=swarm.members()), within=GONE_S)
+        lost = swarm.places.lost
+        on = [node for node in swarm.members() if node not in lost]
+        Waiter()(swarm.mesh_lists(0, on=on), within=GONE_S)
 
 
 class _Gone:
@@ -512,7 +531,7 @@ class _Gone:
                 "networks": len(api.networks(filters=self._filters)),
                 "containers": sum(
                     len(node.engine.api.containers(all=True, filters=self._filters))
-                    for node in self._swarm.nodes
+                    for node in self._swarm.nodes_except(*self._swarm.places.lost)
                 ),
             }
         except no_answer() as error:

@@ -75,7 +75,8 @@ class HasLeader:
 class NodesReady:
     """Every member is ready, every manager reachable, and one leads; finds the members' rows.
 
-    The dead row of a machine that is there under another id is no member: it is named.
+    The dead row of a machine that is there under another id is no member: it is named. Never, once
+    a machine has another one's identity, or was removed without knowing it.
     """
 
     name = "every node ready and every manager reachable"
@@ -92,6 +93,9 @@ class NodesReady:
             seen_from, rows = self._swarm.look()
         except ProviderError as error:
             return pending(str(error))
+        self._swarm.places.look(rows)
+        if lost := self._swarm.places.lost:
+            return fatal("; ".join(lost.values()))
         dead = self._swarm.leftovers(rows)
         rows = [row for row in rows if row not in dead]
         seen = f"{seen_from} sees " + ", ".join(in_words(row) for row in rows)
@@ -106,7 +110,10 @@ class NodesReady:
 
 
 class NodeIs:
-    """The managers see one node in a certain way; finds its row."""
+    """The managers see one node in a certain way; finds its row.
+
+    Never, once it has lost its identity, or was in the swarm and is so no longer.
+    """
 
     def __init__(self, swarm: Swarm, node: Node, wanted: dict[str, str]) -> None:
         self._swarm = swarm
@@ -126,6 +133,9 @@ class NodeIs:
             if all(row[key] == value for key, value in self._wanted.items()):
                 return done(row, in_words(row))
         seen = ", ".join(map(in_words, mine)) or "no such node"
+        self._swarm.places.look(rows)
+        if why := (self._swarm.places.left | self._swarm.places.lost).get(self._node):
+            return fatal(why)
         return pending(f"{seen_from} sees {seen}")
 
 
@@ -389,7 +399,8 @@ class NoTaskOf:
         """Look once."""
         label = f"com.docker.swarm.service.name={self._service}"
         left = []
-        for node in self._swarm.nodes:
+        # What is left on a machine that is lost, nobody takes away.
+        for node in self._swarm.nodes_except(*self._swarm.places.lost):
             try:
                 found = node.engine.api.containers(all=True, filters={"label": label})
             except no_answer() as error:

@@ -25,7 +25,7 @@ def test_from_one_manager_to_three(
     """Each step of the lab, and after each: how many losses does the swarm bear?"""
     web = stack.deploy("quorum.yml").service("web")
 
-    with evidence.judged(exercise, "one-manager"):
+    with evidence.judged(exercise, "one-manager"), evidence.identities_of(swarm):
         wait(web.converged(replicas=3), within=90)
         evidence.state(swarm)
         evidence.listing(swarm.leader(), "Lab 1: one manager, two workers")
@@ -34,7 +34,7 @@ def test_from_one_manager_to_three(
             swarm, faults=faults, wait=wait, probe=probe, evidence=evidence
         )
 
-    with evidence.judged(exercise, "two-managers"):
+    with evidence.judged(exercise, "two-managers"), evidence.identities_of(swarm):
         perform.promote(swarm, swarm.node("worker1"))
         wait(swarm.node_is(swarm.node("worker1"), reachability="reachable"), within=60)
         wait(web.converged(replicas=3), within=90)
@@ -44,7 +44,7 @@ def test_from_one_manager_to_three(
             swarm, faults=faults, wait=wait, probe=probe, evidence=evidence
         )
 
-    with evidence.judged(exercise, "three-managers"):
+    with evidence.judged(exercise, "three-managers"), evidence.identities_of(swarm):
         perform.join_as_manager(swarm, swarm.node("manager3"))
         wait(swarm.node_is(swarm.node("manager3"), reachability="reachable"), within=60)
         wait(web.converged(replicas=4), within=90)
@@ -54,7 +54,7 @@ def test_from_one_manager_to_three(
             swarm, faults=faults, wait=wait, probe=probe, evidence=evidence
         )
 
-    with evidence.judged(exercise, "target-picture"):
+    with evidence.judged(exercise, "target-picture"), evidence.identities_of(swarm):
         perform.reach_the_target_picture(swarm)
         wait(swarm.node_is(swarm.node("worker1"), role="worker", reachability=""), within=60)
         wait(swarm.all_nodes_ready(), within=60)
@@ -74,7 +74,7 @@ def test_five_managers_survive_two_power_offs(
     swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
 ) -> None:
     """Five managers bear two losses, the leader's among them."""
-    with evidence.judged(exercise, "five-managers"):
+    with evidence.judged(exercise, "five-managers"), evidence.identities_of(swarm):
         evidence.state(swarm)
         evidence.listing(swarm.leader(), "Five managers, two workers")
         drill.power_off_two_of_five(swarm, faults=faults, wait=wait, evidence=evidence)

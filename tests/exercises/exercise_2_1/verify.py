@@ -20,6 +20,7 @@ from pytest_swarmlab.judging.claims import (
     out_of_order,
 )
 from pytest_swarmlab.model import Capability, Event, Judgement, quorum, tolerance
+from tests.exercises import identities
 
 exercise = Exercise(
     "2.1",
@@ -45,6 +46,11 @@ MANAGERS = {
     "as-found": 3,
 }
 """Phase → managers."""
+
+CHANGED = tuple(name for name in MANAGERS if name != "as-found")
+"""Where leaders change, or may."""
+
+identities.declare(exercise, CHANGED)
 
 QUORUM_LOST = ("one-manager", "two-managers", "three-managers")
 RETURN_S = 150.0

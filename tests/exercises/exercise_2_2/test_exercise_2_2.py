@@ -23,7 +23,7 @@ def test_service_survives_leader_loss(
     evidence: Evidence,
 ) -> None:
     """Losing the Raft leader elects another and keeps the service up."""
-    with evidence.judged(exercise, how):
+    with evidence.judged(exercise, how), evidence.identities_of(swarm):
         drill.lose_the_leader(
             swarm, how, faults=faults, wait=wait, probe=probe, observe=observe, evidence=evidence
         )
@@ -38,7 +38,7 @@ def test_demotion_hands_leadership_over(
     evidence: Evidence,
 ) -> None:
     """Only a demotion transfers leadership; a stop, however graceful, is a failure to Raft."""
-    with evidence.judged(exercise, "demotion"):
+    with evidence.judged(exercise, "demotion"), evidence.identities_of(swarm):
         drill.demote_the_leader(
             swarm, faults=faults, wait=wait, probe=probe, observe=observe, evidence=evidence
         )

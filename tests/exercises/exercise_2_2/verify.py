@@ -29,6 +29,7 @@ from pytest_swarmlab.judging.claims import (
     out_of_order,
 )
 from pytest_swarmlab.model import Capability, Event, Judgement
+from tests.exercises import identities
 
 SERVICE = "test-ha"
 REPLICAS = 5
@@ -47,6 +48,8 @@ exercise = Exercise(
     },
     needs={"power-off": (Capability.CHANGE, Capability.POWER_OFF)},
 )
+
+identities.declare(exercise, FAILURES + DEMOTION)
 
 EARLIEST_ELECTION_S, LATEST_ELECTION_S, LATEST_SECOND_ROUND_S = 5.0, 30.0, 45.0
 LATEST_TIMEOUT_S = 19.0

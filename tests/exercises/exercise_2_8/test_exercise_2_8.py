@@ -57,7 +57,7 @@ def test_a_lost_quorum_is_recovered_from_the_survivor(
     swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
 ) -> None:
     """No backup is needed while one manager is left."""
-    with evidence.judged(exercise, "quorum-lost"):
+    with evidence.judged(exercise, "quorum-lost"), evidence.identities_of(swarm):
         drill.lose_the_quorum_and_force_a_new_cluster(
             swarm, faults=faults, wait=wait, evidence=evidence
         )

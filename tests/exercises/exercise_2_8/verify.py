@@ -18,6 +18,7 @@ from pytest_swarmlab.judging.claims import (
     out_of_order,
 )
 from pytest_swarmlab.model import Capability, Judgement
+from tests.exercises import identities
 
 REPLACING = (Capability.CHANGE, Capability.REPLACE)
 REFUSALS, TROUBLE, UPDATE, DISASTER = ("refusals",), ("trouble",), ("update",), ("disaster",)
@@ -38,6 +39,8 @@ exercise = Exercise(
     },
     needs=dict.fromkeys(("disaster", "quorum-lost", "autolock", "hot"), REPLACING),
 )
+
+identities.declare(exercise, FORCED)
 
 REFUSED = {
     "truncated": 4,

@@ -205,3 +205,20 @@ def test_forged_values_do_not_crash_a_reading() -> None:
     )
     assert readings.failover_measurements(forged, wanted=1)["probe_errors"] == 1
     assert readings.leader_changes(forged) == []
+
+
+def test_a_node_is_who_its_id_says_under_whatever_name_it_is_listed() -> None:
+    """As seen once: manager3's id is under worker2's name, whose own row is down."""
+    well = [row("m1", leader=True), row("m3"), row("w2")]
+    confused = [row("m1", leader=True), {**row("m3"), "name": "w2"}, row("w2", state="down")]
+    record = of(
+        *(event(t, "nodes", seen_from="m1", seconds=0.1, nodes=well) for t in (1.0, 1.5)),
+        *(event(t, "nodes", seen_from="m1", seconds=0.1, nodes=confused) for t in (2.0, 2.5)),
+    )
+    assert readings.identities_of(record, "w2") == {"w2"}
+    assert readings.identities_of(record, "m3") == {"m3"}
+    assert readings.node_state_at(record, "w2", 3) == "down"
+    assert readings.node_state_at(record, "m3", 3) == "ready"
+    assert [s.value for s in readings.node_spans(record, "w2")] == ["ready", "down"]
+    lost = of(*record.events, event(1.9, "fault.injected", fault="f", nodes=["w2"], seconds=0.1))
+    assert readings.node_down_s(lost) == 0.2

@@ -195,3 +195,26 @@ def test_what_a_judge_needs_is_there_or_said_to_be_missing(tmp_path: Path) -> No
     assert record.need("backup", "no backup was taken", node="a").seq == 0
     with pytest.raises(Unseen, match="no backup was taken"):
         record.need("backup", "no backup was taken", node="c")
+
+
+def test_each_time_that_a_drill_was_begun_is_judged_by_itself(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "events.jsonl")
+    for cluster in ("first", "second"):
+        recorder.record("cluster.ready", capabilities={"ipvs": cluster == "second"})
+        with recorder.phase("2.2/demotion"):
+            recorder.record("seen", on=cluster)
+            with recorder.phase("2.2/within"):
+                recorder.record("seen", on="within")
+            recorder.record("seen", on=cluster)
+        recorder.record("machine.load", during="2.2/demotion", on=cluster)
+    run = recorder.view()
+    recorder.close()
+    first, second = run.performances("2.2/demotion")
+    for times, name in ((first, "first"), (second, "second")):
+        seen = times.phase("2.2/demotion").of("seen")
+        assert [event.data["on"] for event in seen] == [name, name]
+        assert [event.data["on"] for event in times.of("machine.load")] == [name]
+        assert len(times.of("cluster.ready")) == 2
+    assert first.before_end_of("2.2/demotion").capabilities() == {"ipvs": False}
+    assert second.before_end_of("2.2/demotion").capabilities() == {"ipvs": True}
+    assert run.performances("2.2/never") == [run]

@@ -9,6 +9,7 @@ from pytest_swarmlab.evidence.record import Record
 from tests.exercises.exercise_2_1.verify import exercise
 from tests.unit.records.breaker import ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE
 from tests.unit.records.editing import LAB, Edit, changed, edited, events, none_of, without
+from tests.unit.records.identities import certificate_taken, roles, who
 from tests.unit.records.judge import Broken, JudgeContract, break_alike
 
 Row = tuple[str, dict[str, Any]]
@@ -162,10 +163,21 @@ MACHINES = {
     "as-found": LAB,
 }
 
+WHO = {
+    "one-manager": roles(["manager1"], ["worker1", "worker2"]),
+    "two-managers": roles(["manager1", "worker1"], ["worker2"]),
+    "three-managers": roles(["manager1", "worker1", "manager3"], ["worker2"]),
+    "target-picture": roles(["manager1", "manager2", "manager3"], ["worker1", "worker2"]),
+    "five-managers": roles([f"manager{n}" for n in range(1, 6)], ["worker1", "worker2"]),
+}
+"""Phase → who is asked at its beginning and at its end."""
+
 
 def good(phase: str) -> Record:
     """A record of two seconds of clients, which make twenty events a second."""
-    run = events(f"2.1/{phase}", *RUNS[phase], machines=MACHINES.get(phase, STARTED))
+    around = [who(WHO[phase])] if phase in WHO else []
+    rows = [*around, *RUNS[phase], *around]
+    run = events(f"2.1/{phase}", *rows, machines=MACHINES.get(phase, STARTED))
     return at_their_moments(run)
 
 
@@ -252,6 +264,7 @@ break_alike(
         "tolerance": edited("write", error="no leader"),
         "service-answers": edited("request", status=None, error="timeout"),
         "changes-return": edited("write", error="no leader"),
+        "identities-kept": certificate_taken,
         "picture": edited("nodes", nodes=[*THREE[:3], row("worker1"), THREE[4]]),
     },
 )

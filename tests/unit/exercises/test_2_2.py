@@ -12,6 +12,7 @@ from pytest_swarmlab.model import Event, Verdict
 from tests.exercises.exercise_2_2.verify import exercise
 from tests.unit.records.breaker import ANY_ORDER, LATER, NAMES_ALIKE
 from tests.unit.records.editing import Edit, changed, none_of, without
+from tests.unit.records.identities import certificate_taken
 from tests.unit.records.judge import Broken, JudgeContract, break_alike
 from tests.unit.records.synthetic import Drill, record
 
@@ -153,6 +154,7 @@ BROKEN: Broken = {
     ],
     ("power-off", "old-leader-follows"): [(leadership_taken_back, "fail")],
     ("graceful-stop", "old-leader-follows"): [(instead("graceful-stop", heal=None), "unknown")],
+    ("demotion", "identities-kept"): [(none_of("identities"), "unknown")],
     ("demotion", "leadership-handed-over"): [(instead("demotion", elected=12.0), "fail")],
     ("demotion", "nothing-lost"): [
         (lost_in_the_middle, "fail"),
@@ -186,6 +188,7 @@ break_alike(
     {
         "service-answers": silent_node,
         "surviving-replicas-lose-nothing": silent_node,
+        "identities-kept": certificate_taken,
     },
 )
 

@@ -10,6 +10,7 @@ from pytest_swarmlab.model import Verdict
 from tests.exercises.exercise_2_8.verify import REFUSED, RESTORES, UNLOCKED, exercise
 from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER, UNUSED
 from tests.unit.records.editing import Edit, changed, edited, events, last, moved, none_of
+from tests.unit.records.identities import certificate_taken, who
 from tests.unit.records.judge import Broken, JudgeContract, break_alike
 
 Row = tuple[str, dict[str, Any]]
@@ -107,6 +108,10 @@ SECRET: Row = ("secret", {"digest": DIGEST})
 READ: Row = ("read", {"node": "worker1", "digest": DIGEST})
 NEW = dict.fromkeys((*LOST_MANAGERS, "worker1", "worker2"), "b")
 
+BEFORE = who(NODES)
+AFTER = who(NODES, **{name: f"new-{name}" for name in LOST_MANAGERS})
+"""New machines are new nodes; the others are who they were."""
+
 RUNS: dict[str, list[Row]] = {
     "refusals": [
         *(refusal(case, code) for case, code in REFUSED.items()),
@@ -166,6 +171,7 @@ RUNS: dict[str, list[Row]] = {
         nodes(NEW),
     ],
     "quorum-lost": [
+        BEFORE,
         identity("before"),
         nodes(),
         fault("destroy", *LOST_MANAGERS)[0],
@@ -178,6 +184,7 @@ RUNS: dict[str, list[Row]] = {
         ("came-back", {"nodes": ["worker1", "worker2"]}),
         ("joined", {"nodes": LOST_MANAGERS, "removed": ["x"]}),
         nodes(dict.fromkeys(LOST_MANAGERS, "b")),
+        AFTER,
     ],
     "autolock": [
         SECRET,
@@ -394,6 +401,7 @@ break_alike(
     BROKEN,
     exercise,
     {
+        "identities-kept": certificate_taken,
         "same-swarm": another("swarm"),
         "same-node": another("node"),
         "same-secrets-and-configs": another("secrets"),

@@ -38,6 +38,7 @@ from tests.unit.exercises import (
     test_2_9,
 )
 from tests.unit.records.editing import changed, kind, without
+from tests.unit.records.identities import certificate_taken
 from tests.unit.records.judge import ONLY_UNKNOWN, refusing
 from tests.unit.records.synthetic import Drill, record
 
@@ -103,6 +104,7 @@ WRONG_2_2: tuple[Callable[[str], Record], ...] = (
     lambda phase: drill(phase, unreachable=NEVER, down=NEVER, restored=NEVER, **LATE),
     lambda phase: changed(_good(phase), kind("request"), status=503),
     lambda phase: drill(phase, back=NEVER),
+    lambda phase: certificate_taken(_good(phase)),
 )
 
 

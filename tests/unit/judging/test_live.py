@@ -16,7 +16,7 @@ from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import Exercise, not_provable, passed, unknown
 from pytest_swarmlab.judging.exercise import failed as refuted
-from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.judging.live import Evidence, FindingSeen
 from pytest_swarmlab.model import Capability, Judgement, Verdict
 from tests.unit.fakes import Lab
 
@@ -265,3 +265,81 @@ def test_an_event_that_can_not_be_read_is_an_error(lab: Lab) -> None:
 def test_an_engine_that_a_fault_holds_may_cease_to_tell(lab: Lab) -> None:
     lab.recorder.record("fault.injected", fault="kill-engine", nodes=["worker1"], seconds=0.1)
     listen(lab, [])
+
+
+def exercise_with_a_finding() -> Exercise:
+    exercise = Exercise("9.9", "An exercise", module=__name__)
+
+    def kept(record: Record) -> Judgement:
+        return refuted("taken", finding=record.need("seen", "").data["finding"])
+
+    def other(record: Record) -> Judgement:
+        return refuted("bad") if record.of("seen", bad=True) else passed("good")
+
+    for name, judge in (("kept", kept), ("other", other)):
+        exercise.check(name, phases=["drill"], title="A claim", expected="e", hint="h")(judge)
+    return exercise
+
+
+def perform(evidence: Evidence, unmet: NotConverged | None, **seen: Any) -> None:
+    with evidence.judged(exercise_with_a_finding(), "drill"):
+        evidence.note("seen", **seen)
+        if unmet:
+            raise unmet
+
+
+GONE = NotConverged("all", node=None, elapsed=0.1, last="taken", fatal=True)
+
+
+@pytest.mark.parametrize("unmet", [None, GONE], ids=["to the end", "a wait that can't be met"])
+def test_a_finding_that_alone_made_the_test_fail_is_told_as_that(
+    lab: Lab, unmet: NotConverged | None
+) -> None:
+    evidence = Evidence(lab.recorder)
+    with pytest.raises(FindingSeen, match=r"FAIL 9\.9\.drill\.kept") as failure:
+        perform(evidence, unmet, finding="two-identities")
+    assert isinstance(failure.value, pytest.fail.Exception)
+    assert evidence.findings == ["two-identities"]
+    (event,) = lab.recorder.view().of("finding")
+    assert event.data == {
+        "name": "two-identities",
+        "phase": "9.9/drill",
+        "check": "9.9.drill.kept",
+        "observed": "taken",
+        "alone": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("seen", "unmet"),
+    [
+        ({"finding": "two-identities", "bad": True}, None),
+        ({"finding": "two-identities"}, NO_LEADER),
+        ({"finding": ""}, None),
+    ],
+    ids=["another check", "a wait that ran out", "no name"],
+)
+def test_what_else_failed_is_a_failure_like_any_other(
+    lab: Lab, seen: dict[str, Any], unmet: NotConverged | None
+) -> None:
+    evidence = Evidence(lab.recorder)
+    with pytest.raises(pytest.fail.Exception) as failure:
+        perform(evidence, unmet, **seen)
+    assert not isinstance(failure.value, FindingSeen)
+    assert evidence.findings == []
+    assert [e.data["alone"] for e in lab.recorder.view().of("finding")] == (
+        [False] if seen["finding"] else []
+    )
+
+
+def test_a_drill_that_is_repeated_is_judged_on_its_last_time(lab: Lab) -> None:
+    exercise = exercise_with_a_finding()
+    with pytest.raises(FindingSeen), Evidence(lab.recorder).judged(exercise, "drill"):
+        lab.recorder.record("seen", finding="two-identities", bad=False)
+    with (
+        pytest.raises(pytest.fail.Exception, match="other"),
+        Evidence(lab.recorder).judged(exercise, "drill"),
+    ):
+        lab.recorder.record("seen", finding="", bad=True)
+    # The run as a whole keeps the worst of both.
+    assert [r.verdict for r in exercise.judge(lab.recorder.view())] == [Verdict.FAIL] * 2

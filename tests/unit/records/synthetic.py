@@ -93,6 +93,8 @@ def drill_events(story: Story, drill: Drill, start: float) -> float:
             nodes=[drill.leader],
             seconds=HEAL[drill.fault],
         )
+    for t in (start + 0.01, end + 0.05):
+        story.add(t, "identities", phase, **_identities())
     if drill.fault != "demote":
         asked = zero + (drill.heal or drill.restored) - 1
         story.add(asked, "ping", phase, node=drill.leader, answers=False)
@@ -157,6 +159,18 @@ def drill_events(story: Story, drill: Drill, start: float) -> float:
     )
     story.add(end + 0.1, "phase.finished", phase, name=phase)
     return end + 0.2
+
+
+def _identities() -> dict[str, Any]:
+    kinds = {name: "manager" if name in MANAGERS else "worker" for name in NODES}
+    ids = {name: f"{number}x{name}" for number, name in enumerate(NODES)}
+    return {
+        "machines": [
+            {"node": name, "id": ids[name], "name": ids[name], "role": kinds[name], "error": ""}
+            for name in NODES
+        ],
+        "roles": {ids[name]: kinds[name] for name in NODES},
+    }
 
 
 def _gone(drill: Drill, t: float) -> bool:

@@ -393,3 +393,26 @@ def test_on_a_cluster_that_is_used_again_volumes_may_be_there(desk: Desk) -> Non
     a_volume(desk.provider.labs[0])
     run.config = replace(run.config, reuse="feedf00d")
     assert desk.cluster(run) is before
+
+
+def test_nothing_is_tidied_up_on_a_cluster_that_has_lost_a_machine_for_good(desk: Desk) -> None:
+    run = desk.run()
+    swarm = desk.cluster(run)
+    swarm.places.lost = {swarm.node("worker2"): "it has another's identity"}
+    removed: list[str] = []
+    run.clean(lambda: removed.append("stack"))
+    assert removed == []
+    swarm.places.lost = {}
+    run.clean(lambda: removed.append("stack"))
+    assert removed == ["stack"]
+
+
+def test_a_cluster_on_which_a_finding_was_seen_serves_no_other_test(desk: Desk) -> None:
+    run = desk.run()
+    first = desk.cluster(run)
+    run.replace_cluster("two-identities was seen on this one")
+    second = desk.cluster(run)
+    assert second is not first
+    assert desk.cluster(run) is second
+    (told,) = run.recorder.view().of("notice")
+    assert told.data["message"].endswith("two-identities was seen on this one")

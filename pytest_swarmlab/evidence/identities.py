@@ -1,0 +1,160 @@
+"""Who each machine is in the swarm, by its own word: read on the machine, compared later.
+
+A node is its id. Its engine has one, its certificate names one and the role that it may act in.
+Swarm can give one node's certificate to another while leadership moves (docs/findings.md).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Event
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a machine said of itself.
+
+    `id`: its engine's node id, "" outside a swarm and while the engine is about to become a node.
+    `name`, `role`: CN and OU of its certificate. `error`: why it could not be asked; the rest is ""
+    then.
+    """
+
+    node: str
+    id: str = ""
+    name: str = ""
+    role: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All machines, one after the other, at `t`; `roles`: id → role that the managers gave it."""
+
+    t: float
+    machines: tuple[Identity, ...]
+    roles: dict[str, str]
+
+
+def readings_of(record: Record) -> list[Reading]:
+    """Every reading, oldest first."""
+    return [_reading(event) for event in record.of("identities")]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What became of identities.
+
+    `wrong`: what is not as it was, in words. `taken`: all of that is that machines have another
+    one's identity. `seen`: the readings, in words. `asked`: who was asked at the end.
+    """
+
+    wrong: tuple[str, ...]
+    taken: bool
+    seen: str
+    asked: frozenset[str]
+
+
+def kept(record: Record) -> Kept:
+    """Hold each machine against its first reading.
+
+    The same id, a certificate in that id's name, with the role that it had or that the managers
+    have given it since; a machine that was destroyed begins anew. Raises Unseen when the record
+    can't tell: no second reading, none after the last change of leader, or a machine that was not
+    asked at the end.
+    """
+    found = readings_of(record)
+    if not found:
+        raise Unseen("nobody asked the machines who they are")
+    wrong = dict(_wrong(found, readings.faults(record)))
+    last = found[-1]
+    roles = Counter(machine.role for machine in last.machines if machine.id)
+    counts = ", ".join(f"{count} {role}s" for role, count in sorted(roles.items()))
+    seen = f"{len(found)} readings, at the end {counts or 'no member'}: each is who it was"
+    asked = frozenset(machine.node for machine in last.machines if not machine.error)
+    if wrong:
+        return Kept(tuple(wrong), all(wrong.values()), seen, asked)
+    known = {machine.node for reading in found for machine in reading.machines if machine.id}
+    if len(found) < 2 or not known:
+        raise Unseen("the machines were not asked a second time who they are")
+    if missed := sorted(known - asked):
+        raise Unseen(f"{', '.join(missed)} could not be asked at the end")
+    changes = readings.leader_changes(record)
+    if changes and changes[-1].t > last.t:
+        raise Unseen(f"nobody asked the machines after {changes[-1].name} had begun to lead")
+    return Kept((), False, seen, asked)
+
+
+def _wrong(
+    found: Sequence[Reading], broken: Sequence[readings.Fault]
+) -> Iterator[tuple[str, bool]]:
+    """What is wrong, and whether it is that a machine has another one's identity."""
+    first: dict[str, Identity] = {}
+    destroyed = [
+        (node, fault) for fault in broken if fault.kind == "destroy" for node in fault.nodes
+    ]
+    before = 0.0
+    for reading in found:
+        for node, fault in destroyed:
+            if before <= fault.began <= reading.t:
+                first.pop(node, None)
+        before = reading.t
+        for machine in reading.machines:
+            if machine.id:
+                first.setdefault(machine.node, machine)
+        owners = {machine.id: node for node, machine in first.items()}
+        for machine in reading.machines:
+            was = first.get(machine.node)
+            if was and not machine.error:
+                yield from _differs(machine, was, owners, reading.roles.get(was.id))
+        for id_, count in Counter(m.id for m in reading.machines if m.id).items():
+            if count > 1:
+                same = " and ".join(m.node for m in reading.machines if m.id == id_)
+                yield f"{same} say that they are the same node, {id_}", True
+
+
+def _differs(
+    machine: Identity, was: Identity, owners: Mapping[str, str], given: str | None
+) -> Iterator[tuple[str, bool]]:
+    """What one machine has become besides itself. `given`: the role that the managers gave it."""
+    others = {id_: node for id_, node in owners.items() if node != machine.node}
+    taken = bool({machine.id, machine.name} & set(others))
+    if not machine.id:
+        yield f"{machine.node} was the node {was.id} and is none", taken
+    elif machine.id != was.id:
+        whose = f"{others[machine.id]}, " if machine.id in others else ""
+        yield f"{machine.node} was the node {was.id} and is {whose}{machine.id}", taken
+    if machine.name != was.id:
+        whose = f"{others[machine.name]}, " if machine.name in others else ""
+        yield (
+            f"the certificate of {machine.node}, the node {was.id}, names"
+            f" {whose}{machine.name or 'nobody'}",
+            taken,
+        )
+    if machine.role not in {was.role, given}:
+        role = machine.role or "nobody"
+        yield (
+            f"the certificate of {machine.node} is a {role}'s, and it is a {given or was.role}",
+            taken,
+        )
+
+
+def _reading(event: Event) -> Reading:
+    rows: Any = event.data.get("machines")
+    roles: Any = event.data.get("roles")
+    fields = ("node", "id", "name", "role", "error")
+    return Reading(
+        event.t,
+        tuple(
+            Identity(**{key: str(row.get(key) or "") for key in fields})
+            for row in (rows if isinstance(rows, list) else [])
+            if isinstance(row, dict)
+        ),
+        {str(k): str(v) for k, v in roles.items()} if isinstance(roles, dict) else {},
+    )

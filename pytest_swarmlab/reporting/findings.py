@@ -1,0 +1,57 @@
+"""What a run has found out about Swarm itself, and what became of the test when it was repeated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.text import clean, line
+
+ABOUT = "docs/findings.md"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sight of a finding.
+
+    `alone`: nothing else failed. `repeated`: how the test's next run ended, or None without one.
+    """
+
+    name: str
+    phase: str
+    observed: str
+    alone: bool
+    test: str
+    repeated: str | None
+
+    def __str__(self) -> str:
+        """Both runs in a sentence."""
+        told = f"finding {self.name} ({ABOUT}) was seen in {self.phase}"
+        if not self.alone:
+            return f"{told}, and other checks failed"
+        if self.repeated is None:
+            return f"{told}; {self.test} was not repeated"
+        return f"{told}; {self.test} was repeated on a new cluster: {self.repeated}"
+
+
+def findings(record: Record) -> list[Finding]:
+    """All of them, in the order in which they were seen."""
+    found = []
+    for event in record.of("finding"):
+        later = [e for e in record.of("test.finished") if e.seq > event.seq]
+        mine = next((e for e in later if e.worker == event.worker), None)
+        test = str(mine.data["nodeid"]) if mine else ""
+        again = next(
+            (e for e in later if mine and e.seq > mine.seq and e.data["nodeid"] == test), None
+        )
+        found.append(
+            Finding(
+                line(event.data["name"]),
+                line(event.data["phase"]),
+                clean(event.data["observed"], 2000),
+                bool(event.data["alone"]),
+                line(test),
+                line(again.data["outcome"]) if again else None,
+            )
+        )
+    return found

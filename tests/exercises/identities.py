@@ -1,0 +1,35 @@
+"""Who the machines are after leadership has moved: the check of every exercise that moves it.
+
+Its drills read them before and after: ``with evidence.identities_of(swarm):``.
+"""
+
+from collections.abc import Sequence
+
+from pytest_swarmlab import Exercise, failed
+from pytest_swarmlab.evidence import identities
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import judged, members_of, not_each
+from pytest_swarmlab.model import Judgement
+
+TWO_IDENTITIES = "two-identities"
+"""The finding's name in docs/findings.md."""
+
+
+def declare(exercise: Exercise, phases: Sequence[str]) -> None:
+    """Declare `identities-kept` for these phases of an exercise."""
+    exercise.check(
+        "identities-kept",
+        phases=phases,
+        title="Each machine is the node that it was",
+        expected="the same node id of its engine, and its certificate's name and role",
+        hint="docs/findings.md, two-identities: `openssl x509 -noout -subject -in"
+        " /var/lib/docker/swarm/certificates/swarm-node.crt` on each machine.",
+    )(identities_kept)
+
+
+def identities_kept(record: Record) -> Judgement:
+    """As each machine says itself: another's certificate acts for it, whatever managers list."""
+    found = identities.kept(record)
+    if found.wrong:
+        return failed("; ".join(found.wrong), finding=TWO_IDENTITIES if found.taken else "")
+    return judged(found.seen, missing=not_each(found.asked, members_of(record), "asked"))
