@@ -28,12 +28,13 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 	mmdebstrap qemu-system-x86 qemu-utils vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test check vagrant-smoke
+.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test wheel check vagrant-smoke
 
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
 	@echo "make lab            every exercise there is"
 	@echo "make test           set-up, checks and every test but the long drills ($(notdir $(LONG))), on the embedded cluster"
+	@echo "make wheel          the package as pip has it: built, installed elsewhere, exercise 2.3 run from it"
 	@echo "make check          lint, types, unit and plugin tests: no cluster"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
 	@echo "make kernel         the kernel with which machines run twice as fast: once, eight minutes; lab and test do it"
@@ -86,10 +87,21 @@ $(EXERCISES): setup
 lab: setup kernel
 	$(PYTEST) tests/exercises --swarmlab-provider=$(PROVIDER)
 
-test: setup kernel test-packages engine check
-	$(PYTEST) -m exercise_2_3 --swarmlab-provider=uml --swarmlab-kernel=debian
+test: setup kernel test-packages engine check wheel
 	$(PYTEST) tests --ignore=tests/unit --ignore=tests/plugin --ignore=$(LONG) \
 		--swarmlab-provider=$(PROVIDER)
+
+# What somebody has without a clone: every exercise is imported from the wheel, and one is run,
+# on Debian's kernel, which the others don't use.
+wheel: setup
+	@set -e; away=$$(mktemp -d); trap 'rm -rf "$$away"' EXIT; \
+	$(VENV)/bin/python -m build --outdir "$$away/dist" .; \
+	$(PYTHON) -m venv "$$away/venv"; \
+	"$$away/venv/bin/pip" install --quiet "$$away"/dist/*.whl; \
+	cd "$$away"; \
+	venv/bin/swarmlab --cache "$(CACHE)" lab -- --collect-only --quiet; \
+	venv/bin/swarmlab --cache "$(CACHE)" lab 2.3 -- --swarmlab-kernel=debian \
+		--swarmlab-reports="$(CURDIR)/reports"
 
 check: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .

@@ -4,8 +4,9 @@ from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_3 import perform
-from tests.exercises.postgres import READY_S, running
+
+from ..postgres import READY_S, running
+from . import perform
 
 STAYS_S = 15
 """How long is watched that nothing moves: a task that is to move does so within a few seconds."""

@@ -13,10 +13,11 @@ from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises import nfs
-from tests.exercises.exercise_2_4 import perform, rexray
-from tests.exercises.exercise_2_4.perform import Storage
-from tests.exercises.postgres import READY_S, running
+
+from .. import nfs
+from ..postgres import READY_S, running
+from . import perform, rexray
+from .perform import Storage
 
 Ledgers = Callable[[str, Write], Ledger]
 

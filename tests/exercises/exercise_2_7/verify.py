@@ -9,7 +9,8 @@ from pytest_swarmlab import Exercise, failed, not_provable, passed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Capability, Judgement, Verdict
-from tests.exercises.exercise_2_7.drill import (
+
+from .drill import (
     KINDS,
     KINDS_AT,
     OWNED_AT,

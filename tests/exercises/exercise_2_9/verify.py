@@ -9,8 +9,9 @@ from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.readings import Request, TaskSeen
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Capability, Judgement
-from tests.exercises.exercise_2_9 import healing
-from tests.exercises.exercise_2_9.healing import Healing, healings
+
+from . import healing
+from .healing import Healing, healings
 
 exercise = Exercise(
     "2.9",
