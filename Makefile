@@ -95,9 +95,9 @@ test: setup kernel test-packages engine check wheel
 # on Debian's kernel, which the others don't use.
 wheel: setup
 	@set -e; away=$$(mktemp -d); trap 'rm -rf "$$away"' EXIT; \
-	$(VENV)/bin/python -m build --outdir "$$away/dist" .; \
+	$(VENV)/bin/python -m build --no-isolation --outdir "$$away/dist" .; \
 	$(PYTHON) -m venv "$$away/venv"; \
-	"$$away/venv/bin/pip" install --quiet "$$away"/dist/*.whl; \
+	"$$away/venv/bin/pip" install --quiet --no-compile "$$away"/dist/*.whl; \
 	cd "$$away"; \
 	venv/bin/swarmlab --cache "$(CACHE)" lab -- --collect-only --quiet; \
 	venv/bin/swarmlab --cache "$(CACHE)" lab 2.3 -- --swarmlab-kernel=debian \

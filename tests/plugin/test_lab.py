@@ -106,6 +106,7 @@ def test_an_exercise_is_found_whatever_lies_where_it_is_typed(home: Home) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
     tests = [line.partition("::")[2] for line in done.stdout.splitlines() if "::" in line]
     assert tests == ["test_the_literal_command_gives_no_database", "test_data_stays_on_its_node"]
+    assert "warning" not in done.stdout
     assert {path.name for path in home.path.iterdir()} <= {
         *(name.partition("/")[0] for name in ANOTHER_SUITE),
         ".pytest_cache",
