@@ -367,7 +367,8 @@ def preflight(topology: Topology) -> None:
     for command, package in COMMANDS.items():
         if shutil.which(command) is None:
             raise HostError(
-                f"the command {command} is missing: install {package} (`make setup` does it)"
+                f"the command {command} is missing: install {package}"
+                f" (as root, `apt-get install {package}`)"
             )
     if not TUN.exists():
         raise HostError(f"{TUN} is missing: load the tun module (`modprobe tun`)")
