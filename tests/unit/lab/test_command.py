@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.errors import ConfigError, HostError
 from pytest_swarmlab.images import builder
 from pytest_swarmlab.lab import EXERCISES, STACKS, command
+from pytest_swarmlab.run.session import CONFIG
 
 ALL = [f"2.{n}" for n in range(1, 10)]
 
@@ -61,8 +63,7 @@ def test_a_number_that_the_lab_has_not_is_a_sentence(given: list[str], number: s
     assert given == []
 
 
-def test_what_exercises_need_lies_where_they_look(tmp_path: Path) -> None:
-    del tmp_path
+def test_what_exercises_need_lies_where_they_look() -> None:
     assert (EXERCISES / "exercise_2_3" / "verify.py").is_file()
     assert (STACKS / "quorum.yml").is_file()
 
@@ -157,3 +158,33 @@ def test_another_processor_is_told_first(machine: Machine, monkeypatch: pytest.M
     monkeypatch.setattr(command, "missing_packages", lambda _: ["iproute2"])
     with pytest.raises(HostError, match="embedded machines run on x86-64 processors only"):
         machine.prepare()
+
+
+@pytest.mark.parametrize(
+    ("options", "whole", "prepared"),
+    [
+        ({}, False, [False]),
+        ({}, True, [True]),
+        ({"swarmlab_kernel": "debian"}, True, [False]),
+        ({"swarmlab_kernel": "own"}, False, [True]),
+        ({"swarmlab_provider": "dind"}, True, []),
+        ({"collectonly": "yes"}, True, []),
+    ],
+)
+def test_only_embedded_machines_that_are_to_run_are_prepared_for(
+    options: dict[str, str],
+    whole: bool,
+    prepared: list[bool],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """And the own kernel is worth its minutes for all exercises, or where it is asked for."""
+    seen: list[bool] = []
+    monkeypatch.setattr(command, "terminal", lambda _: None)
+    monkeypatch.setattr(command, "prepare", lambda _, **asked: seen.append(asked["own_kernel"]))
+    given = {"swarmlab_provider": "uml", **options}
+    stash = {CONFIG: config.read(given.get, given.get, rootdir=tmp_path, environ={})}
+    asked = SimpleNamespace(stash=stash, getoption=lambda name, default: given.get(name, default))
+    session: Any = SimpleNamespace(config=asked)
+    command.Preparation(whole=whole).pytest_sessionstart(session)
+    assert seen == prepared
