@@ -12,6 +12,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from pytest_swarmlab.images.recipe import load_own_kernel, load_plan
+
 ROOT = Path(__file__).parents[2]
 SWARMLAB = "from pytest_swarmlab.cli import main; raise SystemExit(main())"
 
@@ -184,6 +186,15 @@ def test_a_machine_that_lacks_something_is_told_before_anything_runs(home: Home)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "ERROR: embedded machines run on x86-64 processors only" in done.stderr
     assert not (home.path / "reports").exists()
+
+
+def test_recipes_are_the_same_so_that_nothing_is_built_twice(home: Home) -> None:
+    keys = home.python(
+        "-c",
+        "from pytest_swarmlab.images.recipe import load_own_kernel, load_plan\n"
+        "print(load_plan('stand-in').key, load_own_kernel().key)",
+    )
+    assert keys.stdout.split() == [load_plan("stand-in").key, load_own_kernel().key]
 
 
 def tracked(*places: str) -> set[str]:
