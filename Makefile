@@ -37,7 +37,7 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 	mmdebstrap qemu-system-x86 qemu-utils vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test check soak architecture vagrant-smoke \
+.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test wheel check soak architecture vagrant-smoke \
 	finding_two_identities finding_ill_task_runs
 
 help:
@@ -45,6 +45,7 @@ help:
 	@echo "make lab            every exercise there is, on as many clusters side by side as fit"
 	@echo "make soak           every exercise ROUNDS=10 times at three speeds of the machine: half a day"
 	@echo "make test           set-up, checks and every test but the long drills ($(notdir $(LONG))), on the embedded cluster"
+	@echo "make wheel          the package as pip has it: built, installed elsewhere, exercise 2.3 run from it"
 	@echo "make check          lint, types, unit and plugin tests: no cluster"
 	@echo "make finding_two_identities finding_ill_task_runs   what is known of Swarm: how often of REPETITIONS=10"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
@@ -101,8 +102,7 @@ lab: setup kernel
 soak: setup kernel
 	$(VENV)/bin/python -m tests.soak $(ROUNDS) $(SOAKED)
 
-test: setup kernel test-packages engine check
-	$(PYTEST) -m exercise_2_3 --swarmlab-provider=uml --swarmlab-kernel=debian
+test: setup kernel test-packages engine check wheel
 	$(PYTEST) tests/hosts tests/images tests/providers --swarmlab-provider=$(PROVIDER)
 	$(PYTEST) -n auto tests/exercises --ignore=$(LONG) $(REPEAT) --swarmlab-provider=$(PROVIDER)
 
@@ -113,6 +113,18 @@ finding_two_identities: setup kernel
 finding_ill_task_runs: setup kernel
 	$(PYTEST) $(FINDINGS)/test_ill_task.py --repetitions=$(REPETITIONS) \
 		--swarmlab-provider=$(PROVIDER)
+
+# What somebody has without a clone: every exercise is imported from the wheel, and one is run,
+# on Debian's kernel, which the others don't use.
+wheel: setup
+	@set -e; away=$$(mktemp -d); trap 'rm -rf "$$away"' EXIT; \
+	$(VENV)/bin/python -m build --no-isolation --outdir "$$away/dist" .; \
+	$(PYTHON) -m venv "$$away/venv"; \
+	"$$away/venv/bin/pip" install --quiet --no-compile "$$away"/dist/*.whl; \
+	cd "$$away"; \
+	venv/bin/swarmlab --cache "$(CACHE)" lab -- --collect-only --quiet; \
+	venv/bin/swarmlab --cache "$(CACHE)" lab 2.3 -- --swarmlab-kernel=debian \
+		--swarmlab-reports="$(CURDIR)/reports"
 
 check: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; returns its exit code: 0 well, 1 not well, 2 could not be done."""
+    """Run one subcommand; returns its exit code: 0 well, 1 not well, 2 could not be done.
+
+    `lab` has pytest's exit codes, and gives pytest what stands after ``--``.
+    """
     parser = argparse.ArgumentParser(
         prog="swarmlab", description="Clusters, disks and records of pytest-swarmlab."
     )
@@ -45,13 +48,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--disks", action="store_true", help="node disks and kernels of recipes that changed too"
     )
     gc.set_defaults(run=_gc)
+    lab = commands.add_parser(
+        "lab",
+        usage="swarmlab lab [NUMBER ...] [--provider NAME] [-- PYTEST'S ARGUMENTS]",
+        help="run the lab's exercises, such as 2.2, or all of them",
+    )
+    lab.add_argument("numbers", nargs="*", metavar="NUMBER", help="of an exercise, such as 2.2")
+    lab.add_argument("--provider", metavar="NAME", help="what the nodes are made of; uml if unset")
+    lab.set_defaults(run=_lab)
     judge = commands.add_parser("judge", help="judge a saved run again, from its record alone")
     judge.add_argument("run_directory", type=Path)
+    judge.add_argument(
+        "--exercises",
+        metavar="MODULE",
+        action="append",
+        default=[],
+        help="a module of yours that declares exercises which no installed package has",
+    )
     judge.set_defaults(run=_judge)
     table = commands.add_parser("table", help="what was proven where, from several results.json")
     table.add_argument("results", type=Path, nargs="+")
     table.set_defaults(run=_table)
-    arguments = parser.parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    own = words[: words.index("--")] if "--" in words else words
+    arguments = parser.parse_args(own)
+    arguments.further = words[len(own) + 1 :]
+    if arguments.further and arguments.command != "lab":
+        parser.error(f"{arguments.command} takes nothing after --")
     try:
         code: int = arguments.run(arguments)
     except SwarmlabError as error:
@@ -160,10 +183,20 @@ def _gc_clusters(provider: Provider, *, kept: bool, logs: Path) -> None:
             )
 
 
+def _lab(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.lab.command import run
+
+    further = [f"--swarmlab-cache={arguments.cache}"]
+    if arguments.provider:
+        further.append(f"--swarmlab-provider={arguments.provider}")
+    return run(arguments.numbers, [*further, *arguments.further])
+
+
 def _judge(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.judging.again import judge_again
+    from pytest_swarmlab.judging.catalogue import Catalogue
 
-    return judge_again(arguments.run_directory, sys.stdout)
+    return judge_again(arguments.run_directory, Catalogue(arguments.exercises), sys.stdout)
 
 
 def _table(arguments: argparse.Namespace) -> int:

@@ -14,6 +14,8 @@ from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.model import DEFAULT_MEMORY_MIB
 
 PROVIDERS = ("auto", "uml", "dind", "vagrant", "inventory")
+"""Those that come with the plugin; another plugin or a conftest may have more."""
+
 KERNELS = ("auto", "own", "debian")
 ORIGINS = ("stand-in", "registry")
 SMALLEST_MEMORY_MIB = 512
@@ -48,8 +50,8 @@ class Option:
 
 
 OPTIONS = (
-    Option("provider", "what the nodes are made of: uml, dind, vagrant, inventory, or auto", "auto",
-           metavar="NAME"),
+    Option("provider", "what the nodes are made of: uml, dind, vagrant, inventory, auto,"
+           " or a plugin's own", "auto", metavar="NAME"),
     Option("inventory", "file that lists an existing cluster's nodes", None, metavar="FILE"),
     Option("allow-destructive", "break and change things on the inventory's cluster", False,
            flag=True),
@@ -119,7 +121,7 @@ def read(
     typed = inventory and inventory != ini("swarmlab_inventory")
     inventory_from = typed_in if typed and typed_in else rootdir
     return LabConfig(
-        provider=one_of("provider", PROVIDERS),
+        provider=str(value("provider")),
         inventory=inventory_from / Path(str(inventory)).expanduser() if inventory else None,
         allow_destructive=_flag("allow-destructive", value("allow-destructive")),
         images=one_of("images", ORIGINS),

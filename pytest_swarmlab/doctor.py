@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.images import builder, find_disk, find_kernel
-from pytest_swarmlab.images.commands import search_path
+from pytest_swarmlab.images.commands import missing_packages
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers.uml import provider as uml
 from pytest_swarmlab.providers.uml import trial
@@ -41,16 +41,12 @@ def examine(cache: Path) -> Iterator[Finding]:
         (uml.COMMANDS, "run a cluster"),
         (builder.COMMANDS, "build the node disk"),
     ):
-        missing = {
-            package
-            for name, package in commands.items()
-            if shutil.which(name, path=search_path()) is None
-        }
+        missing = missing_packages(commands)
         yield Finding(
             f"commands to {purpose}",
             not missing,
-            "all there" if not missing else f"missing: {', '.join(sorted(missing))}",
-            f"apt-get install {' '.join(sorted(missing))}",
+            "all there" if not missing else f"missing: {', '.join(missing)}",
+            f"apt-get install {' '.join(missing)}",
         )
     yield _try(
         "processor, taps and memory for 3 managers and 2 workers",

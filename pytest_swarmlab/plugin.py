@@ -26,7 +26,16 @@ from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by 
     wait,
 )
 from pytest_swarmlab.model import LEAVES
-from pytest_swarmlab.run.session import CHECKED, CONFIG, EVIDENCE, EXIT_INFRASTRUCTURE, RUN, begin
+from pytest_swarmlab.run.session import (
+    CHECKED,
+    CONFIG,
+    EVIDENCE,
+    EXIT_INFRASTRUCTURE,
+    RUN,
+    begin,
+    require_provider,
+    shows_only,
+)
 from pytest_swarmlab.run.workers import (
     LAB_FAILED,
     REFUSED,
@@ -217,6 +226,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     groups = wanted(session.items)
     worker = hasattr(config, "workerinput")
     try:
+        if groups:
+            require_provider(config)
         if worker and groups:
             require_places(config)
         run = begin(session)
@@ -226,12 +237,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         for topology, items in groups.items():
             tests = {item.nodeid: together(item) for item in items}
             run.recorder.record("cluster.wanted", topology=topology, tests=tests)
-
-
-def shows_only(config: pytest.Config) -> bool:
-    """Whether the session runs nothing: it lists tests or fixtures."""
-    asked = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
-    return any(config.getoption(name, False) for name in asked)
 
 
 @pytest.hookimpl(trylast=True)

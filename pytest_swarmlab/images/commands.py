@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -42,6 +43,13 @@ FULL = "No space left on device"
 def search_path() -> str:
     """Where the builder looks for commands."""
     return os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN))
+
+
+def missing_packages(commands: Mapping[str, str]) -> list[str]:
+    """The packages of those commands (command → Debian package) that this machine has not."""
+    there = search_path()
+    lacking = {package for name, package in commands.items() if not shutil.which(name, path=there)}
+    return sorted(lacking)
 
 
 @contextmanager

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
 from typing import TextIO
 
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.catalogue import Catalogue
 from pytest_swarmlab.judging.exercise import Exercise, overall
 from pytest_swarmlab.model import Verdict
 from pytest_swarmlab.text import line
@@ -17,35 +16,22 @@ SAID = 2000
 """Characters of an observation that are printed."""
 
 
-def exercises_of(record: Record) -> list[Exercise]:
-    """The exercises that the run was to judge, from the modules that declare them.
+def exercises_of(record: Record, catalogue: Catalogue) -> list[Exercise]:
+    """The exercises that the run was to judge, each once.
 
-    Raises ConfigError when such a module can't be imported from here.
+    Raises ConfigError for one that the catalogue has not.
     """
-    found = []
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        for event in record.of("exercise.selected"):
-            name = str(event.data.get("module", ""))
-            try:
-                found.append(importlib.import_module(name).exercise)
-            except (ImportError, AttributeError, ValueError) as error:
-                raise ConfigError(
-                    f"exercise {line(event.data.get('id'))} is declared in {name!r}, which can't be"
-                    f" imported here ({error}): run this where the exercises are"
-                ) from error
-    finally:
-        sys.path.pop(0)
-    return found
+    ids = dict.fromkeys(str(event.data.get("id")) for event in record.of("exercise.selected"))
+    return [catalogue.exercise(id_) for id_ in ids]
 
 
-def judge_again(run_directory: Path, out: TextIO) -> int:
+def judge_again(run_directory: Path, catalogue: Catalogue, out: TextIO) -> int:
     """Print every verdict of the run, as today's checks give it; 0 when all is passed.
 
     Raises ConfigError for a record that can't be read or judged here.
     """
     record = Record.load(run_directory / "events.jsonl")
-    exercises = exercises_of(record)
+    exercises = exercises_of(record, catalogue)
     if not exercises:
         raise ConfigError(f"the record in {run_directory} names no exercise: nothing can be judged")
     if record.left_out:

@@ -110,7 +110,8 @@ class Check:
 class Exercise:
     """An exercise of the lab: its number, title, and the checks and measurements it declares.
 
-    `module` is where it is declared (``__name__``), so that a saved run can be judged again.
+    `module` is where it is declared (``__name__``), for whoever reads a record. A saved run is
+    judged by the exercise that is installed under its id (`judging.catalogue`).
     """
 
     def __init__(

@@ -25,6 +25,9 @@ CONFIG = pytest.StashKey[LabConfig]()
 TERMINAL = pytest.StashKey[TextIO]()
 CHECKED = pytest.StashKey[bool]()
 RUN = pytest.StashKey["Run"]()
+PROVIDER = pytest.StashKey["Provider"]()
+"""Made before the first cluster wants it."""
+
 EVIDENCE = pytest.StashKey["Evidence"]()
 """Of an item: what it judges with."""
 
@@ -99,6 +102,12 @@ def identity(pytest_config: pytest.Config) -> Identity | None:
     return Identity(**given[WORKER_INPUT], worker=given["workerid"])
 
 
+def shows_only(config: pytest.Config) -> bool:
+    """Whether the session runs nothing: it lists tests or fixtures."""
+    asked = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
+    return any(config.getoption(name, False) for name in asked)
+
+
 def begin(session: pytest.Session) -> Run:
     """Begin the session's run: its directory, record and reports, and what is to be judged.
 
@@ -132,18 +141,38 @@ def _exercises(items: Iterable[pytest.Item]) -> list[Any]:
     return list(dict.fromkeys(found))
 
 
+def require_provider(pytest_config: pytest.Config) -> None:
+    """Raise ConfigError where no plugin and no conftest has the provider that was named.
+
+    Those that come with the plugin are not asked; another one's is made, for the first cluster.
+    """
+    lab = pytest_config.stash[CONFIG]
+    if lab.provider not in PROVIDERS:
+        pytest_config.stash[PROVIDER] = _provider(pytest_config, lab)
+
+
 def make_provider(pytest_config: pytest.Config) -> Provider:
     """The provider that the configuration names or leaves open, from whichever plugin has it."""
     from pytest_swarmlab.providers.choice import choose
 
+    if made := pytest_config.stash.get(PROVIDER, None):
+        del pytest_config.stash[PROVIDER]
+        return made
     run = pytest_config.stash[RUN]
     name, why = choose(pytest_config.stash[CONFIG], run.needs())
     if why:
         run.recorder.record("notice", message=why)
-    lab = replace(pytest_config.stash[CONFIG], provider=name)
+    return _provider(pytest_config, replace(pytest_config.stash[CONFIG], provider=name))
+
+
+def _provider(pytest_config: pytest.Config, lab: LabConfig) -> Provider:
     provider: Provider | None = pytest_config.hook.pytest_swarmlab_make_provider(
         config=lab, out=terminal(pytest_config)
     )
     if provider is None:
-        raise ConfigError(f"no plugin has a provider {name!r}: use {' or '.join(PROVIDERS)}")
+        *most, last = PROVIDERS
+        raise ConfigError(
+            f"unknown provider {lab.provider!r}: use {', '.join(most)} or {last},"
+            " or install the plugin that has it"
+        )
     return provider

@@ -10,8 +10,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from pytest_swarmlab.config import PROVIDERS
-
 SCHEMA = Path(__file__).parents[2] / "pytest_swarmlab" / "reporting" / "results.schema.json"
 
 NO_CLUSTER = "def test_plain(): pass"
@@ -69,10 +67,6 @@ def test_a_suite_without_clusters_leaves_nothing(pytester: pytest.Pytester) -> N
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
-        (
-            "--swarmlab-provider=kvm",
-            f"unknown provider 'kvm': use {', '.join(PROVIDERS[:-1])} or {PROVIDERS[-1]}",
-        ),
         ("--swarmlab-images=mine", "unknown images 'mine': use stand-in or registry"),
         ("--swarmlab-memory=1", "memory '1' is not a number of MiB from 512: 1024 is the default"),
     ],

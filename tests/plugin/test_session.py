@@ -67,9 +67,9 @@ def test_a_bad_value_of_the_environment_ends_with_one_sentence_and_an_option_men
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytester.makepyfile(PLAIN)
-    monkeypatch.setenv("SWARMLAB_PROVIDER", "cloud")
+    monkeypatch.setenv("SWARMLAB_IMAGES", "cloud")
     assert pytester.runpytest().ret == pytest.ExitCode.USAGE_ERROR
-    assert pytester.runpytest("--swarmlab-provider=uml").ret == pytest.ExitCode.OK
+    assert pytester.runpytest("--swarmlab-images=registry").ret == pytest.ExitCode.OK
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pytest
 
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.again import judge_again
+from pytest_swarmlab.judging.catalogue import Catalogue
 from tests.plugin.pretended import CONFTEST, FOUR
 from tests.plugin.test_plugin import SCHEMA
 from tests.plugin.test_secrets import CANARY, SUITE
@@ -103,7 +104,7 @@ def test_workers_make_one_run_with_one_record_that_can_be_judged_again(
     assert standing(suite) == []
     monkeypatch.chdir(suite.path)
     out = io.StringIO()
-    assert judge_again(run, out) == 0
+    assert judge_again(run, Catalogue(list(TWO)), out) == 0
     assert out.getvalue().count("pass ") == 2
     for module in TWO:
         del sys.modules[module]

@@ -45,7 +45,6 @@ def test_reuse_without_an_id_means_the_one_there_is() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("provider", "kvm", "unknown provider 'kvm': use auto, uml"),
         ("images", "mine", "unknown images 'mine': use stand-in or registry"),
         ("memory", "100", "memory '100' is not a number of MiB from 512"),
         ("memory", "much", "memory 'much'"),

@@ -17,6 +17,7 @@ from pytest_swarmlab.evidence import readings, record, recorder
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import LONGEST, Recorder
 from pytest_swarmlab.judging.again import judge_again
+from pytest_swarmlab.judging.catalogue import Catalogue
 from pytest_swarmlab.model import Event
 from pytest_swarmlab.reporting.terminal import Narrator
 from pytest_swarmlab.swarm.stack_files import load
@@ -191,7 +192,7 @@ def test_a_verdict_is_printed_without_what_would_move_the_cursor(
     with writer.path.open("a", encoding="utf-8") as file:
         file.write('{"cut')
     out = io.StringIO()
-    judge_again(tmp_path, out)
+    judge_again(tmp_path, Catalogue(["hostile_lab"]), out)
     said = out.getvalue()
     assert said.startswith("not used: the last line, 5, is cut short\npass ")
     assert "gone x" in said

@@ -53,6 +53,9 @@ KEEPER_S = 30.0
 POLL_S = 0.2
 """How often a booting node is tried, seconds."""
 
+UNTOLD = "unknown: an earlier version started it and did not note the kernel"
+"""The kernel of a kept cluster whose label has none."""
+
 SSH_LINES = 3
 """How much an error quotes of what ssh said."""
 
@@ -322,7 +325,7 @@ class UmlProvider:
                 " run once with --swarmlab-keep, or name one"
             )
         state = next(s for s in State.all() if s.path.name == (cluster or kept[0]))
-        label = state.label()
+        label = _label(state)
         return UmlMachines(
             state,
             label["topology"],
@@ -339,10 +342,7 @@ class UmlProvider:
             if alive:
                 with contextlib.suppress(ProviderError):
                     kept = bool(Gate(state.gate).ask("status")["kept"])
-            try:
-                label = state.label()
-            except (OSError, KeyError, ValueError):
-                label = {"topology": Topology("unknown", ()), "started_at": ""}
+            label = _label(state)
             found.append(
                 Found(state.path.name, kept, alive, label["topology"], label["started_at"])
             )
@@ -353,13 +353,22 @@ class UmlProvider:
         return [state.path.name for state in State.reap()]
 
 
+def _label(state: State) -> dict[str, Any]:
+    """What a cluster's label says; what it doesn't, or not so that it can be read, is unknown."""
+    said: dict[str, Any] = {}
+    with contextlib.suppress(OSError, KeyError, ValueError):
+        said = state.label()
+    return {"topology": Topology("unknown", ()), "started_at": "", "kernel": UNTOLD, **said}
+
+
 def preflight(topology: Topology) -> None:
     """Raise HostError, before anything is created, if this host can't carry the topology."""
     require_processor()
     for command, package in COMMANDS.items():
         if shutil.which(command) is None:
             raise HostError(
-                f"the command {command} is missing: install {package} (`make setup` does it)"
+                f"the command {command} is missing: install {package}"
+                f" (as root, `apt-get install {package}`)"
             )
     if not TUN.exists():
         raise HostError(f"{TUN} is missing: load the tun module (`modprobe tun`)")

@@ -4,11 +4,13 @@ import pytest
 
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.stacks import Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_1 import drill, perform
-from tests.exercises.exercise_2_1.verify import exercise
+
+from . import drill, perform
+from .verify import exercise
 
 pytestmark = [pytest.mark.exercise_2_1, pytest.mark.exercise(exercise)]
 
@@ -23,7 +25,7 @@ def test_from_one_manager_to_three(
     evidence: Evidence,
 ) -> None:
     """Each step of the lab, and after each: how many losses does the swarm bear?"""
-    web = stack.deploy("quorum.yml").service("web")
+    web = stack.deploy(STACKS / "quorum.yml").service("web")
 
     with evidence.judged(exercise, "one-manager"), evidence.identities_of(swarm):
         wait(web.converged(replicas=3), within=90)

@@ -9,7 +9,8 @@ from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_2.perform import PORT, REPLICAS, SERVICE, test_ha
+
+from .perform import PORT, REPLICAS, SERVICE, test_ha
 
 Observe = Callable[..., AbstractContextManager[Any]]
 Probe = Callable[..., Traffic]

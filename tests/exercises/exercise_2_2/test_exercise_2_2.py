@@ -6,8 +6,9 @@ from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_2 import drill
-from tests.exercises.exercise_2_2.verify import exercise
+
+from . import drill
+from .verify import exercise
 
 pytestmark = [pytest.mark.exercise_2_2, pytest.mark.exercise(exercise)]
 

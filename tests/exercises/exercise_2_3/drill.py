@@ -8,8 +8,9 @@ from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_3 import perform
-from tests.exercises.postgres import READY_S, running
+
+from ..postgres import READY_S, running
+from . import perform
 
 Observe = Callable[..., AbstractContextManager[Any]]
 

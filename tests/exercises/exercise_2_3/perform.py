@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service
-from tests.exercises.postgres import DATA, IMAGE
+
+from ..postgres import DATA, IMAGE
 
 SERVICE = "db-local"
 VOLUME = "mydata"

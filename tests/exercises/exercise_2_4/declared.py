@@ -15,7 +15,7 @@ MISTAKES, SQUASH, AWAY = ("mistakes",), ("root-squash",), ("server-away",)
 exercise = Exercise(
     "2.4",
     "Solutions de stockage distribué",
-    module="tests.exercises.exercise_2_4.verify",
+    module=__name__,
     titles={
         "share": "Option A: the share as the lab sets it up",
         "local": "A local volume, for comparison",

@@ -13,11 +13,12 @@ from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises import nfs
-from tests.exercises.exercise_2_4 import perform, rexray
-from tests.exercises.exercise_2_4.perform import Storage
-from tests.exercises.exercise_2_4.setting import AWAY_S, BAD_NAMES, BAD_OPTIONS, LEDGER
-from tests.exercises.postgres import READY_S, running
+
+from .. import nfs
+from ..postgres import READY_S, running
+from . import perform, rexray
+from .perform import Storage
+from .setting import AWAY_S, BAD_NAMES, BAD_OPTIONS, LEDGER
 
 Ledgers = Callable[[str, Write], Ledger]
 

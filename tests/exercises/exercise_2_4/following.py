@@ -20,20 +20,21 @@ from pytest_swarmlab.judging.claims import (
     out_of_order,
 )
 from pytest_swarmlab.model import Event, Judgement
-from tests.exercises.exercise_2_4.declared import (
+
+from .declared import (
     DISTRIBUTED,
     LOCAL,
     STORAGES,
     exercise,
 )
-from tests.exercises.exercise_2_4.seen import (
+from .seen import (
     both,
     is_nfs4_hard,
     server_fault,
     tasks_later,
     while_away,
 )
-from tests.exercises.exercise_2_4.setting import AWAY_S, LEDGER
+from .setting import AWAY_S, LEDGER
 
 UNDISTURBED_S = 5.0
 """A write to a local volume needs no server. On an embedded node it takes 0.4 s, `docker exec`

@@ -2,7 +2,7 @@
 
 The lab's commands give no password, and hand the share's root to the database, which makes it
 private and breaks what exercise 2.5 wants to put beside it: each database gets a subdirectory.
-The server and the clients of NFS are set up in `tests.exercises.nfs`.
+The server and the clients of NFS are set up in `nfs`, beside the exercises.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service
-from tests.exercises import nfs
-from tests.exercises.postgres import DATA, IMAGE
+
+from .. import nfs
+from ..postgres import DATA, IMAGE
 
 SECRET = "db-password"  # noqa: S105 - its name
 PROOF = f"{DATA}/proof"

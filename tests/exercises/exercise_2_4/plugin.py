@@ -17,17 +17,18 @@ from pytest_swarmlab.judging.claims import (
     out_of_order,
 )
 from pytest_swarmlab.model import Event, Judgement
-from tests.exercises.exercise_2_4.declared import (
+
+from .declared import (
     KILLED,
     REFUSALS,
     SCHEDULING,
     exercise,
 )
-from tests.exercises.exercise_2_4.seen import (
+from .seen import (
     both,
     short,
 )
-from tests.exercises.exercise_2_4.setting import BAD_NAMES, BAD_OPTIONS
+from .setting import BAD_NAMES, BAD_OPTIONS
 
 SERVER_ROOT = "/srv/nfs"
 

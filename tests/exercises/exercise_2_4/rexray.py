@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
 from pytest_swarmlab.swarm.lifecycle import in_parallel
-from tests.exercises import nfs
 
-SOURCES = Path(__file__).parents[3] / "stacks" / "rexray"
+from .. import nfs
+
+SOURCES = STACKS / "rexray"
 VOLUMES = "/srv/nfs/volumes"
 MOUNTED = "/var/lib/rexray/volumes"
 UNIT, SOCKET = "rexray", "/run/docker/plugins/rexray.sock"

@@ -10,11 +10,12 @@ from pytest_swarmlab.judging.claims import (
     not_each,
 )
 from pytest_swarmlab.model import Event, Judgement
-from tests.exercises.exercise_2_4.declared import (
+
+from .declared import (
     SHARE,
     exercise,
 )
-from tests.exercises.exercise_2_4.seen import (
+from .seen import (
     is_nfs4_hard,
     options,
 )

@@ -16,13 +16,14 @@ from pytest_swarmlab.judging.claims import (
     out_of_order,
 )
 from pytest_swarmlab.model import Judgement
-from tests.exercises.exercise_2_4.declared import (
+
+from .declared import (
     AWAY,
     MISTAKES,
     SQUASH,
     exercise,
 )
-from tests.exercises.exercise_2_4.seen import (
+from .seen import (
     server_fault,
     tasks_later,
     while_away,

@@ -3,10 +3,10 @@
 The judges are beside this, by drill; reports show their checks in this order.
 """
 
-from tests.exercises.exercise_2_4 import share  # isort: skip
-from tests.exercises.exercise_2_4 import following  # isort: skip
-from tests.exercises.exercise_2_4 import plugin  # isort: skip
-from tests.exercises.exercise_2_4 import trouble  # isort: skip
-from tests.exercises.exercise_2_4.declared import DISTRIBUTED, exercise
+from . import share  # isort: skip
+from . import following  # isort: skip
+from . import plugin  # isort: skip
+from . import trouble  # isort: skip
+from .declared import DISTRIBUTED, exercise
 
 __all__ = ["DISTRIBUTED", "exercise", "following", "plugin", "share", "trouble"]

@@ -19,9 +19,10 @@ from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.stacks import STACK_LABEL, Service, Stack, Stacks
 from pytest_swarmlab.waiting.conditions import TaskFailed, brief
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_5 import perform
-from tests.exercises.exercise_2_5.perform import DATABASE, NAME, REPLICAS, WORDPRESS
-from tests.exercises.exercise_2_5.site import HOST, INSTALLER, PORT, Answers, ReadBack, Site, png
+
+from . import perform
+from .perform import DATABASE, NAME, REPLICAS, WORDPRESS
+from .site import HOST, INSTALLER, PORT, Answers, ReadBack, Site, png
 
 LEDGER = "entries"
 MORE_REPLICAS = 5

@@ -8,13 +8,15 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises import nfs
 
-FILE = "wordpress-stack.yml"
+from .. import nfs
+
+FILE = STACKS / "wordpress-stack.yml"
 NAME = "wp"
 DATABASE, WORDPRESS = "db", "wordpress"
 REPLICAS = 3

@@ -12,9 +12,10 @@ from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_5 import drill, perform
-from tests.exercises.exercise_2_5.site import Site
-from tests.exercises.exercise_2_5.verify import exercise
+
+from . import drill, perform
+from .site import Site
+from .verify import exercise
 
 pytestmark = [pytest.mark.exercise_2_5, pytest.mark.exercise(exercise)]
 

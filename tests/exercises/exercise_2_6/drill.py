@@ -22,7 +22,8 @@ from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_6 import perform
+
+from . import perform
 
 Probe = Callable[..., Traffic]
 

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import trustme
 
+from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises import postgres
+
+from .. import postgres
 
 FROM_STRING, FROM_FILE, FROM_VARIABLE = "mysql_root_password", "passwd_file", "db_password"
 ECHOED, SECOND, BINARY, UNICODE = "echoed", "db_password_v2", "binary", "unicode"
@@ -33,7 +35,7 @@ VAULT = "vault"
 TARGET = "db_pass"
 ABSOLUTE = "/etc/app/unicode"
 
-STACK_FILE = "multitier-stack.yml"
+STACK_FILE = STACKS / "multitier-stack.yml"
 NAME = "multitier"
 WEB, API, DB = "web", "api", "db"
 PORT = 8443

@@ -11,8 +11,9 @@ from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_6 import drill, perform
-from tests.exercises.exercise_2_6.verify import exercise
+
+from . import drill, perform
+from .verify import exercise
 
 pytestmark = [pytest.mark.exercise_2_6, pytest.mark.exercise(exercise)]
 

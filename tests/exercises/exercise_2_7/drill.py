@@ -20,8 +20,9 @@ from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_7 import perform
-from tests.exercises.exercise_2_7.perform import NGINX, PORT, PROXY, V1, V2, V3
+
+from . import perform
+from .perform import NGINX, PORT, PROXY, V1, V2, V3
 
 Probe = Callable[..., Traffic]
 Observe = Callable[..., AbstractContextManager[Any]]
@@ -587,7 +588,10 @@ def _try_without_variables(swarm: Swarm, stack: Stacks, evidence: Evidence) -> N
     code, said = 0, ""
     try:
         stack.deploy(
-            "environments-stack.yml", name="nowhere", env={"PORT": "8083"}, title="Without a config"
+            perform.ENVIRONMENTS_FILE,
+            name="nowhere",
+            env={"PORT": "8083"},
+            title="Without a config",
         )
     except CommandError as error:
         code, said = error.code, error.stderr.strip()

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.stacks import Service, Services, Stack, Stacks
 
-FILES = Path(__file__).parents[3] / "stacks" / "configs"
+FILES = STACKS / "configs"
 LITERAL = Path(__file__).parent / "literal" / "proxy-stack.yml"
 BAD = Path(__file__).parent / "bad"
 
@@ -23,6 +24,7 @@ VERSION_HEADER = "X-Config"
 V1, V2, V3 = "nginx_config", "nginx_config_v2", "nginx_config_v3"
 
 CODE = "app_code"
+ENVIRONMENTS_FILE = STACKS / "environments-stack.yml"
 ENVIRONMENTS = {"dev": (8081, 1), "prod": (8082, 2)}
 """Environment → the port that it answers at, and its replicas."""
 
@@ -63,7 +65,7 @@ def deploy_literally(stack: Stacks) -> Service:
 
 def deploy(stack: Stacks, *, title: str, **env: str) -> Service:
     """`docker stack deploy -c proxy-stack.yml proxy`, with these variables."""
-    return stack.deploy("proxy-stack.yml", name=PROXY, env=env, title=title).service(NGINX)
+    return stack.deploy(STACKS / "proxy-stack.yml", name=PROXY, env=env, title=title).service(NGINX)
 
 
 def switch(service: Service, old: str, new: str, *words: str) -> None:
@@ -97,7 +99,7 @@ def deploy_environment(stack: Stacks, configs: Configs, name: str) -> Service:
     create(configs, config, content(f"app-{name}.yml"))
     variables = {"APP_CONFIG": config, "PORT": str(port), "REPLICAS": str(replicas)}
     deployed: Stack = stack.deploy(
-        "environments-stack.yml", name=name, env=variables, title=f"{name} is deployed"
+        ENVIRONMENTS_FILE, name=name, env=variables, title=f"{name} is deployed"
     )
     return deployed.service("app")
 

@@ -19,7 +19,8 @@ from pytest_swarmlab.judging.claims import (
     out_of_order,
 )
 from pytest_swarmlab.model import Capability, Event, Judgement
-from tests.exercises.exercise_2_7.drill import (
+
+from .drill import (
     KINDS,
     KINDS_AT,
     OWNED_AT,

@@ -13,8 +13,9 @@ from pytest_swarmlab.swarm.lifecycle import create, in_parallel
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.conditions import EngineIs, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
-from tests.exercises.exercise_2_8 import perform
-from tests.exercises.exercise_2_8.perform import CONFIRMED, PLACE, READY_S, SETTLED_S, STORE
+
+from . import perform
+from .perform import CONFIRMED, PLACE, READY_S, SETTLED_S, STORE
 
 Observe = Callable[..., AbstractContextManager[Any]]
 NewLedger = Callable[[str, Write], Ledger]

@@ -14,15 +14,15 @@ import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.conditions import no_answer
 from pytest_swarmlab.waiting.waiter import Waiter
 
-SCRIPTS = Path(__file__).parents[3] / "stacks" / "backup"
+SCRIPTS = STACKS / "backup"
 PLACE = "/var/backups/swarm"
 """The scripts' own default."""
 

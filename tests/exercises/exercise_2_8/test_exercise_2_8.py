@@ -6,8 +6,9 @@ from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_8 import drill, perform
-from tests.exercises.exercise_2_8.verify import exercise
+
+from . import drill, perform
+from .verify import exercise
 
 pytestmark = [pytest.mark.exercise_2_8, pytest.mark.exercise(exercise)]
 

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 
-FILE, NAME = "health-stack.yml", "health"
+FILE, NAME = STACKS / "health-stack.yml", "health"
 LABS_FILE, LABS_NAME = Path(__file__).parent / "literal" / "labs-stack.yml", "labs"
 API, DATABASE, REDIS = "api", "database", "redis"
 API_REPLICAS = 2

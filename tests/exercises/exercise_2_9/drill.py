@@ -14,8 +14,9 @@ from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Services
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_9 import perform
-from tests.exercises.exercise_2_9.perform import PORT, REPLICAS
+
+from . import perform
+from .perform import PORT, REPLICAS
 
 REPETITIONS = 5
 """How often one of three replicas is made ill."""

@@ -10,8 +10,9 @@ from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.stacks import Stack, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_9 import application
-from tests.exercises.exercise_2_9.application import API, API_REPLICAS, DATABASE, REDIS
+
+from . import application
+from .application import API, API_REPLICAS, DATABASE, REDIS
 
 RATE = 5.0
 READY_S = 120

@@ -7,10 +7,11 @@ from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Services, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_9 import application, perform
-from tests.exercises.exercise_2_9.drill import Drill, Probe
-from tests.exercises.exercise_2_9.outage import Outage
-from tests.exercises.exercise_2_9.verify import exercise
+
+from . import application, perform
+from .drill import Drill, Probe
+from .outage import Outage
+from .verify import exercise
 
 pytestmark = [pytest.mark.exercise_2_9, pytest.mark.exercise(exercise)]
 

@@ -19,8 +19,9 @@ from pytest_swarmlab.judging.claims import (
     out_of_order,
 )
 from pytest_swarmlab.model import Capability, Event, Judgement
-from tests.exercises.exercise_2_9 import healing
-from tests.exercises.exercise_2_9.healing import Healing, healings
+
+from . import healing
+from .healing import Healing, healings
 
 exercise = Exercise(
     "2.9",

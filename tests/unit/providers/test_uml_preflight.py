@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,42 @@ def test_a_kept_cluster_that_is_not_there_is_said_so(
     with pytest.raises(ProviderError, match=said):
         UmlProvider(cache=tmp_path, origin="stand-in").attach(cluster, logs=tmp_path)
     assert list(root.iterdir()) == []
+
+
+class Kept:
+    """The gate of a cluster that is kept."""
+
+    def __init__(self, path: Path) -> None:
+        del path
+
+    def ask(self, _: str) -> dict[str, object]:
+        return {"kept": True}
+
+
+@pytest.mark.parametrize(
+    ("label", "topology"),
+    [
+        ({"started_at": "2026-05-04", "topology": asdict(Topology.of(2, 1))}, Topology.of(2, 1)),
+        ({"started_at": "2026-05-04"}, Topology("unknown", ())),
+        (None, Topology("unknown", ())),
+    ],
+)
+def test_a_cluster_that_an_earlier_version_kept_is_taken_over_as_far_as_it_is_known(
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    label: dict[str, object] | None,
+    topology: Topology,
+) -> None:
+    monkeypatch.setattr(provider, "Gate", Kept)
+    kept, lock = state.State.create()
+    assert kept.path.parent == root
+    if label is not None:
+        (kept.path / "label.json").write_text(json.dumps(label), encoding="utf-8")
+    machines = UmlProvider(cache=tmp_path, origin="stand-in").attach("", logs=tmp_path)
+    os.close(lock)
+    assert machines.topology == topology
+    assert machines.kernel == ("unknown: an earlier version started it and did not note the kernel")
 
 
 def test_namespaces_need_root_or_a_user_namespace(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,119 @@
+"""`swarmlab lab`: runs the lab's exercises, from a wheel as from a clone.
+
+pytest's configuration is the lab's own, ``pytest.ini`` beside this file: a ``pytest.ini`` or
+``conftest.py`` where the command is typed is another suite's. Reports go where it is typed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pytest_swarmlab.config import LabConfig
+from pytest_swarmlab.errors import ConfigError, HostError, SwarmlabError
+from pytest_swarmlab.images import (
+    RichReport,
+    builder,
+    ensure_disk,
+    ensure_kernel,
+    find_disk,
+    find_kernel,
+)
+from pytest_swarmlab.images.commands import missing_packages
+from pytest_swarmlab.lab import EXERCISES
+from pytest_swarmlab.providers.uml import provider as uml
+from pytest_swarmlab.run.session import CONFIG, shows_only, terminal
+
+CONFIGURATION = Path(__file__).with_name("pytest.ini")
+
+PREFIX = "exercise_"
+"""How the directory of an exercise begins; its number follows, as ``2_3``."""
+
+
+def run(numbers: Sequence[str], arguments: Sequence[str]) -> int:
+    """Run the exercises of these numbers, or all, in pytest; returns pytest's exit code.
+
+    `arguments`: more of them for pytest, which outweigh ours. Raises ConfigError for a number
+    that the lab has not.
+    """
+    there = {number(path): path for path in EXERCISES.glob(f"{PREFIX}*") if path.is_dir()}
+    wanted = list(dict.fromkeys(numbers)) or sorted(there)
+    if unknown := [each for each in wanted if each not in there]:
+        raise ConfigError(
+            f"the lab has no exercise {', '.join(unknown)}: there are {', '.join(sorted(there))}"
+        )
+    places = [str(there[each]) for each in wanted]
+    ours = ["-c", str(CONFIGURATION), f"--rootdir={Path.cwd()}"]
+    return int(pytest.main([*ours, *places, *arguments], plugins=[Preparation(whole=not numbers)]))
+
+
+def number(path: Path) -> str:
+    """The number of an exercise, such as 2.3, from its directory."""
+    return path.name.removeprefix(PREFIX).replace("_", ".")
+
+
+class Preparation:
+    """Builds what embedded machines lack, before pytest collects anything."""
+
+    def __init__(self, *, whole: bool) -> None:
+        """`whole`: every exercise is run, which is worth the minutes that the own kernel takes."""
+        self._whole = whole
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Build it, or end the session with one sentence: what is missing, and the command."""
+        config = session.config.stash[CONFIG]
+        if config.provider != "uml" or shows_only(session.config):
+            return
+        own = config.kernel == "own" or (self._whole and config.kernel == "auto")
+        console = Console(file=terminal(session.config))
+        try:
+            prepare(config, own_kernel=own, console=console)
+        except SwarmlabError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+def prepare(config: LabConfig, *, own_kernel: bool, console: Console) -> None:
+    """Build the node disk and, if it is wanted, the own kernel, unless the cache holds them.
+
+    Raises HostError where system packages are missing, or root's rights for what is to be built,
+    and what a build raises.
+    """
+    builder.require_processor()
+    origin: Any = config.images
+    build = []
+    if find_disk(config.cache, origin=origin) is None:
+        build.append("disk")
+    if own_kernel and find_kernel(config.cache) is None:
+        build.append("kernel")
+    _require_packages(building=bool(build))
+    if build and os.geteuid() != 0:
+        swarmlab = f"sudo {Path(sys.executable).with_name('swarmlab')} --cache {config.cache}"
+        raise HostError(
+            "what embedded machines start from is not built here yet, and that needs root: run"
+            f" {' and '.join(f'`{swarmlab} {each}`' for each in build)} once"
+        )
+    with RichReport(console) as report:
+        if "disk" in build:
+            ensure_disk(config.cache, origin=origin, report=report)
+        if "kernel" in build:
+            ensure_kernel(config.cache, report=report)
+
+
+def _require_packages(*, building: bool) -> None:
+    """Raise HostError, with the command that installs them, where system packages are missing."""
+    missing = set(missing_packages(uml.COMMANDS))
+    if building:
+        missing.update(missing_packages(builder.COMMANDS))
+        if not builder.KEYRING.exists():
+            missing.add("debian-archive-keyring")
+    if missing:
+        raise HostError(
+            "system packages are missing: as root, run"
+            f" `apt-get install --no-install-recommends {' '.join(sorted(missing))}`"
+        )
