@@ -130,19 +130,19 @@ def _sampled(part: Record) -> bool:
 
 
 def _timeline(timeline: Timeline) -> dict[str, Any]:
-    from pytest_swarmlab.reporting import figure
+    from pytest_swarmlab.reporting.pictures import failover
 
-    return _picture(lambda: figure.svg(timeline))
+    return _picture(lambda: failover.svg(timeline))
 
 
 def _comparison(compared: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
-    from pytest_swarmlab.reporting import comparison
+    from pytest_swarmlab.reporting.pictures import comparison
 
     return _picture(lambda: comparison.svg(compared["phases"], compared["measures"], measured))
 
 
 def _distribution(spread: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
-    from pytest_swarmlab.reporting import distribution
+    from pytest_swarmlab.reporting.pictures import distribution
 
     found = measured.get(spread["phase"], {})
     return _picture(lambda: distribution.svg(spread["measures"], found))

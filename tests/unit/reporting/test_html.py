@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.reporting import figure
 from pytest_swarmlab.reporting.html import page
+from pytest_swarmlab.reporting.pictures import failover
 from pytest_swarmlab.reporting.results import build_results
 from tests.unit.records.editing import changed
 from tests.unit.records.synthetic import THREE_DRILLS, Drill, record
@@ -108,7 +108,7 @@ def test_a_picture_less_costs_no_report(monkeypatch: pytest.MonkeyPatch) -> None
     def broken(_: object) -> str:
         raise RuntimeError("no <font>")
 
-    monkeypatch.setattr(figure, "svg", broken)
+    monkeypatch.setattr(failover, "svg", broken)
     text = shown(record(DRILL))
     assert "The picture could not be drawn: no &lt;font&gt;" in text
     assert "Chronology" in text
