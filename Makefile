@@ -28,13 +28,14 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 	mmdebstrap qemu-system-x86 qemu-utils vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test check vagrant-smoke
+.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test check neighbours vagrant-smoke
 
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
 	@echo "make lab            every exercise there is"
 	@echo "make test           set-up, checks and every test but the long drills ($(notdir $(LONG))), on the embedded cluster"
 	@echo "make check          lint, types, unit and plugin tests: no cluster"
+	@echo "make neighbours     the plugin's tests beside other plugins, with other releases of pytest and Python"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
 	@echo "make kernel         the kernel with which machines run twice as fast: once, eight minutes; lab and test do it"
 	@echo "make setup          system packages, $(VENV), node disk: what all the others begin with"
@@ -98,6 +99,9 @@ check: $(VENV)/.ready
 	$(VENV)/bin/mypy
 	$(PYTEST) -n auto tests/unit
 	$(PYTEST) -n auto tests/plugin
+
+neighbours: packages $(VENV)/.ready
+	$(SUDO) $(VENV)/bin/python -m tests.neighbours
 
 vagrant-smoke: $(VENV)/.ready
 	@dpkg-query --show $(SMOKE_PACKAGES) >/dev/null 2>&1 || { \

@@ -161,9 +161,13 @@ def _gc_clusters(provider: Provider, *, kept: bool, logs: Path) -> None:
 
 
 def _judge(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.evidence import merging
     from pytest_swarmlab.judging.again import judge_again
+    from pytest_swarmlab.reporting.account import told
 
-    return judge_again(arguments.run_directory, sys.stdout)
+    code = judge_again(arguments.run_directory, sys.stdout)
+    sys.stdout.write(told(merging.whole(arguments.run_directory)))
+    return code
 
 
 def _table(arguments: argparse.Namespace) -> int:

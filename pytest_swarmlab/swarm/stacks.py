@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError, SwarmlabError
+from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.swarm import stack_files
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard
@@ -30,7 +31,7 @@ from pytest_swarmlab.waiting.conditions import (
     brief,
     no_answer,
 )
-from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
 
 GONE_S = 90.0
 """Longest what was removed may take to go: containers that are stopped, networks, addresses."""
@@ -233,11 +234,12 @@ def _remove_services(
     swarm: Swarm, names: Sequence[str], *, leaving: Sequence[str] = (), title: str | None = None
 ) -> None:
     # A container on a node that is away could not be seen to go.
-    Waiter()(swarm.all_nodes_ready(), within=BACK_S)
+    wait = waits.of_the_suite(swarm.recorder)
+    wait(swarm.all_nodes_ready(), within=BACK_S)
     if names:
         swarm.leader().run("docker", "service", "rm", *names, title=title)
     for name in (*names, *leaving):
-        Waiter()(swarm.no_task_of(name), within=GONE_S)
+        wait(swarm.no_task_of(name), within=GONE_S)
     _await_free_addresses(swarm)
 
 
@@ -422,7 +424,8 @@ class Stacks:
         self._guards.pop(name, Guard(())).disarm()
 
     def _await_removal(self, name: str) -> None:
-        Waiter()(_Gone(self._swarm, {"label": f"{STACK_LABEL}={name}"}, name), within=GONE_S)
+        wait = waits.of_the_suite(self._swarm.recorder)
+        wait(_Gone(self._swarm, {"label": f"{STACK_LABEL}={name}"}, name), within=GONE_S)
         if name in self._with_volumes:
             self._with_volumes.remove(name)
             self.remove_volumes(name)
@@ -490,7 +493,8 @@ def _place_for(leader: Node, files: Mapping[str, bytes]) -> Iterator[str]:
 def _await_free_addresses(swarm: Swarm) -> None:
     """Wait until every node has let go of a removed service: the next might get its address."""
     if not swarm.leader().engine.api.services():
-        Waiter()(swarm.mesh_lists(0, on=swarm.members()), within=GONE_S)
+        wait = waits.of_the_suite(swarm.recorder)
+        wait(swarm.mesh_lists(0, on=swarm.members()), within=GONE_S)
 
 
 class _Gone:

@@ -42,7 +42,7 @@ def tags(text: str) -> list[tuple[str, dict[str, str | None]]]:
 
 def test_it_holds_verdicts_pictures_chronology_and_screenshots() -> None:
     text = shown(record(*THREE_DRILLS))
-    assert text.count("<svg") == 3
+    assert text.count("<svg") == 4
     assert "stand-in built from Debian packages, not the official image" in text
     assert "12 of 12 checks passed" in text
     assert "manager3 is leader instead of manager1, 12.5 s after the fault" in text
