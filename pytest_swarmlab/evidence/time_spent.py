@@ -11,13 +11,15 @@ import heapq
 import itertools
 import math
 import re
+import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.evidence.spans import union, within, without
 from pytest_swarmlab.model import Event
 
 COLLECTING_LOGS = "collecting logs"
@@ -52,6 +54,19 @@ class Doing(StrEnum):
     """After its last test, while the run goes on."""
 
 
+class Awaited(StrEnum):
+    """What one has to wait for."""
+
+    CONDITION = "condition"
+    """A test waits until it is met."""
+    UPKEEP = "upkeep"
+    """The same for set-up, mending or tidying up."""
+    FAULT = "fault"
+    """Something is being broken or mended."""
+    COMMAND = "command"
+    """A command on a node ends."""
+
+
 @dataclass(frozen=True)
 class Block:
     """A stretch in which a worker did one thing. Times in seconds since the run began.
@@ -78,15 +93,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Wait:
-    """One wait. `suite`: for set-up, mending or tidying up, not by a test itself."""
+    """One thing that had to be waited for; `condition` says it in words."""
 
+    kind: Awaited
     condition: str
     node: str
     exercise: str
     began: float
     ended: float
     outcome: str
-    suite: bool
 
     @property
     def seconds(self) -> float:
@@ -98,24 +113,23 @@ class Wait:
 class WorkerTime:
     """One worker's time: `blocks` follow each other without a gap, `waits` may overlap.
 
-    `worker`: "" where one process did it all. `faults`: while something was being broken or
-    mended, `commands`: while commands ran on nodes; both as pairs of begin and end.
+    `worker`: "" where one process did it all. What went on within a wait for a condition is not
+    among its waits, nor is a command that is part of a fault.
     """
 
     worker: str
     blocks: tuple[Block, ...]
     waits: tuple[Wait, ...]
-    faults: tuple[tuple[float, float], ...]
-    commands: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
 class WaitedFor:
-    """All waits for one kind of condition in one exercise; counts in it may differ.
+    """All waits for one thing in one exercise; counts in it, and containers, may differ.
 
     `unmet`: how many of them did not end with the condition met.
     """
 
+    kind: Awaited
     condition: str
     exercise: str
     nodes: tuple[str, ...]
@@ -143,15 +157,16 @@ def time_spent(record: Record) -> tuple[WorkerTime, ...]:
 
 def waited_for(workers: Iterable[WorkerTime]) -> list[WaitedFor]:
     """What was waited for, summed over workers: what took longest in all comes first."""
-    groups: dict[tuple[str, str], list[Wait]] = defaultdict(list)
+    groups: dict[tuple[Awaited, str, str], list[Wait]] = defaultdict(list)
     for wait in (wait for worker in workers for wait in worker.waits):
-        groups[wait.exercise, _kind(wait.condition)].append(wait)
+        groups[wait.kind, wait.exercise, _general(wait.condition)].append(wait)
     found = []
-    for (exercise, kind), waits in groups.items():
+    for (kind, exercise, general), waits in groups.items():
         names = {wait.condition for wait in waits}
         found.append(
             WaitedFor(
-                condition=names.pop() if len(names) == 1 else kind,
+                kind=kind,
+                condition=names.pop() if len(names) == 1 else general,
                 exercise=exercise,
                 nodes=tuple(sorted({wait.node for wait in waits if wait.node})),
                 times=len(waits),
@@ -163,7 +178,7 @@ def waited_for(workers: Iterable[WorkerTime]) -> list[WaitedFor]:
     return sorted(found, key=lambda each: -each.seconds)
 
 
-def _kind(condition: str) -> str:
+def _general(condition: str) -> str:
     """A condition without what differs from one wait to the next: container ids and counts."""
     return _COUNT.sub("n", _CONTAINER.sub("…", condition))
 
@@ -194,17 +209,32 @@ def _of_worker(worker: str, events: Sequence[Event], ended: float) -> WorkerTime
     steps, phases = _steps(events, last), _phases(events, last)
     stretches = [*steps, *phases, *_stages(events, last)]
     exercises = _Exercises(steps, phases)
-    waits = tuple(_waits(events, exercises))
-    faults = _union(_lasting(events, ("fault.injected", "fault.healed")))
-    commands = _union(_lasting(events, ("command",)))
-    waiting = _union((wait.began, wait.ended) for wait in waits)
-    only_faults = _without(faults, waiting)
-    only_commands = _without(_without(commands, waiting), faults)
+    conditions = _waits(events, exercises)
+    faults = _lasting(events, exercises, Awaited.FAULT)
+    commands = _lasting(events, exercises, Awaited.COMMAND)
+    waiting, breaking, running = (_time_of(each) for each in (conditions, faults, commands))
+    breaking = without(breaking, waiting)
+    running = without(without(running, waiting), breaking)
     blocks = []
     for doing, name, began, until in _partition(stretches, ended):
-        spans = [_within(s, began, until) for s in (waiting, only_faults, only_commands)]
-        blocks.append(Block(doing, name, exercises.at(began, until), began, until, *spans))
-    return WorkerTime(worker, tuple(blocks), waits, tuple(faults), tuple(commands))
+        spent = [within(each, began, until) for each in (waiting, breaking, running)]
+        blocks.append(Block(doing, name, exercises.at(began, until), began, until, *spent))
+    waits = [
+        *conditions,
+        *(fault for fault in faults if _mostly(breaking, fault)),
+        *(command for command in commands if _mostly(running, command)),
+    ]
+    waits.sort(key=lambda wait: wait.began)
+    return WorkerTime(worker, tuple(blocks), tuple(waits))
+
+
+def _time_of(waits: Iterable[Wait]) -> list[tuple[float, float]]:
+    return union((wait.began, wait.ended) for wait in waits)
+
+
+def _mostly(spans: Sequence[tuple[float, float]], wait: Wait) -> bool:
+    """Whether most of it is its own: not part of another wait."""
+    return within(spans, wait.began, wait.ended) > wait.seconds / 2
 
 
 def _partition(
@@ -244,12 +274,12 @@ def _steps(events: Sequence[Event], last: float) -> list[_Stretch]:
         if what := doing.get(str(event.data.get("step"))):
             until = after.t if after else last
             found.append(_Stretch(0, what, str(event.data.get("nodeid", "")), event.t, until))
-    calls = _union((s.began, s.ended) for s in found if s.doing is Doing.TEST)
+    calls = union((s.began, s.ended) for s in found if s.doing is Doing.TEST)
     for event in events:
         if event.kind == "test.finished" and event.data.get("outcome") in {"passed", "failed"}:
             began = max(0.0, event.t - _seconds(event.data.get("seconds")))
             # A test that asked for a cluster only while it ran has no steps either.
-            if not _within(calls, began, event.t):
+            if not within(calls, began, event.t):
                 name = str(event.data.get("nodeid", ""))
                 found.append(_Stretch(0, Doing.TEST, name, began, event.t))
     return found
@@ -308,7 +338,7 @@ class _Exercises:
 
 def _waits(events: Sequence[Event], exercises: _Exercises) -> list[Wait]:
     begun: dict[tuple[str, str], list[float]] = defaultdict(list)
-    found: list[tuple[str, str, float, float, str, bool]] = []
+    found: list[tuple[Awaited, str, str, float, float, str]] = []
     for event in events:
         condition, node = str(event.data.get("condition", "")), str(event.data.get("node") or "")
         if event.kind == "wait.began":
@@ -318,26 +348,41 @@ def _waits(events: Sequence[Event], exercises: _Exercises) -> list[Wait]:
                 begun[condition, node].pop()
             began = max(0.0, event.t - _seconds(event.data.get("elapsed")))
             outcome = str(event.data.get("outcome", ""))
-            found.append((condition, node, began, event.t, outcome, event.kind != "wait"))
+            kind = Awaited.CONDITION if event.kind == "wait" else Awaited.UPKEEP
+            found.append((kind, condition, node, began, event.t, outcome))
     last = events[-1].t if events else 0.0
     for (condition, node), times in begun.items():
-        found += [(condition, node, began, last, UNFINISHED, False) for began in times]
-    return sorted(
-        (
-            Wait(condition, node, exercises.at(began, until), began, until, outcome, suite)
-            for condition, node, began, until, outcome, suite in found
-        ),
-        key=lambda wait: wait.began,
-    )
-
-
-def _lasting(events: Iterable[Event], kinds: Sequence[str]) -> list[tuple[float, float]]:
-    """From begin to end of what such events tell."""
+        found += [(Awaited.CONDITION, condition, node, began, last, UNFINISHED) for began in times]
     return [
-        (max(0.0, event.t - _seconds(event.data.get("seconds"))), event.t)
-        for event in events
-        if event.kind in kinds
+        Wait(kind, condition, node, exercises.at(began, until), began, until, outcome)
+        for kind, condition, node, began, until, outcome in found
     ]
+
+
+def _lasting(events: Iterable[Event], exercises: _Exercises, kind: Awaited) -> list[Wait]:
+    """Faults being made and mended, or commands: from begin to end of what such events tell."""
+    kinds = {
+        Awaited.FAULT: {"fault.injected": "is made", "fault.healed": "is mended"},
+        Awaited.COMMAND: {"command": ""},
+    }[kind]
+    found = []
+    for event in events:
+        if event.kind not in kinds:
+            continue
+        data, began = event.data, max(0.0, event.t - _seconds(event.data.get("seconds")))
+        if kind is Awaited.FAULT:
+            said = f"{data.get('fault', '')} {kinds[event.kind]}"
+            nodes = ", ".join(_words(data.get("nodes")))
+        else:
+            said, nodes = f"`{shlex.join(_words(data.get('argv')))}`", str(data.get("node") or "")
+        exercise = exercises.at(began, event.t)
+        found.append(Wait(kind, said, nodes, exercise, began, event.t, "done"))
+    return found
+
+
+def _words(value: Any) -> list[str]:
+    """A list of words as an event has it; none where it is no list."""
+    return [str(each) for each in value] if isinstance(value, list | tuple) else []
 
 
 def _seconds(value: Any) -> float:
@@ -349,50 +394,3 @@ def _seconds(value: Any) -> float:
     except OverflowError:
         return 0.0
     return max(0.0, seconds) if math.isfinite(seconds) else 0.0
-
-
-# -- sets of spans -------------------------------------------------------------------------------
-
-
-def _union(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The same moments as spans that neither touch nor overlap, in order."""
-    joined: list[tuple[float, float]] = []
-    for began, ended in sorted(spans):
-        if joined and began <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], ended))
-        else:
-            joined.append((began, ended))
-    return joined
-
-
-def _without(
-    spans: Sequence[tuple[float, float]], others: Sequence[tuple[float, float]]
-) -> list[tuple[float, float]]:
-    """The moments of a union that are not in another one."""
-    left = []
-    for began, ended in spans:
-        place = max(0, bisect.bisect_right(others, (began, math.inf)) - 1)
-        for a, b in itertools.islice(others, place, None):
-            if a >= ended:
-                break
-            if a > began:
-                left.append((began, a))
-            began = max(began, b)
-        if began < ended:
-            left.append((began, ended))
-    return left
-
-
-def _within(spans: Sequence[tuple[float, float]], began: float, ended: float) -> float:
-    """How many seconds of a union lie between these moments."""
-    place = max(0, bisect.bisect_right(spans, (began, math.inf)) - 1)
-    inside = itertools.takewhile(lambda span: span[0] < ended, spans[place:])
-    return sum(max(0.0, min(b, ended) - max(a, began)) for a, b in inside)
-
-
-def seconds_by(blocks: Iterable[Block]) -> Mapping[Doing, float]:
-    """Doing → seconds in all."""
-    sums: dict[Doing, float] = dict.fromkeys(Doing, 0.0)
-    for block in blocks:
-        sums[block.doing] += block.seconds
-    return sums

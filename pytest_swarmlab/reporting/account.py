@@ -53,6 +53,7 @@ def _block(block: Block) -> dict[str, Any]:
 
 def _waited_for(each: WaitedFor) -> dict[str, Any]:
     return {
+        "kind": each.kind.value,
         "condition": line(each.condition),
         "exercise": line(each.exercise),
         "nodes": [line(node) for node in each.nodes[:MOST]],

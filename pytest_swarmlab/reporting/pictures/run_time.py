@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.evidence.readings import Span
-from pytest_swarmlab.evidence.time_spent import Block, Doing, Wait, WorkerTime
+from pytest_swarmlab.evidence.time_spent import Awaited, Block, Doing, Wait, WorkerTime
 from pytest_swarmlab.reporting.pictures import canvas
 from pytest_swarmlab.reporting.pictures.canvas import (
     BLUE,
@@ -26,7 +26,7 @@ from pytest_swarmlab.reporting.pictures.canvas import (
     row_name,
     time_axis,
 )
-from pytest_swarmlab.text import line
+from pytest_swarmlab.text import duration, line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,15 +46,13 @@ FILL = {
     Doing.TIDY_UP: "#f6d58c",
 }
 OUTSIDE = frozenset({Doing.BEFORE, Doing.BETWEEN, Doing.AFTER})
-WAITS, FAULTS, COMMANDS = BLUE, VERMILLION, "#9aa7b2"
-UNMET = ORANGE
 SPENT = {
-    "waiting": WAITS,
-    "waited in vain": UNMET,
-    "breaking, mending": FAULTS,
-    "commands": COMMANDS,
+    "waiting": BLUE,
+    "waited in vain": ORANGE,
+    "breaking, mending": VERMILLION,
+    "commands": "#7d8b98",
 }
-DOES, HOLDS = "does", "with"
+ROWS = ("step", "spent on")
 
 # Inches.
 ROW = 0.36
@@ -106,48 +104,44 @@ def _draw(workers: Sequence[WorkerTime]) -> Figure:
 
 
 def _worker(axis: Axes, worker: WorkerTime, narrowest: float) -> None:
-    row_name(axis, 0, line(worker.worker, 13) or DOES, bold=True)
-    row_name(axis, 1, HOLDS)
+    row_name(axis, 0, line(worker.worker, 13) or ROWS[0], bold=True)
+    row_name(axis, 1, ROWS[1])
     for block in worker.blocks:
         if block.seconds < narrowest:
             continue
         if block.doing in OUTSIDE:
             blind(axis, _span(block), 0, 0.74)
             continue
-        short = block.name.partition("/")[2] if block.doing is Doing.DRILL else ""
-        words = [line(word, 60) for word in (_name(block), short) if word]
+        # Of a test only its function, which says the most; of a drill at least its own name.
+        name = line(block.name.rpartition("::")[2], 60)
+        words = [f"{name} · {duration(block.seconds)}", name, name.rpartition("/")[2]]
         bar(axis, _span(block), 0, fill=FILL[block.doing], ink=INK, words=words, height=0.74)
-    _stretches(axis, worker.commands, COMMANDS, narrowest, zorder=1)
-    _stretches(axis, worker.faults, FAULTS, narrowest, zorder=2)
-    for wait in sorted(worker.waits, key=lambda w: w.outcome != "done"):
+        _part(axis, block.ended, 0)
+    for wait in worker.waits:
         if wait.seconds >= narrowest:
             _wait(axis, wait)
 
 
-def _name(block: Block) -> str:
-    """What stands in a block: of a test only its function, which says the most."""
-    return block.name.rpartition("::")[2]
+def _part(axis: Axes, t: float, row: int) -> None:
+    """Keep what ends there apart from what follows."""
+    axis.plot([t, t], [row - 0.4, row + 0.4], color=PAPER, linewidth=0.8, zorder=6)
 
 
 def _wait(axis: Axes, wait: Wait) -> None:
-    fill = WAITS if wait.outcome == "done" else UNMET
+    name = line(wait.condition, 80)
+    words = [f"{name} · {duration(wait.seconds)}", name, f"{name[:22]}…", f"{name[:10]}…"]
     span = Span(wait.began, wait.ended, wait.condition)
-    bar(axis, span, 1, fill=fill, ink=PAPER, words=[line(wait.condition, 80)])
+    bar(axis, span, 1, fill=SPENT[_spent(wait)], ink=PAPER, words=words)
+    _part(axis, wait.ended, 1)
 
 
-def _stretches(
-    axis: Axes,
-    spans: Iterable[tuple[float, float]],
-    colour: str,
-    narrowest: float,
-    *,
-    zorder: int,
-) -> None:
-    for began, ended in spans:
-        if ended - began >= narrowest:
-            axis.barh(
-                1, ended - began, left=began, height=0.56, color=colour, linewidth=0, zorder=zorder
-            )
+def _spent(wait: Wait) -> str:
+    """Under which name the picture shows it."""
+    if wait.outcome != "done":
+        return "waited in vain"
+    return {Awaited.FAULT: "breaking, mending", Awaited.COMMAND: "commands"}.get(
+        wait.kind, "waiting"
+    )
 
 
 def _span(block: Block) -> Span:
@@ -170,17 +164,13 @@ def _legend(figure: Figure, workers: Sequence[WorkerTime], height: float) -> Non
                 label=WORDS[Doing.BETWEEN],
             )
         )
-    unmet = any(wait.outcome != "done" for worker in workers for wait in worker.waits)
-    handles += [
-        Patch(facecolor=colour, label=name)
-        for name, colour in SPENT.items()
-        if colour != UNMET or unmet
-    ]
+    spent = {_spent(wait) for worker in workers for wait in worker.waits}
+    handles += [Patch(facecolor=SPENT[name], label=name) for name in SPENT if name in spent]
     figure.legend(
         handles=handles,
         loc="lower center",
         bbox_to_anchor=((LEFT + RIGHT) / 2, 0.02 / height),
-        ncols=len(handles),
+        ncols=max(1, len(handles)),
         frameon=False,
         fontsize=WORD,
         labelcolor=SOFT,

@@ -18,6 +18,7 @@ from pytest_swarmlab.evidence.time_spent import (
     COLLECTING_LOGS,
     REMOVING_CLUSTER,
     UNFINISHED,
+    Awaited,
     Doing,
     WorkerTime,
     time_spent,
@@ -64,7 +65,7 @@ A_RUN: list[Row | list[Row]] = [
     phase(11.0, 31.0, "2.3/local-volume"),
     wait(12.0, 20.0, "db runs 1 tasks", node="worker1"),
     (21.0, "fault.injected", {"seconds": 2.0}),
-    (23.0, "command", {"seconds": 3.0}),
+    (23.0, "command", {"node": "manager1", "argv": ["docker", "node", "ls"], "seconds": 3.0}),
     step(32.0, "t.py::test_a", "teardown"),
     wait(33.0, 36.0, "nothing is left of db", kind="suite.wait"),
     step(37.0, "t.py::test_a", "over"),
@@ -124,10 +125,29 @@ def test_waits_at_once_are_no_longer_than_the_clock() -> None:
     assert [w.seconds for w in found.waits] == pytest.approx([4.0, 4.0])
 
 
+def test_what_goes_on_within_a_wait_is_not_waited_for_twice() -> None:
+    found = one(
+        *phase(0.0, 20.0, "1/a"),
+        *wait(1.0, 5.0, "x"),
+        (4.0, "command", {"node": "n", "argv": ["true"], "seconds": 2.0}),
+        (10.0, "fault.injected", {"fault": "power-off", "nodes": ["n", "m"], "seconds": 3.0}),
+        (9.0, "command", {"node": "n", "argv": ["kill", "-9", "1"], "seconds": 1.0}),
+        (15.0, "fault.healed", {"fault": "power-off", "nodes": ["n"], "seconds": 2.0}),
+        (18.0, "command", {"node": "n", "argv": ["echo", "a b"], "seconds": 2.0}),
+    )
+    assert [(w.kind, w.condition, w.node, w.seconds) for w in found.waits] == [
+        (Awaited.CONDITION, "x", "", 4.0),
+        (Awaited.FAULT, "power-off is made", "n, m", 3.0),
+        (Awaited.FAULT, "power-off is mended", "n", 2.0),
+        (Awaited.COMMAND, "`echo 'a b'`", "n", 2.0),
+    ]
+
+
 def test_a_wait_knows_its_place_and_whose_it_was() -> None:
-    test_s, suite_s = one(*A_RUN).waits
+    test_s, command, suite_s = one(*A_RUN).waits
     assert (test_s.condition, test_s.node, test_s.exercise) == ("db runs 1 tasks", "worker1", "2.3")
-    assert (test_s.suite, suite_s.suite) == (False, True)
+    assert (test_s.kind, suite_s.kind) == (Awaited.CONDITION, Awaited.UPKEEP)
+    assert (command.condition, command.node) == ("`docker node ls`", "manager1")
     assert suite_s.exercise == "2.3"
 
 
@@ -209,12 +229,13 @@ def test_waits_for_one_kind_of_thing_are_summed_whatever_was_counted() -> None:
         wait(31.0, 33.0, "worker2 is ready"),
     ]
     found = waited_for([one(*rows)])
-    assert [(f.condition, f.times, f.seconds) for f in found] == [
-        ("n tasks of web have ended", 2, pytest.approx(14.0)),
-        ("`docker exec … true` succeeds", 2, pytest.approx(7.0)),
-        ("worker2 is ready", 1, pytest.approx(2.0)),
-        ("worker1 is ready", 1, pytest.approx(1.0)),
+    assert [(f.condition, f.times) for f in found] == [
+        ("n tasks of web have ended", 2),
+        ("`docker exec … true` succeeds", 2),
+        ("worker2 is ready", 1),
+        ("worker1 is ready", 1),
     ]
+    assert [f.seconds for f in found] == pytest.approx([14.0, 7.0, 2.0, 1.0])
     assert found[0].nodes == ("manager1", "worker1")
     assert found[0].longest == pytest.approx(10.0)
     assert [f.unmet for f in found] == [0, 1, 0, 0]

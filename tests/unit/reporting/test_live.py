@@ -211,8 +211,8 @@ def test_when_it_ends_nothing_is_left_and_all_is_written_as_before(
 def test_hostile_text_fits_a_line_and_is_no_markup(
     screen: Terminal, lines: Live, text: str
 ) -> None:
-    for kind, key in (("phase.started", "name"), ("stage.started", "name")):
-        lines.hear(event(kind, **{key: text}))
+    for kind in ("phase.started", "stage.started"):
+        lines.hear(event(kind, name=text))
     lines.hear(event("wait.began", condition=text, node=text, within=5))
     lines._draw()
     (shown,) = screen.monitor.shown()

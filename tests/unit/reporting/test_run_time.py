@@ -43,7 +43,8 @@ def texts(svg: str) -> list[str]:
 
 def test_the_picture_names_what_was_done_and_waited_for() -> None:
     shown = texts(run_time.svg(time_spent(Record(made(*A_RUN)))))
-    for word in ("2.3/local-volume", "booting and joining", "db runs 1 tasks", "set-up", "waiting"):
+    drill, waited = "2.3/local-volume · 20.0 s", "db runs 1 tasks · 8.0 s"
+    for word in (drill, "booting and joining", waited, "set-up", "waiting"):
         assert word in shown
     assert "waited in vain" not in shown
 
@@ -60,7 +61,11 @@ def test_it_is_a_png_too() -> None:
 
 
 def test_a_run_of_no_length_and_one_of_an_hour_are_drawn() -> None:
-    for rows in ([(0.0, "run.started", {})], [*A_RUN, (3600.0, "run.finished", {})]):
+    runs: list[list[Any]] = [
+        [(0.0, "run.started", {})],
+        [*A_RUN, (3600.0, "run.finished", {})],
+    ]
+    for rows in runs:
         ElementTree.fromstring(run_time.svg(time_spent(Record(made(*rows)))))  # noqa: S314
 
 
@@ -69,8 +74,8 @@ def test_results_have_the_account() -> None:
     assert told["seconds"] == 50.0
     assert [worker["worker"] for worker in told["workers"]] == ["gw0", "gw1"]
     assert told["waited_for"][0] == {
-        "condition": "web runs 3 tasks", "exercise": "2.9", "nodes": [], "times": 1,
-        "seconds": 12.0, "longest": 12.0, "unmet": 1,
+        "kind": "condition", "condition": "web runs 3 tasks", "exercise": "2.9", "nodes": [],
+        "times": 1, "seconds": 12.0, "longest": 12.0, "unmet": 1,
     }  # fmt: skip
     drill = next(b for b in told["workers"][1]["blocks"] if b["doing"] == Doing.DRILL.value)
     assert (drill["name"], drill["seconds"], drill["waiting"]) == ("2.9/heal", 14.0, 12.0)
@@ -115,13 +120,15 @@ def test_at_the_terminal_it_is_a_few_lines() -> None:
     lines = account.told(TWO).splitlines()
     assert lines[0].startswith("time: 50.0 s with 2 workers, whose times sum to set-up ")
     assert lines[1].split() == ["12.0", "s", "web", "runs", "3", "tasks", "in", "2.9"]
-    assert len(lines) == 4
+    assert lines[2].split() == ["8.0", "s", "db", "runs", "1", "tasks", "in", "2.3"]
+    assert len(lines) == 5
 
 
-@pytest.mark.parametrize("where", ["condition", "node", "name", "nodeid", "worker"])
+@pytest.mark.parametrize("where", ["condition", "node", "name", "nodeid", "worker", "argv"])
 def test_hostile_text_stays_text(where: str) -> None:
     def hostile(data: dict[str, Any]) -> dict[str, Any]:
-        return {key: HOSTILE if key == where else value for key, value in data.items()}
+        bad = [HOSTILE] if where == "argv" else HOSTILE
+        return {key: bad if key == where else value for key, value in data.items()}
 
     rows = [(t, kind, hostile(data)) for t, kind, data in _flat(A_RUN)]
     part = Record(made(*rows, worker=HOSTILE if where == "worker" else ""))
