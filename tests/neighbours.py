@@ -1,8 +1,9 @@
 """Runs the tests of the plugin beside other plugins, with other releases of pytest and Python.
 
-``python -m tests.neighbours [NAME …]``: each combination has a virtual environment of its own,
-which is gone afterwards. A Python that this machine has not comes from a Debian release, in a
-root file system of its own: as root, with mmdebstrap.
+``python -m tests.neighbours [NAME …] [TESTS …]``: each combination has a virtual environment of its
+own, which is gone afterwards; TESTS are files of tests instead of its own. A Python that this
+machine has not comes from a Debian release, in a root file system of its own: as root, with
+mmdebstrap.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
@@ -44,13 +45,16 @@ COMBINATIONS = (
 """No Debian release has Python 3.12 any more; where it runs this, the first two show it."""
 
 
-def main(names: Sequence[str]) -> int:
+def main(words: Sequence[str]) -> int:
     """Run those named, or all; returns how many failed."""
     known = {each.name: each for each in COMBINATIONS}
+    tests = tuple(word for word in words if (PROJECT / word).exists())
+    names = [word for word in words if word not in tests]
     if unknown := [name for name in names if name not in known]:
         print(f"no combination {unknown[0]!r}: there are {', '.join(known)}", file=sys.stderr)
         return 2
-    results = {name: run(known[name]) for name in names or known}
+    chosen = [known[name] for name in names or known]
+    results = {each.name: run(replace(each, tests=tests or each.tests)) for each in chosen}
     for name, code in results.items():
         print(f"{name:15} {'passed' if code == 0 else f'FAILED ({code})'}")
     return sum(code != 0 for code in results.values())
@@ -72,9 +76,8 @@ def run(combination: Combination) -> int:
             within = [sys.executable, "-m", "tests.neighbours", "--inside", str(root)]
             # Its mounts and processes end with it.
             apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
-            return subprocess.run(
-                [*apart, *within, combination.name], cwd=PROJECT, check=False
-            ).returncode
+            command = [*apart, *within, combination.name, *combination.tests]
+            return subprocess.run(command, cwd=PROJECT, check=False).returncode
         except subprocess.CalledProcessError as error:
             print(f"{error.cmd[0]} ended with {error.returncode}", file=sys.stderr)
             return 3
@@ -144,15 +147,16 @@ def _copy(project: Path) -> None:
 def _root(combination: Combination, root: Path) -> Path:
     """A root file system of that Debian release with its Python."""
     packages = f"--include=python{combination.python}-venv,ca-certificates,openssh-client,git"
-    subprocess.run(
-        ["mmdebstrap", "--quiet", "--variant=minbase", packages, combination.suite, str(root)],
-        check=True,
-    )
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", packages]
+    if combination.suite == "sid":
+        # As in the recipe of mysql: a mirror's sid may be older than its week; it is signed.
+        command += ['--aptopt=Acquire::Check-Valid-Until "false"']
+    subprocess.run([*command, combination.suite, str(root)], check=True)
     return root
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--inside"]:
         chosen = next(each for each in COMBINATIONS if each.name == sys.argv[3])
-        sys.exit(inside(Path(sys.argv[2]), chosen))
+        sys.exit(inside(Path(sys.argv[2]), replace(chosen, tests=tuple(sys.argv[4:]))))
     sys.exit(main(sys.argv[1:]))
