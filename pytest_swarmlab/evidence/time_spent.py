@@ -97,7 +97,7 @@ class Wait:
 
     kind: Awaited
     condition: str
-    node: str
+    nodes: tuple[str, ...]
     exercise: str
     began: float
     ended: float
@@ -168,7 +168,7 @@ def waited_for(workers: Iterable[WorkerTime]) -> list[WaitedFor]:
                 kind=kind,
                 condition=names.pop() if len(names) == 1 else general,
                 exercise=exercise,
-                nodes=tuple(sorted({wait.node for wait in waits if wait.node})),
+                nodes=tuple(sorted({node for wait in waits for node in wait.nodes})),
                 times=len(waits),
                 seconds=sum(wait.seconds for wait in waits),
                 longest=max(wait.seconds for wait in waits),
@@ -338,25 +338,27 @@ class _Exercises:
 
 def _waits(events: Sequence[Event], exercises: _Exercises) -> list[Wait]:
     begun: dict[tuple[str, str], list[float]] = defaultdict(list)
-    found: list[tuple[Awaited, str, str, float, float, str]] = []
+    found: list[Wait] = []
+
+    def add(kind: Awaited, what: tuple[str, str], began: float, ended: float, how: str) -> None:
+        nodes = tuple(filter(None, what[1:]))
+        found.append(Wait(kind, what[0], nodes, exercises.at(began, ended), began, ended, how))
+
     for event in events:
-        condition, node = str(event.data.get("condition", "")), str(event.data.get("node") or "")
+        data = event.data
+        what = str(data.get("condition", "")), str(data.get("node") or "")
         if event.kind == "wait.began":
-            begun[condition, node].append(event.t)
+            begun[what].append(event.t)
         elif event.kind in {"wait", "suite.wait"}:
-            if begun[condition, node]:
-                begun[condition, node].pop()
-            began = max(0.0, event.t - _seconds(event.data.get("elapsed")))
-            outcome = str(event.data.get("outcome", ""))
+            if begun[what]:
+                begun[what].pop()
             kind = Awaited.CONDITION if event.kind == "wait" else Awaited.UPKEEP
-            found.append((kind, condition, node, began, event.t, outcome))
-    last = events[-1].t if events else 0.0
-    for (condition, node), times in begun.items():
-        found += [(Awaited.CONDITION, condition, node, began, last, UNFINISHED) for began in times]
-    return [
-        Wait(kind, condition, node, exercises.at(began, until), began, until, outcome)
-        for kind, condition, node, began, until, outcome in found
-    ]
+            began = max(0.0, event.t - _seconds(data.get("elapsed")))
+            add(kind, what, began, event.t, str(data.get("outcome", "")))
+    for what, times in begun.items():
+        for began in times:
+            add(Awaited.CONDITION, what, began, events[-1].t, UNFINISHED)
+    return found
 
 
 def _lasting(events: Iterable[Event], exercises: _Exercises, kind: Awaited) -> list[Wait]:
@@ -372,11 +374,12 @@ def _lasting(events: Iterable[Event], exercises: _Exercises, kind: Awaited) -> l
         data, began = event.data, max(0.0, event.t - _seconds(event.data.get("seconds")))
         if kind is Awaited.FAULT:
             said = f"{data.get('fault', '')} {kinds[event.kind]}"
-            nodes = ", ".join(_words(data.get("nodes")))
+            nodes = _words(data.get("nodes"))
         else:
-            said, nodes = f"`{shlex.join(_words(data.get('argv')))}`", str(data.get("node") or "")
+            said = f"`{shlex.join(_words(data.get('argv')))}`"
+            nodes = [str(data["node"])] if data.get("node") else []
         exercise = exercises.at(began, event.t)
-        found.append(Wait(kind, said, nodes, exercise, began, event.t, "done"))
+        found.append(Wait(kind, said, tuple(nodes), exercise, began, event.t, "done"))
     return found
 
 

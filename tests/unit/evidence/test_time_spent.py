@@ -135,19 +135,21 @@ def test_what_goes_on_within_a_wait_is_not_waited_for_twice() -> None:
         (15.0, "fault.healed", {"fault": "power-off", "nodes": ["n"], "seconds": 2.0}),
         (18.0, "command", {"node": "n", "argv": ["echo", "a b"], "seconds": 2.0}),
     )
-    assert [(w.kind, w.condition, w.node, w.seconds) for w in found.waits] == [
-        (Awaited.CONDITION, "x", "", 4.0),
-        (Awaited.FAULT, "power-off is made", "n, m", 3.0),
-        (Awaited.FAULT, "power-off is mended", "n", 2.0),
-        (Awaited.COMMAND, "`echo 'a b'`", "n", 2.0),
+    assert [(w.kind, w.condition, w.nodes, w.seconds) for w in found.waits] == [
+        (Awaited.CONDITION, "x", (), 4.0),
+        (Awaited.FAULT, "power-off is made", ("n", "m"), 3.0),
+        (Awaited.FAULT, "power-off is mended", ("n",), 2.0),
+        (Awaited.COMMAND, "`echo 'a b'`", ("n",), 2.0),
     ]
+    assert waited_for([found])[1].nodes == ("m", "n")
 
 
 def test_a_wait_knows_its_place_and_whose_it_was() -> None:
     test_s, command, suite_s = one(*A_RUN).waits
-    assert (test_s.condition, test_s.node, test_s.exercise) == ("db runs 1 tasks", "worker1", "2.3")
+    assert (test_s.condition, test_s.exercise) == ("db runs 1 tasks", "2.3")
+    assert test_s.nodes == ("worker1",)
     assert (test_s.kind, suite_s.kind) == (Awaited.CONDITION, Awaited.UPKEEP)
-    assert (command.condition, command.node) == ("`docker node ls`", "manager1")
+    assert (command.condition, command.nodes) == ("`docker node ls`", ("manager1",))
     assert suite_s.exercise == "2.3"
 
 
