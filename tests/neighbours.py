@@ -21,6 +21,10 @@ PROJECT = Path(__file__).parents[1]
 PLUGINS = ("pytest-asyncio>=0.24", "pytest-playwright>=0.5")
 """Beside those of the extra `dev`; a browser is not needed."""
 
+ASIDE = ("-p", "no:asyncio", "-p", "no:playwright")
+"""The suites that our tests run have these plugins; our own session, where a warning is an error,
+has not: pytest-asyncio warns of its own default."""
+
 
 @dataclass(frozen=True)
 class Combination:
@@ -108,7 +112,7 @@ def _tested(
         "LANG": "C.UTF-8",
     }
     return subprocess.run(
-        [f"{venv}/bin/python", "-m", "pytest", "-q", "-n2", *combination.tests],
+        [f"{venv}/bin/python", "-m", "pytest", "-q", "-n2", *ASIDE, *combination.tests],
         cwd=place / "project", env=environment, check=False,
     ).returncode  # fmt: skip
 
