@@ -37,7 +37,7 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 	mmdebstrap qemu-system-x86 qemu-utils vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test wheel check soak architecture vagrant-smoke \
+.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test wheel check neighbours soak architecture vagrant-smoke \
 	finding_two_identities finding_ill_task_runs
 
 help:
@@ -48,6 +48,7 @@ help:
 	@echo "make wheel          the package as pip has it: built, installed elsewhere, exercise 2.3 run from it"
 	@echo "make check          lint, types, unit and plugin tests: no cluster"
 	@echo "make finding_two_identities finding_ill_task_runs   what is known of Swarm: how often of REPETITIONS=10"
+	@echo "make neighbours     the plugin's tests beside other plugins, with other releases of pytest and Python"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
 	@echo "make kernel         the kernel with which machines run twice as fast: once, eight minutes; lab and test do it"
 	@echo "make setup          system packages, $(VENV), node disk: what all the others begin with"
@@ -133,6 +134,9 @@ check: $(VENV)/.ready
 	$(VENV)/bin/mypy
 	$(PYTEST) -n auto tests/unit
 	$(PYTEST) -n auto tests/plugin
+
+neighbours: packages $(VENV)/.ready
+	$(SUDO) $(VENV)/bin/python -m tests.neighbours
 
 architecture: $(VENV)/.ready
 	$(VENV)/bin/python docs/draw_architecture.py

@@ -193,10 +193,14 @@ def _lab(arguments: argparse.Namespace) -> int:
 
 
 def _judge(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.evidence import merging
     from pytest_swarmlab.judging.again import judge_again
     from pytest_swarmlab.judging.catalogue import Catalogue
+    from pytest_swarmlab.reporting.account import told
 
-    return judge_again(arguments.run_directory, Catalogue(arguments.exercises), sys.stdout)
+    code = judge_again(arguments.run_directory, Catalogue(arguments.exercises), sys.stdout)
+    sys.stdout.write(told(merging.whole(arguments.run_directory)))
+    return code
 
 
 def _table(arguments: argparse.Namespace) -> int:

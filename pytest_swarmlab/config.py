@@ -18,6 +18,7 @@ PROVIDERS = ("auto", "uml", "dind", "vagrant", "inventory")
 
 KERNELS = ("auto", "own", "debian")
 ORIGINS = ("stand-in", "registry")
+PROGRESS = ("auto", "plain", "live", "off")
 SMALLEST_MEMORY_MIB = 512
 """Below this an engine with a few containers runs out of memory (embedded cluster, measured)."""
 
@@ -65,6 +66,8 @@ OPTIONS = (
     Option("reuse", "run on a kept cluster (its id, when there are several)", None,
            metavar="ID", const=""),
     Option("reports", "where runs leave their reports", "reports", metavar="DIR"),
+    Option("progress", "what is told while tests run: plain, live, off, or auto", "auto",
+           metavar="HOW"),
     Option("cache", "where node disks and kernels are kept", None, metavar="DIR"),
 )  # fmt: skip
 """Every setting. The command line outweighs the environment, the environment the ini file."""
@@ -84,6 +87,7 @@ class LabConfig:
     reuse: str | None
     reports: Path
     cache: Path
+    progress: str
 
 
 def read(
@@ -131,6 +135,7 @@ def read(
         reuse=value("reuse"),
         reports=rootdir / Path(str(value("reports"))).expanduser(),
         cache=Path(cache).expanduser() if cache else default_cache(),
+        progress=one_of("progress", PROGRESS),
     )
 
 

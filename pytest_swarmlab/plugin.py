@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 LAB_EXERCISES = range(1, 11)
 
+STEPPED = pytest.StashKey[bool]()
+"""Of an item: whether its steps are recorded."""
+
 OF_ONE_TEST = re.compile(
     r"^ScopeMismatch: You tried to access the function scoped fixture"
     r" (swarm|stack|secret|configs|faults|observe|evidence) with"
@@ -248,8 +251,36 @@ def pytest_swarmlab_make_provider(config: LabConfig, out: TextIO) -> Provider | 
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Record when a test is over: what comes then is not its time."""
+    result = yield
+    if STEPPED in item.stash:
+        _step(item, "over")
+    return result
+
+
+def _step(item: pytest.Item, step: str) -> None:
+    """Record that this step of a test of the run begins."""
+    run = item.config.stash.get(RUN, None)
+    # In a process of its own a run has ended with its last test; a worker's lasts longer.
+    if run is None or (run.finished and not run.worker):
+        return
+    item.stash[STEPPED] = True
+    run.recorder.record("test.step", nodeid=item.nodeid, step=step)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Record when it begins to be set up."""
+    if needs_run(item):
+        _step(item, "setup")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A test that ran well is no pass while something of it could not be proven."""
+    if used_run(item):
+        _step(item, "call")
     outcome = yield
     if used := item.stash.get(EVIDENCE, None):
         used.say_unproven()
@@ -261,6 +292,8 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Tell the run when no test comes any more, before fixtures tidy up."""
     if run := item.config.stash.get(RUN, None):
         run.last_test = nextitem is None
+        if used_run(item):
+            _step(item, "teardown")
 
 
 @pytest.hookimpl(wrapper=True)

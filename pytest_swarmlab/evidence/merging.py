@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import threading
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_swarmlab.evidence.record import PARTS, Record
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Event
 
@@ -17,6 +19,40 @@ PERIOD_S = 0.5
 
 OF_THE_RUN = ("exercise.selected", "cluster.wanted")
 """What every worker records alike, since it is so for the whole run: taken over once."""
+
+
+def whole(run_directory: Path) -> Record:
+    """A run's record, with what its workers recorded and nobody took over any more.
+
+    That is left where the process that led them was killed: half a second of each, and how they
+    tidied up. Nothing is written: a run that is still going on is read as it is now. Raises
+    ConfigError for a record, or a part of it, that can't be used.
+    """
+    record = Record.load(run_directory / "events.jsonl")
+    left_out = [record.left_out] if record.left_out else []
+    known = {_content(e) for e in record.of(*OF_THE_RUN)}
+    left: list[Event] = []
+    for path in sorted((run_directory / PARTS).glob("*.jsonl")):
+        part = Record.load(path)
+        if part.left_out:
+            left_out.append(f"{path.name}: {part.left_out}")
+        mine = [e for e in part if e.kind not in OF_THE_RUN]
+        # Within each worker they were taken over in their order.
+        taken = sum(e.worker == path.stem for e in record)
+        left += mine[taken:]
+        for event in part.of(*OF_THE_RUN):
+            if _content(event) not in known:
+                known.add(_content(event))
+                left.append(replace(event, worker=""))
+    left.sort(key=lambda event: event.t)
+    events = itertools.chain(record, left)
+    numbered = (replace(event, seq=number) for number, event in enumerate(events))
+    return Record(tuple(numbered), "; ".join(left_out))
+
+
+def _content(event: Event) -> str:
+    """What it says, whoever says it."""
+    return json.dumps([event.kind, event.data], sort_keys=True)
 
 
 class Merger:
@@ -55,10 +91,9 @@ class Merger:
         found = [event for part in sorted(self._parts.iterdir()) for event in self._new(part)]
         for event in sorted(found, key=lambda event: event.t):
             if event.kind in OF_THE_RUN:
-                known = json.dumps([event.kind, event.data], sort_keys=True)
-                if known in self._of_the_run:
+                if _content(event) in self._of_the_run:
                     continue
-                self._of_the_run.add(known)
+                self._of_the_run.add(_content(event))
                 event = replace(event, worker="")
             self._recorder.adopt(event)
 

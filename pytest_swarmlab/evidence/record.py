@@ -13,6 +13,9 @@ from typing import Any
 from pytest_swarmlab.errors import ConfigError, Unseen
 from pytest_swarmlab.model import Event
 
+PARTS = "workers"
+"""Directory, in a run's own, in which each worker of pytest-xdist records its part."""
+
 LARGEST = 128 * 2**20
 """Bytes of a record that is read: ten times what the longest exercises write, and about 1 GiB of
 memory when it is read."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults.fault import Fault
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.waiting.conditions import EngineIs
-from pytest_swarmlab.waiting.waiter import Waiter
 
 UNITS = ("docker.socket", "docker.service")
 """Both, always: a connection to the socket would start a stopped service (lab erratum, 2.2)."""
@@ -58,7 +58,7 @@ class EngineStopped(UnitsStopped):
     def _heal(self) -> None:
         super()._heal()
         for node in self.nodes:
-            Waiter()(EngineIs(node, up=True), within=ENGINE_BACK_S)
+            waits.of_the_suite(self._recorder)(EngineIs(node, up=True), within=ENGINE_BACK_S)
 
 
 class EngineKilled(Fault):
@@ -93,4 +93,4 @@ class EngineKilled(Fault):
         for node in self.nodes:
             for argv in MENDING:
                 node.run(*argv, check="reset-failed" not in argv)
-            Waiter()(EngineIs(node, up=True), within=ENGINE_BACK_S)
+            waits.of_the_suite(self._recorder)(EngineIs(node, up=True), within=ENGINE_BACK_S)

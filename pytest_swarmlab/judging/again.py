@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.evidence import merging
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.catalogue import Catalogue
 from pytest_swarmlab.judging.exercise import Exercise, overall
@@ -30,7 +31,7 @@ def judge_again(run_directory: Path, catalogue: Catalogue, out: TextIO) -> int:
 
     Raises ConfigError for a record that can't be read or judged here.
     """
-    record = Record.load(run_directory / "events.jsonl")
+    record = merging.whole(run_directory)
     exercises = exercises_of(record, catalogue)
     if not exercises:
         raise ConfigError(f"the record in {run_directory} names no exercise: nothing can be judged")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import pytest
 
@@ -13,13 +13,14 @@ from pytest_swarmlab.reporting.findings import findings
 from pytest_swarmlab.reporting.results import build_results, point_latest, write_results
 
 if TYPE_CHECKING:
+    from pytest_swarmlab.reporting.live import Terminal
     from pytest_swarmlab.run.run import Run
 
 TITLE = "Docker Swarm acceptance report"
 
 
 def attach(
-    session: pytest.Session, run: Run, out: TextIO, *, complete: Callable[[], None] | None = None
+    session: pytest.Session, run: Run, out: Terminal, *, complete: Callable[[], None] | None = None
 ) -> None:
     """Turn on report.html and junit.xml in the run's directory, and the narration on `out`.
 
@@ -28,22 +29,42 @@ def attach(
     ``--junitxml``) stays where he wants it and is copied. `complete` is called before anything is
     made of the record: it takes over what other processes have recorded.
     """
-    from pytest_swarmlab.reporting.terminal import Narration
-
     config = session.config
-    run.recorder.listen(Narration(out, quiet=config.getoption("verbose", 0) < 0).hear)
+    end_progress = _tell(config, run, out)
     has_html, has_junit = (config.pluginmanager.hasplugin(n) for n in ("html", "junitxml"))
     theirs = {
         "report.html": config.option.htmlpath if has_html else None,
         "junit.xml": config.option.xmlpath if has_junit else None,
     }
     copies = {name: Path(path) for name, path in theirs.items() if path}
-    reports = Reports(run, copies, complete or (lambda: None), own_page=not has_html)
+    reports = Reports(run, copies, complete or (lambda: None), end_progress, own_page=not has_html)
     config.pluginmanager.register(reports, "swarmlab-reports")
     if has_html and not theirs["report.html"]:
         _attach_html(session, run.directory / "report.html")
     if has_junit and not theirs["junit.xml"]:
         _attach_junit(session, run.directory / "junit.xml")
+
+
+def _tell(config: pytest.Config, run: Run, out: Terminal) -> Callable[[], None]:
+    """Have a person hear what happens, as it is wanted; returns what ends that."""
+    from pytest_swarmlab.reporting.live import Live
+    from pytest_swarmlab.reporting.terminal import Narration
+
+    how = run.config.progress
+    if config.getoption("verbose", 0) < 0:
+        how = "off"
+    # Output that pytest does not hold back, and a debugger, write where the cursor stands.
+    renewable = (
+        out.isatty()
+        and config.getoption("capture", "fd") != "no"
+        and not config.getoption("usepdb", False)
+    )
+    if how == "off" or how == "plain" or not renewable:
+        run.recorder.listen(Narration(cast(TextIO, out), quiet=how == "off").hear)
+        return lambda: None
+    live = Live(out, run.recorder.now)
+    run.recorder.listen(live.hear)
+    return live.stop
 
 
 def _attach_html(session: pytest.Session, path: Path) -> None:
@@ -84,11 +105,18 @@ class Reports:
     """The hooks that write at the session's end."""
 
     def __init__(
-        self, run: Run, copies: dict[str, Path], complete: Callable[[], None], *, own_page: bool
+        self,
+        run: Run,
+        copies: dict[str, Path],
+        complete: Callable[[], None],
+        end_progress: Callable[[], None],
+        *,
+        own_page: bool,
     ) -> None:
         self._run = run
         self._copies = copies
         self._complete = complete
+        self._end_progress = end_progress
         self._own_page = own_page
         self._results: dict[str, Any] = {}
 
@@ -106,6 +134,11 @@ class Reports:
         self._complete()
         if not self._run.finished:
             self._run.finish(int(session.exitstatus))
+        self._end_progress()
+
+    def pytest_enter_pdb(self) -> None:
+        """Leave the terminal to the debugger, for good."""
+        self._end_progress()
 
     def _page(self) -> str:
         from pytest_swarmlab.reporting.html import page

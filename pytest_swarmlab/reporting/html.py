@@ -11,6 +11,8 @@ from typing import Any
 
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.evidence.time_spent import time_spent
+from pytest_swarmlab.reporting import account
 from pytest_swarmlab.reporting.findings import findings
 from pytest_swarmlab.reporting.timeline import Timeline, build_timeline
 from pytest_swarmlab.text import LONG, clean, clock, line
@@ -26,6 +28,9 @@ ORIGINS = {
     "registry": "official image, pulled from its registry",
     "own": "this project's own image, built from Debian packages; no registry has it",
 }
+WAITS_SHOWN = 20
+"""Kinds of waits in the page's table; results.json has more."""
+
 NO_PICTURE = "The picture could not be drawn: {error}"
 
 
@@ -49,6 +54,7 @@ def page(record: Record, results: dict[str, Any]) -> str:
         errors=[e.data for e in record.of("error")],
         findings=[{"told": str(f), "observed": f.observed} for f in findings(record)],
         exercises=[_exercise(record, exercise) for exercise in results["exercises"]],
+        time=_time(record, results.get("time")),
     )
 
 
@@ -144,22 +150,40 @@ def _sampled(part: Record) -> bool:
 
 
 def _timeline(timeline: Timeline) -> dict[str, Any]:
-    from pytest_swarmlab.reporting import figure
+    from pytest_swarmlab.reporting.pictures import failover
 
-    return _picture(lambda: figure.svg(timeline))
+    return _picture(lambda: failover.svg(timeline))
 
 
 def _comparison(compared: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
-    from pytest_swarmlab.reporting import comparison
+    from pytest_swarmlab.reporting.pictures import comparison
 
     return _picture(lambda: comparison.svg(compared["phases"], compared["measures"], measured))
 
 
 def _distribution(spread: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
-    from pytest_swarmlab.reporting import distribution
+    from pytest_swarmlab.reporting.pictures import distribution
 
     found = measured.get(spread["phase"], {})
     return _picture(lambda: distribution.svg(spread["measures"], found))
+
+
+def _time(record: Record, told: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Where the run's own time went; None when nothing was recorded."""
+    from pytest_swarmlab.reporting.pictures import run_time
+
+    workers = time_spent(record)
+    if not told or not workers:
+        return None
+    return {
+        "summary": account.summary(workers),
+        "picture": _picture(lambda: run_time.svg(workers)),
+        "columns": list(account.COLUMNS),
+        "exercises": account.by_exercise(workers),
+        "workers": account.by_worker(workers) if len(workers) > 1 else [],
+        "waited_for": told["waited_for"][:WAITS_SHOWN],
+        "more": len(told["waited_for"]) - WAITS_SHOWN,
+    }
 
 
 def _picture(draw: Callable[[], str]) -> dict[str, Any]:

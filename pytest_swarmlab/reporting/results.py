@@ -11,6 +11,7 @@ from typing import Any
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import Exercise, overall
 from pytest_swarmlab.model import Verdict
+from pytest_swarmlab.reporting.account import account
 from pytest_swarmlab.text import clean, line
 
 SCHEMA = "swarmlab-results/1"
@@ -47,6 +48,7 @@ def build_results(record: Record, exercises: Iterable[Exercise]) -> dict[str, An
             _exercise(record, dict(selected.data), measure.get(selected.data["id"]))
             for selected in record.of("exercise.selected")
         ],
+        "time": account(record),
     }
 
 

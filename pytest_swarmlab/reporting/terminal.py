@@ -111,10 +111,21 @@ class Narrator:
 
     def hear(self, event: Event) -> None:
         """Print what the event means to a person, if anything."""
+        if text := self.tell(event):
+            self.say(event, text)
+
+    def tell(self, event: Event) -> str | None:
+        """What the event means to a person, in rich's markup; None for nothing."""
         tell = self._tellers.get(event.kind)
-        text = tell(event) if tell else None
-        if text:
-            self._print(f"[cyan]{clock(event.t)}[/]{self._worker}  {text}")
+        return (tell(event) or None) if tell else None
+
+    def say(self, event: Event, text: str) -> None:
+        """Print that text of the event's."""
+        self._print(f"{self.margin(event.t)}  {text}")
+
+    def margin(self, t: float) -> str:
+        """What each line begins with: the run's clock, and whose line it is."""
+        return f"[cyan]{clock(t)}[/]{self._worker}"
 
     def _print(self, text: str) -> None:
         if self._console is None:

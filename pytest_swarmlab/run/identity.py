@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pytest_swarmlab.config import LabConfig
+from pytest_swarmlab.evidence.record import PARTS
 
 
 def _new_id() -> str:
@@ -32,4 +33,4 @@ class Identity:
 
     def parts(self, config: LabConfig) -> Path:
         """Where each worker records its part."""
-        return self.directory(config) / "workers"
+        return self.directory(config) / PARTS

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.errors import INFRASTRUCTURE, HostError, NotConverged, SwarmlabError, Unfit
-from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence import collectors, waits
 from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.evidence.time_spent import COLLECTING_LOGS, REMOVING_CLUSTER
 from pytest_swarmlab.judging.exercise import Exercise
 from pytest_swarmlab.model import Capability, Membership, Topology
 from pytest_swarmlab.run import slots
 from pytest_swarmlab.run.identity import Identity
 from pytest_swarmlab.swarm import lifecycle, starting_state
 from pytest_swarmlab.waiting.conditions import NodesReady, brief, no_answer
-from pytest_swarmlab.waiting.waiter import Waiter
 
 if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider
@@ -66,7 +66,7 @@ class Run:
                 version=version,
                 command=sys.argv,
             )
-        self.wait = Waiter(listener=self._waited)
+        self.wait = waits.of_tests(self.recorder)
         self.collect: Callable[[Swarm, Path], Any] | None = None
         self.finished = False
         self.last_test = False
@@ -191,7 +191,7 @@ class Run:
         if swarm is None:
             return
         try:
-            with lifecycle.stage(self.recorder, "collecting logs"):
+            with lifecycle.stage(self.recorder, COLLECTING_LOGS):
                 if self.collect:
                     self.collect(swarm, self.logs())
                 for name, why in collectors.fetch_logs(swarm, self.logs()).items():
@@ -205,7 +205,7 @@ class Run:
                 swarm.machines.keep()
                 self.recorder.record("cluster.kept", **reach(swarm))
             else:
-                with lifecycle.stage(self.recorder, "removing the cluster"):
+                with lifecycle.stage(self.recorder, REMOVING_CLUSTER):
                     swarm.machines.stop()
             # What a machine's console or a plugin's collector wrote was written by others.
             for file in self.logs().rglob("*"):
@@ -264,7 +264,7 @@ class Run:
         elif {n.name for n in swarm.nodes} != set(wanted):
             return f"it has {len(swarm.nodes)} machines, {topology.name} has {len(wanted)}"
         try:
-            rows = Waiter()(NodesReady(swarm), within=BASELINE_S)
+            rows = waits.of_the_suite(self.recorder)(NodesReady(swarm), within=BASELINE_S)
         except NotConverged as error:
             return str(error)
         except no_answer() as error:
@@ -303,18 +303,6 @@ class Run:
         except no_answer() as error:
             return brief(error)
         return "; ".join(changed) or None
-
-    def _waited(
-        self, condition: str, node: str | None, outcome: str, elapsed: float, last: str
-    ) -> None:
-        self.recorder.record(
-            "wait",
-            condition=condition,
-            node=node,
-            outcome=outcome,
-            elapsed=round(elapsed, 3),
-            last=last,
-        )
 
 
 def _volume_plugins(engine: Any) -> list[str]:

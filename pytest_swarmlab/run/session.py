@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_swarmlab.run.run import Run
 
 CONFIG = pytest.StashKey[LabConfig]()
-TERMINAL = pytest.StashKey[TextIO]()
+TERMINAL = pytest.StashKey["Screen"]()
 CHECKED = pytest.StashKey[bool]()
 RUN = pytest.StashKey["Run"]()
 PROVIDER = pytest.StashKey["Provider"]()
@@ -57,6 +57,26 @@ class Screen(io.TextIOBase):
             self._out.write("\n")
         return self._out.write(text)
 
+    @property
+    def column(self) -> int:
+        """Where pytest's cursor stands in its line, from 0."""
+        return self._reporter._tw.width_of_current_line if self._reporter is not None else 0
+
+    def through(self, wrap: Callable[[TextIO], TextIO]) -> Callable[[], None]:
+        """Have all that pytest and we write go through `wrap` of its file; returns what ends it."""
+        mine, writer = self._out, self._reporter._tw if self._reporter is not None else None
+        theirs = writer._file if writer is not None else None
+        self._out = wrap(mine)
+        if writer is not None and theirs is not None:
+            writer._file = wrap(theirs)
+
+        def end() -> None:
+            self._out = mine
+            if writer is not None and theirs is not None:
+                writer._file = theirs
+
+        return end
+
     def flush(self) -> None:
         """Show it now."""
         self._out.flush()
@@ -66,7 +86,7 @@ class Screen(io.TextIOBase):
         return self._out.isatty()
 
 
-def terminal(pytest_config: pytest.Config) -> TextIO:
+def terminal(pytest_config: pytest.Config) -> Screen:
     """Where a person sees what happens, whatever pytest captures.
 
     While a test runs, pytest puts a file in the place of the terminal's descriptor; a
@@ -82,7 +102,7 @@ def terminal(pytest_config: pytest.Config) -> TextIO:
         else:
             pytest_config.add_cleanup(duplicate.close)
             out = duplicate
-        pytest_config.stash[TERMINAL] = cast(TextIO, Screen(out, reporter))
+        pytest_config.stash[TERMINAL] = Screen(out, reporter)
     return pytest_config.stash[TERMINAL]
 
 
@@ -167,7 +187,7 @@ def make_provider(pytest_config: pytest.Config) -> Provider:
 
 def _provider(pytest_config: pytest.Config, lab: LabConfig) -> Provider:
     provider: Provider | None = pytest_config.hook.pytest_swarmlab_make_provider(
-        config=lab, out=terminal(pytest_config)
+        config=lab, out=cast(TextIO, terminal(pytest_config))
     )
     if provider is None:
         *most, last = PROVIDERS

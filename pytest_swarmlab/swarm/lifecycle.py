@@ -11,13 +11,12 @@ from threading import Event as Signal
 from typing import TypeVar
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
-from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence import collectors, waits
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Membership, Topology
 from pytest_swarmlab.providers.base import Provider
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.waiting.conditions import NodesReady, brief, no_answer
-from pytest_swarmlab.waiting.waiter import Waiter
 
 BOOT_S = 180.0
 """Longest a node may take to answer. Five at once took 64 s untrimmed on two cores."""
@@ -63,7 +62,7 @@ def provision(
             _form(swarm)
         with stage(recorder, "every node ready"):
             members = len(topology.managers) + len(topology.workers)
-            Waiter(every=0.25)(NodesReady(swarm, members=members), within=READY_S)
+            waits.of_the_suite(recorder)(NodesReady(swarm, members=members), within=READY_S)
         collectors.describe(swarm, provider, seconds=round(time.monotonic() - began, 2))
     except NotConverged as error:
         machines.stop()

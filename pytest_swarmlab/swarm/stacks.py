@@ -17,6 +17,7 @@ from pytest_swarmlab.errors import (
     ProviderError,
     SwarmlabError,
 )
+from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.swarm import stack_files
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard
@@ -36,7 +37,7 @@ from pytest_swarmlab.waiting.conditions import (
     brief,
     no_answer,
 )
-from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
 
 GONE_S = 90.0
 """Longest what was removed may take to go: containers that are stopped, networks, addresses."""
@@ -243,8 +244,9 @@ def _remove_services(
     swarm: Swarm, names: Sequence[str], *, leaving: Sequence[str] = (), title: str | None = None
 ) -> None:
     # A container on a node that is away could not be seen to go.
+    wait = waits.of_the_suite(swarm.recorder)
     try:
-        Waiter()(swarm.all_nodes_ready(), within=BACK_S)
+        wait(swarm.all_nodes_ready(), within=BACK_S)
     except NotConverged as error:
         if not error.fatal:
             raise
@@ -253,7 +255,7 @@ def _remove_services(
     if names:
         swarm.leader().run("docker", "service", "rm", *names, title=title)
     for name in (*names, *leaving):
-        Waiter()(swarm.no_task_of(name), within=GONE_S)
+        wait(swarm.no_task_of(name), within=GONE_S)
     _await_free_addresses(swarm)
 
 
@@ -439,7 +441,8 @@ class Stacks:
         self._guards.pop(name, Guard(())).disarm()
 
     def _await_removal(self, name: str) -> None:
-        Waiter()(_Gone(self._swarm, {"label": f"{STACK_LABEL}={name}"}, name), within=GONE_S)
+        wait = waits.of_the_suite(self._swarm.recorder)
+        wait(_Gone(self._swarm, {"label": f"{STACK_LABEL}={name}"}, name), within=GONE_S)
         if name in self._with_volumes:
             self._with_volumes.remove(name)
             self.remove_volumes(name)
@@ -509,7 +512,7 @@ def _await_free_addresses(swarm: Swarm) -> None:
     if not swarm.leader().engine.api.services():
         lost = swarm.places.lost
         on = [node for node in swarm.members() if node not in lost]
-        Waiter()(swarm.mesh_lists(0, on=on), within=GONE_S)
+        waits.of_the_suite(swarm.recorder)(swarm.mesh_lists(0, on=on), within=GONE_S)
 
 
 class _Gone:

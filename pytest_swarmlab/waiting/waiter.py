@@ -74,7 +74,11 @@ class Condition(Protocol[T_co]):
 
 
 Listener = Callable[[str, str | None, str, float, str], None]
-"""Hears how a wait ended: condition, node, "done", "timeout" or "fatal", seconds, last seen."""
+"""Hears how a wait ended: condition, node, outcome, seconds, last seen. The outcome is "done",
+"timeout", "fatal", or "interrupted" by an error or Ctrl-C."""
+
+Began = Callable[[str, str | None, float], None]
+"""Hears that a wait begins: condition, node, the seconds that it may take."""
 
 
 class Waiter:
@@ -87,12 +91,14 @@ class Waiter:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         listener: Listener | None = None,
+        began: Began | None = None,
     ) -> None:
         """`every`: seconds between two looks."""
         self._every = every
         self._clock = clock
         self._sleep = sleep
         self._listener = listener
+        self._began = began
 
     def __call__(self, condition: Condition[T], *, within: float) -> T:
         """Return what the condition found, once it is met.
@@ -100,6 +106,8 @@ class Waiter:
         `within`: seconds. Raises NotConverged with condition, node, elapsed time
         and the last state seen.
         """
+        if self._began:
+            self._began(condition.name, condition.node, within)
         began = self._clock()
         last = "nothing yet"
 
@@ -119,11 +127,14 @@ class Waiter:
             sleep=self._sleep,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        outcome: Any = waiting(look)
-        elapsed = self._clock() - began
-        how = {Done: "done", Pending: "timeout", Fatal: "fatal"}[type(outcome)]
-        if self._listener:
-            self._listener(condition.name, condition.node, how, elapsed, last)
+        how = "interrupted"
+        try:
+            outcome: Any = waiting(look)
+            how = {Done: "done", Pending: "timeout", Fatal: "fatal"}[type(outcome)]
+        finally:
+            elapsed = self._clock() - began
+            if self._listener:
+                self._listener(condition.name, condition.node, how, elapsed, last)
         if isinstance(outcome, Done):
             value: T = outcome.value
             return value

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+# A session of pytester's within this process gives back the modules that it found: numpy, loaded
+# by one first, would then be loaded by others a second time, which its C code does not bear.
+import matplotlib.figure  # noqa: F401
 import pytest
 
 from tests.plugin.pretended import suite

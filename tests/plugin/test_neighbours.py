@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from pytest_swarmlab.evidence.record import Record
 from tests.plugin.pretended import FOUR
+from tests.plugin.test_secrets import CANARY
 from tests.plugin.test_session import A_LAB_OF_ITS_OWN
 from tests.plugin.test_xdist import EXERCISE
 
@@ -140,3 +142,66 @@ def test_an_own_page_and_an_own_junit_file_of_all_workers(suite: pytest.Pytester
     for mine, copy in (("mine.html", "report.html"), ("mine.xml", "junit.xml")):
         assert (suite.path / mine).read_bytes() == (latest(suite) / copy).read_bytes()
     assert 'class="swarm"' in (suite.path / "mine.html").read_text(encoding="utf-8")
+
+
+def beside(module: str) -> pytest.MarkDecorator:
+    """Only where that plugin is installed: `make neighbours` has all of them."""
+    missing = find_spec(module) is None
+    return pytest.mark.skipif(missing, reason=f"{module} is not here: make neighbours has it")
+
+
+ASYNCHRONOUS = f"""
+import asyncio
+import pytest
+import pytest_asyncio
+
+pytestmark = pytest.mark.asyncio
+
+@pytest_asyncio.fixture
+async def site(swarm, secret):
+    secret.create("db_password", "{CANARY[:9]}" + "{CANARY[9:]}")
+    await asyncio.sleep(0)
+    yield swarm
+    await asyncio.sleep(0)
+
+async def test_good(site, evidence):
+    await asyncio.sleep(0.1)
+    evidence.note("thing")
+
+async def test_bad(site):
+    await asyncio.sleep(0)
+    raise RuntimeError("{CANARY[:9]}" + "{CANARY[9:]}")
+
+async def test_plain(): await asyncio.sleep(0)
+"""
+
+
+@beside("pytest_asyncio")
+@pytest.mark.parametrize("how", ["-n0", "-n2", "-n0 -o asyncio_mode=auto"])
+def test_asynchronous_tests_and_fixtures_have_ours(suite: pytest.Pytester, how: str) -> None:
+    suite.makepyfile(ASYNCHRONOUS)
+    result = suite.runpytest_subprocess(*how.split())
+    assert result.parseoutcomes() == {"passed": 2, "failed": 1}
+    assert CANARY not in result.stdout.str() + result.stderr.str()
+    assert len(record(suite).of("thing")) == 1
+    outcomes = {e.data["nodeid"].rpartition("::")[2]: e for e in record(suite).of("test.finished")}
+    assert outcomes["test_bad"].data["message"] == "RuntimeError: ‹secret db_password›"
+    assert standing(suite) == []
+
+
+@beside("pytest_playwright")
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_a_browser_s_plugin_keeps_its_options_and_its_directory(
+    suite: pytest.Pytester, workers: str
+) -> None:
+    suite.makepyfile(
+        "def test_site(swarm, base_url, browser_name):\n"
+        "    assert (base_url, browser_name) == ('http://192.168.56.10', 'firefox')\n"
+    )
+    result = suite.runpytest_subprocess(
+        workers, "--browser=firefox", "--screenshot=on", "--output=pictures",
+        "--base-url=http://192.168.56.10",
+    )  # fmt: skip
+    result.assert_outcomes(passed=1)
+    assert (latest(suite) / "report.html").is_file()
+    assert standing(suite) == []

@@ -67,6 +67,7 @@ def test_a_suite_without_clusters_leaves_nothing(pytester: pytest.Pytester) -> N
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
+        ("--swarmlab-progress=loud", "unknown progress 'loud': use auto, plain, live or off"),
         ("--swarmlab-images=mine", "unknown images 'mine': use stand-in or registry"),
         ("--swarmlab-memory=1", "memory '1' is not a number of MiB from 512: 1024 is the default"),
     ],

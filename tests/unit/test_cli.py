@@ -239,9 +239,10 @@ def test_a_saved_run_of_this_suite_can_be_judged_again(
     recorder.record("exercise.selected", id="2.2")
     recorder.close()
     assert cli.main(["judge", str(tmp_path)]) == 1
-    lines = capsys.readouterr().out.splitlines()
+    *lines, time_spent = capsys.readouterr().out.splitlines()
     assert lines
     assert all(line.startswith("unknown") for line in lines)
+    assert time_spent.startswith("time: 0.0")
 
 
 @pytest.mark.parametrize("words", [[], ["destroy"], ["disk", "--images", "mine"], ["judge"]])

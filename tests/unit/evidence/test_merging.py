@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_swarmlab.evidence.merging import Merger
+from pytest_swarmlab.evidence.merging import Merger, whole
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.judging.exercise import Exercise, failed, passed, unknown
@@ -202,3 +202,72 @@ def test_figures_are_those_that_were_recorded_where_the_exercise_is_not_at_hand(
     ]
     (found,) = build_results(merged(tmp_path, {"gw0": events}), [])["exercises"]
     assert found["measurements"] == {"a": {"things": 3}}
+
+
+# -- what is left where the process that led the workers was killed -------------------------------
+
+
+def left_behind(run: Path, parts: Mapping[str, list[Event]], taken: Mapping[str, int]) -> None:
+    """A run of which so many events of each worker were taken over."""
+    (run / "workers").mkdir(parents=True)
+    recorder = Recorder(run / "events.jsonl")
+    for worker, events in parts.items():
+        mine = [replace(event, worker=worker) for event in events]
+        lines = [json.dumps(asdict(event)) + "\n" for event in mine]
+        (run / "workers" / f"{worker}.jsonl").write_text("".join(lines), encoding="utf-8")
+        for event in mine[: taken[worker]]:
+            recorder.adopt(event)
+    recorder.close()
+
+
+def contents(record: Record) -> list[tuple[str, float, str, Mapping[str, Any]]]:
+    return [(e.worker, e.t, e.kind, e.data) for e in record]
+
+
+@pytest.mark.parametrize(
+    "taken", [{"gw0": 0, "gw1": 0}, {"gw0": 3, "gw1": 1}, {"gw0": 5, "gw1": 4}]
+)
+def test_what_nobody_took_over_is_read_once(tmp_path: Path, taken: Mapping[str, int]) -> None:
+    parts = {"gw0": drill("9.9/a", "good", "good"), "gw1": drill("9.9/b", "good", start=0.5)}
+    left_behind(tmp_path, parts, taken)
+    record = whole(tmp_path)
+    assert [e.seq for e in record] == list(range(9))
+    for worker, events in parts.items():
+        mine = [each for each in contents(record) if each[0] == worker]
+        assert mine == contents(Record(tuple(replace(e, worker=worker) for e in events)))
+    # Nothing was written: whoever reads it next, or the run itself, finds it as it was.
+    assert len(Record.load(tmp_path / "events.jsonl").events) == sum(taken.values())
+    assert contents(whole(tmp_path)) == contents(record)
+
+
+def test_what_is_so_for_the_whole_run_is_there_once_though_each_worker_says_it(
+    tmp_path: Path,
+) -> None:
+    selected = Event(0, 0.0, "", "exercise.selected", "", {"id": "9.9", "checks": []})
+    left_behind(
+        tmp_path,
+        {"gw0": [selected, *drill("9.9/a", "good")], "gw1": [selected, *drill("9.9/b", "good")]},
+        {"gw0": 0, "gw1": 0},
+    )
+    record = whole(tmp_path)
+    assert [(e.worker, e.data["id"]) for e in record.of("exercise.selected")] == [("", "9.9")]
+    assert len(record.events) == 9
+
+
+def test_lines_that_were_cut_short_are_told_and_no_event_is_lost_by_that(tmp_path: Path) -> None:
+    left_behind(tmp_path, {"gw0": drill("9.9/a", "good", "good")}, {"gw0": 3})
+    run_s, part = tmp_path / "events.jsonl", tmp_path / "workers" / "gw0.jsonl"
+    lines = run_s.read_bytes().splitlines(keepends=True)
+    run_s.write_bytes(b"".join(lines[:2]) + lines[2][:20])
+    part.write_bytes(part.read_bytes() + b'{"seq": 5')
+    record = whole(tmp_path)
+    assert [e.kind for e in record] == [e.kind for e in drill("9.9/a", "good", "good")]
+    assert record.left_out == (
+        "the last line, 3, is cut short; gw0.jsonl: the last line, 6, is cut short"
+    )
+
+
+def test_a_run_without_workers_is_its_record(tmp_path: Path) -> None:
+    left_behind(tmp_path, {}, {})
+    (tmp_path / "workers").rmdir()
+    assert whole(tmp_path) == Record.load(tmp_path / "events.jsonl")

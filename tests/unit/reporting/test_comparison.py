@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from pytest_swarmlab.reporting import comparison
 from pytest_swarmlab.reporting.html import page
+from pytest_swarmlab.reporting.pictures import comparison
 from tests.unit.records.editing import events
 
 PHASES = ["local", "nfs-bind"]

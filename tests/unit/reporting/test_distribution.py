@@ -7,9 +7,9 @@ import re
 import pytest
 
 from pytest_swarmlab.judging.exercise import Exercise
-from pytest_swarmlab.reporting import distribution
-from pytest_swarmlab.reporting.canvas import VERMILLION
 from pytest_swarmlab.reporting.html import page
+from pytest_swarmlab.reporting.pictures import distribution
+from pytest_swarmlab.reporting.pictures.canvas import VERMILLION
 from tests.unit.records.editing import events
 
 MEASURES = {"found_s": ("From the fault to unhealthy, s", "predicted_s")}

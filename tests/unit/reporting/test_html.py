@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.reporting import figure
 from pytest_swarmlab.reporting.html import page
+from pytest_swarmlab.reporting.pictures import failover
 from pytest_swarmlab.reporting.results import build_results
 from tests.unit.records.editing import changed
 from tests.unit.records.synthetic import THREE_DRILLS, Drill, record
@@ -42,7 +42,7 @@ def tags(text: str) -> list[tuple[str, dict[str, str | None]]]:
 
 def test_it_holds_verdicts_pictures_chronology_and_screenshots() -> None:
     text = shown(record(*THREE_DRILLS))
-    assert text.count("<svg") == 3
+    assert text.count("<svg") == 4
     assert "stand-in built from Debian packages, not the official image" in text
     assert "12 of 12 checks passed" in text
     assert "manager3 is leader instead of manager1, 12.5 s after the fault" in text
@@ -108,7 +108,7 @@ def test_a_picture_less_costs_no_report(monkeypatch: pytest.MonkeyPatch) -> None
     def broken(_: object) -> str:
         raise RuntimeError("no <font>")
 
-    monkeypatch.setattr(figure, "svg", broken)
+    monkeypatch.setattr(failover, "svg", broken)
     text = shown(record(DRILL))
     assert "The picture could not be drawn: no &lt;font&gt;" in text
     assert "Chronology" in text

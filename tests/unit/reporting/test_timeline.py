@@ -11,7 +11,7 @@ import pytest
 
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Event
-from pytest_swarmlab.reporting import figure
+from pytest_swarmlab.reporting.pictures import canvas, failover, flags
 from pytest_swarmlab.reporting.timeline import Timeline, build_timeline, timelines
 from tests.unit.records.editing import changed, events
 from tests.unit.records.synthetic import THREE_DRILLS, Drill, record
@@ -105,7 +105,7 @@ def test_only_phases_with_samples_have_a_timeline() -> None:
 
 @pytest.mark.parametrize("drill", [*THREE_DRILLS, DEMOTION, NEVER_BACK], ids=lambda d: d.phase)
 def test_a_picture_is_a_small_self_contained_svg(drill: Drill) -> None:
-    text = figure.svg(timeline(drill))
+    text = failover.svg(timeline(drill))
     assert text.startswith("<svg")
     assert len(text) < 250_000
     ElementTree.fromstring(text)  # noqa: S314 - our own
@@ -115,7 +115,7 @@ def test_a_picture_is_a_small_self_contained_svg(drill: Drill) -> None:
 
 
 def test_a_png_for_pages_that_take_no_svg() -> None:
-    assert figure.png(timeline(DEMOTION), dpi=60).startswith(b"\x89PNG")
+    assert failover.png(timeline(DEMOTION), dpi=60).startswith(b"\x89PNG")
 
 
 def test_hostile_names_are_text() -> None:
@@ -123,7 +123,7 @@ def test_hostile_names_are_text() -> None:
     part = renamed(record(drill).phase(drill.phase), HOSTILE)
     found = build_timeline(part, drill.phase)
     assert found.nodes[-1].name == HOSTILE or found.nodes[0].name == HOSTILE
-    text = figure.svg(found)
+    text = failover.svg(found)
     ElementTree.fromstring(text)  # noqa: S314 - our own
     assert "<script" not in text
     assert "\x1b" not in text
@@ -142,7 +142,7 @@ def test_hostile_names_are_text() -> None:
     ],
 )
 def test_a_poor_record_gives_a_poor_picture_not_a_crash(part: Record) -> None:
-    ElementTree.fromstring(figure.svg(build_timeline(part, "p")))  # noqa: S314 - our own
+    ElementTree.fromstring(failover.svg(build_timeline(part, "p")))  # noqa: S314 - our own
 
 
 POLES = [
@@ -155,13 +155,13 @@ POLES = [
 
 @pytest.mark.parametrize("poles", POLES, ids=len)
 def test_flags_do_not_overlap_and_cross_no_pole(poles: list[tuple[float, float]]) -> None:
-    reaches = figure._arrange(poles)
-    levels = figure._levels(reaches)
-    flags = list(zip(reaches, levels, strict=True))
-    for (a, high), (b, low) in itertools.permutations(flags, 2):
+    reaches = flags.arrange(poles)
+    levels = flags.levels_of(reaches)
+    flying = list(zip(reaches, levels, strict=True))
+    for (a, high), (b, low) in itertools.permutations(flying, 2):
         assert not (high == low and a.touches(b))
         assert not (a.crosses(b) and high <= low)
-    assert all(reach.end <= figure.ROOM + 0.05 for reach in reaches)
+    assert all(reach.end <= canvas.ROOM + 0.05 for reach in reaches)
 
 
 def lost_worker(*, leads_on: bool) -> Record:
@@ -182,7 +182,7 @@ def lost_worker(*, leads_on: bool) -> Record:
 
 @pytest.mark.parametrize("leads_on", [True, False])
 def test_a_late_answer_is_no_loss_of_a_leader_that_leads_on(leads_on: bool) -> None:
-    text = figure.svg(build_timeline(lost_worker(leads_on=leads_on), "p"))
+    text = failover.svg(build_timeline(lost_worker(leads_on=leads_on), "p"))
     assert "worker1 powered off" in text
     assert ("no new leader was seen" in text) is not leads_on
 
@@ -195,7 +195,7 @@ def test_a_milestone_is_named_in_the_picture_and_whatever_it_says_stays_text() -
     (moment,) = [m for m in drawn.moments if m.kind == "milestone"]
     assert moment.label == moment.text
     assert moment.t == pytest.approx(last.t + 1 - drawn.zero)
-    assert "<script" not in figure.svg(drawn)
+    assert "<script" not in failover.svg(drawn)
 
 
 def test_a_flag_names_few_nodes_and_counts_many() -> None:

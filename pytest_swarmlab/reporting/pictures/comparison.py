@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_swarmlab.reporting import canvas
-from pytest_swarmlab.reporting.canvas import BLUE, INK, PAPER, SOFT
+from pytest_swarmlab.reporting.pictures import canvas
+from pytest_swarmlab.reporting.pictures.canvas import BLUE, INK, PAPER, SOFT
 from pytest_swarmlab.text import line
 
 if TYPE_CHECKING:

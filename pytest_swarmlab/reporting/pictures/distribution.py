@@ -6,8 +6,16 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_swarmlab.reporting import canvas
-from pytest_swarmlab.reporting.canvas import BLUE, GREEN, GRID, INK, PAPER, SOFT, VERMILLION
+from pytest_swarmlab.reporting.pictures import canvas
+from pytest_swarmlab.reporting.pictures.canvas import (
+    BLUE,
+    GREEN,
+    GRID,
+    INK,
+    PAPER,
+    SOFT,
+    VERMILLION,
+)
 from pytest_swarmlab.text import line
 
 if TYPE_CHECKING:

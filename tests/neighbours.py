@@ -1,0 +1,166 @@
+"""Runs the tests of the plugin beside other plugins, with other releases of pytest and Python.
+
+``python -m tests.neighbours [NAME …] [TESTS …]``: each combination has a virtual environment of its
+own, which is gone afterwards; TESTS are files of tests instead of its own. A Python that this
+machine has not comes from a Debian release, in a root file system of its own: as root, with
+mmdebstrap.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+PLUGINS = ("pytest-asyncio>=0.24", "pytest-playwright>=0.5")
+"""Beside those of the extra `dev`; a browser is not needed."""
+
+ASIDE = ("-p", "no:asyncio", "-p", "no:playwright")
+"""The suites that our tests run have these plugins; our own session, where a warning is an error,
+has not: pytest-asyncio warns of its own default."""
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A Python, a pytest, and which tests are run.
+
+    `suite`: the Debian release that has the Python; "" for the one that runs this.
+    """
+
+    name: str
+    pytest: str
+    tests: tuple[str, ...] = ("tests/plugin",)
+    python: str = ""
+    suite: str = ""
+
+
+COMBINATIONS = (
+    Combination("oldest-pytest", "pytest==8.3.*"),
+    Combination("newest-pytest", "pytest>=9"),
+    Combination("python-3.13", "pytest>=9", ("tests/unit", "tests/plugin"), "3.13", "trixie"),
+    Combination("python-3.14", "pytest>=9", ("tests/unit", "tests/plugin"), "3.14", "sid"),
+)
+"""No Debian release has Python 3.12 any more; where it runs this, the first two show it."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run those named, or all; returns how many failed."""
+    known = {each.name: each for each in COMBINATIONS}
+    tests = tuple(word for word in words if (PROJECT / word).exists())
+    names = [word for word in words if word not in tests]
+    if unknown := [name for name in names if name not in known]:
+        print(f"no combination {unknown[0]!r}: there are {', '.join(known)}", file=sys.stderr)
+        return 2
+    chosen = [known[name] for name in names or known]
+    results = {each.name: run(replace(each, tests=tests or each.tests)) for each in chosen}
+    for name, code in results.items():
+        print(f"{name:15} {'passed' if code == 0 else f'FAILED ({code})'}")
+    return sum(code != 0 for code in results.values())
+
+
+def run(combination: Combination) -> int:
+    """Its exit code, pytest's if it came that far."""
+    print(f"== {combination.name}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="swarmlab-neighbours-") as made:
+        place = Path(made)
+        try:
+            wheels = _wheels(combination, place / "wheels")
+            if not combination.suite:
+                _copy(place / "project")
+                return _tested(combination, place, wheels)
+            root = _root(combination, place / "root")
+            _copy(root / "project")
+            shutil.copytree(wheels, root / "wheels")
+            within = [sys.executable, "-m", "tests.neighbours", "--inside", str(root)]
+            # Its mounts and processes end with it.
+            apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+            command = [*apart, *within, combination.name, *combination.tests]
+            return subprocess.run(command, cwd=PROJECT, check=False).returncode
+        except subprocess.CalledProcessError as error:
+            print(f"{error.cmd[0]} ended with {error.returncode}", file=sys.stderr)
+            return 3
+
+
+def inside(root: Path, combination: Combination) -> int:
+    """The same within that root file system, in namespaces of its own."""
+    for mount in (["--rbind", "/dev", "dev"], ["-t", "proc", "proc", "proc"]):
+        subprocess.run(["mount", *mount[:-1], str(root / mount[-1])], check=True)
+    os.chroot(root)
+    os.chdir("/")
+    return _tested(combination, Path("/"), Path("/wheels"), f"/usr/bin/python{combination.python}")
+
+
+def _tested(
+    combination: Combination, place: Path, wheels: Path, python: str = sys.executable
+) -> int:
+    venv = place / "venv"
+    subprocess.run([python, "-m", "venv", str(venv)], check=True)
+    install = ["pip", "install", "--quiet", "--no-index", f"--find-links={wheels}"]
+    subprocess.run(
+        [f"{venv}/bin/python", "-m", *install, *_wanted(combination, wheels)], check=True
+    )
+    environment = {
+        "PATH": f"{venv}/bin:{os.environ['PATH']}",
+        "HOME": str(place),
+        "TMPDIR": "/tmp" if place == Path("/") else tempfile.gettempdir(),
+        "LANG": "C.UTF-8",
+    }
+    return subprocess.run(
+        [f"{venv}/bin/python", "-m", "pytest", "-q", "-n2", *ASIDE, *combination.tests],
+        cwd=place / "project", env=environment, check=False,
+    ).returncode  # fmt: skip
+
+
+def _wanted(combination: Combination, wheels: Path) -> list[str]:
+    (own,) = wheels.glob("pytest_swarmlab-*.whl")
+    return [f"pytest-swarmlab[dev] @ {own.as_uri()}", combination.pytest, *PLUGINS]
+
+
+def _wheels(combination: Combination, wheels: Path) -> Path:
+    """All that is to be installed, for that Python: no network is needed afterwards."""
+    pip = [sys.executable, "-m", "pip"]
+    subprocess.run(
+        [*pip, "wheel", "--quiet", "--no-deps", f"--wheel-dir={wheels}", str(PROJECT)], check=True
+    )
+    python = ["--python-version", combination.python] if combination.python else []
+    only = ["--only-binary=:all:", f"--dest={wheels}"]
+    subprocess.run(
+        [*pip, "download", "--quiet", *only, *python, *_wanted(combination, wheels)], check=True
+    )
+    return wheels
+
+
+def _copy(project: Path) -> None:
+    """The files of the project that git knows of, as they are now."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        if (PROJECT / name).is_file():
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, project / name, follow_symlinks=False)
+
+
+def _root(combination: Combination, root: Path) -> Path:
+    """A root file system of that Debian release with its Python."""
+    packages = f"--include=python{combination.python}-venv,ca-certificates,openssh-client,git"
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", packages]
+    if combination.suite == "sid":
+        # As in the recipe of mysql: a mirror's sid may be older than its week; it is signed.
+        command += ['--aptopt=Acquire::Check-Valid-Until "false"']
+    subprocess.run([*command, combination.suite, str(root)], check=True)
+    return root
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--inside"]:
+        chosen = next(each for each in COMBINATIONS if each.name == sys.argv[3])
+        sys.exit(inside(Path(sys.argv[2]), replace(chosen, tests=tuple(sys.argv[4:]))))
+    sys.exit(main(sys.argv[1:]))
