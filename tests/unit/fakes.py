@@ -131,7 +131,8 @@ class PretendedNode(Node):
     def host(self) -> Any:
         return SimpleNamespace(run=self._shell)
 
-    def _piped(self, argv: Sequence[str], content: bytes) -> Any:
+    def _piped(self, argv: Sequence[str], content: bytes, within: float | None = None) -> Any:
+        del within
         self._lab.fed.append(content)
         done = self._shell(shlex.join(argv))
         streams = (done.stdout.encode(), done.stderr.encode())

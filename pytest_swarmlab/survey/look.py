@@ -1,0 +1,201 @@
+"""One look at a whole cluster: every machine at once, and a manager for what they have agreed on.
+
+Nothing is changed: engines get GET requests, machines commands that only read. Whatever can't be
+seen is recorded with the reason, and costs nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from pytest_swarmlab.model import NodeSpec
+from pytest_swarmlab.survey import definitions, events, seen
+from pytest_swarmlab.survey.plain import Hider
+from pytest_swarmlab.survey.system import Looker
+from pytest_swarmlab.waiting.conditions import brief, no_answer
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.swarm.cluster import Node, Swarm
+
+ENGINE_S = 25.0
+"""Longest an engine may take over one question: above the 20 s after which a manager without a
+quorum gives up."""
+
+NOT_ACTIVE = {
+    "inactive": "it belongs to no swarm",
+    "pending": "its part of the swarm is only starting",
+    "locked": "its part of the swarm is locked: `docker swarm unlock` with the unlock key",
+}
+"""A machine's state in the swarm → what it means."""
+
+
+def look(swarm: Swarm, away: Mapping[NodeSpec, str] | None = None) -> seen.Survey:
+    """Look at it once and record all of it; returns what a reader of the record sees.
+
+    `away`: further machines of the cluster, which could not even be connected to, and why.
+    """
+    began = time.monotonic()
+    writer, hider = events.Writer(swarm.recorder), Hider()
+    away = away or {}
+    specs = [*swarm.topology.nodes, *away]
+    writer.began(
+        swarm.machines.id, [seen.Machine(s.name, s.address, str(s.membership)) for s in specs]
+    )
+    for spec, why in away.items():
+        for part in events.OF_MACHINE:
+            writer.unseen(part, why, node=spec.name)
+    with ThreadPoolExecutor(len(swarm.nodes) + 1) as pool:
+        asked = [_Machine(node, writer, hider) for node in swarm.nodes]
+        list(pool.map(_Machine.engine, asked))
+        rest = pool.map(_Machine.rest, asked)
+        _Managers(asked, writer, hider).look()
+        list(rest)
+    writer.ended(time.monotonic() - began)
+    return events.read(swarm.recorder.view())
+
+
+class _Machine:
+    """One machine, and what its engine said of itself."""
+
+    def __init__(self, node: Node, writer: events.Writer, hider: Hider) -> None:
+        self.node = node
+        self.told: seen.Engine | None = None
+        self._writer = writer
+        self._hider = hider
+
+    def engine(self) -> None:
+        """Ask the engine who it is."""
+
+        def ask() -> seen.Engine:
+            with closing(self.node.new_engine(ENGINE_S)) as engine:
+                self.told = definitions.engine(engine.info())
+            return self.told
+
+        self._part("engine", ask)
+
+    def rest(self) -> None:
+        """All else on it; of an engine that gave no answer nothing more is asked."""
+        if self.told:
+            self._part("containers", self._containers)
+            self._part("volumes", self._volumes)
+        else:
+            for part in ("containers", "volumes"):
+                self._writer.unseen(part, "its engine gave no answer", node=self.node.name)
+        root = self.told.root if self.told else ""
+        self._part("system", Looker(self.node, root or "/var/lib/docker").look)
+
+    def _containers(self) -> list[seen.Container]:
+        with closing(self.node.new_engine(ENGINE_S)) as engine:
+            return [definitions.container(each) for each in engine.api.containers(all=True)]
+
+    def _volumes(self) -> list[seen.Volume]:
+        with closing(self.node.new_engine(ENGINE_S)) as engine:
+            there = engine.api.volumes()["Volumes"] or ()
+        return [definitions.volume(each, self._hider) for each in there]
+
+    def _part(self, part: str, ask: Callable[[], Any]) -> None:
+        began = time.monotonic()
+        try:
+            value = ask()
+        except no_answer() as error:
+            self._writer.unseen(part, brief(error), node=self.node.name)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._writer.unseen(part, _odd(error), node=self.node.name)
+        else:
+            self._writer.machine(part, self.node.name, value, time.monotonic() - began)
+
+
+class _Managers:
+    """The swarm, by the word of the first manager that can tell."""
+
+    def __init__(self, machines: list[_Machine], writer: events.Writer, hider: Hider) -> None:
+        self._machines = machines
+        self._writer = writer
+        self._hider = hider
+        self._names: dict[str, str] = {}
+
+    def look(self) -> None:
+        """Ask for every part of it."""
+        said = {}
+        for machine in self._machines:
+            if machine.told and machine.told.control:
+                with closing(machine.node.new_engine(ENGINE_S)) as engine:
+                    try:
+                        rows = engine.api.nodes()
+                    except no_answer() as error:
+                        said[machine.node.name] = brief(error)
+                        continue
+                    self._ask(engine, machine.node.name, rows)
+                    return
+        why = "; ".join(f"{name}: {words}" for name, words in said.items()) or self._why_nobody()
+        for part in events.OF_SWARM:
+            self._writer.unseen(part, why, seen_from="")
+
+    def _why_nobody(self) -> str:
+        states = {m.node.name: m.told.state for m in self._machines if m.told}
+        if not states:
+            return "no engine gave an answer"
+        if "active" in states.values():
+            return "none of the machines that could be asked is a manager of a swarm"
+        return "; ".join(
+            f"{name}: {NOT_ACTIVE.get(state, f'its part of the swarm is {state!r}')}"
+            for name, state in states.items()
+        )
+
+    def _ask(self, engine: Any, name: str, rows: list[dict[str, Any]]) -> None:
+        api = engine.api
+        now = definitions.unix(engine.info().get("SystemTime", "")) or time.time()
+        self._part("nodes", name, lambda: self._nodes(rows))
+        networks = [n for n in api.networks() if n.get("Scope") == "swarm"]
+        called = {each["Id"]: each["Name"] for each in networks}
+        hider = self._hider
+        for part, ask in (
+            ("services", lambda: [definitions.service(s, called, hider) for s in api.services()]),
+            ("tasks", lambda: [definitions.task(t, self._names, now) for t in api.tasks()]),
+            ("networks", lambda: [definitions.network(each) for each in networks]),
+            ("secrets", lambda: [definitions.secret(each) for each in api.secrets()]),
+            ("configs", lambda: [definitions.config(each, hider) for each in api.configs()]),
+            ("settings", lambda: definitions.settings(api.inspect_swarm())),
+        ):
+            self._part(part, name, ask)
+
+    def _nodes(self, rows: list[dict[str, Any]]) -> list[seen.NodeRow]:
+        """Each with the machine that says that it is this node, or alone has its name."""
+        by_id = {m.told.node_id: m.node.name for m in self._machines if m.told and m.told.node_id}
+        called = Counter(_host_name(row) for row in rows)
+        silent = {m.node.name for m in self._machines if m.told is None}
+        ready = {_host_name(row) for row in rows if row["Status"].get("State") == "ready"}
+        listed = []
+        for row in rows:
+            name = _host_name(row)
+            machine = by_id.get(row["ID"], "")
+            if not machine and name in silent and called[name] == 1:
+                machine = name
+            gone = not machine and row["Status"].get("State") == "down"
+            self._names[row["ID"]] = machine or name
+            listed.append(definitions.node(row, machine, leftover=gone and name in ready))
+        return sorted(listed, key=lambda row: (row.role, row.name, row.id))
+
+    def _part(self, part: str, seen_from: str, ask: Callable[[], Any]) -> None:
+        began = time.monotonic()
+        try:
+            value = ask()
+        except no_answer() as error:
+            self._writer.unseen(part, brief(error), seen_from=seen_from)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._writer.unseen(part, _odd(error), seen_from=seen_from)
+        else:
+            self._writer.swarm(part, seen_from, value, time.monotonic() - began)
+
+
+def _host_name(row: Mapping[str, Any]) -> str:
+    return str((row.get("Description") or {}).get("Hostname", ""))
+
+
+def _odd(error: Exception) -> str:
+    return f"what the engine said of it is of another kind than expected ({error!r:.100})"

@@ -1,0 +1,499 @@
+"""What one look at a cluster shows, as frozen types: what events hold, and what judges read.
+
+Whatever could not be seen is None, never empty: an empty list was looked at. Sizes are bytes, ages
+and intervals seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+# -- one machine --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a machine's engine says of itself, and of its place in the swarm.
+
+    `state`: ``active``, ``inactive``, ``locked`` …; `cluster`: the swarm's id, which managers
+    alone know.
+    """
+
+    name: str = ""
+    """The machine's host name."""
+    version: str = ""
+    kernel: str = ""
+    system: str = ""
+    root: str = ""
+    storage: str = ""
+    processors: int = 0
+    memory: int = 0
+    state: str = ""
+    control: bool = False
+    node_id: str = ""
+    node_address: str = ""
+    cluster: str = ""
+    managers: int = 0
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Who a machine is in the swarm by its certificate, and how long that is valid, seconds."""
+
+    swarm: str = ""
+    role: str = ""
+    node_id: str = ""
+    left_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of systemd. Of a timer `starts` names the unit; of a service `runs` the program."""
+
+    name: str
+    load: str = ""
+    active: str = ""
+    enabled: str = ""
+    starts: str = ""
+    runs: str = ""
+    on_failure: str = ""
+    last_s: float | None = None
+    """Of a timer: seconds since it last elapsed."""
+
+    @property
+    def there(self) -> bool:
+        """Whether there is such a unit at all."""
+        return self.load == "loaded"
+
+    @property
+    def on(self) -> bool:
+        """Whether it is at work now."""
+        return self.active == "active"
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether it is started with the machine."""
+        return self.enabled in {"enabled", "enabled-runtime", "static", "alias", "indirect"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A line of cron's that speaks of a backup: when, and which program."""
+
+    file: str
+    when: str
+    runs: str
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A mounted file system, or a line of fstab."""
+
+    source: str
+    target: str
+    type: str
+    options: tuple[str, ...] = ()
+
+    @property
+    def nfs(self) -> bool:
+        """Whether it is one of NFS."""
+        return self.type in {"nfs", "nfs4"}
+
+
+@dataclass(frozen=True)
+class Export:
+    """A directory that is exported to somebody; `client` is ``*`` for everybody."""
+
+    path: str
+    client: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A local file system and how full it is."""
+
+    mount: str
+    size: int
+    used: int
+
+    @property
+    def full(self) -> float:
+        """Which part of it is used, 0 to 1."""
+        return self.used / self.size if self.size else 0.0
+
+
+@dataclass(frozen=True)
+class Script:
+    """A program that takes backups. What it does is read off a shell script's words.
+
+    `shell`: whether it is one; otherwise nobody knows the rest.
+    """
+
+    path: str
+    executable: bool = False
+    shell: bool = False
+    stops_engine: bool = False
+    starts_engine: bool = False
+    whatever_happens: bool = False
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A file that looks like a swarm's backup; `holds`: the names of its parts, if it was opened.
+
+    `keys`: files beside it that look like unlock keys.
+    """
+
+    path: str
+    age_s: float
+    size: int
+    holds: tuple[str, ...] | None = None
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class System:
+    """What is seen on a machine besides its engine; `lacks`: part → why it was not seen."""
+
+    certificate: Certificate | None = None
+    units: tuple[Unit, ...] | None = None
+    jobs: tuple[Job, ...] | None = None
+    mounts: tuple[Mount, ...] | None = None
+    fstab: tuple[Mount, ...] | None = None
+    exports: tuple[Export, ...] | None = None
+    addresses: tuple[str, ...] | None = None
+    disks: tuple[Disk, ...] | None = None
+    scripts: tuple[Script, ...] | None = None
+    backups: tuple[Backup, ...] | None = None
+    lacks: Mapping[str, str] = field(default_factory=dict)
+
+    def unit(self, name: str) -> Unit | None:
+        """That unit, if there is one."""
+        return next((u for u in self.units or () if u.name == name and u.there), None)
+
+
+@dataclass(frozen=True)
+class Attached:
+    """What is mounted into a container, or is to be: `kind` volume, bind or tmpfs.
+
+    `driver` and `options` are those with which a volume is made where there is none.
+    """
+
+    kind: str
+    source: str
+    target: str
+    driver: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container on a machine; `health` is "" where nobody looks after it."""
+
+    id: str
+    name: str
+    image: str
+    state: str
+    health: str = ""
+    service: str = ""
+    task: str = ""
+    attached: tuple[Attached, ...] = ()
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume on a machine, with the options that it was made with."""
+
+    name: str
+    driver: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine; what is None could not be seen, and `errors` says why: part → words."""
+
+    name: str
+    address: str = ""
+    membership: str = ""
+    engine: Engine | None = None
+    system: System | None = None
+    containers: tuple[Container, ...] | None = None
+    volumes: tuple[Volume, ...] | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+# -- the swarm, as a manager tells it -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NodeRow:
+    """A row of `docker node ls`; `machine` is the machine's name here, "" if it is none of them.
+
+    `leftover`: the machine is in the swarm under another id.
+    """
+
+    id: str
+    name: str
+    role: str
+    availability: str
+    state: str
+    machine: str = ""
+    leader: bool = False
+    reachability: str = ""
+    address: str = ""
+    engine: str = ""
+    message: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    leftover: bool = False
+
+    @property
+    def takes_tasks(self) -> bool:
+        """Whether a task may be given to it now."""
+        return self.state == "ready" and self.availability == "active"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of a definition. What a plain secret says is not kept: `digest` stands for it.
+
+    Equal values have equal digests within one survey, and in no other.
+    """
+
+    name: str
+    value: str = ""
+    digest: str = ""
+
+    @property
+    def plain_secret(self) -> bool:
+        """Whether it is a secret that everybody can read who may read the definition."""
+        return bool(self.digest)
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words of a definition, such as a command; `plain`: how many secrets in them were hidden."""
+
+    words: tuple[str, ...] = ()
+    plain: int = 0
+
+
+@dataclass(frozen=True)
+class Given:
+    """A secret or config that is mounted: its name, its file in the container, owner, mode."""
+
+    name: str
+    target: str
+    owner: str = "0"
+    group: str = "0"
+    mode: int = 0o444
+
+
+@dataclass(frozen=True)
+class Health:
+    """A health check. `test` as Docker has it: ``CMD-SHELL``, a line. `none`: it is switched off.
+
+    Intervals are 0 where nothing was said: the image's, or Docker's defaults.
+    """
+
+    test: Words
+    none: bool = False
+    interval_s: float = 0.0
+    timeout_s: float = 0.0
+    start_period_s: float = 0.0
+    retries: int = 0
+
+
+@dataclass(frozen=True)
+class Restart:
+    """When a task is replaced; `attempts` 0: as often as it takes."""
+
+    condition: str = "any"
+    delay_s: float = 5.0
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Update:
+    """How replicas are exchanged. Docker's defaults where nothing was said."""
+
+    said: bool = False
+    order: str = "stop-first"
+    failure: str = "pause"
+    parallelism: int = 1
+    monitor_s: float = 5.0
+
+
+@dataclass(frozen=True)
+class Port:
+    """A published port; `mode` ingress or host."""
+
+    published: int
+    target: int
+    protocol: str = "tcp"
+    mode: str = "ingress"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service's definition, its secrets left out, and how far its latest update is."""
+
+    id: str
+    name: str
+    stack: str = ""
+    image: str = ""
+    mode: str = "replicated"
+    wanted: int | None = None
+    """Replicas that are asked for; None: one on every node that fits."""
+    command: Words = field(default_factory=Words)
+    labels: Words = field(default_factory=Words)
+    variables: tuple[Variable, ...] = ()
+    attached: tuple[Attached, ...] = ()
+    secrets: tuple[Given, ...] = ()
+    configs: tuple[Given, ...] = ()
+    health: Health | None = None
+    restart: Restart = field(default_factory=Restart)
+    update: Update = field(default_factory=Update)
+    rollback: Update = field(default_factory=Update)
+    constraints: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    """Names."""
+    aliases: tuple[str, ...] = ()
+    """What other services call it, besides its name."""
+    ports: tuple[Port, ...] = ()
+    memory_limit: int = 0
+    processor_limit: float = 0.0
+    update_state: str = ""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it is to run for ever; a job ends."""
+        return not self.mode.endswith("job")
+
+    @property
+    def repository(self) -> str:
+        """The image's last word: ``docker.io/library/mysql:8.0@sha256:…`` is ``mysql``."""
+        return self.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+
+    @property
+    def tag(self) -> str:
+        """The image's tag; "" where there is none."""
+        return self.image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+
+    def variable(self, name: str) -> Variable | None:
+        """That variable, if it has it."""
+        return next((v for v in self.variables if v.name == name), None)
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """A task; `node` is the machine's name, or what the managers call it."""
+
+    id: str
+    service_id: str
+    slot: int | None
+    node: str
+    node_id: str
+    state: str
+    desired: str
+    error: str = ""
+    age_s: float | None = None
+    """Seconds since it came into this state."""
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs and is to run."""
+        return self.state == "running" and self.desired == "running"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of the swarm."""
+
+    id: str
+    name: str
+    driver: str = ""
+    encrypted: bool = False
+    internal: bool = False
+    attachable: bool = False
+    ingress: bool = False
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret, of which nobody sees more."""
+
+    id: str
+    name: str
+    labels: tuple[str, ...] = ()
+    driver: str = ""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A config; `text`: what it says without plain secrets, `plain` of which were hidden.
+
+    None where it is no text.
+    """
+
+    id: str
+    name: str
+    labels: tuple[str, ...] = ()
+    size: int = 0
+    text: str | None = None
+    plain: int = 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the whole swarm has agreed on; `certificate_s`: how long a new certificate is valid."""
+
+    id: str = ""
+    autolock: bool = False
+    certificate_s: float = 0.0
+    task_history: int | None = None
+    root_rotation: bool = False
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The whole look. What is None no manager could tell, and `errors` says why: part → words.
+
+    `more`: part → how many of it there are beyond those that were kept.
+    """
+
+    cluster: str = ""
+    at: str = ""
+    seconds: float | None = None
+    machines: tuple[Machine, ...] = ()
+    nodes: tuple[NodeRow, ...] | None = None
+    services: tuple[Service, ...] | None = None
+    tasks: tuple[TaskRow, ...] | None = None
+    networks: tuple[Network, ...] | None = None
+    secrets: tuple[Secret, ...] | None = None
+    configs: tuple[Config, ...] | None = None
+    settings: Settings | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, int] = field(default_factory=dict)
+
+    def machine(self, name: str) -> Machine | None:
+        """That machine, if it is one of the cluster's."""
+        return next((m for m in self.machines if m.name == name), None)
+
+    def service(self, name: str) -> Service | None:
+        """That service, if there is one."""
+        return next((s for s in self.services or () if s.name == name), None)
+
+    def tasks_of(self, service: Service) -> list[TaskRow]:
+        """Its tasks, as far as they are known."""
+        return [t for t in self.tasks or () if t.service_id == service.id]
+
+    def running(self, service: Service) -> list[TaskRow]:
+        """Its tasks that run on nodes that are not down."""
+        down = {row.id for row in self.nodes or () if row.state == "down"}
+        return [t for t in self.tasks_of(service) if t.running and t.node_id not in down]
