@@ -123,6 +123,7 @@ def script(path: str, text: str, *, executable: bool) -> Script:
     return Script(
         path,
         executable,
+        docker and "swarm" in said,
         shell,
         stops_engine=docker and bool(STOPS.search(said)),
         starts_engine=docker and bool(STARTS.search(said)),

@@ -130,11 +130,13 @@ class Disk:
 class Script:
     """A program that takes backups. What it does is read off a shell script's words.
 
-    `shell`: whether it is one; otherwise nobody knows the rest.
+    `shell`: whether it is one; otherwise nobody knows the rest. `swarm`: it speaks of Docker and of
+    a swarm.
     """
 
     path: str
     executable: bool = False
+    swarm: bool = False
     shell: bool = False
     stops_engine: bool = False
     starts_engine: bool = False

@@ -1,0 +1,165 @@
+"""What all state checks share: how they are declared, and what they look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.exercise import Check, Exercise, failed, passed, unknown
+from pytest_swarmlab.marking.roles import Cast, decided_in
+from pytest_swarmlab.model import Event, Judgement, Membership
+from pytest_swarmlab.survey import events
+from pytest_swarmlab.survey.seen import Machine, NodeRow, Service, Survey, System
+
+PHASE = "survey"
+"""The part of a record that these checks are judged on."""
+
+SHOWN = 6
+"""Of many that are wrong so many are named."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a check looks at. Each property raises Unseen, a judge's `unknown`, for what was not
+    seen.
+    """
+
+    survey: Survey
+    cast: Cast
+
+    @property
+    def nodes(self) -> tuple[NodeRow, ...]:
+        """The node list."""
+        if self.survey.nodes is None:
+            raise Unseen(f"no manager listed the nodes: {self.survey.errors.get('nodes', '')}")
+        return self.survey.nodes
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Every service that is to run for ever."""
+        if self.survey.services is None:
+            why = self.survey.errors.get("services", "")
+            raise Unseen(f"no manager told the services: {why}")
+        return tuple(each for each in self.survey.services if each.lasting)
+
+    @property
+    def members(self) -> list[Machine]:
+        """The machines that are to be in the swarm."""
+        return [m for m in self.survey.machines if m.membership != Membership.OUTSIDE]
+
+    def unkept(self, part: str) -> list[str]:
+        """What was too much to be kept, as something that is missing."""
+        more = self.survey.more.get(part, 0)
+        return [f"{more} more {part} were not kept"] if more else []
+
+    def player(self, role: str) -> Service | None:
+        """The service that plays the role; None where nothing is like it.
+
+        Raises Unseen where several could, and nobody has decided.
+        """
+        _ = self.services
+        part = self.cast[role]
+        if part.several:
+            raise Unseen(str(part))
+        return self.cast.service(role)
+
+    def needed(self, role: str) -> Service:
+        """The same for a check that is about it: without it there is nothing to judge."""
+        service = self.player(role)
+        if service is None:
+            raise Unseen(str(self.cast[role]))
+        return service
+
+    def shop(self) -> list[Service]:
+        """Every service of the stack of exercise 2.10, known by its broker."""
+        broker = self.needed("broker")
+        return [each for each in self.services if each.stack and each.stack == broker.stack]
+
+    def systems(self, part: str) -> tuple[list[tuple[Machine, System]], list[str]]:
+        """Members on which that part of `System` was seen, and who is missing, in words."""
+        there, missing = [], []
+        for machine in self.members:
+            if machine.system is None:
+                missing.append(f"{machine.name}: {machine.errors.get('system', 'not seen')}")
+            elif getattr(machine.system, part) is None and part in machine.system.lacks:
+                missing.append(f"{machine.name}: {machine.system.lacks[part]}")
+            else:
+                there.append((machine, machine.system))
+        if not there:
+            raise Unseen("; ".join(missing[:SHOWN]) or "no machine was looked at")
+        return there, missing
+
+
+StateJudge = Callable[[Look], Judgement]
+
+
+class State(Exercise):
+    """Checks of what is there, each of one of the lab's criteria: ``state.<criterion>.<name>``."""
+
+    def claim(
+        self, criterion: str, name: str, *, title: str, expected: str, hint: str
+    ) -> Callable[[StateJudge], StateJudge]:
+        """Declare a check of that criterion."""
+
+        def declare(judge: StateJudge) -> StateJudge:
+            def of_record(record: Record) -> Judgement:
+                return judge(look_at(record))
+
+            key = f"{self.id}.{criterion}.{name}"
+            self.checks.append(Check(key, PHASE, title, expected, hint, of_record))
+            return judge
+
+        return declare
+
+    def phase(self, name: str) -> str:
+        """The one part of the record that there is."""
+        del name
+        return PHASE
+
+
+exercise = State(
+    "state",
+    "What is there",
+    module="pytest_swarmlab.marking.state",
+    titles={PHASE: "The cluster as it is"},
+    needs={PHASE: ()},
+)
+
+_latest: list[tuple[tuple[Event, ...], Look]] = []
+"""The record that was read last: sixty checks look at the same one."""
+
+
+def look_at(record: Record) -> Look:
+    """What the record's latest survey shows. Raises Unseen when there is none."""
+    if not events.there(record):
+        raise Unseen("nobody has looked at the cluster")
+    if not _latest or _latest[0][0] != record.events:
+        survey = events.read(record)
+        _latest[:] = [(record.events, Look(survey, Cast(survey, decided_in(record))))]
+    return _latest[0][1]
+
+
+def judged(seen: str, *, wrong: Iterable[str] = (), missing: Iterable[str] = ()) -> Judgement:
+    """Failed where anything is wrong, else unknown where anything is missing; at most some are
+    named.
+
+    What was seen to be wrong stays wrong, however little was seen.
+    """
+    bad, lacks = list(wrong), list(missing)
+    if bad:
+        return failed(f"{seen}: {_some(bad)}")
+    return unknown(f"{seen}; not seen: {_some(lacks)}") if lacks else passed(seen)
+
+
+def _some(each: list[str]) -> str:
+    more = f" and {len(each) - SHOWN} more" if len(each) > SHOWN else ""
+    return "; ".join(each[:SHOWN]) + more
+
+
+def names(services: Iterable[Service]) -> str:
+    """Their names, for people."""
+    listed = [service.name for service in services]
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return (", ".join(listed[:SHOWN]) or "none") + more

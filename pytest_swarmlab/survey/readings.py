@@ -1,0 +1,92 @@
+"""What a survey says when its parts are put together. Pure functions of what was seen."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from pytest_swarmlab.survey.seen import Attached, Service, Survey
+
+MYSQL = {"mysql", "mariadb", "percona"}
+POSTGRES = {"postgres", "postgresql", "timescaledb", "postgis"}
+DATABASES = MYSQL | POSTGRES | {"mongo", "mongodb"}
+SITES = {"nginx", "httpd", "apache", "caddy"}
+PROXIES = SITES | {"haproxy", "traefik", "envoy"}
+CACHES = {"redis", "valkey"}
+BROKERS = {"rabbitmq"}
+INFRASTRUCTURE = DATABASES | CACHES | BROKERS
+"""Repositories of images, by their last word."""
+
+LOOP_S, LOOP = 600.0, 3
+"""So many failed tasks of one slot, none of them older than ten minutes, are a loop."""
+
+FAILED = {"failed", "rejected"}
+
+
+def is_a(service: Service, repositories: Iterable[str]) -> bool:
+    """Whether its image is one of these, also as ``bitnami/postgresql`` or ``my-postgres``."""
+    words = re.split(r"[-_.]", service.repository)
+    return service.repository in repositories or any(word in repositories for word in words)
+
+
+# -- where data is kept -------------------------------------------------------------------------
+
+
+def nfs_targets(survey: Survey) -> set[str]:
+    """Directories at which some machine has mounted NFS."""
+    mounted = (m for each in survey.machines for m in (each.system and each.system.mounts) or ())
+    return {m.target for m in mounted if m.nfs and not m.target.startswith("/var/lib/docker")}
+
+
+def on_nfs(survey: Survey, attached: Attached) -> str:
+    """How that mount leads to NFS, in words; "" if it doesn't, as far as was seen."""
+    if attached.kind == "volume":
+        kinds = [attached.options] if attached.options else _made_with(survey, attached.source)
+        for options in kinds:
+            if options.get("type", "").startswith("nfs"):
+                return f"the volume {attached.source} is NFS ({options.get('device', '?')})"
+    if attached.kind == "bind":
+        for target in sorted(nfs_targets(survey)):
+            if attached.source == target or attached.source.startswith(f"{target}/"):
+                return f"{attached.source} lies on NFS, mounted at {target}"
+    return ""
+
+
+def _made_with(survey: Survey, volume: str) -> list[dict[str, str]]:
+    """The options that a volume of that name has on any machine."""
+    there = (v for each in survey.machines for v in each.volumes or ())
+    return [dict(v.options) for v in there if v.name == volume]
+
+
+def data_of(service: Service) -> Attached | None:
+    """Where a database keeps its data; None where that is in the container alone."""
+    places = ("/var/lib/mysql", "/var/lib/postgresql", "/data/db", "/bitnami")
+    return next((a for a in service.attached if a.target.startswith(places)), None)
+
+
+# -- what runs ----------------------------------------------------------------------------------
+
+
+def loops(survey: Survey) -> list[Service]:
+    """Services of which a task is replaced over and over."""
+    failed = Counter(
+        (task.service_id, task.slot or task.node)
+        for task in survey.tasks or ()
+        if task.state in FAILED and task.age_s is not None and task.age_s < LOOP_S
+    )
+    looping = {service for (service, _), count in failed.items() if count >= LOOP}
+    return [service for service in survey.services or () if service.id in looping]
+
+
+def wanted(survey: Survey, service: Service) -> int | None:
+    """How many replicas are asked for; None where nobody knows."""
+    if service.wanted is not None:
+        return service.wanted
+    return None if survey.nodes is None else sum(row.takes_tasks for row in survey.nodes)
+
+
+def pinned(service: Service) -> bool:
+    """Whether its constraints leave it one node, by name or id."""
+    ones = ("node.hostname==", "node.id==")
+    return any(each.replace(" ", "").startswith(ones) for each in service.constraints)
