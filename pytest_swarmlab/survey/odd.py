@@ -17,7 +17,7 @@ FULL = 0.9
 """Of a file system: the part in use from which it is nearly full."""
 
 LEFT = 0.2
-"""Of a certificate's life: Swarm renews it when 50 to 80 % of that are over (swarmkit's renewer)."""
+"""Of a certificate's life: Swarm renews it when 50 to 80 % of it are over (swarmkit's renewer)."""
 
 DATABASE_PORTS = {3306, 5432, 6379, 27017, 5672}
 

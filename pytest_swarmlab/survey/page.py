@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 WORDS = 60
 """Characters of a cell."""
 
+ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+"""Name of a volume that nobody named."""
+
 ROWS = 100
 """Of one table; a page that nobody reads to its end tells nothing."""
 
@@ -27,7 +31,7 @@ MARKS = {
     Weight.NOTE: ("dim", "·"),
 }
 
-NARROWEST = 100
+WIDTH = 140
 """Columns that the page takes where it goes to no terminal."""
 
 
@@ -35,7 +39,7 @@ def write(survey: Survey, out: TextIO) -> None:
     """The whole page."""
     from rich.console import Console
 
-    width = None if out.isatty() else NARROWEST + 40
+    width = None if out.isatty() else WIDTH
     console = Console(file=out, highlight=False, width=width)
     _head(console, survey)
     _machines(console, survey)
@@ -198,12 +202,18 @@ def _kept(console: Console, survey: Survey) -> None:
             for each in survey.networks or ()
             if not each.ingress
         ],
-        "volumes": sorted({v.name for m in survey.machines for v in m.volumes or ()}),
+        "volumes": _volumes(survey),
         "backups": _backups(survey),
     }
     for what, names in every.items():
         console.print(_words(f"{len(names)} {what}: {_some(names)}".rstrip(": "), limit=1000))
     console.print()
+
+
+def _volumes(survey: Survey) -> list[str]:
+    """Those that somebody named."""
+    there = {volume.name for machine in survey.machines for volume in machine.volumes or ()}
+    return sorted(name for name in there if not ANONYMOUS.fullmatch(name))
 
 
 def _backups(survey: Survey) -> list[str]:
@@ -216,7 +226,7 @@ def _backups(survey: Survey) -> list[str]:
 
 
 def _some(names: Iterable[str], most: int = 12) -> str:
-    listed = [line(name, WORDS) for name in names]
+    listed = [line(name, 2 * WORDS) for name in names]
     return ", ".join(listed[:most]) + (" …" if len(listed) > most else "")
 
 

@@ -41,6 +41,13 @@ PROPERTIES = (
 NO_DISKS = ("tmpfs", "devtmpfs", "overlay", "squashfs", "efivarfs", "ramfs", "iso9660")
 """File systems whose fullness tells nothing."""
 
+VIRTUAL = {
+    "proc", "sysfs", "tmpfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "nsfs", "overlay", "bpf",
+    "mqueue", "debugfs", "tracefs", "securityfs", "pstore", "configfs", "fusectl", "hugetlbfs",
+    "binfmt_misc", "autofs", "ramfs", "efivarfs", "rpc_pipefs", "nfsd", "fuse.lxcfs",
+}  # fmt: skip
+"""File systems that hold nobody's data."""
+
 SHELLS = {"sh", "bash", "dash", "env", "nice", "ionice", "flock", "timeout"}
 """Programs that run another; that one is meant."""
 
@@ -63,8 +70,8 @@ class Looker:
         parts: dict[str, Callable[[], Any]] = {
             "certificate": lambda: self._certificate(now),
             "units": lambda: units(self._said(*self._systemctl()), now),
-            "jobs": lambda: jobs(self._said("grep", "-rsIH", "-i", "backup", *CRON, none=1)),
-            "mounts": lambda: mounts(self._file("/proc/self/mounts")),
+            "jobs": lambda: jobs(self._said("grep", "-rsIH", "-i", "backup", *CRON, fine=(1, 2))),
+            "mounts": lambda: kept(mounts(self._file("/proc/self/mounts"))),
             "fstab": lambda: mounts(self._file("/etc/fstab")),
             "exports": lambda: exports(self._file("/var/lib/nfs/etab", none=True)),
             "addresses": lambda: tuple(self._said("hostname", "-I").split()),
@@ -90,16 +97,17 @@ class Looker:
     def _ask(self, *argv: str) -> Output:
         return self._node.ask(*argv, within=ANSWER_S)
 
-    def _said(self, *argv: str, none: int | None = None) -> str:
-        """What a command prints; nothing if it ends with the code `none`."""
+    def _said(self, *argv: str, fine: tuple[int, ...] = ()) -> str:
+        """What a command prints; `fine`: with which codes besides 0 it may end."""
         output = self._ask(*argv)
-        if output.code and output.code != none:
+        if output.code and output.code not in fine:
             raise ProviderError(f"`{argv[0]}` ended with {output.code}: {brief(output.stderr)}")
         return output.stdout
 
     def _file(self, path: str, *, none: bool = False) -> str:
         """What a file says; nothing, if it need not be there and isn't."""
-        return self._said("head", f"--bytes={LARGEST}", "--", path, none=1 if none else None)
+        fine = (1,) if none else ()
+        return self._said("head", f"--bytes={LARGEST}", "--", path, fine=fine)
 
     def _now(self) -> float:
         """The machine's clock; with the first command it shows whether there is a machine."""
@@ -110,7 +118,8 @@ class Looker:
 
     def _systemctl(self) -> list[str]:
         asked = f"--property={','.join(PROPERTIES)}"
-        return ["systemctl", "show", "--no-pager", "--timestamp=unix", asked, "--", *UNITS]
+        # Without --all a pattern is about active units only.
+        return ["systemctl", "show", "--all", "--no-pager", "--timestamp=unix", asked, "--", *UNITS]
 
     def _certificate(self, now: float) -> Certificate | None:
         path = f"{self._root}/swarm/certificates/swarm-node.crt"
@@ -207,6 +216,11 @@ def mounts(text: str) -> tuple[Mount, ...]:
             options = words[3].split(",") if len(words) > 3 else []
             found.append(Mount(source, target, kind, tuple(map(without_secret, options))))
     return tuple(found)
+
+
+def kept(every: tuple[Mount, ...]) -> tuple[Mount, ...]:
+    """Without those of the kernel's own and of containers, of which there are hundreds."""
+    return tuple(mount for mount in every if mount.type not in VIRTUAL)
 
 
 def without_secret(option: str) -> str:
