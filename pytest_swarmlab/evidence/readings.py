@@ -15,6 +15,7 @@ Measurements: `leader_unreachable_s`, `leader_elected_s`, `node_down_s`, `node_b
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections import Counter
@@ -516,19 +517,26 @@ def replicas_over_time(record: Record, service: str | None = None) -> list[Repli
 def first_restored(record: Record, wanted: int, service: str | None = None) -> TasksSample | None:
     """The first answer, asked for after the fault, with `wanted` tasks running elsewhere.
 
-    Elsewhere: not on the faulted nodes, even when they are back. After a demotion every node
-    counts.
+    Elsewhere: not on the faulted nodes, even when they are back, nor on another that is down. After
+    a demotion every node counts.
     """
     first = fault(record)
     if first is None:
         return None
     gone = set() if first.kind in NOT_STOPPING else set(first.nodes)
+    lists = [sample for sample in node_samples(record) if sample.nodes]
     for sample in task_samples(record, service):
         if sample.error is None and sample.asked >= first.began:
-            running = sum(1 for task in sample.tasks if task.running and task.node not in gone)
-            if running >= wanted:
+            on = [task.node for task in sample.tasks if task.running and task.node not in gone]
+            if len(on) >= wanted and len(on) - sum(map(on.count, _down(lists, sample.t))) >= wanted:
                 return sample
     return None
+
+
+def _down(lists: Sequence[NodesSample], t: float) -> set[str]:
+    """The nodes that the last of these lists known at `t` shows as down."""
+    place = bisect.bisect_right(lists, t, key=lambda sample: sample.t)
+    return {n.name for n in lists[place - 1].nodes if n.state == "down"} if place else set()
 
 
 # -- clients ------------------------------------------------------------------------------------

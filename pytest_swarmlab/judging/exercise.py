@@ -44,8 +44,9 @@ def not_provable(observed: str) -> Judgement:
 class Check:
     """One claim: a stable id, what was expected, how to judge it, what to do when it is not so.
 
-    `phase` names the part of the record it is judged on; `needs` what the cluster must be able
-    to do for it: where that was looked for and not found, the check is `not_provable`.
+    `phase` names the part of the record it is judged on, with the `cluster.ready` before it, which
+    tells the cluster's nodes; `needs` what the cluster must be able to do for it: where that was
+    looked for and not found, the check is `not_provable`.
     """
 
     id: str
@@ -64,8 +65,8 @@ class Check:
         return worst([self._result(each) for each in record.performances(self.phase)])
 
     def _result(self, record: Record) -> CheckResult:
-        part = record.phase(self.phase)
-        able = record.before_end_of(self.phase).capabilities()
+        part, before = record.phase(self.phase), record.before_end_of(self.phase)
+        able = before.capabilities()
         lacks = [need.lack for need in self.needs if able.get(need) is False]
         if lacks:
             judgement = not_provable("; ".join(lacks))
@@ -73,7 +74,8 @@ class Check:
             judgement = unknown(f"nothing was recorded in phase {self.phase}")
         else:
             try:
-                judgement = self.judge(part)
+                ready = before.of("cluster.ready")[-1:]
+                judgement = self.judge(Record((*ready, *part.events)))
             except Unseen as missing:
                 judgement = unknown(str(missing))
             except Exception as error:  # noqa: BLE001 - any crash of a judge is the finding

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pytest_swarmlab import Exercise, failed, passed, unknown
+from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import Fault, Ledger, TaskSeen
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Capability, Judgement
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    never,
+    nodes_of,
+    not_each,
+    not_while,
+    not_written,
+    out_of_order,
+)
+from pytest_swarmlab.model import Capability, Event, Judgement
+from tests.exercises.exercise_2_4.setting import AWAY_S, BAD_NAMES, BAD_OPTIONS, LEDGER
 
-LEDGER = "rows"
+SERVER_ROOT = "/srv/nfs"
 SHARE = ("share",)
 LOCAL = ("local",)
 DISTRIBUTED = ("nfs-bind", "nfs-volume", "plugin")
@@ -45,6 +58,8 @@ exercise = Exercise(
 UNDISTURBED_S = 5.0
 """A write to a local volume needs no server. On an embedded node it takes 0.4 s, `docker exec`
 included."""
+IDLE_S = 2.0
+"""Longest pause between two writes: the ledger makes one of 0.2 s."""
 
 
 # -- option A: the share ------------------------------------------------------------------------
@@ -59,9 +74,7 @@ included."""
 )
 def packages(record: Record) -> Judgement:
     """Without nfs-common a node mounts nothing from its fstab."""
-    server, clients = record.last("server"), record.of("client")
-    if server is None or not clients:
-        return unknown("nobody looked")
+    server, clients = record.need("server", "nobody looked at the server"), _clients(record)
     without = [e.data["node"] for e in clients if not e.data["package"]]
     if not server.data["package"]:
         return failed(f"{server.data['node']} has no nfs-kernel-server")
@@ -99,9 +112,7 @@ def exported(record: Record) -> Judgement:
 )
 def permanent(record: Record) -> Judgement:
     """The lab's line lacks `_netdev`."""
-    clients = record.of("client")
-    if not clients:
-        return unknown("nobody looked")
+    clients = _clients(record)
     without = [e.data["node"] for e in clients if "_netdev" not in _options(e.data["fstab"])]
     told = f"{len(clients) - len(without)} of {len(clients)} nodes"
     return failed(f"{told}; not {', '.join(without)}") if without else passed(told)
@@ -116,9 +127,7 @@ def permanent(record: Record) -> Judgement:
 )
 def mounted(record: Record) -> Judgement:
     """What the kernel says, on every node."""
-    clients = record.of("client")
-    if not clients:
-        return unknown("nobody looked")
+    clients = _clients(record)
     wrong = {e.data["node"]: e.data["mount"] for e in clients if not _is_nfs4_hard(e.data["mount"])}
     if wrong:
         return failed("; ".join(f"{node}: {line}" for node, line in wrong.items()))
@@ -134,9 +143,7 @@ def mounted(record: Record) -> Judgement:
 )
 def seen_by_all(record: Record) -> Judgement:
     """A share that isn't mounted looks like an empty directory."""
-    clients = record.of("client")
-    if not clients:
-        return unknown("nobody looked")
+    clients = _clients(record)
     blind = [e.data["node"] for e in clients if e.data["read"] != "seen by all"]
     if blind:
         return failed(f"not on {', '.join(blind)}")
@@ -156,8 +163,12 @@ def seen_by_all(record: Record) -> Judgement:
 def mount_options(record: Record) -> Judgement:
     """What the kernel says of the place that the container writes to."""
     seen = record.need("place", "nobody looked where the data are")
-    told = f"on {seen.data['node']}: {seen.data['mount']}"
-    return passed(told) if _is_nfs4_hard(seen.data["mount"]) else failed(told)
+    written = _proof(record, "written")
+    return judged(
+        f"on {seen.data['node']}: {seen.data['mount']}",
+        holds=_is_nfs4_hard(seen.data["mount"]),
+        missing=not_each([seen.data["node"]], [written.data["node"]], "looked on"),
+    )
 
 
 @exercise.check(
@@ -169,13 +180,10 @@ def mount_options(record: Record) -> Judgement:
 )
 def data_follow(record: Record) -> Judgement:
     """A file of 1 MiB of noise, written through one node and read through another."""
-    written, moved = _proof(record, "written"), _proof(record, "moved")
-    if written is None or moved is None or written["sha256"] is None:
-        return unknown("the checksum was not taken before and after the move")
-    if written["node"] == moved["node"] or written["container"] == moved["container"]:
-        return failed(f"the service is still on {moved['node']}")
-    told = f"{_short(written)} written on {written['node']}, {_short(moved)} on {moved['node']}"
-    return passed(told) if written["sha256"] == moved["sha256"] else failed(told)
+    written, moved = _written_and_moved(record)
+    if written.data["node"] == moved.data["node"]:
+        return failed(f"the service is still on {moved.data['node']}")
+    return judged(_both(written, moved), holds=written.data["sha256"] == moved.data["sha256"])
 
 
 @exercise.check(
@@ -187,12 +195,12 @@ def data_follow(record: Record) -> Judgement:
 )
 def data_stay(record: Record) -> Judgement:
     """The contrast, by the same steps."""
-    written, moved = _proof(record, "written"), _proof(record, "moved")
-    if written is None or moved is None or written["sha256"] is None:
-        return unknown("the checksum was not taken before and after the move")
-    told = f"{_short(written)} written on {written['node']}, {_short(moved)} on {moved['node']}"
-    elsewhere = written["node"] != moved["node"]
-    return passed(told) if elsewhere and moved["sha256"] is None else failed(told)
+    written, moved = _written_and_moved(record)
+    lacks = [] if moved.data["sha256"] or _no_such_file(record, moved) else ["nobody could look"]
+    elsewhere = written.data["node"] != moved.data["node"]
+    return judged(
+        _both(written, moved), holds=elsewhere and moved.data["sha256"] is None, missing=lacks
+    )
 
 
 @exercise.check(
@@ -204,20 +212,33 @@ def data_stay(record: Record) -> Judgement:
 )
 def waits_for_its_server(record: Record) -> Judgement:
     """Hard: the write is repeated until the server has it."""
-    rows, fault = readings.ledger(record, LEDGER), readings.fault(record)
-    if rows is None or fault is None or fault.heal_began is None:
-        return unknown("the server was not taken away under writes")
+    rows, fault = _writes_and_fault(record)
     stalled = rows.stalled_s(record)
     if stalled is None:
-        return failed(f"{len(rows.acknowledged)} writes, and none after the server was back")
+        return never(
+            f"{len(rows.acknowledged)} writes, and none after the server was back",
+            not_written(
+                rows.entries, window=Window(fault.began, fault.healed or 0.0), pause=IDLE_S
+            ),
+        )
+    away = _away(fault)
     # One that was under way when it went may still be told of.
-    meanwhile = [
-        e for e in rows.acknowledged if fault.injected < e.sent and e.over < fault.heal_began
-    ]
-    told = f"the longest wait for an acknowledgement is {stalled:.1f} s; {_tasks(record)}"
-    if meanwhile:
-        return failed(f"{len(meanwhile)} writes were acknowledged without it; {told}")
-    return passed(told) if _one_task(record) else failed(told)
+    meanwhile = [e for e in rows.acknowledged if fault.injected < e.sent and e.over < away.ended]
+    tasks = _tasks_later(record, fault)
+    lacks = _not_written_across(rows, fault)
+    lacks += not_while(
+        [e.over for e in rows.acknowledged if e.sent < away.ended],
+        Window(away.ended, rows.entries[-1].over),
+        "heard of a write that waited for the server",
+    )
+    lacks += _another_container(record, tasks)
+    return judged(
+        f"the longest wait for an acknowledgement is {stalled:.1f} s;"
+        f" {len(tasks)} tasks since its creation",
+        holds=len(tasks) == 1 and tasks[0].running,
+        wrong=[f"{len(meanwhile)} writes were acknowledged without it"] if meanwhile else [],
+        missing=lacks,
+    )
 
 
 @exercise.check(
@@ -229,12 +250,15 @@ def waits_for_its_server(record: Record) -> Judgement:
 )
 def needs_no_server(record: Record) -> Judgement:
     """The contrast: the NFS server goes away, and nothing happens."""
-    rows = readings.ledger(record, LEDGER)
-    gap = rows.longest_gap if rows else None
-    if gap is None or readings.fault(record) is None:
-        return unknown("the server was not taken away under writes")
-    told = f"longest gap {gap.seconds:.1f} s"
-    return passed(told) if gap.closed and gap.seconds <= UNDISTURBED_S else failed(told)
+    rows, fault = _writes_and_fault(record)
+    gap = rows.longest_gap
+    if gap is None:
+        return unknown("no write was acknowledged")
+    return judged(
+        f"longest gap {gap.seconds:.1f} s",
+        holds=gap.closed and gap.seconds <= UNDISTURBED_S,
+        missing=_not_written_across(rows, fault),
+    )
 
 
 @exercise.check(
@@ -246,14 +270,26 @@ def needs_no_server(record: Record) -> Judgement:
 )
 def no_acknowledged_write_lost(record: Record) -> Judgement:
     """Read from the other node; on a local volume, where it was written."""
-    rows = readings.ledger(record, LEDGER)
-    if rows is None or rows.found is None or not rows.acknowledged:
-        return unknown("no rows were written and read back")
-    told = (
-        f"{len(rows.acknowledged)} acknowledged, {len(rows.found)} there,"
-        f" {len(rows.lost)} lost, {len(rows.duplicated)} twice"
+    rows, fault = _writes_and_fault(record)
+    read = record.need("entries", "nobody read the rows back", ledger=LEDGER)
+    if not rows.acknowledged:
+        return unknown("no write was acknowledged")
+    # On a local volume the rows don't come along.
+    moved = None if _phase(record) in LOCAL else record.need("moved", "the service never moved")
+    return judged(
+        f"{len(rows.acknowledged)} acknowledged, {len(rows.found or ())} there,"
+        f" {len(rows.lost)} lost, {len(rows.duplicated)} twice",
+        holds=not rows.lost and not rows.duplicated,
+        missing=[
+            *_not_written_across(rows, fault),
+            *out_of_order(
+                ("the server's return", fault.healed),
+                ("the last write", rows.entries[-1].over),
+                *([("the move", moved.t)] if moved else []),
+                ("the reading", read.t),
+            ),
+        ],
     )
-    return failed(told) if rows.lost or rows.duplicated else passed(told)
 
 
 @exercise.measure(phases=STORAGES)
@@ -302,16 +338,25 @@ exercise.compare(
 )
 def missing_plugin(record: Record) -> Judgement:
     """The scheduler asks for the driver that the mount names."""
-    seen, before = record.last("blocked"), record.last("advertised")
-    if before is not None and before.data["nodes"]:
+    before = record.need("advertised", "nobody looked which nodes knew it before")
+    if before.data["nodes"]:
         nodes = ", ".join(before.data["nodes"])
         return unknown(
             f"{nodes} had used it before: their engines know it until they are restarted"
         )
-    if seen is None:
-        return unknown("no task was seen to be blocked")
+    seen = record.need("blocked", "no task was seen to be blocked")
     said = str(seen.data["said"])
-    return passed(said) if "missing plugin" in said else failed(said)
+    count = len(nodes_of(record))
+    return judged(
+        said,
+        holds="missing plugin" in said,
+        missing=[
+            *([] if f"on {count} node" in said else [f"that does not tell of all {count} nodes"]),
+            *out_of_order(
+                ("what the nodes knew", before.t), ("the blocked task", seen.t), _activated(record)
+            ),
+        ],
+    )
 
 
 @exercise.check(
@@ -323,12 +368,35 @@ def missing_plugin(record: Record) -> Judgement:
 )
 def scheduled_when_used(record: Record) -> Judgement:
     """Nodes tell the managers of their plugins every 20 s."""
-    activated, scheduled = record.last("activated"), record.last("scheduled")
+    blocked, (_, activated) = record.last("blocked"), _activated(record)
     if activated is None:
         return unknown("the plugin was not used on every node")
+    scheduled = record.last("scheduled")
     if scheduled is None:
-        return failed("the task was not placed")
-    return passed(f"on {scheduled.data['node']}, {scheduled.t - activated.t:.1f} s after that")
+        return never("the task was not placed")
+    since = Window(blocked.t if blocked else activated, scheduled.t)
+    used = {
+        e.data["node"]
+        for e in record.of("command", code=0)
+        if e.t in since and e.data["argv"][:5] == ["docker", "volume", "create", "-d", "rexray"]
+    }
+    touched = [
+        e.t
+        for e in record.of("command")
+        if e.t in since and e.data["argv"][:3] == ["docker", "service", "update"]
+    ]
+    return judged(
+        f"on {scheduled.data['node']}, {scheduled.t - activated:.1f} s after that",
+        holds=bool(scheduled.data["node"]) and not touched,
+        missing=[
+            *not_each(used, nodes_of(record), "used it on"),
+            *out_of_order(
+                ("the blocked task", blocked.t if blocked else None),
+                _activated(record),
+                ("the placed task", scheduled.t),
+            ),
+        ],
+    )
 
 
 @exercise.check(
@@ -341,12 +409,16 @@ def scheduled_when_used(record: Record) -> Judgement:
 def seen_everywhere(record: Record) -> Judgement:
     """Its scope is global: the server's directory is the list."""
     seen = record.of("known")
-    if not seen:
-        return unknown("no node was asked")
     blind = [e.data["node"] for e in seen if "shared-data" not in e.data["volumes"]]
-    if blind:
-        return failed(f"not on {', '.join(blind)}")
-    return passed(f"on {', '.join(e.data['node'] for e in seen)}")
+    told = [e.data["node"] for e in seen if e.data["node"] not in blind]
+    return judged(
+        f"on {', '.join(told) or 'none'}",
+        wrong=[f"not on {', '.join(blind)}"] if blind else [],
+        missing=[
+            *not_each(told, nodes_of(record), "asked"),
+            *out_of_order(_activated(record), ("the first list", seen[0].t if seen else None)),
+        ],
+    )
 
 
 @exercise.check(
@@ -359,11 +431,15 @@ def seen_everywhere(record: Record) -> Judgement:
 def driver_restarted(record: Record) -> Judgement:
     """Proof that it really was killed."""
     before, after = _driver(record, "before"), _driver(record, "after")
-    if before is None or after is None:
-        return unknown("the driver's process was not noted before and after")
-    told = f"process {before['pid']}, then {after['pid']}"
-    there = "0" not in (before["pid"], after["pid"])
-    return passed(told) if there and before["pid"] != after["pid"] else failed(told)
+    pids = [before.data["pid"], after.data["pid"]]
+    return judged(
+        f"process {pids[0]}, then {pids[1]}",
+        holds="0" not in pids and "" not in pids and pids[0] != pids[1],
+        missing=[
+            *not_each([after.data["node"]], [before.data["node"]], "looked on"),
+            *out_of_order(("its process", before.t), _killed(record), ("another process", after.t)),
+        ],
+    )
 
 
 @exercise.check(
@@ -376,14 +452,21 @@ def driver_restarted(record: Record) -> Judgement:
 def service_undisturbed(record: Record) -> Judgement:
     """The kernel has the mount, not the driver."""
     steps = [_driver(record, step) for step in ("before", "after", "written again")]
-    if any(step is None or step["sha256"] is None for step in steps[:1]):
+    before, after, again = (step.data for step in steps)
+    if not before["sha256"] or not before["container"]:
         return unknown("nothing was read before")
-    before, after, again = (step or {"sha256": None, "container": None} for step in steps)
-    told = f"{_short(before)}, {_short(after)}, and {_short(again)} after writing again"
     same = before["container"] == after["container"] == again["container"]
     kept = before["sha256"] == after["sha256"]
-    other = again["sha256"] not in (None, before["sha256"])
-    return passed(told) if same and kept and other else failed(told)
+    return judged(
+        f"{_short(before)}, {_short(after)}, and {_short(again)} after writing again",
+        holds=same and kept and again["sha256"] not in (None, before["sha256"]),
+        missing=out_of_order(
+            ("the data", steps[0].t),
+            _killed(record),
+            ("the data again", steps[1].t),
+            ("other data", steps[2].t),
+        ),
+    )
 
 
 @exercise.check(
@@ -396,11 +479,16 @@ def service_undisturbed(record: Record) -> Judgement:
 def moves_after_restart(record: Record) -> Judgement:
     """It must still know who uses the volume, to give it up when the container goes."""
     again, moved = _driver(record, "written again"), _driver(record, "moved")
-    if again is None or moved is None or again["sha256"] is None:
+    if not again.data["sha256"] or not moved.data["container"]:
         return unknown("the data were not read before and after the move")
-    told = f"{_short(again)} on {again['node']}, {_short(moved)} on {moved['node']}"
-    elsewhere = again["node"] != moved["node"]
-    return passed(told) if elsewhere and again["sha256"] == moved["sha256"] else failed(told)
+    elsewhere = again.data["node"] != moved.data["node"]
+    return judged(
+        _both(again, moved),
+        holds=elsewhere and again.data["sha256"] == moved.data["sha256"],
+        missing=out_of_order(
+            _killed(record), ("what was written last", again.t), ("another node", moved.t)
+        ),
+    )
 
 
 @exercise.check(
@@ -413,16 +501,16 @@ def moves_after_restart(record: Record) -> Judgement:
 def options_refused(record: Record) -> Judgement:
     """A size that is no whole number of GiB, and an option that it does not know."""
     seen = record.of("refused-option")
-    if len(seen) < 4:
-        return unknown("not all were tried")
     wrong = [
         e.data["asked"]
         for e in seen
         if not e.data["code"] or str(e.data["asked"]).partition("=")[0] not in e.data["said"]
     ]
-    if wrong:
-        return failed(f"not refused, or not by name: {', '.join(wrong)}")
-    return passed("; ".join(str(e.data["said"]).strip() for e in seen[:2]))
+    return judged(
+        "; ".join(str(e.data["said"]).strip() for e in seen[:2]),
+        wrong=[f"not refused, or not by name: {', '.join(wrong)}"] if wrong else [],
+        missing=not_each((e.data["asked"] for e in seen), BAD_OPTIONS, "tried"),
+    )
 
 
 @exercise.check(
@@ -435,12 +523,14 @@ def options_refused(record: Record) -> Judgement:
 def names_refused(record: Record) -> Judgement:
     """Asked of the driver itself, as anybody could who may reach its socket."""
     seen = record.of("refused-name")
-    if not seen:
-        return unknown("none was tried")
     taken = [e.data["asked"] for e in seen if not _error(e.data["said"])]
-    if taken:
-        return failed(f"taken: {', '.join(map(repr, taken))}")
-    return passed(str(seen[0].data["said"]).strip())
+    return judged(
+        "; ".join(str(e.data["said"]).strip() for e in seen[:1]),
+        wrong=[f"taken: {', '.join(map(repr, taken))}"] if taken else [],
+        missing=not_each(
+            (repr(e.data["asked"]) for e in seen), map(repr, BAD_NAMES), "tried the name"
+        ),
+    )
 
 
 @exercise.check(
@@ -453,11 +543,26 @@ def names_refused(record: Record) -> Judgement:
 def nothing_made(record: Record) -> Judgement:
     """What was refused leaves nothing half-done."""
     seen = record.need("server-directory", "nobody looked")
-    new = sorted(set(seen.data["after"]) - set(seen.data["before"]))
-    gone = sorted(set(seen.data["before"]) - set(seen.data["after"]))
-    if new or gone:
-        return failed(f"new: {', '.join(new) or 'none'}; gone: {', '.join(gone) or 'none'}")
-    return passed(f"{len(seen.data['after'])} files, the same")
+    before, after = set(seen.data["before"]), set(seen.data["after"])
+    if SERVER_ROOT not in before:
+        return unknown("nobody could look before anything was tried")
+    refused = record.of("refused-option", "refused-name")
+    looks = [
+        e.t for e in record.of("command", code=0) if e.data["argv"][:2] == ["find", SERVER_ROOT]
+    ]
+    new, gone = sorted(after - before), sorted(before - after)
+    return judged(
+        f"{len(after)} files",
+        wrong=[f"new: {', '.join(new) or 'none'}; gone: {', '.join(gone) or 'none'}"]
+        if new or gone
+        else [],
+        missing=out_of_order(
+            ("a look at the server", looks[0] if looks else None),
+            ("what is refused", refused[0].t if refused else None),
+            ("what is refused", refused[-1].t if refused else None),
+            ("another look at the server", looks[-1] if len(looks) > 1 else None),
+        ),
+    )
 
 
 @exercise.measure(phases=SCHEDULING)
@@ -488,11 +593,13 @@ def _mistake(name: str, *wanted: str) -> None:
     )
     def refused(record: Record) -> Judgement:
         """The engine's own words."""
-        seen = record.last("mistake", name=name)
-        if seen is None:
-            return unknown("it was not tried")
-        told = f"{seen.data['state']} on {seen.data['node']}: {seen.data['said']}"
-        return passed(told) if all(text in seen.data["said"] for text in wanted) else failed(told)
+        seen = record.need("mistake", "it was not tried", name=name)
+        return judged(
+            f"{seen.data['state']} on {seen.data['node']}: {seen.data['said']}",
+            holds=all(text in seen.data["said"] for text in wanted)
+            and seen.data["state"] in {"failed", "rejected"},
+            missing=not_each(nodes_of(record), [seen.data["node"]], "knows the node"),
+        )
 
 
 _mistake("missing-subdirectory", "failed to mount local volume", "no such file or directory")
@@ -545,9 +652,15 @@ def root_squash_refuses(record: Record) -> Judgement:
 )
 def no_root_squash_permits(record: Record) -> Judgement:
     """Nothing but the export's option was changed."""
-    seen = record.need("unsquashed", "it did not start")
-    told = f"owner and mode on the server: {seen.data['owner']}"
-    return passed(told) if str(seen.data["owner"]).startswith("70:") else failed(told)
+    seen, before = record.need("unsquashed", "it did not start"), record.last("squashed")
+    return judged(
+        f"owner and mode on the server: {seen.data['owner']}",
+        holds=str(seen.data["owner"]).startswith("70:"),
+        missing=out_of_order(
+            ("a refusal with root_squash", before.t if before else None),
+            ("the start without it", seen.t),
+        ),
+    )
 
 
 # -- the server is away -------------------------------------------------------------------------
@@ -563,8 +676,11 @@ def no_root_squash_permits(record: Record) -> Judgement:
 def new_task_refused(record: Record) -> Judgement:
     """NFS on manager1 is a single point of failure, as the lab builds it."""
     seen = record.need("refused", "no task failed")
-    told = f"{seen.data['state']} on {seen.data['node']}: {seen.data['said']}"
-    return passed(told) if "failed to mount local volume" in seen.data["said"] else failed(told)
+    return judged(
+        f"{seen.data['state']} on {seen.data['node']}: {seen.data['said']}",
+        holds="failed to mount local volume" in seen.data["said"],
+        missing=not_while([seen.t], _away(_fault(record)), "saw a task fail"),
+    )
 
 
 @exercise.check(
@@ -577,8 +693,11 @@ def new_task_refused(record: Record) -> Judgement:
 def mounted_share_waits(record: Record) -> Judgement:
     """Hard, seen from the outside."""
     seen = record.need("hangs", "nobody looked")
-    told = f"exit code {seen.data['code']} on {seen.data['node']}: {seen.data['said'] or 'silent'}"
-    return passed(told) if seen.data["code"] == 124 else failed(told)
+    return judged(
+        f"exit code {seen.data['code']} on {seen.data['node']}: {seen.data['said'] or 'silent'}",
+        holds=seen.data["code"] == 124,
+        missing=not_while([seen.t], _away(_fault(record)), "looked at the share"),
+    )
 
 
 @exercise.check(
@@ -590,12 +709,25 @@ def mounted_share_waits(record: Record) -> Judgement:
 )
 def recovers_by_itself(record: Record) -> Judgement:
     """Swarm tries again every 5 s."""
-    seen = readings.task_samples(record)
-    fault = readings.fault(record)
-    if not seen or fault is None or fault.healed is None:
-        return unknown("the tasks were not listed after the server's return")
-    told = ", ".join(f"{t.state} on {t.node}" for t in seen[-1].tasks if t.desired == "running")
-    return passed(told) if any(t.running for t in seen[-1].tasks) else failed(told or "no task")
+    fault, failed_then = _fault(record), record.need("refused", "no task failed")
+    tasks = [task for task in _tasks_later(record, fault) if task.desired == "running"]
+    told = ", ".join(f"{task.state} on {task.node}" for task in tasks)
+    touched = [
+        f"somebody helped: {' '.join(e.data['argv'][:3])}"
+        for e in record.of("command")
+        if e.data["argv"][:2] == ["docker", "service"]
+        and e.data["argv"][2] in {"update", "scale", "create"}
+        and e.t > failed_then.t
+    ]
+    return judged(
+        told or "no task",
+        holds=len(tasks) == 1 and tasks[0].running,
+        missing=[
+            *touched,
+            *not_each((task.node for task in tasks), [failed_then.data["node"]], "saw a task on"),
+            *not_while([failed_then.t], _away(fault), "saw a task fail"),
+        ],
+    )
 
 
 @exercise.measure(phases=AWAY)
@@ -622,9 +754,126 @@ def _is_nfs4_hard(mount: str) -> bool:
     return version.startswith("vers=4") and "hard" in options
 
 
-def _proof(record: Record, step: str) -> dict[str, Any] | None:
-    event = record.last("proof", step=step)
-    return dict(event.data) if event else None
+def _clients(record: Record) -> tuple[Event, ...]:
+    """What every node's client shows. Raises Unseen where nobody looked at one of them."""
+    clients = record.of("client")
+    if lacks := not_each((e.data["node"] for e in clients), nodes_of(record), "looked at"):
+        raise Unseen("; ".join(lacks))
+    return clients
+
+
+def _proof(record: Record, step: str) -> Event:
+    """The checksum that a container read in that step. Raises Unseen when nobody took it."""
+    event = record.need("proof", f"the checksum was not taken (step: {step})", step=step)
+    if not event.data["node"] or not event.data["container"]:
+        raise Unseen(f"nobody knows where the checksum was taken (step: {step})")
+    return event
+
+
+def _written_and_moved(record: Record) -> tuple[Event, Event]:
+    """The checksums before and after the move, in this order, by two containers."""
+    written, moved = _proof(record, "written"), _proof(record, "moved")
+    if not written.data["sha256"]:
+        raise Unseen("the checksum was not taken before the move")
+    sent = [e.t for e in record.of("command", code=0) if "--constraint-add" in e.data["argv"]]
+    lacks = out_of_order(
+        ("the checksum", written.t),
+        ("the move", sent[0] if sent else None),
+        ("the checksum after it", moved.t),
+    )
+    if written.data["container"] == moved.data["container"]:
+        lacks.append(f"both were taken by the container {written.data['container']}")
+    if lacks:
+        raise Unseen("; ".join(lacks))
+    return written, moved
+
+
+def _both(first: Event, then: Event) -> str:
+    return (
+        f"{_short(first.data)} written on {first.data['node']},"
+        f" {_short(then.data)} on {then.data['node']}"
+    )
+
+
+def _no_such_file(record: Record, proof: Event) -> bool:
+    """Whether that container looked, and said itself that it has no such file."""
+    return any(
+        "sha256sum" in e.data["argv"]
+        and proof.data["container"] in e.data["argv"]
+        and "No such file" in e.data["stderr"]
+        for e in record.of("command", node=proof.data["node"])
+    )
+
+
+def _phase(record: Record) -> str:
+    return record.events[-1].phase.split("/")[1]
+
+
+def _fault(record: Record) -> Fault:
+    fault = readings.fault(record)
+    if fault is None or fault.healed is None:
+        raise Unseen("the server was not taken away and brought back")
+    return fault
+
+
+def _away(fault: Fault) -> Window:
+    """From when the server was gone until somebody began to bring it back."""
+    return Window(fault.injected, fault.injected if fault.heal_began is None else fault.heal_began)
+
+
+def _writes_and_fault(record: Record) -> tuple[Ledger, Fault]:
+    rows = readings.ledger(record, LEDGER)
+    if rows is None:
+        raise Unseen("nothing was written while the server was taken away")
+    return rows, _fault(record)
+
+
+def _not_written_across(rows: Ledger, fault: Fault) -> list[str]:
+    """Where nobody tried to write: before the server went, while it was away, or afterwards."""
+    away = _away(fault)
+    back = away.ended if fault.healed is None else fault.healed
+    acknowledged = [entry.over for entry in rows.acknowledged]
+    lacks = not_written(rows.entries, window=Window(fault.began - 1.0, back + 1.0), pause=IDLE_S)
+    lacks += not_while(acknowledged, Window(0.0, fault.began), "wrote before the server went")
+    lacks += not_while(
+        [entry.over for entry in rows.acknowledged if entry.sent > back],
+        Window(back, rows.entries[-1].over),
+        "wrote after the server was back",
+    )
+    if away.seconds < AWAY_S - 1:
+        lacks.append(f"the server was away for {away.seconds:.1f} s only")
+    return lacks
+
+
+def _tasks_later(record: Record, fault: Fault) -> tuple[TaskSeen, ...]:
+    """The service's tasks as they were listed last, after the server's return."""
+    back = fault.healed or 0.0
+    seen = [s for s in readings.task_samples(record) if s.error is None and s.asked > back]
+    if not seen:
+        raise Unseen("the tasks were not listed after the server's return")
+    return seen[-1].tasks
+
+
+def _another_container(record: Record, tasks: Iterable[TaskSeen]) -> list[str]:
+    """Whether none of these tasks has the container that wrote the proof before the fault."""
+    mine = _proof(record, "written").data["container"]
+    return [] if any(task.container == mine for task in tasks) else [f"{mine} is in no task"]
+
+
+def _activated(record: Record) -> tuple[str, float | None]:
+    activated = record.last("activated")
+    return "the plugin's use on every node", activated.t if activated else None
+
+
+def _killed(record: Record) -> tuple[str, float | None]:
+    """When the driver's process, as it was noted before, was killed on its node."""
+    before = _driver(record, "before").data
+    killed = [
+        e.t
+        for e in record.of("command", node=before["node"], code=0)
+        if e.data["argv"] == ["kill", "-9", before["pid"]]
+    ]
+    return f"`kill -9 {before['pid']}`", killed[0] if killed else None
 
 
 def _error(answer: str) -> str:
@@ -635,22 +884,10 @@ def _error(answer: str) -> str:
     return str(found.get("Err") or "") if isinstance(found, dict) else ""
 
 
-def _driver(record: Record, step: str) -> dict[str, Any] | None:
-    event = record.last("driver", step=step)
-    return dict(event.data) if event else None
+def _driver(record: Record, step: str) -> Event:
+    missing = f"the driver's process was not noted (step: {step})"
+    return record.need("driver", missing, step=step)
 
 
 def _short(proof: Mapping[str, Any]) -> str:
     return f"{proof['sha256'][:12]}…" if proof["sha256"] else "no file"
-
-
-def _tasks(record: Record) -> str:
-    seen = readings.task_samples(record)
-    return (
-        f"{len(seen[-1].tasks)} tasks since its creation" if seen else "its tasks were not listed"
-    )
-
-
-def _one_task(record: Record) -> bool:
-    seen = readings.task_samples(record)
-    return bool(seen) and len(seen[-1].tasks) == 1 and seen[-1].tasks[0].running

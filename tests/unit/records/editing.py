@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,27 @@ from pytest_swarmlab.model import Event
 Edit = Callable[[Record], Record]
 
 
-def events(phase: str, *rows: tuple[str, dict[str, Any]], start: float = 0.0) -> Record:
-    """A record of one phase, an event a second."""
+LAB = ("manager1", "manager2", "manager3", "worker1", "worker2")
+AT = "2026-05-04T10:00:00+00:00"
+
+
+def events(
+    phase: str,
+    *rows: tuple[str, dict[str, Any]],
+    start: float = 0.0,
+    machines: Sequence[str] = LAB,
+) -> Record:
+    """A record of one phase, an event a second, on a cluster of those machines."""
+    ready = {
+        "nodes": [{"name": name, "membership": name.rstrip("0123456789")} for name in machines]
+    }
     return Record(
-        tuple(
-            Event(number, start + number, "2026-05-04T10:00:00+00:00", kind, phase, data)
-            for number, (kind, data) in enumerate(rows)
+        (
+            Event(0, start - 1, AT, "cluster.ready", "", ready),
+            *(
+                Event(number + 1, start + number, AT, kind, phase, data)
+                for number, (kind, data) in enumerate(rows)
+            ),
         )
     )
 
