@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.exercise import Check, Exercise, failed, passed, unknown
+from pytest_swarmlab.judging import claims
+from pytest_swarmlab.judging.exercise import Check, Exercise
 from pytest_swarmlab.marking.roles import Cast, decided_in
 from pytest_swarmlab.model import Event, Judgement, Membership
 from pytest_swarmlab.survey import events
@@ -142,20 +143,13 @@ def look_at(record: Record) -> Look:
 
 
 def judged(seen: str, *, wrong: Iterable[str] = (), missing: Iterable[str] = ()) -> Judgement:
-    """Failed where anything is wrong, else unknown where anything is missing; at most some are
-    named.
-
-    What was seen to be wrong stays wrong, however little was seen.
-    """
-    bad, lacks = list(wrong), list(missing)
-    if bad:
-        return failed(f"{seen}: {_some(bad)}")
-    return unknown(f"{seen}; not seen: {_some(lacks)}") if lacks else passed(seen)
+    """As `claims.judged`; of many that are wrong, or missing, at most some are named."""
+    return claims.judged(seen, wrong=_some(list(wrong)), missing=_some(list(missing)))
 
 
-def _some(each: list[str]) -> str:
-    more = f" and {len(each) - SHOWN} more" if len(each) > SHOWN else ""
-    return "; ".join(each[:SHOWN]) + more
+def _some(each: list[str]) -> list[str]:
+    more = [f"and {len(each) - SHOWN} more"] if len(each) > SHOWN else []
+    return each[:SHOWN] + more
 
 
 def names(services: Iterable[Service]) -> str:
