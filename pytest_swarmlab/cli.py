@@ -45,6 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--disks", action="store_true", help="node disks and kernels of recipes that changed too"
     )
     gc.set_defaults(run=_gc)
+    survey = commands.add_parser(
+        "survey",
+        help="look at a cluster that is there, changing nothing: what is there, what is odd",
+    )
+    survey.add_argument("--inventory", metavar="FILE", help="the file that lists your cluster")
+    survey.add_argument(
+        "--reuse", metavar="ID", nargs="?", const="", help="a cluster that a run has kept"
+    )
+    survey.add_argument("--reports", metavar="DIR", help="where the record goes (reports)")
+    survey.set_defaults(run=_survey)
     judge = commands.add_parser("judge", help="judge a saved run again, from its record alone")
     judge.add_argument("run_directory", type=Path)
     judge.set_defaults(run=_judge)
@@ -158,6 +168,18 @@ def _gc_clusters(provider: Provider, *, kept: bool, logs: Path) -> None:
             sys.stdout.write(
                 f"cluster {found.id} ({found.topology.name}, since {found.started_at}) is {what}\n"
             )
+
+
+def _survey(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.visit import visit
+
+    return visit(
+        inventory=arguments.inventory,
+        reuse=arguments.reuse,
+        reports=arguments.reports,
+        cache=arguments.cache,
+        out=sys.stdout,
+    )
 
 
 def _judge(arguments: argparse.Namespace) -> int:
