@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence.record import Record
@@ -12,7 +13,18 @@ from pytest_swarmlab.judging.exercise import Check, Exercise
 from pytest_swarmlab.marking.roles import Cast, decided_in
 from pytest_swarmlab.model import Event, Judgement, Membership
 from pytest_swarmlab.survey import events
-from pytest_swarmlab.survey.seen import Machine, NodeRow, Service, Survey, System
+from pytest_swarmlab.survey.seen import (
+    Config,
+    Machine,
+    Network,
+    NodeRow,
+    Service,
+    Survey,
+    System,
+    TaskRow,
+)
+
+T = TypeVar("T")
 
 PHASE = "survey"
 """The part of a record that these checks are judged on."""
@@ -30,20 +42,38 @@ class Look:
     survey: Survey
     cast: Cast
 
+    def _told(self, part: str, value: T | None) -> T:
+        if value is None:
+            raise Unseen(
+                f"no manager told the {part}: {self.survey.errors.get(part, 'why unsaid')}"
+            )
+        return value
+
     @property
     def nodes(self) -> tuple[NodeRow, ...]:
         """The node list."""
-        if self.survey.nodes is None:
-            raise Unseen(f"no manager listed the nodes: {self.survey.errors.get('nodes', '')}")
-        return self.survey.nodes
+        return self._told("nodes", self.survey.nodes)
 
     @property
     def services(self) -> tuple[Service, ...]:
         """Every service that is to run for ever."""
-        if self.survey.services is None:
-            why = self.survey.errors.get("services", "")
-            raise Unseen(f"no manager told the services: {why}")
-        return tuple(each for each in self.survey.services if each.lasting)
+        there = self._told("services", self.survey.services)
+        return tuple(each for each in there if each.lasting)
+
+    @property
+    def configs(self) -> tuple[Config, ...]:
+        """Every config."""
+        return self._told("configs", self.survey.configs)
+
+    @property
+    def networks(self) -> dict[str, Network]:
+        """Name → network."""
+        return {each.name: each for each in self._told("networks", self.survey.networks)}
+
+    def running(self, service: Service) -> list[TaskRow]:
+        """The service's tasks that run."""
+        self._told("tasks", self.survey.tasks)
+        return self.survey.running(service)
 
     @property
     def members(self) -> list[Machine]:

@@ -161,15 +161,11 @@ def spread(look: Look) -> Judgement:
     for service in look.services:
         if service.wanted is not None and service.wanted < 2:
             continue
-        running = look.survey.running(service)
+        running = look.running(service)
         hosts = {task.node_id for task in running}
         if len(hosts) >= best[1]:
             best = (
                 f"{service.name} has {len(running)} replicas on {len(hosts)} machines",
                 len(hosts),
             )
-    missing = [] if look.survey.tasks is not None else ["the tasks"]
-    if best[1] >= 2:
-        return judged(best[0])
-    return judged(best[0], wrong=[] if missing else ["one machine's loss takes it all"],
-                  missing=missing)  # fmt: skip
+    return judged(best[0], wrong=[] if best[1] >= 2 else ["one machine's loss takes it all"])

@@ -46,11 +46,9 @@ def stack(look: Look) -> Judgement:
 def converged(look: Look) -> Judgement:
     """Tasks that run against those that are asked for."""
     shop = look.shop()
-    if look.survey.tasks is None:
-        return judged(names(shop), missing=["the tasks"])
     wrong = []
     for service in shop:
-        running = len(look.survey.running(service))
+        running = len(look.running(service))
         wanted = running if service.wanted is None else service.wanted
         if running < max(1, wanted):
             wrong.append(f"{service.name}: {running} of {wanted}")
@@ -115,9 +113,7 @@ def data_private(look: Look) -> Judgement:
 def encrypted(look: Look) -> Judgement:
     """The option of the overlay."""
     found = look.needed("shop-database")
-    if look.survey.networks is None:
-        return judged(found.name, missing=["the networks"])
-    by_name = {network.name: network for network in look.survey.networks}
+    by_name = look.networks
     plain = [n for n in found.networks if n in by_name and not by_name[n].encrypted]
     unseen = [n for n in found.networks if n not in by_name]
     return judged(f"{found.name} is in {', '.join(found.networks) or 'no network'}",

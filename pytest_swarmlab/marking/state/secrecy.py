@@ -76,9 +76,7 @@ def words(look: Look) -> Judgement:
 )
 def configs_plain(look: Look) -> Judgement:
     """What configs say."""
-    there = look.survey.configs
-    if there is None:
-        raise Unseen(f"no manager told the configs: {look.survey.errors.get('configs', '')}")
+    there = look.configs
     wrong = [config.name for config in there if config.plain]
     return judged(f"{len(there)} configs", wrong=wrong, missing=look.unkept("configs"))
 
@@ -183,7 +181,7 @@ def config_used(look: Look) -> Judgement:
 def config_versioned(look: Look) -> Judgement:
     """Names and labels of the configs that the proxy mounts."""
     proxy = look.needed("proxy")
-    labels = {config.name: config.labels for config in look.survey.configs or ()}
+    labels = {config.name: config.labels for config in look.configs}
     wrong = [
         given.name
         for given in proxy.configs

@@ -28,9 +28,7 @@ def runs(look: Look, service: Service, least: int) -> Judgement:
     """Whether at least so many tasks of it run, and all that are asked for."""
     wanted = len(look.nodes) if service.wanted is None else service.wanted
     seen = f"{service.name} asks for {wanted} replicas"
-    if look.survey.tasks is None:
-        return judged(seen, missing=[look.survey.errors.get("tasks", "its tasks")])
-    running = len(look.survey.running(service))
+    running = len(look.running(service))
     wrong = [] if running >= wanted else [f"{running} run"]
     wrong += [] if wanted >= least else [f"the lab asks for {least}"]
     return judged(f"{seen}, {running} run", wrong=wrong)
