@@ -41,8 +41,11 @@ class Look:
 
     survey: Survey
     cast: Cast
+    record: Record
+    """Asked for what is looked at: it may note that for whoever wants to know."""
 
     def _told(self, part: str, value: T | None) -> T:
+        self.record.last(f"survey.{part}")
         if value is None:
             raise Unseen(
                 f"no manager told the {part}: {self.survey.errors.get(part, 'why unsaid')}"
@@ -75,9 +78,9 @@ class Look:
         self._told("tasks", self.survey.tasks)
         return self.survey.running(service)
 
-    @property
-    def members(self) -> list[Machine]:
-        """The machines that are to be in the swarm."""
+    def members(self, part: str) -> list[Machine]:
+        """The machines that are to be in the swarm; `part`: of which what is looked at."""
+        self.record.of(f"survey.{part}")
         return [m for m in self.survey.machines if m.membership != Membership.OUTSIDE]
 
     def unkept(self, part: str) -> list[str]:
@@ -111,7 +114,7 @@ class Look:
     def systems(self, part: str) -> tuple[list[tuple[Machine, System]], list[str]]:
         """Members on which that part of `System` was seen, and who is missing, in words."""
         there, missing = [], []
-        for machine in self.members:
+        for machine in self.members("system"):
             if machine.system is None:
                 missing.append(f"{machine.name}: {machine.errors.get('system', 'not seen')}")
             elif getattr(machine.system, part) is None and part in machine.system.lacks:
@@ -158,7 +161,7 @@ exercise = State(
     needs={PHASE: ()},
 )
 
-_latest: list[tuple[tuple[Event, ...], Look]] = []
+_latest: list[tuple[tuple[Event, ...], Survey, Cast]] = []
 """The record that was read last: sixty checks look at the same one."""
 
 
@@ -168,8 +171,9 @@ def look_at(record: Record) -> Look:
         raise Unseen("nobody has looked at the cluster")
     if not _latest or _latest[0][0] != record.events:
         survey = events.read(record)
-        _latest[:] = [(record.events, Look(survey, Cast(survey, decided_in(record))))]
-    return _latest[0][1]
+        _latest[:] = [(record.events, survey, Cast(survey, decided_in(record)))]
+    _, survey, cast = _latest[0]
+    return Look(survey, cast, record)
 
 
 def judged(seen: str, *, wrong: Iterable[str] = (), missing: Iterable[str] = ()) -> Judgement:

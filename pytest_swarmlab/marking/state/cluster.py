@@ -63,7 +63,7 @@ def one_swarm(look: Look) -> Judgement:
     """What each engine says of itself, and the list of nodes."""
     ids = {row.id for row in look.nodes}
     told, wrong, missing = defaultdict(list), [], []
-    for machine in look.members:
+    for machine in look.members("engine"):
         engine = machine.engine
         if engine is None:
             missing.append(f"{machine.name}: {machine.errors.get('engine', 'not seen')}")
@@ -75,7 +75,9 @@ def one_swarm(look: Look) -> Judgement:
             told[engine.cluster].append(machine.name)
     if len(told) > 1:
         wrong += [f"{', '.join(names)} of the swarm {id_}" for id_, names in told.items()]
-    return judged(f"{len(look.members)} machines, {len(told)} swarm", wrong=wrong, missing=missing)
+    return judged(
+        f"{len(look.members('engine'))} machines, {len(told)} swarm", wrong=wrong, missing=missing
+    )
 
 
 @exercise.claim(

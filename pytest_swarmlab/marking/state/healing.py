@@ -53,7 +53,7 @@ def _by_image(look: Look, service: Service) -> bool:
     """Whether a container of it has the health check of its image."""
     return any(
         container.health
-        for machine in look.members
+        for machine in look.members("containers")
         for container in machine.containers or ()
         if container.service == service.name
     )
@@ -75,7 +75,9 @@ def present(look: Look) -> Judgement:
         every = checked(look)
         seen = f"a health check have {names(every)}"
         return judged(seen, wrong=[] if every else ["exercise 2.9 asks for some"])
-    missing = [f"containers of {m.name}" for m in look.members if m.containers is None]
+    missing = [
+        f"containers of {m.name}" for m in look.members("containers") if m.containers is None
+    ]
     without = [service.name for service in asked if service not in has]
     seen = f"a health check have {names(has)}"
     # Those of images are seen on containers alone.
@@ -172,7 +174,7 @@ def _loops(look: Look) -> list[str]:
 def healthy(look: Look) -> Judgement:
     """Containers of every machine, and the latest tasks."""
     wrong, missing, seen = [], [], 0
-    for machine in look.members:
+    for machine in look.members("containers"):
         if machine.containers is None:
             missing.append(f"containers of {machine.name}: {machine.errors.get('containers', '')}")
         for container in machine.containers or ():

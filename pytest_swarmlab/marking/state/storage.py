@@ -34,7 +34,7 @@ def client_mounts(look: Look) -> Iterator[tuple[Machine, Mount]]:
 def clients(look: Look) -> list[Machine]:
     """Members that are to mount the share: all but the server itself."""
     serving = {machine.name for machine in servers(look)}
-    return [machine for machine in look.members if machine.name not in serving]
+    return [machine for machine in look.members("system") if machine.name not in serving]
 
 
 @exercise.claim(
@@ -200,7 +200,7 @@ def nfs_volumes(look: Look) -> list[tuple[str, dict[str, str]]]:
     ]
     found += [
         (f"{volume.name} on {machine.name}", dict(volume.options))
-        for machine in look.members
+        for machine in look.members("volumes")
         for volume in machine.volumes or ()
         if volume.options.get("type", "").startswith("nfs")
     ]
@@ -230,7 +230,9 @@ def volume_options(look: Look) -> Judgement:
         if "soft" in words or "softerr" in words:
             wrong.append(f"{whose} is soft")
     missing = [
-        f"volumes of {m.name}: {m.errors['volumes']}" for m in look.members if "volumes" in m.errors
+        f"volumes of {m.name}: {m.errors['volumes']}"
+        for m in look.members("volumes")
+        if "volumes" in m.errors
     ]
     return judged(f"{len(volumes)} looked at", wrong=wrong, missing=missing)
 
@@ -254,7 +256,7 @@ def volume_as_defined(look: Look) -> Judgement:
     if not defined:
         raise Unseen("no service defines a volume with options")
     wrong, missing, seen = [], [], 0
-    for machine in look.members:
+    for machine in look.members("volumes"):
         if machine.volumes is None:
             missing.append(f"volumes of {machine.name}: {machine.errors.get('volumes', '')}")
         for volume in machine.volumes or ():
@@ -307,6 +309,6 @@ def _place(look: Look, attached: Attached, mounts: dict[str, str]) -> str:
         return attached.source
     if device := attached.options.get("device"):
         return device.partition(":")[2] or device
-    there = (v for machine in look.members for v in machine.volumes or ())
+    there = (v for machine in look.members("volumes") for v in machine.volumes or ())
     found = next((v.options.get("device", "") for v in there if v.name == attached.source), "")
     return found.partition(":")[2] or found

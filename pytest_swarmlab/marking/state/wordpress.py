@@ -71,7 +71,7 @@ def _on_nfs(look: Look, service: Service, attached: Attached | None, what: str) 
         return judged(service.name, wrong=[f"{what} is in the container alone, and goes with it"])
     if how := readings.on_nfs(look.survey, attached):
         return judged(f"{service.name}: {how}")
-    missing = [f"volumes of {m.name}" for m in look.members if m.volumes is None]
+    missing = [f"volumes of {m.name}" for m in look.members("volumes") if m.volumes is None]
     seen = f"{service.name} keeps {what} in the {attached.kind} {attached.source}"
     if attached.kind == "volume" and not attached.options and missing:
         return judged(seen, missing=missing)
