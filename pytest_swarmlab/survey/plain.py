@@ -18,10 +18,11 @@ _NAME = (
     r"|(?:api|auth|access|private|signing|encryption|nonce|unlock|secret|jwt|session|logged_in)"
     r"[_-]?key|salt|requirepass|masterauth)"
 )
-SECRET_NAME = re.compile(
-    rf"(?:^|[_.-]|(?<=[a-z])(?=[A-Z])){_NAME}s?(?:[_.-]?v?\d+)?$", re.IGNORECASE
-)
+SECRET_NAME = re.compile(rf"(?:^|[_.-]){_NAME}s?(?:[_.-]?v?\d+)?$", re.IGNORECASE)
 """How what holds a secret is called: ``MYSQL_ROOT_PASSWORD``, ``db.password``, ``API_KEY``."""
+
+HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where a word begins in `accessToken`."""
 
 NO_SECRET = re.compile(
     r"^(?:|true|false|yes|no|on|off|0|1|none|null|/[\w./-]+|\$\{?\w+\}?|\{\{.*\}\}|<[^>]*>)$",
@@ -82,7 +83,7 @@ class Hider:
 
     def variable(self, name: str, value: str) -> tuple[str, str]:
         """Value and digest of a variable: one of them is empty."""
-        named = SECRET_NAME.search(name) and not FILE_NAME.search(name)
+        named = SECRET_NAME.search(HUMP.sub("_", name)) and not FILE_NAME.search(name)
         if named and not NO_SECRET.match(value):
             return "", self.digest(value)
         shown, plain = self.text(value)
