@@ -174,7 +174,7 @@ class Engine:
     def nodes(self) -> Any:
         return self._answer(self._lab.rows)
 
-    def tasks(self, filters: Any) -> Any:
+    def tasks(self, filters: Any = None) -> Any:
         del filters
         return self._answer(self._lab.tasks)
 

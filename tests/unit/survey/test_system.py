@@ -104,7 +104,8 @@ tar -czf /backup/swarm.tar.gz /var/lib/docker/swarm
          True, True, False),
         ("#!/bin/sh\n# systemctl stop docker\ntar cz /var/lib/docker/swarm\n",
          False, False, False),
-        ("#!/bin/sh\ntrap - EXIT\ntrap '' INT\nservice docker stop\ntar swarm\n", True, False, False),
+        ("#!/bin/sh\ntrap - EXIT\ntrap '' INT\nservice docker stop\ntar swarm\n",
+         True, False, False),
     ],
 )  # fmt: skip
 def test_what_a_script_does_is_read_off_its_words(
