@@ -11,6 +11,7 @@ from enum import IntEnum
 
 from pytest_swarmlab.model import tolerance
 from pytest_swarmlab.survey import readings
+from pytest_swarmlab.survey.events import OF_MACHINE, OF_SWARM
 from pytest_swarmlab.survey.seen import Machine, Service, Survey
 
 FULL = 0.9
@@ -50,18 +51,18 @@ def oddities(survey: Survey) -> list[Oddity]:
 
 def _unseen(survey: Survey) -> Iterator[Oddity]:
     for machine in survey.machines:
-        if machine.errors:
-            why = next(iter(machine.errors.values()))
-            whole = len(machine.errors) == 4
-            parts = (
-                "could not be asked" if whole else f"did not tell its {', '.join(machine.errors)}"
+        if set(machine.errors) >= set(OF_MACHINE):
+            yield Oddity(
+                Weight.BROKEN, f"{machine.name} could not be asked: {machine.errors['engine']}"
             )
-            yield Oddity(Weight.BROKEN, f"{machine.name} {parts}: {why}")
+            continue
+        for part, why in machine.errors.items():
+            yield Oddity(Weight.BROKEN, f"{machine.name} did not tell its {part}: {why}")
         for part, why in (machine.system.lacks if machine.system else {}).items():
             yield Oddity(Weight.RISK, f"{machine.name} did not tell its {part}: {why}")
-    reasons = {why: part for part, why in survey.errors.items()}
-    for why, part in reasons.items():
-        what = "the swarm" if len(survey.errors) > 1 else f"its {part}"
+    for why in dict.fromkeys(survey.errors.values()):
+        parts = [part for part, each in survey.errors.items() if each == why]
+        what = "the swarm" if len(parts) == len(OF_SWARM) else f"its {', '.join(parts)}"
         yield Oddity(Weight.BROKEN, f"no manager could tell of {what}: {why}")
 
 
