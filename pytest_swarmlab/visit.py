@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from pytest_swarmlab import __version__
 from pytest_swarmlab.config import LabConfig, read
-from pytest_swarmlab.errors import ConfigError, HostError, ProviderError
+from pytest_swarmlab.errors import ConfigError, HostError, ProviderError, SwarmlabError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.marking.state import exercise
 from pytest_swarmlab.marking.state.basis import PHASE
-from pytest_swarmlab.model import NodeSpec
 from pytest_swarmlab.providers.choice import make
+from pytest_swarmlab.providers.inventory import InventoryProvider
 from pytest_swarmlab.run.identity import Identity
 from pytest_swarmlab.survey import page
 from pytest_swarmlab.survey.look import look
@@ -25,21 +24,15 @@ from pytest_swarmlab.survey.seen import Survey
 from pytest_swarmlab.swarm.cluster import Swarm
 
 if TYPE_CHECKING:
-    from pytest_swarmlab.providers.base import Machines, Provider
+    from pytest_swarmlab.providers.base import Provider
+
+WHOLE, GAPS, CANNOT = 0, 1, 2
+"""Exit codes: all was seen, something was not, nothing was."""
 
 NOTHING = (
     "there is nothing to look at: name the file of your cluster with --inventory, or a cluster that"
     " a run has kept with --reuse"
 )
-
-
-@dataclass(frozen=True)
-class Visited:
-    """Machines that are connected, and those that can't be: why."""
-
-    provider: str
-    machines: Machines
-    away: Mapping[NodeSpec, str]
 
 
 def visit(
@@ -58,6 +51,7 @@ def visit(
     config = read(given.get, lambda _: None, rootdir=Path.cwd(), typed_in=Path.cwd())
     if config.inventory is None and config.reuse is None:
         raise ConfigError(NOTHING)
+    provider = _provider(config)
     identity = Identity()
     directory = identity.directory(config)
     try:
@@ -68,18 +62,21 @@ def visit(
             " name another directory with --reports"
         ) from error
     with closing(Recorder(directory / "events.jsonl", started=identity.started)) as recorder:
-        visited = _connected(config, directory / "nodes")
+        _begun(recorder, identity.id, provider.name)
+        code = CANNOT
         try:
-            _begun(recorder, identity.id, visited.provider)
-            survey = _seen(visited, recorder)
+            survey = _seen(provider, config, recorder, logs=directory / "nodes")
+        except SwarmlabError as error:
+            recorder.record("error", where="survey", message=str(error), infrastructure=True)
+            raise
+        else:
+            code = WHOLE if whole(survey) else GAPS
         finally:
-            # It is not ours: only the connections end.
-            visited.machines.keep()
-        finished = datetime.now(UTC).isoformat(timespec="seconds")
-        recorder.record("run.finished", finished_at=finished, exit_status=0)
+            finished = datetime.now(UTC).isoformat(timespec="seconds")
+            recorder.record("run.finished", finished_at=finished, exit_status=code)
     page.write(survey, out)
     out.write(f"\nrecord: {directory} (judged by `swarmlab judge {directory}`)\n")
-    return 0 if whole(survey) else 1
+    return code
 
 
 def whole(survey: Survey) -> bool:
@@ -102,33 +99,28 @@ def _begun(recorder: Recorder, run_id: str, provider: str) -> None:
     recorder.record("exercise.selected", **exercise.selected())
 
 
-def _seen(visited: Visited, recorder: Recorder) -> Survey:
-    swarm = Swarm(visited.machines, recorder)
+def _seen(provider: Provider, config: LabConfig, recorder: Recorder, *, logs: Path) -> Survey:
+    machines = provider.attach(config.reuse or "", logs=logs)
+    away = provider.away if isinstance(provider, InventoryProvider) else {}
     try:
+        swarm = Swarm(machines, recorder)
         with recorder.phase(PHASE):
-            return look(swarm, visited.away)
+            return look(swarm, away)
     finally:
-        for node in swarm.nodes:
-            node.forget_connections()
+        # It is not ours: only the connections end.
+        machines.keep()
 
 
-def _connected(config: LabConfig, logs: Path) -> Visited:
+def _provider(config: LabConfig) -> Provider:
     if config.inventory is not None:
-        from pytest_swarmlab.providers.inventory import InventoryProvider
-
-        theirs = InventoryProvider(config.inventory, may_change=False, whole=False)
-        machines: Machines = theirs.attach("", logs=logs)
-        return Visited(theirs.name, machines, theirs.away)
-    provider = _keeper(config)
-    return Visited(provider.name, provider.attach(config.reuse or "", logs=logs), {})
+        return InventoryProvider(config.inventory, may_change=False, whole=False)
+    return _keeper(config)
 
 
 def _keeper(config: LabConfig) -> Provider:
     """The provider that has the kept cluster. Raises ProviderError where none has it, or several
     have one and none is named.
     """
-    from dataclasses import replace
-
     found: list[tuple[Provider, str]] = []
     for name in ("uml", "dind", "vagrant"):
         try:

@@ -64,8 +64,8 @@ def test_values_of_another_kind_are_not_taken_on_trust(value: Any) -> None:
         assert "can't be read" in found.errors["tasks"]
 
 
-KINDS = (events.BEGAN, events.ENDED)
-KINDS += tuple(f"survey.{part}" for part in (*events.OF_MACHINE, *events.OF_SWARM))
+PARTS = (*events.OF_MACHINE, *events.OF_SWARM)
+KINDS = (events.BEGAN, events.ENDED, *(f"survey.{part}" for part in PARTS))
 WORDS = ("seen", "error", "node", "seen_from", "machines", "seconds", "more", "cluster")
 SAID = st.tuples(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(WORDS), JSON))
 

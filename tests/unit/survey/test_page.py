@@ -135,7 +135,7 @@ def test_the_worst_comes_first() -> None:
 
 
 def test_nothing_but_the_page_is_shown_where_no_manager_could_tell() -> None:
-    nothing = dict.fromkeys(OF_SWARM)
+    nothing: dict[str, Any] = dict.fromkeys(OF_SWARM)
     lost = replace(seen(), **nothing, errors=dict.fromkeys(OF_SWARM, "no leader"))
     text = shown(lost)
     assert "no manager could tell of the swarm: no leader" in text
@@ -143,7 +143,7 @@ def test_nothing_but_the_page_is_shown_where_no_manager_could_tell() -> None:
 
 
 def test_a_machine_that_was_away_is_on_the_page() -> None:
-    nothing = dict.fromkeys(OF_MACHINE)
+    nothing: dict[str, Any] = dict.fromkeys(OF_MACHINE)
     away = machine("worker1", **nothing, errors=dict.fromkeys(OF_MACHINE, "refused"))
     assert "worker1 could not be asked: refused" in shown(away(seen()))
 
