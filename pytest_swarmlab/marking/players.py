@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pytest_swarmlab.survey.machine import Machine
 from pytest_swarmlab.survey.readings import (
     BROKERS,
     CACHES,
@@ -21,7 +22,7 @@ from pytest_swarmlab.survey.readings import (
     is_a,
     on_nfs,
 )
-from pytest_swarmlab.survey.seen import Machine, Service, Survey
+from pytest_swarmlab.survey.seen import Service, Survey
 
 API_KEY = re.compile(r"(api|app|service|stripe|access|auth)[_.-]?(key|token)", re.IGNORECASE)
 CERTIFICATE = re.compile(r"cert|crt|\bssl|_ssl|tls|\.pem$", re.IGNORECASE)

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from pytest_swarmlab.errors import ProviderError
-from pytest_swarmlab.survey.seen import Backup, Script
+from pytest_swarmlab.survey.machine import Backup, Script
 
 if TYPE_CHECKING:
     from pytest_swarmlab.swarm.cluster import Node

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pytest_swarmlab.survey import seen
+from pytest_swarmlab.survey.machine import Attached, Container, Engine, Volume
 from pytest_swarmlab.survey.plain import Hider
 
 STACK = "com.docker.stack.namespace"
@@ -81,9 +82,9 @@ def _variable(said: str, hider: Hider) -> seen.Variable:
     return seen.Variable(name, *hider.variable(name, value))
 
 
-def _attached(mount: Table, hider: Hider) -> seen.Attached:
+def _attached(mount: Table, hider: Hider) -> Attached:
     driver = (mount.get("VolumeOptions") or {}).get("DriverConfig") or {}
-    return seen.Attached(
+    return Attached(
         mount.get("Type", ""),
         mount.get("Source", ""),
         mount.get("Target", ""),
@@ -242,10 +243,10 @@ def settings(told: Table) -> seen.Settings:
     )
 
 
-def engine(told: Table) -> seen.Engine:
+def engine(told: Table) -> Engine:
     """What `docker info` tells."""
     swarm = told.get("Swarm") or {}
-    return seen.Engine(
+    return Engine(
         told.get("Name", ""),
         told.get("ServerVersion", ""),
         told.get("KernelVersion", ""),
@@ -265,11 +266,11 @@ def engine(told: Table) -> seen.Engine:
     )
 
 
-def container(told: Table) -> seen.Container:
+def container(told: Table) -> Container:
     """A container as the engine lists it."""
     labels, status = told.get("Labels") or {}, told.get("Status", "")
     health = next((h for h in ("unhealthy", "healthy", "starting") if f"{h})" in status), "")
-    return seen.Container(
+    return Container(
         told["Id"][:12],
         ", ".join(name.lstrip("/") for name in told.get("Names") or ()),
         told.get("Image", ""),
@@ -278,7 +279,7 @@ def container(told: Table) -> seen.Container:
         labels.get("com.docker.swarm.service.name", ""),
         labels.get("com.docker.swarm.task.id", ""),
         tuple(
-            seen.Attached(
+            Attached(
                 mount.get("Type", ""),
                 mount.get("Name") or mount.get("Source", ""),
                 mount.get("Destination", ""),
@@ -291,9 +292,9 @@ def container(told: Table) -> seen.Container:
     )
 
 
-def volume(told: Table, hider: Hider) -> seen.Volume:
+def volume(told: Table, hider: Hider) -> Volume:
     """A volume as the engine lists it."""
-    return seen.Volume(
+    return Volume(
         told["Name"],
         told.get("Driver", ""),
         options(told.get("Options"), hider),

@@ -17,16 +17,17 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Event
 from pytest_swarmlab.survey import seen
+from pytest_swarmlab.survey.machine import Container, Engine, Machine, System, Volume
 
 T = TypeVar("T")
 
 BEGAN, ENDED = "survey.began", "survey.ended"
 
 OF_MACHINE: Mapping[str, Any] = {
-    "engine": seen.Engine,
-    "system": seen.System,
-    "containers": tuple[seen.Container, ...],
-    "volumes": tuple[seen.Volume, ...],
+    "engine": Engine,
+    "system": System,
+    "containers": tuple[Container, ...],
+    "volumes": tuple[Volume, ...],
 }
 """Part of a machine → its type. Its events are ``survey.<part>`` with `node`."""
 
@@ -51,7 +52,7 @@ class Writer:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    def began(self, cluster: str, machines: list[seen.Machine]) -> None:
+    def began(self, cluster: str, machines: list[Machine]) -> None:
         """Before anybody is asked: which machines are to be looked at."""
         self._recorder.record(
             BEGAN,
@@ -122,7 +123,7 @@ def read(record: Record) -> seen.Survey:
     )
 
 
-def _machine(row: Mapping[str, Any], own: list[Event]) -> seen.Machine:
+def _machine(row: Mapping[str, Any], own: list[Event]) -> Machine:
     name = str(row.get("name", ""))
     errors: dict[str, str] = {}
     parts: dict[str, Any] = {}
@@ -132,7 +133,7 @@ def _machine(row: Mapping[str, Any], own: list[Event]) -> seen.Machine:
         parts[part] = _value(told[-1] if told else None, part, kind, errors, more)
         if more:
             errors[part] = f"{more[part]} more were not kept"
-    return seen.Machine(
+    return Machine(
         name,
         str(row.get("address", "")),
         str(row.get("membership", "")),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.model import NodeSpec
 from pytest_swarmlab.survey import definitions, events, seen
+from pytest_swarmlab.survey.machine import Container, Engine, Machine, Volume
 from pytest_swarmlab.survey.plain import Hider
 from pytest_swarmlab.survey.system import Looker
 from pytest_swarmlab.waiting.conditions import brief, no_answer
@@ -43,9 +44,7 @@ def look(swarm: Swarm, away: Mapping[NodeSpec, str] | None = None) -> seen.Surve
     writer, hider = events.Writer(swarm.recorder), Hider()
     away = away or {}
     specs = [*swarm.topology.nodes, *away]
-    writer.began(
-        swarm.machines.id, [seen.Machine(s.name, s.address, str(s.membership)) for s in specs]
-    )
+    writer.began(swarm.machines.id, [Machine(s.name, s.address, str(s.membership)) for s in specs])
     for spec, why in away.items():
         for part in events.OF_MACHINE:
             writer.unseen(part, why, node=spec.name)
@@ -64,14 +63,14 @@ class _Machine:
 
     def __init__(self, node: Node, writer: events.Writer, hider: Hider) -> None:
         self.node = node
-        self.told: seen.Engine | None = None
+        self.told: Engine | None = None
         self._writer = writer
         self._hider = hider
 
     def engine(self) -> None:
         """Ask the engine who it is."""
 
-        def ask() -> seen.Engine:
+        def ask() -> Engine:
             with closing(self.node.new_engine(ENGINE_S)) as engine:
                 self.told = definitions.engine(engine.info())
             return self.told
@@ -89,11 +88,11 @@ class _Machine:
         root = self.told.root if self.told else ""
         self._part("system", Looker(self.node, root or "/var/lib/docker").look)
 
-    def _containers(self) -> list[seen.Container]:
+    def _containers(self) -> list[Container]:
         with closing(self.node.new_engine(ENGINE_S)) as engine:
             return [definitions.container(each) for each in engine.api.containers(all=True)]
 
-    def _volumes(self) -> list[seen.Volume]:
+    def _volumes(self) -> list[Volume]:
         with closing(self.node.new_engine(ENGINE_S)) as engine:
             there = engine.api.volumes()["Volumes"] or ()
         return [definitions.volume(each, self._hider) for each in there]

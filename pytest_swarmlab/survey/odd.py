@@ -12,7 +12,8 @@ from enum import IntEnum
 from pytest_swarmlab.model import tolerance
 from pytest_swarmlab.survey import readings
 from pytest_swarmlab.survey.events import OF_MACHINE, OF_SWARM
-from pytest_swarmlab.survey.seen import Machine, Service, Survey
+from pytest_swarmlab.survey.machine import Machine
+from pytest_swarmlab.survey.seen import Service, Survey
 
 FULL = 0.9
 """Of a file system: the part in use from which it is nearly full."""

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 from pytest_swarmlab.survey import readings
+from pytest_swarmlab.survey.machine import Machine
 from pytest_swarmlab.survey.odd import Weight, oddities
-from pytest_swarmlab.survey.seen import Machine, NodeRow, Service, Survey
+from pytest_swarmlab.survey.seen import NodeRow, Service, Survey
 from pytest_swarmlab.text import duration, line
 
 if TYPE_CHECKING:

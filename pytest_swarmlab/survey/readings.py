@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from pytest_swarmlab.survey.seen import Attached, Service, Survey
+from pytest_swarmlab.survey.machine import Attached
+from pytest_swarmlab.survey.seen import Service, Survey
 
 MYSQL = {"mysql", "mariadb", "percona"}
 POSTGRES = {"postgres", "postgresql", "timescaledb", "postgis"}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.survey import backups
-from pytest_swarmlab.survey.seen import Certificate, Disk, Export, Job, Mount, System, Unit
+from pytest_swarmlab.survey.machine import Certificate, Disk, Export, Job, Mount, System, Unit
 
 if TYPE_CHECKING:
     from pytest_swarmlab.swarm.cluster import Node, Output

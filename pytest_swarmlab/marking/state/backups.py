@@ -6,7 +6,7 @@ from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.marking.state.basis import Look, exercise, judged
 from pytest_swarmlab.model import Judgement
 from pytest_swarmlab.survey.backups import PARTS
-from pytest_swarmlab.survey.seen import Backup, Machine, Script
+from pytest_swarmlab.survey.machine import Backup, Machine, Script
 from pytest_swarmlab.text import duration
 
 OLDEST_S = 2 * 86_400.0

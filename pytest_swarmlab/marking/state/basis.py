@@ -13,16 +13,8 @@ from pytest_swarmlab.judging.exercise import Check, Exercise
 from pytest_swarmlab.marking.roles import Cast, decided_in
 from pytest_swarmlab.model import Event, Judgement, Membership
 from pytest_swarmlab.survey import events
-from pytest_swarmlab.survey.seen import (
-    Config,
-    Machine,
-    Network,
-    NodeRow,
-    Service,
-    Survey,
-    System,
-    TaskRow,
-)
+from pytest_swarmlab.survey.machine import Machine, System
+from pytest_swarmlab.survey.seen import Config, Network, NodeRow, Service, Survey, TaskRow
 
 T = TypeVar("T")
 

@@ -10,7 +10,8 @@ from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.marking.state.basis import Look, exercise, judged
 from pytest_swarmlab.model import Judgement
 from pytest_swarmlab.survey import readings
-from pytest_swarmlab.survey.seen import Attached, Machine, Mount, Service
+from pytest_swarmlab.survey.machine import Attached, Machine, Mount
+from pytest_swarmlab.survey.seen import Service
 
 EVERYBODY = {"*", "", "0.0.0.0/0", "::/0", "<world>"}
 VERSION = re.compile(r"^(?:nfsvers|vers)=(\d)")

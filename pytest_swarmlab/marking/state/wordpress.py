@@ -8,7 +8,8 @@ from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.marking.state.basis import Look, exercise, judged
 from pytest_swarmlab.model import Judgement
 from pytest_swarmlab.survey import readings
-from pytest_swarmlab.survey.seen import Attached, NodeRow, Service
+from pytest_swarmlab.survey.machine import Attached
+from pytest_swarmlab.survey.seen import NodeRow, Service
 
 REPLICAS = 3
 """The lab's."""

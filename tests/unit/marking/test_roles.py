@@ -9,7 +9,8 @@ import pytest
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.marking import roles
 from pytest_swarmlab.marking.roles import Cast, cast
-from pytest_swarmlab.survey.seen import Attached, Service, Survey, Variable
+from pytest_swarmlab.survey.machine import Attached
+from pytest_swarmlab.survey.seen import Service, Survey, Variable
 from tests.unit.records.surveys import (
     gone,
     good,

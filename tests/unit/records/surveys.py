@@ -14,15 +14,13 @@ from pytest_swarmlab.marking.roles import DECIDED
 from pytest_swarmlab.marking.state.basis import PHASE
 from pytest_swarmlab.model import Event
 from pytest_swarmlab.survey import events
+from pytest_swarmlab.survey.machine import Container, Machine, System
 from pytest_swarmlab.survey.seen import (
-    Container,
     Health,
-    Machine,
     Network,
     NodeRow,
     Service,
     Survey,
-    System,
     TaskRow,
     Update,
     Words,

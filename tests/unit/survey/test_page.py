@@ -11,17 +11,9 @@ import pytest
 
 from pytest_swarmlab.survey import page
 from pytest_swarmlab.survey.events import OF_MACHINE, OF_SWARM, read
+from pytest_swarmlab.survey.machine import Attached, Certificate, Disk
 from pytest_swarmlab.survey.odd import Oddity, Weight, oddities
-from pytest_swarmlab.survey.seen import (
-    Attached,
-    Certificate,
-    Disk,
-    Port,
-    Settings,
-    Survey,
-    Variable,
-    Words,
-)
+from pytest_swarmlab.survey.seen import Port, Settings, Survey, Variable, Words
 from tests.unit.records.surveys import (
     Edit,
     both,

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_swarmlab.survey import backups, system
 from pytest_swarmlab.survey.backups import script
-from pytest_swarmlab.survey.seen import Disk, Export, Job, Mount
+from pytest_swarmlab.survey.machine import Disk, Export, Job, Mount
 from pytest_swarmlab.survey.system import Looker
 from tests.unit.fakes import Lab
 

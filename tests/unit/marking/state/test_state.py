@@ -12,18 +12,8 @@ import pytest
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.marking.state import exercise
 from pytest_swarmlab.model import Verdict
-from pytest_swarmlab.survey.seen import (
-    Attached,
-    Mount,
-    Port,
-    Restart,
-    Service,
-    Survey,
-    Update,
-    Variable,
-    Volume,
-    Words,
-)
+from pytest_swarmlab.survey.machine import Attached, Mount, Volume
+from pytest_swarmlab.survey.seen import Port, Restart, Service, Survey, Update, Variable, Words
 from tests.unit.records.surveys import (
     Edit,
     both,
