@@ -13,6 +13,7 @@ from pytest_swarmlab import __version__
 from pytest_swarmlab.config import LabConfig, read
 from pytest_swarmlab.errors import ConfigError, HostError, ProviderError, SwarmlabError
 from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.marking import roles
 from pytest_swarmlab.marking.state import exercise
 from pytest_swarmlab.marking.state.basis import PHASE
 from pytest_swarmlab.providers.choice import make
@@ -75,6 +76,9 @@ def visit(
             finished = datetime.now(UTC).isoformat(timespec="seconds")
             recorder.record("run.finished", finished_at=finished, exit_status=code)
     page.write(survey, out)
+    if survey.services:
+        out.write("\nwho is who in the lab\n")
+        out.writelines(f"  {sentence}\n" for sentence in roles.told(roles.Cast(survey)))
     out.write(f"\nrecord: {directory} (judged by `swarmlab judge {directory}`)\n")
     return code
 

@@ -117,6 +117,7 @@ class _Managers:
         self._writer = writer
         self._hider = hider
         self._names: dict[str, str] = {}
+        self._networks: dict[str, str] = {}
 
     def look(self) -> None:
         """Ask for every part of it."""
@@ -147,21 +148,30 @@ class _Managers:
         )
 
     def _ask(self, engine: Any, name: str, rows: list[dict[str, Any]]) -> None:
-        api = engine.api
-        now = definitions.unix(engine.info().get("SystemTime", "")) or time.time()
+        api, hider = engine.api, self._hider
         self._part("nodes", name, lambda: self._nodes(rows))
-        networks = [n for n in api.networks() if n.get("Scope") == "swarm"]
-        called = {each["Id"]: each["Name"] for each in networks}
-        hider = self._hider
+        self._part("networks", name, lambda: self._networks_of(api))
         for part, ask in (
-            ("services", lambda: [definitions.service(s, called, hider) for s in api.services()]),
-            ("tasks", lambda: [definitions.task(t, self._names, now) for t in api.tasks()]),
-            ("networks", lambda: [definitions.network(each) for each in networks]),
+            ("services", lambda: [self._service(each) for each in api.services()]),
+            ("tasks", lambda: self._tasks(engine)),
             ("secrets", lambda: [definitions.secret(each) for each in api.secrets()]),
             ("configs", lambda: [definitions.config(each, hider) for each in api.configs()]),
             ("settings", lambda: definitions.settings(api.inspect_swarm())),
         ):
             self._part(part, name, ask)
+
+    def _networks_of(self, api: Any) -> list[seen.Network]:
+        found = [definitions.network(n) for n in api.networks() if n.get("Scope") == "swarm"]
+        self._networks = {network.id: network.name for network in found}
+        return found
+
+    def _service(self, told: dict[str, Any]) -> seen.Service:
+        return definitions.service(told, self._networks, self._hider)
+
+    def _tasks(self, engine: Any) -> list[seen.TaskRow]:
+        """By the manager's own clock, which set their time stamps' order."""
+        now = definitions.unix(engine.info().get("SystemTime", "")) or time.time()
+        return [definitions.task(each, self._names, now) for each in engine.api.tasks()]
 
     def _nodes(self, rows: list[dict[str, Any]]) -> list[seen.NodeRow]:
         """Each with the machine that says that it is this node, or alone has its name."""

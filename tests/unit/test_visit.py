@@ -71,6 +71,7 @@ def test_the_page_is_shown_and_the_record_can_be_judged_again(
     code, said = visited(good())
     assert code == 0
     assert "5 machines" in said
+    assert "the database of the WordPress is wp_db: WORDPRESS_DB_HOST of wp_wordpress" in said
     (directory,) = (tmp_path / "reports").iterdir()
     assert f"swarmlab judge {directory}" in said
     kinds = [event.kind for event in Record.load(directory / "events.jsonl")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.marking.state.basis import Look, exercise, judged, names
 from pytest_swarmlab.model import Judgement
 from pytest_swarmlab.survey import readings
@@ -9,6 +10,9 @@ from pytest_swarmlab.survey.seen import Service
 
 OTHERS = 5
 """Frontend, gateway, and the services for products, orders and users."""
+
+PARTS = {"PostgreSQL": readings.POSTGRES, "Redis": readings.CACHES}
+"""What it has besides RabbitMQ."""
 
 MANAGEMENT = {15672, 15671}
 """RabbitMQ's page for people, which the lab publishes."""
@@ -27,9 +31,9 @@ def stack(look: Look) -> Judgement:
         return judged(f"{len(look.services)} services", wrong=[str(look.cast["broker"])])
     shop = look.shop()
     wrong = [] if shop else ["its RabbitMQ belongs to no stack"]
-    for role in ("shop-database", "shop-cache"):
-        if shop and look.player(role) is None:
-            wrong.append(str(look.cast[role]))
+    for what, images in PARTS.items():
+        if shop and not any(readings.is_a(each, images) for each in shop):
+            wrong.append(f"no {what} beside it")
     others = [s for s in shop if not readings.is_a(s, readings.INFRASTRUCTURE)]
     if shop and len(others) < OTHERS:
         wrong.append(f"{len(others)} services besides database, cache and broker")
@@ -112,7 +116,9 @@ def data_private(look: Look) -> Judgement:
 )
 def encrypted(look: Look) -> Judgement:
     """The option of the overlay."""
-    found = look.needed("shop-database")
+    found = next((s for s in look.shop() if readings.is_a(s, readings.POSTGRES)), None)
+    if found is None:
+        raise Unseen("the shop has no PostgreSQL")
     by_name = look.networks
     plain = [n for n in found.networks if n in by_name and not by_name[n].encrypted]
     unseen = [n for n in found.networks if n not in by_name]

@@ -191,3 +191,18 @@ def test_of_a_million_services_so_many_are_kept_as_can_be_read(
     found = look(cluster.swarm)
     assert len(found.services or ()) == 5
     assert found.more == {"services": 2}
+
+
+class NoNetworks(Told):
+    """A manager that fails at one question."""
+
+    def networks(self, filters: Any = None) -> Any:
+        del filters
+        raise requests.ReadTimeout("Read timed out. (read timeout=25)")
+
+
+def test_one_question_that_fails_costs_one_part(cluster: Lab) -> None:
+    cluster.make_engine = NoNetworks
+    found = look(cluster.swarm)
+    assert found.errors == {"networks": "no answer in time"}
+    assert [service.networks for service in found.services or ()] == [("n1",)]

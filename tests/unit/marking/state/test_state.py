@@ -503,6 +503,13 @@ def test_a_role_that_two_could_play_is_unknown_until_somebody_decides() -> None:
     assert decided["wordpress.deployed"] is Verdict.PASS
 
 
+def test_of_two_brokers_the_one_that_is_meant_has_the_shop() -> None:
+    second = service("health_web", image="rabbitmq:3", stack="")(good())
+    assert verdicts(recorded(second))["production.stack"] is Verdict.UNKNOWN
+    decided = verdicts(recorded(second, {"broker": "shop_rabbitmq"}))
+    assert {v for check, v in decided.items() if check.startswith("production")} == {Verdict.PASS}
+
+
 def test_without_a_look_nothing_is_known() -> None:
     assert set(verdicts(Record(())).values()) == {Verdict.UNKNOWN}
 
