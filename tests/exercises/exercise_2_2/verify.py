@@ -142,6 +142,7 @@ def sampled(record: Record) -> Judgement:
 @exercise.check(
     "leader-elected",
     phases=FAILURES,
+    timed=True,
     title="The survivors elect another leader",
     expected="5 to 30 s after the failure; up to 45 s when the first vote was split",
     hint="Look for `became candidate` in the survivors' engine logs; are both reachable on 2377?",
@@ -188,6 +189,7 @@ def _term(event: Event) -> int:
 @exercise.check(
     "old-leader-unreachable",
     phases=FAILURES,
+    timed=True,
     title="The old leader is seen as unreachable",
     expected="as soon as there is a leader to ask, 5 s later at most",
     hint="`docker node ls` on a survivor: MANAGER STATUS of the lost node.",
@@ -212,6 +214,7 @@ def old_leader_unreachable(record: Record) -> Judgement:
 @exercise.check(
     "node-down",
     phases=FAILURES,
+    timed=True,
     title="The lost node is declared down",
     expected="within 45 s of the election: three missed heartbeats, doubled after a new leader",
     hint="`docker node ls` on a survivor: STATUS of the lost node.",
@@ -235,6 +238,7 @@ def node_down(record: Record) -> Judgement:
 @exercise.check(
     "replicas-restored",
     phases=FAILURES,
+    timed=True,
     title="Five replicas run again on the surviving nodes",
     expected="within 90 s of the failure, and before the lost node is back",
     hint="`docker service ps test-ha`: are there nodes with room for the lost task?",
@@ -275,6 +279,7 @@ def not_asked_all_along(record: Record) -> list[str]:
     "service-answers",
     phases=FAILURES + DEMOTION,
     needs=(Capability.IPVS,),
+    timed=True,
     title="The service goes on answering through every surviving node",
     expected="through no node more than 5 s without a good answer, at 10 requests a second or more",
     hint="Which node has the gap? Gossip must take a dead replica out of its load balancer.",
@@ -401,6 +406,7 @@ def old_leader_follows(record: Record) -> Judgement:
 @exercise.check(
     "leadership-handed-over",
     phases=DEMOTION,
+    timed=True,
     title="A demoted leader hands leadership over",
     expected="another leader within 5 s, without an election timeout",
     hint="Demotion must be asked of a manager: `docker node demote <leader>`.",
