@@ -6,7 +6,8 @@ gives what is missing, in words with the moment; an empty list says that all of 
 are seconds since the run began, as `t` in events.jsonl.
 
 Clients: `not_asked`, `not_written`. Observers: `not_sampled`. Single looks: `not_each`,
-`not_while`, `out_of_order`. Which cluster: `nodes_of`, `members_of`, `another_cluster`.
+`not_while`, `out_of_order`. Which cluster: `nodes_of`, `members_of`, `another_cluster`,
+`on_no_node`.
 What was broken: `not_the_leader`, `not_away`.
 """
 
@@ -20,7 +21,7 @@ from typing import Any, Protocol
 
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.readings import Entry, Fault, NodesSample, Request
+from pytest_swarmlab.evidence.readings import Entry, Fault, NodesSample, Request, TasksSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import failed, passed, unknown
 from pytest_swarmlab.model import Judgement, Membership
@@ -235,6 +236,17 @@ def another_cluster(samples: Iterable[NodesSample]) -> list[str]:
         f"{sample.seen_from}'s list of second {sample.t:.1f} is of another cluster"
         for sample in other[:1]
     ]
+
+
+def on_no_node(tasks: Iterable[TasksSample], lists: Iterable[NodesSample]) -> list[str]:
+    """Tasks that run on a node, by id, which no list has: they are of another cluster."""
+    known = {node.id for sample in lists for node in sample.nodes}
+    return [
+        f"the task {task.id} of second {sample.t:.1f} runs on a node that nobody listed"
+        for sample in tasks
+        for task in sample.tasks
+        if task.running and task.node_id not in known
+    ][:1]
 
 
 # -- what was broken ----------------------------------------------------------------------------

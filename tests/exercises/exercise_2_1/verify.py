@@ -55,6 +55,10 @@ once: gRPC waits up to two minutes before it tries a lost manager again.
 """
 
 
+REFUSED_S = 60.0
+"""How soon a change must be refused without a quorum: its leader steps down within two election
+timeouts, and a client that asks meanwhile is given up after 20 s."""
+
 QUORUM_WORDS = ("leader", "deadline exceeded", "no answer in time", "raft:", "Unavailable")
 """How managers that can't decide say so: the text varies with the moment (moby#34988, #35039), and
 some wait for a leader longer than our client does. Any other error refuses the change itself."""
@@ -155,6 +159,7 @@ def one_view(record: Record) -> Judgement:
         ],
         missing=[
             *not_each(telling, listed, "asked"),
+            *another_cluster(first_lists(record)),
             *("a manager told no cluster id" for cluster, _ in stories if not cluster),
         ],
     )
@@ -164,7 +169,7 @@ def one_view(record: Record) -> Judgement:
     "tolerance",
     phases=QUORUM_LOST,
     title="Changes are accepted as long as a majority is there, and only so long",
-    expected="with N managers, ⌊(N−1)/2⌋ losses are borne and one more is not",
+    expected="with N managers, ⌊(N−1)/2⌋ losses are borne and one more is not, within 60 s",
     hint="Quorum is ⌊N/2⌋+1: which managers were up when the change was tried?",
 )
 def tolerance_holds(record: Record) -> Judgement:
@@ -212,9 +217,12 @@ class Level:
 
     def _for_want_of_quorum(self, write: Event) -> bool:
         error = write.data.get("error")
+        if error is None:
+            return False
         # A manager that is lost itself says nothing; a single one has nobody to ask instead.
-        silent = write.data.get("node") in self.gone
-        return error is not None and (silent or any(word in error for word in QUORUM_WORDS))
+        if write.data.get("node") in self.gone:
+            return self.managers == 1
+        return any(word in error for word in QUORUM_WORDS)
 
     def told(self) -> str:
         """What became of the last change, in words."""
@@ -266,6 +274,8 @@ def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = (
             wrong.append(told[-1])
         elif not accepted and not level.refused:
             lacks.append("that is no word of managers without a quorum")
+        elif level.refused and level.refused.t - level.window.began > REFUSED_S:
+            wrong.append(f"{told[-1]} after {level.refused.t - level.window.began:.0f} s only")
         if len(set(level.gone)) != level.lost or not set(level.gone) <= listed:
             lacks.append(
                 f"{level.lost} of {', '.join(sorted(listed))} were to be lost,"
@@ -348,15 +358,9 @@ def changes_return(record: Record) -> Judgement:
         ("the manager's return", back.heal_began),
         ("an accepted change", accepted.t - _seconds(accepted)),
     )
-    lacks += not_each(
-        {
-            str(ping.data.get("node"))
-            for ping in record.of("ping", answers=True)
-            if ping.t > back.heal_began
-        },
-        back.nodes,
-        "heard the engine of",
-    )
+    for other in faults:
+        if other is not back:
+            lacks += not_away(record, other, until=accepted.t)
     return judged(
         f"a change was accepted {seconds:.1f} s after {who} was back",
         holds=seconds <= RETURN_S,
@@ -411,7 +415,10 @@ def picture(record: Record) -> Judgement:
     return judged(
         seen,
         holds=all(each == wanted for each in told),
-        missing=not_each({s.seen_from for s in lists}, listed_managers(record), "asked"),
+        missing=[
+            *not_each({s.seen_from for s in lists}, listed_managers(record), "asked"),
+            *another_cluster(lists),
+        ],
     )
 
 

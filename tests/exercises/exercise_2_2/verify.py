@@ -25,6 +25,7 @@ from pytest_swarmlab.judging.claims import (
     not_sampled,
     not_the_leader,
     not_while,
+    on_no_node,
     out_of_order,
 )
 from pytest_swarmlab.model import Capability, Event, Judgement
@@ -135,7 +136,10 @@ def sampled(record: Record) -> Judgement:
             )
     return judged(
         "; ".join(told) or "nobody was asked twice",
-        missing=not_sampled(samples, by=managers, window=window, pause=COARSEST_S),
+        missing=[
+            *not_sampled(samples, by=managers, window=window, pause=COARSEST_S),
+            *another_cluster(samples),
+        ],
     )
 
 
@@ -253,6 +257,8 @@ def replicas_restored(record: Record) -> Judgement:
         if sample.error is None and sample.t <= fault.began
     ]
     lacks = not_away(record, fault, until=outcome(fault.began, seconds) or math.inf)
+    lists = readings.node_samples(record)
+    lacks += another_cluster(lists) + on_no_node(readings.task_samples(record, SERVICE), lists)
     on_lost = [task for task in ran[-1].tasks if task.node in fault.nodes] if ran else []
     if not any(task.running for task in on_lost):
         lacks.append(f"no replica was seen to run on {', '.join(fault.nodes)} before the fault")
@@ -293,12 +299,13 @@ def service_answers(record: Record) -> Judgement:
     node, gap = max(gaps.items(), key=lambda item: item[1].seconds)
     rate = (len(asked) - 1) / max(asked[-1].sent - asked[0].sent, COARSEST_S)
     errors = readings.request_errors(record)
-    return judged(
+    seen = (
         f"{len(asked)} requests at {rate:.0f} a second, {len(errors)} errors,"
-        f" longest gap {gap.seconds:.2f} s through {node}",
-        holds=gap.seconds <= LONGEST_SILENCE_S,
-        missing=lacks,
+        f" longest gap {gap.seconds:.2f} s through {node}"
     )
+    if gap.seconds <= LONGEST_SILENCE_S:
+        return judged(seen, missing=lacks)
+    return never(seen, not_asked(asked, through=[node], window=Window(gap.began, gap.ended)))
 
 
 @exercise.check(
@@ -432,7 +439,8 @@ def not_demoted(record: Record, fault: Fault) -> list[str]:
         for node in sample.nodes
         if node.name in fault.nodes and node.role == "worker" and sample.asked >= fault.began
     ]
-    return not_while(demoted, window, f"saw {', '.join(fault.nodes)} as a worker")
+    lacks = not_while(demoted, window, f"saw {', '.join(fault.nodes)} as a worker")
+    return lacks + another_cluster(readings.node_samples(record))
 
 
 @exercise.check(

@@ -255,11 +255,9 @@ def needs_no_server(record: Record) -> Judgement:
     gap = rows.longest_gap
     if gap is None:
         return unknown("no write was acknowledged")
-    return judged(
-        f"longest gap {gap.seconds:.1f} s",
-        holds=gap.closed and gap.seconds <= UNDISTURBED_S,
-        missing=_not_written_across(rows, fault),
-    )
+    seen, lacks = f"longest gap {gap.seconds:.1f} s", _not_written_across(rows, fault)
+    undisturbed = gap.closed and gap.seconds <= UNDISTURBED_S
+    return judged(seen, missing=lacks) if undisturbed else never(seen, lacks)
 
 
 @exercise.check(
@@ -277,12 +275,14 @@ def no_acknowledged_write_lost(record: Record) -> Judgement:
         return unknown("no write was acknowledged")
     # On a local volume the rows don't come along.
     moved = None if _phase(record) in LOCAL else record.need("moved", "the service never moved")
+    strange = {number for _, number in rows.found or ()} - {e.number for e in rows.entries}
     return judged(
         f"{len(rows.acknowledged)} acknowledged, {len(rows.found or ())} there,"
         f" {len(rows.lost)} lost, {len(rows.duplicated)} twice",
         holds=not rows.lost and not rows.duplicated,
         missing=[
             *_not_written_across(rows, fault),
+            *(f"nobody was seen to write {number}" for number in sorted(strange)),
             *out_of_order(
                 ("the server's return", fault.healed),
                 ("the last write", rows.entries[-1].over),
@@ -548,6 +548,7 @@ def nothing_made(record: Record) -> Judgement:
     if SERVER_ROOT not in before:
         return unknown("nobody could look before anything was tried")
     refused = record.of("refused-option", "refused-name")
+    asked = [repr(e.data["asked"]) for e in refused]
     looks = [
         e.t for e in record.of("command", code=0) if e.data["argv"][:2] == ["find", SERVER_ROOT]
     ]
@@ -557,12 +558,15 @@ def nothing_made(record: Record) -> Judgement:
         wrong=[f"new: {', '.join(new) or 'none'}; gone: {', '.join(gone) or 'none'}"]
         if new or gone
         else [],
-        missing=out_of_order(
-            ("a look at the server", looks[0] if looks else None),
-            ("what is refused", refused[0].t if refused else None),
-            ("what is refused", refused[-1].t if refused else None),
-            ("another look at the server", looks[-1] if len(looks) > 1 else None),
-        ),
+        missing=[
+            *not_each(asked, map(repr, (*BAD_OPTIONS, *BAD_NAMES)), "tried"),
+            *out_of_order(
+                ("a look at the server", looks[0] if looks else None),
+                ("what is refused", refused[0].t if refused else None),
+                ("what is refused", refused[-1].t if refused else None),
+                ("another look at the server", looks[-1] if len(looks) > 1 else None),
+            ),
+        ],
     )
 
 

@@ -174,6 +174,15 @@ def test_a_list_that_shares_no_node_with_the_first_is_of_another_cluster() -> No
     assert claims.another_cluster([]) == ["no manager listed the nodes"]
 
 
+def test_a_task_on_a_node_that_nobody_listed_is_of_another_cluster() -> None:
+    task = {"id": "t1", "node": "manager1", "state": "running", "desired": "running"}
+    for id_, told in (("id-manager1", 0), ("id-of-another", 1), ("", 1)):
+        row = "tasks", {"seen_from": "manager1", "tasks": [{**task, "node_id": id_}]}
+        record = events("2.2/x", listing("manager1"), row)
+        lists, tasks = readings.node_samples(record), readings.task_samples(record)
+        assert len(claims.on_no_node(tasks, lists)) == told
+
+
 def broken(*rows: tuple[str, Any], node: str = "manager1") -> Record:
     fault = {"fault": "power-off", "nodes": [node], "seconds": 0.5}
     return events("2.2/x", listing("manager2"), ("fault.injected", fault), *rows)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import lzma
-import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -23,11 +23,14 @@ from pytest_swarmlab.model import Event
 from tests.unit.records.editing import Edit, without
 
 REAL = Path(__file__).parent / "real"
-FEW = 12
-"""Events of one kind in a phase that are each taken away alone; of more, windows are."""
-APART_S = 2.0
-"""Shortest window that is taken away: a pause that a claim may bear is shorter."""
-NO_LANDMARKS = {"command", "wait", "request", "nodes", "tasks", "entry", "write", "raft", "info"}
+STEADY = {"request", "nodes", "tasks", "entry", "write", "engine", "raft"}
+"""Kinds that come all the time: windows of them are taken away. Of the others each event is."""
+TURNS = {
+    "fault.injecting", "fault.healing", "begun", "over", "ended", "settled", "moved", "broken",
+    "outage", "frozen", "rolled-back", "update", "destroyed", "restore", "hot-began", "written",
+}  # fmt: skip
+"""What divides a phase: something is broken or changed, or that is over."""
+AT_FIRST = "seen at the beginning"
 ID = re.compile(r"[0-9a-z]{25}|[0-9a-f]{12}")
 """How Swarm names what it has, and an engine a container."""
 
@@ -64,69 +67,67 @@ def kinds_read() -> Iterator[set[str]]:
 
 def breaks(record: Record, kinds: Iterable[str]) -> Iterator[Break]:
     """Every way to break a phase's record in what it has of those kinds."""
-    marks = landmarks(record)
+    marks = turns(record)
     for kind in sorted(kinds):
-        mine = record.of(kind)
-        if not mine:
-            continue
-        for name, edit in (*_gone(mine, marks), *_moved(record, mine)):
-            yield Break(frozenset({kind}), f"{kind}: {name}", edit)
+        # A worker's own view of the swarm is empty.
+        mine = [e for e in record.of(kind) if kind != "info" or e.data.get("control")]
+        if mine:
+            for name, edit in (*_gone(mine, marks), *_moved(record, mine)):
+                yield Break(frozenset({kind}), f"{kind}: {name}", edit)
     for name, t in marks:
         later = frozenset(event.kind for event in record if event.t > t)
         yield Break(later, f"cut {name}", lambda run, t=t: without(run, lambda e: e.t > t))
 
 
-def landmarks(record: Record) -> list[tuple[str, float]]:
-    """Moments of a phase: what was noted of it, with the middles between; name and second."""
-    noted: dict[str, float] = {}
+def turns(record: Record) -> list[tuple[str, float]]:
+    """The turns of a phase and the middles between them: name and second."""
+    found: dict[str, float] = {}
     for event in record:
-        if event.phase and event.kind not in NO_LANDMARKS:
-            noted.setdefault(event.kind, event.t)
-    marks = sorted(noted.items(), key=lambda each: each[1])
-    middles = [
-        (f"between {a} and {b}", (t + u) / 2)
-        for (a, t), (b, u) in pairwise(marks)
-        if u - t > APART_S
-    ]
-    at = [(f"at {name}", t) for name, t in marks if name not in {"phase.started", "phase.finished"}]
-    return sorted(at + middles, key=lambda each: each[1])
+        if event.kind in TURNS:
+            found.setdefault(event.kind, event.t)
+    ends = [event.t for event in record if event.phase]
+    marks = [("start", ends[0]), *found.items(), ("end", ends[-1])]
+    middles = [(f"amid {a} and {b}", (t + u) / 2) for (a, t), (b, u) in pairwise(marks)]
+    return sorted([*((f"at {kind}", t) for kind, t in found.items()), *middles], key=itemgetter(1))
 
 
 def _gone(mine: Sequence[Event], marks: Sequence[tuple[str, float]]) -> Iterator[tuple[str, Edit]]:
-    kind = mine[0].kind
     yield "none", _dropping(mine)
+    # A command is like no other: of all that were run a claim may be about one.
+    if mine[0].kind == "command":
+        return
     nodes = sorted({node for event in mine for node in of_nodes(event)})
     for node in nodes if len(nodes) > 1 else ():
         yield f"none of {node}", _dropping([e for e in mine if node in of_nodes(e)])
-    if 1 < len(mine) <= FEW:
+    if mine[0].kind in STEADY:
+        for name, t in marks:
+            for side, gone in (
+                ("after", [e for e in mine if _when(e) > t]),
+                ("before", [e for e in mine if _when(e) < t]),
+            ):
+                if 0 < len(gone) < len(mine):
+                    yield f"none {side}, {name}", _dropping(gone)
+    elif len(mine) > 1:
         for number, event in enumerate(mine, 1):
-            yield f"not the one of number {number}", _dropping([event])
-    if len(mine) <= FEW:
-        return
-    for name, t in marks:
-        yield f"none after {name}", _dropping([e for e in mine if _when(e) > t])
-        yield f"none before {name}", _dropping([e for e in mine if _when(e) < t])
-    for (name, t), (_, u) in pairwise(marks):
-        if u - t > APART_S:
-            yield f"none from {name} on", _dropping([e for e in mine if t < _when(e) < u])
-    del kind
+            yield f"all but number {number}", _dropping([event])
 
 
 def _moved(record: Record, mine: Sequence[Event]) -> Iterator[tuple[str, Edit]]:
     phase = [event.t for event in record if event.phase]
-    if mine[0].phase:
-        yield "all seen at the phase's beginning", _retimed(mine, [phase[0]] * len(mine))
-        yield "all seen at the phase's end", _retimed(mine, [phase[-1]] * len(mine))
-        moments = [event.t for event in mine]
-        random.Random(16).shuffle(moments)  # noqa: S311 - no secret
-        if moments != [event.t for event in mine]:
-            yield "moments shuffled", _retimed(mine, moments)
+    if mine[0].phase and mine[0].kind not in STEADY | {"command"}:
+        yield AT_FIRST, _retimed(mine, [phase[0]] * len(mine))
+        if len(mine) > 1:
+            yield "seen in the reverse order", _retimed(mine, [e.t for e in reversed(mine)])
+    if mine[0].kind in {"command", "cluster.ready"}:
+        return
     names = [str(node["name"]) for e in record.of("cluster.ready") for node in e.data["nodes"]]
     turned = dict(zip(names, names[1:] + names[:1], strict=True))
-    if any(_words(e.data) & turned.keys() for e in mine):
+    told = {name for event in mine for name in _words(event.data) & turned.keys()}
+    # Where each node is told of, it is told of each node then as well.
+    if told and told != set(names):
         yield "nodes exchanged", _respelled(mine, lambda word: turned.get(word, word))
     later = mine[len(mine) // 2 :]
-    if any(ID.fullmatch(word) for e in later for word in _words(e.data)) and len(mine) > 1:
+    if len(mine) > 1 and any(ID.fullmatch(word) for e in later for word in _words(e.data)):
         yield (
             "the later half of another cluster",
             _respelled(later, lambda word: word[::-1] if ID.fullmatch(word) else word),

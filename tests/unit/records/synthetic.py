@@ -205,6 +205,7 @@ def _task_answer(drill: Drill, t: float) -> dict[str, Any]:
         tasks.append(
             {
                 "id": f"t{slot}",
+                "node_id": f"{slot - 1}x{name}",
                 "slot": slot,
                 "node": name,
                 "state": "running",
@@ -220,6 +221,7 @@ def _task_answer(drill: Drill, t: float) -> dict[str, Any]:
         tasks.append(
             {
                 "id": "t9",
+                "node_id": "4xworker2",
                 "slot": mine["slot"],
                 "node": "worker2",
                 "desired": "running",
