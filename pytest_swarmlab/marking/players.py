@@ -160,11 +160,10 @@ def _names(site: Service, database: Service) -> list[str]:
     """Whether a WordPress says that this is its database, and they have a network in common."""
     told = site.variable(HOST)
     host = told.value.partition(":")[0] if told else ""
-    if not host or not set(site.networks) & set(database.networks):
+    called = host and host in (database.name, f"tasks.{database.name}", *database.aliases)
+    shared = sorted(set(site.networks) & set(database.networks)) if called else []
+    if not shared:
         return []
-    if host not in {database.name, f"tasks.{database.name}", *database.aliases}:
-        return []
-    shared = sorted(set(site.networks) & set(database.networks))
     return [
         f"{HOST} of {site.name} names it",
         image(database),
@@ -251,9 +250,12 @@ def backup_timers(survey: Survey) -> list[Candidate]:
 def sites(survey: Survey) -> list[Candidate]:
     """A web server with a health check and no configuration of its own."""
 
+    shop = shop_stack(survey)
+
     def reasons(service: Service) -> list[str]:
         plain = not (service.configs or service.secrets or service.attached)
-        if is_a(service, SITES) and plain and service.health and not _of_the_shop(survey, service):
+        other = shop and service.stack == shop
+        if is_a(service, SITES) and plain and service.health and not other:
             return [image(service), "it has a health check"]
         return []
 
@@ -263,12 +265,20 @@ def sites(survey: Survey) -> list[Candidate]:
 def apis(survey: Survey) -> list[Candidate]:
     """An application in one network with a Redis and a database; not the shop's."""
 
+    shop = shop_stack(survey)
+    by_network = {
+        network: cache.name
+        for cache in survey.services or ()
+        if is_a(cache, CACHES)
+        for network in cache.networks
+    }
+
     def reasons(service: Service) -> list[str]:
         known = is_a(service, INFRASTRUCTURE | PROXIES | {"wordpress"})
-        caches = _beside(survey, service, CACHES)
-        if known or not caches or _of_the_shop(survey, service):
+        caches = [by_network[network] for network in service.networks if network in by_network]
+        if known or not caches or (shop and service.stack == shop):
             return []
-        return [image(service), f"it is in one network with {caches[0].name}"]
+        return [image(service), f"it is in one network with {caches[0]}"]
 
     return _chosen(survey, reasons)
 
@@ -284,25 +294,20 @@ def api_caches(survey: Survey) -> list[Candidate]:
 
 
 def _beside_the_api(survey: Survey, repositories: set[str]) -> list[Candidate]:
-    apps = [survey.service(each.name) for each in apis(survey)]
-    found = {
-        each.name: Candidate(each.name, (image(each), f"it is in one network with {app.name}"))
-        for app in apps
-        if app is not None
-        for each in _beside(survey, app, repositories)
+    by_network = {
+        network: app.name
+        for each in apis(survey)
+        if (app := survey.service(each.name))
+        for network in app.networks
     }
-    return list(found.values())
 
+    def reasons(service: Service) -> list[str]:
+        beside = [by_network[network] for network in service.networks if network in by_network]
+        if is_a(service, repositories) and beside:
+            return [image(service), f"it is in one network with {beside[0]}"]
+        return []
 
-def _beside(survey: Survey, service: Service, repositories: set[str]) -> list[Service]:
-    """Services of these images that share a network with it."""
-    return [
-        other
-        for other in survey.services or ()
-        if other.name != service.name
-        and is_a(other, repositories)
-        and set(other.networks) & set(service.networks)
-    ]
+    return _chosen(survey, reasons)
 
 
 # -- exercise 2.10 ------------------------------------------------------------------------------
@@ -320,11 +325,6 @@ def shop_stack(survey: Survey) -> str:
     return broker.stack if broker else ""
 
 
-def _of_the_shop(survey: Survey, service: Service) -> bool:
-    stack = shop_stack(survey)
-    return bool(stack) and service.stack == stack
-
-
 def shop_databases(survey: Survey) -> list[Candidate]:
     """A PostgreSQL beside the broker."""
     return _in_the_shop(survey, POSTGRES)
@@ -336,8 +336,10 @@ def shop_caches(survey: Survey) -> list[Candidate]:
 
 
 def _in_the_shop(survey: Survey, repositories: set[str]) -> list[Candidate]:
+    shop = shop_stack(survey)
+
     def reasons(service: Service) -> list[str]:
-        if is_a(service, repositories) and _of_the_shop(survey, service):
+        if is_a(service, repositories) and shop and service.stack == shop:
             return [image(service), f"it is in the stack {service.stack}, as the broker is"]
         return []
 

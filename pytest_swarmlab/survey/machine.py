@@ -225,3 +225,10 @@ class Machine:
     containers: tuple[Container, ...] | None = None
     volumes: tuple[Volume, ...] | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def own_nfs(self) -> list[Mount]:
+        """NFS that it has mounted itself, not its engine for a volume."""
+        mounts = (self.system.mounts or ()) if self.system else ()
+        root = f"{(self.engine and self.engine.root) or '/var/lib/docker'}/"
+        return [mount for mount in mounts if mount.nfs and not mount.target.startswith(root)]

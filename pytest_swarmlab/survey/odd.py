@@ -151,9 +151,8 @@ def _shares(survey: Survey) -> Iterator[Oddity]:
         known.add(machine.name)
         if machine.system.exports:
             serving.add(machine.name)
-        for mount in machine.system.mounts:
-            if mount.nfs and mount.target in readings.nfs_targets(survey):
-                by_source.setdefault(mount.source, set()).add(machine.name)
+        for mount in machine.own_nfs:
+            by_source.setdefault(mount.source, set()).add(machine.name)
     for source, names in by_source.items():
         if without := known - names - serving:
             yield Oddity(

@@ -136,12 +136,7 @@ def _nfs(machine: Machine) -> str:
     if system is None:
         return "?"
     shown = [f"exports {export.path}" for export in system.exports or ()]
-    root = machine.engine.root if machine.engine else "/var/lib/docker"
-    shown += [
-        f"mounts {mount.target}"
-        for mount in system.mounts or ()
-        if mount.nfs and not mount.target.startswith(f"{root}/")
-    ]
+    shown += [f"mounts {mount.target}" for mount in machine.own_nfs]
     return ", ".join(shown)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 from pytest_swarmlab.survey.machine import Attached
 from pytest_swarmlab.survey.seen import Service, Survey
@@ -34,30 +35,22 @@ def is_a(service: Service, repositories: Iterable[str]) -> bool:
 # -- where data is kept -------------------------------------------------------------------------
 
 
-def nfs_targets(survey: Survey) -> set[str]:
-    """Directories at which some machine has mounted NFS."""
-    mounted = (m for each in survey.machines for m in (each.system and each.system.mounts) or ())
-    return {m.target for m in mounted if m.nfs and not m.target.startswith("/var/lib/docker")}
-
-
 def on_nfs(survey: Survey, attached: Attached) -> str:
     """How that mount leads to NFS, in words; "" if it doesn't, as far as was seen."""
     if attached.kind == "volume":
-        kinds = [attached.options] if attached.options else _made_with(survey, attached.source)
-        for options in kinds:
+        there = [volume.options for volume in survey.volumes(attached.source)]
+        for options in [attached.options] if attached.options else there:
             if options.get("type", "").startswith("nfs"):
                 return f"the volume {attached.source} is NFS ({options.get('device', '?')})"
-    if attached.kind == "bind":
-        for target in sorted(nfs_targets(survey)):
-            if attached.source == target or attached.source.startswith(f"{target}/"):
-                return f"{attached.source} lies on NFS, mounted at {target}"
+    if attached.kind == "bind" and (target := nfs_mount(survey, attached.source)):
+        return f"{attached.source} lies on NFS, mounted at {target}"
     return ""
 
 
-def _made_with(survey: Survey, volume: str) -> list[dict[str, str]]:
-    """The options that a volume of that name has on any machine."""
-    there = (v for each in survey.machines for v in each.volumes or ())
-    return [dict(v.options) for v in there if v.name == volume]
+def nfs_mount(survey: Survey, path: str) -> str:
+    """The directory at which NFS is mounted that a path lies in; "" if it lies in none."""
+    places = (path, *map(str, PurePosixPath(path).parents))
+    return next((place for place in places if place in survey.nfs_targets), "")
 
 
 def data_of(service: Service) -> Attached | None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from pytest_swarmlab.survey.machine import Attached, Machine
+from pytest_swarmlab.survey.machine import Attached, Machine, Volume
 
 
 @dataclass(frozen=True)
@@ -270,13 +271,48 @@ class Survey:
 
     def service(self, name: str) -> Service | None:
         """That service, if there is one."""
-        return next((s for s in self.services or () if s.name == name), None)
+        return self._services.get(name)
 
     def tasks_of(self, service: Service) -> list[TaskRow]:
         """Its tasks, as far as they are known."""
-        return [t for t in self.tasks or () if t.service_id == service.id]
+        return self._tasks.get(service.id, [])
 
     def running(self, service: Service) -> list[TaskRow]:
         """Its tasks that run on nodes that are not down."""
-        down = {row.id for row in self.nodes or () if row.state == "down"}
-        return [t for t in self.tasks_of(service) if t.running and t.node_id not in down]
+        return [t for t in self.tasks_of(service) if t.running and t.node_id not in self._down]
+
+    def volumes(self, name: str) -> list[Volume]:
+        """The volumes of that name, of every machine."""
+        return self._volumes.get(name, [])
+
+    # Thousands of services ask for these, each of sixty checks again.
+
+    @cached_property
+    def _services(self) -> dict[str, Service]:
+        return {each.name: each for each in reversed(self.services or ())}
+
+    @cached_property
+    def _tasks(self) -> dict[str, list[TaskRow]]:
+        found: dict[str, list[TaskRow]] = {}
+        for task in self.tasks or ():
+            found.setdefault(task.service_id, []).append(task)
+        return found
+
+    @cached_property
+    def _down(self) -> set[str]:
+        return {row.id for row in self.nodes or () if row.state == "down"}
+
+    @cached_property
+    def _volumes(self) -> dict[str, list[Volume]]:
+        found: dict[str, list[Volume]] = {}
+        for machine in self.machines:
+            for volume in machine.volumes or ():
+                found.setdefault(volume.name, []).append(volume)
+        return found
+
+    @cached_property
+    def nfs_targets(self) -> dict[str, str]:
+        """Directory at which some machine has mounted NFS itself → what it has mounted there."""
+        return {
+            mount.target: mount.source for machine in self.machines for mount in machine.own_nfs
+        }

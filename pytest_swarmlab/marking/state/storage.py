@@ -25,11 +25,9 @@ def servers(look: Look) -> list[Machine]:
 
 def client_mounts(look: Look) -> Iterator[tuple[Machine, Mount]]:
     """NFS that machines have mounted themselves, not their engines for a volume."""
-    for machine, system in look.systems("mounts")[0]:
-        root = (machine.engine and machine.engine.root) or "/var/lib/docker"
-        for mount in system.mounts or ():
-            if mount.nfs and not mount.target.startswith(f"{root}/"):
-                yield machine, mount
+    for machine, _ in look.systems("mounts")[0]:
+        for mount in machine.own_nfs:
+            yield machine, mount
 
 
 def clients(look: Look) -> list[Machine]:
@@ -281,10 +279,9 @@ def own_directory(look: Look) -> Judgement:
     """Where the data of services lies on the server."""
     there, _ = look.systems("exports")
     roots = {e.path.rstrip("/") for _, system in there for e in system.exports or ()}
-    mounts = {mount.target: mount.source.partition(":")[2] for _, mount in client_mounts(look)}
     places: dict[str, set[str]] = defaultdict(set)
     for service, attached, _ in kept_on_nfs(look):
-        places[_place(look, attached, mounts)].add(service.name)
+        places[_place(look, attached)].add(service.name)
     if not places:
         raise Unseen("no service keeps anything on NFS")
     data = {s.name for s in look.services if readings.is_a(s, readings.DATABASES)}
@@ -301,15 +298,12 @@ def own_directory(look: Look) -> Judgement:
     return judged(f"in use: {', '.join(sorted(places))}", wrong=wrong)
 
 
-def _place(look: Look, attached: Attached, mounts: dict[str, str]) -> str:
+def _place(look: Look, attached: Attached) -> str:
     """The directory on the server."""
     if attached.kind == "bind":
-        for target, source in mounts.items():
-            if attached.source == target or attached.source.startswith(f"{target}/"):
-                return source + attached.source[len(target) :]
-        return attached.source
-    if device := attached.options.get("device"):
-        return device.partition(":")[2] or device
-    there = (v for machine in look.members("volumes") for v in machine.volumes or ())
-    found = next((v.options.get("device", "") for v in there if v.name == attached.source), "")
-    return found.partition(":")[2] or found
+        target = readings.nfs_mount(look.survey, attached.source)
+        source = look.survey.nfs_targets[target].partition(":")[2]
+        return source + attached.source[len(target) :]
+    there = (volume.options for volume in look.survey.volumes(attached.source))
+    device = next((o["device"] for o in (attached.options, *there) if o.get("device")), "")
+    return device.partition(":")[2] or device
