@@ -27,12 +27,13 @@ ENGINE_S = 25.0
 """Longest an engine may take over one question: above the 20 s after which a manager without a
 quorum gives up."""
 
-NOT_ACTIVE = {
+ILL = {
     "inactive": "it belongs to no swarm",
     "pending": "its part of the swarm is only starting",
-    "locked": "its part of the swarm is locked: `docker swarm unlock` with the unlock key",
+    "locked": "its part of the swarm is locked, and `docker swarm unlock` wants the unlock key",
+    "error": "its part of the swarm has failed",
 }
-"""A machine's state in the swarm → what it means."""
+"""What an engine that is not at work in a swarm says of its part → what that means."""
 
 
 def look(swarm: Swarm, away: Mapping[NodeSpec, str] | None = None) -> seen.Survey:
@@ -137,15 +138,16 @@ class _Managers:
             self._writer.unseen(part, why, seen_from="")
 
     def _why_nobody(self) -> str:
+        """Why no manager was asked, in one sentence."""
         states = {m.node.name: m.told.state for m in self._machines if m.told}
         if not states:
             return "no engine gave an answer"
-        if "active" in states.values():
-            return "none of the machines that could be asked is a manager of a swarm"
-        return "; ".join(
-            f"{name}: {NOT_ACTIVE.get(state, f'its part of the swarm is {state!r}')}"
-            for name, state in states.items()
-        )
+        if set(states.values()) == {"inactive"}:
+            return "none of the machines belongs to a swarm: `docker swarm init` makes one"
+        ill = [f"{name}: {ILL.get(s, s)}" for name, s in states.items() if s != "active"]
+        if ill:
+            return "; ".join(ill)
+        return "none of the machines that could be asked is a manager"
 
     def _ask(self, engine: Any, name: str, rows: list[dict[str, Any]]) -> None:
         api, hider = engine.api, self._hider

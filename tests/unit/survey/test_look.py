@@ -103,6 +103,7 @@ def test_a_look_shows_the_whole_cluster(cluster: Lab) -> None:
 
 
 def test_no_plain_secret_reaches_the_record(cluster: Lab) -> None:
+    cluster.volumes["worker1"][0]["Options"] = {"o": "username=me,password=hunter2-xyz"}
     look(cluster.swarm)
     assert "hunter2" not in cluster.recorder.path.read_text(encoding="utf-8")
 
@@ -140,14 +141,24 @@ def test_machines_of_no_swarm_say_so(cluster: Lab) -> None:
         info["Swarm"] = {"LocalNodeState": "inactive"}
     found = look(cluster.swarm)
     assert found.nodes is None
-    assert found.errors["nodes"].startswith("manager1: it belongs to no swarm; manager2: it")
+    assert set(found.errors.values()) == {
+        "none of the machines belongs to a swarm: `docker swarm init` makes one"
+    }
+
+
+def test_a_manager_that_is_locked_says_so(cluster: Lab) -> None:
+    for name in ("manager1", "manager2", "manager3"):
+        cluster.info[name]["Swarm"] = {"LocalNodeState": "locked"}
+    told = look(cluster.swarm).errors["nodes"]
+    assert told.startswith("manager1: its part of the swarm is locked, and `docker swarm unlock`")
+    assert "worker1" not in told
 
 
 def test_workers_alone_can_tell_nothing_of_the_swarm(cluster: Lab) -> None:
     for name in ("manager1", "manager2", "manager3"):
         cluster.silent[name] = "refused"
     assert look(cluster.swarm).errors["nodes"] == (
-        "none of the machines that could be asked is a manager of a swarm"
+        "none of the machines that could be asked is a manager"
     )
     for name in ("worker1", "worker2"):
         cluster.silent[name] = "refused"
