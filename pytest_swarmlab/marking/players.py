@@ -19,8 +19,8 @@ from pytest_swarmlab.survey.readings import (
     POSTGRES,
     PROXIES,
     SITES,
+    distributed,
     is_a,
-    on_nfs,
 )
 from pytest_swarmlab.survey.seen import Service, Survey
 
@@ -75,7 +75,7 @@ def local_databases(survey: Survey) -> list[Candidate]:
     """A database outside of any stack whose volume is local."""
 
     def reasons(service: Service) -> list[str]:
-        volumes = [a for a in service.attached if a.kind == "volume" and not on_nfs(survey, a)]
+        volumes = [a for a in service.attached if a.kind == "volume" and not distributed(survey, a)]
         if is_a(service, DATABASES) and not service.stack and volumes:
             return [image(service), f"its volume {volumes[0].source} is local"]
         return []
@@ -87,7 +87,7 @@ def nfs_databases(survey: Survey) -> list[Candidate]:
     """A database outside of any stack whose data is on NFS."""
 
     def reasons(service: Service) -> list[str]:
-        how = [words for a in service.attached if (words := on_nfs(survey, a))]
+        how = [words for a in service.attached if (words := distributed(survey, a))]
         if is_a(service, DATABASES) and not service.stack and how:
             return [image(service), how[0]]
         return []

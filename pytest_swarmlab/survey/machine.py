@@ -85,6 +85,14 @@ class Job:
     runs: str
 
 
+NFS = frozenset({"nfs", "nfs4"})
+NETWORKED = frozenset({
+    "glusterfs", "fuse.glusterfs", "ceph", "fuse.ceph", "cifs", "smb3", "fuse.sshfs", "ocfs2",
+    "gfs2", "lustre", "beegfs",
+})  # fmt: skip
+"""Types of file systems that several machines mount."""
+
+
 @dataclass(frozen=True)
 class Mount:
     """A mounted file system, or a line of fstab."""
@@ -97,7 +105,12 @@ class Mount:
     @property
     def nfs(self) -> bool:
         """Whether it is one of NFS."""
-        return self.type in {"nfs", "nfs4"}
+        return self.type in NFS
+
+    @property
+    def shared(self) -> bool:
+        """Whether other machines may mount the same."""
+        return self.type in NFS | NETWORKED
 
 
 @dataclass(frozen=True)
@@ -227,8 +240,8 @@ class Machine:
     errors: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def own_nfs(self) -> list[Mount]:
-        """NFS that it has mounted itself, not its engine for a volume."""
+    def shares(self) -> list[Mount]:
+        """What of the network it has mounted itself, not its engine for a volume."""
         mounts = (self.system.mounts or ()) if self.system else ()
         root = f"{(self.engine and self.engine.root) or '/var/lib/docker'}/"
-        return [mount for mount in mounts if mount.nfs and not mount.target.startswith(root)]
+        return [mount for mount in mounts if mount.shared and not mount.target.startswith(root)]

@@ -151,7 +151,7 @@ def _shares(survey: Survey) -> Iterator[Oddity]:
         known.add(machine.name)
         if machine.system.exports:
             serving.add(machine.name)
-        for mount in machine.own_nfs:
+        for mount in machine.shares:
             by_source.setdefault(mount.source, set()).add(machine.name)
     for source, names in by_source.items():
         if without := known - names - serving:
@@ -219,7 +219,7 @@ def _volatile(survey: Survey, service: Service) -> Iterator[Oddity]:
     data = readings.data_of(service)
     if data is None:
         yield Oddity(Weight.RISK, f"{service.name} keeps its data in the container alone")
-    elif not readings.on_nfs(survey, data) and not readings.pinned(service):
+    elif not readings.distributed(survey, data) and not readings.pinned(service):
         yield Oddity(
             Weight.RISK,
             f"{service.name} keeps its data in the {data.kind} {data.source}, which stays behind"

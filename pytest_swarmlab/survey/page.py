@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 from pytest_swarmlab.survey import readings
-from pytest_swarmlab.survey.machine import Machine
+from pytest_swarmlab.survey.machine import Attached, Machine
 from pytest_swarmlab.survey.odd import Weight, oddities
 from pytest_swarmlab.survey.seen import NodeRow, Service, Survey
 from pytest_swarmlab.text import duration, line
@@ -90,7 +90,7 @@ def _head(console: Console, survey: Survey) -> None:
 def _machines(console: Console, survey: Survey) -> None:
     table = _table(
         f"{len(survey.machines)} machines",
-        "machine", "role", "state", "tasks", "address", "engine", "NFS", "disk", "certificate",
+        "machine", "role", "state", "tasks", "address", "engine", "share", "disk", "certificate",
     )  # fmt: skip
     rows = {row.machine: row for row in survey.nodes or () if row.machine}
     for machine in survey.machines[:ROWS]:
@@ -104,7 +104,7 @@ def _machines(console: Console, survey: Survey) -> None:
             ),
             _words(row.address if row else machine.address),
             _words(machine.engine.version if machine.engine else "?"),
-            _words(_nfs(machine)),
+            _words(_share(machine)),
             _words(_disk(machine)),
             _words(_certificate(machine)),
         )
@@ -131,12 +131,12 @@ def _state(machine: Machine, row: NodeRow | None) -> Text:
     return _words(told, "green" if good else "red")
 
 
-def _nfs(machine: Machine) -> str:
+def _share(machine: Machine) -> str:
     system = machine.system
     if system is None:
         return "?"
     shown = [f"exports {export.path}" for export in system.exports or ()]
-    shown += [f"mounts {mount.target}" for mount in machine.own_nfs]
+    shown += [f"mounts {mount.target}" for mount in machine.shares]
     return ", ".join(shown)
 
 
@@ -177,10 +177,10 @@ def _services(console: Console, survey: Survey) -> None:
 
 
 def _keeps(survey: Survey, service: Service) -> str:
-    return ", ".join(
-        f"{attached.target} ({'NFS' if readings.on_nfs(survey, attached) else attached.kind})"
-        for attached in service.attached
-    )
+    def place(attached: Attached) -> str:
+        return "share" if readings.distributed(survey, attached) else attached.kind
+
+    return ", ".join(f"{each.target} ({place(each)})" for each in service.attached)
 
 
 def _more(console: Console, more: int, what: str) -> None:

@@ -35,22 +35,26 @@ def is_a(service: Service, repositories: Iterable[str]) -> bool:
 # -- where data is kept -------------------------------------------------------------------------
 
 
-def on_nfs(survey: Survey, attached: Attached) -> str:
-    """How that mount leads to NFS, in words; "" if it doesn't, as far as was seen."""
+def distributed(survey: Survey, attached: Attached) -> str:
+    """How that mount leads to what every node finds, in words; "" if it doesn't, as far as was
+    seen: NFS, another file system of the network, a volume plugin.
+    """
     if attached.kind == "volume":
+        if attached.driver not in ("", "local"):
+            return f"the volume {attached.source} is of the driver {attached.driver}"
         there = [volume.options for volume in survey.volumes(attached.source)]
         for options in [attached.options] if attached.options else there:
             if options.get("type", "").startswith("nfs"):
                 return f"the volume {attached.source} is NFS ({options.get('device', '?')})"
-    if attached.kind == "bind" and (target := nfs_mount(survey, attached.source)):
-        return f"{attached.source} lies on NFS, mounted at {target}"
+    if attached.kind == "bind" and (target := share_of(survey, attached.source)):
+        return f"{attached.source} lies on {survey.share_targets[target]}, mounted at {target}"
     return ""
 
 
-def nfs_mount(survey: Survey, path: str) -> str:
-    """The directory at which NFS is mounted that a path lies in; "" if it lies in none."""
+def share_of(survey: Survey, path: str) -> str:
+    """The directory at which a share is mounted that a path lies in; "" if it lies in none."""
     places = (path, *map(str, PurePosixPath(path).parents))
-    return next((place for place in places if place in survey.nfs_targets), "")
+    return next((place for place in places if place in survey.share_targets), "")
 
 
 def data_of(service: Service) -> Attached | None:

@@ -311,8 +311,6 @@ class Survey:
         return found
 
     @cached_property
-    def nfs_targets(self) -> dict[str, str]:
-        """Directory at which some machine has mounted NFS itself → what it has mounted there."""
-        return {
-            mount.target: mount.source for machine in self.machines for mount in machine.own_nfs
-        }
+    def share_targets(self) -> dict[str, str]:
+        """Directory at which some machine has mounted a share itself → what is mounted there."""
+        return {mount.target: mount.source for machine in self.machines for mount in machine.shares}

@@ -24,9 +24,9 @@ def servers(look: Look) -> list[Machine]:
 
 
 def client_mounts(look: Look) -> Iterator[tuple[Machine, Mount]]:
-    """NFS that machines have mounted themselves, not their engines for a volume."""
+    """Shares that machines have mounted themselves, not their engines for a volume."""
     for machine, _ in look.systems("mounts")[0]:
-        for mount in machine.own_nfs:
+        for mount in machine.shares:
             yield machine, mount
 
 
@@ -47,6 +47,8 @@ def server(look: Look) -> Judgement:
     """Any machine of the cluster may be it."""
     there, missing = look.systems("exports")
     serving = [(machine, system) for machine, system in there if system.exports]
+    if not serving and (other := sorted({m.type for _, m in client_mounts(look) if not m.nfs})):
+        raise Unseen(f"{', '.join(other)} is used instead of NFS, and nobody here can judge that")
     seen = [f"{m.name} exports {', '.join(e.path for e in s.exports or ())}" for m, s in serving]
     if not serving:
         wrong = [] if missing else ["no machine exports anything"]
@@ -101,7 +103,7 @@ def mounted(look: Look) -> Judgement:
         for machine in wanted
         if machine.name not in has and machine.name not in unseen
     ]
-    seen = f"NFS is mounted on {', '.join(sorted(has)) or 'no node'}"
+    seen = f"a share is mounted on {', '.join(sorted(has)) or 'no node'}"
     return judged(seen, wrong=wrong, missing=missing)
 
 
@@ -113,13 +115,13 @@ def mounted(look: Look) -> Judgement:
     hint="/etc/fstab: `SERVER:/srv/nfs/swarm-data /mnt/nfs/swarm-data nfs defaults,_netdev 0 0`.",
 )
 def fstab(look: Look) -> Judgement:
-    """Lines of NFS."""
+    """Lines of file systems of the network."""
     there, missing = look.systems("fstab")
     wanted = {machine.name for machine in clients(look)}
     wrong = [
         f"not in that of {machine.name}"
         for machine, system in there
-        if machine.name in wanted and not any(line.nfs for line in system.fstab or ())
+        if machine.name in wanted and not any(line.shared for line in system.fstab or ())
     ]
     return judged(f"looked at the fstab of {len(there)} machines", wrong=wrong, missing=missing)
 
@@ -134,9 +136,9 @@ def fstab(look: Look) -> Judgement:
 def netdev(look: Look) -> Judgement:
     """Where there are lines."""
     there, missing = look.systems("fstab")
-    lines = [(m.name, line) for m, system in there for line in system.fstab or () if line.nfs]
+    lines = [(m.name, line) for m, system in there for line in system.fstab or () if line.shared]
     if not lines:
-        raise Unseen("no fstab has a line of NFS")
+        raise Unseen("no fstab has a line of a share")
     wrong = [f"not in that of {name}" for name, line in lines if "_netdev" not in line.options]
     return judged(f"{len(lines)} lines", wrong=wrong, missing=missing)
 
@@ -164,13 +166,13 @@ def hard(look: Look) -> Judgement:
     return judged(f"{len(found)} mounts", wrong=wrong, missing=missing)
 
 
-def kept_on_nfs(look: Look) -> list[tuple[Service, Attached, str]]:
-    """What services keep on NFS, and how that was seen."""
+def kept_distributed(look: Look) -> list[tuple[Service, Attached, str]]:
+    """What services keep where every node finds it, and how that was seen."""
     return [
         (service, attached, how)
         for service in look.services
         for attached in service.attached
-        if (how := readings.on_nfs(look.survey, attached))
+        if (how := readings.distributed(look.survey, attached))
     ]
 
 
@@ -178,14 +180,15 @@ def kept_on_nfs(look: Look) -> list[tuple[Service, Attached, str]]:
     "storage",
     "used",
     title="Services keep data there",
-    expected="at least one service has a volume of type nfs, or a bind below the mounted share",
+    expected="at least one service has a volume of type nfs or of a plugin, or a bind below the"
+    " mounted share",
     hint="Exercise 2.4: `--mount type=volume,volume-opt=type=nfs,…`, or `driver_opts` in a stack.",
 )
 def used(look: Look) -> Judgement:
     """By definitions, and the volumes on machines."""
-    kept = kept_on_nfs(look)
+    kept = kept_distributed(look)
     seen = ", ".join(sorted({f"{service.name} ({at.target})" for service, at, _ in kept}))
-    wrong = [] if kept else ["no service keeps anything on NFS"]
+    wrong = [] if kept else ["no service keeps anything on a share"]
     return judged(seen or f"{len(look.services)} services", wrong=wrong)
 
 
@@ -280,10 +283,10 @@ def own_directory(look: Look) -> Judgement:
     there, _ = look.systems("exports")
     roots = {e.path.rstrip("/") for _, system in there for e in system.exports or ()}
     places: dict[str, set[str]] = defaultdict(set)
-    for service, attached, _ in kept_on_nfs(look):
+    for service, attached, _ in kept_distributed(look):
         places[_place(look, attached)].add(service.name)
     if not places:
-        raise Unseen("no service keeps anything on NFS")
+        raise Unseen("no service keeps anything on a share")
     data = {s.name for s in look.services if readings.is_a(s, readings.DATABASES)}
     wrong = [
         f"in {place}, the share's root: {', '.join(sorted(who))}"
@@ -301,8 +304,8 @@ def own_directory(look: Look) -> Judgement:
 def _place(look: Look, attached: Attached) -> str:
     """The directory on the server."""
     if attached.kind == "bind":
-        target = readings.nfs_mount(look.survey, attached.source)
-        source = look.survey.nfs_targets[target].partition(":")[2]
+        target = readings.share_of(look.survey, attached.source)
+        source = look.survey.share_targets[target].partition(":")[2]
         return source + attached.source[len(target) :]
     there = (volume.options for volume in look.survey.volumes(attached.source))
     device = next((o["device"] for o in (attached.options, *there) if o.get("device")), "")

@@ -67,29 +67,29 @@ def database(look: Look) -> Judgement:
     return runs(look, found, 1)
 
 
-def _on_nfs(look: Look, service: Service, attached: Attached | None, what: str) -> Judgement:
+def _distributed(look: Look, service: Service, attached: Attached | None, what: str) -> Judgement:
     if attached is None:
         return judged(service.name, wrong=[f"{what} is in the container alone, and goes with it"])
-    if how := readings.on_nfs(look.survey, attached):
+    if how := readings.distributed(look.survey, attached):
         return judged(f"{service.name}: {how}")
     missing = [f"volumes of {m.name}" for m in look.members("volumes") if m.volumes is None]
     seen = f"{service.name} keeps {what} in the {attached.kind} {attached.source}"
     if attached.kind == "volume" and not attached.options and missing:
         return judged(seen, missing=missing)
-    return judged(seen, wrong=["that is no NFS: on another node there is none of it"])
+    return judged(seen, wrong=["on another node there is none of it"])
 
 
 @exercise.claim(
     "wordpress",
     "database-on-nfs",
     title="The database's data is where every node finds it",
-    expected="its data directory is a volume of type nfs, or a bind below the mounted share",
+    expected="its data directory is a volume of type nfs or of a plugin, or a bind below a share",
     hint="Exercise 2.5: `driver_opts: type: nfs` of db-data.",
 )
-def database_on_nfs(look: Look) -> Judgement:
+def database_distributed(look: Look) -> Judgement:
     """The mount at the database's data directory."""
     found = look.needed("wordpress-database")
-    return _on_nfs(look, found, readings.data_of(found), "its data")
+    return _distributed(look, found, readings.data_of(found), "its data")
 
 
 @exercise.claim(
@@ -99,12 +99,12 @@ def database_on_nfs(look: Look) -> Judgement:
     expected="wp-content, or all of /var/www/html, is a volume of type nfs, or a bind below it",
     hint="Exercise 2.5: `driver_opts: type: nfs` of wp-content.",
 )
-def content_on_nfs(look: Look) -> Judgement:
+def content_distributed(look: Look) -> Judgement:
     """The mount at WordPress's content."""
     site = look.needed("wordpress")
     place = next((a for a in site.attached if a.target.rstrip("/").startswith("/var/www")), None)
     place = next((a for a in site.attached if "wp-content" in a.target), place)
-    return _on_nfs(look, site, place, "its content")
+    return _distributed(look, site, place, "its content")
 
 
 @exercise.claim(

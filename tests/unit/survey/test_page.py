@@ -53,7 +53,7 @@ def certificate(left_s: float) -> Edit:
 def test_a_real_cluster_is_shown_on_one_page() -> None:
     text = shown(seen())
     for words in ("5 machines", "manager, leads", "exports /srv/nfs/swarm-data", "11 services",
-                  "wp_wordpress", "3/3", "8080→80", "(NFS)", "autolock off"):  # fmt: skip
+                  "wp_wordpress", "3/3", "8080→80", "(share)", "autolock off"):  # fmt: skip
         assert words in text
     assert max(len(line) for line in text.splitlines()) <= page.WIDTH
 

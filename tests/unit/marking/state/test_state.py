@@ -510,6 +510,32 @@ def test_of_two_brokers_the_one_that_is_meant_has_the_shop() -> None:
     assert {v for check, v in decided.items() if check.startswith("production")} == {Verdict.PASS}
 
 
+def test_another_file_system_of_the_network_is_left_to_the_teacher() -> None:
+    """The lab takes NFS or what is like it: that is seen, and no point is lost to it unjudged."""
+
+    def gluster(every: tuple[Mount, ...]) -> list[Mount]:
+        return [replace(m, type="fuse.glusterfs") if m.nfs else m for m in every]
+
+    bound = (Attached("bind", "/mnt/nfs/swarm-data/mysql", "/var/lib/mysql"),)
+    edit = both(
+        system(mounts=gluster, fstab=gluster, exports=()),
+        service("wp_db", attached=bound),
+        service("wp_wordpress", attached=(replace(bound[0], target="/var/www/html"),)),
+    )
+    found = verdicts(recorded(edit(good())))
+    # What was the NFS server is a node like any other then, and has mounted nothing.
+    failed = {check for check, verdict in found.items() if verdict is Verdict.FAIL}
+    assert failed == {"storage.mounted", "storage.fstab"}
+    assert found["storage.server"] is Verdict.UNKNOWN
+    assert found["storage.used"] is found["wordpress.database-on-nfs"] is Verdict.PASS
+
+
+def test_a_volume_of_a_plugin_is_found_by_every_node() -> None:
+    plugin = (Attached("volume", "shared-data", "/var/lib/mysql", "rexray"),)
+    found = verdicts(recorded(service("wp_db", attached=plugin)(good())))
+    assert found["wordpress.database-on-nfs"] is Verdict.PASS
+
+
 def test_without_a_look_nothing_is_known() -> None:
     assert set(verdicts(Record(())).values()) == {Verdict.UNKNOWN}
 
