@@ -99,15 +99,12 @@ class _Machine:
         return [definitions.volume(each, self._hider) for each in there]
 
     def _part(self, part: str, ask: Callable[[], Any]) -> None:
-        began = time.monotonic()
-        try:
-            value = ask()
-        except no_answer() as error:
-            self._writer.unseen(part, brief(error), node=self.node.name)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self._writer.unseen(part, _odd(error), node=self.node.name)
-        else:
-            self._writer.machine(part, self.node.name, value, time.monotonic() - began)
+        name = self.node.name
+        _record(
+            ask,
+            lambda value, seconds: self._writer.machine(part, name, value, seconds),
+            lambda why: self._writer.unseen(part, why, node=name),
+        )
 
 
 class _Managers:
@@ -193,20 +190,30 @@ class _Managers:
         return sorted(listed, key=lambda row: (row.role, row.name, row.id))
 
     def _part(self, part: str, seen_from: str, ask: Callable[[], Any]) -> None:
-        began = time.monotonic()
-        try:
-            value = ask()
-        except no_answer() as error:
-            self._writer.unseen(part, brief(error), seen_from=seen_from)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self._writer.unseen(part, _odd(error), seen_from=seen_from)
-        else:
-            self._writer.swarm(part, seen_from, value, time.monotonic() - began)
+        _record(
+            ask,
+            lambda value, seconds: self._writer.swarm(part, seen_from, value, seconds),
+            lambda why: self._writer.unseen(part, why, seen_from=seen_from),
+        )
+
+
+def _record(
+    ask: Callable[[], Any],
+    told: Callable[[Any, float], None],
+    unseen: Callable[[str], None],
+) -> None:
+    """Ask, and record the answer, with the seconds that it took, or why there is none."""
+    began = time.monotonic()
+    try:
+        value = ask()
+    except no_answer() as error:
+        unseen(brief(error))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        said = f"{error!r:.100}"
+        unseen(f"what the engine said of it is of another kind than expected ({said})")
+    else:
+        told(value, time.monotonic() - began)
 
 
 def _host_name(row: Mapping[str, Any]) -> str:
     return str((row.get("Description") or {}).get("Hostname", ""))
-
-
-def _odd(error: Exception) -> str:
-    return f"what the engine said of it is of another kind than expected ({error!r:.100})"

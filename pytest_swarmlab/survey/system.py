@@ -6,7 +6,7 @@ No command here may wait for an NFS server that is away: nothing looks into what
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,9 @@ VIRTUAL = {
 SHELLS = {"sh", "bash", "dash", "env", "nice", "ionice", "flock", "timeout"}
 """Programs that run another; that one is meant."""
 
+OWN = ("/usr/local/", "/opt/", "/root/", "/home/", "/srv/", "/etc/")
+"""Where the programs of a machine's owner are; the distribution's take no backups of a swarm."""
+
 CRON = ("/etc/crontab", "/etc/cron.d", "/var/spool/cron")
 
 ESCAPED = re.compile(r"\\([0-7]{3})")
@@ -69,7 +72,7 @@ class Looker:
         now = self._now()
         parts: dict[str, Callable[[], Any]] = {
             "certificate": lambda: self._certificate(now),
-            "units": lambda: units(self._said(*self._systemctl()), now),
+            "units": lambda: self._units(now),
             "jobs": lambda: jobs(self._said("grep", "-rsIH", "-i", "backup", *CRON, fine=(1, 2))),
             "mounts": lambda: kept(mounts(self._file("/proc/self/mounts"))),
             "fstab": lambda: mounts(self._file("/etc/fstab")),
@@ -85,10 +88,11 @@ class Looker:
                     found[part] = told.result()
                 except (ProviderError, ValueError) as error:
                     lacks[part] = str(error)
-        runs = {unit.runs for unit in found.get("units") or () if "backup" in unit.name.lower()}
+        runs = {unit.runs for unit in found.get("units") or ()}
         runs |= {job.runs for job in found.get("jobs") or ()}
+        own = {path for path in runs if path.startswith(OWN)}
         try:
-            there = backups.find(self._node, now, runs - {""})
+            there = backups.find(self._node, now, own)
             found["scripts"], found["backups"] = there
         except ProviderError as error:
             lacks["scripts"] = lacks["backups"] = str(error)
@@ -111,15 +115,25 @@ class Looker:
 
     def _now(self) -> float:
         """The machine's clock; with the first command it shows whether there is a machine."""
-        said = self._said("date", "+%s").strip()
+        output = self._ask("date", "+%s")
+        if output.code:
+            raise ProviderError(f"{self._node} can't be reached: {brief(output.stderr)}")
+        said = output.stdout.strip()
         if not said.isdecimal():
             raise ProviderError(f"{self._node} prints {said[:40]!r} where its clock is asked for")
         return float(said)
 
-    def _systemctl(self) -> list[str]:
+    def _units(self, now: float) -> tuple[Unit, ...]:
+        """The units that are of interest, and those that timers start."""
+        found = units(self._systemctl(UNITS), now)
+        started = {unit.starts for unit in found} - {unit.name for unit in found} - {""}
+        return (*found, *units(self._systemctl(sorted(started)), now)) if started else found
+
+    def _systemctl(self, names: Iterable[str]) -> str:
         asked = f"--property={','.join(PROPERTIES)}"
         # Without --all a pattern is about active units only.
-        return ["systemctl", "show", "--all", "--no-pager", "--timestamp=unix", asked, "--", *UNITS]
+        words = ("--all", "--no-pager", "--timestamp=unix", asked, "--")
+        return self._said("systemctl", "show", *words, *names)
 
     def _certificate(self, now: float) -> Certificate | None:
         path = f"{self._root}/swarm/certificates/swarm-node.crt"
@@ -256,8 +270,3 @@ def disks(shown: str) -> tuple[Disk, ...]:
             if size:
                 found.setdefault((size, used), Disk(words[2], size, used))
     return tuple(found.values())
-
-
-def lacking(system: System | None) -> Mapping[str, str]:
-    """Why parts of it could not be seen."""
-    return system.lacks if system else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.survey import backups, system
 from pytest_swarmlab.survey.backups import script
 from pytest_swarmlab.survey.machine import Disk, Export, Job, Mount
@@ -179,6 +180,34 @@ def test_a_part_that_may_not_be_seen_costs_no_other(lab: Lab) -> None:
     assert [mount.target for mount in seen.fstab or ()] == ["/c"]
     # What its backup's unit runs is read wherever it lies.
     assert "/usr/local/sbin/b" in {word for argv in lab.commands("find") for word in argv}
+
+
+def test_what_any_timer_starts_is_looked_at(lab: Lab) -> None:
+    """Whatever it is called."""
+    timer = "Id=nightly.timer\nLoadState=loaded\nUnit=nightly.service\n"
+    service = (
+        "Id=nightly.service\nLoadState=loaded\n"
+        "ExecStart={ path=/opt/nightly ; argv[]=/opt/nightly ; ignore_errors=no ; }\n"
+    )
+
+    def shell(node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+        if argv[0] == "systemctl":
+            return 0, service if argv[-1] == "nightly.service" else timer, ""
+        if argv[:2] == ("find", "/opt/nightly"):
+            return 0, "900 512 755 /opt/nightly\0", ""
+        return answers(node, argv)
+
+    lab.shell = shell
+    seen = Looker(lab["manager1"], "/var/lib/docker").look()
+    assert [unit.name for unit in seen.units or ()] == ["nightly.timer", "nightly.service"]
+    assert "/opt/nightly" in {each.path for each in seen.scripts or ()}
+
+
+def test_a_machine_that_is_away_is_told_by_the_first_command(lab: Lab) -> None:
+    lab.shell = lambda *_: (255, "", "ssh: connect to host manager1: Connection refused\nmore")
+    with pytest.raises(ProviderError, match=r"manager1 can't be reached: ssh: .* refused$"):
+        Looker(lab["manager1"], "/var/lib/docker").look()
+    assert len(lab.commands()) == 1
 
 
 def test_nothing_that_a_machine_prints_is_recorded_as_it_is(lab: Lab) -> None:
