@@ -49,8 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "survey",
         help="look at a cluster that is there, changing nothing: what is there, what is odd",
     )
-    survey.add_argument("--inventory", metavar="FILE", help="the file that lists your cluster")
-    survey.add_argument(
+    which = survey.add_mutually_exclusive_group()
+    which.add_argument("--inventory", metavar="FILE", help="the file that lists your cluster")
+    which.add_argument(
         "--reuse", metavar="ID", nargs="?", const="", help="a cluster that a run has kept"
     )
     survey.add_argument("--reports", metavar="DIR", help="where the record goes (reports)")

@@ -50,6 +50,9 @@ def visit(
         "swarmlab_cache": str(cache),
     }
     config = read(given.get, lambda _: None, rootdir=Path.cwd(), typed_in=Path.cwd())
+    if reuse is not None:
+        # What was typed outweighs the environment's inventory.
+        config = replace(config, inventory=None)
     if config.inventory is None and config.reuse is None:
         raise ConfigError(NOTHING)
     provider = _provider(config)

@@ -139,6 +139,16 @@ def test_a_kept_cluster_must_be_the_one_that_is_meant(
     assert words in refused(capsys, "--reuse", *asked)
 
 
+def test_a_kept_cluster_that_is_asked_for_outweighs_the_environments_inventory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SWARMLAB_INVENTORY", "gone.yml")
+    monkeypatch.setattr(visit, "make", lambda *_: SimpleNamespace(find=list))
+    assert "gone.yml can't be read" in refused(capsys)
+    assert "no cluster is kept here" in refused(capsys, "--reuse")
+
+
 SSH = """#!/bin/sh
 case "$*" in
 *"-G "*) echo "hostname 127.0.0.1"; exit 0 ;;
