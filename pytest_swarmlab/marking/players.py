@@ -107,13 +107,16 @@ def nfs_servers(survey: Survey) -> list[Candidate]:
 def _serves(survey: Survey, machine: Machine) -> list[str]:
     system = machine.system
     why = [f"it exports {export.path}" for export in (system.exports or () if system else ())]
-    addresses = {machine.address, *((system.addresses or ()) if system else ())} - {""}
-    for other in survey.machines:
-        for mount in (other.system and other.system.mounts) or ():
-            host, _, path = mount.source.partition(":")
-            if mount.nfs and host in addresses | {machine.name}:
-                why.append(f"{other.name} mounts {path} from it")
-    return list(dict.fromkeys(why))
+    known = {machine.name, machine.address, *((system.addresses or ()) if system else ())} - {""}
+    others = [
+        other.name
+        for other in survey.machines
+        if any(
+            mount.nfs and mount.source.partition(":")[0] in known
+            for mount in (other.system.mounts or () if other.system else ())
+        )
+    ]
+    return why + ([f"mounted from it by {', '.join(others)}"] if others else [])
 
 
 # -- exercise 2.5 -------------------------------------------------------------------------------

@@ -59,8 +59,12 @@ def _unseen(survey: Survey) -> Iterator[Oddity]:
             continue
         for part, why in machine.errors.items():
             yield Oddity(Weight.BROKEN, f"{machine.name} did not tell its {part}: {why}")
-        for part, why in (machine.system.lacks if machine.system else {}).items():
-            yield Oddity(Weight.RISK, f"{machine.name} did not tell its {part}: {why}")
+    hidden: dict[tuple[str, str], list[str]] = {}
+    for machine in survey.machines:
+        for what in (machine.system.lacks if machine.system else {}).items():
+            hidden.setdefault(what, []).append(machine.name)
+    for (part, why), names in hidden.items():
+        yield Oddity(Weight.RISK, f"{', '.join(names)} did not tell the {part}: {why}")
     for why in dict.fromkeys(survey.errors.values()):
         parts = [part for part, each in survey.errors.items() if each == why]
         what = "the swarm" if len(parts) == len(OF_SWARM) else f"its {', '.join(parts)}"

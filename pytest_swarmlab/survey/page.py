@@ -157,7 +157,7 @@ def _services(console: Console, survey: Survey) -> None:
         f"{len(survey.services)} services",
         "service", "image", "running", "on", "ports", "health check", "keeps",
     )  # fmt: skip
-    for service in survey.services[:ROWS]:
+    for service in sorted(survey.services, key=lambda each: each.name)[:ROWS]:
         wanted = readings.wanted(survey, service)
         running = survey.running(service)
         short = wanted is not None and len(running) < wanted
@@ -191,13 +191,13 @@ def _more(console: Console, more: int, what: str) -> None:
 def _kept(console: Console, survey: Survey) -> None:
     """What else there is, a line each."""
     every = {
-        "secrets": [each.name for each in survey.secrets or ()],
-        "configs": [each.name for each in survey.configs or ()],
-        "networks": [
+        "secrets": sorted(each.name for each in survey.secrets or ()),
+        "configs": sorted(each.name for each in survey.configs or ()),
+        "networks": sorted(
             f"{each.name}{' (encrypted)' if each.encrypted else ''}"
             for each in survey.networks or ()
             if not each.ingress
-        ],
+        ),
         "volumes": _volumes(survey),
         "backups": _backups(survey),
     }
@@ -214,11 +214,15 @@ def _volumes(survey: Survey) -> list[str]:
 
 def _backups(survey: Survey) -> list[str]:
     found = [
-        (backup.age_s, f"{backup.path} on {machine.name}, {backup.age_s / 3600:.0f} h old")
+        (backup.age_s, f"{backup.path} on {machine.name}, {_age(backup.age_s)} old")
         for machine in survey.machines
         for backup in (machine.system.backups or () if machine.system else ())
     ]
     return [words for _, words in sorted(found)]
+
+
+def _age(seconds: float) -> str:
+    return f"{seconds / 3600:.0f} h" if seconds >= 3600 else duration(max(0.0, seconds))
 
 
 def _some(names: Iterable[str], most: int = 12) -> str:
@@ -238,5 +242,5 @@ def _odd(console: Console, survey: Survey) -> None:
         style, mark = MARKS[each.weight]
         console.print(Text.assemble((f"{mark} ", style), _words(each.what, limit=300)))
         if each.remedy:
-            console.print(_words(f"  → {each.remedy}", "dim", 300))
+            console.print(Text.assemble("  → ", _words(each.remedy, "dim", 300)))
     _more(console, len(found) - ROWS, "of them")

@@ -159,7 +159,7 @@ def test_a_machine_is_a_server_by_the_mounts_of_others_too() -> None:
     hidden = system("manager1", exports=())(seen())
     part = Cast(hidden)["nfs-server"]
     assert part.name == "manager1"
-    assert "manager2 mounts /srv/nfs/swarm-data from it" in part.why
+    assert part.why == ("mounted from it by manager2, manager3, worker1, worker2",)
 
 
 def test_what_others_wrote_is_shown_as_text() -> None:

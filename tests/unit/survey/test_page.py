@@ -95,7 +95,7 @@ ODD: list[tuple[Edit, str, Weight]] = [
     (settings(root_rotation=True), "root certificate is being exchanged", Weight.NOTE),
     (settings(autolock=False), "autolock is off", Weight.NOTE),
     (systems(lambda s: replace(s, lacks={"certificate": "permission denied"}), "worker1"),
-     "worker1 did not tell its certificate: permission denied", Weight.RISK),
+     "worker1 did not tell the certificate: permission denied", Weight.RISK),
     (machine("worker1", volumes=None, errors={"volumes": "timed out"}),
      "worker1 did not tell its volumes: timed out", Weight.BROKEN),
     (both(unseen("secrets"), lambda s: replace(s, errors={"secrets": "no leader"})),
