@@ -61,8 +61,8 @@ def _unseen(survey: Survey) -> Iterator[Oddity]:
             yield Oddity(Weight.BROKEN, f"{machine.name} did not tell its {part}: {why}")
     hidden: dict[tuple[str, str], list[str]] = {}
     for machine in survey.machines:
-        for what in (machine.system.lacks if machine.system else {}).items():
-            hidden.setdefault(what, []).append(machine.name)
+        for lack in (machine.system.lacks if machine.system else {}).items():
+            hidden.setdefault(lack, []).append(machine.name)
     for (part, why), names in hidden.items():
         yield Oddity(Weight.RISK, f"{', '.join(names)} did not tell the {part}: {why}")
     for why in dict.fromkeys(survey.errors.values()):

@@ -89,7 +89,7 @@ def _head(console: Console, survey: Survey) -> None:
 
 def _machines(console: Console, survey: Survey) -> None:
     table = _table(
-        f"{len(survey.machines)} machines",
+        f"machines ({len(survey.machines)})",
         "machine", "role", "state", "tasks", "address", "engine", "share", "disk", "certificate",
     )  # fmt: skip
     rows = {row.machine: row for row in survey.nodes or () if row.machine}
@@ -154,7 +154,7 @@ def _services(console: Console, survey: Survey) -> None:
     if survey.services is None:
         return
     table = _table(
-        f"{len(survey.services)} services",
+        f"services ({len(survey.services)})",
         "service", "image", "running", "on", "ports", "health check", "keeps",
     )  # fmt: skip
     for service in sorted(survey.services, key=lambda each: each.name)[:ROWS]:
@@ -202,7 +202,7 @@ def _kept(console: Console, survey: Survey) -> None:
         "backups": _backups(survey),
     }
     for what, names in every.items():
-        console.print(_words(f"{len(names)} {what}: {_some(names)}".rstrip(": "), limit=1000))
+        console.print(_words(f"{what} ({len(names)}): {_some(names) or 'none'}", limit=1000))
     console.print()
 
 
@@ -237,7 +237,8 @@ def _odd(console: Console, survey: Survey) -> None:
     if not found:
         console.print(Text("nothing is odd", style="green"))
         return
-    console.print(Text(f"{len(found)} things are odd", style="bold"))
+    told = "one thing is odd" if len(found) == 1 else f"{len(found)} things are odd"
+    console.print(Text(told, style="bold"))
     for each in found[:ROWS]:
         style, mark = MARKS[each.weight]
         console.print(Text.assemble((f"{mark} ", style), _words(each.what, limit=300)))

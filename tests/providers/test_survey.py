@@ -19,7 +19,7 @@ def test_somebodys_cluster_is_seen_over_ssh(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.main(["survey", "--inventory", str(somebodys_inventory)]) == 0
-    assert "2 machines" in capsys.readouterr().out
+    assert "machines (2)" in capsys.readouterr().out
     (path,) = (tmp_path / "reports").rglob("events.jsonl")
     record = Record.load(path)
     assert record.of("change") == ()

@@ -70,7 +70,7 @@ def test_the_page_is_shown_and_the_record_can_be_judged_again(
 ) -> None:
     code, said = visited(good())
     assert code == 0
-    assert "5 machines" in said
+    assert "machines (5)" in said
     assert "the database of the WordPress is wp_db: WORDPRESS_DB_HOST of wp_wordpress" in said
     (directory,) = (tmp_path / "reports").iterdir()
     assert f"swarmlab judge {directory}" in said

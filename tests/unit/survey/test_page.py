@@ -52,7 +52,7 @@ def certificate(left_s: float) -> Edit:
 
 def test_a_real_cluster_is_shown_on_one_page() -> None:
     text = shown(seen())
-    for words in ("5 machines", "manager, leads", "exports /srv/nfs/swarm-data", "11 services",
+    for words in ("machines (5)", "manager, leads", "exports /srv/nfs/swarm-data", "services (11)",
                   "wp_wordpress", "3/3", "8080→80", "(share)", "autolock off"):  # fmt: skip
         assert words in text
     assert max(len(line) for line in text.splitlines()) <= page.WIDTH
@@ -131,7 +131,7 @@ def test_nothing_but_the_page_is_shown_where_no_manager_could_tell() -> None:
     lost = replace(seen(), **nothing, errors=dict.fromkeys(OF_SWARM, "no leader"))
     text = shown(lost)
     assert "no manager could tell of the swarm: no leader" in text
-    assert " services" not in text
+    assert "services (" not in text
 
 
 def test_a_machine_that_was_away_is_on_the_page() -> None:
