@@ -190,13 +190,13 @@ def not_while(moments: Iterable[float], window: Window, what: str, *, least: int
 
 
 def out_of_order(*moments: Moment) -> list[str]:
-    """What was not seen, or was seen before what it must follow: each follows the one before."""
+    """What was not seen, or not seen after what it must follow: each follows the one before."""
     unseen = [f"nobody saw {what}" for what, t in moments if t is None]
     known = [(what, t) for what, t in moments if t is not None]
     return unseen + [
         f"{what} (second {t:.1f} of the run) does not follow {before} (second {earlier:.1f})"
         for (before, earlier), (what, t) in pairwise(known)
-        if t < earlier
+        if t <= earlier
     ]
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import lzma
+import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -23,23 +23,27 @@ from pytest_swarmlab.model import Event
 from tests.unit.records.editing import Edit, without
 
 REAL = Path(__file__).parent / "real"
-STEADY = {"request", "nodes", "tasks", "entry", "write", "engine", "raft"}
-"""Kinds that come all the time: windows of them are taken away. Of the others each event is."""
-TURNS = {
-    "fault.injecting", "fault.healing", "begun", "over", "ended", "settled", "moved", "broken",
-    "outage", "frozen", "rolled-back", "update", "destroyed", "restore", "hot-began", "written",
-}  # fmt: skip
-"""What divides a phase: something is broken or changed, or that is over."""
-AT_FIRST = "seen at the beginning"
+FEW = 12
+"""Events of one kind in a phase that are each taken away alone; of more, windows are."""
+APART_S = 2.0
+"""Shortest window that is taken away: a pause that a claim may bear is shorter."""
+NO_LANDMARKS = {"command", "wait", "request", "nodes", "tasks", "entry", "write", "raft", "info"}
+NAMES_ALIKE = "all are looked at alike, and what a machine is called is not what is claimed"
+SOONER = "what must come first may have come sooner"
+LATER = "what is seen later than it must be is seen late enough"
+ALONE = "one look that says by itself what it is of; when it came is no matter"
+ANY_ORDER = "several looks, of which none needs to come first"
+ENOUGH = "what is left is enough for it"
+UNUSED = "read along with what the claim is about, and not used for it"
 ID = re.compile(r"[0-9a-z]{25}|[0-9a-f]{12}")
 """How Swarm names what it has, and an engine a container."""
 
 
 @dataclass(frozen=True)
 class Break:
-    """One way to break a record: the kinds of events that it touches, its name, and the edit."""
+    """One way to break a record: the numbers of the events that it touches, its name, the edit."""
 
-    kinds: frozenset[str]
+    touched: frozenset[int]
     name: str
     edit: Edit
 
@@ -52,14 +56,15 @@ def real(exercise: str) -> Record:
 
 
 @contextmanager
-def kinds_read() -> Iterator[set[str]]:
-    """The kinds of events that a record is asked for within the block."""
-    read: set[str] = set()
+def events_read() -> Iterator[set[int]]:
+    """The numbers of the events that a record gives when it is asked, within the block."""
+    read: set[int] = set()
     ask = Record.of
 
     def of(record: Record, *kinds: str, **match: Any) -> tuple[Event, ...]:
-        read.update(kinds)
-        return ask(record, *kinds, **match)
+        found = ask(record, *kinds, **match)
+        read.update(event.seq for event in found)
+        return found
 
     with patch.object(Record, "of", of):
         yield read
@@ -67,28 +72,39 @@ def kinds_read() -> Iterator[set[str]]:
 
 def breaks(record: Record, kinds: Iterable[str]) -> Iterator[Break]:
     """Every way to break a phase's record in what it has of those kinds."""
-    marks = turns(record)
+    marks = landmarks(record)
     for kind in sorted(kinds):
         # A worker's own view of the swarm is empty.
         mine = [e for e in record.of(kind) if kind != "info" or e.data.get("control")]
-        if mine:
-            for name, edit in (*_gone(mine, marks), *_moved(record, mine)):
-                yield Break(frozenset({kind}), f"{kind}: {name}", edit)
+        if not mine:
+            continue
+        for name, edit in (*_gone(mine, marks), *_moved(record, mine)):
+            yield Break(_touched(record, edit), f"{kind}: {name}", edit)
     for name, t in marks:
-        later = frozenset(event.kind for event in record if event.t > t)
+        later = frozenset(event.seq for event in record if event.t > t)
         yield Break(later, f"cut {name}", lambda run, t=t: without(run, lambda e: e.t > t))
 
 
-def turns(record: Record) -> list[tuple[str, float]]:
-    """The turns of a phase and the middles between them: name and second."""
-    found: dict[str, float] = {}
+def _touched(record: Record, edit: Edit) -> frozenset[int]:
+    """The numbers of the events that are not there, or are others, after that edit."""
+    left = {id(event.data): event.t for event in edit(record)}
+    return frozenset(e.seq for e in record if left.get(id(e.data)) != e.t)
+
+
+def landmarks(record: Record) -> list[tuple[str, float]]:
+    """Moments of a phase: what was noted of it, with the middles between; name and second."""
+    noted: dict[str, float] = {}
     for event in record:
-        if event.kind in TURNS:
-            found.setdefault(event.kind, event.t)
-    ends = [event.t for event in record if event.phase]
-    marks = [("start", ends[0]), *found.items(), ("end", ends[-1])]
-    middles = [(f"amid {a} and {b}", (t + u) / 2) for (a, t), (b, u) in pairwise(marks)]
-    return sorted([*((f"at {kind}", t) for kind, t in found.items()), *middles], key=itemgetter(1))
+        if event.phase and event.kind not in NO_LANDMARKS:
+            noted.setdefault(event.kind, event.t)
+    marks = sorted(noted.items(), key=lambda each: each[1])
+    middles = [
+        (f"between {a} and {b}", (t + u) / 2)
+        for (a, t), (b, u) in pairwise(marks)
+        if u - t > APART_S
+    ]
+    at = [(f"at {name}", t) for name, t in marks if name not in {"phase.started", "phase.finished"}]
+    return sorted(at + middles, key=lambda each: each[1])
 
 
 def _gone(mine: Sequence[Event], marks: Sequence[tuple[str, float]]) -> Iterator[tuple[str, Edit]]:
@@ -99,35 +115,36 @@ def _gone(mine: Sequence[Event], marks: Sequence[tuple[str, float]]) -> Iterator
     nodes = sorted({node for event in mine for node in of_nodes(event)})
     for node in nodes if len(nodes) > 1 else ():
         yield f"none of {node}", _dropping([e for e in mine if node in of_nodes(e)])
-    if mine[0].kind in STEADY:
-        for name, t in marks:
-            for side, gone in (
-                ("after", [e for e in mine if _when(e) > t]),
-                ("before", [e for e in mine if _when(e) < t]),
-            ):
-                if 0 < len(gone) < len(mine):
-                    yield f"none {side}, {name}", _dropping(gone)
-    elif len(mine) > 1:
+    if 1 < len(mine) <= FEW:
         for number, event in enumerate(mine, 1):
-            yield f"all but number {number}", _dropping([event])
+            yield f"not the one of number {number}", _dropping([event])
+    if len(mine) <= FEW:
+        return
+    for name, t in marks:
+        yield f"none after {name}", _dropping([e for e in mine if _when(e) > t])
+        yield f"none before {name}", _dropping([e for e in mine if _when(e) < t])
+    for (name, t), (_, u) in pairwise(marks):
+        if u - t > APART_S:
+            yield f"none from {name} on", _dropping([e for e in mine if t < _when(e) < u])
 
 
 def _moved(record: Record, mine: Sequence[Event]) -> Iterator[tuple[str, Edit]]:
     phase = [event.t for event in record if event.phase]
-    if mine[0].phase and mine[0].kind not in STEADY | {"command"}:
-        yield AT_FIRST, _retimed(mine, [phase[0]] * len(mine))
-        if len(mine) > 1:
-            yield "seen in the reverse order", _retimed(mine, [e.t for e in reversed(mine)])
-    if mine[0].kind in {"command", "cluster.ready"}:
+    if mine[0].kind == "command":
         return
+    if mine[0].phase:
+        yield "all seen at the phase's beginning", _retimed(mine, [phase[0]] * len(mine))
+        yield "all seen at the phase's end", _retimed(mine, [phase[-1]] * len(mine))
+        moments = [event.t for event in mine]
+        random.Random(16).shuffle(moments)  # noqa: S311 - no secret
+        if moments != [event.t for event in mine]:
+            yield "moments shuffled", _retimed(mine, moments)
     names = [str(node["name"]) for e in record.of("cluster.ready") for node in e.data["nodes"]]
     turned = dict(zip(names, names[1:] + names[:1], strict=True))
-    told = {name for event in mine for name in _words(event.data) & turned.keys()}
-    # Where each node is told of, it is told of each node then as well.
-    if told and told != set(names):
+    if any(_words(e.data) & turned.keys() for e in mine):
         yield "nodes exchanged", _respelled(mine, lambda word: turned.get(word, word))
     later = mine[len(mine) // 2 :]
-    if len(mine) > 1 and any(ID.fullmatch(word) for e in later for word in _words(e.data)):
+    if any(ID.fullmatch(word) for e in later for word in _words(e.data)) and len(mine) > 1:
         yield (
             "the later half of another cluster",
             _respelled(later, lambda word: word[::-1] if ID.fullmatch(word) else word),
