@@ -163,10 +163,11 @@ def modes(look: Look) -> Judgement:
     hint="Exercise 2.7: `docker config create`, and `configs:` with a target below /etc/nginx.",
 )
 def config_used(look: Look) -> Judgement:
-    """The service that plays the proxy."""
-    proxy = look.player("proxy")
+    """The service that plays the proxy, which is known by what its config says."""
+    there, proxy = look.configs, look.player("proxy")
     if proxy is None:
-        return judged(f"{len(look.services)} services", wrong=[str(look.cast["proxy"])])
+        seen = f"{len(look.services)} services, {len(there)} configs"
+        return judged(seen, wrong=[str(look.cast["proxy"])])
     return judged(str(look.cast["proxy"]))
 
 

@@ -12,6 +12,7 @@ import pytest
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.marking.state import exercise
 from pytest_swarmlab.model import Verdict
+from pytest_swarmlab.survey import events
 from pytest_swarmlab.survey.machine import Attached, Mount, Volume
 from pytest_swarmlab.survey.seen import Port, Restart, Service, Survey, Update, Variable, Words
 from tests.unit.records.surveys import (
@@ -551,3 +552,20 @@ def test_with_the_events_of_one_machine_forged_nothing_of_it_is_taken_on_trust()
         )
     )
     assert verdicts(forged)["storage.mounted"] is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("part", [*events.OF_SWARM, *events.OF_MACHINE])
+def test_a_part_that_nobody_looked_at_makes_nothing_wrong(part: str) -> None:
+    record = recorded(good())
+    blind = Record(tuple(e for e in record if e.kind != f"survey.{part}"))
+    found = verdicts(blind)
+    assert [check for check, verdict in found.items() if verdict is Verdict.FAIL] == []
+    if part not in {"secrets", "settings"}:  # No check is about them alone.
+        assert Verdict.UNKNOWN in found.values()
+
+
+@pytest.mark.parametrize("part", events.OF_MACHINE)
+@pytest.mark.parametrize("name", ["manager1", "manager2", "worker1"])
+def test_a_machines_part_that_nobody_looked_at_makes_nothing_wrong(name: str, part: str) -> None:
+    found = verdicts(recorded(machine(name, **{part: None})(good())))
+    assert [check for check, verdict in found.items() if verdict is Verdict.FAIL] == []
