@@ -65,6 +65,8 @@ class _Machine:
     def __init__(self, node: Node, writer: events.Writer, hider: Hider) -> None:
         self.node = node
         self.told: Engine | None = None
+        self.ahead_s = 0.0
+        """How far its clock is ahead of this machine's, seconds."""
         self._writer = writer
         self._hider = hider
 
@@ -73,7 +75,10 @@ class _Machine:
 
         def ask() -> Engine:
             with closing(self.node.new_engine(ENGINE_S)) as engine:
-                self.told = definitions.engine(engine.info())
+                info = engine.info()
+            if (now := definitions.unix(info.get("SystemTime", ""))) is not None:
+                self.ahead_s = now - time.time()
+            self.told = definitions.engine(info)
             return self.told
 
         self._part("engine", ask)
@@ -128,7 +133,7 @@ class _Managers:
                     except no_answer() as error:
                         said[machine.node.name] = brief(error)
                         continue
-                    self._ask(engine, machine.node.name, rows)
+                    self._ask(engine, machine, rows)
                     return
         why = "; ".join(f"{name}: {words}" for name, words in said.items()) or self._why_nobody()
         for part in events.OF_SWARM:
@@ -146,13 +151,15 @@ class _Managers:
             return "; ".join(ill)
         return "none of the machines that could be asked is a manager"
 
-    def _ask(self, engine: Any, name: str, rows: list[dict[str, Any]]) -> None:
-        api, hider = engine.api, self._hider
+    def _ask(self, engine: Any, machine: _Machine, rows: list[dict[str, Any]]) -> None:
+        api, hider, name = engine.api, self._hider, machine.node.name
+        # By the manager's clock, as the time stamps are.
+        now = time.time() + machine.ahead_s
         self._part("nodes", name, lambda: self._nodes(rows))
         self._part("networks", name, lambda: self._networks_of(api))
         for part, ask in (
             ("services", lambda: [self._service(each) for each in api.services()]),
-            ("tasks", lambda: self._tasks(engine)),
+            ("tasks", lambda: [definitions.task(t, self._names, now) for t in api.tasks()]),
             ("secrets", lambda: [definitions.secret(each) for each in api.secrets()]),
             ("configs", lambda: [definitions.config(each, hider) for each in api.configs()]),
             ("settings", lambda: definitions.settings(api.inspect_swarm())),
@@ -166,11 +173,6 @@ class _Managers:
 
     def _service(self, told: dict[str, Any]) -> seen.Service:
         return definitions.service(told, self._networks, self._hider)
-
-    def _tasks(self, engine: Any) -> list[seen.TaskRow]:
-        """By the manager's own clock, which set their time stamps' order."""
-        now = definitions.unix(engine.info().get("SystemTime", "")) or time.time()
-        return [definitions.task(each, self._names, now) for each in engine.api.tasks()]
 
     def _nodes(self, rows: list[dict[str, Any]]) -> list[seen.NodeRow]:
         """Each with the machine that says that it is this node, or alone has its name."""

@@ -187,6 +187,14 @@ def test_what_an_engine_says_in_another_form_is_one_part_less(cluster: Lab) -> N
     assert found.tasks is not None
 
 
+def test_a_task_s_age_goes_by_the_manager_s_clock(cluster: Lab) -> None:
+    """Whatever this machine's says."""
+    cluster.info["manager1"]["SystemTime"] = "2020-01-01T00:01:00.123456789Z"
+    cluster.tasks[0]["Status"]["Timestamp"] = "2020-01-01T00:00:00.5Z"
+    (found,) = look(cluster.swarm).tasks or ()
+    assert found.age_s == pytest.approx(60, abs=5)
+
+
 def test_a_row_of_a_machine_that_joined_anew_is_known(cluster: Lab) -> None:
     old = {**cluster.row("worker1"), "ID": "old", "Status": {"State": "down"}}
     cluster.rows.append(old)
