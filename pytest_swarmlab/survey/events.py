@@ -94,7 +94,7 @@ def _kept(value: Any) -> dict[str, Any]:
 
 def there(record: Record) -> bool:
     """Whether the record holds a survey."""
-    return record.last(BEGAN) is not None
+    return any(event.kind == BEGAN for event in record)
 
 
 def read(record: Record) -> seen.Survey:
