@@ -56,6 +56,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     lab.add_argument("numbers", nargs="*", metavar="NUMBER", help="of an exercise, such as 2.2")
     lab.add_argument("--provider", metavar="NAME", help="what the nodes are made of; uml if unset")
     lab.set_defaults(run=_lab)
+    survey = commands.add_parser(
+        "survey",
+        help="look at a cluster that is there, changing nothing: what is there, what is odd",
+    )
+    which = survey.add_mutually_exclusive_group()
+    which.add_argument("--inventory", metavar="FILE", help="the file that lists your cluster")
+    which.add_argument(
+        "--reuse", metavar="ID", nargs="?", const="", help="a cluster that a run has kept"
+    )
+    survey.add_argument("--reports", metavar="DIR", help="where the record goes (reports)")
+    survey.set_defaults(run=_survey)
     judge = commands.add_parser("judge", help="judge a saved run again, from its record alone")
     judge.add_argument("run_directory", type=Path)
     judge.add_argument(
@@ -181,6 +192,18 @@ def _gc_clusters(provider: Provider, *, kept: bool, logs: Path) -> None:
             sys.stdout.write(
                 f"cluster {found.id} ({found.topology.name}, since {found.started_at}) is {what}\n"
             )
+
+
+def _survey(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.visit import visit
+
+    return visit(
+        inventory=arguments.inventory,
+        reuse=arguments.reuse,
+        reports=arguments.reports,
+        cache=arguments.cache,
+        out=sys.stdout,
+    )
 
 
 def _lab(arguments: argparse.Namespace) -> int:

@@ -208,6 +208,27 @@ class Exercise:
         """
         self.distribution = {"phase": phase, "measures": {k: list(v) for k, v in measures.items()}}
 
+    def selected(self) -> dict[str, Any]:
+        """What a record says of it before anything happens: what is to be judged."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "module": self.module,
+            "titles": self.titles,
+            "comparison": self.comparison,
+            "distribution": self.distribution,
+            "checks": [
+                {
+                    "id": c.id,
+                    "phase": c.phase,
+                    "title": c.title,
+                    "expected": c.expected,
+                    "hint": c.hint,
+                }
+                for c in self.checks
+            ],
+        }
+
     def judge(self, record: Record, phase: str | None = None) -> list[CheckResult]:
         """Judge every check, or those of one phase, on this record."""
         wanted = None if phase is None else self.phase(phase)

@@ -83,25 +83,7 @@ class Run:
             if exercise in self.exercises:
                 continue
             self.exercises.append(exercise)
-            self.recorder.record(
-                "exercise.selected",
-                id=exercise.id,
-                title=exercise.title,
-                module=exercise.module,
-                titles=exercise.titles,
-                comparison=exercise.comparison,
-                distribution=exercise.distribution,
-                checks=[
-                    {
-                        "id": c.id,
-                        "phase": c.phase,
-                        "title": c.title,
-                        "expected": c.expected,
-                        "hint": c.hint,
-                    }
-                    for c in exercise.checks
-                ],
-            )
+            self.recorder.record("exercise.selected", **exercise.selected())
 
     def needs(self) -> set[Capability]:
         """What the cluster must be able to do for all checks of the run to be provable."""

@@ -175,6 +175,18 @@ class Node:
             raise CommandError(self.name, argv, output.code, output.stdout, output.stderr)
         return output
 
+    def ask(self, *argv: str, within: float) -> Output:
+        """Run a command that changes nothing, and record nothing: its words may hold secrets.
+
+        `within`: seconds. Who asks records what of the answer may be kept. Raises ProviderError
+        when there is none.
+        """
+        try:
+            done = self._piped(argv, b"", within)
+        except subprocess.TimeoutExpired as error:
+            raise ProviderError(f"{self.name} gave no answer in {within:.0f} s") from error
+        return _decoded(done)
+
     def log_of(self, container: str) -> str:
         """What a container of this node's engine printed; the engine's words if it has gone."""
         try:
@@ -204,13 +216,15 @@ class Node:
         return done.stdout
 
     def _fed(self, argv: Sequence[str], content: bytes) -> Output:
-        done = self._piped(argv, content)
-        out, err = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
-        return Output(done.returncode, out, err)
+        return _decoded(self._piped(argv, content))
 
-    def _piped(self, argv: Sequence[str], content: bytes) -> subprocess.CompletedProcess[bytes]:
+    def _piped(
+        self, argv: Sequence[str], content: bytes, within: float | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         command = self._machines.command(self.name, argv)
-        return subprocess.run(command, input=content, capture_output=True, check=False)
+        return subprocess.run(
+            command, input=content, capture_output=True, timeout=within, check=False
+        )
 
     def dial(self, port: int, timeout: float) -> socket.socket:
         """A TCP connection to the machine from the client's place in the lab network."""
@@ -509,6 +523,11 @@ class Swarm:
         except conditions.no_answer():
             return {}
         return info
+
+
+def _decoded(done: subprocess.CompletedProcess[bytes]) -> Output:
+    out, err = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
+    return Output(done.returncode, out, err)
 
 
 def _numbers(api: str) -> tuple[int, ...]:

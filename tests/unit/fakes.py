@@ -131,7 +131,8 @@ class PretendedNode(Node):
     def host(self) -> Any:
         return SimpleNamespace(run=self._shell)
 
-    def _piped(self, argv: Sequence[str], content: bytes) -> Any:
+    def _piped(self, argv: Sequence[str], content: bytes, within: float | None = None) -> Any:
+        del within
         self._lab.fed.append(content)
         done = self._shell(shlex.join(argv))
         streams = (done.stdout.encode(), done.stderr.encode())
@@ -173,7 +174,7 @@ class Engine:
     def nodes(self) -> Any:
         return self._answer(self._lab.rows)
 
-    def tasks(self, filters: Any) -> Any:
+    def tasks(self, filters: Any = None) -> Any:
         del filters
         return self._answer(self._lab.tasks)
 

@@ -73,12 +73,14 @@ class InventoryMachines:
         )
         self._links = SshLinks(self._directory, config, self._reached, logs=logs)
 
-    def open(self, hosts: Sequence[Host]) -> None:
-        """Connect to every node. Raises ProviderError naming all that can't be used, and why."""
+    def complaints(self, hosts: Sequence[Host]) -> dict[Host, str]:
+        """Which of the nodes can't be used, and why."""
         with ThreadPoolExecutor(len(hosts)) as pool:
-            complaints = [said for said in pool.map(self._complaint, hosts) if said]
-        if complaints:
-            raise ProviderError("; ".join(complaints))
+            said = zip(hosts, pool.map(self._complaint, hosts), strict=True)
+            return {host: why for host, why in said if why}
+
+    def open(self, hosts: Sequence[Host]) -> None:
+        """Connect to every node, of which none complains."""
         self._links.open()
         for host in hosts:
             self._links.await_access(host.name, ACCESS_S)
@@ -202,8 +204,11 @@ class InventoryProvider:
     name = "inventory"
     owns = False
 
-    def __init__(self, path: Path | None, *, may_change: bool) -> None:
-        """`path`: the file; `may_change`: whether destructive work was permitted."""
+    def __init__(self, path: Path | None, *, may_change: bool, whole: bool = True) -> None:
+        """`path`: the file; `may_change`: whether destructive work was permitted.
+
+        `whole`: whether every node must be there; otherwise those that aren't are in `away`.
+        """
         if path is None:
             raise HostError(
                 "the provider inventory needs a file: name it with --swarmlab-inventory"
@@ -212,6 +217,8 @@ class InventoryProvider:
             raise HostError("the command ssh is missing: install openssh-client")
         self._inventory = load(path)
         self._may_change = may_change
+        self._whole = whole
+        self.away: dict[NodeSpec, str] = {}
         self._machines: InventoryMachines | None = None
 
     def images(self) -> list[dict[str, Any]]:
@@ -244,16 +251,30 @@ class InventoryProvider:
         raise ProviderError("an inventory's machines can't be started from here")
 
     def attach(self, cluster: str, *, logs: Path) -> InventoryMachines:
-        """Connect to the nodes. Raises ProviderError naming all that can't be used, and why."""
+        """Connect to the nodes. Raises ProviderError naming all that can't be used, and why.
+
+        Where not all need be there, it is raised only when none is.
+        """
         del cluster  # There is one.
-        machines = InventoryMachines(self._inventory, may_change=self._may_change, logs=logs)
+        machines = self._reached(self._inventory, logs)
         try:
-            machines.open(self._inventory.hosts)
+            away = machines.complaints(self._inventory.hosts)
+            there = tuple(host for host in self._inventory.hosts if host not in away)
+            if away and (self._whole or not there):
+                raise ProviderError("; ".join(away.values()))
+            if away:
+                self.away = {NodeSpec(h.name, h.address, h.role): why for h, why in away.items()}
+                machines.stop()
+                machines = self._reached(replace(self._inventory, hosts=there), logs)
+            machines.open(there)
         except BaseException:
             machines.stop()
             raise
         self._machines = machines
         return machines
+
+    def _reached(self, inventory: Inventory, logs: Path) -> InventoryMachines:
+        return InventoryMachines(inventory, may_change=self._may_change, logs=logs)
 
     def find(self) -> list[Found]:
         """None: nothing here was started by us."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_swarmlab.errors import CommandError, ProviderError
-from pytest_swarmlab.swarm.cluster import MOST_ASKED
+from pytest_swarmlab.swarm.cluster import MOST_ASKED, Node
 from tests.unit.fakes import Lab
 
 
@@ -46,6 +46,20 @@ def test_a_machine_that_cannot_be_reached_is_no_failed_command(lab: Lab) -> None
     lab.shell = cut_off
     with pytest.raises(ProviderError, match=r"worker1 can't be reached: .*no SSH"):
         lab["worker1"].run("true")
+
+
+def test_what_is_only_asked_is_recorded_by_nobody(lab: Lab) -> None:
+    lab.shell = lambda node, argv: (3, f"{node} {argv[0]}", "hunter2")
+    told = lab["manager1"].ask("cat", "/etc/fstab", within=5)
+    assert (told.code, told.stdout, told.stderr) == (3, "manager1 cat", "hunter2")
+    assert lab.recorder.view().events == ()
+
+
+def test_a_question_has_an_end(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Node(lab.topology.nodes[0], lab.machines, lab.recorder)
+    monkeypatch.setattr(lab.machines, "command", lambda *_: ["sleep", "60"])
+    with pytest.raises(ProviderError, match="manager1 gave no answer in 0 s"):
+        node.ask("true", within=0.05)
 
 
 def test_a_node_that_is_not_there_is_named_with_those_that_are(lab: Lab) -> None:

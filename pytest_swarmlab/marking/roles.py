@@ -1,0 +1,158 @@
+"""Which service, machine or unit plays which role of the lab, and why: roles instead of names.
+
+A role has one player or none. Where several could be it, nobody guesses: a line in swarmlab.yml
+decides, ``roles: {wordpress-database: mystack_db}``. Pure: the same record, the same cast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.marking import players
+from pytest_swarmlab.marking.players import Candidate
+from pytest_swarmlab.survey import events
+from pytest_swarmlab.survey.seen import Service, Survey
+from pytest_swarmlab.text import line
+
+DECIDED = "roles.decided"
+"""The event with what swarmlab.yml says: `roles`, role → name."""
+
+Find = Callable[[Survey], list[Candidate]]
+
+
+@dataclass(frozen=True)
+class Role:
+    """A part that the lab gives to somebody: its id, what it is, the exercise that asks for it."""
+
+    id: str
+    what: str
+    exercise: str
+    find: Find
+
+
+ROLES = (
+    Role("test-service", "the service of several replicas that outlives a leader", "2.2",
+         players.test_services),
+    Role("visualizer", "the visualizer", "2.2", players.visualizers),
+    Role("local-database", "the database on a local volume", "2.3", players.local_databases),
+    Role("nfs-server", "the machine that exports the share", "2.4", players.nfs_servers),
+    Role("nfs-database", "the database on NFS", "2.4", players.nfs_databases),
+    Role("wordpress", "WordPress", "2.5", players.wordpresses),
+    Role("wordpress-database", "the database of the WordPress", "2.5",
+         players.wordpress_databases),
+    Role("secrets-app", "the application with a key of an API", "2.6", players.secret_readers),
+    Role("tls-front", "the service with a certificate", "2.6", players.certificate_holders),
+    Role("proxy", "the proxy whose configuration is a config", "2.7", players.proxies),
+    Role("backup-timer", "the timer that takes backups", "2.8", players.backup_timers),
+    Role("web", "the site with a health check", "2.9", players.sites),
+    Role("api", "the API that asks a database and Redis", "2.9", players.apis),
+    Role("api-database", "the database of that API", "2.9", players.api_databases),
+    Role("redis", "the Redis of that API", "2.9", players.api_caches),
+    Role("broker", "the RabbitMQ of the shop", "2.10", players.brokers),
+    Role("shop-database", "the PostgreSQL of the shop", "2.10", players.shop_databases),
+    Role("shop-cache", "the Redis of the shop", "2.10", players.shop_caches),
+)  # fmt: skip
+"""Every role, in the order of the exercises."""
+
+IDS = {role.id: role for role in ROLES}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Who plays a role and why; `name` is "" where nobody does, or several could.
+
+    `decided`: swarmlab.yml says so. `candidates`: who could be it.
+    """
+
+    role: Role
+    name: str = ""
+    why: tuple[str, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    decided: bool = False
+
+    @property
+    def several(self) -> bool:
+        """Whether there are several, and nobody has decided."""
+        return not self.name and len(self.candidates) > 1
+
+    def __str__(self) -> str:
+        """In one sentence, for people."""
+        if self.name:
+            return f"{self.role.what} is {line(self.name)}: {line('; '.join(self.why))}"
+        if self.several:
+            names = ", ".join(line(each.name) for each in self.candidates)
+            first = line(self.candidates[0].name)
+            return (
+                f"{self.role.what} could be each of {names}: say which in swarmlab.yml,"
+                f" for example `roles: {{{self.role.id}: {first}}}`"
+            )
+        return f"nothing looks like {self.role.what}" + (
+            f": {line('; '.join(self.why))}" if self.why else ""
+        )
+
+
+class Cast:
+    """Who plays what, in one survey."""
+
+    def __init__(self, survey: Survey, decided: Mapping[str, str] | None = None) -> None:
+        """Raises ConfigError when a decision is about no role."""
+        check(decided or {})
+        self._survey = survey
+        self.parts = {role.id: self._part(role, (decided or {}).get(role.id, "")) for role in ROLES}
+
+    def __getitem__(self, role: str) -> Part:
+        return self.parts[role]
+
+    def service(self, role: str) -> Service | None:
+        """The service that plays it, if one does."""
+        name = self.parts[role].name
+        return self._survey.service(name) if name else None
+
+    def _part(self, role: Role, decided: str) -> Part:
+        candidates = tuple(role.find(self._survey))
+        if decided:
+            return self._decided(role, decided, candidates)
+        if len(candidates) == 1:
+            return Part(role, candidates[0].name, candidates[0].why, candidates)
+        return Part(role, candidates=candidates)
+
+    def _decided(self, role: Role, name: str, candidates: tuple[Candidate, ...]) -> Part:
+        there = {service.name for service in self._survey.services or ()}
+        there |= {machine.name for machine in self._survey.machines}
+        there |= {each.name for each in candidates}
+        if name not in there:
+            why = (f"swarmlab.yml says that it is {name!r}, and there is no such thing",)
+            return Part(role, why=why, decided=True)
+        seen = next((each.why for each in candidates if each.name == name), ())
+        return Part(role, name, ("swarmlab.yml says so", *seen), candidates, decided=True)
+
+
+def check(decided: Mapping[str, str]) -> None:
+    """Raise ConfigError when a decision is about no role."""
+    for role in decided:
+        if role not in IDS:
+            raise ConfigError(
+                f"swarmlab.yml: there is no role {line(role)!r}: use {', '.join(IDS)}"
+            )
+
+
+def decided_in(record: Record) -> dict[str, str]:
+    """What swarmlab.yml said, as the record has it; only what is about a role."""
+    told = record.last(DECIDED)
+    roles = told.data.get("roles") if told else None
+    if not isinstance(roles, Mapping):
+        return {}
+    return {role: str(name) for role, name in roles.items() if role in IDS}
+
+
+def cast(record: Record) -> Cast:
+    """Who plays what, by the record's latest survey and decisions."""
+    return Cast(events.read(record), decided_in(record))
+
+
+def told(cast: Cast) -> Iterable[str]:
+    """One sentence for each role that somebody plays or several could."""
+    return (str(part) for part in cast.parts.values() if part.name or part.several or part.why)

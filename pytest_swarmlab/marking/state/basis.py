@@ -1,0 +1,185 @@
+"""What all state checks share: how they are declared, and what they look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging import claims
+from pytest_swarmlab.judging.exercise import Check, Exercise
+from pytest_swarmlab.marking.roles import Cast, decided_in
+from pytest_swarmlab.model import Event, Judgement, Membership
+from pytest_swarmlab.survey import events
+from pytest_swarmlab.survey.machine import Machine, System
+from pytest_swarmlab.survey.seen import Config, Network, NodeRow, Service, Survey, TaskRow
+
+T = TypeVar("T")
+
+PHASE = "survey"
+"""The part of a record that these checks are judged on."""
+
+SHOWN = 6
+"""Of many that are wrong so many are named."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a check looks at. Each property raises Unseen, a judge's `unknown`, for what was not
+    seen.
+    """
+
+    survey: Survey
+    cast: Cast
+    record: Record
+    """Asked for what is looked at: it may note that for whoever wants to know."""
+
+    def _told(self, part: str, value: T | None) -> T:
+        self.record.last(f"survey.{part}")
+        if value is None:
+            raise Unseen(
+                f"no manager told the {part}: {self.survey.errors.get(part, 'why unsaid')}"
+            )
+        return value
+
+    @property
+    def nodes(self) -> tuple[NodeRow, ...]:
+        """The node list."""
+        return self._told("nodes", self.survey.nodes)
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Every service that is to run for ever."""
+        there = self._told("services", self.survey.services)
+        return tuple(each for each in there if each.lasting)
+
+    @property
+    def configs(self) -> tuple[Config, ...]:
+        """Every config."""
+        return self._told("configs", self.survey.configs)
+
+    @property
+    def networks(self) -> dict[str, Network]:
+        """Name → network."""
+        return {each.name: each for each in self._told("networks", self.survey.networks)}
+
+    def running(self, service: Service) -> list[TaskRow]:
+        """The service's tasks that run."""
+        self._told("tasks", self.survey.tasks)
+        return self.survey.running(service)
+
+    def members(self, part: str) -> list[Machine]:
+        """The machines that are to be in the swarm; `part`: of which what is looked at."""
+        self.record.of(f"survey.{part}")
+        return [m for m in self.survey.machines if m.membership != Membership.OUTSIDE]
+
+    def unkept(self, part: str) -> list[str]:
+        """What was too much to be kept, as something that is missing."""
+        more = self.survey.more.get(part, 0)
+        return [f"{more} more {part} were not kept"] if more else []
+
+    def player(self, role: str) -> Service | None:
+        """The service that plays the role; None where nothing is like it.
+
+        Raises Unseen where several could, and nobody has decided.
+        """
+        _ = self.services
+        part = self.cast[role]
+        if part.several:
+            raise Unseen(str(part))
+        return self.cast.service(role)
+
+    def needed(self, role: str) -> Service:
+        """The same for a check that is about it: without it there is nothing to judge."""
+        service = self.player(role)
+        if service is None:
+            raise Unseen(str(self.cast[role]))
+        return service
+
+    def shop(self) -> list[Service]:
+        """Every service of the stack of exercise 2.10, known by its broker."""
+        broker = self.needed("broker")
+        return [each for each in self.services if each.stack and each.stack == broker.stack]
+
+    def systems(self, part: str) -> tuple[list[tuple[Machine, System]], list[str]]:
+        """Members on which that part of `System` was seen, and who is missing, in words."""
+        there, missing = [], []
+        for machine in self.members("system"):
+            if machine.system is None:
+                missing.append(f"{machine.name}: {machine.errors.get('system', 'not seen')}")
+            elif getattr(machine.system, part) is None and part in machine.system.lacks:
+                missing.append(f"{machine.name}: {machine.system.lacks[part]}")
+            else:
+                there.append((machine, machine.system))
+        if not there:
+            raise Unseen("; ".join(missing[:SHOWN]) or "no machine was looked at")
+        return there, missing
+
+
+StateJudge = Callable[[Look], Judgement]
+
+
+class State(Exercise):
+    """Checks of what is there, each of one of the lab's criteria: ``state.<criterion>.<name>``."""
+
+    def claim(
+        self, criterion: str, name: str, *, title: str, expected: str, hint: str
+    ) -> Callable[[StateJudge], StateJudge]:
+        """Declare a check of that criterion."""
+
+        def declare(judge: StateJudge) -> StateJudge:
+            def of_record(record: Record) -> Judgement:
+                return judge(look_at(record))
+
+            key = f"{self.id}.{criterion}.{name}"
+            self.checks.append(Check(key, PHASE, title, expected, hint, of_record))
+            return judge
+
+        return declare
+
+    def phase(self, name: str) -> str:
+        """The one part of the record that there is."""
+        del name
+        return PHASE
+
+
+exercise = State(
+    "state",
+    "What is there",
+    module="pytest_swarmlab.marking.state",
+    titles={PHASE: "The cluster as it is"},
+    needs={PHASE: ()},
+)
+
+_latest: list[tuple[tuple[Event, ...], Survey, Cast]] = []
+"""The record that was read last: sixty checks look at the same one."""
+
+
+def look_at(record: Record) -> Look:
+    """What the record's latest survey shows. Raises Unseen when there is none."""
+    if not events.there(record):
+        raise Unseen("nobody has looked at the cluster")
+    if not _latest or _latest[0][0] != record.events:
+        survey = events.read(record)
+        _latest[:] = [(record.events, survey, Cast(survey, decided_in(record)))]
+    _, survey, cast = _latest[0]
+    return Look(survey, cast, record)
+
+
+def judged(seen: str, *, wrong: Iterable[str] = (), missing: Iterable[str] = ()) -> Judgement:
+    """As `claims.judged`; of many that are wrong, or missing, at most some are named."""
+    return claims.judged(seen, wrong=_some(list(wrong)), missing=_some(list(missing)))
+
+
+def _some(each: list[str]) -> list[str]:
+    more = [f"and {len(each) - SHOWN} more"] if len(each) > SHOWN else []
+    return each[:SHOWN] + more
+
+
+def names(services: Iterable[Service]) -> str:
+    """Their names, for people."""
+    listed = [service.name for service in services]
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return (", ".join(listed[:SHOWN]) or "none") + more

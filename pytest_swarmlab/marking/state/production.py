@@ -1,0 +1,164 @@
+"""Criterion "Stack production": what is there of exercise 2.10's shop, known by its RabbitMQ."""
+
+from __future__ import annotations
+
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.marking.state.basis import Look, exercise, judged, names
+from pytest_swarmlab.model import Judgement
+from pytest_swarmlab.survey import readings
+from pytest_swarmlab.survey.seen import Service
+
+OTHERS = 5
+"""Frontend, gateway, and the services for products, orders and users."""
+
+PARTS = {"PostgreSQL": readings.POSTGRES, "Redis": readings.CACHES}
+"""What it has besides RabbitMQ."""
+
+MANAGEMENT = {15672, 15671}
+"""RabbitMQ's page for people, which the lab publishes."""
+
+
+@exercise.claim(
+    "production",
+    "stack",
+    title="The shop is deployed",
+    expected="one stack with RabbitMQ, PostgreSQL, Redis and at least five services more",
+    hint="Exercise 2.10: `docker stack deploy -c ecommerce-stack.yml ecommerce`.",
+)
+def stack(look: Look) -> Judgement:
+    """The stack of the broker."""
+    if look.player("broker") is None:
+        return judged(f"{len(look.services)} services", wrong=[str(look.cast["broker"])])
+    shop = look.shop()
+    wrong = [] if shop else ["its RabbitMQ belongs to no stack"]
+    for what, images in PARTS.items():
+        if shop and not any(readings.is_a(each, images) for each in shop):
+            wrong.append(f"no {what} beside it")
+    others = [s for s in shop if not readings.is_a(s, readings.INFRASTRUCTURE)]
+    if shop and len(others) < OTHERS:
+        wrong.append(f"{len(others)} services besides database, cache and broker")
+    return judged(f"it has {names(shop)}", wrong=wrong)
+
+
+@exercise.claim(
+    "production",
+    "converged",
+    title="All of it runs",
+    expected="every service of the shop has all its replicas",
+    hint="`docker stack services ecommerce`; `docker service ps --no-trunc` of what is below.",
+)
+def converged(look: Look) -> Judgement:
+    """Tasks that run against those that are asked for."""
+    shop = look.shop()
+    wrong = []
+    for service in shop:
+        running = len(look.running(service))
+        wanted = running if service.wanted is None else service.wanted
+        if running < max(1, wanted):
+            wrong.append(f"{service.name}: {running} of {wanted}")
+    return judged(names(shop), wrong=wrong)
+
+
+def _each(look: Look, wrong: list[str]) -> Judgement:
+    return judged(f"{len(look.shop())} services", wrong=wrong, missing=look.unkept("services"))
+
+
+@exercise.claim(
+    "production",
+    "limits",
+    title="None can take a machine's whole memory",
+    expected="each service of the shop has a limit of memory",
+    hint="`deploy: resources: limits: memory`.",
+)
+def limits(look: Look) -> Judgement:
+    """What the definition says."""
+    return _each(look, [service.name for service in look.shop() if not service.memory_limit])
+
+
+@exercise.claim(
+    "production",
+    "pinned",
+    title="Each image is a certain one",
+    expected="a tag other than latest, or a digest in the file, for each service of the shop",
+    hint="`latest` is another image tomorrow, and on each node that pulls it anew.",
+)
+def pinned(look: Look) -> Judgement:
+    """Tags. The digest that the client adds by itself says nothing."""
+    return _each(look, [f"{s.name}: {s.image.partition('@')[0]}" for s in look.shop()
+                        if s.tag in {"", "latest"}])  # fmt: skip
+
+
+@exercise.claim(
+    "production",
+    "data-private",
+    title="Database, cache and broker are for the shop alone",
+    expected="they publish no port; the broker's management page at most",
+    hint="Services in one network reach each other without `ports:`.",
+)
+def data_private(look: Look) -> Judgement:
+    """Their published ports."""
+    found = [s for s in look.shop() if readings.is_a(s, readings.INFRASTRUCTURE)]
+    wrong = [
+        f"{service.name}: port {port.target} as {port.published}"
+        for service in found
+        for port in service.ports
+        if port.target not in MANAGEMENT
+    ]
+    return judged(names(found), wrong=wrong)
+
+
+@exercise.claim(
+    "production",
+    "encrypted",
+    title="What the shop tells its database is encrypted on the wire",
+    expected="the network of its database is encrypted",
+    hint='`driver_opts: encrypted: "true"` of the network backend.',
+)
+def encrypted(look: Look) -> Judgement:
+    """The option of the overlay."""
+    found = next((s for s in look.shop() if readings.is_a(s, readings.POSTGRES)), None)
+    if found is None:
+        raise Unseen("the shop has no PostgreSQL")
+    by_name = look.networks
+    plain = [n for n in found.networks if n in by_name and not by_name[n].encrypted]
+    unseen = [n for n in found.networks if n not in by_name]
+    return judged(f"{found.name} is in {', '.join(found.networks) or 'no network'}",
+                  wrong=plain, missing=unseen)  # fmt: skip
+
+
+def stateless(look: Look) -> list[Service]:
+    """Services of the shop that keep nothing, of several replicas."""
+    return [
+        s
+        for s in look.shop()
+        if (s.wanted is None or s.wanted > 1) and not readings.is_a(s, readings.INFRASTRUCTURE)
+    ]
+
+
+@exercise.claim(
+    "production",
+    "updates",
+    title="Its services are updated with nobody turned away, and back again when it goes wrong",
+    expected="start-first and failure_action `rollback` for services of several replicas",
+    hint="`update_config: order: start-first, failure_action: rollback`, and `rollback_config`.",
+)
+def updates(look: Look) -> Judgement:
+    """What the definition says."""
+    found = stateless(look)
+    wrong = [] if found else ["none has several replicas"]
+    for service in found:
+        if service.update.order != "start-first" or service.update.failure != "rollback":
+            wrong.append(f"{service.name}: {service.update.order}, {service.update.failure}")
+    return judged(names(found), wrong=wrong)
+
+
+@exercise.claim(
+    "production",
+    "health",
+    title="Each of its services is looked after",
+    expected="a health check for each service of the shop",
+    hint="Exercise 2.9: `healthcheck:`.",
+)
+def health(look: Look) -> Judgement:
+    """What the definition says."""
+    return _each(look, [s.name for s in look.shop() if s.health is None or s.health.none])

@@ -1,0 +1,90 @@
+"""What a survey says when its parts are put together. Pure functions of what was seen."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from pytest_swarmlab.survey.machine import Attached
+from pytest_swarmlab.survey.seen import Service, Survey
+
+MYSQL = {"mysql", "mariadb", "percona"}
+POSTGRES = {"postgres", "postgresql", "timescaledb", "postgis"}
+DATABASES = MYSQL | POSTGRES | {"mongo", "mongodb"}
+SITES = {"nginx", "httpd", "apache", "caddy"}
+PROXIES = SITES | {"haproxy", "traefik", "envoy"}
+CACHES = {"redis", "valkey"}
+BROKERS = {"rabbitmq"}
+INFRASTRUCTURE = DATABASES | CACHES | BROKERS
+"""Repositories of images, by their last word."""
+
+LOOP_S, LOOP = 600.0, 3
+"""So many failed tasks of one slot, none of them older than ten minutes, are a loop."""
+
+FAILED = {"failed", "rejected"}
+
+
+def is_a(service: Service, repositories: Iterable[str]) -> bool:
+    """Whether its image is one of these, also as ``bitnami/postgresql`` or ``my-postgres``."""
+    words = re.split(r"[-_.]", service.repository)
+    return service.repository in repositories or any(word in repositories for word in words)
+
+
+# -- where data is kept -------------------------------------------------------------------------
+
+
+def distributed(survey: Survey, attached: Attached) -> str:
+    """How that mount leads to what every node finds, in words; "" if it doesn't, as far as was
+    seen: NFS, another file system of the network, a volume plugin.
+    """
+    if attached.kind == "volume":
+        if attached.driver not in ("", "local"):
+            return f"the volume {attached.source} is of the driver {attached.driver}"
+        there = [volume.options for volume in survey.volumes(attached.source)]
+        for options in [attached.options] if attached.options else there:
+            if options.get("type", "").startswith("nfs"):
+                return f"the volume {attached.source} is NFS ({options.get('device', '?')})"
+    if attached.kind == "bind" and (target := share_of(survey, attached.source)):
+        return f"{attached.source} lies on {survey.share_targets[target]}, mounted at {target}"
+    return ""
+
+
+def share_of(survey: Survey, path: str) -> str:
+    """The directory at which a share is mounted that a path lies in; "" if it lies in none."""
+    places = (path, *map(str, PurePosixPath(path).parents))
+    return next((place for place in places if place in survey.share_targets), "")
+
+
+def data_of(service: Service) -> Attached | None:
+    """Where a database keeps its data; None where that is in the container alone."""
+    places = ("/var/lib/mysql", "/var/lib/postgresql", "/data/db", "/bitnami")
+    return next((a for a in service.attached if a.target.startswith(places)), None)
+
+
+# -- what runs ----------------------------------------------------------------------------------
+
+
+def loops(survey: Survey) -> list[Service]:
+    """Services of which a task is replaced over and over."""
+    failed = Counter(
+        (task.service_id, task.slot or task.node)
+        for task in survey.tasks or ()
+        if task.state in FAILED and task.age_s is not None and task.age_s < LOOP_S
+    )
+    looping = {service for (service, _), count in failed.items() if count >= LOOP}
+    return [service for service in survey.services or () if service.id in looping]
+
+
+def wanted(survey: Survey, service: Service) -> int | None:
+    """How many replicas are asked for; None where nobody knows."""
+    if service.wanted is not None:
+        return service.wanted
+    return None if survey.nodes is None else sum(row.takes_tasks for row in survey.nodes)
+
+
+def pinned(service: Service) -> bool:
+    """Whether its constraints leave it one node, by name or id."""
+    ones = ("node.hostname==", "node.id==")
+    return any(each.replace(" ", "").startswith(ones) for each in service.constraints)
