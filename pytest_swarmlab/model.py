@@ -223,7 +223,10 @@ class Judgement:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check's outcome as it stands in results.json."""
+    """One check's outcome as it stands in results.json.
+
+    `looked_at`: the evidence that the verdict rests on, in words: commands, moments of the run.
+    """
 
     id: str
     title: str
@@ -231,3 +234,4 @@ class CheckResult:
     expected: str
     observed: str
     hint: str
+    looked_at: str = ""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_swarmlab.errors import ConfigError, Unseen
+from pytest_swarmlab.evidence.looking import Looked
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Capability, CheckResult, Judgement, Verdict
 
@@ -64,7 +65,7 @@ class Check:
         return worst([self._result(each) for each in record.performances(self.phase)])
 
     def _result(self, record: Record) -> CheckResult:
-        part = record.phase(self.phase)
+        part = Looked(record.phase(self.phase).events)
         able = record.before_end_of(self.phase).capabilities()
         lacks = [need.lack for need in self.needs if able.get(need) is False]
         if lacks:
@@ -83,7 +84,13 @@ class Check:
                     f" ({line.name}:{line.lineno})"
                 )
         return CheckResult(
-            self.id, self.title, judgement.verdict, self.expected, judgement.observed, self.hint
+            self.id,
+            self.title,
+            judgement.verdict,
+            self.expected,
+            judgement.observed,
+            self.hint,
+            part.in_words(),
         )
 
 
