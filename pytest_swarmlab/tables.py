@@ -85,6 +85,13 @@ class Table:
         """A list of texts; empty when it isn't there."""
         return self._strings(key, self._take(key, list, "a list of strings", []))
 
+    def words(self, key: str) -> tuple[str, ...]:
+        """A list of texts or whole numbers, as texts; empty when it isn't there."""
+        every = self._take(key, list, "a list of strings and numbers", [])
+        if not all(isinstance(item, str | int) and not isinstance(item, bool) for item in every):
+            self.fail(f"{key!r} must hold strings and whole numbers only")
+        return tuple(str(item) for item in every)
+
     def commands(self, key: str) -> tuple[tuple[str, ...], ...]:
         """A list of argument lists; empty when it isn't there."""
         every = self._take(key, list, "a list of argument lists", [])

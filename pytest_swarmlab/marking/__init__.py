@@ -1,5 +1,1 @@
-"""From verdicts to a mark: the rubric, what a submission holds, and points with their reasons.
-
-Nothing here talks to a cluster: a mark is made from a record, a submission's files and a rubric,
-and the same three always give the same mark.
-"""
+"""From a record to a mark: which service plays which role, what is judged, and why."""

@@ -4,7 +4,7 @@ A teacher's file with ``extends: lab-02`` says only what differs:
 
 - a criterion or an item of a name that the lab's has: the keys that are given replace the lab's;
 - one of another name is added;
-- ``off: true`` takes a criterion or an item away. Its weight is the others' then, and nobody needs
+- ``skip: true`` takes a criterion or an item away. Its weight is the others' then, and nobody needs
   it any more: a need of it goes with it.
 
 Without ``extends`` the file is the whole rubric.
@@ -39,7 +39,7 @@ class Chosen:
 def load(path: Path | None) -> Chosen:
     """The lab's rubric, or that of a file. Raises ConfigError, one sentence."""
     if path is None:
-        return Chosen(read(_off_taken(labs(), "rubric of the lab"), "rubric of the lab"))
+        return Chosen(read(_without_skipped(labs(), "rubric of the lab"), "rubric of the lab"))
     where = f"rubric {path.name}"
     try:
         content = bounded_yaml.load(path.read_bytes(), where)
@@ -55,7 +55,7 @@ def load(path: Path | None) -> Chosen:
         raise ConfigError(f"{where}: extends {extends!r} is nothing that is here: use {LAB}")
     whole = combine(labs(), content, where) if extends else content
     checks = [check for name in modules for check in own.load(path.parent / name)]
-    return Chosen(read(_off_taken(whole, where), where), tuple(checks))
+    return Chosen(read(_without_skipped(whole, where), where), tuple(checks))
 
 
 @cache
@@ -66,6 +66,16 @@ def _lab_text() -> bytes:
 def labs() -> dict[str, Any]:
     """The lab's rubric as a table."""
     return bounded_yaml.load(_lab_text(), "rubric.yml")
+
+
+def named_by_lab() -> set[str]:
+    """Ids of the checks that the lab's rubric names, skipped ones among them; all of these exist."""
+    return {
+        check
+        for criterion in labs()["criteria"].values()
+        for item in criterion["checks"].values()
+        for check in item["of"]
+    }
 
 
 def combine(base: Mapping[str, Any], over: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -80,26 +90,26 @@ def combine(base: Mapping[str, Any], over: Mapping[str, Any], where: str) -> dic
     return {**base, **over, "criteria": criteria}
 
 
-def _off_taken(content: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Without the criteria and items that are off, and without needs of these."""
+def _without_skipped(content: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Without the criteria and items that are skipped, and without needs of these."""
     kept, gone = {}, set()
     for name, criterion in _tables(content, "criteria", where).items():
         items = _tables(criterion, "checks", f"{where} criteria.{name}")
-        off = _is_off(criterion, f"{where} criteria.{name}")
+        skipped = _is_skipped(criterion, f"{where} criteria.{name}")
         left = {}
         for key, item in items.items():
-            if _is_off(item, f"{where} criteria.{name} checks.{key}") or off:
+            if _is_skipped(item, f"{where} criteria.{name} checks.{key}") or skipped:
                 gone.add(key)
             else:
-                left[key] = {k: v for k, v in item.items() if k != "off"}
-        if off:
+                left[key] = {k: v for k, v in item.items() if k != "skip"}
+        if skipped:
             continue
         if items and not left:
             raise ConfigError(
-                f"{where} criteria.{name}: all its checks are off, and it has points: switch the"
-                " criterion off and give its points to others"
+                f"{where} criteria.{name}: all its checks are skipped, and it has points: skip the"
+                " criterion, and give its points to others"
             )
-        kept[name] = {**{k: v for k, v in criterion.items() if k != "off"}, "checks": left}
+        kept[name] = {**{k: v for k, v in criterion.items() if k != "skip"}, "checks": left}
     for criterion in kept.values():
         for item in criterion["checks"].values():
             if isinstance(item.get("needs"), list):
@@ -107,11 +117,11 @@ def _off_taken(content: Mapping[str, Any], where: str) -> dict[str, Any]:
     return {**content, "criteria": kept}
 
 
-def _is_off(table: Mapping[str, Any], where: str) -> bool:
-    off = table.get("off", False)
-    if not isinstance(off, bool):
-        raise ConfigError(f"{where}: 'off' must be true or false, not {off!r}")
-    return off
+def _is_skipped(table: Mapping[str, Any], where: str) -> bool:
+    skip = table.get("skip", False)
+    if not isinstance(skip, bool):
+        raise ConfigError(f"{where}: 'skip' must be true or false, not {skip!r}")
+    return skip
 
 
 def _tables(content: Mapping[str, Any], key: str, where: str) -> dict[str, dict[str, Any]]:

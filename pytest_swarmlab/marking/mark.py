@@ -17,6 +17,13 @@ from enum import StrEnum
 from pytest_swarmlab.marking.rubric import DRILL, Criterion, Item, Rubric
 from pytest_swarmlab.model import CheckResult, Verdict
 
+NOT_THERE = {
+    "state": "the cluster was not surveyed",
+    "document": "no submission was given",
+    "answer": "no submission was given",
+}
+"""How a check's id begins → why nobody judged it."""
+
 UNGRADED = (Verdict.UNKNOWN, Verdict.NOT_PROVABLE)
 
 
@@ -167,12 +174,13 @@ def _state(checks: tuple[MarkedCheck, ...]) -> _State:
 def _nobody(check: str, item: Item) -> CheckResult:
     """What stands for a check that was not judged."""
     drill = DRILL.fullmatch(check)
-    what = f"exercise {drill[1]} was not judged on it" if drill else "it was not looked at here"
+    kind = check.partition(".")[0]
+    why = f"exercise {drill[1]} was not performed" if drill else NOT_THERE.get(kind, "nobody looked")
     return CheckResult(
         id=check,
         title=item.id.replace("-", " "),
         verdict=Verdict.UNKNOWN,
         expected="",
-        observed=f"nothing was learned: {what}",
+        observed=f"nothing was learned: {why}",
         hint=item.hint,
     )

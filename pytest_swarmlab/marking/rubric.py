@@ -138,7 +138,7 @@ def read(content: Mapping[str, Any], where: str) -> Rubric:
     if total != TOTAL * HUNDREDTHS:
         fail(f"the points of its criteria add up to {points(total)}, not to {TOTAL}")
     if deadline is None and any(IN_TIME in item.checks for item in items):
-        fail(f"{IN_TIME!r} is marked and there is no deadline: give one, or switch it off")
+        fail(f"{IN_TIME!r} is marked and there is no deadline: give one, or skip it")
     try:
         order = tuple(graphlib.TopologicalSorter({i.id: i.needs for i in items}).static_order())
     except graphlib.CycleError as error:
@@ -187,7 +187,7 @@ def _criterion(name: str, table: Table) -> Criterion:
         if not all(item.parts):
             table.fail(
                 f"a check of item {item.id!r} would be worth less than a hundredth of a point:"
-                " give it more weight, or switch it off"
+                " give it more weight, or skip it"
             )
     return Criterion(name, title, whole, divided)
 

@@ -69,12 +69,18 @@ class Submission:
                 odd[place] = KINDS.get(kind, "no file")
         return cls(root, files, odd, newest)
 
-    def under(self, place: str, suffixes: tuple[str, ...]) -> str | None:
-        """What stands at that place with one of these suffixes; None when nothing does."""
-        for suffix in suffixes:
-            if (name := place + suffix) in self.files or name in self.odd:
-                return name
-        return None
+    def under(self, place: str, suffixes: tuple[str, ...]) -> list[str]:
+        """What stands at that place with one of these suffixes, in the suffixes' order.
+
+        Capitals don't count: cameras and Windows like .PNG.
+        """
+        found = [
+            (suffixes.index(suffix), name)
+            for name in (*self.files, *self.odd)
+            if name.lower().startswith(place.lower())
+            and (suffix := name[len(place) :].lower()) in suffixes
+        ]
+        return [name for _, name in sorted(found)]
 
     def content(self, place: str, limit: int = READ) -> bytes:
         """The first `limit` bytes of a file. Raises Unusable for whatever is no file to be read."""
@@ -91,8 +97,8 @@ class Submission:
                 " are read at most"
             )
         try:
-            with _opened(self.root, name) as file:
-                return os.read(file, limit)
+            with _opened(self.root, name) as at, open(at, "rb", closefd=False) as file:
+                return file.read(limit)
         except OSError as error:
             raise Unusable(f"{line(place)} can't be read: {error.strerror}") from error
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.marking.rubric import HUNDREDTHS, points
+from pytest_swarmlab.reporting.marked import ungraded_by_reason
 from pytest_swarmlab.reporting.timeline import Timeline, build_timeline
 from pytest_swarmlab.text import LONG, clean, clock, line
 
@@ -40,6 +42,8 @@ def page(record: Record, results: dict[str, Any]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["figure"] = figure_of
+    environment.filters["points"] = lambda found: points(round(found * HUNDREDTHS))
+    reasons = ungraded_by_reason(results.get("criteria", []))
     return environment.get_template("report.html.j2").render(
         results=results,
         verdicts=VERDICTS,
@@ -47,6 +51,7 @@ def page(record: Record, results: dict[str, Any]) -> str:
         notices=[clean(e.data["message"]) for e in record.of("notice")],
         errors=[e.data for e in record.of("error")],
         exercises=[_exercise(record, exercise) for exercise in results["exercises"]],
+        reasons={why: points(worth) for why, worth in reasons.items()},
     )
 
 
