@@ -88,7 +88,8 @@ def _told(events: list[Event]) -> Iterator[str]:
             yield f"{_command(first.data)}, {when}"
         else:
             number = f"{count} " if count > 1 else ""
-            yield f"{number}{WORDS.get(first.kind, first.kind)}{_sources(found)}, {when}"
+            what = WORDS.get(first.kind, f"`{line(first.kind, 40)}`")
+            yield f"{number}{what}{_sources(found)}, {when}"
 
 
 def _group(event: Event) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ Without ``extends`` the file is the whole rubric.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -59,13 +60,15 @@ def load(path: Path | None) -> Chosen:
 
 
 @cache
-def _lab_text() -> bytes:
-    return (files("pytest_swarmlab.marking") / "rubric.yml").read_bytes()
+def _labs() -> dict[str, Any]:
+    return bounded_yaml.load(
+        (files("pytest_swarmlab.marking") / "rubric.yml").read_bytes(), "rubric.yml"
+    )
 
 
 def labs() -> dict[str, Any]:
-    """The lab's rubric as a table."""
-    return bounded_yaml.load(_lab_text(), "rubric.yml")
+    """The lab's rubric as a table, to be changed at will."""
+    return copy.deepcopy(_labs())
 
 
 def named_by_lab() -> set[str]:

@@ -32,6 +32,9 @@ DRILL = re.compile(r"(\d+\.\d+)\.[a-z0-9-]+\.[a-z0-9.-]+")
 
 ID = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
 
+NUMBER = re.compile(r"\d+\.\d+")
+"""Of an exercise."""
+
 IN_TIME = "document.in-time"
 """The check that needs a deadline."""
 
@@ -199,6 +202,8 @@ def _item(name: str, table: Table) -> Item:
         table.fail("'of' must name one check at least")
     weight, exercise = table.number("weight"), table.string("exercise", "")
     hint, needs = table.string("hint", ""), table.strings("needs")
+    if exercise and not NUMBER.fullmatch(exercise):
+        table.fail(f"exercise {exercise!r} is no number of one, such as '2.5'")
     table.finish()
     return Item(name, checks, weight, exercise, " ".join(hint.split()), needs)
 
