@@ -200,7 +200,9 @@ def _check(arguments: argparse.Namespace) -> int:
 
     found = completeness.look(arguments.directory)
     for lack in found.lacks:
-        sys.stdout.write(f"{'missing' if lack.missing else 'unusable':8}  {lack.where}: {lack.why}\n")
+        sys.stdout.write(
+            f"{'missing' if lack.missing else 'unusable':8}  {lack.where}: {lack.why}\n"
+        )
     (there, of), (answered, questions) = found.deliverables, found.answers
     sys.stdout.write(
         f"{there} of {of} deliverables are there, {answered} of {questions} questions answered\n"

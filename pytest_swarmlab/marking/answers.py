@@ -23,8 +23,9 @@ from pytest_swarmlab.text import line
 FILE = "answers.yml"
 
 NUMBERS = (
-    "zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize"
-).split()
+    "zero", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze",
+    "douze", "treize", "quatorze", "quinze", "seize",
+)  # fmt: skip
 """Numbers as words, by their value; "une" and "aucun" besides."""
 
 UNITS = {
@@ -95,7 +96,8 @@ class Answers:
         return [
             answer
             for answer in self.answers
-            if answer.text and (not answer.question.check or _judge(answer).verdict is Verdict.UNKNOWN)
+            if answer.text
+            and (not answer.question.check or _judge(answer).verdict is Verdict.UNKNOWN)
         ]
 
     def _closed(self, answer: Answer) -> CheckResult:

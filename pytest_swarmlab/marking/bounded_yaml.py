@@ -7,7 +7,7 @@ counted before anything is built of it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -59,7 +59,7 @@ def load(content: bytes, what: str, *, texts: bool = False) -> dict[str, Any]:
 class _NoDates(yaml.SafeLoader):
     """As the safe loader, but a date stays text: 2026-02-31 is no reason to fail."""
 
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
         first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -72,12 +72,13 @@ def _count(text: str, what: str) -> None:
     begun: list[tuple[str | None, int]] = []
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            if event.anchor not in sizes:
+            name = str(event.anchor)
+            if name not in sizes:
                 raise Unusable(
-                    f"{what}, line {event.start_mark.line + 1}: *{event.anchor[:40]} stands for"
-                    " something that is not complete there, or nowhere: write it out"
+                    f"{_at(event, what)}: *{name[:40]} stands for something that is not complete"
+                    " there, or nowhere: write it out"
                 )
-            seen += sizes[event.anchor]
+            seen += sizes[name]
         elif isinstance(event, yaml.ScalarEvent):
             seen += 1
             if event.anchor:
@@ -91,15 +92,18 @@ def _count(text: str, what: str) -> None:
                 sizes[anchor] = seen - before
         if seen > MOST_NODES:
             raise Unusable(
-                f"{what}, line {event.start_mark.line + 1}: more than {MOST_NODES} values stand"
-                " there, with what aliases repeat: nobody can have meant that"
+                f"{_at(event, what)}: more than {MOST_NODES} values stand there, with what aliases"
+                " repeat: nobody can have meant that"
             )
         if len(begun) > DEEPEST:
-            raise Unusable(
-                f"{what}, line {event.start_mark.line + 1}: more than {DEEPEST} levels deep"
-            )
+            raise Unusable(f"{_at(event, what)}: more than {DEEPEST} levels deep")
         if isinstance(event, yaml.DocumentEndEvent):
             return
+
+
+def _at(event: yaml.Event, what: str) -> str:
+    mark = event.start_mark
+    return f"{what}, line {mark.line + 1}" if mark else what
 
 
 def _document(text: str, loader: Any, what: str) -> Any:

@@ -72,7 +72,7 @@ def labs() -> dict[str, Any]:
 
 
 def named_by_lab() -> set[str]:
-    """Ids of the checks that the lab's rubric names, skipped ones among them; all of these exist."""
+    """Ids of the checks that the lab's rubric names, skipped ones too; all of these exist."""
     return {
         check
         for criterion in labs()["criteria"].values()

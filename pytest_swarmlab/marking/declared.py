@@ -36,5 +36,7 @@ def read(submission: Submission) -> Declared:
     except ConfigError as error:
         raise Unusable(line(error)) from error
     if lab != skeleton.LAB:
-        raise Unusable(f"{FILE}: lab {line(lab, 40)!r} is not the lab of this rubric, {skeleton.LAB}")
+        raise Unusable(
+            f"{FILE}: lab {line(lab, 40)!r} is not the lab of this rubric, {skeleton.LAB}"
+        )
     return Declared(tuple(line(name, 80) for name in students), roles)

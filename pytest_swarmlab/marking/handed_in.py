@@ -158,9 +158,7 @@ def _stack(asked: Deliverable, submission: Submission, place: str) -> Judgement:
 
 
 def _script(asked: Deliverable, submission: Submission, place: str) -> Judgement:
-    own = [
-        each for each in _own_lines(asked, submission.text(place)) if not each.startswith("#")
-    ]
+    own = [each for each in _own_lines(asked, submission.text(place)) if not each.startswith("#")]
     verdict = Verdict.PASS if len(own) >= LEAST_LINES else Verdict.FAIL
     return Judgement(verdict, f"{place} has {len(own)} lines besides comments and the skeleton's")
 

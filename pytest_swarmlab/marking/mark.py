@@ -175,7 +175,9 @@ def _nobody(check: str, item: Item) -> CheckResult:
     """What stands for a check that was not judged."""
     drill = DRILL.fullmatch(check)
     kind = check.partition(".")[0]
-    why = f"exercise {drill[1]} was not performed" if drill else NOT_THERE.get(kind, "nobody looked")
+    why = (
+        f"exercise {drill[1]} was not performed" if drill else NOT_THERE.get(kind, "nobody looked")
+    )
     return CheckResult(
         id=check,
         title=item.id.replace("-", " "),

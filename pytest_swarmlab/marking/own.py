@@ -20,7 +20,7 @@ PREFIX = "own."
 
 
 class OwnChecks:
-    """Where a teacher's checks are declared; as an exercise's they are pure functions of a record."""
+    """Where a teacher's checks are declared; like an exercise's, each is a function of a record."""
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
@@ -64,7 +64,9 @@ def load(path: Path) -> OwnChecks:
     except ConfigError:
         raise
     except Exception as error:
-        at = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        at = [
+            f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)
+        ]
         place = f", line {at[-1]}" if at else ""
         raise ConfigError(
             f"the rubric's Python file {path}{place}: {type(error).__name__}: {line(error)}"

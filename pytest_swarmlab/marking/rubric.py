@@ -1,8 +1,8 @@
-"""A rubric: criteria with points, the weighted items that they are made of, and the checks of each.
+"""A rubric: criteria with points, the weighted items that they are made of, the checks of each.
 
-The one rounding of a mark happens here, when a criterion's points are divided among its checks: each
-check is worth a whole number of hundredths of a point. What follows only adds whole numbers, so
-every sum is exact and every share is what it says.
+The one rounding of a mark happens here, when a criterion's points are divided among its checks:
+each check is worth a whole number of hundredths of a point. What follows only adds whole numbers,
+so every sum is exact and every share is what it says.
 """
 
 from __future__ import annotations
@@ -182,7 +182,13 @@ def _criterion(name: str, table: Table) -> Criterion:
     parts = iter(apportion(whole, weights))
     divided = tuple(
         Item(
-            i.id, i.checks, i.weight, i.exercise, i.hint, i.needs, tuple(next(parts) for _ in i.checks)
+            i.id,
+            i.checks,
+            i.weight,
+            i.exercise,
+            i.hint,
+            i.needs,
+            tuple(next(parts) for _ in i.checks),
         )
         for i in items
     )

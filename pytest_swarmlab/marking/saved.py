@@ -57,9 +57,7 @@ def submission_checks() -> set[str]:
     }
 
 
-def marked(
-    chosen: Chosen, exercises: Sequence[Exercise], results: dict[str, CheckResult]
-) -> Mark:
+def marked(chosen: Chosen, exercises: Sequence[Exercise], results: dict[str, CheckResult]) -> Mark:
     """The mark. Raises ConfigError for a rubric that names a check which does not exist."""
     drills: dict[str, set[str]] = {}
     known = combining.named_by_lab() | {check.id for check in chosen.own}

@@ -87,7 +87,7 @@ def _answers() -> str:
         if question.section != section:
             section = question.section
             lines.append(f"\n{json.dumps(section)}:\n")
-        lines.append(f"  # {_asked(question)}\n  {question.name}: \"\"\n")
+        lines.append(f'  # {_asked(question)}\n  {question.name}: ""\n')
     return "".join(lines)
 
 

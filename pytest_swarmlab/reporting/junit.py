@@ -28,7 +28,9 @@ def document(results: Mapping[str, Any]) -> ET.ElementTree[ET.Element]:
         for check in criterion["checks"]:
             case = ET.SubElement(suite, "testcase", classname=criterion["id"], name=check["id"])
             if outcome := OUTCOMES.get(check["verdict"]):
-                told = ET.SubElement(case, outcome, message=f"{check['of']:g} points: {check['title']}")
+                told = ET.SubElement(
+                    case, outcome, message=f"{check['of']:g} points: {check['title']}"
+                )
                 told.text = _told(check)
     ET.indent(root)
     return ET.ElementTree(root)

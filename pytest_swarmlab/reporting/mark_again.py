@@ -10,6 +10,7 @@ from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.again import exercises_of
 from pytest_swarmlab.marking import combining, saved
+from pytest_swarmlab.marking.answers import Answer
 from pytest_swarmlab.marking.mark import Mark
 from pytest_swarmlab.reporting import html, junit
 from pytest_swarmlab.reporting.marked import as_results, in_words
@@ -38,7 +39,7 @@ def mark_again(
     record = Record.load(run / "events.jsonl")
     exercises = exercises_of(record)
     results = saved.of_record(record, exercises, chosen.own)
-    answers = []
+    answers: list[Answer] = []
     if submission:
         handed, answers = saved.of_submission(submission, chosen.rubric.deadline, handed_in)
         results |= handed

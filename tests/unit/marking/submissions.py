@@ -24,14 +24,23 @@ RIGHT = {
     "start-period": "non",
 }
 STACK = "services:\n  web:\n    image: nginx:1.27-alpine\n"
-SCRIPT = "#!/bin/bash\nset -e\ntrap 'systemctl start docker' EXIT\nsystemctl stop docker\ntar -c x\nsync\n"
+SCRIPT = """\
+#!/bin/bash
+set -e
+trap 'systemctl start docker' EXIT
+systemctl stop docker
+tar -c x
+sync
+"""
 
 
 def png() -> bytes:
     """A picture of a kilobyte and more."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     rows = b"".join(b"\0" + bytes((x * y * 37) % 251 for x in range(64)) for y in range(64))
     header = struct.pack(">IIBBBBB", 64, 64, 8, 0, 0, 0, 0)
@@ -46,7 +55,9 @@ def png() -> bytes:
 def complete(root: Path) -> Path:
     """Everything that the lab asks for."""
     new_submission.write(root)
-    (root / "swarmlab.yml").write_text("lab: lab-02\nstudents: [Ada Lovelace]\nroles: {}\n", "utf-8")
+    (root / "swarmlab.yml").write_text(
+        "lab: lab-02\nstudents: [Ada Lovelace]\nroles: {}\n", "utf-8"
+    )
     for asked in deliverables():
         if asked.kind == "document":
             words = " ".join(f"mot{n}" for n in range(asked.words))
@@ -67,5 +78,7 @@ def answers(root: Path, **changed: str) -> None:
             section = question.section
             lines.append(f'"{section}":')
         text = changed.get(question.name, RIGHT.get(question.name, "Parce que c'est ainsi."))
-        lines.append(f"  {question.name}: {text!r}" if "'" not in text else f'  {question.name}: "{text}"')
+        lines.append(
+            f"  {question.name}: {text!r}" if "'" not in text else f'  {question.name}: "{text}"'
+        )
     (root / "answers.yml").write_text("\n".join(lines) + "\n", "utf-8")

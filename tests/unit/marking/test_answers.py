@@ -132,7 +132,7 @@ def test_a_section_with_a_question_left_is_not_answered(root: Path) -> None:
 
 
 def test_what_yaml_takes_for_something_else_is_what_was_written(root: Path) -> None:
-    (root / "answers.yml").write_text('2.1: {failures-tolerated: 1}\n2.2: {old-leader: no}\n')
+    (root / "answers.yml").write_text("2.1: {failures-tolerated: 1}\n2.2: {old-leader: no}\n")
     found = judged(root)
     assert found["answer.2.1.failures-tolerated"].verdict is RIGHT
     assert found["answer.2.2.old-leader"].verdict is RIGHT

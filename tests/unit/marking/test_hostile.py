@@ -71,8 +71,8 @@ ONE = [
      Verdict.FAIL, "is a symbolic link, no file"),
     ("a link to itself", DOCUMENT, instead(DOCUMENT, lambda p: p.symlink_to(p.name)),
      Verdict.FAIL, "is a symbolic link, no file"),
-    ("a link to an endless device", DOCUMENT, instead(DOCUMENT, lambda p: p.symlink_to("/dev/zero")),
-     Verdict.FAIL, "is a symbolic link, no file"),
+    ("a link to an endless device", DOCUMENT,
+     instead(DOCUMENT, lambda p: p.symlink_to("/dev/zero")), Verdict.FAIL, "is a symbolic link, no file"),
     ("a FIFO that nobody writes to", DOCUMENT, instead(DOCUMENT, os.mkfifo),
      Verdict.FAIL, "is a FIFO, no file"),
     ("a socket", DOCUMENT, instead(DOCUMENT, bind), Verdict.FAIL, "is a socket, no file"),
@@ -251,9 +251,7 @@ def test_names_that_are_not_utf8_can_be_said(root: Path) -> None:
     "".join(told).encode("utf-8")
 
 
-def test_a_million_names_are_not_all_read(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_million_names_are_not_all_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = 0
     real = os.scandir
 

@@ -23,7 +23,9 @@ def test_each_check_earns_its_part() -> None:
 
 
 def test_the_checks_of_an_item_share_its_weight() -> None:
-    marked = mark(rubric(one={"a": item("a", "b", "c", "d")}), results(a="pass", b="pass", c="pass"))
+    marked = mark(
+        rubric(one={"a": item("a", "b", "c", "d")}), results(a="pass", b="pass", c="pass")
+    )
     assert (marked.earned, marked.ungraded) == (7500, 2500)
 
 

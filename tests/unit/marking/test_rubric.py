@@ -80,10 +80,10 @@ def test_every_state_check_is_marked_and_exists() -> None:
 
 
 def test_every_item_outside_of_documentation_says_how_to_mend_it() -> None:
-    for name, item in labs().items.items():
+    for name, asked in labs().items.items():
         if not name.startswith(("documents-", "questions-", "in-time")):
-            assert item.hint.endswith("."), name
-            assert item.exercise
+            assert asked.hint.endswith("."), name
+            assert asked.exercise
 
 
 def test_all_passed_is_a_hundred_and_nothing_seen_is_nothing() -> None:
@@ -96,7 +96,9 @@ def test_all_passed_is_a_hundred_and_nothing_seen_is_nothing() -> None:
 def test_each_fault_alone_costs_its_own_points_and_those_that_need_it() -> None:
     rubric = labs()
     for fault in rubric.checks:
-        marked = mark(rubric, {c: result(c, "fail" if c == fault else "pass") for c in rubric.checks})
+        marked = mark(
+            rubric, {c: result(c, "fail" if c == fault else "pass") for c in rubric.checks}
+        )
         lost = [
             check
             for criterion in marked.criteria

@@ -129,7 +129,9 @@ def test_nothing_of_the_run_is_written_over(run: Path) -> None:
     for name in ("results.json", "report.html"):
         (run / name).write_text("the run's own")
     mark_again(run, io.StringIO(), rubric=run / "ours.yml")
-    assert (run / "results.json").read_text() == (run / "report.html").read_text() == "the run's own"
+    assert (
+        (run / "results.json").read_text() == (run / "report.html").read_text() == "the run's own"
+    )
 
 
 def test_a_deadline_counts_when_the_teacher_says_when(

@@ -125,7 +125,9 @@ def test_junit_has_a_case_for_each_check(tmp_path: Path) -> None:
     }
     failure = next(root.iter("failure"))
     assert failure.get("message") == "33.33 points: t"
-    assert (failure.text or "").startswith("looked at: there\nexpected: e\nseen: o\nto mend: <script>")
+    assert (failure.text or "").startswith(
+        "looked at: there\nexpected: e\nseen: o\nto mend: <script>"
+    )
 
 
 @pytest.mark.parametrize("verdict", ["fail", "unknown", "not_provable"])
