@@ -36,7 +36,7 @@ class Deliverable:
 
 @dataclass(frozen=True)
 class Question:
-    """A question. `right`, `wrong`, `units`: see questions.yml; `added`: it is ours."""
+    """A question. `right`, `wrong`, `units`, `measured`: see questions.yml; `added`: it is ours."""
 
     id: str
     kind: str
@@ -44,6 +44,7 @@ class Question:
     right: tuple[str, ...]
     wrong: tuple[str, ...]
     units: tuple[str, ...]
+    measured: tuple[str, ...]
     added: bool
 
     @property
@@ -115,6 +116,7 @@ def _question(name: str, row: Table) -> Question:
         row.words("right"),
         row.words("wrong"),
         row.words("units"),
+        row.words("measured"),
         row.flag("added"),
     )
     row.finish()

@@ -44,7 +44,8 @@ def mark_again(
         handed, answers = saved.of_submission(submission, chosen.rubric.deadline, handed_in)
         results |= handed
     mark = saved.marked(chosen, exercises, results)
-    found = build_results(record, exercises) | as_results(mark, answers)
+    found = build_results(record, exercises)
+    found |= as_results(mark, answers, found["exercises"])
     directory = run / DIRECTORY
     try:
         directory.mkdir(exist_ok=True)

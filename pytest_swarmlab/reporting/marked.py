@@ -11,8 +11,14 @@ from pytest_swarmlab.marking.rubric import HUNDREDTHS, points
 from pytest_swarmlab.text import clean, line
 
 
-def as_results(mark: Mark, answers: Sequence[Answer]) -> dict[str, Any]:
-    """What results.json gets besides a run's own: `mark`, `criteria`, `for_the_teacher`."""
+def as_results(
+    mark: Mark, answers: Sequence[Answer], exercises: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What results.json gets besides a run's own: `mark`, `criteria`, `for_the_teacher`.
+
+    `exercises`: those of results.json, whose measurements stand beside what the teacher reads.
+    """
+    measured = {exercise["id"]: exercise["measurements"] for exercise in exercises}
     return {
         "mark": {
             "earned": number(mark.earned),
@@ -35,6 +41,7 @@ def as_results(mark: Mark, answers: Sequence[Answer]) -> dict[str, Any]:
                 "id": answer.question.id,
                 "question": line(answer.question.text),
                 "answer": clean(answer.text, 2000),
+                "measured": _beside(answer, measured.get(answer.question.section, {})),
             }
             for answer in answers
         ],
@@ -45,6 +52,16 @@ def number(hundredths: int) -> int | float:
     """Points as a number: 15, 2.5, 0.33."""
     whole, rest = divmod(hundredths, HUNDREDTHS)
     return whole if not rest else float(points(hundredths))
+
+
+def _beside(answer: Answer, measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Phase → those of its measurements that the question is about."""
+    wanted = answer.question.measured
+    found = {
+        phase: {name: values[name] for name in wanted if name in values}
+        for phase, values in measured.items()
+    }
+    return {phase: values for phase, values in found.items() if values}
 
 
 def _check(check: MarkedCheck) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pytest_swarmlab.reporting.results import build_results
 from tests.unit.marking.rubrics import item, result, rubric
 from tests.unit.records.synthetic import THREE_DRILLS, record
 from tests.unit.reporting.test_html import HOSTILE, tags
-from tests.unit.reporting.test_results import valid
+from tests.unit.reporting.test_results import exercise, valid
 
 RUBRIC = rubric(
     one={"a": item("own.a", exercise="2.2"), "b": item("own.b", weight=2)},
@@ -28,10 +28,11 @@ VERDICTS = {"own.a": "pass", "own.b": "fail", "own.c": "unknown", "own.d": "not_
 
 
 def marked(verdicts: dict[str, str] = VERDICTS, **told: str) -> dict[str, Any]:
-    answers = [Answer(questions()[1], told.pop("answer", "Il est joignable."))]
+    asked = next(q for q in questions() if q.id == "2.2.election-time")
+    answers = [Answer(asked, told.pop("answer", "Quinze secondes."))]
     found = {name: result(name, verdict, **told) for name, verdict in verdicts.items()}
-    run = build_results(record(THREE_DRILLS[0]), [])
-    return valid(run | as_results(mark(RUBRIC, found), answers))
+    run = build_results(record(THREE_DRILLS[0]), [exercise()])
+    return valid(run | as_results(mark(RUBRIC, found), answers, run["exercises"]))
 
 
 def test_results_have_the_mark_and_its_reasons() -> None:
@@ -54,7 +55,9 @@ def test_results_have_the_mark_and_its_reasons() -> None:
         "looked_at": "`docker node ls` on manager1, at 01:00",
         "hint": "h",
     }
-    assert results["for_the_teacher"][0]["answer"] == "Il est joignable."
+    (read,) = results["for_the_teacher"]
+    assert read["answer"] == "Quinze secondes."
+    assert read["measured"]["graceful-stop"]["leader_elected_s"] == pytest.approx(12.5, abs=0.3)
 
 
 def test_a_run_without_a_rubric_has_no_mark() -> None:
@@ -92,7 +95,13 @@ def test_the_page_opens_with_the_mark() -> None:
     text = page(record(THREE_DRILLS[0]), marked(looked_at="there", hint="Do this."))
     assert text.index("16.67 of 100 points, 50 ungraded") < text.index("Run 2026")
     assert text.index("16.67 of 100 points") < text.index("Exercise 2.2")
-    for told in ("−33.33", "looked at: there", "→ Do this.", "Il est joignable."):
+    for told in (
+        "−33.33",
+        "looked at: there",
+        "→ Do this.",
+        "Quinze secondes.",
+        "leader_elected_s 12.",
+    ):
         assert told in text
 
 
