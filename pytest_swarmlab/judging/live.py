@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import pytest
 
 from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence.load import load
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.judging.exercise import Exercise, overall
 from pytest_swarmlab.model import CheckResult, Verdict
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 
 
 class Evidence:
-    """Bound to the run's recorder."""
+    """Bound to the run's recorder.
 
-    def __init__(self, recorder: Recorder) -> None:
+    `beside`: how many other clusters are under test on this machine now.
+    """
+
+    def __init__(self, recorder: Recorder, beside: Callable[[], int] = lambda: 0) -> None:
         self._recorder = recorder
+        self._beside = beside
         self._unproven: list[CheckResult] = []
 
     @contextmanager
@@ -41,7 +46,8 @@ class Evidence:
             self.judge(exercise, phase)
             self.say_unproven()
         unmet: NotConverged | None = None
-        with self._recorder.phase(exercise.phase(phase)):
+        name = exercise.phase(phase)
+        with load(self._recorder, name, self._beside), self._recorder.phase(name):
             try:
                 yield
             except NotConverged as error:

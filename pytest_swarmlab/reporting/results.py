@@ -91,6 +91,7 @@ def _exercise(record: Record, selected: dict[str, Any], judged: Exercise | None)
         "measurements": (
             judged.measurements(record) if judged else _measured(record, selected["id"])
         ),
+        "machine": _machine(record, selected["id"]),
     }
 
 
@@ -99,6 +100,17 @@ def _measured(record: Record, exercise: str) -> dict[str, Any]:
     return {
         event.data["phase"]: event.data["values"]
         for event in record.of("measured", exercise=exercise)
+    }
+
+
+def _machine(record: Record, exercise: str) -> dict[str, Any]:
+    """Phase → how busy this machine was during it, and how many other clusters were beside."""
+    return {
+        event.data["during"].removeprefix(f"{exercise}/"): {
+            key: event.data[key] for key in ("idle", "beside")
+        }
+        for event in record.of("machine.load")
+        if event.data["during"].startswith(f"{exercise}/")
     }
 
 

@@ -181,6 +181,7 @@ def service_answers(record: Record) -> Judgement:
 @exercise.check(
     "changes-return",
     phases=QUORUM_LOST,
+    timed=True,
     title="One manager back is enough",
     expected="a change is accepted within 150 s of its engine's return",
     hint="`journalctl -u docker` on the returned manager: did it rejoin the raft group?",

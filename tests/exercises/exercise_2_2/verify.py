@@ -91,6 +91,7 @@ def survivors(record: Record, fault: Fault, *, role: str = "") -> set[str]:
 @exercise.check(
     "leader-elected",
     phases=FAILURES,
+    timed=True,
     title="The survivors elect another leader",
     expected="5 to 30 s after the failure; up to 45 s when the first vote was split",
     hint="Look for `became candidate` in the survivors' engine logs; are both reachable on 2377?",
@@ -117,6 +118,7 @@ def campaigns(record: Record) -> int:
 @exercise.check(
     "old-leader-unreachable",
     phases=FAILURES,
+    timed=True,
     title="The old leader is seen as unreachable",
     expected="as soon as there is a leader to ask, 5 s later at most",
     hint="`docker node ls` on a survivor: MANAGER STATUS of the lost node.",
@@ -134,6 +136,7 @@ def old_leader_unreachable(record: Record) -> Judgement:
 @exercise.check(
     "node-down",
     phases=FAILURES,
+    timed=True,
     title="The lost node is declared down",
     expected="within 45 s of the election: three missed heartbeats, doubled after a new leader",
     hint="`docker node ls` on a survivor: STATUS of the lost node.",
@@ -150,6 +153,7 @@ def node_down(record: Record) -> Judgement:
 @exercise.check(
     "replicas-restored",
     phases=FAILURES,
+    timed=True,
     title="Five replicas run again on the surviving nodes",
     expected="within 90 s of the failure",
     hint="`docker service ps test-ha`: are there nodes with room for the lost task?",
@@ -167,6 +171,7 @@ def replicas_restored(record: Record) -> Judgement:
     "service-answers",
     phases=FAILURES + DEMOTION,
     needs=(Capability.IPVS,),
+    timed=True,
     title="The service goes on answering through every surviving node",
     expected="through no node more than 5 s without a good answer, at 10 requests a second or more",
     hint="Which node has the gap? Gossip must take a dead replica out of its load balancer.",
@@ -292,6 +297,7 @@ def old_leader_follows(record: Record) -> Judgement:
 @exercise.check(
     "leadership-handed-over",
     phases=DEMOTION,
+    timed=True,
     title="A demoted leader hands leadership over",
     expected="another leader within 5 s, without an election timeout",
     hint="Demotion must be asked of a manager: `docker node demote <leader>`.",

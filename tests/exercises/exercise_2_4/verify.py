@@ -223,6 +223,7 @@ def waits_for_its_server(record: Record) -> Judgement:
 @exercise.check(
     "needs-no-server",
     phases=LOCAL,
+    timed=True,
     title="A local volume needs no server",
     expected=f"no more than {UNDISTURBED_S:.0f} s between two acknowledged writes",
     hint="What else took the node's time? Compare `speed` in events.jsonl.",

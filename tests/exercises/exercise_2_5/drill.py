@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_swarmlab.clients.ledger import Ledger, Write, not_acknowledged
 from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
@@ -206,10 +207,12 @@ class Drill:
         self.evidence.note("begun", what=what)
 
     def _whole(self, replicas: int) -> None:
-        """Everything runs, and every node balances over all replicas; noted as it is then."""
+        """Everything runs, and all replicas serve through every node; noted as it is then."""
         self.wait(self.database.converged(replicas=1), within=READY_S)
         self.wait(self.wordpress.converged(replicas=replicas), within=READY_S)
         self.wait(self.swarm.mesh_lists(replicas), within=READY_S)
+        serves = Serves(self.swarm, replicas=replicas, port=PORT, host=HOST, timeout=PATIENCE_S)
+        self.wait(serves, within=READY_S)
         for service in (self.database, self.wordpress):
             self.evidence.tasks(self.swarm, service.name)
 

@@ -136,6 +136,7 @@ _declare_reads()
 @exercise.check(
     "writes-come-back",
     phases=LOSSES,
+    timed=True,
     title="The author can write again",
     expected=f"posts and comments are acknowledged at the latest {LATEST_S:.0f} s after it began",
     hint="`docker service ps wp_db`, then its log: does it wait for a lock on its files?",

@@ -12,6 +12,7 @@ from docker.errors import APIError
 from docker.types import ContainerSpec, SecretReference, ServiceMode, TaskTemplate
 
 from pytest_swarmlab.clients.probe import SHOWN, Traffic, session
+from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -524,6 +525,11 @@ class Tiers:
             self.wait(service.converged(replicas=replicas), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
         self.wait(self.swarm.mesh_lists(perform.REPLICAS), within=READY_S)
+        # Each web server leads to each API in turn, and an API is ready with its database.
+        pairs = Serves(
+            self.swarm, replicas=4, port=perform.PORT, path="/ready", ca=self.certificates.ca
+        )
+        self.wait(pairs, within=READY_S)
 
     def _fingerprint(self, version: str) -> str:
         return _digest(perform.der(self.values[f"site_certificate_{version}"]))

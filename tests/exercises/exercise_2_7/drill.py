@@ -11,6 +11,7 @@ import requests
 import yaml
 
 from pytest_swarmlab.clients.probe import TIMEOUT_S, Traffic, session
+from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -391,10 +392,11 @@ class Proxy:
         perform.listing(nginx, what)
 
     def _whole(self) -> None:
-        """Both replicas and the backend run, and every node knows of both."""
+        """Both replicas and the backend run, and both serve through every node."""
         self.wait(self.nginx.converged(replicas=2), within=READY_S)
         self.wait(Stack(self.swarm, PROXY).service("backend").converged(replicas=1), within=READY_S)
         self.wait(self.swarm.mesh_lists(2), within=READY_S)
+        self.wait(Serves(self.swarm, replicas=2, port=PORT), within=READY_S)
         self.evidence.tasks(self.swarm, self.nginx.name)
 
     def _note_failed(self, task: dict[str, Any]) -> None:
@@ -549,6 +551,8 @@ def ask_each_environment(
         )
         wait(services[name].converged(replicas=replicas), within=READY_S)
     wait(swarm.mesh_lists(sum(count for _, count in perform.ENVIRONMENTS.values())), within=READY_S)
+    for port, replicas in perform.ENVIRONMENTS.values():
+        wait(Serves(swarm, replicas=replicas, port=port), within=READY_S)
     members = swarm.members()
     with session(members) as client:
         for name, (port, replicas) in perform.ENVIRONMENTS.items():

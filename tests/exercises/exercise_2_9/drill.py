@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
@@ -56,6 +57,8 @@ class Drill:
             self.wait(service.tasks_are("running", opened), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
             self.wait(self.swarm.mesh_lists(opened), within=READY_S)
+            serves = Serves(self.swarm, replicas=opened, port=perform.GATED_PORT)
+            self.wait(serves, within=READY_S)
             self._ask("one" if opened == 1 else "both", service)
         perform.listing("When both are healthy", service)
         return service
@@ -152,9 +155,10 @@ class Drill:
         )
 
     def _whole(self, service: Service) -> list[dict[str, Any]]:
-        """All replicas run and every node balances over them; finds the tasks."""
+        """All replicas run and serve through every node; finds the tasks."""
         tasks = self.wait(service.converged(replicas=REPLICAS), within=READY_S)
         self.wait(self.swarm.mesh_lists(REPLICAS), within=READY_S)
+        self.wait(Serves(self.swarm, replicas=REPLICAS, port=PORT), within=READY_S)
         return tasks
 
     # -- an update that is no good ------------------------------------------------------------

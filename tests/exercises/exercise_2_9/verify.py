@@ -139,6 +139,7 @@ def healed_in_its_slot(record: Record) -> Judgement:
 @exercise.check(
     "detected-as-predicted",
     phases=HEAL,
+    timed=True,
     title="An ill task is found after the time that its healthcheck allows",
     expected="at least (retries - 1) intervals; at most retries × (interval + check) + a check",
     hint="`docker inspect` of the container, State.Health.Log: how long do the checks take?",
@@ -152,6 +153,7 @@ def detected_as_predicted(record: Record) -> Judgement:
 @exercise.check(
     "replaced-as-predicted",
     phases=HEAL,
+    timed=True,
     title="An unhealthy task has a healthy successor after the time that its definition allows",
     expected="at least restart delay + first check",
     hint="Compare stop_s, restart_s and start_s: which of the three takes that long?",
