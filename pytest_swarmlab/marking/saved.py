@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from pytest_swarmlab.marking.rubric import DRILL
 from pytest_swarmlab.marking.submission import Submission
 from pytest_swarmlab.model import CheckResult, Verdict
 
+SURVEY, DECIDED = "survey", "roles.decided"
+"""The part of a record that a survey writes, and the event in it that decides on roles."""
+
 
 def of_record(
     record: Record, exercises: Sequence[Exercise], own: Sequence[Check]
@@ -28,10 +31,35 @@ def of_record(
     return {r.id: r for r in [*results, *(check.result(record) for check in own)]}
 
 
+@dataclass(frozen=True)
+class HandedIn:
+    """A submission as far as it counts: `results` by their checks' ids, answers that the teacher
+    reads, and the roles that it decides.
+    """
+
+    results: Mapping[str, CheckResult] = field(default_factory=dict)
+    for_the_teacher: Sequence[Answer] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
+
+
+def decided(record: Record, roles: Mapping[str, str]) -> Record:
+    """The record with what a submission says of roles, for checks of the survey to go by."""
+    surveyed = record.phase(SURVEY)
+    if not roles or not surveyed.events:
+        return record
+    said = replace(
+        surveyed.events[-1],
+        seq=max(event.seq for event in record) + 1,
+        kind=DECIDED,
+        data={"roles": dict(roles)},
+    )
+    return Record((*record.events, said), record.left_out)
+
+
 def of_submission(
     directory: Path, deadline: datetime | None, handed_in_at: datetime | None
-) -> tuple[dict[str, CheckResult], list[Answer]]:
-    """Check's id → what it says of the submission; and the answers that the teacher reads.
+) -> HandedIn:
+    """What a submission shows.
 
     What can't be looked at as a whole is `unknown` in every check: nothing was learned.
     Raises ConfigError where there is no directory that can be read.
@@ -39,12 +67,12 @@ def of_submission(
     late = [handed_in.in_time(deadline, handed_in_at)] if deadline else []
     try:
         submission = Submission.read(directory)
-        declared.read(submission)
+        roles = declared.read(submission).roles
     except Unusable as error:
-        return {r.id: r for r in [*_nothing(str(error)), *late]}, []
+        return HandedIn({r.id: r for r in [*_nothing(str(error)), *late]})
     answers = Answers.read(submission)
     results = [*handed_in.judge(submission), *answers.judge(), *late]
-    return {r.id: r for r in results}, answers.for_the_teacher()
+    return HandedIn({r.id: r for r in results}, answers.for_the_teacher(), roles)
 
 
 def submission_checks() -> set[str]:
@@ -57,7 +85,9 @@ def submission_checks() -> set[str]:
     }
 
 
-def marked(chosen: Chosen, exercises: Sequence[Exercise], results: dict[str, CheckResult]) -> Mark:
+def marked(
+    chosen: Chosen, exercises: Sequence[Exercise], results: Mapping[str, CheckResult]
+) -> Mark:
     """The mark. Raises ConfigError for a rubric that names a check which does not exist."""
     drills: dict[str, set[str]] = {}
     known = combining.named_by_lab() | {check.id for check in chosen.own}

@@ -10,7 +10,6 @@ from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.again import exercises_of
 from pytest_swarmlab.marking import combining, saved
-from pytest_swarmlab.marking.answers import Answer
 from pytest_swarmlab.marking.mark import Mark
 from pytest_swarmlab.reporting import html, junit
 from pytest_swarmlab.reporting.marked import as_results, in_words
@@ -38,14 +37,16 @@ def mark_again(
     chosen = combining.load(rubric)
     record = Record.load(run / "events.jsonl")
     exercises = exercises_of(record)
+    handed = (
+        saved.of_submission(submission, chosen.rubric.deadline, handed_in)
+        if submission
+        else saved.HandedIn()
+    )
+    record = saved.decided(record, handed.roles)
     results = saved.of_record(record, exercises, chosen.own)
-    answers: list[Answer] = []
-    if submission:
-        handed, answers = saved.of_submission(submission, chosen.rubric.deadline, handed_in)
-        results |= handed
-    mark = saved.marked(chosen, exercises, results)
+    mark = saved.marked(chosen, exercises, {**results, **handed.results})
     found = build_results(record, exercises)
-    found |= as_results(mark, answers, found["exercises"])
+    found |= as_results(mark, handed.for_the_teacher, found["exercises"])
     directory = run / DIRECTORY
     try:
         directory.mkdir(exist_ok=True)

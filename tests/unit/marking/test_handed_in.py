@@ -35,9 +35,10 @@ def test_a_new_submission_has_a_place_for_all_and_nothing_in_it_counts(tmp_path:
     places = new_submission.write(tmp_path / "mine")
     assert {"swarmlab.yml", "answers.yml", "scripts/backup.sh", "scripts/restore.sh",
             "scripts/rotation.sh", "stacks/wordpress-stack.yml"} <= set(places)  # fmt: skip
-    results, answers = saved.of_submission(tmp_path / "mine", None, None)
+    handed = saved.of_submission(tmp_path / "mine", None, None)
+    results, answers = handed.results, handed.for_the_teacher
     assert {r.verdict for r in results.values()} == {Verdict.FAIL}
-    assert answers == []
+    assert list(answers) == []
     found = completeness.look(tmp_path / "mine")
     assert found.deliverables == (0, len(deliverables()))
     assert found.answers == (0, len(questions()))
@@ -69,7 +70,7 @@ def test_a_file_is_no_directory_to_write_to(tmp_path: Path) -> None:
 
 def test_all_of_it_passes_and_nothing_is_missing(tmp_path: Path) -> None:
     root = complete(tmp_path / "mine")
-    results, _ = saved.of_submission(root, None, None)
+    results = dict(saved.of_submission(root, None, None).results)
     assert {r.verdict for r in results.values()} == {Verdict.PASS}
     assert completeness.look(root).lacks == ()
 

@@ -125,7 +125,7 @@ def test_one_bad_file_costs_itself_alone(
     root: Path, name: str, place: str, harm: Callable[[Path], None], verdict: Verdict, said: str
 ) -> None:
     harm(root)
-    results, _ = saved.of_submission(root, None, None)
+    results = dict(saved.of_submission(root, None, None).results)
     bad = results.pop(CHECKS[place])
     assert bad.verdict is verdict
     assert said in bad.observed
@@ -174,10 +174,11 @@ def test_where_nothing_was_learned_everything_is_ungraded(
     root: Path, name: str, harm: Callable[[Path], None], said: str
 ) -> None:
     harm(root)
-    results, answers = saved.of_submission(root, None, None)
+    handed = saved.of_submission(root, None, None)
+    results, answers = handed.results, handed.for_the_teacher
     assert {r.verdict for r in results.values()} == {Verdict.UNKNOWN}, name
     assert all(said in r.observed for r in results.values())
-    assert answers == []
+    assert list(answers) == []
 
 
 ANSWERS = [
@@ -197,7 +198,7 @@ def test_answers_that_can_not_be_read_are_ungraded(
     root: Path, name: str, harm: Callable[[Path], None], said: str
 ) -> None:
     harm(root)
-    results, _ = saved.of_submission(root, None, None)
+    results = dict(saved.of_submission(root, None, None).results)
     answers = {check: r for check, r in results.items() if check.startswith("answer.")}
     assert {r.verdict for r in answers.values()} == {Verdict.UNKNOWN}, name
     assert all(said in r.observed for r in answers.values())
@@ -208,7 +209,7 @@ def test_answers_that_can_not_be_read_are_ungraded(
 def test_a_linked_directory_leads_nowhere(root: Path, tmp_path: Path) -> None:
     (root / "documents").rename(tmp_path / "elsewhere")
     (root / "documents").symlink_to(tmp_path / "elsewhere")
-    results, _ = saved.of_submission(root, None, None)
+    results = dict(saved.of_submission(root, None, None).results)
     failed = {check for check, r in results.items() if r.verdict is Verdict.FAIL}
     assert failed == {d.check for d in deliverables() if d.place.startswith("documents/")}
 
