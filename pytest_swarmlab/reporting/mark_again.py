@@ -35,7 +35,7 @@ def mark_again(
     Raises ConfigError for a record, rubric or submission that can't be read.
     """
     chosen = combining.load(rubric)
-    record = Record.load(run / "events.jsonl")
+    record = _load(run)
     exercises = exercises_of(record)
     handed = (
         saved.of_submission(submission, chosen.rubric.deadline, handed_in)
@@ -59,6 +59,17 @@ def mark_again(
     out.write(in_words(found))
     out.write(f"\n{directory / 'report.html'}\n")
     return exit_code(mark)
+
+
+def _load(run: Path) -> Record:
+    record = Record.load(run / "events.jsonl")
+    for event in record.of("exercise.selected"):
+        if not {"id", "title", "module", "checks"} <= event.data.keys():
+            raise ConfigError(
+                f"the record in {run} names an exercise without its checks (event {event.seq}):"
+                " no run writes that"
+            )
+    return record
 
 
 def exit_code(mark: Mark) -> int:

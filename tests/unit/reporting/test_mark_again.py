@@ -159,6 +159,12 @@ def test_a_deadline_counts_when_the_teacher_says_when(
         (lambda run: (run / "ours.yml").write_text("a: ["), "is not valid YAML"),
         (lambda run: (run / "ours.py").write_text("checks = 1"), "has no `checks = OwnChecks()`"),
         (lambda run: (run / "mark").write_text("x"), "the mark can't be written to"),
+        (
+            lambda run: (run / "events.jsonl").write_text(
+                (run / "events.jsonl").read_text().replace('"title"', '"titel"')
+            ),
+            "names an exercise without its checks (event 0): no run writes that",
+        ),
     ],
 )
 def test_what_can_not_be_used_is_told(run: Path, edit: Any, said: str) -> None:
