@@ -7,7 +7,7 @@ counted before anything is built of it.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -59,10 +59,11 @@ def load(content: bytes, what: str, *, texts: bool = False) -> dict[str, Any]:
 class _NoDates(yaml.SafeLoader):
     """As the safe loader, but a date stays text: 2026-02-31 is no reason to fail."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+_NoDates.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _count(text: str, what: str) -> None:

@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime
 
 from pytest_swarmlab.errors import Unusable
-from pytest_swarmlab.marking import bounded_yaml, skeleton
+from pytest_swarmlab.marking import bounded_yaml, skeleton, stack_names
 from pytest_swarmlab.marking.asked import Deliverable, deliverables
 from pytest_swarmlab.marking.rubric import IN_TIME
 from pytest_swarmlab.marking.submission import Submission
@@ -84,7 +84,7 @@ def _expected(asked: Deliverable) -> str:
     return {
         "picture": f"a picture ({', '.join(PICTURES)}), or the command's output as text",
         "document": f"a text of {asked.words} words besides the skeleton's",
-        "stack": "a stack file whose services have images",
+        "stack": "a stack file whose services have images, with the files that it names",
         "script": f"a script with {LEAST_LINES} commands besides the skeleton's",
     }[asked.kind]
 
@@ -143,7 +143,8 @@ def _document(asked: Deliverable, submission: Submission, place: str) -> Judgeme
 def _stack(asked: Deliverable, submission: Submission, place: str) -> Judgement:
     del asked
     content = submission.content(place, bounded_yaml.MOST_BYTES + 1)
-    services = bounded_yaml.load(content, place, texts=True).get("services")
+    table = bounded_yaml.load(content, place, texts=True)
+    services = table.get("services")
     if not isinstance(services, dict) or not services:
         return Judgement(Verdict.FAIL, f"{place} has no services")
     # What is merged in (<<) may have the image.
@@ -154,6 +155,8 @@ def _stack(asked: Deliverable, submission: Submission, place: str) -> Judgement:
     ]
     if bare:
         return Judgement(Verdict.FAIL, f"{place}: {line(', '.join(map(str, bare)))} has no image")
+    if lacks := stack_names.lacking(submission, place, table):
+        return Judgement(Verdict.FAIL, "; ".join(lacks))
     return Judgement(Verdict.PASS, f"{place} has {len(services)} services")
 
 
