@@ -34,21 +34,16 @@ KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
-    stat.S_IFDIR: "a directory",
 }
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What is there: `files`: place below `root` → bytes; `odd`: place → what it is instead.
-
-    `newest`: when the file that was written last was (Unix time); None without files.
-    """
+    """What is there: `files`: place below `root` → bytes; `odd`: place → what it is instead."""
 
     root: Path
     files: Mapping[str, int]
     odd: Mapping[str, str]
-    newest: float | None
 
     @classmethod
     def read(cls, root: Path) -> Submission:
@@ -59,15 +54,13 @@ class Submission:
         """
         files: dict[str, int] = {}
         odd: dict[str, str] = {}
-        newest: float | None = None
         for place, found in _walk(root):
             kind = stat.S_IFMT(found.st_mode)
             if kind == stat.S_IFREG:
                 files[place] = found.st_size
-                newest = max(newest or found.st_mtime, found.st_mtime)
             else:
                 odd[place] = KINDS.get(kind, "no file")
-        return cls(root, files, odd, newest)
+        return cls(root, files, odd)
 
     def under(self, place: str, suffixes: tuple[str, ...]) -> list[str]:
         """What stands at that place with one of these suffixes, in the suffixes' order.
@@ -131,7 +124,7 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
         try:
             with _opened(root, here, os.O_DIRECTORY) as directory, os.scandir(directory) as found:
                 for entry in found:
-                    place = here / _safe(entry.name)
+                    place = here / entry.name
                     if (left := left - 1) < 0:
                         raise Unusable(
                             f"{line(root)} holds more than {MOST_ENTRIES} files and directories:"
@@ -139,14 +132,14 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
                         )
                     about = entry.stat(follow_symlinks=False)
                     if not stat.S_ISDIR(about.st_mode):
-                        yield str(place), about
+                        yield _safe(str(place)), about
                     elif len(place.parts) > DEEPEST:
                         raise Unusable(
                             f"{line(place)} is more than {DEEPEST} directories deep: nothing of the"
                             " submission is looked at"
                         )
                     elif entry.name not in {".git", ".svn"}:
-                        waiting.append(here / entry.name)
+                        waiting.append(place)
         except OSError as error:
             if here.parts:
                 raise Unusable(f"{line(here)} can't be read: {error.strerror}") from error
@@ -161,12 +154,12 @@ def _safe(name: str) -> str:
 @contextmanager
 def _opened(root: Path, place: PurePosixPath, flags: int = 0) -> Iterator[int]:
     """A descriptor of what lies there; no part of the way may be a link, the root may."""
-    with_none = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    as_it_is = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     at = os.open(root, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
     try:
         for n, part in enumerate(place.parts, 1):
             more = flags if n == len(place.parts) else os.O_DIRECTORY
-            before, at = at, os.open(part, with_none | more, dir_fd=at)
+            before, at = at, os.open(part, as_it_is | more, dir_fd=at)
             os.close(before)
         if place.parts and not flags and not stat.S_ISREG(os.fstat(at).st_mode):
             raise OSError(0, "it is no file any more")

@@ -247,6 +247,8 @@ def test_a_file_that_becomes_a_fifo_does_not_hold_the_reader(root: Path) -> None
 
 def test_names_that_are_not_utf8_can_be_said(root: Path) -> None:
     os.mkfifo(os.fsencode(root) + b"/\xff\x1b[2J")
+    Path(os.fsdecode(os.fsencode(root) + b"/\xfe")).mkdir()
+    os.mkfifo(os.fsencode(root) + b"/\xfe/pipe")
     told = [f"{lack.where} {lack.why}" for lack in completeness.look(root).lacks]
     assert told
     assert not any("\x1b" in each for each in told)
