@@ -14,6 +14,9 @@ from pytest_swarmlab.text import clock, line
 MOST = 4
 """Kinds of evidence that are named; the rest is counted."""
 
+CLUSTER = "cluster.ready"
+"""What tells of which cluster the evidence is, and is none itself."""
+
 WORDS = {
     "command": "command",
     "engine": "what engines told of containers",
@@ -65,7 +68,8 @@ class Looked(Record):
         Times are minutes and seconds into the run. A judge that asked for nothing by its kind has
         looked at all of it.
         """
-        noted = sorted(self.asked.values(), key=lambda event: (event.t, event.seq))
+        asked = (event for event in self.asked.values() if event.kind != CLUSTER)
+        noted = sorted(asked, key=lambda event: (event.t, event.seq))
         if not noted:
             return _all(self.events)
         told = list(_told(noted))

@@ -18,7 +18,7 @@ COMMAND = {"node": "manager1", "argv": ["docker", "node", "ls"], "code": 0}
 
 
 def looked(*rows: tuple[str, dict[str, Any]], start: float = 60.0) -> Looked:
-    return Looked(events("9.9/x", *rows, start=start).events)
+    return Looked(events("9.9/x", *rows, start=start).phase("9.9/x").events)
 
 
 def test_a_command_is_told_with_its_node_and_moment() -> None:
@@ -62,6 +62,12 @@ def test_who_goes_through_all_has_looked_at_all() -> None:
 
 def test_nothing_is_nothing() -> None:
     assert Looked(()).in_words() == ""
+
+
+def test_which_cluster_it_was_is_no_evidence() -> None:
+    found = looked(("cluster.ready", {}), ("digests", {}))
+    found.of("cluster.ready", "digests")
+    assert found.in_words() == "`digests`, at 01:01"
 
 
 def test_more_kinds_than_anybody_reads_are_counted() -> None:
