@@ -71,13 +71,13 @@ class Looked(Record):
         asked = (event for event in self.asked.values() if event.kind != CLUSTER)
         noted = sorted(asked, key=lambda event: (event.t, event.seq))
         if not noted:
-            return _all(self.events)
+            return _all([event for event in self.events if event.kind != CLUSTER])
         told = list(_told(noted))
         more = f"; {len(told) - MOST} more" if len(told) > MOST else ""
         return "; ".join(told[:MOST]) + more
 
 
-def _all(events: tuple[Event, ...]) -> str:
+def _all(events: list[Event]) -> str:
     return f"all that was recorded, {_when(events[0], events[-1])}" if events else ""
 
 

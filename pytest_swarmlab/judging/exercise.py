@@ -46,9 +46,10 @@ def not_provable(observed: str) -> Judgement:
 class Check:
     """One claim: a stable id, what was expected, how to judge it, what to do when it is not so.
 
-    `phase` names the part of the record it is judged on; `needs` what the cluster must be able
-    to do for it: where that was looked for and not found, the check is `not_provable`. `timed`: it
-    has a bound of time, which a machine without idle time may exceed: that is `unknown`, no fail.
+    `phase` names the part of the record it is judged on, with the `cluster.ready` before it, which
+    tells the cluster's nodes; `needs` what the cluster must be able to do for it: where that was
+    looked for and not found, the check is `not_provable`. `timed`: it has a bound of time, which a
+    machine without idle time may exceed: that is `unknown`, no fail.
     """
 
     id: str
@@ -68,8 +69,9 @@ class Check:
         return worst([self._result(each) for each in record.performances(self.phase)])
 
     def _result(self, record: Record) -> CheckResult:
-        part = Looked(record.phase(self.phase).events)
-        able = record.before_end_of(self.phase).capabilities()
+        part, before = record.phase(self.phase), record.before_end_of(self.phase)
+        looked = Looked((*before.of("cluster.ready")[-1:], *part.events))
+        able = before.capabilities()
         lacks = [need.lack for need in self.needs if able.get(need) is False]
         if lacks:
             judgement = not_provable("; ".join(lacks))
@@ -77,7 +79,7 @@ class Check:
             judgement = unknown(f"nothing was recorded in phase {self.phase}")
         else:
             try:
-                judgement = self.judge(part)
+                judgement = self.judge(looked)
             except Unseen as missing:
                 judgement = unknown(str(missing))
             except Exception as error:  # noqa: BLE001 - any crash of a judge is the finding
@@ -99,7 +101,7 @@ class Check:
             self.expected,
             judgement.observed,
             self.hint,
-            part.in_words(),
+            looked.in_words(),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
@@ -19,6 +20,10 @@ from pytest_swarmlab.waiting.conditions import brief, no_answer
 
 if TYPE_CHECKING:
     from pytest_swarmlab.swarm.cluster import Node, Swarm
+
+
+PING_S = 2.0
+"""Longest that an engine may take to say that it is there."""
 
 
 class Evidence:
@@ -111,6 +116,17 @@ class Evidence:
             seconds=0.0,
             tasks=swarm.task_rows(seen_from.engine, service),
         )
+
+    def ping(self, *nodes: Node) -> None:
+        """Record whether each node's engine answers now: what was broken is to be away."""
+        for node in nodes:
+            try:
+                with contextlib.closing(node.new_engine(PING_S)) as engine:
+                    engine.ping()
+                answers = True
+            except no_answer():
+                answers = False
+            self._recorder.record("ping", node=node.name, answers=answers)
 
     def judge(
         self, exercise: Exercise, phase: str, unmet: NotConverged | None = None

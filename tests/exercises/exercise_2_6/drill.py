@@ -36,7 +36,8 @@ PATIENCE_S = 10.0
 PAUSED_S = 2
 """How long the managers are given to pause an update whose task has failed: they do so at once."""
 WARM_S = 2.0
-"""How long visitors come before something is changed, and after it: through every node."""
+"""Half as long visitors come, besides once through every node, before something is changed, and
+after it: answers may come in another order than requests were sent."""
 
 SWARM_DIRECTORY = "/var/lib/docker/swarm"
 CONTAINERS = "/var/lib/docker/containers"
@@ -512,7 +513,7 @@ class Tiers:
             self.probe(**how, path=path, rate=rate) as visitors,
             self.probe(**how, path="/slow", rate=SLOW_RATE),
         ):
-            enough = int(rate * WARM_S)
+            enough = len(self.swarm.nodes) + int(rate * WARM_S) // 2
             self.wait(visitors.asked_at_least(enough), within=READY_S)
             self.evidence.note("begun")
             yield

@@ -122,16 +122,17 @@ class Drill:
         )
 
     def _note_checks(self, task: dict[str, Any]) -> None:
-        """Note how long the last checks of an ended container took: its engine remembers five."""
+        """Note how the last checks of an ended container went: its engine remembers five."""
+        self.evidence.note("checks", container=task["container"], **self._checks(task))
+
+    def _checks(self, task: dict[str, Any]) -> dict[str, list[Any]]:
         api = self.swarm.node(task["node"]).engine.api
         health = api.inspect_container(task["container"])["State"].get("Health", {})
         log = health.get("Log") or []
-        self.evidence.note(
-            "checks",
-            container=task["container"],
-            seconds=[round(_when(e["End"]) - _when(e["Start"]), 3) for e in log],
-            exit_codes=[entry["ExitCode"] for entry in log],
-        )
+        return {
+            "seconds": [round(_when(e["End"]) - _when(e["Start"]), 3) for e in log],
+            "exit_codes": [entry["ExitCode"] for entry in log],
+        }
 
     def define(self, service: Service, when: str = "before") -> None:
         """Note what the service's definition says of checks and restarts: predictions use it."""
@@ -229,6 +230,7 @@ class Drill:
             state=task["state"],
             exit_code=task["exit_code"],
             error=task["error"],
+            checks=self._checks(task)["exit_codes"],
         )
 
     def see_the_trap(self, services: Services) -> None:
@@ -238,6 +240,7 @@ class Drill:
         self.define(service)
         self.break_one(1, tasks[0])
         self.wait(service.ended(), within=HEALED_S)
+        self._note_checks(tasks[0])
         self._watch(service)
         perform.listing("The slot stays empty", service)
         perform.restart_always(service)

@@ -44,6 +44,7 @@ class Outage:
         self.wait(self._serves(application.PORT), within=READY_S)
         node = self.swarm.node(task["node"])
         application.write_row(node, task["container"])
+        self.evidence.tasks(self.swarm, api.name)
         with (
             self.evidence.containers_of(self.swarm, database.name),
             self.probe(via=self.swarm.nodes, port=application.PORT, rate=RATE) as traffic,

@@ -62,6 +62,7 @@ def test_who_goes_through_all_has_looked_at_all() -> None:
 
 def test_nothing_is_nothing() -> None:
     assert Looked(()).in_words() == ""
+    assert looked(("cluster.ready", {})).in_words() == ""
 
 
 def test_which_cluster_it_was_is_no_evidence() -> None:
