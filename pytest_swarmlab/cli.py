@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +79,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="a module of yours that declares exercises which no installed package has",
     )
     judge.set_defaults(run=_judge)
+    new = commands.add_parser(
+        "new-submission", help="write an empty submission: a place for all that the lab asks for"
+    )
+    new.add_argument("directory", type=Path)
+    new.set_defaults(run=_new_submission)
+    check = commands.add_parser("check", help="what a submission still lacks; no cluster is needed")
+    check.add_argument("directory", type=Path)
+    check.set_defaults(run=_check)
+    mark = commands.add_parser("mark", help="mark a saved run by a rubric")
+    mark.add_argument("submission", type=Path, nargs="?", help="what was handed in, if it counts")
+    mark.add_argument(
+        "--record", type=Path, required=True, metavar="DIR", help="the run's directory"
+    )
+    mark.add_argument("--rubric", type=Path, metavar="FILE", help="another rubric than the lab's")
+    mark.add_argument(
+        "--handed-in", type=_moment, metavar="TIME", help="when, for a rubric that has a deadline"
+    )
+    mark.set_defaults(run=_mark)
     table = commands.add_parser("table", help="what was proven where, from several results.json")
     table.add_argument("results", type=Path, nargs="+")
     table.set_defaults(run=_table)
@@ -224,6 +244,49 @@ def _judge(arguments: argparse.Namespace) -> int:
     code = judge_again(arguments.run_directory, Catalogue(arguments.exercises), sys.stdout)
     sys.stdout.write(told(merging.whole(arguments.run_directory)))
     return code
+
+
+def _new_submission(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.marking import new_submission
+
+    places = new_submission.write(arguments.directory)
+    sys.stdout.write(f"{len(places)} files in {arguments.directory}; what is missing is told by\n")
+    sys.stdout.write(f"  {shlex.join(['swarmlab', 'check', str(arguments.directory)])}\n")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.marking import completeness
+
+    found = completeness.look(arguments.directory)
+    for lack in found.lacks:
+        sys.stdout.write(
+            f"{'missing' if lack.missing else 'unusable':8}  {lack.where}: {lack.why}\n"
+        )
+    (there, of), (answered, questions) = found.deliverables, found.answers
+    sys.stdout.write(
+        f"{there} of {of} deliverables are there, {answered} of {questions} questions answered\n"
+    )
+    return 1 if found.lacks else 0
+
+
+def _mark(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.reporting.mark_again import mark_again
+
+    return mark_again(
+        arguments.record,
+        sys.stdout,
+        rubric=arguments.rubric,
+        submission=arguments.submission,
+        handed_in=arguments.handed_in,
+    )
+
+
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text} has no zone: write it as 2026-12-18T23:59+01:00")
+    return found
 
 
 def _table(arguments: argparse.Namespace) -> int:

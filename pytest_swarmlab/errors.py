@@ -17,6 +17,10 @@ class ConfigError(SwarmlabError):
     """An option, marker or file holds a value that cannot be used."""
 
 
+class Unusable(SwarmlabError):
+    """Something in a submission can't be used: a file that is none, or that says nothing."""
+
+
 class HostError(SwarmlabError):
     """This machine lacks or forbids something that the run needs."""
 

@@ -228,7 +228,10 @@ class Judgement:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check's outcome as it stands in the record; `finding` as its judgement's."""
+    """One check's outcome as it stands in the record; `finding` as its judgement's.
+
+    `looked_at`: the evidence that the verdict rests on, in words: commands, moments of the run.
+    """
 
     id: str
     title: str
@@ -237,3 +240,4 @@ class CheckResult:
     observed: str
     hint: str
     finding: str = ""
+    looked_at: str = ""

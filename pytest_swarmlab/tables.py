@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path, PurePosixPath
+from types import UnionType
 from typing import Any, NoReturn
 
 import yaml
@@ -70,9 +73,24 @@ class Table:
             self.fail(f"{key!r} must be more than 0, not {number}")
         return number
 
+    def number(self, key: str, default: int | None = None) -> Fraction:
+        """A number more than 0, as it is written: 2.5 is exactly five halves."""
+        value = self._take(key, int | float, "a number", default)
+        number = Fraction(str(value)) if math.isfinite(value) else Fraction(0)
+        if number <= 0:
+            self.fail(f"{key!r} must be a number more than 0, not {value}")
+        return number
+
     def strings(self, key: str) -> tuple[str, ...]:
         """A list of texts; empty when it isn't there."""
         return self._strings(key, self._take(key, list, "a list of strings", []))
+
+    def words(self, key: str) -> tuple[str, ...]:
+        """A list of texts or whole numbers, as texts; empty when it isn't there."""
+        every = self._take(key, list, "a list of strings and numbers", [])
+        if not all(isinstance(item, str | int) and not isinstance(item, bool) for item in every):
+            self.fail(f"{key!r} must hold strings and whole numbers only")
+        return tuple(str(item) for item in every)
 
     def commands(self, key: str) -> tuple[tuple[str, ...], ...]:
         """A list of argument lists; empty when it isn't there."""
@@ -107,6 +125,13 @@ class Table:
             self.fail(f"{key!r} must be a list of tables")
         return [Table(item, f"{self._where} {key}[{n}]") for n, item in enumerate(every)]
 
+    def named_tables(self, key: str) -> dict[str, Table]:
+        """Name → table, in their order; there is one at least."""
+        every = self._take(key, dict, "a table of tables", None)
+        if not every or not all(isinstance(item, dict) for item in every.values()):
+            self.fail(f"{key!r} must be a table of tables, with one of them at least")
+        return {str(n): Table(item, f"{self._where} {key}.{n}") for n, item in every.items()}
+
     def table(self, key: str) -> Table:
         """A table within; empty when it isn't there."""
         return Table(self._take(key, dict, "a table", {}), f"{self._where} [{key}]")
@@ -130,7 +155,7 @@ class Table:
             self.fail(f"{key!r} must hold strings only")
         return tuple(found)
 
-    def _take(self, key: str, kind: type, called: str, default: Any) -> Any:
+    def _take(self, key: str, kind: type | UnionType, called: str, default: Any) -> Any:
         value = self._left.pop(key, default)
         if value is None:
             self.fail(f"{key!r} is missing")

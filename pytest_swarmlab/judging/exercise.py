@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_swarmlab.errors import ConfigError, Unseen
 from pytest_swarmlab.evidence.load import no_idle_time
+from pytest_swarmlab.evidence.looking import Looked
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Capability, CheckResult, Judgement, Verdict
 
@@ -72,6 +73,7 @@ class Check:
 
     def _result(self, record: Record) -> CheckResult:
         part, before = record.phase(self.phase), record.before_end_of(self.phase)
+        looked = Looked((*before.of("cluster.ready")[-1:], *part.events))
         able = before.capabilities()
         lacks = [need.lack for need in self.needs if able.get(need) is False]
         if lacks:
@@ -80,8 +82,7 @@ class Check:
             judgement = unknown(f"nothing was recorded in phase {self.phase}")
         else:
             try:
-                ready = before.of("cluster.ready")[-1:]
-                judgement = self.judge(Record((*ready, *part.events)))
+                judgement = self.judge(looked)
             except Unseen as missing:
                 judgement = unknown(str(missing))
             except Exception as error:  # noqa: BLE001 - any crash of a judge is the finding
@@ -104,6 +105,7 @@ class Check:
             judgement.observed,
             self.hint,
             judgement.finding,
+            looked.in_words(),
         )
 
 

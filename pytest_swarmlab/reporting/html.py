@@ -12,8 +12,10 @@ from typing import Any
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.time_spent import time_spent
+from pytest_swarmlab.marking.rubric import HUNDREDTHS, points
 from pytest_swarmlab.reporting import account
 from pytest_swarmlab.reporting.findings import findings
+from pytest_swarmlab.reporting.marked import ungraded_by_reason
 from pytest_swarmlab.reporting.timeline import Timeline, build_timeline
 from pytest_swarmlab.text import LONG, clean, clock, line
 
@@ -46,6 +48,8 @@ def page(record: Record, results: dict[str, Any]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["figure"] = figure_of
+    environment.filters["points"] = lambda found: points(round(found * HUNDREDTHS))
+    reasons = ungraded_by_reason(results.get("criteria", []))
     return environment.get_template("report.html.j2").render(
         results=results,
         verdicts=VERDICTS,
@@ -55,6 +59,7 @@ def page(record: Record, results: dict[str, Any]) -> str:
         findings=[{"told": str(f), "observed": f.observed} for f in findings(record)],
         exercises=[_exercise(record, exercise) for exercise in results["exercises"]],
         time=_time(record, results.get("time")),
+        reasons={why: points(worth) for why, worth in reasons.items()},
     )
 
 

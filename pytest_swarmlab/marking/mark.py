@@ -1,0 +1,188 @@
+"""From verdicts and a rubric to a mark. Pure: the same two always give the same mark.
+
+- A check that passed earns what it is worth, one that failed nothing.
+- `unknown` and `not_provable` are *ungraded*: neither earned nor lost. So is a check that nobody
+  judged: nothing was learned.
+- An item counts only if each item that it needs has earned something. Where one has earned
+  nothing and is all judged, this one is lost, whatever was seen; where one could not be told, a
+  pass of this one can't be either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pytest_swarmlab.marking.rubric import DRILL, Criterion, Item, Rubric
+from pytest_swarmlab.model import CheckResult, Verdict
+
+NOT_THERE = {
+    "state": "the cluster was not surveyed",
+    "document": "no submission was given",
+    "answer": "no submission was given",
+}
+"""How a check's id begins → why nobody judged it."""
+
+UNGRADED = (Verdict.UNKNOWN, Verdict.NOT_PROVABLE)
+
+
+@dataclass(frozen=True)
+class MarkedCheck:
+    """A check as it counts: `of`, `earned` and `ungraded` are hundredths of a point."""
+
+    result: CheckResult
+    item: str
+    exercise: str
+    of: int
+
+    @property
+    def earned(self) -> int:
+        """All it is worth, or nothing."""
+        return self.of if self.result.verdict is Verdict.PASS else 0
+
+    @property
+    def ungraded(self) -> int:
+        """All it is worth, if nobody could tell."""
+        return self.of if self.result.verdict in UNGRADED else 0
+
+    @property
+    def lost(self) -> int:
+        """All it is worth, if it failed."""
+        return self.of - self.earned - self.ungraded
+
+
+@dataclass(frozen=True)
+class MarkedCriterion:
+    """A criterion with its checks; sums are hundredths of a point."""
+
+    id: str
+    title: str
+    of: int
+    checks: tuple[MarkedCheck, ...]
+
+    @property
+    def earned(self) -> int:
+        """What its checks have earned."""
+        return sum(check.earned for check in self.checks)
+
+    @property
+    def ungraded(self) -> int:
+        """What of it nobody could tell."""
+        return sum(check.ungraded for check in self.checks)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The whole mark, by criterion; sums are hundredths of a point."""
+
+    criteria: tuple[MarkedCriterion, ...]
+
+    @property
+    def of(self) -> int:
+        """What can be had."""
+        return sum(criterion.of for criterion in self.criteria)
+
+    @property
+    def earned(self) -> int:
+        """What was earned."""
+        return sum(criterion.earned for criterion in self.criteria)
+
+    @property
+    def ungraded(self) -> int:
+        """What nobody could tell."""
+        return sum(criterion.ungraded for criterion in self.criteria)
+
+    @property
+    def lost(self) -> int:
+        """What was lost."""
+        return self.of - self.earned - self.ungraded
+
+
+class _State(StrEnum):
+    """What an item is for those that need it."""
+
+    MET = "met"
+    FAILED = "failed"
+    OPEN = "open"
+
+
+def mark(rubric: Rubric, results: Mapping[str, CheckResult]) -> Mark:
+    """Mark these results (check's id → result) by that rubric."""
+    items = rubric.items
+    marked: dict[str, tuple[MarkedCheck, ...]] = {}
+    states: dict[str, _State] = {}
+    for name in rubric.order:
+        marked[name] = _item(items[name], results, states)
+        states[name] = _state(marked[name])
+    return Mark(tuple(_criterion(criterion, marked) for criterion in rubric.criteria))
+
+
+def _criterion(
+    criterion: Criterion, marked: Mapping[str, tuple[MarkedCheck, ...]]
+) -> MarkedCriterion:
+    checks = tuple(check for item in criterion.items for check in marked[item.id])
+    return MarkedCriterion(criterion.id, criterion.title, criterion.of, checks)
+
+
+def _item(
+    item: Item, results: Mapping[str, CheckResult], states: Mapping[str, _State]
+) -> tuple[MarkedCheck, ...]:
+    failed = [need for need in item.needs if states[need] is _State.FAILED]
+    unsure = [need for need in item.needs if states[need] is _State.OPEN]
+    found = []
+    for check, part in zip(item.checks, item.parts, strict=True):
+        result = results.get(check) or _nobody(check, item)
+        if result.hint != item.hint:
+            result = replace(result, hint=f"{item.hint} {result.hint}".strip())
+        if failed:
+            result = _without(result, failed)
+        elif unsure and result.verdict is Verdict.PASS:
+            result = replace(
+                result,
+                verdict=Verdict.UNKNOWN,
+                observed=f"it counts only with {_named(unsure)}, of which nobody could tell;"
+                f" seen was: {result.observed}",
+            )
+        found.append(MarkedCheck(result, item.id, item.exercise, part))
+    return tuple(found)
+
+
+def _without(result: CheckResult, failed: list[str]) -> CheckResult:
+    """What it is without an item that it needs: lost, and the item named."""
+    if result.verdict is Verdict.FAIL:
+        return result
+    seen = f"; seen was: {result.observed}" if result.observed else ""
+    return replace(
+        result,
+        verdict=Verdict.FAIL,
+        observed=f"it counts only with {_named(failed)}, which failed{seen}",
+        hint=f"Mend {_named(failed)} first. {result.hint}".strip(),
+    )
+
+
+def _named(needs: list[str]) -> str:
+    return " and ".join(repr(need) for need in needs)
+
+
+def _state(checks: tuple[MarkedCheck, ...]) -> _State:
+    if any(check.earned for check in checks):
+        return _State.MET
+    return _State.OPEN if any(check.ungraded for check in checks) else _State.FAILED
+
+
+def _nobody(check: str, item: Item) -> CheckResult:
+    """What stands for a check that was not judged."""
+    drill = DRILL.fullmatch(check)
+    kind = check.partition(".")[0]
+    why = (
+        f"exercise {drill[1]} was not performed" if drill else NOT_THERE.get(kind, "nobody looked")
+    )
+    return CheckResult(
+        id=check,
+        title=item.id.replace("-", " "),
+        verdict=Verdict.UNKNOWN,
+        expected="",
+        observed=f"nothing was learned: {why}",
+        hint=item.hint,
+    )

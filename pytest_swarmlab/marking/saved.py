@@ -1,0 +1,106 @@
+"""Every verdict that a mark is made of, from a saved run's record and from a submission."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from pytest_swarmlab.errors import Unusable
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.exercise import Check, Exercise
+from pytest_swarmlab.marking import combining, declared, handed_in
+from pytest_swarmlab.marking.answers import Answer, Answers
+from pytest_swarmlab.marking.asked import deliverables, given, questions, sections
+from pytest_swarmlab.marking.combining import Chosen
+from pytest_swarmlab.marking.mark import Mark, mark
+from pytest_swarmlab.marking.rubric import DRILL
+from pytest_swarmlab.marking.submission import Submission
+from pytest_swarmlab.model import CheckResult, Verdict
+
+SURVEY, DECIDED = "survey", "roles.decided"
+"""The part of a record that a survey writes, and the event in it that decides on roles."""
+
+
+def of_record(
+    record: Record, exercises: Sequence[Exercise], own: Sequence[Check]
+) -> dict[str, CheckResult]:
+    """Check's id → what it says of that record."""
+    results = [result for exercise in exercises for result in exercise.judge(record)]
+    return {r.id: r for r in [*results, *(check.result(record) for check in own)]}
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """A submission as far as it counts: `results` by their checks' ids, answers that the teacher
+    reads, and the roles that it decides.
+    """
+
+    results: Mapping[str, CheckResult] = field(default_factory=dict)
+    for_the_teacher: Sequence[Answer] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
+
+
+def decided(record: Record, roles: Mapping[str, str]) -> Record:
+    """The record with what a submission says of roles, for checks of the survey to go by."""
+    surveyed = record.phase(SURVEY)
+    if not roles or not surveyed.events:
+        return record
+    said = replace(
+        surveyed.events[-1],
+        seq=max(event.seq for event in record) + 1,
+        kind=DECIDED,
+        data={"roles": dict(roles)},
+    )
+    return Record((*record.events, said), record.left_out)
+
+
+def of_submission(
+    directory: Path, deadline: datetime | None, handed_in_at: datetime | None
+) -> HandedIn:
+    """What a submission shows.
+
+    What can't be looked at as a whole is `unknown` in every check: nothing was learned.
+    Raises ConfigError where there is no directory that can be read.
+    """
+    late = [handed_in.in_time(deadline, handed_in_at)] if deadline else []
+    try:
+        submission = Submission.read(directory)
+        roles = declared.read(submission).roles
+    except Unusable as error:
+        return HandedIn({r.id: r for r in [*_nothing(str(error)), *late]})
+    answers = Answers.read(submission)
+    results = [*handed_in.judge(submission), *answers.judge(), *late]
+    return HandedIn({r.id: r for r in results}, answers.for_the_teacher(), roles)
+
+
+def submission_checks() -> set[str]:
+    """Ids of every check of a submission's files."""
+    answers = (question.check for question in questions())
+    return {
+        *(each.check for each in deliverables()),
+        *(check for check in answers if check),
+        *(given(section) for section in sections()),
+    }
+
+
+def marked(
+    chosen: Chosen, exercises: Sequence[Exercise], results: Mapping[str, CheckResult]
+) -> Mark:
+    """The mark. Raises ConfigError for a rubric that names a check which does not exist."""
+    drills: dict[str, set[str]] = {}
+    known = combining.named_by_lab() | {check.id for check in chosen.own}
+    for exercise in exercises:
+        ids = {check.id for check in exercise.checks}
+        known |= ids
+        if any(DRILL.fullmatch(check) for check in ids):
+            drills[exercise.id] = ids
+    chosen.rubric.refuse_unknown(known, exercises=drills)
+    return mark(chosen.rubric, results)
+
+
+def _nothing(why: str) -> list[CheckResult]:
+    unread = CheckResult("", "", Verdict.UNKNOWN, "", why, "Hand in what `swarmlab check` accepts.")
+    ids = sorted(submission_checks())
+    return [replace(unread, id=each, title=each) for each in ids]

@@ -1,0 +1,56 @@
+"""Which files of a submission its stack files name, and which of them are not there.
+
+Only what is written out is followed: a path with ``${…}`` depends on the shell that deploys it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_swarmlab.marking.submission import Submission
+from pytest_swarmlab.text import line
+
+MOST = 20
+"""Files of one stack file that are looked for; the lab's longest names seven."""
+
+
+def lacking(submission: Submission, place: str, content: Mapping[str, Any]) -> list[str]:
+    """A sentence for each file that a stack file names and that can't be deployed with it.
+
+    `content`: the stack file at `place`, its values as texts.
+    """
+    found = []
+    for owner, name in [*_named(content)][:MOST]:
+        if "$" in name:
+            continue
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(place), name))
+        what = f"{line(place)}: {line(owner, 80)} names {line(name, 120)}"
+        if name.startswith(("/", "~")) or path.startswith(".."):
+            found.append(f"{what}, which leads out of the submission")
+        elif path in submission.odd:
+            found.append(f"{what}, which is {submission.odd[path]}")
+        elif path not in submission.files:
+            found.append(f"{what}, which is not there")
+    return found
+
+
+def _named(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Who names a file, and the file."""
+    for key in ("configs", "secrets"):
+        for name, table in _tables(content, key):
+            if isinstance(table.get("file"), str):
+                yield f"{key[:-1]} {name}", table["file"]
+    for name, service in _tables(content, "services"):
+        files = service.get("env_file", [])
+        for each in files if isinstance(files, list) else [files]:
+            if isinstance(each, str):
+                yield f"service {name}", each
+
+
+def _tables(content: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    tables = content.get(key)
+    for name, table in tables.items() if isinstance(tables, dict) else ():
+        if isinstance(table, dict):
+            yield str(name), table
