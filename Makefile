@@ -28,13 +28,14 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 	mmdebstrap qemu-system-x86 qemu-utils vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test check vagrant-smoke
+.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test check no-harm vagrant-smoke
 
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
 	@echo "make lab            every exercise there is"
 	@echo "make test           set-up, checks and every test but the long drills ($(notdir $(LONG))), on the embedded cluster"
 	@echo "make check          lint, types, unit and plugin tests: no cluster"
+	@echo "make no-harm        each exercise on somebody's own cluster, also killed in its middle: is it what it was?"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
 	@echo "make kernel         the kernel with which machines run twice as fast: once, eight minutes; lab and test do it"
 	@echo "make setup          system packages, $(VENV), node disk: what all the others begin with"
@@ -88,8 +89,11 @@ lab: setup kernel
 
 test: setup kernel test-packages engine check
 	$(PYTEST) -m exercise_2_3 --swarmlab-provider=uml --swarmlab-kernel=debian
-	$(PYTEST) tests --ignore=tests/unit --ignore=tests/plugin --ignore=$(LONG) \
+	$(PYTEST) tests --ignore=tests/unit --ignore=tests/plugin --ignore=$(LONG) -m "not long" \
 		--swarmlab-provider=$(PROVIDER)
+
+no-harm: setup kernel
+	$(PYTEST) tests/providers/test_no_harm.py tests/providers/test_no_harm_exercises.py
 
 check: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .

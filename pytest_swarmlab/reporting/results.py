@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import Exercise, overall
-from pytest_swarmlab.model import Verdict
+from pytest_swarmlab.model import Capability, Verdict
 from pytest_swarmlab.text import clean, line
 
 SCHEMA = "swarmlab-results/1"
@@ -70,16 +70,17 @@ def _exercise(record: Record, selected: dict[str, Any], judged: Exercise | None)
         verdicts[event.data["id"]] = before if overall(both) is both[0] else event.data
     failure = record.last("error", infrastructure=True)
     why = NO_LAB.format(message=line(failure.data["message"])) if failure else NOT_REACHED
+    able = record.capabilities()
     checks = []
     for declared in selected["checks"]:
-        found = verdicts.get(declared["id"], {})
+        found = verdicts.get(declared["id"]) or _unjudged(declared.get("needs", ()), able, why)
         checks.append(
             {
                 "id": declared["id"],
                 "title": line(declared["title"]),
-                "verdict": str(Verdict(found.get("verdict", Verdict.UNKNOWN)).value),
+                "verdict": str(Verdict(found["verdict"]).value),
                 "expected": clean(declared["expected"]),
-                "observed": clean(found.get("observed", why), 2000),
+                "observed": clean(found["observed"], 2000),
                 "hint": clean(declared["hint"]),
             }
         )
@@ -92,6 +93,16 @@ def _exercise(record: Record, selected: dict[str, Any], judged: Exercise | None)
             judged.measurements(record) if judged else _measured(record, selected["id"])
         ),
     }
+
+
+def _unjudged(needs: Iterable[str], able: Mapping[str, bool], why: str) -> Mapping[str, Any]:
+    """The verdict on a check that nobody judged: what these machines can't do excuses it.
+
+    A test ends with its first phase that can't be proven, and its later ones are not begun.
+    """
+    lacks = [Capability(need).lack for need in needs if able.get(need) is False]
+    verdict = Verdict.NOT_PROVABLE if lacks else Verdict.UNKNOWN
+    return {"verdict": verdict, "observed": "; ".join(lacks) or why}
 
 
 def _measured(record: Record, exercise: str) -> dict[str, Any]:

@@ -97,6 +97,7 @@ class Run:
                         "title": c.title,
                         "expected": c.expected,
                         "hint": c.hint,
+                        "needs": c.needs,
                     }
                     for c in exercise.checks
                 ],
@@ -145,6 +146,7 @@ class Run:
                     recorder=self.recorder,
                     consoles=self.logs(),
                 )
+                self._swarm.goes_at_end = self._swarm.machines.own_kernels and not self._keeps
         return self._swarm
 
     def share(self, topology: Topology, make_provider: Callable[[], Provider]) -> Swarm:
@@ -159,8 +161,7 @@ class Run:
         After the last test it does, where it has kernels of its own and nobody keeps it: to wait
         for each container would take ten seconds, and leave no less.
         """
-        machines = self._swarm.machines if self._swarm and self.last_test else None
-        if not machines or machines.foreign or self._keeps or not machines.own_kernels:
+        if not (self.last_test and self._swarm and self._swarm.goes_at_end):
             remove()
 
     @property

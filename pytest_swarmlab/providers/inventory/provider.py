@@ -8,8 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from pytest_swarmlab.images.recipe import load_plan
 from pytest_swarmlab.model import Capability, NodeSpec, Topology
 from pytest_swarmlab.providers.base import Found
 from pytest_swarmlab.providers.console import printable
+from pytest_swarmlab.providers.inventory import place
 from pytest_swarmlab.providers.inventory.file import Host, Inventory, load, ssh_config
 from pytest_swarmlab.providers.ssh import Access, SshLinks, locked, trouble
 
@@ -34,13 +34,6 @@ OLDEST_DOCKER = "Docker 20.10 or newer"
 
 ACCESS_S = 30.0
 """Longest a node of a running cluster may take to answer, seconds."""
-
-LONGEST_SOCKET = 107
-"""Bytes of a Unix socket's path, without the NUL at its end (unix(7))."""
-
-MUX_SUFFIX = 14
-"""A control socket is made under a name that is longer by 17, and `.mux` is shorter than `.engine`
-by 3 (muxserver_listen in OpenSSH's mux.c)."""
 
 API = re.compile(r"[0-9]+\.[0-9]+")
 
@@ -59,9 +52,10 @@ class InventoryMachines:
 
     def __init__(self, inventory: Inventory, *, may_change: bool, logs: Path) -> None:
         names = max((host.name for host in inventory.hosts), key=len)
-        self._directory = _short_directory(f"{names}.engine")
-        config = self._directory / "ssh_config"
-        config.write_text(ssh_config(inventory, self._directory), encoding="utf-8")
+        self._place = place.Place(f"{names}.engine")
+        directory = self._place.path
+        config = directory / "ssh_config"
+        config.write_text(ssh_config(inventory, directory), encoding="utf-8")
         self._config = config
         self._hosts = inventory.hosts
         self.id = inventory.path.stem
@@ -71,17 +65,13 @@ class InventoryMachines:
             self.id,
             tuple(NodeSpec(h.name, self._reached[h.name].address, h.role) for h in inventory.hosts),
         )
-        self._links = SshLinks(self._directory, config, self._reached, logs=logs)
+        self._links = SshLinks(directory, config, self._reached, logs=logs)
 
     def open(self, hosts: Sequence[Host]) -> None:
         """Connect to every node. Raises ProviderError naming all that can't be used, and why."""
-        with ThreadPoolExecutor(len(hosts)) as pool:
-            complaints = [said for said in pool.map(self._complaint, hosts) if said]
-        if complaints:
-            raise ProviderError("; ".join(complaints))
+        _refuse_any(self._complaint, hosts)
         self._links.open()
-        for host in hosts:
-            self._links.await_access(host.name, ACCESS_S)
+        _refuse_any(self._closed, hosts)
         self._learn(hosts)
 
     def _learn(self, hosts: Sequence[Host]) -> None:
@@ -132,6 +122,14 @@ class InventoryMachines:
             )
         if not _at_least(shown, OLDEST_API):
             return f"the engine of {host.name} is too old (API {shown}): use {OLDEST_DOCKER}"
+        return None
+
+    def _closed(self, host: Host) -> str | None:
+        """Why SSH opens no way to the node's engine, which answers there; None if it does."""
+        try:
+            self._links.await_access(host.name, ACCESS_S, engine_runs=True)
+        except ProviderError as error:
+            return str(error)
         return None
 
     def host(self, node: str) -> testinfra.host.Host:
@@ -193,7 +191,7 @@ class InventoryMachines:
     def stop(self) -> None:
         """End the connections, leave the cluster alone."""
         self._links.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._place.remove()
 
 
 class InventoryProvider:
@@ -246,6 +244,7 @@ class InventoryProvider:
     def attach(self, cluster: str, *, logs: Path) -> InventoryMachines:
         """Connect to the nodes. Raises ProviderError naming all that can't be used, and why."""
         del cluster  # There is one.
+        self.reap()
         machines = InventoryMachines(self._inventory, may_change=self._may_change, logs=logs)
         try:
             machines.open(self._inventory.hosts)
@@ -260,8 +259,16 @@ class InventoryProvider:
         return []
 
     def reap(self) -> list[str]:
-        """Nothing: it ends with its process."""
-        return []
+        """Remove what runs that were killed have left on this machine; returns the paths."""
+        return place.reap()
+
+
+def _refuse_any(complaint: Callable[[Host], str | None], hosts: Sequence[Host]) -> None:
+    """Raise ProviderError with what there is to complain of any of them."""
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        complaints = [said for said in pool.map(complaint, hosts) if said]
+    if complaints:
+        raise ProviderError("; ".join(complaints))
 
 
 def _resolved(config: Path, host: Host) -> Access:
@@ -301,15 +308,6 @@ def _meaning(host: Host, code: int, said: str) -> str:
             " inventory, or the user to the group docker"
         )
     return f"the engine of {host.name} doesn't answer: {trouble(said)}"
-
-
-def _short_directory(longest: str) -> Path:
-    """A directory of our own whose sockets' paths are no longer than a socket's may be."""
-    directory = Path(tempfile.mkdtemp(prefix="swarmlab-"))
-    if len(str(directory / longest)) + MUX_SUFFIX <= LONGEST_SOCKET:
-        return directory
-    directory.rmdir()
-    return Path(tempfile.mkdtemp(prefix="swarmlab-", dir="/tmp"))
 
 
 def _addresses(host: str) -> set[str]:

@@ -69,6 +69,7 @@ class UmlMachines:
             Capability.LINK,
             Capability.REPLACE,
             Capability.CHANGE,
+            Capability.EXPENDABLE,
         }
     )
 

@@ -4,6 +4,7 @@ from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.waiting.waiter import Waiter
+from tests.exercises import volumes
 from tests.exercises.exercise_2_3 import perform
 from tests.exercises.postgres import READY_S, running
 
@@ -15,7 +16,7 @@ def see_the_literal_command_fail(
     swarm: Swarm, on: Node, *, wait: Waiter, evidence: Evidence
 ) -> None:
     """Wait until a task of the lab's own command has failed, and note what it said."""
-    with perform.literal_service(swarm, on) as service:
+    with volumes.named(perform.VOLUME, [on]), perform.literal_service(swarm, on) as service:
         task = wait(service.task_failed(), within=READY_S)
         said = on.log_of(task["container"])
         evidence.note("container", said=said, exit_code=task["exit_code"], error=task["error"])
@@ -25,7 +26,10 @@ def move_the_database(
     swarm: Swarm, home: Node, other: Node, *, secret: Secrets, wait: Waiter, evidence: Evidence
 ) -> None:
     """Write on one node, take the constraint away, force it to another, bring it back."""
-    with perform.db_local(swarm, secret, home) as service:
+    with (
+        volumes.named(perform.VOLUME, [home, other]),
+        perform.db_local(swarm, secret, home) as service,
+    ):
         container = running(service, home, wait)
         perform.create_database(home, container)
         _note(evidence, "written", home, container)
@@ -41,7 +45,6 @@ def move_the_database(
 
         service.move(to=home, origin=other)
         _note(evidence, "back", home, running(service, home, wait))
-    perform.remove_volume(home, other)
 
 
 def _note(evidence: Evidence, step: str, node: Node, container: str) -> None:

@@ -14,6 +14,7 @@ from docker.types import ContainerSpec, SecretReference, ServiceMode, TaskTempla
 from pytest_swarmlab.clients.probe import SHOWN, Traffic, session
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm import guard
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.lifecycle import in_parallel
@@ -226,11 +227,12 @@ def look_for_the_plaintext(
 
     def search_node(node: Node) -> None:
         put = f"{SWARM_DIRECTORY}/control"
-        node.put(control, put)
-        try:
-            search(node, "swarm directory", SWARM_DIRECTORY)
-        finally:
-            node.run("rm", put)
+        with guard.abandoned(node, ("rm", "-f", put), kind="control"):
+            node.put(control, put)
+            try:
+                search(node, "swarm directory", SWARM_DIRECTORY)
+            finally:
+                node.run("rm", put)
         node.run("logger", "--tag", "swarmlab", control.decode())
         search(node, "logs", *LOGS)
 

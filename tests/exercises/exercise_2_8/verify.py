@@ -8,7 +8,9 @@ from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Capability, Judgement
 
-REPLACING = (Capability.CHANGE, Capability.REPLACE)
+BREAKING = (Capability.CHANGE, Capability.EXPENDABLE)
+"""Scripts and units are installed, an engine's own configuration is broken, nodes leave."""
+REPLACING = (*BREAKING, Capability.REPLACE)
 REFUSALS, TROUBLE, UPDATE, DISASTER = ("refusals",), ("trouble",), ("update",), ("disaster",)
 FORCED, AUTOLOCK, HOT = ("quorum-lost",), ("autolock",), ("hot",)
 
@@ -25,7 +27,10 @@ exercise = Exercise(
         "autolock": "An autolocked swarm is destroyed and restored",
         "hot": "A hot backup, taken and judged",
     },
-    needs=dict.fromkeys(("disaster", "quorum-lost", "autolock", "hot"), REPLACING),
+    needs={
+        **dict.fromkeys(REFUSALS + TROUBLE + UPDATE, BREAKING),
+        **dict.fromkeys(DISASTER + FORCED + AUTOLOCK + HOT, REPLACING),
+    },
 )
 
 REFUSED = {

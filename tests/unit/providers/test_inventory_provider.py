@@ -16,7 +16,8 @@ import pytest
 from pytest_swarmlab.model import Capability
 from pytest_swarmlab.providers import mux
 from pytest_swarmlab.providers.inventory.file import load
-from pytest_swarmlab.providers.inventory.provider import LONGEST_SOCKET, InventoryMachines
+from pytest_swarmlab.providers.inventory.place import LONGEST_SOCKET
+from pytest_swarmlab.providers.inventory.provider import InventoryMachines
 from pytest_swarmlab.swarm.cluster import Node
 from tests.unit.fakes import Lab
 
