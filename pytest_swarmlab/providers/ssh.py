@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import socket
 import subprocess
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
-from pytest_swarmlab.providers import mux
+from pytest_swarmlab.providers import mux, shells
 from pytest_swarmlab.providers.console import printable
 from pytest_swarmlab.providers.host import ping as ping
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, fatal, pending
@@ -72,13 +71,16 @@ def host(config: Path, node: str, *, sudo: bool = False) -> Host:
     import testinfra
 
     # No control connection of testinfra's own: it would outlive the run.
-    return testinfra.get_host(f"ssh://{node}", ssh_config=str(config), controlpersist=0, sudo=sudo)
+    found = testinfra.get_host(f"ssh://{node}", ssh_config=str(config), controlpersist=0, sudo=sudo)
+    quoted = found.backend.get_command
+    found.backend.get_command = lambda line, *words: shells.alike(quoted(line, *words))
+    return found
 
 
 def command(config: Path, node: str, argv: Sequence[str], *, sudo: bool = False) -> list[str]:
     """What to run here so that `argv` runs on the node, as root when `sudo` may be used."""
     there = ["sudo", "--non-interactive", "--", *argv] if sudo else list(argv)
-    return ["ssh", "-F", str(config), node, shlex.join(there)]
+    return ["ssh", "-F", str(config), node, shells.joined(there)]
 
 
 def trouble(said: str) -> str:

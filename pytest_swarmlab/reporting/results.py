@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,9 @@ from pytest_swarmlab.model import Capability, Verdict
 from pytest_swarmlab.text import clean, line
 
 SCHEMA = "swarmlab-results/1"
+
+ORIGINS = ("own", "registry", "stand-in")
+"""Where images are from; what an image says of itself besides is of no meaning here."""
 
 NOT_REACHED = "not judged: its test was not run, or ended before it got that far"
 NO_LAB = "not judged, because the lab itself failed: {message}"
@@ -55,8 +59,11 @@ def images(record: Record) -> list[dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for event in record.of("cluster.ready"):
         for image in event.data["images"]:
+            origin = image["origin"] if image["origin"] in ORIGINS else "registry"
             found[image["reference"]] = {
-                key: line(image[key], 2000) for key in ("reference", "origin", "detail")
+                "reference": line(image["reference"], 2000),
+                "origin": origin,
+                "detail": line(image["detail"], 2000),
             }
     return list(found.values())
 
@@ -89,10 +96,18 @@ def _exercise(record: Record, selected: dict[str, Any], judged: Exercise | None)
         "title": line(selected["title"]),
         "verdict": overall(Verdict(check["verdict"]) for check in checks).value,
         "checks": checks,
-        "measurements": (
-            judged.measurements(record) if judged else _measured(record, selected["id"])
-        ),
+        "measurements": _figures(record, selected["id"], judged),
     }
+
+
+def _figures(record: Record, exercise: str, judged: Exercise | None) -> dict[str, Any]:
+    """Phase → what was measured; as it was recorded where it can't be measured again."""
+    if judged:
+        # What a cluster says may be no number: figures less must not cost the report.
+        with contextlib.suppress(Exception):
+            measured: dict[str, Any] = judged.measurements(record)
+            return measured
+    return _measured(record, exercise)
 
 
 def _unjudged(needs: Iterable[str], able: Mapping[str, bool], why: str) -> Mapping[str, Any]:

@@ -176,5 +176,5 @@ def test_a_refusal_of_a_stack_file_is_one_short_printable_sentence(
     path = tmp_path / "stack.yml"
     path.write_text(json.dumps({"secrets": {"s": {"file": name}}}), encoding="utf-8")
     said = refusal(lambda: stack_files.load([path], stack="web", env={}))
-    assert said.isprintable()
+    assert not {"\x1b", "\x00", "\u202e", "\n"} & set(said)
     assert len(said) < 1000

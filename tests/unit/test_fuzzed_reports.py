@@ -38,6 +38,8 @@ PHASES = [
     for phase in sorted({phase_of(check) for check in exercise.checks})
 ]
 
+SEEDS = st.integers(0, 2**32)
+
 SCHEMA = json.loads(
     (files("pytest_swarmlab.reporting") / "results.schema.json").read_text(encoding="utf-8")
 )
@@ -45,9 +47,9 @@ SCHEMA = json.loads(
 READY = next(event.data for event in run_events(THREE_DRILLS[:1]) if event.kind == "cluster.ready")
 
 
-def phase_said(exercise: Exercise, phase: str, word: str, random: Random) -> Record:
+def phase_said(exercise: Exercise, phase: str, word: str, seed: int) -> Record:
     """A good run of that phase, the cluster of which says such words."""
-    return saying(Record((*_before(exercise), *_good(exercise.phase(phase)))), word, random)
+    return saying(Record((*_before(exercise), *_good(exercise.phase(phase)))), word, seed)
 
 
 @functools.cache
@@ -81,11 +83,11 @@ def judged(exercise: Exercise, phase: str, said: Record) -> Record:
     return Record((*said.events, *verdicts))
 
 
-@given(st.sampled_from(PHASES), SAID, st.randoms())
+@given(st.sampled_from(PHASES), SAID, SEEDS)
 def test_what_a_cluster_says_is_judged_and_in_results_json_as_text(
-    tmp_path: Path, phase: tuple[Exercise, str], word: str, random: Random
+    tmp_path: Path, phase: tuple[Exercise, str], word: str, seed: int
 ) -> None:
-    said = phase_said(*phase, word, random)
+    said = phase_said(*phase, word, seed)
     results = build_results(judged(*phase, said), [phase[0]])
     path = write_results(tmp_path, results)
     found = json.loads(path.read_text(encoding="utf-8"))
@@ -96,15 +98,15 @@ def test_what_a_cluster_says_is_judged_and_in_results_json_as_text(
 
 def pages() -> settings:
     """A page has pictures, which take a second."""
-    return settings(max_examples=max(10, settings().max_examples // 10))
+    return settings(max_examples=max(5, settings().max_examples // 10))
 
 
 @pages()
-@given(st.sampled_from(PHASES), SAID, st.randoms())
+@given(st.sampled_from(PHASES), SAID, SEEDS)
 def test_a_page_shows_what_a_cluster_says_as_text(
-    phase: tuple[Exercise, str], word: str, random: Random
+    phase: tuple[Exercise, str], word: str, seed: int
 ) -> None:
-    said = judged(*phase, phase_said(*phase, word, random))
+    said = judged(*phase, phase_said(*phase, word, seed))
     shown = page(said, build_results(said, [phase[0]]))
     shown.encode()
     assert EVIL[:11] not in shown
@@ -114,21 +116,20 @@ def test_a_page_shows_what_a_cluster_says_as_text(
 
 
 @pages()
-@given(SAID, st.randoms())
-def test_a_picture_shows_what_a_cluster_says_as_text(word: str, random: Random) -> None:
-    said = saying(Record(tuple(run_events(THREE_DRILLS[:1]))), word, random)
+@given(SAID, SEEDS)
+def test_a_picture_shows_what_a_cluster_says_as_text(word: str, seed: int) -> None:
+    said = saying(Record(tuple(run_events(THREE_DRILLS[:1]))), word, seed)
     shown = page(said, build_results(said, []))
     assert EVIL[:11] not in shown
     assert not UNSEEN & set(shown)
 
 
-@given(st.sampled_from(PHASES), SAID, st.randoms())
-def test_the_terminal_shows_what_a_cluster_says_as_text(
-    phase: tuple[Exercise, str], word: str, random: Random
-) -> None:
+@given(SAID, SEEDS)
+def test_the_terminal_shows_what_a_cluster_says_as_text(word: str, seed: int) -> None:
     out = io.StringIO()
     narration = Narration(out)
-    for event in judged(*phase, phase_said(*phase, word, random)):
+    # Made up records of others don't hold all that real events do.
+    for event in saying(Record(tuple(run_events(THREE_DRILLS[:1]))), word, seed):
         narration.hear(event)
     for kind, data in (
         ("notice", {"message": word}),
@@ -143,11 +144,12 @@ def test_the_terminal_shows_what_a_cluster_says_as_text(
     assert max(map(len, out.getvalue().splitlines())) < 5000
 
 
-@given(st.sampled_from(PHASES), st.randoms(), JSON)
+@given(st.sampled_from(PHASES), SEEDS, JSON)
 def test_any_event_of_a_saved_run_may_hold_anything_and_is_judged(
-    phase: tuple[Exercise, str], random: Random, value: Any
+    phase: tuple[Exercise, str], seed: int, value: Any
 ) -> None:
     exercise, name = phase
+    random = Random(seed)  # noqa: S311 - no secret depends on it
     events = list(_good(exercise.phase(name)))
     for at in random.sample(range(len(events)), min(3, len(events))):
         event = events[at]

@@ -22,7 +22,7 @@ from pytest_swarmlab.providers.base import Found
 from pytest_swarmlab.providers.console import printable
 from pytest_swarmlab.providers.inventory import place
 from pytest_swarmlab.providers.inventory.file import Host, Inventory, load, ssh_config
-from pytest_swarmlab.providers.ssh import Access, SshLinks, locked, trouble
+from pytest_swarmlab.providers.ssh import ENGINE, Access, SshLinks, locked, trouble
 
 if TYPE_CHECKING:
     import testinfra.host
@@ -41,6 +41,8 @@ NO_DOCKER = re.compile(r"docker: (command )?not found|docker: No such file")
 """How sudo and shells say that a command is missing where they end with another code than 127."""
 
 DOCKER = ("docker", "version", "--format", "{{.Server.APIVersion}}")
+
+ENGINE_ID = ("docker", "info", "--format", "{{.ID}}")
 
 
 class InventoryMachines:
@@ -92,7 +94,9 @@ class InventoryMachines:
             base_url=f"unix://{self._links.engine_socket(host.name)}", version="auto"
         )
         with contextlib.closing(engine):
-            address = str(engine.info().get("Swarm", {}).get("NodeAddr") or access.address)
+            info = engine.info()
+        address = str(info.get("Swarm", {}).get("NodeAddr") or access.address)
+        self._refuse_another_engine(host, str(info.get("ID", "")))
         direct = access.direct and address in _addresses(access.address)
         self._links.address(host.name, replace(access, address=address, direct=direct))
         return address
@@ -100,13 +104,7 @@ class InventoryMachines:
     def _complaint(self, host: Host) -> str | None:
         """Why the node can't be used, in one sentence; None if it can."""
         try:
-            seen = subprocess.run(
-                self._links.command(host.name, DOCKER),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=ACCESS_S,
-                check=False,
-            )
+            seen = self._ask(host, DOCKER)
         except subprocess.TimeoutExpired:
             return f"{host.name} can't be reached over SSH: it doesn't answer in {ACCESS_S:.0f} s"
         said = seen.stderr.decode(errors="replace")
@@ -123,6 +121,29 @@ class InventoryMachines:
         if not _at_least(shown, OLDEST_API):
             return f"the engine of {host.name} is too old (API {shown}): use {OLDEST_DOCKER}"
         return None
+
+    def _refuse_another_engine(self, host: Host, id_: str) -> None:
+        """Raise ProviderError where commands on the node are for another engine than its own."""
+        try:
+            asked = self._ask(host, ENGINE_ID)
+        except subprocess.TimeoutExpired:
+            return
+        said = asked.stdout.decode(errors="replace").strip()
+        if asked.returncode == 0 and id_ and said and said != id_:
+            raise ProviderError(
+                f"`docker` on {host.name} is for another engine than {ENGINE} there: take"
+                " DOCKER_HOST, DOCKER_CONTEXT and `docker context use` from what its user has set"
+            )
+
+    def _ask(self, host: Host, argv: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+        """Run a command that only looks; subprocess.TimeoutExpired when the node says nothing."""
+        return subprocess.run(
+            self._links.command(host.name, argv),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=ACCESS_S,
+            check=False,
+        )
 
     def _closed(self, host: Host) -> str | None:
         """Why SSH opens no way to the node's engine, which answers there; None if it does."""

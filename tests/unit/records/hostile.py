@@ -10,14 +10,13 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Event
 
 EVIL = "<b id=evil>'\"&{{7*7}}[bold]\\"
 """What would do something in a page, a template or rich's markup."""
 
 ODD = (
     EVIL, "\x1b[2J\x1b]0;title\x07", "\u202egnp.exe", "\x00", "\ud800", "\u2028", "\r\n", "", " ",
-    "]]>", "--", "nan", "-1", "9" * 400, "1e999", "2026-13-45T99:99:99Z", "x" * 1_000_000, "%s%n",
+    "]]>", "--", "nan", "-1", "9" * 400, "1e999", "2026-13-45T99:99:99Z", "x" * 20_000, "%s%n",
     "$(id)", "../../etc/passwd", "null", "\ufeff", "\u0301" * 50, "\N{GRINNING FACE}",
 )  # fmt: skip
 
@@ -37,24 +36,28 @@ OURS = ("run.", "exercise.", "check", "phase.", "stage.", "fault.", "cluster.wan
 """Kinds of events in which nothing stands but our own words."""
 
 
-def saying(record: Record, word: str, random: Random) -> Record:
+MOST = 25
+"""Events of a record in which something else is said: what fuzzes is to be quick."""
+
+
+def saying(record: Record, word: str, seed: int) -> Record:
     """The record as if the cluster had said that word here and there, beside or instead of its own.
 
+    `seed`: where that is.
     What we say ourselves stays as it is.
     """
-    return Record(tuple(_event(event, word, random) for event in record))
-
-
-def _event(event: Event, word: str, random: Random) -> Event:
-    if event.kind.startswith(OURS):
-        return event
-    return replace(event, data=_said(event.data, word, random))
+    random = Random(seed)  # noqa: S311 - no secret depends on it
+    events = list(record)
+    theirs = [at for at, event in enumerate(events) if not event.kind.startswith(OURS)]
+    for at in random.sample(theirs, min(MOST, len(theirs))):
+        events[at] = replace(events[at], data=_said(events[at].data, word, random))
+    return Record(tuple(events))
 
 
 def _said(value: Any, word: str, random: Random) -> Any:
     change: Callable[[str], str] = random.choice((lambda _: word, lambda own: own + word))
     if isinstance(value, str):
-        return change(value) if random.random() < 0.15 else value
+        return change(value) if random.random() < 0.3 else value
     if isinstance(value, Mapping):
         return {key: _said(each, word, random) for key, each in value.items()}
     if isinstance(value, list | tuple):
