@@ -14,18 +14,28 @@ if TYPE_CHECKING:
 
 
 def hide_secrets(report: pytest.TestReport, redactor: Redactor) -> None:
-    """Take secrets out of what a test's failure and its output show, wherever that is shown."""
+    """Take secrets out of what a test's failure and its output show, wherever that is shown.
+
+    And what no file can hold and no worker can send: halves of surrogate pairs, as escapes.
+    """
+
+    def shown(text: str) -> str:
+        return redactor.text(text).encode("utf-8", "backslashreplace").decode()
+
     if report.longrepr is not None:
         # A skip's is (file, line, reason); any other one is shown as its text.
         if isinstance(report.longrepr, tuple):
             file, line, reason = report.longrepr
-            report.longrepr = (file, line, redactor.text(reason))
-        elif redactor.text(report.longreprtext) != report.longreprtext:
-            report.longrepr = redactor.text(report.longreprtext)
-    report.sections = [(title, redactor.text(text)) for title, text in report.sections]
-    report.user_properties = [(k, redactor.data(value)) for k, value in report.user_properties]
+            report.longrepr = (file, line, shown(reason))
+        elif shown(report.longreprtext) != report.longreprtext:
+            report.longrepr = shown(report.longreprtext)
+    report.sections = [(title, shown(text)) for title, text in report.sections]
+    report.user_properties = [
+        (name, shown(value) if isinstance(value, str) else redactor.data(value))
+        for name, value in report.user_properties
+    ]
     if reason := getattr(report, "wasxfail", ""):
-        report.wasxfail = redactor.text(reason)
+        report.wasxfail = shown(reason)
 
 
 def tell_of_id(run: Run, nodeid: str) -> None:
