@@ -11,5 +11,6 @@ DEPLOYED_S = 90
 """Until what was deployed is removed."""
 
 guard.MENDED_AFTER_S = FAULTS_S
-guard.ABANDONED_AFTER_S = stacks.ABANDONED_AFTER_S = objects.ABANDONED_AFTER_S = DEPLOYED_S
+for module in (guard, stacks, objects):
+    vars(module)["ABANDONED_AFTER_S"] = DEPLOYED_S
 objects.LAST_S = 20

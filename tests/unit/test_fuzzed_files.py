@@ -77,10 +77,11 @@ def test_no_word_of_an_inventory_becomes_a_line_of_its_own(
     if refusal(lambda: load(path)):
         return
     lines = ssh_config(load(path), tmp_path).splitlines()
-    assert [line.split()[0] for line in lines][:6] == [
-        "Host", "HostName", "User", "ProxyJump", "Host", "BatchMode"
-    ]  # fmt: skip
-    assert all(len(line.split()) == 2 for line in lines)
+    given = [word for word, value in (("HostName", address), ("User", user), ("ProxyJump", jump))
+             if value]  # fmt: skip
+    keys = [line.split()[0] for line in lines]
+    assert keys[: len(given) + 3] == ["Host", *given, "Host", "BatchMode"]
+    assert all(len(line.split()) == 2 for line in lines if "SetEnv" not in line)
 
 
 def test_what_an_inventory_permits_ssh_can_read(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def _before(exercise: Exercise) -> tuple[Event, ...]:
         "distribution": exercise.distribution, "checks": checks,
     }  # fmt: skip
     able = {str(c): True for c in Capability}
-    rows = (
+    rows: tuple[tuple[str, dict[str, Any]], ...] = (
         ("run.started", {"run_id": "r", "started_at": "", "provider": "uml", "version": "0"}),
         ("exercise.selected", selected),
         ("cluster.ready", {**READY, "capabilities": able}),

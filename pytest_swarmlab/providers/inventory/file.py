@@ -84,7 +84,7 @@ def _host(path: Path, entry: Table) -> Host:
     words = {}
     for key in ("address", "user", "jump"):
         words[key] = entry.string(key, "")
-        if words[key] and not WORD.fullmatch(words[key]):
+        if words[key] and not (WORD.fullmatch(words[key]) and words[key].strip("[]")):
             entry.fail(f"{key} {words[key]!r} of {name} can't be used: it has odd characters")
     if "%" in words["user"]:
         entry.fail(f"user {words['user']!r} of {name} can't be used: ssh takes % for a token")
