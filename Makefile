@@ -10,6 +10,9 @@ SUDO := $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
 CACHE := $(or $(SWARMLAB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/swarmlab)
 # The embedded cluster proves everything, whatever this machine has; PROVIDER=auto may be quicker.
 PROVIDER ?= uml
+# How often `make soak` runs each exercise at each speed, and which: SOAKED="2_2 2_6".
+ROUNDS ?= 10
+SOAKED ?=
 EXERCISES := exercise_2_1 exercise_2_2 exercise_2_3 exercise_2_4 exercise_2_5 exercise_2_6 exercise_2_7 exercise_2_8 exercise_2_9
 
 # Drills of many minutes, which `make lab` and their own targets run and `make test` does not.
@@ -28,11 +31,12 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 	mmdebstrap qemu-system-x86 qemu-utils vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test check no-harm vagrant-smoke
+.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test check no-harm soak architecture vagrant-smoke
 
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
-	@echo "make lab            every exercise there is"
+	@echo "make lab            every exercise there is, on as many clusters side by side as fit"
+	@echo "make soak           every exercise ROUNDS=10 times at three speeds of the machine: half a day"
 	@echo "make test           set-up, checks and every test but the long drills ($(notdir $(LONG))), on the embedded cluster"
 	@echo "make check          lint, types, unit and plugin tests: no cluster"
 	@echo "make no-harm        each exercise on somebody's own cluster, also killed in its middle: is it what it was?"
@@ -85,12 +89,15 @@ $(EXERCISES): setup
 	$(PYTEST) -m $@ --swarmlab-provider=$(PROVIDER)
 
 lab: setup kernel
-	$(PYTEST) tests/exercises --swarmlab-provider=$(PROVIDER)
+	$(PYTEST) -n auto tests/exercises --swarmlab-provider=$(PROVIDER)
+
+soak: setup kernel
+	$(VENV)/bin/python -m tests.soak $(ROUNDS) $(SOAKED)
 
 test: setup kernel test-packages engine check
 	$(PYTEST) -m exercise_2_3 --swarmlab-provider=uml --swarmlab-kernel=debian
-	$(PYTEST) tests --ignore=tests/unit --ignore=tests/plugin --ignore=$(LONG) -m "not long" \
-		--swarmlab-provider=$(PROVIDER)
+	$(PYTEST) tests/hosts tests/images tests/providers -m "not long" --swarmlab-provider=$(PROVIDER)
+	$(PYTEST) -n auto tests/exercises --ignore=$(LONG) --swarmlab-provider=$(PROVIDER)
 
 no-harm: setup kernel
 	$(PYTEST) tests/providers/test_no_harm.py tests/providers/test_no_harm_exercises.py
@@ -102,6 +109,9 @@ check: $(VENV)/.ready
 	$(VENV)/bin/mypy
 	$(PYTEST) -n auto tests/unit
 	$(PYTEST) -n auto tests/plugin
+
+architecture: $(VENV)/.ready
+	$(VENV)/bin/python docs/draw_architecture.py
 
 vagrant-smoke: $(VENV)/.ready
 	@dpkg-query --show $(SMOKE_PACKAGES) >/dev/null 2>&1 || { \

@@ -210,5 +210,5 @@ def evidence(request: pytest.FixtureRequest, swarmlab_run: Run) -> Evidence:
     """Records states and outputs, and judges an exercise's checks on what was recorded."""
     from pytest_swarmlab.judging.live import Evidence
 
-    request.node.stash[EVIDENCE] = made = Evidence(swarmlab_run.recorder)
+    request.node.stash[EVIDENCE] = made = Evidence(swarmlab_run.recorder, swarmlab_run.beside)
     return made

@@ -82,6 +82,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "swarm(managers=3, workers=2) or swarm(topology='lab1'): the cluster that the test needs",
     )
+    config.addinivalue_line(
+        "markers",
+        "xdist_group(name): tests of one group run in one worker, one after the other",
+    )
     # Where an engine is away on purpose, the Docker SDK leaves the socket that it could not
     # connect to the garbage collector: a Unix socket without an address, and only that.
     config.addinivalue_line(

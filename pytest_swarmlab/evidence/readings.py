@@ -15,15 +15,19 @@ Measurements: `leader_unreachable_s`, `leader_elected_s`, `node_down_s`, `node_b
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Event
+
+T = TypeVar("T")
 
 NOT_STOPPING = frozenset({"demote", "stop-units"})
 """Faults that take a role or another server away and leave the node's containers at work."""
@@ -105,7 +109,7 @@ class NodesSample:
 
 @dataclass(frozen=True)
 class TaskSeen:
-    """One row of `docker service ps`."""
+    """One row of `docker service ps`; `node_id` is the node's own, `node` the name used here."""
 
     id: str
     slot: int | None
@@ -115,6 +119,7 @@ class TaskSeen:
     error: str
     message: str
     container: str
+    node_id: str = ""
 
     @property
     def running(self) -> bool:
@@ -331,18 +336,8 @@ def node_samples(record: Record, *, surviving: bool = True) -> list[NodesSample]
     `surviving` leaves out what a node said while a fault held it: it may be the one that is wrong.
     """
     held = faults(record) if surviving else []
-    found = []
-    for event in record.of("nodes"):
-        sample = NodesSample(
-            event.t,
-            _number(event.data.get("seconds")),
-            _text(event.data.get("seen_from")),
-            tuple(_node(row) for row in _rows(event.data.get("nodes"))),
-            _error(event.data.get("error")),
-        )
-        if not _held(sample.seen_from, sample.t, held):
-            found.append(sample)
-    return found
+    found = (_once(event, _nodes_sample) for event in record.of("nodes"))
+    return [sample for sample in found if not _held(sample.seen_from, sample.t, held)]
 
 
 def task_samples(
@@ -350,36 +345,17 @@ def task_samples(
 ) -> list[TasksSample]:
     """Every sampled task list, errors included, oldest first; of one service if it is given."""
     held = faults(record) if surviving else []
-    found = []
-    for event in record.of("tasks"):
-        sample = TasksSample(
-            event.t,
-            _number(event.data.get("seconds")),
-            _text(event.data.get("seen_from")),
-            _text(event.data.get("service")),
-            tuple(_task(row) for row in _rows(event.data.get("tasks"))),
-            _error(event.data.get("error")),
-        )
-        if service in (None, sample.service) and not _held(sample.seen_from, sample.t, held):
-            found.append(sample)
-    return found
+    found = (_once(event, _tasks_sample) for event in record.of("tasks"))
+    return [
+        sample
+        for sample in found
+        if service in (None, sample.service) and not _held(sample.seen_from, sample.t, held)
+    ]
 
 
 def requests(record: Record, node: str | None = None) -> list[Request]:
     """Every client request, in the order of sending; through one node if it is given."""
-    found = [
-        Request(
-            _number(event.data.get("sent"), event.t),
-            _number(event.data.get("seconds")),
-            _text(event.data.get("node")),
-            _integer(event.data.get("status")),
-            _error(event.data.get("error")),
-            _text(event.data.get("url")),
-            _integer(event.data.get("port")),
-            _error(event.data.get("header")),
-        )
-        for event in record.of("request")
-    ]
+    found = [_once(event, _request) for event in record.of("request")]
     return sorted((r for r in found if node in (None, r.node)), key=lambda r: r.sent)
 
 
@@ -516,19 +492,26 @@ def replicas_over_time(record: Record, service: str | None = None) -> list[Repli
 def first_restored(record: Record, wanted: int, service: str | None = None) -> TasksSample | None:
     """The first answer, asked for after the fault, with `wanted` tasks running elsewhere.
 
-    Elsewhere: not on the faulted nodes, even when they are back. After a demotion every node
-    counts.
+    Elsewhere: not on the faulted nodes, even when they are back, nor on another that is down. After
+    a demotion every node counts.
     """
     first = fault(record)
     if first is None:
         return None
     gone = set() if first.kind in NOT_STOPPING else set(first.nodes)
+    lists = [sample for sample in node_samples(record) if sample.nodes]
     for sample in task_samples(record, service):
         if sample.error is None and sample.asked >= first.began:
-            running = sum(1 for task in sample.tasks if task.running and task.node not in gone)
-            if running >= wanted:
+            on = [task.node for task in sample.tasks if task.running and task.node not in gone]
+            if len(on) >= wanted and len(on) - sum(map(on.count, _down(lists, sample.t))) >= wanted:
                 return sample
     return None
+
+
+def _down(lists: Sequence[NodesSample], t: float) -> set[str]:
+    """The nodes that the last of these lists known at `t` shows as down."""
+    place = bisect.bisect_right(lists, t, key=lambda sample: sample.t)
+    return {n.name for n in lists[place - 1].nodes if n.state == "down"} if place else set()
 
 
 # -- clients ------------------------------------------------------------------------------------
@@ -699,6 +682,48 @@ def _held(name: str, t: float, by: Iterable[Fault]) -> bool:
 # -- values of events: a record may be cut, old or forged, so nothing is taken on trust ---------
 
 
+def _once(event: Event, read: Callable[[Event], T]) -> T:
+    """What an event says, as typed values; kept with it, since every claim asks for it anew."""
+    kept: T | None = vars(event).get(read.__name__)
+    if kept is None:
+        kept = vars(event)[read.__name__] = read(event)
+    return kept
+
+
+def _nodes_sample(event: Event) -> NodesSample:
+    return NodesSample(
+        event.t,
+        _number(event.data.get("seconds")),
+        _text(event.data.get("seen_from")),
+        tuple(_node(row) for row in _rows(event.data.get("nodes"))),
+        _error(event.data.get("error")),
+    )
+
+
+def _tasks_sample(event: Event) -> TasksSample:
+    return TasksSample(
+        event.t,
+        _number(event.data.get("seconds")),
+        _text(event.data.get("seen_from")),
+        _text(event.data.get("service")),
+        tuple(_task(row) for row in _rows(event.data.get("tasks"))),
+        _error(event.data.get("error")),
+    )
+
+
+def _request(event: Event) -> Request:
+    return Request(
+        _number(event.data.get("sent"), event.t),
+        _number(event.data.get("seconds")),
+        _text(event.data.get("node")),
+        _integer(event.data.get("status")),
+        _error(event.data.get("error")),
+        _text(event.data.get("url")),
+        _integer(event.data.get("port")),
+        _error(event.data.get("header")),
+    )
+
+
 def _node(row: Mapping[str, Any]) -> NodeSeen:
     get = row.get
     return NodeSeen(
@@ -725,6 +750,7 @@ def _task(row: Mapping[str, Any]) -> TaskSeen:
         _text(get("error")),
         _text(get("message")),
         _text(get("container")),
+        _text(get("node_id")),
     )
 
 

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +100,22 @@ class Record:
 
     def of(self, *kinds: str, **match: Any) -> tuple[Event, ...]:
         """Events of these kinds whose data hold every given value."""
-        return tuple(
-            e
-            for e in self.events
-            if e.kind in kinds and all(e.data.get(key) == value for key, value in match.items())
-        )
+        if len(kinds) == 1:
+            found = self._by_kind.get(kinds[0], ())
+        else:
+            found = tuple(e for e in self.events if e.kind in kinds)
+        if not match:
+            return found
+        wanted = match.items()
+        return tuple(e for e in found if all(e.data.get(key) == value for key, value in wanted))
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, tuple[Event, ...]]:
+        """Kind → its events: a judge asks for one kind after the other."""
+        found: dict[str, list[Event]] = {}
+        for event in self.events:
+            found.setdefault(event.kind, []).append(event)
+        return {kind: tuple(events) for kind, events in found.items()}
 
     def first(self, *kinds: str, **match: Any) -> Event | None:
         """The earliest such event, or None."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_swarmlab.errors import ConfigError, Unseen
+from pytest_swarmlab.evidence.load import no_idle_time
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Capability, CheckResult, Judgement, Verdict
 
@@ -44,8 +45,10 @@ def not_provable(observed: str) -> Judgement:
 class Check:
     """One claim: a stable id, what was expected, how to judge it, what to do when it is not so.
 
-    `phase` names the part of the record it is judged on; `needs` what the cluster must be able
-    to do for it: where that was looked for and not found, the check is `not_provable`.
+    `phase` names the part of the record it is judged on, with the `cluster.ready` before it, which
+    tells the cluster's nodes; `needs` what the cluster must be able to do for it: where that was
+    looked for and not found, the check is `not_provable`. `timed`: it has a bound of time, which a
+    machine without idle time may exceed: that is `unknown`, no fail.
     """
 
     id: str
@@ -55,6 +58,7 @@ class Check:
     hint: str
     judge: Judge
     needs: tuple[Capability, ...] = ()
+    timed: bool = False
 
     def result(self, record: Record) -> CheckResult:
         """Judge the record. A judge that crashes gives `unknown`, never a pass.
@@ -64,8 +68,8 @@ class Check:
         return worst([self._result(each) for each in record.performances(self.phase)])
 
     def _result(self, record: Record) -> CheckResult:
-        part = record.phase(self.phase)
-        able = record.before_end_of(self.phase).capabilities()
+        part, before = record.phase(self.phase), record.before_end_of(self.phase)
+        able = before.capabilities()
         lacks = [need.lack for need in self.needs if able.get(need) is False]
         if lacks:
             judgement = not_provable("; ".join(lacks))
@@ -73,7 +77,8 @@ class Check:
             judgement = unknown(f"nothing was recorded in phase {self.phase}")
         else:
             try:
-                judgement = self.judge(part)
+                ready = before.of("cluster.ready")[-1:]
+                judgement = self.judge(Record((*ready, *part.events)))
             except Unseen as missing:
                 judgement = unknown(str(missing))
             except Exception as error:  # noqa: BLE001 - any crash of a judge is the finding
@@ -82,6 +87,12 @@ class Check:
                     f"the judge crashed: {type(error).__name__}: {error}"
                     f" ({line.name}:{line.lineno})"
                 )
+        if (
+            self.timed
+            and judgement.verdict is Verdict.FAIL
+            and (busy := no_idle_time(record, self.phase))
+        ):
+            judgement = unknown(f"{busy}; {judgement.observed}")
         return CheckResult(
             self.id, self.title, judgement.verdict, self.expected, judgement.observed, self.hint
         )
@@ -133,10 +144,12 @@ class Exercise:
         expected: str,
         hint: str,
         needs: Sequence[Capability] = (),
+        timed: bool = False,
     ) -> Callable[[Judge], Judge]:
         """Declare a check, once for each of the phases it is judged on.
 
         `needs`: what the cluster must be able to do for it, besides what its phase needs.
+        `timed`: it has a bound of time, so that on a machine without idle time it can't fail.
         Its id is ``<exercise>.<phase>.<name>``. Raises ConfigError for an id given twice.
         """
 
@@ -154,6 +167,7 @@ class Exercise:
                         hint,
                         judge,
                         (*self.needs(phase), *needs),
+                        timed,
                     )
                 )
             return judge
@@ -192,14 +206,16 @@ class Exercise:
     def measurements(self, record: Record, phase: str | None = None) -> dict[str, dict[str, Any]]:
         """Phase → measurements; phases of which nothing was recorded are left out.
 
-        Of several clusters that went through a phase, the last in their names' order counts.
+        So are those during which the machine had no idle time. Of several clusters that went
+        through a phase, the last in their names' order counts.
         """
         found: dict[str, dict[str, Any]] = {}
         for each, measure in self._measures:
             if phase not in (None, each):
                 continue
-            part = record.performances(self.phase(each))[-1].phase(self.phase(each))
-            if part.events:
+            performed = record.performances(self.phase(each))[-1]
+            part = performed.phase(self.phase(each))
+            if part.events and not no_idle_time(performed, self.phase(each)):
                 found.setdefault(each, {}).update(measure(part))
         return found
 

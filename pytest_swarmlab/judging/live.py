@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 
 from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence.load import load
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.judging.exercise import Exercise, overall
 from pytest_swarmlab.model import CheckResult, Verdict
@@ -20,11 +22,19 @@ if TYPE_CHECKING:
     from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 
-class Evidence:
-    """Bound to the run's recorder."""
+PING_S = 2.0
+"""Longest that an engine may take to say that it is there."""
 
-    def __init__(self, recorder: Recorder) -> None:
+
+class Evidence:
+    """Bound to the run's recorder.
+
+    `beside`: how many other clusters are under test on this machine now.
+    """
+
+    def __init__(self, recorder: Recorder, beside: Callable[[], int] = lambda: 0) -> None:
         self._recorder = recorder
+        self._beside = beside
         self._unproven: list[CheckResult] = []
 
     @contextmanager
@@ -41,7 +51,8 @@ class Evidence:
             self.judge(exercise, phase)
             self.say_unproven()
         unmet: NotConverged | None = None
-        with self._recorder.phase(exercise.phase(phase)):
+        name = exercise.phase(phase)
+        with load(self._recorder, name, self._beside), self._recorder.phase(name):
             try:
                 yield
             except NotConverged as error:
@@ -105,6 +116,17 @@ class Evidence:
             seconds=0.0,
             tasks=swarm.task_rows(seen_from.engine, service),
         )
+
+    def ping(self, *nodes: Node) -> None:
+        """Record whether each node's engine answers now: what was broken is to be away."""
+        for node in nodes:
+            try:
+                with contextlib.closing(node.new_engine(PING_S)) as engine:
+                    engine.ping()
+                answers = True
+            except no_answer():
+                answers = False
+            self._recorder.record("ping", node=node.name, answers=answers)
 
     def judge(
         self, exercise: Exercise, phase: str, unmet: NotConverged | None = None

@@ -96,8 +96,20 @@ def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:
         "comparison": _comparison(compared, measured) if compared and measured else None,
         "distribution": _distribution(spread, measured) if spread and measured else None,
         "measured_phases": list(measured),
+        "machine": _machine(exercise["machine"], list(measured)),
         "measured": {name: [found.get(name) for found in measured.values()] for name in rows},
         "phases": [_phase(record, exercise, name, titles.get(name, name)) for name in names],
+    }
+
+
+def _machine(machine: dict[str, Any], phases: list[str]) -> dict[str, list[str]]:
+    """Rows under the measurements: what the machine had left, and who else was on it."""
+    seen = [machine.get(phase) for phase in phases]
+    if not any(seen):
+        return {}
+    return {
+        "processors idle": [f"{each['idle']:.0%}" if each else "–" for each in seen],
+        "other clusters beside": [line(each["beside"]) if each else "–" for each in seen],
     }
 
 

@@ -97,6 +97,7 @@ def _exercise(record: Record, selected: dict[str, Any], judged: Exercise | None)
         "verdict": overall(Verdict(check["verdict"]) for check in checks).value,
         "checks": checks,
         "measurements": _figures(record, selected["id"], judged),
+        "machine": _machine(record, selected["id"]),
     }
 
 
@@ -125,6 +126,17 @@ def _measured(record: Record, exercise: str) -> dict[str, Any]:
     return {
         event.data["phase"]: event.data["values"]
         for event in record.of("measured", exercise=exercise)
+    }
+
+
+def _machine(record: Record, exercise: str) -> dict[str, Any]:
+    """Phase → how busy this machine was during it, and how many other clusters were beside."""
+    return {
+        event.data["during"].removeprefix(f"{exercise}/"): {
+            key: event.data[key] for key in ("idle", "beside")
+        }
+        for event in record.of("machine.load")
+        if event.data["during"].startswith(f"{exercise}/")
     }
 
 

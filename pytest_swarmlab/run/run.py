@@ -122,6 +122,10 @@ class Run:
             )
         return infrastructure
 
+    def beside(self) -> int:
+        """How many other clusters of this user are under test on this machine now."""
+        return slots.taken(self.config) - (self._slot is not None)
+
     def swarm(self, topology: Topology, make_provider: Callable[[], Provider]) -> Swarm:
         """A cluster in that topology's starting state: the one at hand if it is, else a new one.
 

@@ -69,11 +69,12 @@ class ClusterScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has
         has = self._has.get(node, "")
         others = {topology for worker, topology in self._has.items() if worker is not node}
 
-        def costs(scope: str) -> tuple[bool, bool]:
+        def costs(scope: str) -> tuple[bool, bool, int]:
             topology = scope.partition(" ")[0]
-            return topology != has, topology in others
+            return topology != has, topology in others, -len(self.workqueue[scope])
 
-        # The first of those that cost least: its own cluster's, then what nobody has.
+        # The first of those that cost least: its own cluster's, then what nobody has, and large
+        # groups before small ones, which fill what is left at the end.
         scope = min(self.workqueue, key=costs)
         self.workqueue.move_to_end(scope, last=False)
         if topology := scope.partition(" ")[0]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.errors import HostError
@@ -83,6 +84,20 @@ def take(config: LabConfig) -> int:
         f" {', '.join(holders)}), and one more would falsify their times: wait for one of them,"
         f" or end it ({there_are.why})"
     )
+
+
+def taken(config: LabConfig) -> int:
+    """How many places are taken now. Who asks takes none, not even for a moment."""
+    return sum(_held(place) for place in (config.cache / "slots").glob("*"))
+
+
+def _held(place: Path) -> bool:
+    """Whether the process that wrote its number there still has that file open."""
+    try:
+        descriptors = Path("/proc", place.read_text(encoding="ascii"), "fd").iterdir()
+        return any(Path(place).samefile(descriptor) for descriptor in descriptors)
+    except (OSError, UnicodeDecodeError):
+        return False  # it has ended, or is somebody else's
 
 
 def _locked(place: int) -> bool:

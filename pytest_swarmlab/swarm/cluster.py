@@ -35,6 +35,12 @@ without quorum gives up by itself (swarmkit's request timeout)."""
 API = "1.44"
 """The engine API that is spoken: of Docker 25. Somebody's own engine may have an older one."""
 
+OUT_OF_SEQUENCE = "update out of sequence"
+"""A manager's refusal of a change to something that has changed since the client read it, as nodes
+and services do by themselves. Nothing was changed; who still wants it reads and asks again."""
+MOST_ASKED = 5
+"""So often a change is asked for that others get before; twice was never seen to be too few."""
+
 AGAIN_S = 5.0
 """How long an engine that did not say which node it is, is left alone, seconds."""
 
@@ -121,11 +127,19 @@ class Node:
 
         `title`: what it shows, if it is a deliverable such as the lab's screenshots.
         `stdin`: what it reads; that is not recorded.
+        A change that a manager refuses because another one came between is asked for again, by a
+        client that reads anew; each time is recorded.
         Raises CommandError for an exit code other than zero unless `check` is False,
         ProviderError when the machine could not be reached, or is only to be looked at.
         """
         self._announce(shlex.join(argv))
-        return self.look(*argv, check=check, title=title, stdin=stdin)
+        for _ in range(MOST_ASKED):
+            output = self.look(*argv, check=False, title=title, stdin=stdin)
+            if OUT_OF_SEQUENCE not in output.stderr:
+                break
+        if check and output.code:
+            raise CommandError(self.name, argv, output.code, output.stdout, output.stderr)
+        return output
 
     def look(
         self,

@@ -394,8 +394,8 @@ class NoTaskOf:
                 found = node.engine.api.containers(all=True, filters={"label": label})
             except no_answer() as error:
                 return pending(f"{node.name}: {brief(error)}")
-            left += [node.name] * len(found)
-        return pending(f"one on {', '.join(left)}") if left else done(None, "none")
+            left += [f"one on {node.name}, {container['Status']}" for container in found]
+        return pending("; ".join(left)) if left else done(None, "none")
 
 
 class Succeeds:

@@ -39,6 +39,7 @@ def lose_quorum_and_regain_it(
         for lost, victim in enumerate(victims, start=1):
             fault = broken.enter_context(faults.stop_engine(victim))
             evidence.note("quorum", lost=lost, managers=len(managers))
+            evidence.ping(*victims[:lost])
             if lost <= tolerance(len(managers)):
                 wait(swarm.accepts_changes(leader), within=ACCEPTED_S)
             else:
@@ -46,9 +47,11 @@ def lose_quorum_and_regain_it(
             left = [node for node in members if node not in victims[:lost]]
             with probe(via=left) as traffic:
                 wait(traffic.asked_at_least(ANSWERS), within=60)
+            evidence.ping(*victims[:lost])
         fault.heal()
         evidence.note("quorum", lost=len(victims) - 1, managers=len(managers))
         wait(swarm.accepts_changes(leader), within=RETURNED_S)
+        evidence.ping(*victims)
     wait(swarm.all_nodes_ready(), within=READY_S)
 
 
@@ -62,6 +65,7 @@ def power_off_two_of_five(
         evidence.note("quorum", lost=2, managers=len(managers))
         wait(swarm.has_leader(other_than=leader), within=ACCEPTED_S)
         wait(swarm.accepts_changes(others[0]), within=ACCEPTED_S)
+        evidence.ping(leader, follower)
         evidence.listing(others[0], f"{leader} and {follower} have lost power")
     wait(swarm.all_nodes_ready(), within=READY_S)
 

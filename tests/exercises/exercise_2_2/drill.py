@@ -58,6 +58,7 @@ def lose_the_leader(
                 wait(swarm.node_is(old, state="down"), within=DOWN_S)
                 wait(service.converged(replicas=REPLICAS), within=RESTORED_S)
                 evidence.listing(new, f"{old} is down, the replicas run elsewhere")
+                evidence.ping(old)
             wait(swarm.node_is(old, state="ready", reachability="reachable"), within=BACK_S)
             # Its return can cost an election: only then is it a follower like the others, and
             # for a new leader every node is unknown until it has reported.
@@ -89,6 +90,8 @@ def demote_the_leader(
                 # Promoted before it has settled, it would cost the new leader its office.
                 settled = swarm.node_is(old, role="worker", reachability="", state="ready")
                 wait(settled, within=BACK_S)
+                # As many requests after the handover as before it.
+                wait(traffic.asked_at_least(traffic.asked + WARM_REQUESTS), within=30)
         wait(swarm.node_is(old, role="manager", reachability="reachable"), within=BACK_S)
         wait(swarm.all_nodes_ready(), within=BACK_S)
 

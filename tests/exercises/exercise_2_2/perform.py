@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
@@ -17,7 +18,7 @@ READY_S = 90
 def test_ha(swarm: Swarm, wait: Waiter) -> Iterator[Service]:
     """`docker service create --name test-ha --replicas 5 nginx:alpine`, published; removed after.
 
-    It is handed over when every node's routing mesh has all five replicas: what a drill measures
+    It is handed over when all five replicas serve through every node: what a drill measures
     must not be the start of its service.
     """
     with Service.created(
@@ -26,6 +27,7 @@ def test_ha(swarm: Swarm, wait: Waiter) -> Iterator[Service]:
     ) as service:  # fmt: skip
         wait(service.converged(replicas=REPLICAS), within=READY_S)
         wait(swarm.mesh_lists(REPLICAS), within=READY_S)
+        wait(Serves(swarm, replicas=REPLICAS, port=PORT), within=READY_S)
         yield service
 
 

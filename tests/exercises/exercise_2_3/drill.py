@@ -1,5 +1,9 @@
 """The database is made to move, and each time one looks what is there."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
@@ -8,7 +12,11 @@ from tests.exercises import volumes
 from tests.exercises.exercise_2_3 import perform
 from tests.exercises.postgres import READY_S, running
 
-STAYS_S = 15
+Observe = Callable[..., AbstractContextManager[Any]]
+
+SETTLED_S = 1
+"""How long is watched before anything is changed."""
+STAYS_S = 16
 """How long is watched that nothing moves: a task that is to move does so within a few seconds."""
 
 
@@ -23,7 +31,14 @@ def see_the_literal_command_fail(
 
 
 def move_the_database(
-    swarm: Swarm, home: Node, other: Node, *, secret: Secrets, wait: Waiter, evidence: Evidence
+    swarm: Swarm,
+    home: Node,
+    other: Node,
+    *,
+    secret: Secrets,
+    wait: Waiter,
+    observe: Observe,
+    evidence: Evidence,
 ) -> None:
     """Write on one node, take the constraint away, force it to another, bring it back."""
     with (
@@ -34,10 +49,10 @@ def move_the_database(
         perform.create_database(home, container)
         _note(evidence, "written", home, container)
 
-        evidence.tasks(swarm, perform.SERVICE)
-        perform.remove_constraint(service, home)
-        wait(service.watched(for_s=STAYS_S), within=READY_S)
-        evidence.tasks(swarm, perform.SERVICE)
+        with observe([swarm.leader()], service=perform.SERVICE):
+            wait(service.watched(for_s=SETTLED_S), within=READY_S)
+            perform.remove_constraint(service, home)
+            wait(service.watched(for_s=STAYS_S), within=READY_S)
 
         service.move(to=other)
         _note(evidence, "moved", other, running(service, other, wait))

@@ -22,9 +22,11 @@ def test_the_literal_command_gives_no_database(
 
 
 def test_data_stays_on_its_node(
-    swarm: Swarm, secret: Secrets, wait: Waiter, evidence: Evidence
+    swarm: Swarm, secret: Secrets, wait: Waiter, observe: drill.Observe, evidence: Evidence
 ) -> None:
     """A row written on one worker is absent on another, and there again on the first."""
     with evidence.judged(exercise, "local-volume"):
         home, other, *_ = swarm.workers()
-        drill.move_the_database(swarm, home, other, secret=secret, wait=wait, evidence=evidence)
+        drill.move_the_database(
+            swarm, home, other, secret=secret, wait=wait, observe=observe, evidence=evidence
+        )

@@ -1,10 +1,14 @@
 """What must be true of local volumes, judged on the record alone."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from pytest_swarmlab import Exercise, failed, passed, unknown
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import TaskSeen, TasksSample
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Judgement
+from pytest_swarmlab.judging.claims import Moment, Window, judged, not_sampled, out_of_order
+from pytest_swarmlab.model import Event, Judgement
 
 exercise = Exercise(
     "2.3",
@@ -19,6 +23,9 @@ exercise = Exercise(
 LITERAL, VOLUME = ("literal",), ("local-volume",)
 REFUSAL = "superuser password is not specified"
 DATABASE = "testdb"
+SERVICE = "db-local"
+STAYS_S = 15.0
+"""A task that is to move does so within a few seconds."""
 
 
 @exercise.check(
@@ -46,27 +53,38 @@ def refused_without_a_password(record: Record) -> Judgement:
 )
 def written(record: Record) -> Judgement:
     """Without this nothing that follows says anything."""
-    return _listed(record, "written", there=True)
+    return _listed(record, "written", there=True, after=[_made(record)])
 
 
 @exercise.check(
     "constraint-rm-moves-nothing",
     phases=VOLUME,
     title="Taking the constraint away moves nothing",
-    expected="the same task on the same node, 15 s later",
+    expected="the same task on the same node, for 15 s and more",
     hint="`docker service ps db-local`: a task that still meets its constraints is left alone.",
 )
 def constraint_rm_moves_nothing(record: Record) -> Judgement:
     """Swarm replaces a task only if its node no longer fits; the lab says otherwise."""
-    samples = record.of("tasks")
-    if len(samples) < 2:
-        return unknown("the tasks were not listed before and after")
-    before, after = (_running(samples[0].data["tasks"]), _running(samples[1].data["tasks"]))
-    told = f"before: {_words(before)}; after: {_words(after)}"
-    if before is None or after is None:
-        return failed(told)
-    where = [(task["id"], task["node"]) for task in (before, after)]
-    return passed(told) if where[0] == where[1] else failed(told)
+    taken, next_ = _sent(record, "--constraint-rm"), _sent(record, "--constraint-add")
+    samples = [s for s in readings.task_samples(record, SERVICE) if s.error is None]
+    if taken is None or next_ is None or not samples:
+        return unknown("nobody watched the tasks while the constraint was taken away")
+    before = [sample for sample in samples if sample.t < taken]
+    after = [sample for sample in samples if taken < sample.asked and sample.t < next_]
+    stays = [_running(sample) for sample in (*before, *after)]
+    told = [_words(task) for task in stays]
+    moved = next((words for words in told if words != told[0]), told[0] if told else "nothing")
+    window = Window(taken, taken + STAYS_S)
+    lacks = not_sampled(after, by={s.seen_from for s in samples}, window=window)
+    if not before:
+        lacks.append("nobody looked before the constraint was taken away")
+    if next_ < window.ended:
+        lacks.append(f"the task was sent elsewhere after {next_ - taken:.1f} s")
+    return judged(
+        f"before: {told[0] if told else 'nothing'}; up to {next_ - taken:.1f} s later: {moved}",
+        holds=bool(stays) and None not in stays and set(told) == {told[0]},
+        missing=lacks,
+    )
 
 
 @exercise.check(
@@ -79,9 +97,9 @@ def constraint_rm_moves_nothing(record: Record) -> Judgement:
 def row_absent_elsewhere(record: Record) -> Judgement:
     """A local volume does not travel with its container."""
     first, moved = _seen(record, "written"), _seen(record, "moved")
-    if first and moved and first["node"] == moved["node"]:
-        return failed(f"the service is still on {moved['node']}")
-    return _listed(record, "moved", there=False)
+    if first.data["node"] == moved.data["node"]:
+        return failed(f"the service is still on {moved.data['node']}")
+    return _listed(record, "moved", there=False, after=[_was_there(record, "written")])
 
 
 @exercise.check(
@@ -94,12 +112,23 @@ def row_absent_elsewhere(record: Record) -> Judgement:
 def volume_stays_behind(record: Record) -> Judgement:
     """Nothing removes a volume when its task goes."""
     seen = record.need("volume", "nobody looked at the first node's volumes")
+    first, moved = _was_there(record, "written"), _seen(record, "moved")
     listed = "mydata" in str(seen.data["listed"]).split()
-    told = (
-        f"on {seen.data['node']} it is {'listed' if listed else 'not listed'} and"
-        f" {'holds' if seen.data['holds_data'] else 'does not hold'} a database's files"
+    lacks = out_of_order(
+        ("the data on the first node", first[1]),
+        ("the service elsewhere", moved.t),
+        ("a look at the first node", seen.t),
+        ("the service back there", _seen(record, "back").t),
     )
-    return passed(told) if listed and seen.data["holds_data"] else failed(told)
+    home = _seen(record, "written").data["node"]
+    if seen.data["node"] != home or moved.data["node"] == home:
+        lacks.append(f"it was looked for on {seen.data['node']}, and written on {home}")
+    return judged(
+        f"on {seen.data['node']} it is {'listed' if listed else 'not listed'} and"
+        f" {'holds' if seen.data['holds_data'] else 'does not hold'} a database's files",
+        holds=listed and bool(seen.data["holds_data"]),
+        missing=lacks,
+    )
 
 
 @exercise.check(
@@ -111,13 +140,19 @@ def volume_stays_behind(record: Record) -> Judgement:
 )
 def row_returns(record: Record) -> Judgement:
     """The proof that it was never lost."""
-    first, back = _seen(record, "written"), _seen(record, "back")
-    if first and back:
-        if first["node"] != back["node"]:
-            return failed(f"the service came back to {back['node']}, not to {first['node']}")
-        if first["container"] == back["container"]:
-            return failed("it is the same container: nothing has moved")
-    return _listed(record, "back", there=True)
+    first, moved, back = (_seen(record, step) for step in ("written", "moved", "back"))
+    if first.data["node"] != back.data["node"]:
+        return failed(f"the service came back to {back.data['node']}, not to {first.data['node']}")
+    if first.data["container"] == back.data["container"]:
+        return failed("it is the same container: nothing has moved")
+    if moved.data["node"] == first.data["node"]:
+        return unknown(f"the service was not seen on another node than {first.data['node']}")
+    return _listed(
+        record,
+        "back",
+        there=True,
+        after=[_was_there(record, "written"), ("the service elsewhere", moved.t)],
+    )
 
 
 @exercise.measure(phases=VOLUME)
@@ -133,26 +168,58 @@ def moves(record: Record) -> dict[str, float | None]:
     }
 
 
-def _seen(record: Record, step: str) -> dict[str, Any] | None:
-    event = record.last("databases", step=step)
-    return dict(event.data) if event else None
+def _seen(record: Record, step: str) -> Event:
+    """The databases as they were listed in that step, by a container on a node.
 
-
-def _listed(record: Record, step: str, *, there: bool) -> Judgement:
-    seen = _seen(record, step)
-    if seen is None:
-        return unknown(f"the databases were not listed (step: {step})")
-    told = f"on {seen['node']}: {', '.join(seen['names'])}"
+    Raises Unseen when nobody listed them, or no database server gave the list.
+    """
+    event = record.need("databases", f"the databases were not listed (step: {step})", step=step)
+    told = f"on {event.data['node']}: {', '.join(event.data['names'])}"
     # A server without its own databases did not answer the question.
-    if "postgres" not in seen["names"]:
-        return unknown(f"{told}: no answer of a database server")
-    return passed(told) if (DATABASE in seen["names"]) is there else failed(told)
+    if "postgres" not in event.data["names"]:
+        raise Unseen(f"{told}: no answer of a database server")
+    if not event.data["node"] or not event.data["container"]:
+        raise Unseen(f"{told}: nobody knows where, or in which container")
+    return event
 
 
-def _running(tasks: list[dict[str, Any]]) -> dict[str, Any] | None:
-    running = [t for t in tasks if t["desired"] == "running" and t["state"] == "running"]
+def _was_there(record: Record, step: str) -> Moment:
+    event = _seen(record, step)
+    there = DATABASE in event.data["names"]
+    return f"{DATABASE} listed ({step})", event.t if there else None
+
+
+def _made(record: Record) -> Moment:
+    """When the database was made, in the container that lists it."""
+    container = _seen(record, "written").data["container"]
+    made = [e.t for e in record.of("command", code=0) if _asks(e, container, "CREATE DATABASE")]
+    return f"{DATABASE} created", made[-1] if made else None
+
+
+def _asks(event: Event, container: str, words: str) -> bool:
+    argv = [str(word) for word in event.data["argv"]]
+    return container in argv and any(word.startswith(words) for word in argv)
+
+
+def _listed(record: Record, step: str, *, there: bool, after: Sequence[Moment]) -> Judgement:
+    seen = _seen(record, step)
+    return judged(
+        f"on {seen.data['node']}: {', '.join(seen.data['names'])}",
+        holds=(DATABASE in seen.data["names"]) is there,
+        missing=out_of_order(*after, (f"the databases ({step})", seen.t)),
+    )
+
+
+def _sent(record: Record, option: str) -> float | None:
+    """When the first update of the service with that option was done."""
+    done = [e.t for e in record.of("command", code=0) if option in e.data["argv"]]
+    return done[0] if done else None
+
+
+def _running(sample: TasksSample) -> TaskSeen | None:
+    running = [task for task in sample.tasks if task.running and task.id and task.node]
     return running[0] if len(running) == 1 else None
 
 
-def _words(task: dict[str, Any] | None) -> str:
-    return f"task {task['id'][:8]} on {task['node']}" if task else "not one running task"
+def _words(task: TaskSeen | None) -> str:
+    return f"task {task.id[:8]} on {task.node}" if task else "not one running task"

@@ -16,14 +16,12 @@ from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises import nfs, volumes
 from tests.exercises.exercise_2_4 import perform, rexray
 from tests.exercises.exercise_2_4.perform import Storage
+from tests.exercises.exercise_2_4.setting import AWAY_S, BAD_NAMES, BAD_OPTIONS, LEDGER
 from tests.exercises.postgres import READY_S, running
 
 Ledgers = Callable[[str, Write], Ledger]
 
-LEDGER = "rows"
 FAILED_S = 60
-AWAY_S = 6
-"""How long the NFS server stays away: longer than any write takes, shorter than any time-out."""
 BACK_S = 120
 """Longest until writes go on: a server that has come back waits for its clients first."""
 ENTRIES = 4
@@ -290,10 +288,10 @@ def try_bad_volumes(swarm: Swarm, *, evidence: Evidence) -> None:
     """Options and names that can't be taken: through the engine, and past it to the driver."""
     server, node = nfs.server_of(swarm), swarm.workers()[0]
     before = server.look("find", "/srv/nfs", "-maxdepth", "3").stdout.split()
-    for option in ("size=1.5", "size=0", "size=-1", "password=none"):
+    for option in BAD_OPTIONS:
         output = rexray.create(node, "refused", option, check=False)
         evidence.note("refused-option", asked=option, code=output.code, said=output.stderr)
-    for name in ("../escaped", "a/b", "/etc", "..", ".", "", "x" * 70, "new\nline"):
+    for name in BAD_NAMES:
         said = rexray.ask(node, "Create", Name=name, Opts={"size": "1"})
         evidence.note("refused-name", asked=name, said=said)
     after = server.look("find", "/srv/nfs", "-maxdepth", "3").stdout.split()

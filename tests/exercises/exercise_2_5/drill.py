@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_swarmlab.clients.ledger import Ledger, Write, not_acknowledged
 from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
@@ -47,8 +48,6 @@ READY_S = 240
 ROLLED_S = 240
 READ_S = 60
 LOG_LINES = 2000
-ROUNDS = 3
-"""How often each node is asked with a login's cookies: 15 fresh connections through five nodes."""
 
 BAD = Path(__file__).parent / "bad"
 AT_ONCE = ("syntax-error", "missing-secret", "port-clash")
@@ -134,6 +133,7 @@ class Drill:
     def lose_the_node(self) -> None:
         """The machine on which the database runs loses power, and comes back much later."""
         self.evidence.tasks(self.swarm, self.database.name)
+        self.evidence.note("labelled", nodes=perform.labelled_nodes(self.swarm))
         (task,) = self.wait(self.database.converged(replicas=1), within=READY_S)
         lost = self.swarm.node(task["node"])
         with (
@@ -175,12 +175,12 @@ class Drill:
 
     def replay_cookies(self) -> None:
         """A login's cookies on fresh connections, with the stack's salts and without them."""
-        self._replay("shared")
+        self._replay("shared", MORE_REPLICAS)
         perform.forget_shared_salts(self.wordpress)
         self.wait(self.wordpress.updated(), within=ROLLED_S)
         self._whole(REPLICAS)
         self.site.log_in(self.swarm.nodes[0])
-        self._replay("own")
+        self._replay("own", REPLICAS)
 
     @contextmanager
     def _under_load(self, phase: str, via: Sequence[Node]) -> Iterator[Ledger]:
@@ -206,10 +206,12 @@ class Drill:
         self.evidence.note("begun", what=what)
 
     def _whole(self, replicas: int) -> None:
-        """Everything runs, and every node balances over all replicas; noted as it is then."""
+        """Everything runs, and all replicas serve through every node; noted as it is then."""
         self.wait(self.database.converged(replicas=1), within=READY_S)
         self.wait(self.wordpress.converged(replicas=replicas), within=READY_S)
         self.wait(self.swarm.mesh_lists(replicas), within=READY_S)
+        serves = Serves(self.swarm, replicas=replicas, port=PORT, host=HOST, timeout=PATIENCE_S)
+        self.wait(serves, within=READY_S)
         for service in (self.database, self.wordpress):
             self.evidence.tasks(self.swarm, service.name)
 
@@ -247,10 +249,11 @@ class Drill:
                 self._login(node, mark)
         self._served(mark)
 
-    def _replay(self, salts: str) -> None:
+    def _replay(self, salts: str, replicas: int) -> None:
+        """As often through each node as there are replicas: a mesh takes turns."""
         mark = secrets.token_hex(8)
         tries: list[dict[str, str | None]] = []
-        for node in [*self.swarm.nodes] * ROUNDS:
+        for node in [*self.swarm.nodes] * replicas:
             try:
                 tries.append({"node": node.name, "found": self._login(node, mark)})
             except not_acknowledged() as problem:
@@ -297,8 +300,8 @@ def _deploy_bad(stack: Stacks, name: str) -> Stack:
     return stack.deploy(BAD / f"{name}.yml", title=f"{name}.yml is deployed")
 
 
-def _left(swarm: Swarm, name: str) -> dict[str, int]:
-    """What there is of a stack: how many services, networks and containers."""
+def _left(swarm: Swarm, name: str) -> dict[str, object]:
+    """What there is of a stack: how many services, networks and containers; on which nodes."""
     label = {"label": f"{STACK_LABEL}={name}"}
     api = swarm.leader().engine.api
     engines = [node.engine.api for node in swarm.nodes]
@@ -306,6 +309,7 @@ def _left(swarm: Swarm, name: str) -> dict[str, int]:
         "services": len(api.services(label)),
         "networks": len(api.networks(filters=label)),
         "containers": sum(len(engine.containers(all=True, filters=label)) for engine in engines),
+        "nodes": [node.name for node in swarm.nodes],
     }
 
 

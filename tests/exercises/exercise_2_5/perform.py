@@ -115,6 +115,15 @@ def labelled(swarm: Swarm, nodes: Sequence[Node]) -> Iterator[None]:
                 swarm.leader().run(*as_before(node))
 
 
+def labelled_nodes(swarm: Swarm) -> list[str]:
+    """Which nodes have that label now, as the managers tell."""
+    return [
+        node["Description"]["Hostname"]
+        for node in swarm.leader().engine.api.nodes()
+        if node["Spec"].get("Labels", {}).get(LABEL) == VALUE
+    ]
+
+
 def remove(swarm: Swarm, stack: Stacks, wait: Waiter) -> None:
     """`docker stack rm`, and the volumes that it leaves on each node: they'd keep their options."""
     # What runs on a node that is away could not be seen to go.

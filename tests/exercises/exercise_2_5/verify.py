@@ -1,12 +1,27 @@
 """What must be true of the site after each loss, judged on the record alone."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_swarmlab import Exercise, failed, passed, unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import Entry, Ledger, TasksSample
 from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Moment,
+    Window,
+    another_cluster,
+    judged,
+    members_of,
+    not_away,
+    not_each,
+    not_while,
+    not_written,
+    out_of_order,
+    pauses,
+)
 from pytest_swarmlab.model import Capability, Judgement
 
 INSTALLED, REFUSALS, SALTS = ("installed",), ("refusals",), ("salts",)
@@ -40,6 +55,12 @@ LEAST_TRIES = 12
 LATEST_S = 180.0
 """A server that was set up otherwise gives a lost client's locks back after 90 s, NFS's default;
 then the database starts and looks through its log."""
+IDLE_S = 5.0
+"""Longest that no write may be under way: the author begins the next one 0.2 s after the last one's
+end, unless the machine that he works on is busy for seconds."""
+UNSEEN_S = 5.0
+"""Longest that no manager may be asked where the database runs; each is, five times a second."""
+WRITES = ("post", "comment")
 KEEPS = ("PASSWORD", "_KEY", "_SALT")
 """What a variable's name has in it when its value is nobody's business."""
 
@@ -53,7 +74,7 @@ KEEPS = ("PASSWORD", "_KEY", "_SALT")
 )
 def replicas(record: Record) -> Judgement:
     """As `docker stack services` shows it."""
-    return _running(record, {DATABASE: 1, WORDPRESS: REPLICAS})
+    return _running(record, {DATABASE: 1, WORDPRESS: REPLICAS}, ("the phase", 0.0))
 
 
 @exercise.check(
@@ -136,21 +157,35 @@ _declare_reads()
 @exercise.check(
     "writes-come-back",
     phases=LOSSES,
+    timed=True,
     title="The author can write again",
     expected=f"posts and comments are acknowledged at the latest {LATEST_S:.0f} s after it began",
     hint="`docker service ps wp_db`, then its log: does it wait for a lock on its files?",
 )
 def writes_come_back(record: Record) -> Judgement:
-    """Until the first acknowledgement after the last failure."""
-    ledger, seconds = readings.ledger(record, LEDGER), recovered_s(record)
-    if ledger is None or _began(record) is None:
+    """Until the first acknowledgement after the last failure, of a post and of a comment."""
+    ledger, began = readings.ledger(record, LEDGER), _began(record)
+    if ledger is None or began is None:
         return unknown("nobody wrote while it was broken")
+    fault, seconds = readings.fault(record), recovered_s(record)
     errors = len(ledger.entries) - len(ledger.acknowledged)
     told = f"{len(ledger.acknowledged)} acknowledged, {errors} not"
     if seconds is None:
         return failed(f"{told}; none after it began, or none after the last that failed")
     told += f"; acknowledged for good after {seconds:.1f} s"
-    return passed(told) if seconds <= LATEST_S else failed(told)
+    wrong = []
+    if (
+        fault is not None
+        and fault.heal_began is not None
+        and not _first_good(ledger, began, fault.heal_began)
+    ):
+        wrong.append(f"none while {', '.join(fault.nodes)} was away")
+    missing = _unwritten(ledger, began)
+    if fault is not None and fault.heal_began is None:
+        missing.append("nobody saw when the machine was given its power back")
+    kinds = {str(entry.id).partition(" ")[0] for entry in _first_good(ledger, began)}
+    missing += not_each(kinds, WRITES, "was told, after the last failure, of a")
+    return judged(told, holds=seconds <= LATEST_S, wrong=wrong, missing=missing)
 
 
 @exercise.check(
@@ -166,7 +201,8 @@ def no_write_lost(record: Record) -> Judgement:
     if ledger is None or ledger.found is None or not ledger.acknowledged:
         return unknown("nothing was acknowledged, or nobody looked at the end")
     told = f"{len(ledger.acknowledged)} acknowledged, {len(ledger.lost)} lost"
-    return failed(f"{told}: {_numbers(ledger.lost)}") if ledger.lost else passed(told)
+    wrong = [f"lost: {_numbers(ledger.lost)}"] if ledger.lost else []
+    return judged(told, wrong=wrong, missing=_not_read_back(record, ledger))
 
 
 @exercise.check(
@@ -182,49 +218,83 @@ def no_write_doubled(record: Record) -> Judgement:
     if ledger is None or not ledger.found:
         return unknown("nothing was found at the end, or nobody looked")
     told = f"{len(ledger.found)} found, {len(ledger.duplicated)} of them twice"
-    return failed(f"{told}: {_numbers(ledger.duplicated)}") if ledger.duplicated else passed(told)
+    wrong = [f"twice: {_numbers(ledger.duplicated)}"] if ledger.duplicated else []
+    return judged(told, wrong=wrong, missing=_not_read_back(record, ledger))
 
 
 @exercise.check(
     "database-moves",
     phases=LOST,
     title="The database runs on another machine",
-    expected="one task, on a labelled node that was not lost",
+    expected="one task, on a labelled node that was not lost, before that one is back and after",
     hint="`docker node inspect worker2`: has another node than the lost one the label storage=nfs?",
 )
 def database_moves(record: Record) -> Judgement:
-    """It must have been on the lost node before, or nothing was shown."""
+    """It must have been on the lost node before, and that node gone, or nothing was shown."""
     fault = readings.fault(record)
     samples = [s for s in readings.task_samples(record, DATABASE) if s.error is None]
-    if fault is None or not samples:
-        return unknown("nothing was lost, or nobody listed the database's tasks")
+    if fault is None or fault.heal_began is None or fault.healed is None or not samples:
+        return unknown("nothing was lost, or it never returned, or nobody listed the tasks")
     before = [s for s in samples if s.t <= fault.began]
+    away = [s for s in samples if fault.began <= s.asked and s.t <= fault.heal_began]
+    after = [s for s in samples if s.asked >= fault.healed]
     where = _nodes(before[-1]) if before else []
     if where != [*fault.nodes]:
         return unknown(f"it was on {where or 'no node'} when {', '.join(fault.nodes)} was lost")
-    after = _nodes(samples[-1])
-    told = f"from {where[0]} to {', '.join(after) or 'nowhere'}"
-    return passed(told) if len(after) == 1 and after != where else failed(told)
+    labelled = record.need("labelled", "nobody looked which nodes have the label")
+    moved, at_last = (_nodes(part[-1]) if part else [] for part in (away, after))
+    told = f"from {where[0]} to {', '.join(moved) or 'nowhere'}"
+    window = Window(fault.began - UNSEEN_S / 2, fault.healed + UNSEEN_S / 2)
+    unseen = pauses((s.asked for s in samples), window, UNSEEN_S)
+    if unseen:
+        return unknown(f"{told}; nobody listed the database's tasks {unseen[0]}")
+    wrong = [
+        f"{when} on {', '.join(found) or 'no node'}"
+        for when, part, found in (("while it was away", away, moved), ("at last", after, at_last))
+        if part and (len(found) != 1 or not set(found) <= set(labelled.data["nodes"]) - set(where))
+    ]
+    if away and after and moved != at_last:
+        wrong.append(f"at last on {', '.join(at_last) or 'no node'}")
+    first = next((s.t for s in away if _nodes(s) == moved), math.inf)
+    if any(set(where) & set(_nodes(s)) for s in samples if s.t > first):
+        wrong.append(f"then listed on {where[0]} again")
+    missing = [] if after else ["nobody listed its tasks when the machine was back"]
+    # The task of before is listed for a while: a list without it is of another service.
+    if after and not {t.id for t in before[-1].tasks} & {t.id for t in after[-1].tasks}:
+        missing.append("what became of its task is not listed")
+    missing += another_cluster(readings.node_samples(record))
+    missing += not_away(record, fault, until=fault.heal_began)
+    missing += out_of_order(("the labels", labelled.t), ("the loss", fault.began))
+    return judged(told, wrong=wrong, missing=missing)
 
 
 @exercise.check(
     "node-returns",
     phases=LOST,
     title="The lost machine is back in the swarm",
-    expected="the managers list it as ready",
+    expected="the managers list it as down, and then as ready, under the id that it had",
     hint="`docker node ls`, and the node's console in the report's directory.",
 )
 def node_returns(record: Record) -> Judgement:
-    """Booted on its old disk."""
-    fault, last = readings.fault(record), readings.node_samples(record)[-1:]
-    seconds = readings.node_back_s(record)
-    row = last[0].node(fault.nodes[0]) if fault and fault.nodes and last else None
-    if fault is None or row is None:
-        return unknown("nothing was lost, or nobody listed the nodes")
-    told = f"{row.name} is {row.state} at the end"
+    """Booted on its old disk, which knows which node it is."""
+    fault, lists = readings.fault(record), [s for s in readings.node_samples(record) if s.nodes]
+    if fault is None or not fault.nodes or fault.heal_began is None or fault.healed is None:
+        return unknown("nothing was lost, or it was not given its power back")
+    name, seconds = fault.nodes[0], readings.node_back_s(record)
+    before = [row for s in lists if s.t <= fault.began and (row := s.node(name))]
+    after = [row for s in lists if s.asked >= fault.healed and (row := s.node(name))]
+    if not before or not after:
+        return unknown("nobody listed the nodes before it was lost, or after it was back")
+    told = f"{name} is {after[-1].state} at the end"
     if seconds is not None:
         told += f"; first seen as ready {seconds:.1f} s after it was lost"
-    return passed(told) if row.state == "ready" and seconds is not None else failed(told)
+    same = before[-1].identity == after[-1].identity
+    return judged(
+        told,
+        holds=after[-1].state == "ready" and seconds is not None,
+        wrong=[] if same else ["it is another node than before, by its id"],
+        missing=not_away(record, fault, until=fault.heal_began),
+    )
 
 
 @exercise.check(
@@ -236,13 +306,18 @@ def node_returns(record: Record) -> Judgement:
 )
 def every_replica_replaced(record: Record) -> Judgement:
     """By the tasks' ids."""
+    began = record.need("begun", "it was not noted when it began").t
     samples = [s for s in readings.task_samples(record, WORDPRESS) if s.error is None]
-    if len(samples) < 2:
-        return unknown("the tasks were not listed before and after")
-    before, after = ({t.id for t in s.tasks if t.running} for s in (samples[0], samples[-1]))
+    parts = [s for s in samples if s.t <= began], [s for s in samples if s.asked > began]
+    if not all(parts):
+        return unknown("the tasks were not listed before it began and after it")
+    before, after = ({t.id for t in part[-1].tasks if t.running} for part in parts)
+    # Those of before are listed for a while: a list without them is of another service.
+    strange = before - {t.id for t in parts[1][-1].tasks}
     told = f"{len(before)} before, {len(after)} after, {len(before & after)} of them the same"
     whole = len(before) == len(after) == REPLICAS
-    return passed(told) if whole and not before & after else failed(told)
+    missing = [f"what became of {len(strange)} of them is not listed"] if strange else []
+    return judged(told, holds=whole and not before & after, missing=missing)
 
 
 @exercise.check(
@@ -254,7 +329,8 @@ def every_replica_replaced(record: Record) -> Judgement:
 )
 def five_run(record: Record) -> Judgement:
     """The lab's question: what happens at five?"""
-    return _running(record, {WORDPRESS: MORE_REPLICAS})
+    began = record.need("begun", "it was not noted when it began").t
+    return _running(record, {WORDPRESS: MORE_REPLICAS}, ("the change", began))
 
 
 @exercise.check(
@@ -266,11 +342,21 @@ def five_run(record: Record) -> Judgement:
 )
 def five_serve(record: Record) -> Judgement:
     """By the web servers' logs."""
-    served = _served(record)
+    began = record.need("begun", "it was not noted when it began").t
+    seen = record.need("served", "nobody read the replicas' logs")
+    served = _served(seen.data)
+    listed = [s for s in readings.task_samples(record, WORDPRESS) if s.error is None]
+    running = [t.id for t in listed[-1].tasks if t.running] if listed else []
+    told = f"requests by replica: {', '.join(map(str, served.values()))}"
+    missing = not_each(served, running, "read the log of")
     if len(served) < MORE_REPLICAS:
-        return unknown(f"the logs of {len(served)} replicas were read")
-    told = f"requests by replica: {', '.join(map(str, served))}"
-    return passed(told) if all(served) else failed(told)
+        missing.append(f"the logs of {len(served)} replicas were read")
+    missing += out_of_order(
+        ("the change", began),
+        ("the list of the tasks", listed[-1].t if listed else None),
+        ("the reading of the logs", seen.t),
+    )
+    return judged(told, holds=all(served.values()), missing=missing)
 
 
 @exercise.check(
@@ -281,13 +367,19 @@ def five_serve(record: Record) -> Judgement:
     hint="Which WORDPRESS_…_KEY_FILE and …_SALT_FILE does the service lack?",
 )
 def shared_salts(record: Record) -> Judgement:
-    """The stack's correction."""
+    """The stack's correction. Which replicas the connections reached is in their logs."""
     found = _replayed(record, "shared")
     if isinstance(found, Judgement):
         return found
-    known, tries = found
-    told = f"known on {known} of {tries} connections"
-    return passed(told) if known == tries else failed(told)
+    known, tries, after = found
+    later = min((e.t for e in record.of("replayed") if e.t > after), default=math.inf)
+    logs = [_served(e.data) for e in record.of("served") if after <= e.t < later]
+    reached = sum(count > 0 for count in logs[0].values()) if logs else 0
+    told = f"known on {known} of {tries} connections, to {reached} replicas"
+    missing = []
+    if not logs or len(logs[0]) < 2 or reached < len(logs[0]):
+        missing.append(f"not every replica was reached: {reached} of {len(logs[0]) if logs else 0}")
+    return judged(told, holds=known == tries, missing=missing)
 
 
 @exercise.check(
@@ -302,7 +394,7 @@ def own_salts(record: Record) -> Judgement:
     found = _replayed(record, "own")
     if isinstance(found, Judgement):
         return found
-    known, tries = found
+    known, tries, _ = found
     told = f"known on {known} of {tries} connections"
     if not known:
         return unknown(f"{told}: it was no login at all")
@@ -317,6 +409,8 @@ REFUSED = {
     "silent-nfs": ("failed to mount local volume", "An NFS server that isn't there is named"),
 }
 """File → what the engine's words must hold, and the claim."""
+LATER = {"unknown-driver": "pending", "silent-nfs": "failed"}
+"""Files that are taken when they are deployed → the state of the task that can't start then."""
 
 
 def _declare_refusals() -> None:
@@ -346,18 +440,29 @@ _declare_refusals()
     hint="`docker stack rm`: what was made before the refusal is there until somebody removes it.",
 )
 def nothing_left(record: Record) -> Judgement:
-    """Of each file, whatever became of it."""
-    seen = {e.data.get("file"): e.data for e in record.of("left")}
-    if missing := set(REFUSED) - set(seen):
-        return unknown(f"nobody looked for what is left of {', '.join(sorted(missing))}")
-    kinds = ("services", "networks", "containers")
+    """Of each file, whatever became of it; every node's engine was asked."""
+    seen = {str(e.data.get("file")): e for e in record.of("left")}
+    tried = {str(e.data.get("file")): e.t for e in record.of("refused")}
+    if missing := not_each(seen, REFUSED, "looked for what is left of"):
+        return unknown("; ".join(missing))
+    for file in REFUSED:
+        missing += not_each(seen[file].data.get("nodes") or (), members_of(record), "asked")
+        order = (
+            ("the refusal", tried.get(file)),
+            (f"the look for what is left of {file}", seen[file].t),
+        )
+        missing += out_of_order(*order)
     left = [
-        f"{file}: {data[kind]} {kind}"
-        for file, data in seen.items()
-        for kind in kinds
-        if data[kind]
+        f"{file}: {event.data[kind]} {kind}"
+        for file, event in seen.items()
+        for kind in ("services", "networks", "containers")
+        if event.data[kind] != 0
     ]
-    return failed("; ".join(left)) if left else passed(f"none of {len(seen)} stacks left anything")
+    return judged(
+        f"of {len(seen)} stacks: {len(left)} left anything",
+        wrong=left,
+        missing=dict.fromkeys(missing),
+    )
 
 
 @exercise.measure(phases=LOSSES)
@@ -395,9 +500,39 @@ def recovered_s(record: Record) -> float | None:
     began, ledger = _began(record), readings.ledger(record, LEDGER)
     if began is None or ledger is None:
         return None
-    last = max((e.over for e in ledger.entries if e.id is None and e.over >= began), default=began)
-    ends = [entry.over for entry in ledger.acknowledged if entry.sent >= last]
+    ends = [entry.over for entry in _first_good(ledger, began)]
     return round(min(ends) - began, 3) if ends else None
+
+
+def _first_good(ledger: Ledger, began: float, until: float = math.inf) -> list[Entry]:
+    """What was acknowledged of the writes sent after the last failure since it began."""
+    known = [entry for entry in ledger.entries if entry.over <= until]
+    last = max((e.over for e in known if e.id is None and e.over >= began), default=began)
+    return [entry for entry in known if entry.id is not None and entry.sent >= last]
+
+
+def _unwritten(ledger: Ledger, began: float) -> list[str]:
+    """Where nothing was written between a write before it began and the first one for good."""
+    good = _first_good(ledger, began)
+    back = min((entry.over for entry in good), default=None)
+    first = min(entry.sent for entry in ledger.entries)
+    missing = not_while(
+        (entry.over for entry in ledger.acknowledged),
+        Window(min(first, began), began),
+        "was told that a write is kept",
+    )
+    if back is None:
+        return [*missing, "nothing was acknowledged after the last failure"]
+    return missing + not_written(ledger.entries, window=Window(began, back), pause=IDLE_S)
+
+
+def _not_read_back(record: Record, ledger: Ledger) -> list[str]:
+    """What keeps the reading at the end from telling of writes before, during and after it."""
+    began, looked = _began(record), record.last("entries", ledger=LEDGER)
+    if began is None:
+        return ["it was not noted when it began"]
+    look = ("the reading of what was written", looked.t if looked else None)
+    return _unwritten(ledger, began) + _not_after(record, look)
 
 
 def _began(record: Record) -> float | None:
@@ -408,8 +543,8 @@ def _began(record: Record) -> float | None:
     return noted.t if noted else None
 
 
-def _running(record: Record, wanted: Mapping[str, int]) -> Judgement:
-    told, whole = [], True
+def _running(record: Record, wanted: Mapping[str, int], after: Moment) -> Judgement:
+    told, whole, missing = [], True, []
     for service, count in wanted.items():
         samples = [s for s in readings.task_samples(record, service) if s.error is None]
         if not samples:
@@ -417,46 +552,68 @@ def _running(record: Record, wanted: Mapping[str, int]) -> Judgement:
         running = len(_nodes(samples[-1]))
         told.append(f"{service} {running}/{count} on {', '.join(_nodes(samples[-1])) or 'no node'}")
         whole = whole and running == count
-    return passed("; ".join(told)) if whole else failed("; ".join(told))
+        missing += out_of_order(after, (f"the list of the tasks of {service}", samples[-1].asked))
+    return judged("; ".join(told), holds=whole, missing=missing)
 
 
-def _nodes(sample: readings.TasksSample) -> list[str]:
+def _nodes(sample: TasksSample) -> list[str]:
     return sorted(task.node for task in sample.tasks if task.running)
 
 
 def _read(record: Record, what: str) -> Judgement:
-    seen = [e.data for e in record.of("read", what=what) if e.data.get("node")]
-    listed = [sample for sample in readings.node_samples(record) if sample.nodes]
-    if not seen or not listed:
-        return unknown("nobody looked, or nobody listed the nodes")
-    asked = {data["node"] for data in seen}
-    if missed := {node.name for node in listed[-1].nodes} - asked:
-        return unknown(f"nobody looked through {', '.join(sorted(missed))}")
+    seen = [e for e in record.of("read", what=what) if e.data.get("node")]
+    if not seen:
+        return unknown("nobody looked")
     wrong = [
-        f"{data['node']}: {data.get('error') or data.get('found')}"
-        for data in seen
-        if data.get("found") is None or data.get("found") != data.get("expected")
+        f"{e.data['node']}: {e.data.get('error') or e.data.get('found')}"
+        for e in seen
+        if not e.data.get("found") or e.data.get("found") != e.data.get("expected")
     ]
-    nodes = ", ".join(str(data["node"]) for data in seen)
-    return failed("; ".join(wrong)) if wrong else passed(f"{seen[0]['found']} through {nodes}")
+    nodes = [str(e.data["node"]) for e in seen]
+    missing = not_each(nodes, members_of(record), "looked through")
+    missing += _not_after(record, ("the reading", min(e.t for e in seen)))
+    told = f"{seen[0].data.get('found')} through {', '.join(nodes)}"
+    return judged(told, wrong=wrong, missing=missing)
 
 
-def _served(record: Record) -> list[int]:
-    """How many of the marked requests each replica's log has, the latest time it was read."""
-    seen = record.last("served")
-    rows: Sequence[Any] = seen.data.get("replicas", []) if seen else []
-    return [int(row["requests"]) for row in rows]
+def _not_after(record: Record, look: Moment) -> list[str]:
+    """Whether that look came before what it is to tell of was over.
+
+    That is the installation; or the loss, which a fault's end is the end of, and the last write.
+    """
+    if (installed := record.last("installed")) is not None:
+        return out_of_order(("the installation", installed.t), look)
+    ledger, fault = readings.ledger(record, LEDGER), readings.fault(record)
+    start = _began(record)
+    good = _first_good(ledger, start) if ledger and start is not None else []
+    written = max((entry.over for entry in ledger.entries), default=None) if ledger else None
+    began = ("the beginning", start)
+    missing = out_of_order(
+        began,
+        ("a write for good", min((entry.over for entry in good), default=None)),
+        ("the last write", written),
+        look,
+    )
+    if fault is not None:
+        missing += out_of_order(began, ("the machine's return", fault.healed), look)
+    return missing
 
 
-def _replayed(record: Record, salts: str) -> Judgement | tuple[int, int]:
-    """How many tries knew the login, of how many; unknown when they were too few to tell."""
+def _served(data: Mapping[str, Any]) -> dict[str, int]:
+    """How many of the marked requests each replica's log has: task → number."""
+    rows: Sequence[Any] = data.get("replicas", [])
+    return {str(row["task"]): int(row["requests"]) for row in rows}
+
+
+def _replayed(record: Record, salts: str) -> Judgement | tuple[int, int, float]:
+    """How many tries knew the login, of how many, and when; unknown when too few can tell."""
     seen = record.last("replayed", salts=salts)
     counts = Counter(str(row["found"]) for row in seen.data["tries"]) if seen else Counter()
     if counts["None"]:
         return unknown(f"{counts['None']} of {counts.total()} connections gave no answer")
-    if counts.total() < LEAST_TRIES:
+    if seen is None or counts.total() < LEAST_TRIES:
         return unknown(f"it was tried on {counts.total()} connections")
-    return counts["known"], counts.total()
+    return counts["known"], counts.total(), seen.t
 
 
 def _refused(record: Record, file: str, words: str) -> Judgement:
@@ -464,7 +621,9 @@ def _refused(record: Record, file: str, words: str) -> Judgement:
     # What goes before is the client's notice that it doesn't wait.
     said = str(seen.data["said"]).strip().rpartition("\n")[2]
     told = f"{seen.data['by']}: {said or 'nothing was said'}"
-    return passed(told) if words in said else failed(told)
+    by, code = str(seen.data["by"]), seen.data.get("code")
+    refused = code not in (None, 0) if file not in LATER else by == f"a task, {LATER[file]}"
+    return passed(told) if words in said and refused else failed(told)
 
 
 def _numbers(numbers: Sequence[int]) -> str:

@@ -12,6 +12,7 @@ from docker.errors import APIError
 from docker.types import ContainerSpec, SecretReference, ServiceMode, TaskTemplate
 
 from pytest_swarmlab.clients.probe import SHOWN, Traffic, session
+from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm import guard
@@ -36,7 +37,8 @@ PATIENCE_S = 10.0
 PAUSED_S = 2
 """How long the managers are given to pause an update whose task has failed: they do so at once."""
 WARM_S = 2.0
-"""How long visitors come before something is changed, and after it: through every node."""
+"""Half as long visitors come, besides once through every node, before something is changed, and
+after it: answers may come in another order than requests were sent."""
 
 LOGS = ("/var/log", "/run/log")
 LARGEST, TOO_LARGE = 511_999, 512_000
@@ -519,7 +521,7 @@ class Tiers:
             self.probe(**how, path=path, rate=rate) as visitors,
             self.probe(**how, path="/slow", rate=SLOW_RATE),
         ):
-            enough = int(rate * WARM_S)
+            enough = len(self.swarm.nodes) + int(rate * WARM_S) // 2
             self.wait(visitors.asked_at_least(enough), within=READY_S)
             self.evidence.note("begun")
             yield
@@ -532,6 +534,11 @@ class Tiers:
             self.wait(service.converged(replicas=replicas), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
         self.wait(self.swarm.mesh_lists(perform.REPLICAS), within=READY_S)
+        # Each web server leads to each API in turn, and an API is ready with its database.
+        pairs = Serves(
+            self.swarm, replicas=4, port=perform.PORT, path="/ready", ca=self.certificates.ca
+        )
+        self.wait(pairs, within=READY_S)
 
     def _fingerprint(self, version: str) -> str:
         return _digest(perform.der(self.values[f"site_certificate_{version}"]))

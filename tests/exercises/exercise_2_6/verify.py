@@ -2,12 +2,24 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from pytest_swarmlab import Exercise, failed, passed, unknown
+from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Capability, Judgement
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    members_of,
+    nodes_of,
+    not_asked,
+    not_each,
+    out_of_order,
+    pauses,
+)
+from pytest_swarmlab.model import Capability, Event, Judgement
 
 CREATED, MOUNTED, PLAINTEXT, REFUSALS = ("created",), ("mounted",), ("plaintext",), ("refusals",)
 MULTITIER, CERTIFICATE, ROTATION, ROLLBACK = (
@@ -56,7 +68,6 @@ SEARCHED = (
     "swarm directory", "logs", "container's layer", "container's files and log",
     "what the run wrote",
 )  # fmt: skip
-NODES = ("manager1", "manager2", "manager3", "worker1", "worker2")
 TARGET = "/run/secrets/db_pass"
 
 DAEMON = "Error response from daemon: "
@@ -90,6 +101,10 @@ REFUSED = {
 """What was tried → the engine's, or its client's, own words."""
 ACCEPTED = ("1 bytes", "511999 bytes", "64 characters", "dot, dash and underscore", "labels")
 LEAST_REQUESTS = 30
+PAUSE_S = 4.0
+"""Longest pause through one node: two of a node's turns, where visitors come most seldom."""
+LEAST_RATE = 1.5
+"""Requests a second, over all nodes and kinds: less than half of what is sent."""
 GONE = (
     "starting container failed: unable to get secret from secret store: secret [a-z0-9]{25}"
     " not found"
@@ -128,8 +143,23 @@ def inspect_shows_no_value(record: Record) -> Judgement:
     seen = _inspected(record)
     if missing := [name for name in NAMES if name not in seen]:
         return unknown(f"nobody inspected {', '.join(missing)}")
+    printed = [c for c in record.of("command") if c.data["argv"][:3] == INSPECT]
+    forms = [
+        [c for c in printed if ("--pretty" in c.data["argv"]) is pretty] for pretty in (False, True)
+    ]
     shown = [n for n in NAMES if seen[n]["shows"] is not False or seen[n]["has_data"] is not False]
-    return failed(f"shown: {', '.join(shown)}") if shown else passed(f"{len(NAMES)} without Data")
+    blind = [n for n in NAMES if any(not _names(n, form) for form in forms)]
+    missing = [f"in neither form, or one only, was printed: {', '.join(blind)}"] if blind else []
+    told = f"{len(NAMES) - len(shown)} without Data"
+    return judged(told, wrong=[f"shown: {', '.join(shown)}"] if shown else [], missing=missing)
+
+
+INSPECT = ["docker", "secret", "inspect"]
+
+
+def _names(name: str, printed: Sequence[Event]) -> bool:
+    """Whether a secret of that name was inspected, and not nothing at all printed."""
+    return any(name in str(command.data["stdout"]) for command in printed)
 
 
 @exercise.check(
@@ -141,8 +171,17 @@ def inspect_shows_no_value(record: Record) -> Judgement:
 )
 def file_removed(record: Record) -> Judgement:
     """The lab's `rm passwd`."""
-    seen = record.need("file", "nobody looked for the file").data
-    return passed(f"{seen['path']} is gone") if seen["there"] is False else failed("still there")
+    seen = record.need("file", "nobody looked for the file")
+    argv = [*CREATE, "passwd_file", seen.data["path"]]
+    made = [command.t for command in record.of("command", code=0, argv=argv)]
+    told = f"{seen.data['path']} is {'gone' if seen.data['there'] is False else 'still there'}"
+    order = out_of_order(
+        ("that a secret was made of it", min(made, default=None)), ("the look for it", seen.t)
+    )
+    return judged(told, holds=seen.data["there"] is False, missing=order)
+
+
+CREATE = ["docker", "secret", "create"]
 
 
 def _inspected(record: Record) -> dict[str, dict[str, Any]]:
@@ -190,7 +229,9 @@ def byte_identical(record: Record) -> Judgement:
     other = [
         name
         for name, (path, *_) in PLACES.items()
-        if path not in files or files[path]["digest"] != wanted[name]["digest"]
+        if path not in files
+        or not files[path]["digest"]
+        or files[path]["digest"] != wanted[name]["digest"]
     ]
     told = ", ".join(f"{name} {wanted[name]['bytes']} bytes" for name in PLACES)
     return failed(f"not the same: {', '.join(other)}") if other else passed(told)
@@ -243,7 +284,9 @@ def mode_0400_of_root(record: Record) -> Judgement:
 )
 def literal_rotation_loses_the_path(record: Record) -> Judgement:
     """An erratum: without a target the file has the secret's name."""
-    files = _files(record, "literal")
+    before, files = _files(record, "first"), _files(record, "literal")
+    if TARGET not in before:
+        return unknown(f"{TARGET} was not there before")
     told = ", ".join(sorted(path for path in files if "db_pass" in path)) or "neither"
     lost = TARGET not in files and "/run/secrets/db_password_v2" in files
     return passed(f"there is {told}") if lost else failed(f"there is {told}")
@@ -258,19 +301,27 @@ def literal_rotation_loses_the_path(record: Record) -> Judgement:
 )
 def rotation_keeps_the_path(record: Record) -> Judgement:
     """The rotation as it must be."""
-    files = _files(record, "mended")
+    before, files = _files(record, "first"), _files(record, "mended")
     wanted = record.need("content", "no second version", name="db_password_v2").data["digest"]
     found = files.get(TARGET, {})
+    if TARGET not in before or before[TARGET]["digest"] == wanted:
+        return unknown(f"{TARGET} did not have another content before")
     told = f"{TARGET}: {found or 'nothing'}"
     meant = {"mode": "400", "uid": "1000", "gid": "1000", "digest": wanted}
     same = all(found.get(key) == value for key, value in meant.items())
     return passed(f"mode 400, uid 1000, {found['bytes']} bytes") if same else failed(told)
 
 
+STEPS = ("first", "literal", "mended")
+
+
 def _files(record: Record, step: str) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = record.need(
-        "files", f"nobody looked at the files ({step})", step=step
-    ).data["files"]
+    """The files as they were in that step, which must have come when its name says."""
+    seen = {each: record.last("files", step=each) for each in STEPS[: STEPS.index(step) + 1]}
+    moments = [(f"the look at the files ({s})", e.t if e else None) for s, e in seen.items()]
+    if missing := out_of_order(*moments):
+        raise Unseen("; ".join(missing))
+    found: dict[str, dict[str, Any]] = record.need("files", "", step=step).data["files"]
     return found
 
 
@@ -286,10 +337,10 @@ def _files(record: Record, step: str) -> dict[str, dict[str, Any]]:
 )
 def search_works(record: Record) -> Judgement:
     """What makes the next check worth something."""
-    blind = [where for where, seen in _searches(record).items() if not seen["control"]]
-    if blind:
-        return failed(f"the control was not found: {'; '.join(blind)}")
-    return passed(f"the control was found in {len(_searches(record))} of as many searches")
+    searches = _searches(record)
+    blind = _blind(searches)
+    told = f"the control was found in {len(searches) - len(blind)} of {len(searches)} searches"
+    return judged(told, wrong=[f"not found: {'; '.join(blind)}"] if blind else [])
 
 
 @exercise.check(
@@ -301,11 +352,12 @@ def search_works(record: Record) -> Judgement:
     hint="grep for it in the place that is named: who wrote it there?",
 )
 def nowhere_in_plain(record: Record) -> Judgement:
-    """Of each search only what it found counts; whether it can find is the check before."""
+    """Of every search, also one that was made twice; a search that finds nothing at all is none."""
     searches = _searches(record)
-    found = [f"{where}: {seen['found']} times" for where, seen in searches.items() if seen["found"]]
-    told = f"not found in {len(searches)} searches"
-    return failed("; ".join(found)) if found else passed(told)
+    found = [f"{_where(seen)}: {seen['found']} times" for seen in searches if seen["found"]]
+    missing = [f"the search was blind: {'; '.join(blind)}"] if (blind := _blind(searches)) else []
+    told = f"{len(searches)} searches, {len(found)} found it"
+    return judged(told, wrong=found, missing=missing)
 
 
 @exercise.check(
@@ -322,18 +374,23 @@ def only_in_memory(record: Record) -> Judgement:
     return passed(told) if seen["type"] == "tmpfs" and seen["found"] else failed(told)
 
 
-def _searches(record: Record) -> dict[str, dict[str, Any]]:
-    """Every search by its name. Raises Unseen, by `need`, when one of them was not made."""
+def _searches(record: Record) -> list[dict[str, Any]]:
+    """Every search that was made. Raises Unseen, by `need`, when one of them was not."""
     for what in SEARCHED:
         record.need("search", f"nobody searched the {what}", what=what)
-    for node in NODES:
+    for node in nodes_of(record):
         for what in ("swarm directory", "logs"):
             record.need("search", f"nobody searched the {what} of {node}", what=what, node=node)
-    return {
-        f"{e.data['what']} {e.data['node']}".strip(): dict(e.data)
-        for e in record.of("search")
-        if "what" in e.data
-    }
+    return [dict(e.data) for e in record.of("search") if "what" in e.data]
+
+
+def _blind(searches: Sequence[dict[str, Any]]) -> list[str]:
+    """Searches that did not even find the control."""
+    return [_where(seen) for seen in searches if not seen["control"]]
+
+
+def _where(seen: dict[str, Any]) -> str:
+    return f"{seen['what']} {seen['node']}".strip()
 
 
 # -- refusals -----------------------------------------------------------------------------------
@@ -395,18 +452,28 @@ _declare_refusals()
 )
 def https_with_the_secret(record: Record) -> Judgement:
     """The fingerprint over the wire against that of what went into the secret."""
-    seen = {e.data["node"]: e.data for e in record.of("handshake") if "node" in e.data}
-    if missing := [node for node in NODES if node not in seen]:
-        return unknown(f"no handshake through {', '.join(missing)}")
-    if any(not data["expected"] for data in seen.values()):
+    seen = [e for e in record.of("handshake") if "node" in e.data]
+    meant = {e.data["expected"] for e in seen}
+    if len(meant) != 1 or not all(meant):
         return unknown("it was not noted which certificate it should be")
     wrong = [
-        f"{node}: status {data['status']}, certificate {str(data['shown'])[:16]}"
-        for node, data in seen.items()
-        if data["shown"] != data["expected"] or data["status"] != 200
+        f"{e.data['node']}: status {e.data['status']}, certificate {str(e.data['shown'])[:16]}"
+        for e in seen
+        if e.data["shown"] != e.data["expected"] or e.data["status"] != 200
     ]
-    first = str(seen[NODES[0]]["shown"])[:16]
-    return failed("; ".join(wrong)) if wrong else passed(f"{first}… through {len(seen)} nodes")
+    nodes = {str(e.data["node"]) for e in seen}
+    missing = not_each(nodes, members_of(record), "shook hands through")
+    if record.events[-1].phase == exercise.phase(*CERTIFICATE):
+        rotated = record.need("certificates", "it was not noted which certificates they are")
+        ended = record.last("ended")
+        missing += out_of_order(
+            ("the end of the rotation", ended.t if ended else None),
+            ("the handshakes", min(e.t for e in seen)),
+        )
+        if meant != {rotated.data["new"]}:
+            missing.append("the handshakes were not to show the new certificate")
+    told = f"{str(seen[0].data['shown'])[:16]}… through {len(nodes)} nodes"
+    return judged(told, wrong=wrong, missing=missing)
 
 
 @exercise.check(
@@ -455,10 +522,10 @@ def no_value_in_a_definition(record: Record) -> Judgement:
         return unknown(f"nobody looked at {', '.join(missing)}")
     shown = [f"{name} shows {value}" for name in services for value in seen[name]["shows"]]
     secret = [word for name in services for word in seen[name]["env"] if _is_secret(word)]
+    bare = [n for n in services[1:] if not any(_is_secret(word) for word in seen[n]["env"])]
     shown += [word for word in secret if not word.partition("=")[2].startswith("/run/secrets/")]
-    if not secret:
-        return unknown("no variable names a secret's file")
-    return failed("; ".join(shown)) if shown else passed("; ".join(secret))
+    missing = [f"no variable of {', '.join(bare)} names a secret's file"] if bare else []
+    return judged("; ".join(secret), wrong=shown, missing=missing)
 
 
 def _is_secret(word: str) -> bool:
@@ -469,23 +536,31 @@ def _is_secret(word: str) -> bool:
     "no-request-failed",
     phases=UNDER_LOAD,
     title="No request fails, those of a second's length neither",
-    expected=f"at least {LEAST_REQUESTS} requests through every node, none without a good answer",
+    expected=f"at least {LEAST_REQUESTS} requests, through every node before it, all along and"
+    " after it; none without a good answer",
     hint="Which requests, through which node? start-first, a health check, and a time of grace"
     " that is longer than the longest request.",
 )
 def no_request_failed(record: Record) -> Judgement:
     """Every request is a connection and a handshake of its own, and a login at the database."""
-    asked = readings.requests(record)
-    slow = sum(request.url.endswith("/slow") for request in asked)
-    reached = {request.node for request in asked}
+    asked, nodes = readings.requests(record), members_of(record)
+    slow = [request for request in asked if request.url.endswith("/slow")]
     bad = readings.request_errors(record)
-    told = f"{len(asked)} requests, {slow} of them slow, {len(bad)} failed"
-    if bad:
-        why = Counter(request.error or f"status {request.status}" for request in bad)
-        return failed(f"{told}: " + ", ".join(f"{count} × {what}" for what, count in why.items()))
-    if len(asked) < LEAST_REQUESTS or not slow or reached < set(NODES):
-        return unknown(f"{told}, through {', '.join(sorted(reached)) or 'no node'}")
-    return passed(told)
+    told = f"{len(asked)} requests, {len(slow)} of them slow, {len(bad)} failed"
+    why = Counter(request.error or f"status {request.status}" for request in bad)
+    wrong = [f"{count} × {what}" for what, count in why.items()]
+    began, ended = _span(record)
+    window = Window(began, ended)
+    missing = not_asked(asked, through=nodes, window=window, pause=PAUSE_S, rate=LEAST_RATE)
+    if none := pauses((request.sent for request in slow), window, PAUSE_S):
+        missing.append(f"nobody sent a slow one {none[0]}")
+    before = {request.node for request in asked if request.over < began}
+    missing += not_each(before, nodes, "was answered, before it began, through")
+    after = {request.node for request in asked if request.sent > ended}
+    missing += not_each(after, nodes, "was answered, after it was over, through")
+    if len(asked) < LEAST_REQUESTS:
+        missing.append(f"fewer than {LEAST_REQUESTS} requests")
+    return judged(told, wrong=wrong, missing=missing)
 
 
 @exercise.check(
@@ -502,25 +577,34 @@ def old_before_new_after(record: Record) -> Judgement:
     began, ended = _span(record)
     old, new = names["old"], names["new"]
     shown: dict[str, set[str | None]] = {"before": set(), "meanwhile": set(), "after": set()}
+    through: dict[str, set[str]] = {when: set() for when in shown}
     for event in record.of("request"):
         sent, over = event.data["sent"], event.data["sent"] + event.data["seconds"]
         when = "before" if over < began else "after" if sent > ended else "meanwhile"
         shown[when].add(event.data["certificate"])
+        through[when].add(event.data["node"])
     called = {old: "old", new: "new"}
     told = "; ".join(
         f"{when}: {', '.join(sorted(called.get(each, 'another') for each in seen)) or 'nothing'}"
         for when, seen in shown.items()
     )
-    if not shown["before"] or not shown["after"] or old == new:
-        return unknown(told)
-    good = shown["before"] == {old} and shown["after"] == {new} and shown["meanwhile"] <= {old, new}
-    return passed(told) if good else failed(told)
+    good = shown["before"] <= {old} and shown["after"] <= {new}
+    missing = [] if old != new else ["both are one certificate"]
+    nodes = members_of(record)
+    for when in ("before", "after"):
+        missing += not_each(through[when], nodes, f"was shown one, {when} it, through")
+    window = Window(began, ended)
+    missing += not_asked(readings.requests(record), through=nodes, window=window, pause=PAUSE_S)
+    return judged(told, holds=good and shown["meanwhile"] <= {old, new}, missing=missing)
 
 
 def _span(record: Record) -> tuple[float, float]:
     """When the change began and when it was over."""
-    began = record.need("begun", "it was not noted when the change began")
-    return began.t, record.need("ended", "it was not noted when the change was over").t
+    began = record.need("begun", "it was not noted when the change began").t
+    ended = record.need("ended", "it was not noted when the change was over").t
+    if missing := out_of_order(("the beginning", began), ("the end", ended)):
+        raise Unseen("; ".join(missing))
+    return began, ended
 
 
 LOGINS = {
@@ -541,16 +625,21 @@ LOGINS = {
 )
 def new_login_only(record: Record) -> Judgement:
     """Logins over the network, from a container of the API."""
-    told, wrong = [], []
+    told, wrong, missing = [], [], []
+    began, ended = _span(record)
     for (when, role, password), words in LOGINS.items():
         case = f"{role} with the {password} password {when}"
-        said = record.need(
-            "login", f"not tried: {case}", when=when, role=role, password=password
-        ).data["said"]
+        tried = record.need("login", f"not tried: {case}", when=when, role=role, password=password)
+        said = tried.data["said"]
         told.append(f"{case}: {said}")
         if said != words and not said.endswith(words):
             wrong.append(told[-1])
-    return failed("; ".join(wrong)) if wrong else passed("; ".join(told))
+        login = (case, tried.t)
+        if when == "before":
+            missing += out_of_order(login, ("the beginning of the rotation", began))
+        else:
+            missing += out_of_order(("the end of the rotation", ended), login)
+    return judged("; ".join(told), wrong=wrong, missing=missing)
 
 
 @exercise.check(
@@ -562,15 +651,28 @@ def new_login_only(record: Record) -> Judgement:
 )
 def every_replica_has_the_new_one(record: Record) -> Judgement:
     """In the rotation asked before the old role is retired: nobody may need it any more."""
-    seen = {e.data["node"]: e.data for e in record.of("user") if "node" in e.data}
-    if missing := [node for node in NODES if node not in seen]:
-        return unknown(f"nobody asked through {', '.join(missing)}")
+    seen = [e for e in record.of("user") if "node" in e.data]
     wrong = [
-        f"{node}: {data['user']}, {data['items']} items"
-        for node, data in seen.items()
-        if (data["user"], data["items"]) != ("app_b", 2)
+        f"{e.data['node']}: {e.data['user']}, {e.data['items']} items"
+        for e in seen
+        if (e.data["user"], e.data["items"]) != ("app_b", 2)
     ]
-    return failed("; ".join(wrong)) if wrong else passed(f"app_b through {len(seen)} nodes")
+    nodes = {str(e.data["node"]) for e in seen}
+    missing = not_each(nodes, members_of(record), "asked through")
+    rolled = [e.t for e in record.of("command", code=0) if _gives_the_new_one(e.data["argv"])]
+    missing += out_of_order(
+        ("the update", max(rolled, default=None)),
+        ("the questions", min((e.t for e in seen), default=None)),
+    )
+    return judged(f"app_b through {len(nodes)} nodes", wrong=wrong, missing=missing)
+
+
+def _gives_the_new_one(argv: Sequence[str]) -> bool:
+    """Whether a command updates the API to the second password."""
+    return [*argv[:3]] == UPDATE and any("source=db_password_v2" in word for word in argv)
+
+
+UPDATE = ["docker", "service", "update"]
 
 
 @exercise.check(
@@ -582,8 +684,14 @@ def every_replica_has_the_new_one(record: Record) -> Judgement:
 )
 def old_secret_removed(record: Record) -> Judgement:
     """Possible only when no service's definition names it."""
-    seen = record.need("removed", "nobody removed it").data
-    return passed("db_password_v1 is gone") if seen["gone"] is True else failed("it is there")
+    seen = record.need("removed", "nobody looked whether it is gone")
+    argv = ["docker", "secret", "rm", "db_password_v1"]
+    gone = [command.t for command in record.of("command", code=0, argv=argv)]
+    missing = out_of_order(
+        ("that it was removed", max(gone, default=None)), ("the look for it", seen.t)
+    )
+    told = f"db_password_v1 is {'gone' if seen.data['gone'] is True else 'there'}"
+    return judged(told, holds=seen.data["gone"] is True, missing=missing)
 
 
 @exercise.check(
@@ -595,7 +703,11 @@ def old_secret_removed(record: Record) -> Judgement:
 )
 def rollback_is_taken(record: Record) -> Judgement:
     """Only what is given with a change is looked for, not what a rollback brings back."""
-    seen = record.need("rollback", "nobody rolled back").data
+    rollback = record.need("rollback", "nobody rolled back")
+    began, _ = _span(record)
+    if missing := out_of_order(("the beginning", began), ("the rollback", rollback.t)):
+        return unknown("; ".join(missing))
+    seen = rollback.data
     told = f"exit code {seen['code']}; {seen['said'] or 'nothing was said'}"
     return passed(told) if seen["code"] == 0 and not seen["said"] else failed(told)
 
@@ -610,15 +722,21 @@ def rollback_is_taken(record: Record) -> Judgement:
 )
 def its_task_fails(record: Record) -> Judgement:
     """The task's error names the secret by its id: its name has gone with it."""
-    task = record.need("failed-task", "no task of the version before was seen to fail").data
-    update = record.need("update", "nobody looked at the update", when="rolled back").data
+    failed_task = record.need("failed-task", "no task of the version before was seen to fail")
+    seen = record.need("update", "nobody looked at the update", when="rolled back")
+    task, update = failed_task.data, seen.data
     told = f"{task['state']}: {task['error']}; {update['state']}: {update['said']}"
     good = (
         re.fullmatch(GONE, task["error"])
         and update["state"] == "rollback_paused"
         and re.fullmatch(PAUSED, update["said"])
     )
-    return passed(told) if good else failed(told)
+    missing = out_of_order(
+        ("the rollback", record.need("rollback", "nobody rolled back").t),
+        ("its task's failure", failed_task.t),
+        ("the look at the update", seen.t),
+    )
+    return judged(told, holds=bool(good), missing=missing)
 
 
 @exercise.check(
@@ -632,13 +750,26 @@ def replicas_untouched(record: Record) -> Judgement:
     """None is stopped before its successor runs, and in the end none is needed."""
     listed = record.of("tasks", service="multitier_api")
     update = record.need("update", "nobody looked at the update", when="forward again").data
-    if len(listed) < 3:
-        return unknown("the tasks were not listed before, when it was paused, and after")
-    before, paused, after = (_running(e.data["tasks"]) for e in (*listed[:2], listed[-1]))
-    told = f"before {', '.join(before) or 'none'}; paused {', '.join(paused) or 'none'}"
-    told += f"; after {', '.join(after) or 'none'}, {update['state']}"
-    good = before == paused == after and len(before) == 2 and update["state"] == "completed"
-    return (passed if good else failed)(told)
+    rollback = record.need("rollback", "nobody rolled back").t
+    failed_task = record.need("failed-task", "no task of the version before was seen to fail").t
+    forward = [e.t for e in record.of("command") if _gives_the_new_one(e.data["argv"])]
+    if not forward or not rollback <= failed_task <= forward[-1]:
+        return unknown("it was not rolled back and then brought forward again")
+    parts = {
+        "before": [e for e in listed if e.t < rollback],
+        "paused": [e for e in listed if failed_task < e.t < forward[-1]],
+        "after": [e for e in listed if e.t > forward[-1]],
+    }
+    runs = {when: [_running(e.data["tasks"]) for e in seen] for when, seen in parts.items()}
+    told = "; ".join(f"{when} {', '.join(ids[-1]) or 'none'}" for when, ids in runs.items() if ids)
+    every = {tuple(ids) for seen in runs.values() for ids in seen}
+    good = len(every) == 1 and all(len(ids) == 2 for ids in every)
+    missing = [f"nobody listed the tasks {when} it" for when, seen in runs.items() if not seen]
+    return judged(
+        f"{told}; {update['state']}",
+        holds=(good or not every) and update["state"] == "completed",
+        missing=missing,
+    )
 
 
 def _running(tasks: list[dict[str, Any]]) -> list[str]:

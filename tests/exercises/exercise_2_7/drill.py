@@ -11,6 +11,7 @@ import requests
 import yaml
 
 from pytest_swarmlab.clients.probe import TIMEOUT_S, Traffic, session
+from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -91,7 +92,8 @@ def see_what_is_mounted(
         (task,) = wait(service.converged(replicas=1), within=READY_S)
         node, container = swarm.node(task["node"]), task["container"]
         _note_mounted(evidence, node, container)
-        _note_mounts(evidence, node, container, [f"{KINDS_AT}/{kind}" for kind in KINDS])
+        targets = [*(f"{KINDS_AT}/{kind}" for kind in KINDS), PLAIN_AT, OWNED_AT, *TWICE_AT]
+        _note_mounts(evidence, node, container, targets)
         _note_written(evidence, node, container, PLAIN_AT)
     _note_inspected(evidence, swarm, "config", "content-plain", PLACED["plain"])
     _note_inspected(evidence, swarm, "secret", HIDDEN, None)
@@ -365,9 +367,15 @@ class Proxy:
     def switch_one(self) -> None:
         """The same update; the one replica is stopped before the next is started."""
         order = "stop-first"
-        self.under_load(order, lambda: perform.switch(self.nginx, V1, V2, "--update-order", order))
+        self.under_load(
+            order,
+            lambda: perform.switch(self.nginx, V1, V2, "--update-order", order),
+            replicas=1,
+        )
 
-    def under_load(self, what: str, act: Callable[[], None], *, back: bool = False) -> None:
+    def under_load(
+        self, what: str, act: Callable[[], None], *, back: bool = False, replicas: int = 2
+    ) -> None:
         """Do it while visitors come through every node; note when it began, was over, and settled.
 
         Started first, the next replica makes an update complete; the one before it is told to stop
@@ -386,15 +394,18 @@ class Proxy:
             status = leader.engine.api.inspect_service(nginx.name)["UpdateStatus"]
             self.evidence.note("over", what=what, state=status["State"], said=status["Message"])
             self.wait(nginx.settled(), within=READY_S)
+            # A node that has not heard of the next one yet turns visitors away.
+            self.wait(self.swarm.mesh_lists(replicas), within=READY_S)
             self.evidence.note("settled", what=what)
             self.wait(traffic.asked_at_least(traffic.asked + ENOUGH), within=READY_S)
         perform.listing(nginx, what)
 
     def _whole(self) -> None:
-        """Both replicas and the backend run, and every node knows of both."""
+        """Both replicas and the backend run, and both serve through every node."""
         self.wait(self.nginx.converged(replicas=2), within=READY_S)
         self.wait(Stack(self.swarm, PROXY).service("backend").converged(replicas=1), within=READY_S)
         self.wait(self.swarm.mesh_lists(2), within=READY_S)
+        self.wait(Serves(self.swarm, replicas=2, port=PORT), within=READY_S)
         self.evidence.tasks(self.swarm, self.nginx.name)
 
     def _note_failed(self, task: dict[str, Any]) -> None:
@@ -433,7 +444,7 @@ class Versions:
 
     def begin(self) -> None:
         """The first, served by one replica: the next is started before the last is stopped."""
-        self.proxy.under_load("start-first", lambda: self._deploy("first", self.first))
+        self.proxy.under_load("start-first", lambda: self._deploy("first", self.first), replicas=1)
 
     def go_on(self) -> None:
         """The same again, another, a third; unused ones removed; back; and no way back."""
@@ -549,6 +560,8 @@ def ask_each_environment(
         )
         wait(services[name].converged(replicas=replicas), within=READY_S)
     wait(swarm.mesh_lists(sum(count for _, count in perform.ENVIRONMENTS.values())), within=READY_S)
+    for port, replicas in perform.ENVIRONMENTS.values():
+        wait(Serves(swarm, replicas=replicas, port=port), within=READY_S)
     members = swarm.members()
     with session(members) as client:
         for name, (port, replicas) in perform.ENVIRONMENTS.items():

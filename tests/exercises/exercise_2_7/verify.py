@@ -2,13 +2,23 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_swarmlab import Exercise, failed, not_provable, passed, unknown
+from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Capability, Judgement, Verdict
+from pytest_swarmlab.judging.claims import (
+    Moment,
+    Window,
+    judged,
+    members_of,
+    not_asked,
+    not_each,
+    out_of_order,
+)
+from pytest_swarmlab.model import Capability, Event, Judgement
 from tests.exercises.exercise_2_7.drill import (
     KINDS,
     KINDS_AT,
@@ -63,9 +73,11 @@ UNDER_LOAD = (*SWITCHES, "bad-config")
 MESH = (Capability.IPVS,)
 LEAST_REQUESTS = 50
 """Of so few requests that none failed says nothing: two and a half seconds' worth."""
+PAUSE_S = 1.0
+"""Longest pause through one node, which is asked every 250 ms."""
 
 LOST = "starting container failed: unable to get config from config store: config "
-ECHO = re.compile(r"host=\S+ real_ip=[\d.]+ protocol=HTTP/\S+\n")
+ECHO = re.compile(r"host=(?P<host>\S+) real_ip=[\d.]+ protocol=HTTP/\S+\n")
 NO_UPSTREAM = 'host not found in upstream "backend"'
 SYNTAX = 'invalid number of arguments in "proxy_pass" directive'
 
@@ -127,6 +139,8 @@ def one_owner(record: Record) -> Judgement:
     seen = [record.last("mounted", target=target) for target in TWICE_AT]
     if None in seen:
         return unknown("nobody looked at both")
+    if any(e.data["found"] != e.data["given"] for e in seen if e):
+        return failed("they do not hold what was given")
     got = [(e.data["mode"], e.data["uid"], e.data["gid"]) for e in seen if e]
     asked = [("444", 0, 0), (OWNED_MODE, OWNED_UID, OWNED_GID)]
     told = "; ".join(f"{e.data['target']}: {e.data['mode']} {e.data['uid']}" for e in seen if e)
@@ -142,18 +156,22 @@ def one_owner(record: Record) -> Judgement:
 )
 def in_memory_read_only(record: Record) -> Judgement:
     """As a secret is; and nobody in the container can change it."""
-    mounts = [e.data for e in record.of("mount")]
-    written = record.last("written")
-    if not mounts or written is None:
-        return unknown("nobody looked at the mounts, or tried to write")
-    wrong = [m for m in mounts if m["filesystem"] != "tmpfs" or "ro" not in m["options"]]
-    if wrong:
-        told = (f"{m['target']}: {m['filesystem'] or 'no mount'}" for m in wrong)
-        return failed(", ".join(told))
-    said = str(written.data["said"])
-    told_of = f"{len(mounts)} mounts; writing: {said or 'nothing was said'}"
-    refused = written.data["code"] != 0 and "Read-only file system" in said
-    return passed(told_of) if refused else failed(told_of)
+    mounts = {e.data["target"]: e.data for e in record.of("mount")}
+    written = record.need("written", "nobody tried to write").data
+    said = str(written["said"])
+    wrong = [
+        f"{target}: {mount['filesystem'] or 'no mount'}"
+        for target, mount in mounts.items()
+        if mount["filesystem"] != "tmpfs" or "ro" not in mount["options"]
+    ]
+    refused = written["code"] != 0 and "Read-only file system" in said
+    told = f"{len(mounts)} mounts; writing: {said or 'nothing was said'}"
+    missing = not_each(mounts, TARGETS, "looked for the mount of")
+    return judged(told, holds=refused, wrong=wrong, missing=missing)
+
+
+TARGETS = (*(f"{KINDS_AT}/{kind}" for kind in KINDS), PLAIN_AT, OWNED_AT, *TWICE_AT)
+"""Where configs are put into the container."""
 
 
 @exercise.check(
@@ -202,10 +220,12 @@ def _mode_is(record: Record, target: str, mode: str, uid: int, gid: int) -> Judg
 def both_read_it(record: Record) -> Judgement:
     """The lab's question: may a config be shared?"""
     given, read = _given(record), _reads(record, "shared")
-    if "reader_config" not in given or len(read) < 2:
-        return unknown("not both were looked at")
-    wrong = [name for name, data in read.items() if data["found"] != given["reader_config"]]
-    told = ", ".join(f"{name} on {data['node']}" for name, data in read.items())
+    missing = not_each(given, ("reader_config",), "noted what is in")
+    missing += not_each(read, READERS, "looked into")
+    if missing:
+        return unknown("; ".join(missing))
+    wrong = [name for name, e in read.items() if e.data["found"] != given["reader_config"]]
+    told = ", ".join(f"{name} on {e.data['node']}" for name, e in read.items())
     return failed(f"another content: {', '.join(wrong)}") if wrong else passed(told)
 
 
@@ -219,27 +239,34 @@ def both_read_it(record: Record) -> Judgement:
 def other_left_alone(record: Record) -> Judgement:
     """A config is not changed: one service is pointed at another."""
     given, before, after = _given(record), _reads(record, "shared"), _reads(record, "one-updated")
-    names = {"reader-one", "reader-two"}
-    if len(given) < 2 or not names <= before.keys() & after.keys():
+    if len(given) < 2 or not {*READERS} <= before.keys() & after.keys():
         return unknown("not both were looked at before and after")
     versions = {digest: name for name, digest in given.items()}
-    told = ", ".join(f"{n} reads {versions.get(d['found'])}" for n, d in sorted(after.items()))
-    stayed = before["reader-two"]["container"] == after["reader-two"]["container"]
+    told = ", ".join(f"{n} reads {versions.get(e.data['found'])}" for n, e in sorted(after.items()))
+    stayed = before["reader-two"].data["container"] == after["reader-two"].data["container"]
     good = (
-        after["reader-one"]["found"] == given["reader_config_v2"]
-        and after["reader-two"]["found"] == given["reader_config"]
+        after["reader-one"].data["found"] == given["reader_config_v2"]
+        and after["reader-two"].data["found"] == given["reader_config"]
     )
-    if good and stayed:
-        return passed(told)
-    return failed(told if stayed else f"{told}, in another container")
+    missing = out_of_order(
+        ("the look before", max(e.t for e in before.values())),
+        ("the look after", min(e.t for e in after.values())),
+    )
+    if any(e.data["found"] != given["reader_config"] for e in before.values()):
+        missing.append("they did not both read version 1 before")
+    wrong = [] if stayed else ["the other one is in another container"]
+    return judged(told, holds=good, wrong=wrong, missing=missing)
+
+
+READERS = ("reader-one", "reader-two")
 
 
 def _given(record: Record) -> dict[str, str]:
     return {e.data["config"]: e.data["digest"] for e in record.of("given")}
 
 
-def _reads(record: Record, step: str) -> dict[str, Mapping[str, Any]]:
-    return {e.data["service"]: e.data for e in record.of("read", step=step)}
+def _reads(record: Record, step: str) -> dict[str, Event]:
+    return {e.data["service"]: e for e in record.of("read", step=step)}
 
 
 LATER_LIMIT = (20, 10, 15)
@@ -413,11 +440,11 @@ def healed(record: Record) -> Judgement:
     if not samples:
         return unknown("nobody listed the tasks")
     running = sum(task.running for task in samples[-1].tasks)
-    judgement = _echoed(record, "nginx_config", "")
-    if judgement.verdict is not Verdict.PASS:
-        return judgement
-    told = f"{running} tasks run; {judgement.observed}"
-    return passed(told) if running == 2 else failed(told)
+    failure = record.need("failed", "no task was seen to fail without a backend")
+    order = [("its failure without a backend", failure.t), ("the list", samples[-1].asked)]
+    return _echoed(
+        record, "nginx_config", "", order, also=f"{running} tasks run", holds=running == 2
+    )
 
 
 @exercise.check(
@@ -430,7 +457,9 @@ def healed(record: Record) -> Judgement:
 )
 def new_options_used(record: Record) -> Judgement:
     """Not only the header is new: the lab's own options are in force."""
-    return _echoed(record, "nginx_config_v2", "protocol=HTTP/1.1")
+    over = record.need("over", "the update did not come to an end")
+    order = [("the end of the update", over.t)]
+    return _echoed(record, "nginx_config_v2", "protocol=HTTP/1.1", order)
 
 
 @exercise.check(
@@ -443,27 +472,35 @@ def new_options_used(record: Record) -> Judgement:
 )
 def old_then_new(record: Record) -> Judgement:
     """Seen from outside, request by request, through every node."""
-    span = _span(record)
-    answers = readings.answered(record)
+    span, answers, nodes = _span(record), readings.answered(record), members_of(record)
     if span is None or not answers:
         return unknown("it did not come to an end, or nobody was answered")
     settled = record.need("settled", "nobody waited until the old one had stopped")
     old, new = SWITCHES[answers_phase(record)]
-    before = {r.header for r in answers if r.over < span[0]}
-    after = {r.header for r in answers if r.sent > settled.t}
-    if not before or not after:
-        return unknown("nobody was answered before it, or after it")
-    told = _versions_told(record, old, new)
-    return (
-        passed(told)
-        if (before, after) == ({old}, {new})
-        else failed(f"before: {_listed(before)}; after: {_listed(after)}")
+    before = [r for r in answers if r.over < span[0]]
+    after = [r for r in answers if r.sent > settled.t]
+    shown = [{r.header for r in part} for part in (before, after, answers)]
+    wrong = [
+        f"{when}: {_listed(seen)}"
+        for when, seen, meant in zip(
+            ("before", "after", "all along"), shown, ({old}, {new}, {old, new}), strict=True
+        )
+        if not seen <= meant
+    ]
+    missing = not_each({r.node for r in before}, nodes, "was answered, before it, through")
+    missing += not_each({r.node for r in after}, nodes, "was answered, after it, through")
+    missing += _uncovered(record, Window(span[0], settled.t))
+    missing += out_of_order(
+        ("the command", span[0]),
+        ("the end", span[1]),
+        ("that the old one had stopped", settled.t),
     )
+    return judged(_versions_told(record, old, new), wrong=wrong, missing=missing)
 
 
 def answers_phase(record: Record) -> str:
     """The phase's own name: these records hold one phase."""
-    return record.events[0].phase.split("/")[1]
+    return record.events[-1].phase.split("/")[1]
 
 
 @exercise.check(
@@ -476,13 +513,39 @@ def answers_phase(record: Record) -> str:
 )
 def no_request_failed(record: Record) -> Judgement:
     """The lab's "sans interruption", counted."""
-    if _span(record) is None:
-        return unknown("it did not come to an end")
     asked, errors = readings.requests(record), readings.request_errors(record)
-    if len(asked) < LEAST_REQUESTS:
-        return unknown(f"only {len(asked)} requests were sent")
     told = f"{len(errors)} of {len(asked)} requests failed"
-    return failed(f"{told}: {errors[0].error or errors[0].status}") if errors else passed(told)
+    wrong = [str(errors[0].error or errors[0].status)] if errors else []
+    return judged(told, wrong=wrong, missing=_unseen(record))
+
+
+def _unseen(record: Record) -> list[str]:
+    """Where, from before the change until the old one had stopped, nobody came; after it, too."""
+    span, settled = _span(record), record.last("settled")
+    if span is None or settled is None:
+        return ["it did not come to an end"]
+    asked, nodes = readings.requests(record), members_of(record)
+    missing = _uncovered(record, Window(span[0], settled.t))
+    missing += not_each(
+        {r.node for r in asked if r.over < span[0]}, nodes, "came before it through"
+    )
+    missing += not_each(
+        {r.node for r in asked if r.sent > settled.t}, nodes, "came after it through"
+    )
+    missing += out_of_order(
+        ("the command", span[0]),
+        ("the end", span[1]),
+        ("that the old one had stopped", settled.t),
+    )
+    if len(asked) < LEAST_REQUESTS:
+        missing.append(f"only {len(asked)} requests were sent")
+    return missing
+
+
+def _uncovered(record: Record, window: Window) -> list[str]:
+    """Through which member of the swarm nobody came within the window, for how long."""
+    asked, nodes = readings.requests(record), members_of(record)
+    return not_asked(asked, through=nodes, window=window, pause=PAUSE_S)
 
 
 @exercise.check(
@@ -495,16 +558,22 @@ def no_request_failed(record: Record) -> Judgement:
 )
 def interruption_seen(record: Record) -> Judgement:
     """The contrast: what two replicas, or `start-first`, are for."""
-    span, answers = _span(record), readings.answered(record)
+    span, answers, nodes = _span(record), readings.answered(record), members_of(record)
     if span is None or not answers:
         return unknown("it did not come to an end, or nobody was answered")
-    if not (any(r.over < span[0] for r in answers) and any(r.sent > span[1] for r in answers)):
-        return unknown("nobody was answered before it, or after it")
     asked, errors = readings.requests(record), readings.request_errors(record)
-    within = [r for r in errors if r.over >= span[0]]
+    within = [r for r in errors if r.over >= span[0] and r.sent <= span[1]]
     gap = readings.longest_gap_s(record)
     told = f"{len(within)} of {len(asked)} requests failed; longest gap {gap} s"
-    return passed(told) if within else failed(told)
+    # Later than that they may fail until every node knows of the next one; sooner they may not.
+    early = sum(r.over < span[0] for r in errors)
+    missing = [f"{early} requests failed before it began"] if early else []
+    before, after = ({r.node for r in answers if r.over < span[0]},
+                     {r.node for r in answers if r.sent > span[1]})  # fmt: skip
+    missing += not_each(before, nodes, "was answered, before it, through")
+    missing += not_each(after, nodes, "was answered, after it, through")
+    missing += _uncovered(record, Window(*span))
+    return judged(told, holds=bool(within), missing=missing)
 
 
 @exercise.check(
@@ -517,8 +586,12 @@ def interruption_seen(record: Record) -> Judgement:
 def taken_back(record: Record) -> Judgement:
     """Nobody has to be awake."""
     over = record.need("over", "the update did not come to an end")
-    told = f"{over.data['state']}: {over.data['said']}"
-    return passed(told) if over.data["state"] == "rollback_completed" else failed(told)
+    task = record.need("failed", "no task was seen to fail").data
+    told = f"{over.data['state']}: {over.data['said']}; a task: exit code {task['exit_code']}"
+    began = record.need("begun", "it was not noted when it began").t
+    good = over.data["state"] == "rollback_completed" and task["exit_code"] != 0
+    order = out_of_order(("the command", began), ("the end", over.t))
+    return judged(told, holds=good, missing=order)
 
 
 @exercise.check(
@@ -544,11 +617,11 @@ def nginx_says_why(record: Record) -> Judgement:
 def never_served(record: Record) -> Judgement:
     """A replica with the old configuration stays all the time."""
     answers = readings.answered(record)
-    if _span(record) is None or not answers:
-        return unknown("it did not come to an end, or nobody was answered")
+    if not answers:
+        return unknown("nobody was answered")
     seen = {r.header for r in answers}
     told = f"{len(answers)} answers, by {_listed(seen)}"
-    return passed(told) if seen == {"v1"} else failed(told)
+    return judged(told, holds=seen == {"v1"}, missing=_unseen(record))
 
 
 def _failed_with(record: Record, words: str) -> Judgement:
@@ -559,18 +632,33 @@ def _failed_with(record: Record, words: str) -> Judgement:
     return passed(told) if code == 1 and line else failed(told)
 
 
-def _echoed(record: Record, config: str, words: str) -> Judgement:
+def _echoed(
+    record: Record,
+    config: str,
+    words: str,
+    after: Sequence[Moment],
+    *,
+    also: str = "",
+    holds: bool = True,
+) -> Judgement:
     """Whether the backend was told host and address, and answers with these words, by each node."""
-    seen = [e.data for e in record.of("echo", config=config) if e.data.get("node")]
-    if not seen:
-        return unknown("nobody asked the proxy")
+    seen = [e for e in record.of("echo", config=config) if e.data.get("node")]
     wrong = [
-        f"{data['node']}: {data['error'] or data['said']}"
-        for data in seen
-        if not (told := ECHO.fullmatch(str(data["said"]))) or words not in told[0]
+        f"{e.data['node']}: {e.data['error'] or e.data['said']}"
+        for e in seen
+        if not (told := ECHO.fullmatch(str(e.data["said"])))
+        or words not in told[0]
+        or told["host"] != e.data["node"]
     ]
-    told_of = str(seen[0]["said"]).strip()
-    return failed("; ".join(wrong)) if wrong else passed(f"{len(seen)} nodes; {told_of}")
+    nodes = {str(e.data["node"]) for e in seen}
+    missing = not_each(nodes, members_of(record), "asked the proxy through")
+    first = ("the questions to the proxy", min((e.t for e in seen), default=None))
+    missing += out_of_order(*after, first)
+    said = str(seen[0].data["said"]).strip() if seen else "nothing"
+    told_of = f"{len(nodes)} nodes; {said}"
+    return judged(
+        f"{also}; {told_of}" if also else told_of, holds=holds, wrong=wrong, missing=missing
+    )
 
 
 def _span(record: Record) -> tuple[float, float] | None:
@@ -646,9 +734,7 @@ exercise.compare(
 )
 def same_content(record: Record) -> Judgement:
     """So it may be deployed as often as one likes."""
-    steps = _steps(record)
-    if not {"first", "first-again"} <= steps.keys():
-        return unknown("it was not deployed twice")
+    steps = _steps(record, "first", "first-again")
     first, again = steps["first"], steps["first-again"]
     told = f"{again['current']}, task {again['task'][:8]}; before {first['task'][:8]}"
     same = all(first[key] == again[key] for key in ("current", "task", "listed"))
@@ -664,10 +750,8 @@ def same_content(record: Record) -> Judgement:
 )
 def new_content(record: Record) -> Judgement:
     """The name is the version."""
-    steps = _steps(record)
     wanted = {"first": "v1", "second": "v2", "third": "v3"}
-    if not wanted.keys() <= steps.keys():
-        return unknown("not all three were deployed")
+    steps = _steps(record, *wanted)
     seen = [steps[step] for step in wanted]
     told = "; ".join(f"{data['current']} serves {data['served']}" for data in seen)
     served = [data["served"] for data in seen] == list(wanted.values())
@@ -685,9 +769,7 @@ def new_content(record: Record) -> Judgement:
 )
 def prune(record: Record) -> Judgement:
     """Three were made; one is in use and one would be, after a rollback."""
-    steps = _steps(record)
-    if not {"first", "second", "third", "pruned"} <= steps.keys():
-        return unknown("nothing was cleaned up, or not everything was deployed before")
+    steps = _steps(record, "first", "second", "third", "pruned")
     first, second, third = (steps[step]["current"] for step in ("first", "second", "third"))
     removed, listed = steps["pruned"]["removed"], steps["pruned"]["listed"]
     told = f"removed {', '.join(removed) or 'none'}; left {', '.join(listed) or 'none'}"
@@ -706,7 +788,10 @@ def in_use_is_safe(record: Record) -> Judgement:
     """Whatever a clean-up gets wrong."""
     seen = record.need("answer", "nobody tried to remove it", asked="current")
     said = str(seen.data["said"])
-    name = record.need("version", "no third version was deployed", step="third").data["current"]
+    deployed = record.need("version", "no third version was deployed", step="third")
+    if missing := out_of_order(("its deployment", deployed.t), ("its removal", seen.t)):
+        return unknown("; ".join(missing))
+    name = deployed.data["current"]
     words = f"{INVALID}config '{name}' is in use by the following service: proxy_nginx"
     refused = seen.data["code"] != 0 and said == words
     return passed(said) if refused else failed(said or "it was removed")
@@ -721,12 +806,12 @@ def in_use_is_safe(record: Record) -> Judgement:
 )
 def way_back(record: Record) -> Judgement:
     """What a clean-up by the engine's word alone would have taken."""
-    steps = _steps(record)
-    if not {"second", "rolled-back"} <= steps.keys():
-        return unknown("it was not rolled back")
+    steps = _steps(record, "second", "third", "pruned", "rolled-back")
     back = steps["rolled-back"]
     told = f"{back['current']} serves {back['served']}"
     good = back["current"] == steps["second"]["current"] and back["served"] == "v2"
+    if steps["third"]["current"] == steps["second"]["current"]:
+        return unknown(f"{told}; it was in force before")
     return passed(told) if good else failed(told)
 
 
@@ -743,8 +828,14 @@ def unsafe_by_hand(record: Record) -> Judgement:
     if removal is None or lost is None:
         return unknown("it was not removed, or not rolled back to")
     error = str(lost.data["error"])
+    back = record.last("version", step="rolled-back")
+    order = out_of_order(
+        ("the version in force", back.t if back else None),
+        ("the removal of the one before", removal.t),
+        ("the rollback's failure", lost.t),
+    )
     gone = removal.data["code"] == 0 and error.startswith(LOST) and error.endswith("not found")
-    return passed(error) if gone else failed(error or str(removal.data["said"]))
+    return judged(error or str(removal.data["said"]), holds=gone, missing=order)
 
 
 @exercise.check(
@@ -756,15 +847,21 @@ def unsafe_by_hand(record: Record) -> Judgement:
 )
 def redeployed(record: Record) -> Judgement:
     """A rollback then has nowhere to go: an old content has to be deployed again."""
-    again = _steps(record).get("first-again")
-    if again is None:
-        return unknown("it was not deployed twice")
+    steps = _steps(record, "first", "first-again")
+    first, again = steps["first"], steps["first-again"]
     told = f"current {again['current']}, previous {again['previous']}"
+    if first["previous"] == first["current"]:
+        return unknown(f"{told}; it had no other version before either")
     return passed(told) if again["current"] == again["previous"] else failed(told)
 
 
-def _steps(record: Record) -> dict[str, Mapping[str, Any]]:
-    return {e.data["step"]: e.data for e in record.of("version")}
+def _steps(record: Record, *wanted: str) -> dict[str, Mapping[str, Any]]:
+    """What was noted in these steps. Raises Unseen unless each came, and after the one before."""
+    seen = {step: record.last("version", step=step) for step in wanted}
+    moments = [(f"the step {step!r}", e.t if e else None) for step, e in seen.items()]
+    if missing := out_of_order(*moments):
+        raise Unseen("; ".join(missing))
+    return {step: event.data for step, event in seen.items() if event}
 
 
 # -- environments ------------------------------------------------------------------------------
@@ -787,8 +884,8 @@ def each_its_own(record: Record) -> Judgement:
     """The same image and the same file, and no mixing."""
     given = {e.data["environment"]: e.data["settings"] for e in record.of("given")}
     seen = [e.data for e in record.of("settings")]
-    if len(given) < 2 or {data["environment"] for data in seen} != given.keys():
-        return unknown("not both environments were asked")
+    if len(given) < 2:
+        return unknown("it was not noted what both environments were given")
     if given["dev"] == given["prod"]:
         return unknown("both environments were given the same")
     wrong = [
@@ -799,7 +896,16 @@ def each_its_own(record: Record) -> Judgement:
     told = ", ".join(
         f"{name} {sum(data['environment'] == name for data in seen)} times" for name in given
     )
-    return failed("; ".join(wrong)) if wrong else passed(told)
+    missing = [
+        f"{name}: {lack}"
+        for name in given
+        for lack in not_each(
+            (data["node"] for data in seen if data["environment"] == name),
+            members_of(record),
+            "asked through",
+        )
+    ]
+    return judged(told, wrong=wrong, missing=missing)
 
 
 @exercise.check(

@@ -152,7 +152,7 @@ def _kill_it(swarm: Swarm, home: Node, *, wait: Waiter, evidence: Evidence) -> N
 
     The backup that is killed is one that the timer began.
     """
-    before = perform.listed(home, PLACE)
+    before, since = perform.listed(home, PLACE), perform.engine_since(home)
     with perform.timer_set(home):
         wait(EngineIs(home, up=False), within=STARTED_S)
         home.run("systemctl", "kill", "--signal=KILL", perform.UNIT)
@@ -170,7 +170,7 @@ def _kill_it(swarm: Swarm, home: Node, *, wait: Waiter, evidence: Evidence) -> N
         code=137 if shown.stdout.strip() == "signal" else 0,
         said=shown.stdout.strip(),
         complete=complete != [name for name in before if not name.startswith(".partial-")],
-        stopped=True,
+        stopped=perform.engine_since(home) != since,
         answers=perform.answers(home),
         left=complete,
     )
@@ -241,7 +241,7 @@ def lose_everything_and_restore(
         _back_up(swarm, home, wait=wait, evidence=evidence)
         taken = perform.listed(home, PLACE)[-1]
         carried = perform.carry_away(home, f"{PLACE}/{taken}")
-        evidence.note("carried", bytes=len(carried))
+        evidence.note("carried", bytes=len(carried), holds=perform.held(carried))
         lost = perform.write(swarm, home, AFTER, wait=wait)
         evidence.note("written-after", numbers=lost)
 
@@ -385,7 +385,9 @@ def restore_a_locked_swarm(
     perform.install(*homes)
     perform.deploy(swarm, homes[0], wait=wait)
     key = perform.lock(swarm)
-    evidence.note("identity", when="before", **perform.identity(homes[0]))
+    told = perform.identity(homes[0])
+    swarm_id = str(told["swarm"]).encode()
+    evidence.note("identity", when="before", **told)
     unsaid = perform.backup(homes[0], title=f"On {homes[0]}: nobody says where the key is kept")
     evidence.note("unlock", case="key-unsaid", code=unsaid.output.code)
     carried = {}
@@ -396,10 +398,13 @@ def restore_a_locked_swarm(
         evidence.note("backup", code=taken.output.code, node=home.name)
         wait(swarm.all_nodes_ready(), within=SETTLED_S)
         carried[home] = perform.carry_away(home, taken.path)
+        content = perform.whole(carried[home])
         evidence.note(
             "kept",
             node=home.name,
-            in_backup=key in perform.whole(carried[home]),
+            in_backup=key in content,
+            # What is surely in it, and would be found: the swarm's id, in the manifest.
+            control=swarm_id in content,
             beside=perform.kept_key(home) == key,
         )
     with faults.destroy(*swarm.nodes):

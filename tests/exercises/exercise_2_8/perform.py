@@ -364,6 +364,17 @@ def whole(carried: bytes) -> bytes:
     return found
 
 
+def held(carried: bytes) -> list[str]:
+    """The names of what a backup has of the swarm's directory."""
+    with tarfile.open(fileobj=io.BytesIO(carried)) as inside:
+        found = next(e for e in inside.getmembers() if e.name.endswith("/swarm.tar.gz"))
+        file = inside.extractfile(found)
+        content = file.read() if file else b""
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        names = [f"{e.name}/" if e.isdir() else e.name for e in archive.getmembers()]
+    return sorted(names)
+
+
 def keep_deciding(manager: Node) -> Callable[[int], str]:
     """What the managers decide again and again: a config, numbered."""
 

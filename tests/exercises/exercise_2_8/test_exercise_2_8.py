@@ -11,7 +11,10 @@ from tests.exercises.exercise_2_8.verify import exercise
 
 pytestmark = [pytest.mark.exercise_2_8, pytest.mark.exercise(exercise)]
 
+# Each test takes its cluster to pieces: as a group of its own it may run in any worker.
 
+
+@pytest.mark.xdist_group("refusals")
 def test_a_broken_backup_is_refused_before_anything_is_touched(
     swarm: Swarm, wait: Waiter, evidence: Evidence
 ) -> None:
@@ -20,6 +23,7 @@ def test_a_broken_backup_is_refused_before_anything_is_touched(
         drill.offer_broken_backups(swarm, wait=wait, evidence=evidence)
 
 
+@pytest.mark.xdist_group("trouble")
 def test_a_backup_in_trouble_leaves_the_engine_as_it_was(
     swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
 ) -> None:
@@ -28,6 +32,7 @@ def test_a_backup_in_trouble_leaves_the_engine_as_it_was(
         drill.get_into_trouble(swarm, faults=faults, wait=wait, evidence=evidence)
 
 
+@pytest.mark.xdist_group("update")
 def test_a_backup_meets_a_rolling_update(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
     """The update goes on, and the backup shows it under way."""
     with evidence.judged(exercise, "update"):
@@ -35,6 +40,7 @@ def test_a_backup_meets_a_rolling_update(swarm: Swarm, wait: Waiter, evidence: E
     perform.remove(swarm)
 
 
+@pytest.mark.xdist_group("disaster")
 def test_a_destroyed_cluster_is_brought_back_equal(
     swarm: Swarm, faults: Faults, wait: Waiter, observe: drill.Observe, evidence: Evidence
 ) -> None:
@@ -46,6 +52,7 @@ def test_a_destroyed_cluster_is_brought_back_equal(
     perform.remove(swarm)
 
 
+@pytest.mark.xdist_group("quorum-lost")
 def test_a_lost_quorum_is_recovered_from_the_survivor(
     swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
 ) -> None:
@@ -57,6 +64,7 @@ def test_a_lost_quorum_is_recovered_from_the_survivor(
     perform.remove(swarm)
 
 
+@pytest.mark.xdist_group("autolock")
 def test_an_autolocked_swarm_is_restored_with_its_key(
     swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
 ) -> None:
@@ -65,6 +73,7 @@ def test_an_autolocked_swarm_is_restored_with_its_key(
         drill.restore_a_locked_swarm(swarm, faults=faults, wait=wait, evidence=evidence)
 
 
+@pytest.mark.xdist_group("hot")
 @pytest.mark.swarm(managers=1, workers=0)
 def test_a_hot_backup_is_judged(
     swarm: Swarm, faults: Faults, wait: Waiter, ledger: drill.NewLedger, evidence: Evidence

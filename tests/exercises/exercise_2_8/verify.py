@@ -1,11 +1,22 @@
 """What must be true of a backup and of what was restored from it, judged on the record alone."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_swarmlab import Exercise, failed, passed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Moment,
+    Window,
+    another_cluster,
+    judged,
+    nodes_of,
+    not_each,
+    not_while,
+    out_of_order,
+)
 from pytest_swarmlab.model import Capability, Judgement
 
 BREAKING = (Capability.CHANGE, Capability.EXPENDABLE)
@@ -85,7 +96,7 @@ def nothing_touched(record: Record) -> Judgement:
         f"{e.data.get('case')}: {'' if e.data.get('untouched') else 'the engine was stopped'}"
         f" {', '.join(e.data.get('left') or ())}".strip()
         for e in offers
-        if not e.data.get("untouched") or e.data.get("left")
+        if e.data.get("untouched") is not True or e.data.get("left") != []
     ]
     return failed("; ".join(bad)) if bad else passed(f"after {len(offers)} offers all is as before")
 
@@ -115,7 +126,8 @@ def good_one_verified(record: Record) -> Judgement:
 )
 def swarm_unharmed(record: Record) -> Judgement:
     """Judged on the last node list."""
-    return _whole(record)
+    offered = max((e.t for e in record.of("refusal")), default=None)
+    return _whole(record, [("the last offer", offered)])
 
 
 @exercise.check(
@@ -157,10 +169,21 @@ def full_disk(record: Record) -> Judgement:
 )
 def timer(record: Record) -> Judgement:
     """Nobody else starts the backup that is killed while the engine is stopped."""
-    seen = record.need("timer", "no timer was set").data
+    event = record.need("timer", "no timer was set")
+    seen = event.data
     told = f"elapsed: {seen.get('elapsed') or 'never'}; starts {seen.get('unit')}"
     good = seen.get("elapsed") not in NEVER and seen.get("unit") == "swarm-backup.service"
-    return passed(told) if good else failed(told)
+    gone = _stopped(record, str(seen.get("node")), event.t)
+    missing = [] if gone else ["nobody saw the engine stopped after the timer was set"]
+    return judged(told, holds=good, missing=missing)
+
+
+def _stopped(record: Record, node: str, before: float) -> bool:
+    """Whether the node's engine was seen to be gone, after the timer was started there."""
+    argv = ["systemctl", "start", "swarm-backup.timer"]
+    started = [e.t for e in record.of("command", node=node, code=0, argv=argv) if e.t < before]
+    waits = record.of("wait", condition="the engine is gone", node=node, outcome="done")
+    return bool(started) and any(started[-1] < e.t < before for e in waits)
 
 
 NEVER = ("", "0", "n/a", None)
@@ -175,8 +198,13 @@ NEVER = ("", "0", "n/a", None)
     hint="`systemctl status swarm-backup-mend.service`: is it the OnFailure= of the backup's unit?",
 )
 def killed(record: Record) -> Judgement:
-    """No trap runs in a process that was killed so."""
-    return _trouble(record, "killed", code=137, answers=True, complete=False)
+    """No trap runs in a process that was killed so. In the middle: the engine was away by then."""
+    seen = record.need("trouble", "nobody killed it", case="killed")
+    wanted = {"code": 137, "answers": True, "complete": False, "stopped": True}
+    judgement = _trouble(record, "killed", **wanted)
+    if judgement.verdict == "pass" and not _stopped(record, str(seen.data.get("node")), seen.t):
+        return unknown(f"{judgement.observed}; nobody saw the engine stopped when it was killed")
+    return judgement
 
 
 @exercise.check(
@@ -189,7 +217,9 @@ def killed(record: Record) -> Judgement:
 def engine_refuses(record: Record) -> Judgement:
     """Now the backup is worth more than ever."""
     judgement = _trouble(record, "engine-refuses", code=9, answers=False, complete=True)
-    mended = record.last("mended")
+    tried, mended = record.last("trouble", case="engine-refuses"), record.last("mended")
+    if tried and mended and (late := out_of_order(("the trouble", tried.t), ("its end", mended.t))):
+        return unknown("; ".join(late))
     if judgement.verdict == "pass" and not (mended and mended.data.get("answers")):
         return failed(f"{judgement.observed}; it was not mended")
     return judgement
@@ -220,7 +250,34 @@ def backup_complete(record: Record) -> Judgement:
         and taken.data.get("leader") == after.data.get("leader") is not None
         and taken.data.get("node") != taken.data.get("leader")
     )
-    return passed(told) if good else failed(told)
+    carried = record.need("carried", "the backup was not carried away")
+    if not carried.data.get("bytes"):
+        return failed(f"{told}; {carried.data.get('bytes')} bytes")
+    order = out_of_order(
+        ("the backup", taken.t), ("the look at the leader", after.t), ("its way out", carried.t)
+    )
+    return judged(f"{told}; {carried.data['bytes']} bytes", holds=good, missing=order)
+
+
+@exercise.check(
+    "backup-holds",
+    phases=DISASTER,
+    title="The backup holds what makes a manager",
+    expected="docker-state.json, certificates/ and raft/ below swarm/",
+    hint="Official procedure: all of /var/lib/docker/swarm, with the keys of the raft log.",
+)
+def backup_holds(record: Record) -> Judgement:
+    """The names in its swarm.tar.gz."""
+    carried = record.need("carried", "the backup was not carried away")
+    names = [str(name) for name in carried.data.get("holds") or ()]
+    if not names:
+        return unknown("nobody looked into it")
+    lacks = [part for part in HELD if not any(name.startswith(part) for name in names)]
+    told = f"{len(names)} names; {', '.join(HELD)}"
+    return failed(f"{len(names)} names; without {', '.join(lacks)}") if lacks else passed(told)
+
+
+HELD = ("swarm/docker-state.json", "swarm/certificates/", "swarm/raft/")
 
 
 @exercise.check(
@@ -243,9 +300,16 @@ def all_was_lost(record: Record) -> Judgement:
     told = f"destroyed: {', '.join(fault.nodes)}; then: " + ", ".join(
         f"{node} {state}" for node, state in sorted(states.items())
     )
-    if set(states) != set(fault.nodes) or len(states) != MANAGERS + WORKERS:
-        return unknown(f"{told}; not every new machine was asked")
-    return passed(told) if set(states.values()) == {"inactive"} else failed(told)
+    if set(states) != set(fault.nodes) or set(states) != set(nodes_of(record)):
+        return unknown(f"{told}; not every machine was destroyed, or not every new one was asked")
+    taken = record.last("backup")
+    order = out_of_order(
+        ("the backup", taken.t if taken else None),
+        ("the destruction", fault.began),
+        ("the new machines", fault.healed),
+        ("the restore", restored.t),
+    )
+    return judged(told, holds=set(states.values()) == {"inactive"}, missing=order)
 
 
 @exercise.check(
@@ -263,7 +327,15 @@ def restored(record: Record) -> Judgement:
     told = f"--verify: {checked.data.get('code')}, restore: {done.data.get('code')}"
     if checked.data.get("code") != 0 or done.data.get("code") != 0 or answers is None:
         return failed(f"{told}; {done.data.get('said') or 'no leader answered'}")
-    return passed(f"{told}; {answers.data.get('node')} leads")
+    fault = readings.fault(record)
+    order = out_of_order(
+        ("the new machines", fault.healed if fault else None),
+        ("the check of the backup", checked.t),
+        ("the restore", done.t),
+        ("the leader's answer", answers.t),
+    )
+    led = done.data.get("node") == answers.data.get("node")
+    return judged(f"{told}; {answers.data.get('node')} leads", holds=led, missing=order)
 
 
 def _same(name: str, what: str, phases: Sequence[str] = (*DISASTER, *FORCED, *AUTOLOCK)) -> None:
@@ -278,8 +350,15 @@ def _same(name: str, what: str, phases: Sequence[str] = (*DISASTER, *FORCED, *AU
     )
     def same(record: Record) -> Judgement:
         """Compared value by value, as the managers told them."""
-        found = {e.data.get("when"): e.data for e in record.of("identity")}
-        before, after = found.get("before", {}), found.get("after", {})
+        found = {e.data.get("when"): e for e in record.of("identity")}
+        if not {"before", "after"} <= found.keys():
+            return unknown("nobody looked before, or after")
+        before, after = found["before"].data, found["after"].data
+        order = out_of_order(
+            ("the look before", found["before"].t),
+            *_way_back(record),
+            ("the look after", found["after"].t),
+        )
         told, differs = [], []
         for part in PARTS[name]:
             if not before.get(part):
@@ -288,7 +367,7 @@ def _same(name: str, what: str, phases: Sequence[str] = (*DISASTER, *FORCED, *AU
             told.append(f"{part}: {_brief(before[part])}")
             if not equal:
                 differs.append(f"{part}: {_brief(before[part])}, then {_brief(after.get(part))}")
-        return failed("; ".join(differs)) if differs else passed("; ".join(told))
+        return judged("; ".join(told), wrong=differs, missing=order)
 
 
 PARTS = {
@@ -322,7 +401,11 @@ def secret_readable(record: Record) -> Judgement:
     seen = record.need("read", "the secret was not stored, or not read again")
     same = stored.data.get("digest") == seen.data.get("digest") is not None
     told = f"on {seen.data.get('node')}: {str(seen.data.get('digest'))[:12]}…"
-    return passed(told) if same else failed(f"{told}, not {str(stored.data.get('digest'))[:12]}…")
+    wrong = [] if same else [f"not {str(stored.data.get('digest'))[:12]}…"]
+    order = out_of_order(
+        ("that it was stored", stored.t), *_way_back(record), ("its value", seen.t)
+    )
+    return judged(told, wrong=wrong, missing=order)
 
 
 @exercise.check(
@@ -338,7 +421,14 @@ def data_complete(record: Record) -> Judgement:
     numbers = list(found.data.get("numbers") or ())
     lost = [n for n in WRITTEN if n not in numbers]
     told = f"{len(numbers)} numbers, {len(lost)} of {len(WRITTEN)} lost"
-    return passed(told) if numbers == list(WRITTEN) else failed(told)
+    taken, later = record.last("backup"), record.last("written-after")
+    order = out_of_order(
+        ("the backup", taken.t if taken else None),
+        ("what was written after it", later.t if later and later.data.get("numbers") else None),
+        *_way_back(record),
+        ("the reading of the volume", found.t),
+    )
+    return judged(told, holds=numbers == list(WRITTEN), missing=order)
 
 
 WRITTEN = range(1, 201)
@@ -357,7 +447,10 @@ def new_machines_had_to_join(record: Record) -> Judgement:
     joined = record.need("joined", "nobody looked, or nobody joined")
     came, asked = back.data.get("nodes") or [], joined.data.get("nodes") or []
     told = f"by themselves: {', '.join(came) or 'none'}; joined: {', '.join(asked)}"
-    return passed(told) if not came and len(asked) == MANAGERS + WORKERS - 1 else failed(told)
+    home = record.need("restore", "nothing was restored").data.get("node")
+    order = out_of_order(*_way_back(record), ("who came back", back.t), ("the joins", joined.t))
+    others = sorted(set(nodes_of(record)) - {home})
+    return judged(told, holds=not came and sorted(asked) == others, missing=order)
 
 
 @exercise.check(
@@ -369,7 +462,12 @@ def new_machines_had_to_join(record: Record) -> Judgement:
 )
 def whole_again(record: Record) -> Judgement:
     """Judged on the last node list."""
-    return _whole(record)
+    joined, home = record.last("joined"), record.last("identity", when="after")
+    judgement = _whole(record, [*_way_back(record), ("the joins", joined.t if joined else None)])
+    ids = {row.id for sample in readings.node_samples(record)[-1:] for row in sample.nodes}
+    if judgement.verdict == "pass" and not (home and home.data.get("node") in ids):
+        return unknown(f"{judgement.observed}; the restored manager, by its id, is not among them")
+    return judgement
 
 
 @exercise.check(
@@ -382,16 +480,22 @@ def whole_again(record: Record) -> Judgement:
 def nothing_of_the_old(record: Record) -> Judgement:
     """Old rows would be counted, and scheduled on, for ever."""
     lists = [s for s in readings.node_samples(record) if s.nodes]
-    home = record.last("restore")
+    home, joined = record.last("restore"), record.last("joined")
     if not lists or home is None:
         return unknown("no nodes were listed, or nothing was restored")
+    order = out_of_order(
+        ("the first node list", lists[0].t),
+        *_way_back(record),
+        ("the joins", joined.t if joined else None),
+        ("the last node list", lists[-1].asked),
+    )
     before, after = lists[0].nodes, lists[-1].nodes
     old = {n.id: n.name for n in before}
     left = sorted(old[n.id] for n in after if n.id in old)
     names = [n.name for n in after]
     told = f"left: {', '.join(left) or 'none'}; listed: {', '.join(sorted(names))}"
     good = left == [home.data.get("node")] and len(set(names)) == len(names)
-    return passed(told) if good and lists[-1].t > home.t else failed(told)
+    return judged(told, holds=good, missing=order)
 
 
 @exercise.check(
@@ -413,8 +517,11 @@ def update_goes_on(record: Record) -> Judgement:
     )
     if taken.data.get("inventory") != "updating":
         return unknown(f"{told}: the backup did not meet the update")
-    good = taken.data.get("code") == 0 and updated and updated.data.get("state") == "completed"
-    return passed(told) if good else failed(told)
+    completed = updated is not None and updated.data.get("state") == "completed"
+    order = out_of_order(
+        ("the backup", taken.t), ("the update's end", updated.t if updated else None)
+    )
+    return judged(told, holds=taken.data.get("code") == 0 and completed, missing=order)
 
 
 @exercise.check(
@@ -427,15 +534,23 @@ def update_goes_on(record: Record) -> Judgement:
 def survivor_is_enough(record: Record) -> Judgement:
     """It forgets the other managers' votes, and nothing else."""
     forced = record.need("forced", "nobody forced a new cluster")
-    refused = [e for e in record.of("write") if e.t < forced.t and e.data.get("error")]
-    accepted = [e for e in record.of("write") if e.t > forced.t and not e.data.get("error")]
+    fault = readings.fault(record)
+    if fault is None:
+        return unknown("no quorum was lost")
+    mine = record.of("write", node=forced.data.get("node"))
+    refused = [e for e in mine if fault.began < e.t < forced.t and e.data.get("error")]
+    accepted = [e for e in mine if e.t > forced.t and not e.data.get("error")]
     told = (
         f"before: {len(refused)} changes refused; exit code {forced.data.get('code')}; after:"
         f" {len(accepted)} accepted"
     )
     if not refused:
         return unknown(f"{told}; there was a quorum")
-    return passed(told) if forced.data.get("code") == 0 and accepted else failed(told)
+    left = sorted(set(_managers(record)) - set(fault.nodes))
+    missing = [] if left == [forced.data.get("node")] else [f"{', '.join(left)} survived"]
+    if fault.heal_began is not None and forced.t > fault.heal_began:
+        missing.append("the lost managers' machines were there again by then")
+    return judged(told, holds=forced.data.get("code") == 0 and bool(accepted), missing=missing)
 
 
 @exercise.check(
@@ -448,13 +563,28 @@ def survivor_is_enough(record: Record) -> Judgement:
 def workers_come_back(record: Record) -> Judgement:
     """Their certificates are the swarm's, and the swarm is the same."""
     back, joined = record.last("came-back"), record.last("joined")
-    fault = readings.fault(record)
-    if back is None or joined is None or fault is None:
+    fault, lists = readings.fault(record), [s for s in readings.node_samples(record) if s.nodes]
+    if back is None or joined is None or fault is None or not lists:
         return unknown("nobody looked")
     came = set(back.data.get("nodes") or ())
     told = f"by themselves: {', '.join(sorted(came)) or 'none'}; joined: {joined.data.get('nodes')}"
-    good = len(came) == WORKERS and set(joined.data.get("nodes") or ()) == set(fault.nodes)
-    return passed(told) if good and not came & set(fault.nodes) else failed(told)
+    workers = set(nodes_of(record)) - set(_managers(record))
+    good = came == workers and set(joined.data.get("nodes") or ()) == set(fault.nodes)
+    rows = [{n.name: (n.identity, n.role) for n in s.nodes} for s in (lists[0], lists[-1])]
+    wrong = [
+        f"{name} is {' '.join(rows[1].get(name, ('not listed',)))},"
+        f" was {' '.join(rows[0].get(name, ('not listed',)))}"
+        for name in sorted(workers)
+        if rows[0].get(name) != rows[1].get(name)
+    ]
+    order = out_of_order(
+        ("the first node list", lists[0].t),
+        *_way_back(record),
+        ("who came back", back.t),
+        ("the joins", joined.t),
+        ("the last node list", lists[-1].asked),
+    )
+    return judged(told, holds=good, wrong=wrong, missing=order)
 
 
 @exercise.check(
@@ -466,8 +596,26 @@ def workers_come_back(record: Record) -> Judgement:
 )
 def locked_out(record: Record) -> Judgement:
     """Alone: one locked manager can't be made a new cluster (moby issue 36852)."""
-    codes = {e.data.get("case"): e.data.get("code") for e in record.of("unlock")}
-    return _as_expected(codes, UNLOCKED)
+    tries = {e.data.get("case"): e for e in record.of("unlock")}
+    judgement = _as_expected({case: e.data.get("code") for case, e in tries.items()}, UNLOCKED)
+    if judgement.verdict != "pass":
+        return judgement
+    fault, done = readings.fault(record), record.of("restore")
+    order = out_of_order(
+        ("the backup that was refused", tries["key-unsaid"].t),
+        ("the destruction", fault.began if fault else None),
+        ("the new machines", fault.healed if fault else None),
+        ("the first refused restore", min(tries[case].t for case in RESTORES)),
+    )
+    order += out_of_order(
+        ("the last refused restore", max(tries[case].t for case in RESTORES)),
+        ("the restore", done[0].t if done else None),
+    )
+    return judged(judgement.observed, missing=order)
+
+
+RESTORES = ("no-key", "wrong-key", "alone")
+"""Which of those were tried on the new machines."""
 
 
 @exercise.check(
@@ -488,7 +636,12 @@ def key_kept_apart(record: Record) -> Judgement:
         for e in kept
     )
     good = all(e.data.get("in_backup") is False and e.data.get("beside") is True for e in kept)
-    return passed(told) if good else failed(told)
+    taken = [str(e.data.get("node")) for e in record.of("backup", code=0)]
+    missing = not_each((str(e.data.get("node")) for e in kept), taken, "looked for the key of")
+    blind = [str(e.data.get("node")) for e in kept if e.data.get("control") is not True]
+    if blind:
+        missing.append(f"nobody knows whether a key would have been found: {', '.join(blind)}")
+    return judged(told, holds=good, missing=missing)
 
 
 @exercise.check(
@@ -501,12 +654,20 @@ def key_kept_apart(record: Record) -> Judgement:
 def unlocked(record: Record) -> Judgement:
     """Restored with their votes: no new cluster is forced."""
     done, answers = record.of("restore"), record.last("answers")
-    if len(done) < 2:
-        return unknown(f"{len(done)} of 2 managers were restored")
+    restored = {str(e.data.get("node")) for e in done}
+    if len(restored) < 2:
+        return unknown(f"{len(restored)} of 2 managers were restored")
     told = ", ".join(f"{e.data.get('node')}: {e.data.get('code')}" for e in done)
     if any(e.data.get("code") != 0 for e in done) or answers is None:
         return failed(f"{told}; " + "; ".join(str(e.data.get("said")) for e in done))
-    return passed(told)
+    fault, over = readings.fault(record), Window(max(e.t for e in done), math.inf)
+    accepted = (e.t for e in record.of("write") if not e.data.get("error"))
+    missing = not_while(accepted, over, "had a change accepted")
+    missing += out_of_order(
+        ("the new machines", fault.healed if fault else None),
+        ("the first restore", min(e.t for e in done)),
+    )
+    return judged(told, missing=missing)
 
 
 @exercise.check(
@@ -522,14 +683,28 @@ def hot_restores(record: Record) -> Judgement:
     book = readings.ledger(record, "configs")
     if taken is None or done is None or began is None or book is None or book.found is None:
         return unknown("it was not taken, not restored, or nobody counted")
-    lost = [n for n in book.lost if n <= int(began.data.get("numbers") or 0)]
+    numbers = int(began.data.get("numbers") or 0)
+    lost = [n for n in book.lost if n <= numbers]
     told = (
         f"backup {taken.data.get('code')}, restore {done.data.get('code')};"
         f" {len(book.acknowledged)} decisions acknowledged, {len(book.found)} found; of the"
         f" {began.data.get('numbers')} before it began {len(lost)} are lost"
     )
     good = taken.data.get("code") == done.data.get("code") == 0 and not lost
-    return passed(told) if good else failed(told)
+    sooner = {e.number for e in book.acknowledged if e.over <= began.t}
+    during = (e.over for e in book.acknowledged if e.sent >= began.t)
+    counted = record.last("entries", ledger="configs")
+    missing = [] if numbers else ["nothing was decided before it began"]
+    if len(sooner) < numbers:
+        missing.append(f"of the {numbers} before it began {len(sooner)} were seen")
+    missing += not_while(during, Window(began.t, taken.t), "had a decision acknowledged")
+    missing += out_of_order(
+        ("its beginning", began.t),
+        ("its end", taken.t),
+        *_way_back(record),
+        ("the count", counted.t if counted else None),
+    )
+    return judged(told, holds=good, missing=missing)
 
 
 @exercise.measure(phases=DISASTER)
@@ -597,7 +772,26 @@ def _trouble(record: Record, case: str, **wanted: Any) -> Judgement:
     return passed(told) if good else failed(f"{told}; {seen.data.get('said')}")
 
 
-def _whole(record: Record) -> Judgement:
+def _way_back(record: Record) -> list[Moment]:
+    """What must have come before anything is looked at afterwards: the loss, and what undid it."""
+    fault, forced, restore = readings.fault(record), record.last("forced"), record.last("restore")
+    lost = ("the destruction", fault.began if fault else None)
+    if forced is not None:
+        return [lost, ("the new cluster", forced.t)]
+    return [
+        lost,
+        ("the new machines", fault.healed if fault else None),
+        ("the restore", restore.t if restore else None),
+    ]
+
+
+def _managers(record: Record) -> list[str]:
+    """The machines that started as managers."""
+    ready = record.need("cluster.ready", "nobody told which nodes the cluster has")
+    return [str(n["name"]) for n in ready.data["nodes"] if n.get("membership") == "manager"]
+
+
+def _whole(record: Record, after: Sequence[Moment]) -> Judgement:
     lists = [s for s in readings.node_samples(record) if s.nodes]
     if not lists:
         return unknown("no manager listed the nodes")
@@ -612,7 +806,12 @@ def _whole(record: Record) -> Judgement:
     )
     counts = (len(managers), len(workers), len(leaders), len(rows))
     good = counts == (MANAGERS, WORKERS, 1, MANAGERS + WORKERS) and not unfit
-    return passed(told) if good else failed(told)
+    names = sorted(n.name for n in managers), sorted(n.name for n in rows)
+    wrong = [] if names[0] == sorted(_managers(record)) else [f"managers: {', '.join(names[0])}"]
+    wrong += [] if names[1] == sorted(nodes_of(record)) else [f"listed: {', '.join(names[1])}"]
+    missing = another_cluster(lists)
+    missing += out_of_order(*after, ("the last node list", lists[-1].asked))
+    return judged(told, holds=good, wrong=wrong, missing=missing)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

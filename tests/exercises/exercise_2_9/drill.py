@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
@@ -56,6 +57,8 @@ class Drill:
             self.wait(service.tasks_are("running", opened), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
             self.wait(self.swarm.mesh_lists(opened), within=READY_S)
+            serves = Serves(self.swarm, replicas=opened, port=perform.GATED_PORT)
+            self.wait(serves, within=READY_S)
             self._ask("one" if opened == 1 else "both", service)
         perform.listing("When both are healthy", service)
         return service
@@ -119,16 +122,17 @@ class Drill:
         )
 
     def _note_checks(self, task: dict[str, Any]) -> None:
-        """Note how long the last checks of an ended container took: its engine remembers five."""
+        """Note how the last checks of an ended container went: its engine remembers five."""
+        self.evidence.note("checks", container=task["container"], **self._checks(task))
+
+    def _checks(self, task: dict[str, Any]) -> dict[str, list[Any]]:
         api = self.swarm.node(task["node"]).engine.api
         health = api.inspect_container(task["container"])["State"].get("Health", {})
         log = health.get("Log") or []
-        self.evidence.note(
-            "checks",
-            container=task["container"],
-            seconds=[round(_when(e["End"]) - _when(e["Start"]), 3) for e in log],
-            exit_codes=[entry["ExitCode"] for entry in log],
-        )
+        return {
+            "seconds": [round(_when(e["End"]) - _when(e["Start"]), 3) for e in log],
+            "exit_codes": [entry["ExitCode"] for entry in log],
+        }
 
     def define(self, service: Service, when: str = "before") -> None:
         """Note what the service's definition says of checks and restarts: predictions use it."""
@@ -152,9 +156,10 @@ class Drill:
         )
 
     def _whole(self, service: Service) -> list[dict[str, Any]]:
-        """All replicas run and every node balances over them; finds the tasks."""
+        """All replicas run and serve through every node; finds the tasks."""
         tasks = self.wait(service.converged(replicas=REPLICAS), within=READY_S)
         self.wait(self.swarm.mesh_lists(REPLICAS), within=READY_S)
+        self.wait(Serves(self.swarm, replicas=REPLICAS, port=PORT), within=READY_S)
         return tasks
 
     # -- an update that is no good ------------------------------------------------------------
@@ -225,6 +230,7 @@ class Drill:
             state=task["state"],
             exit_code=task["exit_code"],
             error=task["error"],
+            checks=self._checks(task)["exit_codes"],
         )
 
     def see_the_trap(self, services: Services) -> None:
@@ -234,6 +240,7 @@ class Drill:
         self.define(service)
         self.break_one(1, tasks[0])
         self.wait(service.ended(), within=HEALED_S)
+        self._note_checks(tasks[0])
         self._watch(service)
         perform.listing("The slot stays empty", service)
         perform.restart_always(service)

@@ -129,7 +129,7 @@ def predicted_detection(record: Record) -> tuple[float, float] | None:
     interval, retries = float(defined["interval_s"]), int(defined["retries"])
     # The last checks of each: as many as failed, and the one before.
     spent = [sum(e.data["seconds"][-retries - 1 :]) for e in record.of("checks")]
-    if not spent:
+    if not _checked(record):
         return None
     return (retries - 1) * interval, retries * interval + max(spent) + SLACK_S
 
@@ -142,11 +142,17 @@ def predicted_replacement(record: Record) -> tuple[float, float] | None:
     may not wait for the mesh: the least does without.
     """
     defined, check = _definition(record), check_s(record)
-    if defined is None or check is None:
+    if defined is None or check is None or not _checked(record):
         return None
     first = float(defined["start_interval_s"] or defined["interval_s"])
     least = float(defined["restart_delay_s"]) + first
     return least, least + GOSSIP_S + check + UP_S + SLACK_S
+
+
+def _checked(record: Record) -> bool:
+    """Whether it was noted of each broken container how long its checks took."""
+    broken = {e.data["container"] for e in record.of("broken")}
+    return bool(broken) and broken <= {e.data["container"] for e in record.of("checks")}
 
 
 def _definition(record: Record) -> Mapping[str, Any] | None:

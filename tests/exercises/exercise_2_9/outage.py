@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.stacks import Stack, Stacks
@@ -40,8 +41,10 @@ class Outage:
         (task,) = self.wait(database.converged(replicas=1), within=READY_S)
         self.wait(api.converged(replicas=API_REPLICAS), within=READY_S)
         self.wait(self.swarm.mesh_lists(API_REPLICAS), within=READY_S)
+        self.wait(self._serves(application.PORT), within=READY_S)
         node = self.swarm.node(task["node"])
         application.write_row(node, task["container"])
+        self.evidence.tasks(self.swarm, api.name)
         with (
             self.evidence.containers_of(self.swarm, database.name),
             self.probe(via=self.swarm.nodes, port=application.PORT, rate=RATE) as traffic,
@@ -57,6 +60,9 @@ class Outage:
         rows = application.read_rows(self.swarm.node(new["node"]), new["container"])
         self.evidence.note("rows", task=new["id"], found=rows)
 
+    def _serves(self, port: int) -> Serves:
+        return Serves(self.swarm, replicas=API_REPLICAS, port=port)
+
     def lose_redis(self) -> None:
         """Redis goes: the API whose check asks for it, and the one whose check does not."""
         api, redis = self.stack.service(API), self.stack.service(REDIS)
@@ -64,6 +70,8 @@ class Outage:
         tasks = self.wait(api.converged(replicas=API_REPLICAS), within=READY_S)
         self.wait(labs.converged(replicas=API_REPLICAS), within=READY_S)
         self.wait(self.swarm.mesh_lists(2 * API_REPLICAS), within=READY_S)
+        for port in (application.PORT, application.LABS_PORT):
+            self.wait(self._serves(port), within=READY_S)
         for service in (api, labs):
             self.evidence.tasks(self.swarm, service.name)
         with (

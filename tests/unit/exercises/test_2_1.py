@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
 from tests.exercises.exercise_2_1.verify import exercise
-from tests.unit.records.editing import changed, edited, events, none_of
+from tests.unit.records.breaker import ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER
+from tests.unit.records.editing import LAB, Edit, changed, edited, events, none_of, without
 from tests.unit.records.judge import Broken, JudgeContract, break_alike
 
 Row = tuple[str, dict[str, Any]]
+STARTED = ("manager1", "worker1", "worker2")
+"""Who is in the swarm of Lab 1."""
 
 
 def row(name: str, *, leader: bool = False, manages: bool = True, **data: Any) -> dict[str, Any]:
@@ -24,8 +28,13 @@ def row(name: str, *, leader: bool = False, manages: bool = True, **data: Any) -
     }
 
 
-def listing(*rows: dict[str, Any]) -> Row:
-    return "nodes", {"seen_from": "manager1", "seconds": 0.01, "nodes": list(rows)}
+def listing(*rows: dict[str, Any]) -> list[Row]:
+    """The same list, as every manager of it gives it."""
+    return [
+        ("nodes", {"seen_from": each["name"], "seconds": 0.01, "nodes": list(rows)})
+        for each in rows
+        if each["reachability"]
+    ]
 
 
 def info(node: str, managers: int, cluster: str = "c1") -> Row:
@@ -40,17 +49,26 @@ def write(error: str | None = None) -> Row:
     return "write", {"node": "manager1", "error": error, "seconds": 0.1}
 
 
-def asked(node: str, error: str | None = None) -> Row:
-    status = None if error else 200
-    data = {"node": node, "sent": 0.0, "seconds": 0.01, "status": status, "error": error}
-    return "request", {**data, "url": "http://worker1:8080/", "port": 8080}
+def asked(*nodes: str, error: str | None = None) -> list[Row]:
+    """Clients that ask through each of those nodes for two seconds: an event is a second here."""
+    return [
+        ("request", {"node": node, "sent": turn / 10, "seconds": 0.01, "error": error,
+                     "status": None if error else 200, "url": f"http://{node}:8080/", "port": 8080})
+        for turn in range(20)
+        for node in nodes
+    ]  # fmt: skip
 
 
-HEALED: Row = ("fault.healed", {"fault": "stop-engine", "nodes": ["manager3"], "seconds": 4.0})
+def mended(node: str) -> Row:
+    return "fault.healed", {"fault": "stop-engine", "nodes": [node], "seconds": 0.5}
 
 
-def broken(node: str) -> Row:
-    return "fault.injected", {"fault": "stop-engine", "nodes": [node], "seconds": 1.0}
+def broken(node: str, how: str = "stop-engine") -> Row:
+    return "fault.injected", {"fault": how, "nodes": [node], "seconds": 0.5}
+
+
+def ping(node: str, *, answers: bool = False) -> Row:
+    return "ping", {"node": node, "answers": answers}
 
 
 LAST_MANAGER: Row = (
@@ -65,69 +83,112 @@ THREE = [
     row("worker2", manages=False),
 ]
 
+WORKERS = [row("worker1", manages=False), row("worker2", manages=False)]
+OTHER_WORKER = [row("worker2", manages=False)]
+FIVE = [row("manager1", leader=True), *(row(f"manager{n}") for n in (2, 3, 4, 5))]
+
 RUNS: dict[str, list[Row]] = {
     "one-manager": [
-        listing(row("manager1", leader=True), row("worker1", manages=False)),
+        *listing(row("manager1", leader=True), *WORKERS),
         info("manager1", 1),
         LAST_MANAGER,
         broken("manager1"),
         lost(1, 1),
+        ping("manager1"),
         write("reset"),
-        asked("worker1"),
-        HEALED,
+        *asked("worker1", "worker2"),
+        mended("manager1"),
         lost(0, 1),
         write(),
+        ping("manager1", answers=True),
     ],
     "two-managers": [
-        listing(row("manager1"), row("worker1", leader=True)),
+        *listing(row("manager1", leader=True), row("worker1"), *OTHER_WORKER),
         info("manager1", 2),
         info("worker1", 2),
-        broken("manager1"),
+        broken("worker1"),
         lost(1, 2),
         write(),
+        ping("worker1"),
         write("no leader"),
-        asked("worker1"),
-        HEALED,
+        *asked("manager1", "worker2"),
+        mended("worker1"),
         lost(0, 2),
         write(),
+        ping("worker1", answers=True),
     ],
     "three-managers": [
-        listing(row("manager1", leader=True), row("worker1"), row("manager3")),
+        *listing(row("manager1", leader=True), row("worker1"), row("manager3"), *OTHER_WORKER),
         info("manager1", 3),
         info("worker1", 3),
         info("manager3", 3),
         broken("manager3"),
         lost(1, 3),
+        ping("manager3"),
         write(),
-        asked("manager1"),
         broken("worker1"),
         lost(2, 3),
+        ping("worker1"),
         write("no leader"),
-        asked("manager1"),
-        HEALED,
+        *asked("manager1", "worker2"),
+        mended("worker1"),
         lost(1, 3),
         write(),
+        ping("worker1", answers=True),
     ],
     "target-picture": [
-        listing(*THREE),
+        *listing(*THREE),
         info("manager1", 3),
         info("manager2", 3),
         info("manager3", 3),
     ],
     "five-managers": [
-        listing(row("manager1", leader=True), *(row(f"manager{n}") for n in (2, 3, 4, 5))),
         *(info(f"manager{n}", 5) for n in (1, 2, 3, 4, 5)),
+        *listing(*FIVE, *WORKERS),
+        broken("manager1", "power-off"),
+        broken("manager2", "power-off"),
         lost(2, 5),
         write(),
+        ping("manager1"),
+        ping("manager2"),
     ],
 }
 
 
 RUNS["as-found"] = RUNS["target-picture"]
+MACHINES = {
+    "five-managers": [*(f"manager{n}" for n in (1, 2, 3, 4, 5)), "worker1", "worker2"],
+    "target-picture": LAB,
+    "as-found": LAB,
+}
 
 
 def good(phase: str) -> Record:
-    return events(f"2.1/{phase}", *RUNS[phase])
+    """A record of two seconds of clients, which make twenty events a second."""
+    run = events(f"2.1/{phase}", *RUNS[phase], machines=MACHINES.get(phase, STARTED))
+    return at_their_moments(run)
+
+
+def at_their_moments(run: Record) -> Record:
+    """Each event a second after the one before it; forty requests take two seconds together."""
+    t, placed = -2.0, []
+    for event in run:
+        t += 0.05 if event.kind == "request" else 1.0
+        at = {"sent": t} if event.kind == "request" else {}
+        placed.append(replace(event, t=t, data={**event.data, **at}))
+    return Record(tuple(placed))
+
+
+def two_are_back(run: Record) -> Record:
+    """The other lost manager is mended at the same time."""
+    back = next(event for event in run if event.kind == "fault.healed")
+    too = replace(back, data={**back.data, "nodes": ["manager3"]})
+    return Record(tuple(e for each in run for e in ((each, too) if each is back else (each,))))
+
+
+def held(node: str) -> Edit:
+    """The faults held that node, not the managers that were to be lost."""
+    return edited("fault.injected", nodes=[node])
 
 
 BROKEN: Broken = {
@@ -146,10 +207,38 @@ BROKEN: Broken = {
         (lambda run: changed(run, lambda e: e.data.get("node") == "manager3", cluster="b"), "fail")
     ],
     ("five-managers", "one-view"): [(edited("info", managers=4), "fail")],
+    # An empty id is the same everywhere.
+    ("target-picture", "one-view"): [
+        (edited("info", cluster=""), "unknown"),
+        (none_of("info", node="manager2"), "unknown"),
+        (edited("info", {"node": "manager2"}, control=False), "fail"),
+    ],
+    # The change itself was refused, by managers that decide.
+    ("three-managers", "tolerance"): [
+        (edited("write", {"error": "no leader"}, error="config already exists"), "unknown"),
+        (held("worker2"), "unknown"),
+        (edited("ping", answers=True), "unknown"),
+        (none_of("ping"), "unknown"),
+    ],
+    ("one-manager", "tolerance"): [
+        # It is not the manager that was lost that gives no answer.
+        (edited("write", {"error": "reset"}, node="worker1"), "unknown"),
+    ],
+    ("three-managers", "changes-return"): [
+        (two_are_back, "unknown"),
+        (none_of("write", error=None), "unknown"),
+        (none_of("write"), "unknown"),
+    ],
+    ("three-managers", "service-answers"): [
+        (none_of("request", node="worker2"), "unknown"),
+        (lambda run: without(run, lambda e: e.kind == "request" and e.seq % 4 < 3), "unknown"),
+    ],
     ("two-managers", "tolerance"): [(edited("write", error=None), "fail")],
     ("five-managers", "losses-borne"): [
         (edited("write", error="no leader"), "fail"),
         (none_of("write"), "unknown"),
+        (held("worker1"), "unknown"),
+        (edited("nodes", nodes=[*FIVE[1:], row("manager1"), *WORKERS]), "unknown"),
     ],
     ("one-manager", "service-answers"): [(none_of("request"), "unknown")],
     ("one-manager", "last-manager-stays"): [(edited("refusal", code=200, said="accepted"), "fail")],
@@ -168,6 +257,39 @@ break_alike(
 )
 
 
+BEFORE = "it is about what was seen before anything was broken"
+ONE_LIST = "who manages is read from one list; what each manager lists is the claim `membership`"
+THE_ONE = "it is about the one level without a quorum"
+REFUSAL = "clients count from the refusal until a manager is brought back"
+STILL_PASSES = {
+    **{
+        (f"2.1.*-manager*.{claim}", broken): BEFORE
+        for claim in ("membership", "one-view", "last-manager-stays")
+        for broken in ("fault.*", "cut *")
+    },
+    ("2.1.*.*", "cluster.ready: nodes exchanged"): NAMES_ALIKE,
+    ("2.1.*.membership", "nodes: nodes exchanged"): NAMES_ALIKE,
+    ("2.1.*.membership", "nodes: [am]*"): ANY_ORDER,
+    ("2.1.*.picture", "nodes: [am]*"): ANY_ORDER,
+    ("2.1.*.one-view", "info: [am]*"): ANY_ORDER,
+    ("2.1.*.one-view", "nodes: [am]*"): ONE_LIST,
+    ("2.1.*.one-view", "nodes: no?* ?*"): ONE_LIST,
+    ("2.1.*.service-answers", "nodes: [am]*"): ONE_LIST,
+    ("2.1.*.service-answers", "nodes: no?* ?*"): ONE_LIST,
+    ("2.1.*.service-answers", "nodes: the later half of another cluster"): ONE_LIST,
+    ("2.1.one-manager.last-manager-stays", "nodes: [an]* *"): BEFORE,
+    ("2.1.one-manager.last-manager-stays", "refusal: all seen at the phase's end"): LATER,
+    ("2.1.*.service-answers", "cut *fault.heal*"): REFUSAL,
+    ("2.1.three-managers.service-answers", "fault.healed: no?* ?*"): THE_ONE,
+    ("2.1.*.service-answers", "request: [mn]* ?*"): REFUSAL,
+    ("2.1.*.service-answers", "write: [mn]* ?*"): REFUSAL,
+    ("2.1.*.service-answers", "quorum: n*number*"): THE_ONE,
+    ("2.1.*.changes-return", "quorum: n*number*"): THE_ONE,
+    ("2.1.*.changes-return", "fault.injected: all seen at the phase's beginning"): SOONER,
+    ("2.1.*.changes-return", "write: [mn]* ?*"): ENOUGH,
+}
+
+
 class TestJudge(JudgeContract):
     exercise = exercise
     phases = RUNS
@@ -177,4 +299,4 @@ class TestJudge(JudgeContract):
 
 def test_the_measurements_are_seconds_since_their_cause() -> None:
     measured = exercise.measurements(good("two-managers"))["two-managers"]
-    assert measured == {"refused_s": 3.0, "accepted_again_s": 2.0, "probes": 1, "probe_errors": 0}
+    assert measured == {"refused_s": 4.0, "accepted_again_s": 2.0, "probes": 40, "probe_errors": 0}

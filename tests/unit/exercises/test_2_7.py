@@ -14,19 +14,22 @@ from tests.exercises.exercise_2_7.verify import (
     NO_ENVIRONMENT,
     REFUSED,
     SWITCHES,
+    TARGETS,
     UNDER_LOAD,
     exercise,
 )
-from tests.unit.records.editing import Edit, edited, events, none_of, without
+from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER, UNUSED
+from tests.unit.records.editing import LAB, Edit, edited, kind, moved, none_of, timed, without
 from tests.unit.records.judge import Broken, JudgeContract
 
 Row = tuple[str, dict[str, Any]]
+Timed = tuple[float, str, dict[str, Any]]
 
-FIVE = ("manager1", "manager2", "manager3", "worker1", "worker2")
+FIVE = LAB
 NO_UPSTREAM = '[emerg] 1#1: host not found in upstream "backend" in default.conf:16'
 SYNTAX = '[emerg] 1#1: invalid number of arguments in "proxy_pass" directive in default.conf:9'
 LOST = "starting container failed: unable to get config from config store: config hvu9k not found"
-ECHO = "host=worker1 real_ip=10.0.0.2 protocol=HTTP/1.1\n"
+ECHO = "host={} real_ip=10.0.0.2 protocol=HTTP/1.1\n"
 
 
 def mounted(target: str, mode: str = "444", uid: int = 0, gid: int = 0) -> Row:
@@ -54,28 +57,45 @@ def failed_task(said: str) -> Row:
 
 def echoes(config: str) -> list[Row]:
     return [
-        ("echo", {"config": config, "node": node, "said": ECHO, "error": None}) for node in FIVE
+        ("echo", {"config": config, "node": node, "said": ECHO.format(node), "error": None})
+        for node in FIVE
     ]
 
 
-def request(sent: float, header: str, status: int | None = 200) -> Row:
-    return "request", {"node": FIVE[int(sent) % 5], "sent": sent, "seconds": 0.2, "status": status,
-                       "error": None if status else "refused", "header": header,
-                       "url": "http://manager1:80/", "port": 80}  # fmt: skip
+def at(t: float, *rows: Row) -> list[Timed]:
+    """These rows from that moment on, a hundredth of a second apart."""
+    return [(t + number / 100, *row) for number, row in enumerate(rows)]
 
 
-def under_load(old: str, new: str, state: str = "completed", *, away: int = 0) -> list[Row]:
-    """A request a second: 40 of the old version, the command, 20 and 20, the end, 40 of the new.
+def request(sent: float, header: str, status: int | None = 200) -> Timed:
+    return sent + 0.02, "request", {
+        "node": FIVE[round(sent * 10) % 5], "sent": sent, "seconds": 0.02, "status": status,
+        "error": None if status else "refused", "header": header,
+        "url": "http://manager1:80/", "port": 80,
+    }  # fmt: skip
 
-    The old one answers once more until it has stopped. `away`: how many of those in between fail.
+
+def under_load(old: str, new: str, state: str = "completed", *, away: int = 0) -> list[Timed]:
+    """Ten requests a second: the command after 4 s, the new version after 6, the end after 8.
+
+    The old one answers once more until it has stopped, after 9 s. `away`: how many fail, from
+    5 s on.
     """
-    rows = [request(t, old) for t in range(40)]
-    rows.append(("begun", {"what": "switch"}))
-    rows += [request(t, old, None if t < 41 + away else 200) for t in range(41, 61)]
-    rows += [request(t, new) for t in range(61, 81)]
-    rows.append(("over", {"what": "switch", "state": state, "said": "so it ended"}))
-    rows += [request(82, old), request(83, new), ("settled", {"what": "switch"})]
-    return [*rows, *(request(t, new) for t in range(85, 125))]
+    moments = [round(n / 10, 1) for n in range(130)]
+    late = {8.5}
+    return [
+        *(
+            request(
+                t,
+                old if t < 6 or t in late else new,
+                None if 5 <= t < 5 + away / 10 else 200,
+            )
+            for t in moments
+        ),
+        (4.0, "begun", {"what": "switch"}),
+        (8.0, "over", {"what": "switch", "state": state, "said": "so it ended"}),
+        (9.0, "settled", {"what": "switch"}),
+    ]
 
 
 def version(
@@ -90,45 +110,53 @@ def settings(name: str) -> dict[str, Any]:
     return found
 
 
-RUNS: dict[str, list[Row]] = {
-    "mount": [
+RUNS: dict[str, list[Timed]] = {
+    "mount": at(
+        1,
         *(mounted(f"{drill.KINDS_AT}/{kind}") for kind in drill.KINDS),
         mounted(drill.PLAIN_AT),
         mounted(drill.OWNED_AT, "400", 33, 34),
         *(mounted(target, "400", 33, 34) for target in drill.TWICE_AT),
-        ("mount", {"target": "/x", "filesystem": "tmpfs", "options": ["ro", "relatime"]}),
+        *(
+            ("mount", {"target": target, "filesystem": "tmpfs", "options": ["ro", "relatime"]})
+            for target in TARGETS
+        ),
         ("written", {"code": 2, "said": "sh: cannot create /x: Read-only file system"}),
         ("inspected", {"what": "config", "shows": True, "same": True}),
         ("inspected", {"what": "secret", "shows": False, "same": None}),
-    ],
-    "shared": [
+    ),
+    "shared": at(
+        1,
         ("given", {"config": "reader_config", "digest": "d1"}),
         ("given", {"config": "reader_config_v2", "digest": "d2"}),
         read("shared", "reader-one", "d1", "c1"),
         read("shared", "reader-two", "d1", "c2"),
         read("one-updated", "reader-one", "d2", "c3"),
         read("one-updated", "reader-two", "d1", "c2"),
-    ],
-    "refusals": [
+    ),
+    "refusals": at(
+        1,
         ("engine", {"version": "26.1.5+dfsg1"}),
         *(answer(asked, words[0], 400 if asked == "immutable" else 1)
           for asked, (_, words) in REFUSED.items()),
         answer("size-1", "", 0),
         answer("size-1023999", "", 0),
         answer("name-64", "", 0),
-    ],
-    "no-backend": [
+    ),
+    "no-backend": at(
+        1,
         failed_task(NO_UPSTREAM),
         answer("lab-name", "Error response from daemon: service nginx not found"),
         running("t1", "t2"),
         *echoes("nginx_config"),
-    ],
-    "switch": [*under_load("v1", "v2"), *echoes("nginx_config_v2")],
+    ),
+    "switch": [*under_load("v1", "v2"), *at(13, *echoes("nginx_config_v2"))],
     "rollback": under_load("v2", "v1", "rollback_completed"),
-    "bad-config": [*under_load("v1", "v1", "rollback_completed"), failed_task(SYNTAX)],
+    "bad-config": [*under_load("v1", "v1", "rollback_completed"), *at(13, failed_task(SYNTAX))],
     "one-stop-first": under_load("v1", "v2", away=5),
     "one-start-first": under_load("v2", "v1"),
-    "versioning": [
+    "versioning": at(
+        1,
         version("first", "a", "x", "t1", "v1", deployed="a"),
         version("first-again", "a", "a", "t1", None, deployed="a"),
         version("second", "b", "a", "t2", "v2", deployed="b"),
@@ -138,18 +166,19 @@ RUNS: dict[str, list[Row]] = {
         version("rolled-back", "b", "c", "t4", "v2"),
         answer("previous", "", 0),
         ("lost", {"error": LOST}),
-    ],
-    "environments": [
+    ),
+    "environments": at(
+        1,
         *(("given", {"environment": name, "settings": settings(name)}) for name in ("dev", "prod")),
         *(("settings", {"environment": name, "node": node, "found": settings(name), "error": None})
           for name in ("dev", "prod") for node in FIVE),
         answer("no-environment", NO_ENVIRONMENT, made=0),
-    ],
+    ),
 }  # fmt: skip
 
 
 def good(phase: str) -> Record:
-    return events(f"2.7/{phase}", *RUNS[phase])
+    return timed(f"2.7/{phase}", *RUNS[phase])
 
 
 def said(asked: str, words: str, **more: Any) -> Edit:
@@ -158,11 +187,51 @@ def said(asked: str, words: str, **more: Any) -> Edit:
 
 CRLF = f"{drill.KINDS_AT}/crlf"
 ONE_UPDATED = {"step": "one-updated", "service": "reader-two"}
-ONE_FAILED: Edit = edited("request", {"sent": 50}, status=None, error="reset")
+ONE_FAILED: Edit = edited("request", {"sent": 5.5}, status=None, error="reset")
+ONE = {"node": "worker2"}
 
 
-def few_asked(run: Record) -> Record:
-    return without(run, lambda e: e.kind == "request" and e.data["sent"] > 40)
+def none_within(began: float, ended: float, **where: Any) -> Edit:
+    """Nobody asked then."""
+    wanted = kind("request", **where)
+    return lambda run: without(run, lambda e: wanted(e) and began <= e.data["sent"] <= ended)
+
+
+def another_header(began: float, ended: float, header: str) -> Edit:
+    """All answers of that time were this version's."""
+
+    def edit(run: Record) -> Record:
+        for t in {e.data["sent"] for e in run.of("request") if began <= e.data["sent"] <= ended}:
+            run = edited("request", {"sent": t}, header=header)(run)
+        return run
+
+    return edit
+
+
+def failing(began: float, ended: float) -> Edit:
+    """The requests of that time failed, and no others."""
+
+    def edit(run: Record) -> Record:
+        run = edited("request", status=200, error=None)(run)
+        for t in {e.data["sent"] for e in run.of("request") if began <= e.data["sent"] <= ended}:
+            run = edited("request", {"sent": t}, status=None, error="reset")(run)
+        return run
+
+    return edit
+
+
+UNCOVERED = [
+    # Nobody came while it was on: at all, through one node, for long; or not before, or after it.
+    (none_within(4.0, 8.0), "unknown"),
+    (none_within(4.5, 7.0), "unknown"),
+    (none_within(4.0, 9.0, **ONE), "unknown"),
+    (none_within(0.0, 4.0), "unknown"),
+    (none_within(9.0, 13.0), "unknown"),
+    (none_within(9.0, 13.0, **ONE), "unknown"),
+    (none_of("request", **ONE), "unknown"),
+    (none_of("settled"), "unknown"),
+    (moved("over", to=1.0), "unknown"),
+]
 
 
 BROKEN: Broken = {
@@ -182,6 +251,7 @@ BROKEN: Broken = {
     ],
     ("mount", "one-owner-for-two-places"): [
         (edited("mounted", {"target": drill.TWICE_AT[0]}, mode="444", uid=0, gid=0), "fail"),
+        (edited("mounted", {"target": drill.TWICE_AT[0]}, found="another"), "fail"),
         (none_of("mounted", target=drill.TWICE_AT[1]), "unknown"),
     ],
     ("mount", "in-memory-read-only"): [
@@ -189,6 +259,7 @@ BROKEN: Broken = {
         (edited("mount", options=["rw"]), "fail"),
         (edited("written", code=0, said=""), "fail"),
         (none_of("mount"), "unknown"),
+        (none_of("mount", target=drill.OWNED_AT), "unknown"),
         (none_of("written"), "unknown"),
     ],
     ("mount", "inspect-shows-it"): [
@@ -201,12 +272,15 @@ BROKEN: Broken = {
         (edited("read", {"step": "shared", "service": "reader-two"}, found="d2"), "fail"),
         (none_of("read", step="shared", service="reader-two"), "unknown"),
         (none_of("given"), "unknown"),
+        (edited("read", {"step": "shared", "service": "reader-two"}, service="third"), "unknown"),
     ],
     ("shared", "other-left-alone"): [
         (edited("read", ONE_UPDATED, found="d2"), "fail"),
         (edited("read", ONE_UPDATED, container="c9"), "fail"),
         (edited("read", {"step": "one-updated", "service": "reader-one"}, found="d1"), "fail"),
         (none_of("read", step="one-updated"), "unknown"),
+        (moved("read", {"step": "one-updated"}, to=0.0), "unknown"),
+        (edited("read", {"step": "shared", "service": "reader-one"}, found="d2"), "unknown"),
     ],
     ("refusals", "sizes"): [
         (said("size-1023999", "too large", code=1), "fail"),
@@ -241,31 +315,42 @@ BROKEN: Broken = {
         (edited("tasks", tasks=running("t1")[1]["tasks"]), "fail"),
         (edited("echo", {"node": "worker2"}, said="<h1>502 Bad Gateway</h1>"), "fail"),
         (edited("echo", said="host=worker1 real_ip= protocol=HTTP/1.0\n"), "fail"),
+        # One node's answer is not every node's.
+        (edited("echo", {"node": "worker2"}, said=ECHO.format("manager1")), "fail"),
+        (none_of("echo", **ONE), "unknown"),
+        (moved("echo", to=0.0), "unknown"),
+        (moved("tasks", to=0.0), "unknown"),
+        (none_of("failed"), "unknown"),
         (none_of("tasks"), "unknown"),
         (none_of("echo"), "unknown"),
     ],
     ("switch", "new-options-used"): [
-        (edited("echo", {"node": "worker1"}, said=ECHO.replace("1.1", "1.0")), "fail"),
+        (edited("echo", {"node": "worker1"}, said=ECHO.format("worker1").replace("1.1", "1.0")),
+         "fail"),
+        (none_of("echo", **ONE), "unknown"),
+        (moved("echo", to=5.0), "unknown"),
+        (none_of("over"), "unknown"),
         (edited("echo", {"node": "worker1"}, said=None, error="timeout"), "fail"),
         (none_of("echo"), "unknown"),
     ],
     **{
         (phase, "old-then-new"): [
-            (edited("request", {"sent": 100}, header=old), "fail"),
-            (edited("request", {"sent": 3}, header=new), "fail"),
-            (edited("request", {"sent": 100}, header=None), "fail"),
+            (edited("request", {"sent": 11.0}, header=old), "fail"),
+            (edited("request", {"sent": 3.0}, header=new), "fail"),
+            (edited("request", {"sent": 11.0}, header=None), "fail"),
+            (another_header(6.0, 7.0, "v9"), "fail"),
             (none_of("over"), "unknown"),
-            (none_of("settled"), "unknown"),
             (none_of("request"), "unknown"),
+            *UNCOVERED,
         ]
         for phase, (old, new) in SWITCHES.items()
     },
     **{
         (phase, "no-request-failed"): [
             (ONE_FAILED, "fail"),
-            (edited("request", {"sent": 70}, status=502), "fail"),
+            (edited("request", {"sent": 7.0}, status=502), "fail"),
             (none_of("over"), "unknown"),
-            (few_asked, "unknown"),
+            *UNCOVERED,
         ]
         for phase in UNDER_LOAD
         if phase != "one-stop-first"
@@ -274,27 +359,39 @@ BROKEN: Broken = {
         (edited("request", status=200, error=None), "fail"),
         (none_of("over"), "unknown"),
         (none_of("request"), "unknown"),
+        # What fails only after the end, or before the command too, is no interruption by it.
+        (failing(9.5, 10.0), "fail"),
+        (failing(3.0, 6.0), "unknown"),
+        (none_within(0.0, 4.0, **ONE), "unknown"),
+        (none_within(8.0, 13.0, **ONE), "unknown"),
+        (none_within(5.5, 7.5, **ONE), "unknown"),
     ],
     ("bad-config", "taken-back"): [
         (edited("over", state="paused"), "fail"),
         (none_of("over"), "unknown"),
+        (none_of("failed"), "unknown"),
+        (edited("failed", exit_code=0), "fail"),
+        (moved("over", to=1.0), "unknown"),
     ],
     ("bad-config", "nginx-says-why"): [
         (edited("failed", said=NO_UPSTREAM), "fail"),
         (none_of("failed"), "unknown"),
     ],
     ("bad-config", "never-served"): [
-        (edited("request", {"sent": 70}, header="v3"), "fail"),
+        (edited("request", {"sent": 7.0}, header="v3"), "fail"),
         (none_of("over"), "unknown"),
         (none_of("request"), "unknown"),
+        *UNCOVERED,
     ],
     ("versioning", "same-content-same-everything"): [
         (edited("version", {"step": "first-again"}, task="t9"), "fail"),
         (edited("version", {"step": "first-again"}, current="a2"), "fail"),
         (none_of("version", step="first-again"), "unknown"),
+        (moved("version", {"step": "first-again"}, to=0.0), "unknown"),
     ],
     ("versioning", "redeployed-loses-the-way-back"): [
         (edited("version", {"step": "first-again"}, previous="x"), "fail"),
+        (edited("version", {"step": "first"}, previous="a"), "unknown"),
         (none_of("version", step="first-again"), "unknown"),
     ],
     ("versioning", "new-content-new-task"): [
@@ -302,8 +399,10 @@ BROKEN: Broken = {
         (edited("version", {"step": "third"}, task="t2"), "fail"),
         (edited("version", {"step": "second"}, current="a"), "fail"),
         (none_of("version", step="third"), "unknown"),
+        (moved("version", {"step": "third"}, to=0.0), "unknown"),
     ],
     ("versioning", "prune"): [
+        (moved("version", {"step": "pruned"}, to=0.0), "unknown"),
         (edited("version", {"step": "pruned"}, removed=[]), "fail"),
         (edited("version", {"step": "pruned"}, removed=["a", "b"], listed=["c"]), "fail"),
         (none_of("version", step="pruned"), "unknown"),
@@ -313,16 +412,22 @@ BROKEN: Broken = {
         (said("current", f"{INVALID}config 'b' is in use by the following service: x"), "fail"),
         (none_of("version", step="third"), "unknown"),
         (none_of("answer", asked="current"), "unknown"),
+        (moved("answer", {"asked": "current"}, to=0.0), "unknown"),
     ],
     ("versioning", "way-back"): [
         (edited("version", {"step": "rolled-back"}, served="v3"), "fail"),
         (edited("version", {"step": "rolled-back"}, current="c"), "fail"),
         (none_of("version", step="rolled-back"), "unknown"),
+        (moved("version", {"step": "rolled-back"}, to=0.0), "unknown"),
+        (none_of("version", step="pruned"), "unknown"),
+        (edited("version", {"step": "third"}, current="b"), "unknown"),
     ],
     ("versioning", "unsafe-by-hand"): [
         (said("previous", "config 'b' is in use", code=1), "fail"),
         (edited("lost", error="task: non-zero exit (1)"), "fail"),
         (none_of("lost"), "unknown"),
+        (moved("lost", to=0.0), "unknown"),
+        (moved("answer", {"asked": "previous"}, to=9.0), "unknown"),
     ],
     ("environments", "each-its-own"): [
         (edited("settings", {"environment": "dev", "node": "worker1"}, found=settings("prod")),
@@ -330,6 +435,7 @@ BROKEN: Broken = {
         (edited("settings", {"node": "worker1"}, found=None, error="timeout"), "fail"),
         (edited("given", settings=settings("dev")), "unknown"),
         (none_of("settings", environment="prod"), "unknown"),
+        (none_of("settings", environment="prod", node="worker2"), "unknown"),
     ],
     ("environments", "no-environment-no-stack"): [
         (said("no-environment", "", code=0), "fail"),
@@ -337,6 +443,32 @@ BROKEN: Broken = {
         (none_of("answer"), "unknown"),
     ],
 }  # fmt: skip
+
+
+STILL_PASSES = {
+    ("2.7.*.*", "*: nodes exchanged"): NAMES_ALIKE,
+    ("2.7.refusals.*", "*: *s*"): ALONE,
+    ("2.7.mount.*", "*: *s*"): ALONE,
+    ("2.7.mount.byte-for-byte", "mounted: not the one of number [6-9]"): ENOUGH,
+    ("2.7.environments.*", "*: *s*"): ALONE,
+    ("2.7.no-backend.n*", "*: all seen *"): ALONE,
+    ("2.7.no-backend.healed", "failed: all seen at the phase's beginning"): SOONER,
+    ("2.7.*.*", "echo: all seen at the phase's end"): LATER,
+    ("2.7.*.*", "echo: moments shuffled"): ANY_ORDER,
+    ("2.7.switch.new-options-used", "over: all seen at the phase's beginning"): SOONER,
+    ("2.7.bad-config.taken-back", "begun: all seen at the phase's beginning"): SOONER,
+    ("2.7.bad-config.taken-back", "over: all seen at the phase's end"): LATER,
+    ("2.7.bad-config.*", "failed: all seen *"): ALONE,
+    ("2.7.shared.*", "given: all seen *"): ALONE,
+    ("2.7.shared.both-read-it", "given: not the one of number 2"): ENOUGH,
+    ("2.7.shared.both-read-it", "read: *s*"): ALONE,
+    ("2.7.versioning.*", "version: all seen *"): ALONE,
+    ("2.7.versioning.*", "version: moments shuffled"): ENOUGH,
+    # A config's name is its version, also elsewhere; only tasks are told by their ids.
+    ("2.7.versioning.*", "version: the later half of another cluster"): UNUSED,
+    ("2.7.versioning.*", "*: all seen at the phase's end"): LATER,
+}
+"""What passes on a broken record of a real run, and why that is right."""
 
 
 class TestJudge(JudgeContract):
@@ -362,12 +494,12 @@ def test_two_services_may_be_named_in_any_order() -> None:
 
 def test_the_change_is_measured_from_its_command() -> None:
     assert exercise.measurements(good("one-stop-first"))["one-stop-first"] == {
-        "update_s": 41.0,
-        "probes": 122,
+        "update_s": 4.0,
+        "probes": 130,
         "probe_errors": 5,
-        "longest_gap_s": 7.0,
-        "first_new_s": 21.2,
-        "last_old_s": 42.2,
+        "longest_gap_s": 0.6,
+        "first_new_s": 2.02,
+        "last_old_s": 4.52,
     }
 
 

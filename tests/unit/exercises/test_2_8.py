@@ -7,8 +7,9 @@ from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Verdict
-from tests.exercises.exercise_2_8.verify import REFUSED, UNLOCKED, exercise
-from tests.unit.records.editing import Edit, changed, edited, events, last, none_of
+from tests.exercises.exercise_2_8.verify import REFUSED, RESTORES, UNLOCKED, exercise
+from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER, UNUSED
+from tests.unit.records.editing import Edit, changed, edited, events, last, moved, none_of
 from tests.unit.records.judge import Broken, JudgeContract, break_alike
 
 Row = tuple[str, dict[str, Any]]
@@ -56,7 +57,7 @@ def identity(when: str) -> Row:
     told = {
         "when": when,
         "swarm": "y1iqkj1rpfpm",
-        "node": "w0eacvth03bs",
+        "node": "manager2-a",
         "ca": "abcdef",
         "tokens": {"Manager": "m", "Worker": "w"},
         "settings": {"Name": "default"},
@@ -81,9 +82,17 @@ def write(error: str | None) -> Row:
     return "write", {"node": "manager2", "error": error}
 
 
+TIMER_STARTED: Row = (
+    "command",
+    {"node": "manager2", "argv": ["systemctl", "start", "swarm-backup.timer"], "code": 0},
+)
+AWAY: Row = ("wait", {"condition": "the engine is gone", "node": "manager2", "outcome": "done"})
+HOLDS = ["swarm/certificates/swarm-node.key", "swarm/docker-state.json", "swarm/raft/"]
+
+
 def entries(found: list[list[Any]]) -> list[Row]:
-    written = [
-        ("entry", {"ledger": "configs", "number": n, "id": f"c{n}", "error": None, "seconds": 0.1})
+    written: list[Row] = [
+        ("entry", {"ledger": "configs", "number": n, "id": f"c{n}", "error": None, "seconds": 0.0})
         for n in range(1, 6)
     ]
     return [
@@ -109,9 +118,15 @@ RUNS: dict[str, list[Row]] = {
         trouble("another-run", 3),
         trouble("no-quorum-left", 5),
         trouble("disk-full", 8, stopped=True),
+        TIMER_STARTED,
+        AWAY,
         (
             "timer",
-            {"elapsed": "Wed 2026-11-25 23:00:00 UTC", "unit": "swarm-backup.service"},
+            {
+                "node": "manager2",
+                "elapsed": "Wed 2026-11-25 23:00:00 UTC",
+                "unit": "swarm-backup.service",
+            },
         ),
         trouble("killed", 137, stopped=True, left=["swarm-1"]),
         trouble("engine-refuses", 9, stopped=True, answers=False, complete=True),
@@ -135,7 +150,7 @@ RUNS: dict[str, list[Row]] = {
             },
         ),
         ("leader-after-backup", {"leader": "manager1"}),
-        ("carried", {"bytes": 4711}),
+        ("carried", {"bytes": 4711, "holds": HOLDS}),
         ("written-after", {"numbers": list(range(201, 211))}),
         *fault("destroy", *NODES),
         *(info(name, "inactive") for name in NODES),
@@ -167,13 +182,24 @@ RUNS: dict[str, list[Row]] = {
     "autolock": [
         SECRET,
         identity("before"),
-        *(("unlock", {"case": case, "code": code}) for case, code in UNLOCKED.items()),
-        *(("kept", {"node": name, "in_backup": False, "beside": True}) for name in NODES),
+        ("unlock", {"case": "key-unsaid", "code": UNLOCKED["key-unsaid"]}),
+        *(
+            row
+            for name in ("manager2", "manager3")
+            for row in (
+                ("backup", {"node": name, "code": 0}),
+                ("kept", {"node": name, "in_backup": False, "beside": True, "control": True}),
+            )
+        ),
         *fault("destroy", *NODES),
+        *(("unlock", {"case": case, "code": UNLOCKED[case]}) for case in RESTORES),
         ("restore", {"node": "manager2", "code": 0, "said": ""}),
         ("restore", {"node": "manager3", "code": 0, "said": ""}),
+        write(None),
         ("answers", {"node": "manager2"}),
         identity("after"),
+        ("came-back", {"nodes": ["manager3"]}),
+        ("joined", {"nodes": ["manager1", "worker1", "worker2"], "removed": ["x"]}),
         READ,
         nodes(NEW),
     ],
@@ -193,6 +219,28 @@ def good(phase: str) -> Record:
     return events(f"2.8/{phase}", *RUNS[phase])
 
 
+def before_all(name: str, **where: Any) -> Edit:
+    """It was seen when the phase began: before anything was lost, and before anything was done."""
+    return moved(name, where, to=-0.5)
+
+
+def with_other_roles(run: Record) -> Record:
+    """A worker and a manager have exchanged their roles."""
+    lists = run.of("nodes")
+    turned = {"worker1": ("manager", "reachable"), "manager3": ("worker", "")}
+    rows = [
+        {**row, "role": turned[row["name"]][0], "reachability": turned[row["name"]][1]}
+        if row["name"] in turned
+        else row
+        for row in (lists[-1].data["nodes"] if lists else ())
+    ]
+    return last("nodes", nodes=rows)(run)
+
+
+def no_decision_meanwhile(run: Record) -> Record:
+    return none_of("entry", number=4)(none_of("entry", number=5)(run))
+
+
 def another(part: str) -> Edit:
     """A part of the swarm's identity is another in the end."""
     return last("identity", **{part: {"another": "one"}})
@@ -205,6 +253,7 @@ BROKEN: Broken = {
     ],
     ("refusals", "nothing-touched"): [
         (edited("refusal", {"case": "another-swarm"}, untouched=False), "fail"),
+        (edited("refusal", {"case": "another-swarm"}, left=None), "fail"),
         (none_of("refusal"), "unknown"),
     ],
     ("refusals", "good-one-verified"): [
@@ -212,6 +261,9 @@ BROKEN: Broken = {
     ],
     ("refusals", "swarm-unharmed"): [
         (last("nodes", nodes=nodes(names=["manager1"])[1]["nodes"]), "fail"),
+        # As it was before a broken backup was offered it always is.
+        (before_all("nodes"), "unknown"),
+        (with_other_roles, "fail"),
     ],
     ("trouble", "not-begun"): [
         (edited("trouble", {"case": "no-quorum-left"}, stopped=True), "fail"),
@@ -222,56 +274,120 @@ BROKEN: Broken = {
     ("trouble", "timer"): [
         (edited("timer", elapsed="n/a"), "fail"),
         (none_of("timer"), "unknown"),
+        # Nothing shows that its backup stopped an engine, or that it was the timer's.
+        (none_of("wait"), "unknown"),
+        (edited("wait", node="manager1"), "unknown"),
+        (before_all("wait"), "unknown"),
+        (none_of("command"), "unknown"),
     ],
     ("trouble", "killed"): [
         (edited("trouble", {"case": "killed"}, complete=True), "fail"),
         (none_of("trouble", case="killed"), "unknown"),
+        (none_of("wait"), "unknown"),
+        (edited("trouble", {"case": "killed"}, stopped=False), "fail"),
     ],
     ("trouble", "engine-refuses"): [
         (edited("mended", answers=False), "fail"),
+        (before_all("mended"), "unknown"),
     ],
     ("update", "update-goes-on"): [
         (last("updated", state="paused"), "fail"),
         (last("backup", inventory="completed"), "unknown"),
+        (before_all("updated"), "unknown"),
+        (none_of("updated"), "fail"),
     ],
     ("disaster", "backup-complete"): [
         (last("leader-after-backup", leader="manager3"), "fail"),
+        (before_all("leader-after-backup"), "unknown"),
+        (edited("carried", bytes=0), "fail"),
+        (none_of("carried"), "unknown"),
+    ],
+    ("disaster", "backup-holds"): [
+        (edited("carried", holds=HOLDS[1:]), "fail"),
+        (edited("carried", holds=HOLDS[:2]), "fail"),
+        (edited("carried", holds=[]), "unknown"),
+        (none_of("carried"), "unknown"),
     ],
     ("disaster", "all-was-lost"): [
         (last("info", state="active"), "fail"),
         (none_of("info"), "unknown"),
+        (none_of("info", node="worker2"), "unknown"),
+        (before_all("info"), "unknown"),
+        (none_of("backup"), "unknown"),
+        (moved("backup", to=12.0), "unknown"),
     ],
     ("disaster", "restored"): [
         (last("restore", code=1), "fail"),
+        (before_all("answers"), "unknown"),
+        (before_all("verified"), "unknown"),
+        (edited("answers", node="manager1"), "fail"),
     ],
     ("disaster", "data-complete"): [
         (last("found", numbers=list(range(1, 200))), "fail"),
+        # Read before anything was lost; nothing written after the backup, or before it.
+        (moved("found", to=7.5), "unknown"),
+        (none_of("written-after"), "unknown"),
+        (edited("written-after", numbers=[]), "unknown"),
+        (before_all("written-after"), "unknown"),
     ],
     ("disaster", "new-machines-had-to-join"): [
         (last("came-back", nodes=["worker1"]), "fail"),
+        (last("joined", nodes=["manager1"] * 4), "fail"),
+        (before_all("came-back"), "unknown"),
+        (before_all("joined"), "unknown"),
     ],
     ("disaster", "nothing-of-the-old"): [
         (last("nodes", nodes=nodes({"manager1": "b"})[1]["nodes"]), "fail"),
+        (none_of("joined"), "unknown"),
+        (moved("nodes", to=19.5), "unknown"),
     ],
     ("quorum-lost", "survivor-is-enough"): [
         (last("write", error="no leader"), "fail"),
         (edited("write", error=None), "unknown"),
+        # Refused while there was a quorum; another machine's words; no quorum was lost.
+        (moved("write", {"error": "no leader"}, to=0.5), "unknown"),
+        (edited("write", {"error": "no leader"}, node="manager1"), "unknown"),
+        (edited("fault.injected", nodes=["manager1"]), "unknown"),
+        (none_of("fault.injected"), "unknown"),
+        (moved("fault.healed", to=3.5), "unknown"),
     ],
     ("quorum-lost", "workers-come-back"): [
         (last("came-back", nodes=["worker1"]), "fail"),
+        # Two machines came back, and not the two workers; not as workers; not the same nodes.
+        (last("came-back", nodes=["worker1", "manager2"]), "fail"),
+        (with_other_roles, "fail"),
+        (last("nodes", nodes=nodes({"worker1": "b"})[1]["nodes"]), "fail"),
+        (before_all("came-back"), "unknown"),
+        (before_all("joined"), "unknown"),
     ],
     ("autolock", "locked-out"): [
+        (before_all("unlock"), "unknown"),
+        (moved("unlock", to=99.0), "unknown"),
         (edited("unlock", {"case": "wrong-key"}, code=0), "fail"),
     ],
     ("autolock", "key-kept-apart"): [
         (last("kept", in_backup=True), "fail"),
+        # One manager's backup is not both; a search that finds nothing at all is none.
+        (none_of("kept", node="manager3"), "unknown"),
+        (edited("kept", control=False), "unknown"),
+        (edited("kept", control=None), "unknown"),
     ],
     ("autolock", "unlocked"): [
         (last("restore", code=1), "fail"),
+        (edited("restore", node="manager2"), "unknown"),
+        (none_of("write"), "unknown"),
+        (before_all("write"), "unknown"),
+        (before_all("restore"), "unknown"),
     ],
     ("hot", "hot-restores"): [
         (last("entries", found=[["c1", 1]]), "fail"),
         (none_of("entries"), "unknown"),
+        # Nothing had been decided, or nothing was decided while it was copied.
+        (edited("hot-began", numbers=0), "unknown"),
+        (none_of("entry", number=2), "unknown"),
+        (none_of("entry"), "unknown"),
+        (no_decision_meanwhile, "unknown"),
+        (moved("entries", to=7.5), "unknown"),
     ],
 }
 break_alike(
@@ -292,6 +408,65 @@ break_alike(
         "hot-restores": edited("backup", code=8),
     },
 )
+
+
+for where, edits in {
+    # What was seen before anything was lost proves nothing of what was brought back.
+    "same-swarm": moved("identity", {"when": "after"}, to=0.5),
+    "same-node": moved("identity", {"when": "after"}, to=0.5),
+    "same-secrets-and-configs": moved("identity", {"when": "after"}, to=0.5),
+    "same-services": moved("identity", {"when": "after"}, to=0.5),
+    "same-tokens": moved("identity", {"when": "before"}, to=99.0),
+    "secret-readable": moved("read", to=0.5),
+    "data-complete": none_of("fault.healed"),
+    "whole-again": moved("nodes", to=0.5),
+}.items():
+    for key in [key for key in BROKEN if key[1] == where]:
+        BROKEN[key].append((edits, "unknown"))
+for phase in ("disaster", "quorum-lost", "autolock"):
+    BROKEN[phase, "whole-again"] += [
+        (with_other_roles, "fail"),
+        (none_of("joined"), "unknown"),
+        (edited("identity", node="another"), "unknown"),
+        (none_of("identity"), "unknown"),
+    ]
+
+
+STILL_PASSES = {
+    ("2.8.*.*", "*: nodes exchanged"): NAMES_ALIKE,
+    ("2.8.*.*", "fault.injected: all seen at the phase's beginning"): SOONER,
+    ("2.8.*.*", "*: all seen at the phase's end"): LATER,
+    ("2.8.*.*", "secret: all seen at the phase's beginning"): SOONER,
+    ("2.8.*.*", "backup: all seen at the phase's beginning"): SOONER,
+    ("2.8.*.same-tokens", "identity: the later half of another cluster"): UNUSED,
+    # The last node list decides; those of other managers, or of before, are not needed.
+    ("2.8.*.whole-again", "nodes: no* ?*"): ENOUGH,
+    ("2.8.*.whole-again", "nodes: moments shuffled"): ENOUGH,
+    ("2.8.*.*", "cut *"): ENOUGH,
+    ("2.8.autolock.*", "answers: all seen at the phase's beginning"): UNUSED,
+    # Two managers are restored; for all but that, one of them is enough.
+    ("2.8.autolock.[lsw]*", "restore: no* ?*"): ENOUGH,
+    ("2.8.*.whole-again", "identity: all seen at the phase's beginning"): UNUSED,
+    ("2.8.autolock.locked-out", "unlock: moments shuffled"): ANY_ORDER,
+    ("2.8.disaster.nothing-of-the-old", "nodes: none ?*"): ENOUGH,
+    ("2.8.disaster.all-was-lost", "info: *"): ENOUGH,
+    ("2.8.hot.hot-restores", "entry: *[es]*"): ENOUGH,
+    # That there were new machines is told by their joining.
+    ("2.8.quorum-lost.*", "fault.healed: *"): ENOUGH,
+    ("2.8.quorum-lost.workers-come-back", "nodes: no* ?*"): ENOUGH,
+    ("2.8.quorum-lost.workers-come-back", "nodes: moments shuffled"): ENOUGH,
+    ("2.8.refusals.*", "refusal: all seen at the phase's beginning"): ALONE,
+    ("2.8.refusals.*", "refusal: moments shuffled"): ANY_ORDER,
+    ("2.8.refusals.*", "nodes: no* ?*"): ENOUGH,
+    ("2.8.refusals.*", "nodes: moments shuffled"): ENOUGH,
+    # Of the offers only the last one's moment matters to the swarm's health.
+    ("2.8.refusals.swarm-unharmed", "refusal: no* ?*"): ENOUGH,
+    # The tenth is the backup that nobody broke.
+    ("2.8.refusals.[nr]*", "refusal: not the one of number 10"): ENOUGH,
+    ("2.8.trouble.*", "trouble: *s*"): ALONE,
+    ("2.8.trouble.not-begun", "trouble: not the one of number [4-6]"): ENOUGH,
+}
+"""What passes on a broken record of a real run, and why that is right."""
 
 
 class TestJudge(JudgeContract):

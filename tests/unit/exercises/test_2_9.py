@@ -10,10 +10,21 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Event
 from tests.exercises.exercise_2_9 import application, drill, perform
 from tests.exercises.exercise_2_9.verify import KILLED, REPETITIONS, ROW, TAKEN_BACK, exercise
-from tests.unit.records.editing import Edit, changed, edited, kind, last, none_of, without
+from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER, UNUSED
+from tests.unit.records.editing import (
+    LAB,
+    Edit,
+    changed,
+    edited,
+    kind,
+    last,
+    moved,
+    none_of,
+    timed,
+    without,
+)
 from tests.unit.records.judge import Broken, JudgeContract
 
 Row = tuple[float, str, dict[str, Any]]
@@ -53,11 +64,34 @@ def engine(t: float, what: str, container: str, slot: int = 1, service: str = "w
     )  # fmt: skip
 
 
-def request(t: float, status: int | None = 200, port: int = 8080, path: str = "/") -> Row:
+def request(
+    t: float, status: int | None = 200, port: int = 8080, path: str = "/", node: str = "manager1"
+) -> Row:
     return seen(
-        t + 0.1, "request", node="manager1", sent=t, seconds=0.1, status=status,
-        error=None if status else "timeout", port=port, url=f"http://manager1:{port}{path}",
+        t + 0.1, "request", node=node, sent=t, seconds=0.1, status=status,
+        error=None if status else "timeout", port=port, url=f"http://{node}:{port}{path}",
     )  # fmt: skip
+
+
+def visits(
+    began: float, ended: float, port: int = 8080, failing: tuple[float, float] = (0, 0)
+) -> list[Row]:
+    """A good answer through each of five nodes every two seconds; between `failing` none."""
+    count = int((ended - began) / 0.4) + 1
+    moments = [round(began + 0.4 * n, 1) for n in range(count)]
+    return [
+        request(t, None if failing[0] < t < failing[1] else 200, port, node=LAB[n % 5])
+        for n, t in enumerate(moments)
+    ]
+
+
+def command(t: float, *argv: str, seconds: float = 0.1) -> Row:
+    return seen(t, "command", node="manager1", argv=[*argv], code=0, seconds=seconds, stdout="")
+
+
+def checked(t: float, container: str, *codes: int) -> Row:
+    seconds = [0.9, 0.1, 0.2, 0.2, 0.2]
+    return seen(t, "checks", container=container, seconds=seconds, exit_codes=[*codes])
 
 
 def definition(t: float, when: str = "before", **more: Any) -> Row:
@@ -89,13 +123,7 @@ def repetition(number: int) -> list[Row]:
         engine(t + 6.5, "start", f"c-{well}", slot),
         engine(t + 7.8, WELL, f"c-{well}", slot),
         request(t + 9),
-        seen(
-            t + 9.5,
-            "checks",
-            container=f"c-{ill}",
-            seconds=[0.9, 0.1, 0.2, 0.2, 0.2],
-            exit_codes=[0, 0, 1, 1, 1],
-        ),
+        checked(t + 9.5, f"c-{ill}", 0, 0, 1, 1, 1),
     ]
 
 
@@ -107,15 +135,19 @@ def served(t: float, when: str, *states: str, counts: tuple[int, int]) -> Row:
 
 
 def asked(t: float, when: str, status: int | None) -> list[Row]:
-    return [request(t + n, status, path=f"/?asked={when}") for n in range(4)]
+    path = f"/?asked={when}"
+    return [request(t + n / 2, status, path=path, node=node) for n, node in enumerate(LAB)]
 
 
 def ending(t: float, program: str, state: str, code: int, error: str = "") -> Row:
-    return seen(t, "ending", program=program, state=state, exit_code=code, error=error)
+    return seen(t, "ending", program=program, state=state, exit_code=code, error=error, checks=[1])
 
 
 def slow(t: float, name: str, *states: str) -> list[Row]:
-    rows = [task(f"{name}{n}", 1, state) for n, state in enumerate(states)]
+    rows = [
+        task(f"{name}{n}", 1, state, error=KILLED if state in {"failed", "complete"} else "")
+        for n, state in enumerate(states)
+    ]
     return [
         seen(t, "start-period", name=name, service=f"slow-{name}"),
         tasks(t, f"slow-{name}", *rows),
@@ -129,38 +161,46 @@ def outage(t: float, what: str) -> Row:
 READY = {"database": "ok", "redis": "fail: ConnectionError"}
 API, LABS = "health_api", "labs_api"
 
+ENDED = [
+    task(f"r{number - 3 if number > 3 else 0}{number % 3 + 1}", number % 3 + 1, "complete")
+    for number in range(1, REPETITIONS + 1)
+]
+"""The tasks that were made ill, as they are listed in the end."""
+
 RUNS: dict[str, list[Row]] = {
     "starting": [
         *asked(0, "none", None),
         served(5, "none", "starting", "starting", counts=(0, 0)),
         *asked(6, "one", 200),
-        served(11, "one", "running", "starting", counts=(4, 0)),
+        served(11, "one", "running", "starting", counts=(5, 0)),
         *asked(12, "both", 200),
-        served(17, "both", "running", "running", counts=(2, 2)),
+        served(17, "both", "running", "running", counts=(2, 3)),
     ],
     "heal": [
         definition(1),
-        request(2),
+        *visits(2, 145),
         *(row for number in range(1, REPETITIONS + 1) for row in repetition(number)),
-        three(150, "web", "z"),
+        tasks(150, "web", *(task(f"z{slot}", slot) for slot in (1, 2, 3)), *ENDED),
     ],
     "bad-update": [
         definition(0),
         three(0, "web"),
-        request(1),
-        seen(2, "update", code=1, said=f"service rolled back: {TAKEN_BACK} x1"),
-        request(3),
-        definition(4, "after"),
-        seen(5, "rolled-back", state="rollback_completed", message="rollback completed"),
-        three(6, "web"),
+        *visits(1, 24),
+        command(12, "docker", "service", "update", "web", seconds=8.0),
+        seen(12, "update", code=1, said=f"service rolled back: {TAKEN_BACK} x1"),
+        definition(25, "after"),
+        seen(26, "rolled-back", state="rollback_completed", message="rollback completed"),
+        three(27, "web"),
     ],
     "exit-0": [
         definition(0, restart_condition="on-failure"),
         broken(1, 1, 1, "a1"),
+        checked(6, "c-a1", 0, 1),
         seen(15, "watched", seconds=8.0),
-        tasks(15, "trap", task("a1", 1, "complete"), task("a2", 2), task("a3", 3)),
+        tasks(15.1, "trap", task("a1", 1, "complete"), task("a2", 2), task("a3", 3)),
+        command(17, "docker", "service", "update", "--restart-condition", "any", "trap"),
         definition(20, "after"),
-        three(30, "trap", "b"),
+        tasks(30, "trap", *(task(f"b{n}", n) for n in (1, 2, 3)), task("a1", 1, "complete")),
     ],
     "endings": [
         ending(1, "nginx", "complete", 0),
@@ -168,7 +208,7 @@ RUNS: dict[str, list[Row]] = {
         ending(3, "postgres", "complete", 0),
         ending(4, "deaf", "failed", 137, KILLED),
         seen(9, "watched", seconds=8.0),
-        tasks(9, "gives-up", *(task(f"a{n}", 1, "complete") for n in range(3))),
+        tasks(9.1, "gives-up", *(task(f"a{n}", 1, "complete") for n in range(3))),
     ],
     "slow-start": [
         *slow(1, "none", *["complete"] * 3, "starting"),
@@ -176,42 +216,56 @@ RUNS: dict[str, list[Row]] = {
         *slow(3, "long", "running"),
     ],
     "database": [
-        request(1),
-        seen(2, "frozen", task="d1", container="c-d1"),
+        *visits(1, 22),
+        seen(5, "frozen", task="d1", container="c-d1"),
         engine(8, LOST, "c-d1", service="health_database"),
-        request(9),
-        tasks(20, "health_database", task("d1", 1, "failed", error=KILLED), task("d2", 1)),
-        two(20, API),
-        seen(21, "rows", task="d2", found=[ROW]),
+        engine(17, WELL, "c-d2", service="health_database"),
+        tasks(24, "health_database", task("d1", 1, "failed", error=KILLED), task("d2", 1)),
+        two(24, API),
+        seen(25, "rows", task="d2", found=[ROW]),
     ],
     "cascade": [
         two(0, API),
         two(0, LABS),
-        request(1),
-        request(1, port=8081),
-        outage(2, "began"),
-        *(engine(3 + n, "die", f"l{n}", service=LABS) for n in range(2)),
+        *visits(1, 38),
+        *visits(1, 38, port=8081, failing=(8.0, 25.0)),
+        outage(4, "began"),
+        *(engine(5 + n, "die", f"l{n}", 1 + n, service=LABS) for n in range(2)),
         outage(8, "all down"),
         seen(9, "readiness", status="503", checks=READY),
-        request(10),
-        request(11, None, port=8081),
-        *(engine(12 + n, "die", f"l{n + 2}", service=LABS) for n in range(2)),
+        *(engine(12 + n, "die", f"l{n + 2}", 1 + n, service=LABS) for n in range(2)),
         outage(20, "over"),
         outage(30, "all back"),
-        request(31, port=8081),
         two(40, API),
-        two(40, LABS, "n"),
+        tasks(40, LABS, task("n1", 1), task("n2", 2), task("a1", 1, "complete")),
     ],
 }  # fmt: skip
 
 
 def good(phase: str) -> Record:
-    return Record(
-        tuple(
-            Event(number, t, "2026-05-04T10:00:00+00:00", kind, f"2.9/{phase}", data)
-            for number, (t, kind, data) in enumerate(sorted(RUNS[phase], key=lambda row: row[0]))
-        )
-    )
+    return timed(f"2.9/{phase}", *RUNS[phase])
+
+
+def none_within(began: float, ended: float, **where: Any) -> Edit:
+    """Nobody asked then."""
+    wanted = kind("request", **where)
+    return lambda run: without(run, lambda e: wanted(e) and began <= e.data["sent"] <= ended)
+
+
+ONE = {"node": "worker2"}
+
+
+def uncovered(began: float, ended: float, **where: Any) -> list[tuple[Edit, str]]:
+    """Nobody came while it was on: at all, through one node, for long; not before, not after."""
+    middle = (began + ended) / 2
+    return [
+        (none_within(began, ended, **where), "unknown"),
+        (none_within(began, ended, **ONE, **where), "unknown"),
+        (none_within(middle - 2.5, middle + 2.5, **where), "unknown"),
+        (none_within(0, began, **where), "unknown"),
+        (none_within(ended, 999, **where), "unknown"),
+        (none_within(0, 999, **ONE, **where), "unknown"),
+    ]
 
 
 def last_tasks(service: str, *rows: dict[str, Any]) -> Edit:
@@ -231,8 +285,13 @@ def later(what: str, container: str, by: float) -> Edit:
     return edit
 
 
-def request_failed_at(t: float) -> Edit:
-    return lambda run: changed(run, kind("request", sent=t), status=502)
+def request_failed_at(t: float, port: int = 8080) -> Edit:
+    return lambda run: changed(run, kind("request", sent=t, port=port), status=502)
+
+
+def in_one_slot(run: Record) -> Record:
+    """All the containers that ended were of one slot."""
+    return changed(run, kind("engine", what="die"), slot=1)
 
 
 REPLACED = [task("a1", 1), task("a2", 2, "complete"), task("n2", 2), task("a3", 3)]
@@ -242,9 +301,14 @@ BROKEN: Broken = {
         (edited("served", {"when": "none"}, states={"a": "running", "b": "running"}), "fail"),
         (edited("served", {"when": "both"}, states={"a": "running", "b": "starting"}), "fail"),
         (none_of("served", when="one"), "unknown"),
+        (moved("served", {"when": "both"}, to=1.0), "unknown"),
+        (edited("served", {"when": "one"}, states={"a": "running", "c": "starting"}), "unknown"),
     ],
     ("starting", "no-visitor-before"): [
-        (edited("served", {"when": "one"}, served={"a": 3, "b": 1}), "fail"),
+        (edited("served", {"when": "one"}, served={"a": 4, "b": 1}), "fail"),
+        (none_of("request", url="http://worker2:8080/?asked=none"), "unknown"),
+        (moved("served", {"when": "none"}, to=0.0), "unknown"),
+        (moved("served", {"when": "none"}, to=7.0), "unknown"),
         (edited("served", {"when": "none"}, served={"a": 1, "b": 0}), "fail"),
         (edited("request", status=200, error=None), "fail"),
         (none_of("served", when="none"), "unknown"),
@@ -252,6 +316,8 @@ BROKEN: Broken = {
     ],
     ("starting", "visitors-after"): [
         (edited("served", {"when": "both"}, served={"a": 4, "b": 0}), "fail"),
+        (none_of("request", url="http://worker2:8080/?asked=both"), "unknown"),
+        (moved("served", {"when": "both"}, to=12.0), "unknown"),
         (edited("request", status=None, error="timeout"), "fail"),
         (none_of("served", when="both"), "unknown"),
     ],
@@ -260,18 +326,25 @@ BROKEN: Broken = {
         (none_of("engine", what=LOST), "fail"),
         (last_tasks("web", task("a1", 1), task("a2", 2)), "fail"),
         (none_of("broken"), "unknown"),
-        (none_of("broken", number=5), "fail"),
+        (none_of("broken", number=5), "unknown"),
+        # As it was before any of them became ill.
+        (moved("tasks", to=0.0), "unknown"),
+        (none_of("tasks"), "unknown"),
+        (last_tasks("web", *(task(f"z{n}", 1) for n in range(3))), "fail"),
     ],
     ("heal", "detected-as-predicted"): [
         (later(LOST, "c-r03", 4.0), "fail"),
         (later(LOST, "c-r03", -2.0), "fail"),
         (none_of("engine", what=LOST, container="c-r03"), "unknown"),
         (none_of("checks"), "unknown"),
+        (none_of("checks", container="c-r03"), "unknown"),
         (none_of("definition"), "unknown"),
         (none_of("broken", number=5), "unknown"),
     ],
     ("heal", "replaced-as-predicted"): [
-        (later(WELL, "c-r23", 12.0), "fail"),
+        # A busy machine takes its time.
+        (later(WELL, "c-r23", 12.0), "unknown"),
+        (none_of("checks", container="c-r03"), "unknown"),
         (edited("definition", restart_delay_s=5.0), "fail"),
         (none_of("engine", what=WELL), "unknown"),
     ],
@@ -279,49 +352,79 @@ BROKEN: Broken = {
         (lambda run: changed(run, kind("engine", container="c-r31", what=WELL), what=LOST), "fail"),
         (none_of("engine", what=LOST, container="c-r03"), "fail"),
         (none_of("engine"), "unknown"),
+        # One ended that nobody had made ill, whatever was heard of its engine; nobody looked.
+        (last_tasks("web", task("z1", 1), task("y1", 1, "failed", error=KILLED)), "fail"),
+        (none_of("tasks"), "unknown"),
+        (moved("tasks", to=0.0), "unknown"),
+        (last_tasks("web", task("z1", 1, node="manager1")), "unknown"),
     ],
     ("heal", "clients-suffer-only-until-it-ends"): [
         (request_failed_at(2.0), "fail"),
         (request_failed_at(29.0), "fail"),
         (none_of("request"), "unknown"),
         (none_of("engine", what="die"), "unknown"),
+        (edited("request", status=200), "fail"),
+        *uncovered(19.8, 107.8),
     ],
     ("bad-update", "takes-itself-back"): [
         (edited("rolled-back", state="paused"), "fail"),
         (edited("update", said="verify: Service converged"), "fail"),
         (none_of("update"), "unknown"),
         (none_of("rolled-back"), "unknown"),
+        (moved("rolled-back", to=1.0), "unknown"),
     ],
     ("bad-update", "old-definition"): [
         (edited("definition", {"when": "after"}, test=["CMD-SHELL", "exit 1"]), "fail"),
         (last_tasks("web", *REPLACED), "fail"),
         (none_of("definition", when="after"), "unknown"),
         (none_of("tasks"), "unknown"),
+        # Both lists, or both readings, of one moment.
+        (moved("tasks", to=0.0), "unknown"),
+        (moved("tasks", to=30.0), "unknown"),
+        (moved("definition", to=0.0), "unknown"),
+        (none_of("command"), "unknown"),
     ],
     ("bad-update", "no-request-failed"): [
         (request_failed_at(3.0), "fail"),
         (none_of("request"), "unknown"),
+        (none_of("command"), "unknown"),
+        *uncovered(4.0, 12.0),
     ],
     ("exit-0", "complete-not-failed"): [
         (edited("tasks", tasks=[task("a1", 1, "failed", error=KILLED)]), "fail"),
         (edited("tasks", tasks=[task("a2", 2)]), "unknown"),
         (none_of("tasks"), "unknown"),
+        (moved("tasks", to=0.5), "unknown"),
+        (edited("tasks", tasks=[task("a1", 1, "complete", exit_code=3)]), "fail"),
+        # It may have ended for another reason.
+        (none_of("checks"), "unknown"),
+        (edited("checks", exit_codes=[0, 0]), "unknown"),
     ],
     ("exit-0", "slot-stays-empty"): [
         (edited("tasks", tasks=REPLACED), "fail"),
         (edited("watched", seconds=1.0), "unknown"),
         (edited("definition", restart_condition="any"), "unknown"),
         (none_of("watched"), "unknown"),
+        (moved("watched", to=8.0), "unknown"),
+        (moved("tasks", to=10.0), "unknown"),
+        (moved("tasks", to=30.0), "unknown"),
+        (edited("tasks", tasks=[task("n1", 1), task("a2", 2)]), "fail"),
     ],
     ("exit-0", "any-heals"): [
         (last_tasks("trap", task("a1", 1, "complete"), task("b2", 2), task("b3", 3)), "fail"),
         (edited("definition", restart_condition="on-failure"), "fail"),
         (none_of("broken"), "unknown"),
+        (moved("definition", {"when": "after"}, to=40.0), "unknown"),
+        (moved("definition", {"when": "after"}, to=2.0), "unknown"),
+        (none_of("tasks"), "unknown"),
+        (last_tasks("trap", *(task(f"b{n}", n) for n in (1, 2, 3))), "unknown"),
     ],
     ("endings", "exit-0-is-complete"): [
         (edited("ending", {"program": "redis"}, state="failed"), "fail"),
         (edited("ending", {"program": "postgres"}, exit_code=1), "fail"),
         (none_of("ending", program="nginx"), "unknown"),
+        (edited("ending", {"program": "nginx"}, checks=[]), "unknown"),
+        (edited("ending", {"program": "nginx"}, checks=[0]), "unknown"),
     ],
     ("endings", "killed-is-failed"): [
         (edited("ending", {"program": "deaf"}, state="complete"), "fail"),
@@ -332,12 +435,16 @@ BROKEN: Broken = {
         (last_tasks("gives-up", task("a0", 1, "complete"), task("a1", 1)), "fail"),
         (last_tasks("gives-up", *(task(f"a{n}", 1, "complete") for n in range(4))), "fail"),
         (edited("watched", seconds=1.0), "unknown"),
-        (none_of("tasks"), "fail"),
+        (none_of("tasks"), "unknown"),
+        (moved("tasks", to=1.0), "unknown"),
+        (edited("tasks", service="another"), "unknown"),
     ],
     ("slow-start", "false-positives"): [
         (last_tasks("slow-none", task("a", 1)), "fail"),
         (last_tasks("slow-short", task("a", 1, "failed"), task("b", 1)), "fail"),
         (none_of("tasks"), "unknown"),
+        # Ended, and nobody says that it was for being unhealthy.
+        (last_tasks("slow-none", *(task(f"a{n}", 1, "failed") for n in range(3))), "unknown"),
     ],
     ("slow-start", "start-period"): [
         (last_tasks("slow-long", task("a", 1, "failed"), task("b", 1)), "fail"),
@@ -345,43 +452,113 @@ BROKEN: Broken = {
         (none_of("start-period", name="long"), "unknown"),
     ],
     ("database", "hanging-is-unhealthy"): [
-        (none_of("engine"), "fail"),
+        (none_of("engine"), "unknown"),
+        (none_of("engine", what=LOST), "fail"),
         (last_tasks("health_database", task("d1", 1)), "fail"),
         (last_tasks("health_database", task("d1", 1, "complete"), task("d2", 1)), "fail"),
         (none_of("frozen"), "unknown"),
+        (moved("frozen", to=10.0), "unknown"),
+        (moved("frozen", to=30.0), "unknown"),
+        (none_of("tasks"), "unknown"),
     ],
     ("database", "data-kept"): [
         (edited("rows", found=[]), "fail"),
         (none_of("rows"), "unknown"),
+        (moved("rows", to=2.0), "unknown"),
+        (edited("rows", task="d1"), "unknown"),
+        (none_of("frozen"), "unknown"),
     ],
     ("database", "api-stays-meanwhile"): [
-        (request_failed_at(9), "fail"),
+        (request_failed_at(9.0), "fail"),
         (last_tasks(API, *REPLACED), "fail"),
         (none_of("request"), "unknown"),
         (none_of("tasks", service=API), "unknown"),
+        (moved("tasks", to=6.0), "unknown"),
+        (none_of("engine", what=WELL), "unknown"),
+        (none_of("frozen"), "unknown"),
+        *uncovered(5.0, 17.0),
     ],
     ("cascade", "lab-s-check-takes-all-down"): [
         (lambda run: without(run, lambda e: e.kind == "engine" and e.t > 8), "fail"),
         (edited("request", status=200, error=None), "fail"),
         (none_of("outage", what="all down"), "fail"),
+        (in_one_slot, "fail"),
+        (moved("engine", to=2.0), "fail"),
+        (none_of("outage", what="over"), "unknown"),
+        (none_of("request", port=8081), "unknown"),
+        (none_within(8.0, 20.0, port=8081), "unknown"),
+        (none_within(9.0, 20.0, port=8081, **ONE), "unknown"),
+        (none_within(0.0, 4.0, port=8081), "unknown"),
     ],
     ("cascade", "liveness-keeps-it-up"): [
-        (request_failed_at(10), "fail"),
+        (request_failed_at(10.2), "fail"),
         (last_tasks(API, *REPLACED), "fail"),
         (none_of("request", port=8080), "unknown"),
+        (none_of("tasks", service=API), "unknown"),
+        (moved("tasks", to=0.0), "unknown"),
+        (last_tasks(API, task("n1", 1), task("n2", 2)), "fail"),
+        *uncovered(4.0, 20.0, port=8080),
     ],
     ("cascade", "readiness-tells"): [
         (edited("readiness", status="200"), "fail"),
         (edited("readiness", checks={"database": "ok", "redis": "ok"}), "fail"),
         (edited("readiness", checks={"database": "fail", "redis": "fail"}), "fail"),
         (none_of("readiness"), "unknown"),
+        (moved("readiness", to=1.0), "unknown"),
+        (moved("readiness", to=35.0), "unknown"),
     ],
     ("cascade", "comes-back"): [
         (last_tasks(LABS, task("a", 1, "starting")), "fail"),
         (none_of("tasks", service=LABS), "unknown"),
         (none_of("outage", what="over"), "unknown"),
+        # As it was before Redis went; another service's.
+        (moved("tasks", to=0.0), "unknown"),
+        (last_tasks(LABS, task("n1", 1), task("n2", 2)), "unknown"),
     ],
 }  # fmt: skip
+
+
+STILL_PASSES = {
+    ("2.9.*.*", "*: nodes exchanged"): NAMES_ALIKE,
+    ("2.9.*.*", "*: all seen at the phase's end"): LATER,
+    # What has no clock of its own to follow: a definition, an ending, a list of what ended.
+    ("2.9.slow-start.*", "*: *s*"): ALONE,
+    ("2.9.slow-start.*", "tasks: the later half of another cluster"): ALONE,
+    ("2.9.endings.*", "ending: *s*"): ALONE,
+    ("2.9.endings.*", "watched: all seen at the phase's beginning"): SOONER,
+    ("2.9.starting.no-visitor-before", "served: moments shuffled"): ENOUGH,
+    # The step before is needed, not the one before that.
+    ("2.9.starting.visitors-after", "request: none before *served*"): ENOUGH,
+    ("2.9.starting.visitors-after", "served: the later half of another cluster"): ENOUGH,
+    ("2.9.heal.*", "broken: all seen at the phase's beginning"): SOONER,
+    ("2.9.heal.clients-suffer-*", "engine: none before between engine and checks"): UNUSED,
+    ("2.9.heal.nobody-else", "*: moments shuffled"): ANY_ORDER,
+    ("2.9.heal.*", "checks: *s*"): ALONE,
+    ("2.9.heal.*", "definition: all seen at the phase's beginning"): ALONE,
+    ("2.9.bad-update.*", "update: all seen at the phase's beginning"): SOONER,
+    ("2.9.bad-update.no-request-failed", "cut *"): ENOUGH,
+    ("2.9.bad-update.no-request-failed", "request: moments shuffled"): ANY_ORDER,
+    # Where nobody saw the command of the remedy, the new definition tells that it came.
+    ("2.9.exit-0.slot-stays-empty", "command: *"): ENOUGH,
+    ("2.9.exit-0.*", "tasks: *[dn]*"): ENOUGH,
+    ("2.9.exit-0.*", "definition: *"): ENOUGH,
+    ("2.9.exit-0.*", "broken: all seen at the phase's beginning"): SOONER,
+    ("2.9.exit-0.*", "cut *"): ENOUGH,
+    ("2.9.exit-0.*", "checks: all seen *"): ALONE,
+    ("2.9.database.*", "frozen: all seen at the phase's beginning"): SOONER,
+    ("2.9.database.hanging-*", "engine: *[nm]*"): ENOUGH,
+    ("2.9.database.api-*", "engine: *[sr]*"): ENOUGH,
+    # The database's list, or the API's.
+    ("2.9.database.*", "tasks: *[nh]*"): ENOUGH,
+    ("2.9.cascade.*", "tasks: not the one of number ?"): ENOUGH,
+    ("2.9.cascade.lab-s-check-*", "cut *"): ENOUGH,
+    ("2.9.cascade.lab-s-check-*", "engine: *"): ENOUGH,
+    # Visitors are needed while all are down, or while Redis is away, with pauses up to 3 s.
+    ("2.9.cascade.l*", "request: none [af][a-z]* *"): ENOUGH,
+    ("2.9.cascade.comes-back", "outage: *s*"): ENOUGH,
+    ("2.9.cascade.liveness-*", "outage: moments shuffled"): ENOUGH,
+}
+"""What passes on a broken record of a real run, and why that is right."""
 
 
 class TestJudge(JudgeContract):
@@ -405,9 +582,9 @@ def test_every_repetition_is_measured_and_so_is_what_was_predicted() -> None:
 
 def test_both_apis_are_measured_in_the_same_outage() -> None:
     found = exercise.measurements(good("cascade"))["cascade"]
-    assert found["down_after_s"] == 6.0
+    assert found["down_after_s"] == 4.0
     assert (found["labs_restarts"], found["live_restarts"]) == (4, 0)
-    assert (found["labs_failed"], found["live_failed"]) == (1, 0)
+    assert (found["labs_failed"], found["live_failed"]) == (42, 0)
 
 
 def test_the_drills_do_what_the_judge_counts_on() -> None:

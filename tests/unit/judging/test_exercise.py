@@ -34,7 +34,8 @@ def test_a_check_sees_only_its_own_phase() -> None:
 
     both = Record((*events("9.9/drill", ("a", {})), *events("9.9/other", ("b", {}))))
     (result,) = exercise_with(judge).judge(both)
-    assert (result.id, result.verdict, seen) == ("9.9.drill.claim", PASS, ["9.9/drill"])
+    # And which cluster it was.
+    assert (result.id, result.verdict, seen) == ("9.9.drill.claim", PASS, ["", "9.9/drill"])
 
 
 def test_a_judge_that_crashes_gives_unknown_and_says_where() -> None:
@@ -69,7 +70,7 @@ def ready(able: bool) -> Record:
     return Record(
         (
             *events("", ("cluster.ready", {"capabilities": able_to})),
-            *events("9.9/drill", ("a", {})),
+            *events("9.9/drill", ("a", {})).phase("9.9/drill"),
         )
     )
 
@@ -128,3 +129,45 @@ def test_the_same_record_gives_the_same_verdicts() -> None:
     exercise = exercise_with(lambda record: passed(str(len(record.events))))
     record = events("9.9/drill", ("a", {}), ("b", {}))
     assert exercise.judge(record) == exercise.judge(record)
+
+
+def timed(*, judge: object = lambda _: failed("31.0 s")) -> Exercise:
+    exercise = Exercise("9.9", "An exercise", module=__name__)
+    declare = exercise.check(
+        "claim", phases=["drill"], title="t", expected="e", hint="h", timed=True
+    )
+    declare(judge)  # type: ignore[arg-type]
+    exercise.measure(phases=["drill"])(lambda _: {"election_s": 31.0})
+    return exercise
+
+
+def on_a_machine(idle: float, *, during: str = "9.9/drill") -> Record:
+    load = {"during": during, "seconds": 40.0, "idle": idle, "beside": 2}
+    return Record((*events("9.9/drill", ("a", {})), *events("", ("machine.load", load))))
+
+
+def test_a_bound_of_time_that_a_busy_machine_exceeded_is_unknown() -> None:
+    (result,) = timed().judge(on_a_machine(0.004))
+    assert result.verdict is UNKNOWN
+    assert result.observed == (
+        "the machine was too busy to measure: its processors were idle for 0.4% of the time,"
+        " with 2 other clusters beside; 31.0 s"
+    )
+
+
+def test_a_bound_that_was_exceeded_with_idle_time_is_a_failure() -> None:
+    assert [r.verdict for r in timed().judge(on_a_machine(0.2))] == [FAIL]
+    other = on_a_machine(0.004, during="9.9/other")
+    assert [r.verdict for r in timed().judge(other)] == [FAIL]
+
+
+def test_a_busy_machine_takes_no_pass_away_and_excuses_nothing_but_time() -> None:
+    passes = timed(judge=lambda _: passed("12.0 s"))
+    assert [r.verdict for r in passes.judge(on_a_machine(0.004))] == [PASS]
+    untimed = exercise_with(lambda _: failed("lost"))
+    assert [r.verdict for r in untimed.judge(on_a_machine(0.004))] == [FAIL]
+
+
+def test_nothing_is_measured_on_a_machine_without_idle_time() -> None:
+    assert timed().measurements(on_a_machine(0.2)) == {"drill": {"election_s": 31.0}}
+    assert timed().measurements(on_a_machine(0.004)) == {}

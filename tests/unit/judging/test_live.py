@@ -134,6 +134,13 @@ def test_after_any_other_error_nothing_is_judged(lab: Lab, error: BaseException)
     assert recorded(lab) == []
 
 
+def test_a_ping_tells_whether_a_node_s_engine_is_there(lab: Lab) -> None:
+    lab.silent = {"manager3": "connection refused"}
+    Evidence(lab.recorder).ping(lab.swarm.node("manager1"), lab.swarm.node("manager3"))
+    told = {e.data["node"]: e.data["answers"] for e in lab.recorder.view().of("ping")}
+    assert told == {"manager1": True, "manager3": False}
+
+
 def test_a_state_is_every_machine_s_own_view_and_every_manager_s_list(lab: Lab) -> None:
     manages: dict[str, Any] = {
         "LocalNodeState": "active",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,37 @@ from pytest_swarmlab.model import Event
 Edit = Callable[[Record], Record]
 
 
-def events(phase: str, *rows: tuple[str, dict[str, Any]], start: float = 0.0) -> Record:
-    """A record of one phase, an event a second."""
+LAB = ("manager1", "manager2", "manager3", "worker1", "worker2")
+AT = "2026-05-04T10:00:00+00:00"
+
+
+def events(
+    phase: str,
+    *rows: tuple[str, dict[str, Any]],
+    start: float = 0.0,
+    machines: Sequence[str] = LAB,
+) -> Record:
+    """A record of one phase, an event a second, on a cluster of those machines."""
+    moments = ((start + number, kind, data) for number, (kind, data) in enumerate(rows))
+    return timed(phase, *moments, machines=machines)
+
+
+def timed(
+    phase: str, *rows: tuple[float, str, dict[str, Any]], machines: Sequence[str] = LAB
+) -> Record:
+    """A record of one phase, each event at its own moment, on a cluster of those machines."""
+    ready = {
+        "nodes": [{"name": name, "membership": name.rstrip("0123456789")} for name in machines]
+    }
+    told = sorted(rows, key=lambda row: row[0])
+    began = told[0][0] if told else 0.0
     return Record(
-        tuple(
-            Event(number, start + number, "2026-05-04T10:00:00+00:00", kind, phase, data)
-            for number, (kind, data) in enumerate(rows)
+        (
+            Event(0, began - 1, AT, "cluster.ready", "", ready),
+            *(
+                Event(number, t, AT, kind, phase, data)
+                for number, (t, kind, data) in enumerate(told, 1)
+            ),
         )
     )
 
@@ -55,6 +80,17 @@ def last(name: str, where: dict[str, Any] | None = None, /, **data: Any) -> Edit
     def edit(run: Record) -> Record:
         event = run.last(name, **(where or {}))
         return changed(run, lambda e: e is event, **data)
+
+    return edit
+
+
+def moved(name: str, where: dict[str, Any] | None = None, /, *, to: float) -> Edit:
+    """Events of that kind (those with the data `where`) were seen at that moment."""
+    wanted = kind(name, **(where or {}))
+
+    def edit(run: Record) -> Record:
+        there = (replace(e, t=to) if wanted(e) else e for e in run)
+        return Record(tuple(sorted(there, key=lambda e: e.t)))
 
     return edit
 

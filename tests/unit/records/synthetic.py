@@ -93,6 +93,9 @@ def drill_events(story: Story, drill: Drill, start: float) -> float:
             nodes=[drill.leader],
             seconds=HEAL[drill.fault],
         )
+    if drill.fault != "demote":
+        asked = zero + (drill.heal or drill.restored) - 1
+        story.add(asked, "ping", phase, node=drill.leader, answers=False)
     observers = [m for m in MANAGERS if m != drill.leader]
     for index, observer in enumerate(observers):
         t = start + 0.05 + index * 0.1
@@ -176,17 +179,19 @@ def _node_answer(drill: Drill, t: float) -> dict[str, Any]:
             state = "unknown"
         if name == drill.leader and drill.elected <= t and _gone(drill, t):
             state = "down" if t >= drill.down else "unknown"
+        demoted = drill.fault == "demote" and drill.elected <= t < (drill.heal or 0)
+        manages = name in MANAGERS and not (demoted and name == drill.leader)
         rows.append(
             {
                 "id": f"{number}x{name}",
                 "name": name,
-                "role": "manager" if name in MANAGERS else "worker",
+                "role": "manager" if manages else "worker",
                 "availability": "active",
                 "state": state,
                 "message": "",
                 "address": f"192.168.56.{10 + number}",
                 "leader": name == leader,
-                "reachability": reach,
+                "reachability": reach if manages else "",
             }
         )
     return {"nodes": rows}
@@ -200,6 +205,7 @@ def _task_answer(drill: Drill, t: float) -> dict[str, Any]:
         tasks.append(
             {
                 "id": f"t{slot}",
+                "node_id": f"{slot - 1}x{name}",
                 "slot": slot,
                 "node": name,
                 "state": "running",
@@ -215,6 +221,7 @@ def _task_answer(drill: Drill, t: float) -> dict[str, Any]:
         tasks.append(
             {
                 "id": "t9",
+                "node_id": "4xworker2",
                 "slot": mine["slot"],
                 "node": "worker2",
                 "desired": "running",
@@ -230,7 +237,7 @@ def _task_answer(drill: Drill, t: float) -> dict[str, Any]:
 def _requests(
     drill: Drill, rng: random.Random, start: float, zero: float, end: float
 ) -> Iterator[dict[str, Any]]:
-    via = [n for n in NODES if n != drill.leader]
+    via = [n for n in NODES if n != drill.leader or drill.fault == "demote"]
     silent = dict.fromkeys(via, start)
     t, turn = start + 0.2, 0
     status: int | None

@@ -50,10 +50,14 @@ def test_the_report_shows_it_above_the_phases() -> None:
     found = {
         "id": "2.9", "title": "Healing", "verdict": "pass", "checks": [],
         "measurements": {"heal": MEASURED},
+        "machine": {"heal": {"idle": 0.31, "beside": 1}},
     }  # fmt: skip
     results = {
         "run_id": "r", "started_at": "", "finished_at": None, "topology": None, "images": [],
         "provider": "uml", "engine_version": None, "kernel": None, "exercises": [found],
     }  # fmt: skip
-    assert "median 3.25" in page(record, results)
+    shown = page(record, results)
+    assert "median 3.25" in shown
+    assert 'processors idle</td><td class="number">31%' in shown
+    assert 'other clusters beside</td><td class="number">1' in shown
     assert "median" not in page(record, {**results, "exercises": [{**found, "measurements": {}}]})

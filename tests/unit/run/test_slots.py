@@ -92,3 +92,21 @@ def test_a_cache_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "a file").write_text("", encoding="utf-8")
     with pytest.raises(HostError, match=r"cache .*a file can't be written .*--swarmlab-cache"):
         slots.take(lab(tmp_path, cache=str(tmp_path / "a file")))
+
+
+def test_a_place_counts_as_taken_while_its_process_holds_it(tmp_path: Path, machine: Any) -> None:
+    machine(2, 24_000)
+    here = lab(tmp_path)
+    assert slots.taken(here) == 0
+    place = slots.take(here)
+    assert slots.taken(here) == 1
+    os.close(place)
+    assert slots.taken(here) == 0
+
+
+def test_a_place_whose_process_has_ended_is_free(tmp_path: Path) -> None:
+    here = lab(tmp_path)
+    (here.cache / "slots").mkdir(parents=True)
+    (here.cache / "slots" / "0").write_text("4194304999")
+    (here.cache / "slots" / "1").write_bytes(b"\xff")
+    assert slots.taken(here) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_swarmlab.errors import CommandError, ProviderError
+from pytest_swarmlab.swarm.cluster import MOST_ASKED
 from tests.unit.fakes import Lab
 
 
@@ -82,3 +83,20 @@ def test_the_node_list_is_recorded_with_who_told_it(lab: Lab) -> None:
     (event,) = lab.recorder.view().of("nodes", seen_from="manager2")
     assert event.data["nodes"] == rows
     assert [row["name"] for row in rows if row["leader"]] == ["manager1"]
+
+
+def test_a_change_that_another_one_came_before_is_asked_for_again(lab: Lab) -> None:
+    late = (1, "", "Error response from daemon: rpc error: update out of sequence\n")
+    answers = iter((late, late, (0, "done\n", "")))
+    lab.shell = lambda *_: next(answers)
+    assert lab["manager1"].run("docker", "node", "promote", "manager2").stdout == "done\n"
+    assert [e.data["code"] for e in lab.recorder.view().of("command")] == [1, 1, 0]
+
+
+def test_a_change_that_others_always_come_before_fails_with_the_manager_s_words(lab: Lab) -> None:
+    lab.shell = lambda *_: (1, "", "update out of sequence\n")
+    with pytest.raises(CommandError, match="update out of sequence"):
+        lab["manager1"].run("docker", "node", "promote", "manager2")
+    assert len(lab.recorder.view().of("command")) == MOST_ASKED
+    refused = lab["manager1"].run("docker", "node", "promote", "manager2", check=False)
+    assert refused.code == 1

@@ -415,8 +415,8 @@ def test_a_command_is_tried_until_it_succeeds_and_what_it_said_is_told(lab: Lab)
 
 def test_a_container_that_is_left_anywhere_is_told(lab: Lab) -> None:
     gone = lab.swarm.no_task_of("db")
-    lab.containers = {"worker2": [{"Id": "c1"}]}
-    assert seen(gone()) == "one on worker2"
+    lab.containers = {"worker2": [{"Id": "c1", "Status": "Exited (0) 9 seconds ago"}]}
+    assert seen(gone()) == "one on worker2, Exited (0) 9 seconds ago"
     lab.containers = {}
     assert isinstance(gone(), Done)
 

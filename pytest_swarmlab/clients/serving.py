@@ -1,0 +1,75 @@
+"""Waits until a published service serves, rather than until it is listed as running."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import requests
+import urllib3
+
+from pytest_swarmlab.clients.probe import TIMEOUT_S, reason, session
+from pytest_swarmlab.model import Capability
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
+
+TURNS = 2
+"""How often each node leads to each replica: its mesh takes those that it lists in turn."""
+
+
+class Serves:
+    """Through each node each replica answers, and well: status below 400.
+
+    Managers list a task as running, and nodes list it in their mesh, before containers on other
+    nodes have heard where it is: gossip brings a service's address, its name and each replica's
+    machine one by one. So a replica that is listed may still be without the database that it
+    needs (seen in exercise 2.6: status 503 through two of five nodes, 40 ms after every node's mesh
+    had listed it). What is asked here is no part of the record: nobody is served yet.
+    """
+
+    node = None
+
+    def __init__(
+        self,
+        swarm: Swarm,
+        *,
+        via: Sequence[Node] | None = None,
+        replicas: int,
+        port: int = 8080,
+        path: str = "/",
+        host: str | None = None,
+        ca: Path | None = None,
+        timeout: float = TIMEOUT_S,
+    ) -> None:
+        """`replicas`: of the service at that port; `host`, `ca`, `timeout`: as for a probe.
+
+        `via`: all nodes, unless some are named; none where no kernel can balance.
+        """
+        balances = Capability.IPVS in swarm.capabilities
+        self._via = tuple(swarm.nodes if via is None else via) if balances else ()
+        self._turns = TURNS * replicas
+        self._where = f"{'https' if ca else 'http'}://{{}}:{port}{path}"
+        self._host = host
+        self._ca = ca
+        self._timeout = timeout
+        self.name = f"each of {replicas} replicas serves port {port} through {len(self._via)} nodes"
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Ask through one node after the other, until one has no good answer."""
+        with session(self._via, ca=self._ca) as visitor:
+            if self._host:
+                visitor.headers["Host"] = self._host
+            for node in self._via:
+                for turn in range(1, self._turns + 1):
+                    if trouble := self._ask(visitor, node):
+                        return pending(f"{node.name}: {trouble}, request {turn} of {self._turns}")
+        return done(None, f"{self._turns} good answers through each node")
+
+    def _ask(self, visitor: requests.Session, node: Node) -> str | None:
+        """One request; what is wrong with its answer, or None."""
+        url = self._where.format(node.name)
+        try:
+            answer = visitor.get(url, timeout=self._timeout, allow_redirects=False)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as problem:
+            return reason(problem)
+        return f"status {answer.status_code}" if answer.status_code >= 400 else None

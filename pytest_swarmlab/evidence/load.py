@@ -1,0 +1,61 @@
+"""How busy this machine was while something was observed: times taken on it are worth no more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.evidence.recorder import Recorder
+
+LEAST_IDLE = 0.02
+"""Share of all processors' time. With less, a process that wants to run waits for one that runs:
+heartbeats come late, and what was timed tells of this machine rather than of the cluster."""
+
+STAT = Path("/proc/stat")
+
+
+@contextmanager
+def load(recorder: Recorder, phase: str, beside: Callable[[], int]) -> Iterator[None]:
+    """Record, at the block's end, how busy the processors were during that phase.
+
+    The event ``machine.load`` has `during` (the phase), `seconds`, `idle` (share of
+    all processors' time, 0 to 1) and `beside`: how many other clusters were under test on this
+    machine, at the block's beginning or its end.
+    """
+    began, others = processors(), beside()
+    try:
+        yield
+    finally:
+        ended = processors()
+        idle, whole = (after - before for before, after in zip(began, ended, strict=True))
+        recorder.record(
+            "machine.load",
+            during=phase,
+            seconds=round(whole / (os.cpu_count() or 1), 2),
+            idle=round(idle / whole, 3) if whole else 1.0,
+            beside=max(others, beside()),
+        )
+
+
+def processors() -> tuple[float, float]:
+    """Seconds since this machine's start that its processors were idle, and in all, summed up."""
+    line = STAT.read_text(encoding="ascii").partition("\n")[0]
+    # proc_stat(5): user nice system idle iowait irq softirq steal, then what is in user already.
+    spent = [int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in line.split()[1:9]]
+    return spent[3] + spent[4], sum(spent)
+
+
+def no_idle_time(record: Record, phase: str) -> str | None:
+    """Why times of that phase are no measurements, or None; the record is one cluster's."""
+    seen = record.last("machine.load", during=phase)
+    if seen is None or seen.data["idle"] >= LEAST_IDLE:
+        return None
+    others = seen.data["beside"]
+    return (
+        f"the machine was too busy to measure: its processors were idle for"
+        f" {seen.data['idle']:.1%} of the time"
+        + (f", with {others} other cluster{'s' * (others > 1)} beside" if others else "")
+    )

@@ -1,0 +1,299 @@
+"""The vocabulary of claims: what must have been seen before a claim may pass.
+
+A check's judge says what it saw, collects what is wrong and what nobody looked at, and `judged`
+makes a verdict of it; `never` is for what was to come and was not seen. Every other function here
+gives what is missing, in words with the moment; an empty list says that all of it was seen. Moments
+are seconds since the run began, as `t` in events.jsonl.
+
+Clients: `not_asked`, `not_written`. Observers: `not_sampled`. Single looks: `not_each`,
+`not_while`, `out_of_order`. Which cluster: `nodes_of`, `members_of`, `another_cluster`,
+`on_no_node`.
+What was broken: `not_the_leader`, `not_away`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Protocol
+
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import Entry, Fault, NodesSample, Request, TasksSample
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.exercise import failed, passed, unknown
+from pytest_swarmlab.model import Judgement, Membership
+
+PAUSE_S = 1.0
+"""Longest pause of a client through one node, or of an observer of one manager, that is no gap.
+
+The probe asks each of five nodes four times a second and calls a request late that is sent a second
+after it was due; the observer asks each manager five times a second."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The stretch of a run that a claim is about: from before its cause until after its outcome."""
+
+    began: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.ended - self.began
+
+    def __contains__(self, t: float) -> bool:
+        return self.began <= t <= self.ended
+
+    def __str__(self) -> str:
+        if math.isinf(self.ended):
+            return f"from second {self.began:.1f} of the run on"
+        return f"from second {self.began:.1f} to {self.ended:.1f} of the run"
+
+
+class Sample(Protocol):
+    """What a manager answered: a `NodesSample` or a `TasksSample`."""
+
+    @property
+    def seen_from(self) -> str:
+        """The manager."""
+
+    @property
+    def asked(self) -> float:
+        """When the question was sent."""
+
+
+Moment = tuple[str, float | None]
+"""What was to be seen, in words, and when it was; None: it was not."""
+
+
+def judged(
+    seen: str, *, holds: bool = True, wrong: Iterable[str] = (), missing: Iterable[str] = ()
+) -> Judgement:
+    """Failed where it does not hold or anything is wrong, else unknown where anything is missing.
+
+    What was seen to be wrong stays wrong, however little was seen.
+    """
+    bad, lacks = list(wrong), list(missing)
+    if bad or not holds:
+        return failed("; ".join([seen, *bad]))
+    return unknown("; ".join([seen, *lacks])) if lacks else passed(seen)
+
+
+def never(seen: str, missing: Iterable[str] = ()) -> Judgement:
+    """Failed for what was not seen to come, unknown where nobody looked for it all along."""
+    return judged(seen, missing=lacks) if (lacks := list(missing)) else failed(seen)
+
+
+# -- clients and observers ----------------------------------------------------------------------
+
+
+def pauses(moments: Iterable[float], window: Window, longest: float) -> list[Window]:
+    """The stretches of the window, longer than `longest` seconds, with none of those moments.
+
+    A window with none at all is a pause, however short it is.
+    """
+    within = sorted(t for t in moments if t in window)
+    if not within:
+        return [window]
+    marks = [window.began, *within, window.ended]
+    return [Window(a, b) for a, b in pairwise(marks) if b - a > longest]
+
+
+def not_asked(
+    requests: Sequence[Request],
+    *,
+    through: Iterable[str],
+    window: Window,
+    pause: float = PAUSE_S,
+    rate: float = 0.0,
+) -> list[str]:
+    """Through which of these nodes clients paused for longer than `pause` within the window.
+
+    `rate`: requests a second, over all nodes, that the window needs.
+    """
+    nodes = sorted(set(through))
+    if not nodes:
+        return ["there is no node that anybody could have asked through"]
+    lacks = []
+    for node in nodes:
+        sent = (request.sent for request in requests if request.node == node)
+        lacks += _longest(f"nobody asked through {node}", pauses(sent, window, pause))
+    within = [request for request in requests if request.sent in window]
+    if rate and len(within) < rate * window.seconds:
+        found = len(within) / window.seconds
+        lacks.append(f"only {found:.1f} requests a second were sent {window}")
+    return lacks
+
+
+def not_sampled(
+    samples: Iterable[Sample], *, by: Iterable[str], window: Window, pause: float = PAUSE_S
+) -> list[str]:
+    """Which of these managers nobody asked for longer than `pause` within the window."""
+    managers, known = sorted(set(by)), list(samples)
+    if not managers:
+        return ["there is no manager that could have been asked"]
+    lacks = []
+    for manager in managers:
+        asked = (sample.asked for sample in known if sample.seen_from == manager)
+        lacks += _longest(f"nobody asked {manager}", pauses(asked, window, pause))
+    return lacks
+
+
+def not_written(entries: Iterable[Entry], *, window: Window, pause: float) -> list[str]:
+    """Where no write was under way for longer than `pause` within the window.
+
+    A write that waits for its acknowledgement is under way until it is over.
+    """
+    busy = sorted(
+        (entry.sent, entry.over)
+        for entry in entries
+        if entry.over >= window.began and entry.sent <= window.ended
+    )
+    if not busy:
+        return _longest("nothing was written", [window])
+    idle, since = [], window.began
+    for sent, over in busy:
+        if sent - since > pause:
+            idle.append(Window(since, sent))
+        since = max(since, over)
+    if window.ended - since > pause:
+        idle.append(Window(since, window.ended))
+    return _longest("nothing was written", idle)
+
+
+def _longest(what: str, found: list[Window]) -> list[str]:
+    return [f"{what} {max(found, key=lambda each: each.seconds)}"] if found else []
+
+
+# -- single looks -------------------------------------------------------------------------------
+
+
+def not_each(seen: Iterable[str], wanted: Iterable[str], what: str) -> list[str]:
+    """Which of the wanted nobody looked at; `what` nobody did, such as "asked" or "looked at"."""
+    wanted = set(wanted)
+    if not wanted:
+        return [f"nobody {what} anything"]
+    left = sorted(wanted - set(seen))
+    return [f"nobody {what} {', '.join(left)}"] if left else []
+
+
+def not_while(moments: Iterable[float], window: Window, what: str, *, least: int = 1) -> list[str]:
+    """Whether somebody did something (`what`, such as "tried a change") often enough within it."""
+    found = sum(t in window for t in moments)
+    if found >= least:
+        return []
+    return [f"nobody {what} {f'more than {found} times ' if found else ''}{window}"]
+
+
+def out_of_order(*moments: Moment) -> list[str]:
+    """What was not seen, or not seen after what it must follow: each follows the one before."""
+    unseen = [f"nobody saw {what}" for what, t in moments if t is None]
+    known = [(what, t) for what, t in moments if t is not None]
+    return unseen + [
+        f"{what} (second {t:.1f} of the run) does not follow {before} (second {earlier:.1f})"
+        for (before, earlier), (what, t) in pairwise(known)
+        if t <= earlier
+    ]
+
+
+# -- which cluster ------------------------------------------------------------------------------
+
+
+def nodes_of(record: Record) -> list[str]:
+    """Every machine of the cluster that the phase ran on. Raises Unseen when nobody told."""
+    return [str(node["name"]) for node in _machines(record)]
+
+
+def members_of(record: Record) -> list[str]:
+    """Those of them that started in the swarm. Raises Unseen when nobody told."""
+    return [
+        str(node["name"])
+        for node in _machines(record)
+        if node.get("membership") != Membership.OUTSIDE
+    ]
+
+
+def _machines(record: Record) -> list[dict[str, Any]]:
+    ready = record.need("cluster.ready", "nobody told which nodes the cluster has")
+    nodes = [node for node in ready.data.get("nodes") or () if node.get("name")]
+    if not nodes:
+        raise Unseen("nobody told which nodes the cluster has")
+    return nodes
+
+
+def another_cluster(samples: Iterable[NodesSample]) -> list[str]:
+    """Node lists that share no node, by id, with the first: they tell of another cluster."""
+    lists = [sample for sample in samples if sample.nodes]
+    if not lists:
+        return ["no manager listed the nodes"]
+    known = {node.identity for node in lists[0].nodes}
+    other = [s for s in lists if known.isdisjoint(node.identity for node in s.nodes)]
+    return [
+        f"{sample.seen_from}'s list of second {sample.t:.1f} is of another cluster"
+        for sample in other[:1]
+    ]
+
+
+def on_no_node(tasks: Iterable[TasksSample], lists: Iterable[NodesSample]) -> list[str]:
+    """Tasks that run on a node, by id, which no list has: they are of another cluster."""
+    known = {node.id for sample in lists for node in sample.nodes}
+    return [
+        f"the task {task.id} of second {sample.t:.1f} runs on a node that nobody listed"
+        for sample in tasks
+        for task in sample.tasks
+        if task.running and task.node_id not in known
+    ][:1]
+
+
+# -- what was broken ----------------------------------------------------------------------------
+
+
+def not_the_leader(record: Record, fault: Fault, *, within: float = PAUSE_S) -> list[str]:
+    """Whether the fault held the leader, by the last node list before it, not older than that."""
+    named = [s for s in readings.node_samples(record) if s.leading and s.t <= fault.began]
+    if not named or fault.began - named[-1].t > within:
+        return [f"nobody saw who led in the {within:.0f} s before the fault"]
+    leading = named[-1].leading
+    if leading is None or leading.name not in fault.nodes:
+        return [f"{named[-1].leader} led, and {', '.join(fault.nodes)} was broken"]
+    return []
+
+
+def not_away(record: Record, fault: Fault, *, until: float) -> list[str]:
+    """Which of the fault's nodes nobody saw to be gone while it was on, or somebody saw at work.
+
+    Gone: a manager that the fault does not hold lists it as down or unreachable, or its engine gave
+    no answer (`ping`), before the fault was mended. At work, up to `until`: its engine gave one
+    since the fault was on, or a manager lists it as ready and reachable after it was seen gone.
+    """
+    on = Window(fault.began, math.inf if fault.heal_began is None else fault.heal_began)
+    lacks = []
+    for node in fault.nodes:
+        pings = record.of("ping", node=node)
+        rows = [
+            (sample, row)
+            for sample in readings.node_samples(record)
+            if (row := sample.node(node)) is not None
+        ]
+        gone = [e.t for e in pings if not e.data.get("answers")] + [
+            sample.t
+            for sample, row in rows
+            if row.state == "down" or row.reachability == "unreachable"
+        ]
+        first = min((t for t in gone if t in on), default=None)
+        if first is None:
+            lacks.append(f"nobody saw that {node} was gone {on}")
+            continue
+        there = [e.t for e in pings if e.data.get("answers") and e.t > fault.injected] + [
+            sample.asked
+            for sample, row in rows
+            if sample.asked > first
+            and (row.state, row.reachability) in {("ready", "reachable"), ("ready", "")}
+        ]
+        if again := [t for t in there if t < min(until, on.ended)]:
+            lacks.append(f"{node} was seen at work in second {min(again):.1f} of the run")
+    return lacks

@@ -1,0 +1,286 @@
+"""Data that stay where they were written, data that follow their service, writes meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pytest_swarmlab import failed, unknown
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import Fault, Ledger, TaskSeen
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    never,
+    not_each,
+    not_while,
+    not_written,
+    out_of_order,
+)
+from pytest_swarmlab.model import Event, Judgement
+from tests.exercises.exercise_2_4.declared import (
+    DISTRIBUTED,
+    LOCAL,
+    STORAGES,
+    exercise,
+)
+from tests.exercises.exercise_2_4.seen import (
+    both,
+    is_nfs4_hard,
+    server_fault,
+    tasks_later,
+    while_away,
+)
+from tests.exercises.exercise_2_4.setting import AWAY_S, LEDGER
+
+UNDISTURBED_S = 5.0
+"""A write to a local volume needs no server. On an embedded node it takes 0.4 s, `docker exec`
+included."""
+IDLE_S = 2.0
+"""Longest pause between two writes: the ledger makes one of 0.2 s."""
+
+
+@exercise.check(
+    "mount-options",
+    phases=DISTRIBUTED,
+    title="The data lie on NFS, version 4, hard",
+    expected="/proc/mounts of the node: nfs4 with vers=4 and hard where the container's data are",
+    hint="`docker volume inspect`: an existing volume keeps the options it was made with.",
+)
+def mount_options(record: Record) -> Judgement:
+    """What the kernel says of the place that the container writes to."""
+    seen = record.need("place", "nobody looked where the data are")
+    written = _proof(record, "written")
+    return judged(
+        f"on {seen.data['node']}: {seen.data['mount']}",
+        holds=is_nfs4_hard(seen.data["mount"]),
+        missing=not_each([seen.data["node"]], [written.data["node"]], "looked on"),
+    )
+
+
+@exercise.check(
+    "data-follow",
+    phases=DISTRIBUTED,
+    title="The data follow the container",
+    expected="another container on another node reads the same checksum",
+    hint="`docker service ps`: did the task move? Is the share mounted on that node too?",
+)
+def data_follow(record: Record) -> Judgement:
+    """A file of 1 MiB of noise, written through one node and read through another."""
+    written, moved = _written_and_moved(record)
+    if written.data["node"] == moved.data["node"]:
+        return failed(f"the service is still on {moved.data['node']}")
+    return judged(both(written, moved), holds=written.data["sha256"] == moved.data["sha256"])
+
+
+@exercise.check(
+    "data-stay",
+    phases=LOCAL,
+    title="The data of a local volume stay behind",
+    expected="another container on another node does not find the file",
+    hint="Each node has a volume of that name of its own; nothing copies one to the other.",
+)
+def data_stay(record: Record) -> Judgement:
+    """The contrast, by the same steps."""
+    written, moved = _written_and_moved(record)
+    lacks = [] if moved.data["sha256"] or _no_such_file(record, moved) else ["nobody could look"]
+    elsewhere = written.data["node"] != moved.data["node"]
+    return judged(
+        both(written, moved), holds=elsewhere and moved.data["sha256"] is None, missing=lacks
+    )
+
+
+@exercise.check(
+    "waits-for-its-server",
+    phases=DISTRIBUTED,
+    title="While the NFS server is away, the database waits, and goes on by itself",
+    expected="no write is acknowledged while it is away; the same task writes on afterwards",
+    hint="`docker service ps`: a task that was replaced did not wait. Is the mount soft?",
+)
+def waits_for_its_server(record: Record) -> Judgement:
+    """Hard: the write is repeated until the server has it."""
+    rows, fault = _writes_and_fault(record)
+    stalled = rows.stalled_s(record)
+    if stalled is None:
+        return never(
+            f"{len(rows.acknowledged)} writes, and none after the server was back",
+            not_written(
+                rows.entries, window=Window(fault.began, fault.healed or 0.0), pause=IDLE_S
+            ),
+        )
+    away = while_away(fault)
+    # One that was under way when it went may still be told of.
+    meanwhile = [e for e in rows.acknowledged if fault.injected < e.sent and e.over < away.ended]
+    tasks = tasks_later(record, fault)
+    lacks = _not_written_across(rows, fault)
+    lacks += not_while(
+        [e.over for e in rows.acknowledged if e.sent < away.ended],
+        Window(away.ended, rows.entries[-1].over),
+        "heard of a write that waited for the server",
+    )
+    lacks += _another_container(record, tasks)
+    return judged(
+        f"the longest wait for an acknowledgement is {stalled:.1f} s;"
+        f" {len(tasks)} tasks since its creation",
+        holds=len(tasks) == 1 and tasks[0].running,
+        wrong=[f"{len(meanwhile)} writes were acknowledged without it"] if meanwhile else [],
+        missing=lacks,
+    )
+
+
+@exercise.check(
+    "needs-no-server",
+    phases=LOCAL,
+    timed=True,
+    title="A local volume needs no server",
+    expected=f"no more than {UNDISTURBED_S:.0f} s between two acknowledged writes",
+    hint="What else took the node's time? Compare `speed` in events.jsonl.",
+)
+def needs_no_server(record: Record) -> Judgement:
+    """The contrast: the NFS server goes away, and nothing happens."""
+    rows, fault = _writes_and_fault(record)
+    gap = rows.longest_gap
+    if gap is None:
+        return unknown("no write was acknowledged")
+    seen, lacks = f"longest gap {gap.seconds:.1f} s", _not_written_across(rows, fault)
+    undisturbed = gap.closed and gap.seconds <= UNDISTURBED_S
+    return judged(seen, missing=lacks) if undisturbed else never(seen, lacks)
+
+
+@exercise.check(
+    "no-acknowledged-write-lost",
+    phases=STORAGES,
+    title="No acknowledged write is lost or there twice",
+    expected="every row that was acknowledged is there, under its id, once",
+    hint="Compare `entry` and `entries` in events.jsonl; is the export `sync`?",
+)
+def no_acknowledged_write_lost(record: Record) -> Judgement:
+    """Read from the other node; on a local volume, where it was written."""
+    rows, fault = _writes_and_fault(record)
+    read = record.need("entries", "nobody read the rows back", ledger=LEDGER)
+    if not rows.acknowledged:
+        return unknown("no write was acknowledged")
+    # On a local volume the rows don't come along.
+    moved = None if _phase(record) in LOCAL else record.need("moved", "the service never moved")
+    strange = {number for _, number in rows.found or ()} - {e.number for e in rows.entries}
+    return judged(
+        f"{len(rows.acknowledged)} acknowledged, {len(rows.found or ())} there,"
+        f" {len(rows.lost)} lost, {len(rows.duplicated)} twice",
+        holds=not rows.lost and not rows.duplicated,
+        missing=[
+            *_not_written_across(rows, fault),
+            *(f"nobody was seen to write {number}" for number in sorted(strange)),
+            *out_of_order(
+                ("the server's return", fault.healed),
+                ("the last write", rows.entries[-1].over),
+                *([("the move", moved.t)] if moved else []),
+                ("the reading", read.t),
+            ),
+        ],
+    )
+
+
+@exercise.measure(phases=STORAGES)
+def comparison(record: Record) -> Mapping[str, Any]:
+    """The lab's "Comparatif des solutions": the same figures for each way to keep data."""
+    speed, rows = record.last("speed"), readings.ledger(record, LEDGER)
+    sent = [e.t for e in record.of("command") if "--constraint-add" in e.data["argv"]]
+    moved = record.last("moved")
+    gap = rows.longest_gap if rows else None
+    return {
+        "fsync_ms": round(1000 * speed.data["fsync_seconds"] / speed.data["fsyncs"], 3)
+        if speed
+        else None,
+        "write_mib_s": round(speed.data["size_mib"] / speed.data["write_seconds"], 1)
+        if speed
+        else None,
+        "move_s": round(moved.t - sent[0], 2) if moved and sent else None,
+        "server_away_stall_s": rows.stalled_s(record) if rows else None,
+        "longest_gap_s": round(gap.seconds, 3) if gap else None,
+        "acknowledged_writes": len(rows.acknowledged) if rows else None,
+        "lost_writes": len(rows.lost) if rows and rows.found is not None else None,
+        "duplicated_writes": len(rows.duplicated) if rows and rows.found is not None else None,
+    }
+
+
+exercise.compare(
+    phases=STORAGES,
+    measures={
+        "fsync_ms": "8 KiB, on the disk: ms",
+        "write_mib_s": "64 MiB in a row: MiB/s",
+        "move_s": "sent elsewhere: s",
+        "server_away_stall_s": "server away 6 s: stall, s",
+    },
+)
+
+
+def _proof(record: Record, step: str) -> Event:
+    """The checksum that a container read in that step. Raises Unseen when nobody took it."""
+    event = record.need("proof", f"the checksum was not taken (step: {step})", step=step)
+    if not event.data["node"] or not event.data["container"]:
+        raise Unseen(f"nobody knows where the checksum was taken (step: {step})")
+    return event
+
+
+def _written_and_moved(record: Record) -> tuple[Event, Event]:
+    """The checksums before and after the move, in this order, by two containers."""
+    written, moved = _proof(record, "written"), _proof(record, "moved")
+    if not written.data["sha256"]:
+        raise Unseen("the checksum was not taken before the move")
+    sent = [e.t for e in record.of("command", code=0) if "--constraint-add" in e.data["argv"]]
+    lacks = out_of_order(
+        ("the checksum", written.t),
+        ("the move", sent[0] if sent else None),
+        ("the checksum after it", moved.t),
+    )
+    if written.data["container"] == moved.data["container"]:
+        lacks.append(f"both were taken by the container {written.data['container']}")
+    if lacks:
+        raise Unseen("; ".join(lacks))
+    return written, moved
+
+
+def _no_such_file(record: Record, proof: Event) -> bool:
+    """Whether that container looked, and said itself that it has no such file."""
+    return any(
+        "sha256sum" in e.data["argv"]
+        and proof.data["container"] in e.data["argv"]
+        and "No such file" in e.data["stderr"]
+        for e in record.of("command", node=proof.data["node"])
+    )
+
+
+def _phase(record: Record) -> str:
+    return record.events[-1].phase.split("/")[1]
+
+
+def _writes_and_fault(record: Record) -> tuple[Ledger, Fault]:
+    rows = readings.ledger(record, LEDGER)
+    if rows is None:
+        raise Unseen("nothing was written while the server was taken away")
+    return rows, server_fault(record)
+
+
+def _not_written_across(rows: Ledger, fault: Fault) -> list[str]:
+    """Where nobody tried to write: before the server went, while it was away, or afterwards."""
+    away = while_away(fault)
+    back = away.ended if fault.healed is None else fault.healed
+    acknowledged = [entry.over for entry in rows.acknowledged]
+    lacks = not_written(rows.entries, window=Window(fault.began - 1.0, back + 1.0), pause=IDLE_S)
+    lacks += not_while(acknowledged, Window(0.0, fault.began), "wrote before the server went")
+    lacks += not_while(
+        [entry.over for entry in rows.acknowledged if entry.sent > back],
+        Window(back, rows.entries[-1].over),
+        "wrote after the server was back",
+    )
+    if away.seconds < AWAY_S - 1:
+        lacks.append(f"the server was away for {away.seconds:.1f} s only")
+    return lacks
+
+
+def _another_container(record: Record, tasks: Iterable[TaskSeen]) -> list[str]:
+    """Whether none of these tasks has the container that wrote the proof before the fault."""
+    mine = _proof(record, "written").data["container"]
+    return [] if any(task.container == mine for task in tasks) else [f"{mine} is in no task"]

@@ -1,0 +1,310 @@
+"""Option B: the plugin, when tasks are placed, when its driver is killed, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_swarmlab import unknown
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    never,
+    nodes_of,
+    not_each,
+    out_of_order,
+)
+from pytest_swarmlab.model import Event, Judgement
+from tests.exercises.exercise_2_4.declared import (
+    KILLED,
+    REFUSALS,
+    SCHEDULING,
+    exercise,
+)
+from tests.exercises.exercise_2_4.seen import (
+    both,
+    short,
+)
+from tests.exercises.exercise_2_4.setting import BAD_NAMES, BAD_OPTIONS
+
+SERVER_ROOT = "/srv/nfs"
+
+
+@exercise.check(
+    "missing-plugin",
+    phases=SCHEDULING,
+    title="Without the plugin no node can take the task",
+    expected="the task stays pending: 'missing plugin'",
+    hint="`docker service ps --no-trunc`. Does the mount name its driver? Otherwise nothing waits.",
+)
+def missing_plugin(record: Record) -> Judgement:
+    """The scheduler asks for the driver that the mount names."""
+    before = record.need("advertised", "nobody looked which nodes knew it before")
+    if before.data["nodes"]:
+        nodes = ", ".join(before.data["nodes"])
+        return unknown(
+            f"{nodes} had used it before: their engines know it until they are restarted"
+        )
+    seen = record.need("blocked", "no task was seen to be blocked")
+    said = str(seen.data["said"])
+    count = len(nodes_of(record))
+    return judged(
+        said,
+        holds="missing plugin" in said,
+        missing=[
+            *([] if f"on {count} node" in said else [f"that does not tell of all {count} nodes"]),
+            *out_of_order(
+                ("what the nodes knew", before.t), ("the blocked task", seen.t), _activated(record)
+            ),
+        ],
+    )
+
+
+@exercise.check(
+    "scheduled-when-used",
+    phases=SCHEDULING,
+    title="When every node has used it once, the task is placed by itself",
+    expected="it runs, without the service having been touched",
+    hint="A node tells of a plugin after its first use: `docker volume create -d rexray` on each.",
+)
+def scheduled_when_used(record: Record) -> Judgement:
+    """Nodes tell the managers of their plugins every 20 s."""
+    blocked, (_, activated) = record.last("blocked"), _activated(record)
+    if activated is None:
+        return unknown("the plugin was not used on every node")
+    scheduled = record.last("scheduled")
+    if scheduled is None:
+        return never("the task was not placed")
+    since = Window(blocked.t if blocked else activated, scheduled.t)
+    used = {
+        e.data["node"]
+        for e in record.of("command", code=0)
+        if e.t in since and e.data["argv"][:5] == ["docker", "volume", "create", "-d", "rexray"]
+    }
+    touched = [
+        e.t
+        for e in record.of("command")
+        if e.t in since and e.data["argv"][:3] == ["docker", "service", "update"]
+    ]
+    return judged(
+        f"on {scheduled.data['node']}, {scheduled.t - activated:.1f} s after that",
+        holds=bool(scheduled.data["node"]) and not touched,
+        missing=[
+            *not_each(used, nodes_of(record), "used it on"),
+            *out_of_order(
+                ("the blocked task", blocked.t if blocked else None),
+                _activated(record),
+                ("the placed task", scheduled.t),
+            ),
+        ],
+    )
+
+
+@exercise.check(
+    "seen-everywhere",
+    phases=SCHEDULING,
+    title="A volume made on one node is there on all",
+    expected="`docker volume ls` of every node lists shared-data",
+    hint="`docker volume ls` on each node; `systemctl status rexray`, and is its export there?",
+)
+def seen_everywhere(record: Record) -> Judgement:
+    """Its scope is global: the server's directory is the list."""
+    seen = record.of("known")
+    blind = [e.data["node"] for e in seen if "shared-data" not in e.data["volumes"]]
+    told = [e.data["node"] for e in seen if e.data["node"] not in blind]
+    return judged(
+        f"on {', '.join(told) or 'none'}",
+        wrong=[f"not on {', '.join(blind)}"] if blind else [],
+        missing=[
+            *not_each(told, nodes_of(record), "asked"),
+            *out_of_order(_activated(record), ("the first list", seen[0].t if seen else None)),
+        ],
+    )
+
+
+@exercise.check(
+    "driver-restarted",
+    phases=KILLED,
+    title="The killed driver is back, as another process",
+    expected="systemd has started it again",
+    hint="`systemctl status rexray` on the node: Restart=.",
+)
+def driver_restarted(record: Record) -> Judgement:
+    """Proof that it really was killed."""
+    before, after = _driver(record, "before"), _driver(record, "after")
+    pids = [before.data["pid"], after.data["pid"]]
+    return judged(
+        f"process {pids[0]}, then {pids[1]}",
+        holds="0" not in pids and "" not in pids and pids[0] != pids[1],
+        missing=[
+            *not_each([after.data["node"]], [before.data["node"]], "looked on"),
+            *out_of_order(("its process", before.t), _killed(record), ("another process", after.t)),
+        ],
+    )
+
+
+@exercise.check(
+    "service-undisturbed",
+    phases=KILLED,
+    title="The service keeps its container and its data, and writes on",
+    expected="the same container reads what it wrote before, and other data after it wrote again",
+    hint="`grep rexray /proc/mounts`: a driver must not take its mounts along when it ends.",
+)
+def service_undisturbed(record: Record) -> Judgement:
+    """The kernel has the mount, not the driver."""
+    steps = [_driver(record, step) for step in ("before", "after", "written again")]
+    before, after, again = (step.data for step in steps)
+    if not before["sha256"] or not before["container"]:
+        return unknown("nothing was read before")
+    same = before["container"] == after["container"] == again["container"]
+    kept = before["sha256"] == after["sha256"]
+    return judged(
+        f"{short(before)}, {short(after)}, and {short(again)} after writing again",
+        holds=same and kept and again["sha256"] not in (None, before["sha256"]),
+        missing=out_of_order(
+            ("the data", steps[0].t),
+            _killed(record),
+            ("the data again", steps[1].t),
+            ("other data", steps[2].t),
+        ),
+    )
+
+
+@exercise.check(
+    "moves-after-restart",
+    phases=KILLED,
+    title="With the driver that was started again, the data still follow",
+    expected="another node reads what was written last",
+    hint="`journalctl -u rexray` on both nodes.",
+)
+def moves_after_restart(record: Record) -> Judgement:
+    """It must still know who uses the volume, to give it up when the container goes."""
+    again, moved = _driver(record, "written again"), _driver(record, "moved")
+    if not again.data["sha256"] or not moved.data["container"]:
+        return unknown("the data were not read before and after the move")
+    elsewhere = again.data["node"] != moved.data["node"]
+    return judged(
+        both(again, moved),
+        holds=elsewhere and again.data["sha256"] == moved.data["sha256"],
+        missing=out_of_order(
+            _killed(record), ("what was written last", again.t), ("another node", moved.t)
+        ),
+    )
+
+
+@exercise.check(
+    "options-refused",
+    phases=REFUSALS,
+    title="Options that it can't take are refused",
+    expected="`docker volume create` fails and says which option, for each of four",
+    hint="`journalctl -u rexray`.",
+)
+def options_refused(record: Record) -> Judgement:
+    """A size that is no whole number of GiB, and an option that it does not know."""
+    seen = record.of("refused-option")
+    wrong = [
+        e.data["asked"]
+        for e in seen
+        if not e.data["code"] or str(e.data["asked"]).partition("=")[0] not in e.data["said"]
+    ]
+    return judged(
+        "; ".join(str(e.data["said"]).strip() for e in seen[:2]),
+        wrong=[f"not refused, or not by name: {', '.join(wrong)}"] if wrong else [],
+        missing=not_each((e.data["asked"] for e in seen), BAD_OPTIONS, "tried"),
+    )
+
+
+@exercise.check(
+    "names-refused",
+    phases=REFUSALS,
+    title="Names that lead elsewhere are refused, also past the engine",
+    expected="an error for each of `../escaped`, `a/b`, `/etc`, `..`, `.` and the like",
+    hint="A name becomes a directory on the server: it must not leave the driver's own.",
+)
+def names_refused(record: Record) -> Judgement:
+    """Asked of the driver itself, as anybody could who may reach its socket."""
+    seen = record.of("refused-name")
+    taken = [e.data["asked"] for e in seen if not _error(e.data["said"])]
+    return judged(
+        "; ".join(str(e.data["said"]).strip() for e in seen[:1]),
+        wrong=[f"taken: {', '.join(map(repr, taken))}"] if taken else [],
+        missing=not_each(
+            (repr(e.data["asked"]) for e in seen), map(repr, BAD_NAMES), "tried the name"
+        ),
+    )
+
+
+@exercise.check(
+    "nothing-made",
+    phases=REFUSALS,
+    title="Nothing was made on the server",
+    expected="the same files below /srv/nfs before and after",
+    hint="`find /srv/nfs -maxdepth 3` on the server.",
+)
+def nothing_made(record: Record) -> Judgement:
+    """What was refused leaves nothing half-done."""
+    seen = record.need("server-directory", "nobody looked")
+    before, after = set(seen.data["before"]), set(seen.data["after"])
+    if SERVER_ROOT not in before:
+        return unknown("nobody could look before anything was tried")
+    refused = record.of("refused-option", "refused-name")
+    asked = [repr(e.data["asked"]) for e in refused]
+    looks = [
+        e.t for e in record.of("command", code=0) if e.data["argv"][:2] == ["find", SERVER_ROOT]
+    ]
+    new, gone = sorted(after - before), sorted(before - after)
+    return judged(
+        f"{len(after)} files",
+        wrong=[f"new: {', '.join(new) or 'none'}; gone: {', '.join(gone) or 'none'}"]
+        if new or gone
+        else [],
+        missing=[
+            *not_each(asked, map(repr, (*BAD_OPTIONS, *BAD_NAMES)), "tried"),
+            *out_of_order(
+                ("a look at the server", looks[0] if looks else None),
+                ("what is refused", refused[0].t if refused else None),
+                ("what is refused", refused[-1].t if refused else None),
+                ("another look at the server", looks[-1] if len(looks) > 1 else None),
+            ),
+        ],
+    )
+
+
+@exercise.measure(phases=SCHEDULING)
+def placement(record: Record) -> Mapping[str, Any]:
+    """Seconds from the plugin's use on the last node until the task ran."""
+    activated, scheduled = record.last("activated"), record.last("scheduled")
+    if activated is None or scheduled is None:
+        return {"scheduled_s": None}
+    return {"scheduled_s": round(scheduled.t - activated.t, 2)}
+
+
+def _activated(record: Record) -> tuple[str, float | None]:
+    activated = record.last("activated")
+    return "the plugin's use on every node", activated.t if activated else None
+
+
+def _killed(record: Record) -> tuple[str, float | None]:
+    """When the driver's process, as it was noted before, was killed on its node."""
+    before = _driver(record, "before").data
+    killed = [
+        e.t
+        for e in record.of("command", node=before["node"], code=0)
+        if e.data["argv"] == ["kill", "-9", before["pid"]]
+    ]
+    return f"`kill -9 {before['pid']}`", killed[0] if killed else None
+
+
+def _error(answer: str) -> str:
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        return ""
+    return str(found.get("Err") or "") if isinstance(found, dict) else ""
+
+
+def _driver(record: Record, step: str) -> Event:
+    missing = f"the driver's process was not noted (step: {step})"
+    return record.need("driver", missing, step=step)

@@ -1,0 +1,63 @@
+"""What several judges of exercise 2.4 read off a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import Fault, TaskSeen
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Window,
+)
+from pytest_swarmlab.model import Event
+
+
+def options(fstab: str) -> list[str]:
+    """The options of a line of fstab or of /proc/mounts."""
+    words = str(fstab).split()
+    return words[3].split(",") if len(words) > 3 else []
+
+
+def is_nfs4_hard(mount: str) -> bool:
+    """Whether a line of /proc/mounts is NFS version 4, and hard."""
+    set_ = options(mount)
+    version = next((o for o in set_ if o.startswith("vers=")), "")
+    return version.startswith("vers=4") and "hard" in set_
+
+
+def server_fault(record: Record) -> Fault:
+    """The server's loss. Raises Unseen when it was not taken away and brought back."""
+    fault = readings.fault(record)
+    if fault is None or fault.healed is None:
+        raise Unseen("the server was not taken away and brought back")
+    return fault
+
+
+def while_away(fault: Fault) -> Window:
+    """From when the server was gone until somebody began to bring it back."""
+    return Window(fault.injected, fault.injected if fault.heal_began is None else fault.heal_began)
+
+
+def tasks_later(record: Record, fault: Fault) -> tuple[TaskSeen, ...]:
+    """The service's tasks as they were listed last, after the server's return."""
+    back = fault.healed or 0.0
+    seen = [s for s in readings.task_samples(record) if s.error is None and s.asked > back]
+    if not seen:
+        raise Unseen("the tasks were not listed after the server's return")
+    return seen[-1].tasks
+
+
+def both(first: Event, then: Event) -> str:
+    """What was read first and then, in words."""
+    return (
+        f"{short(first.data)} written on {first.data['node']},"
+        f" {short(then.data)} on {then.data['node']}"
+    )
+
+
+def short(proof: Mapping[str, Any]) -> str:
+    """A checksum in words."""
+    return f"{proof['sha256'][:12]}…" if proof["sha256"] else "no file"

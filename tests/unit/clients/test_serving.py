@@ -1,0 +1,73 @@
+"""A service serves when each node has led to each replica and had a good answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.waiting.waiter import Done, Pending
+from tests.unit.clients.test_probe import Web
+from tests.unit.fakes import Lab
+
+
+@pytest.fixture
+def web(lab: Lab) -> Iterator[Web]:
+    with Web() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        for node in lab.swarm.nodes:
+            lab.machines.listens[node.name] = ("127.0.0.1", server.server_port)
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_each_node_is_asked_twice_for_each_replica(lab: Lab, web: Web) -> None:
+    serves = Serves(lab.swarm, replicas=2, path="/ready")
+    assert serves.name == "each of 2 replicas serves port 8080 through 5 nodes"
+    seen = serves()
+    assert isinstance(seen, Done)
+    assert seen.seen == "4 good answers through each node"
+    assert [host for _, host, _ in web.asked] == [
+        f"{node.name}:8080" for node in lab.swarm.nodes for _ in range(4)
+    ]
+    assert {path for _, _, path in web.asked} == {"/ready"}
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_an_answer_that_is_an_error_is_told_with_its_node(lab: Lab, web: Web, status: int) -> None:
+    web.status = status
+    seen = Serves(lab.swarm, replicas=2)()
+    assert isinstance(seen, Pending)
+    assert seen.seen == f"manager1: status {status}, request 1 of 4"
+    assert len(web.asked) == 1
+
+
+def test_a_node_that_refuses_is_told(lab: Lab, web: Web) -> None:
+    lab.machines.listens["worker1"] = ("127.0.0.1", 1)
+    seen = Serves(lab.swarm, replicas=1)()
+    assert isinstance(seen, Pending)
+    assert seen.seen.startswith("worker1: refused")
+    assert "worker1" not in {host.partition(":")[0] for _, host, _ in web.asked}
+
+
+def test_a_site_is_asked_by_its_own_name_and_through_the_nodes_that_are_given(
+    lab: Lab, web: Web
+) -> None:
+    assert isinstance(Serves(lab.swarm, via=[lab["worker2"]], replicas=1, host="shop.lab")(), Done)
+    assert [host for _, host, _ in web.asked] == ["shop.lab", "shop.lab"]
+
+
+def test_nothing_it_asks_is_in_the_record(lab: Lab, web: Web) -> None:
+    web.status = 500
+    Serves(lab.swarm, replicas=2)()
+    assert not lab.recorder.view().of("request")
+
+
+def test_where_no_kernel_balances_there_is_nothing_to_wait_for(lab: Lab, web: Web) -> None:
+    lab.swarm.capabilities = frozenset()
+    assert isinstance(Serves(lab.swarm, replicas=2)(), Done)
+    assert not web.asked

@@ -1,0 +1,100 @@
+"""No claim passes with the evidence of its own sentence gone: the second breaker, on real runs.
+
+From the record of a real run of every exercise it takes away, or moves, what each claim reads. What
+passes all the same stands in that exercise's `STILL_PASSES`: claim and break, or patterns of both,
+with the reason. One that names a single phase must be needed there.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+import pytest
+
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.exercise import Check
+from pytest_swarmlab.model import Verdict
+from tests.unit.exercises import test_2_2
+from tests.unit.exercises.test_every_check_can_fail import EXERCISES, MODULES
+from tests.unit.records.breaker import breaks, events_read, real
+from tests.unit.records.editing import kind, without
+
+BY_ID = {exercise.id: exercise for exercise in EXERCISES}
+PHASES = sorted({check.phase for exercise in EXERCISES for check in exercise.checks})
+EXPLAINED: dict[str, Mapping[tuple[str, str], str]] = {
+    number: getattr(module, "STILL_PASSES", {})
+    for number, module in {**MODULES, "2.2": test_2_2}.items()
+}
+
+
+@functools.cache
+def run_of(exercise: str) -> Record:
+    return real(exercise)
+
+
+def part(phase: str) -> Record:
+    """What was recorded of that phase, and of which cluster."""
+    run = run_of(phase.split("/")[0])
+    ready = run.before_end_of(phase).of("cluster.ready")[-1:]
+    events = (*ready, *run.phase(phase).events)
+    return Record(tuple(replace(e, seq=seq) for seq, e in enumerate(events)))
+
+
+def reads(check: Check, run: Record) -> set[int]:
+    """The numbers of the events that a claim's judge is given on a good run."""
+    with events_read() as read:
+        assert check.judge(run).verdict is Verdict.PASS, check.result(run)
+    return read
+
+
+def survivors(run: Record, checks: list[Check]) -> set[tuple[str, str]]:
+    """Claims, by phase and name, that pass on a broken record: and what was broken."""
+    needed = {check: reads(check, run) for check in checks}
+    kinds = {
+        check: {event.kind for event in run if event.seq in read} for check, read in needed.items()
+    }
+    found = set()
+    for each in breaks(run, set().union(*kinds.values())):
+        broken = each.edit(run)
+        for check in checks:
+            if needed[check] & each.touched and check.result(broken).verdict is Verdict.PASS:
+                found.add((check.id, each.name))
+    for check in checks:
+        for name in kinds[check]:
+            if check.result(beside_another(run, name)).verdict is Verdict.PASS:
+                found.add((check.id, f"{name}: another cluster's"))
+    return found
+
+
+def beside_another(run: Record, name: str) -> Record:
+    """This cluster's worker saw nothing of that kind; beside it another's saw all of it."""
+    own = [replace(e, worker="gw0") for e in without(run, kind(name))]
+    other = [replace(e, worker="gw1", t=e.t + 0.07) for e in run]
+    both = sorted((*own, *other), key=lambda e: e.t)
+    return Record(tuple(replace(e, seq=seq) for seq, e in enumerate(both)))
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_no_claim_passes_with_the_evidence_of_its_own_sentence_gone(phase: str) -> None:
+    number, name = phase.split("/")
+    checks = [check for check in BY_ID[number].checks if check.phase == phase]
+    mine = {
+        (claim, broken)
+        for claim, broken in EXPLAINED[number]
+        if fnmatchcase(f"{number}.{name}.", claim.rpartition(".")[0] + ".")
+    }
+    used: set[tuple[str, str]] = set()
+    unexplained = []
+    for claim, broken in sorted(survivors(part(phase), checks)):
+        why = {
+            each for each in mine if fnmatchcase(claim, each[0]) and fnmatchcase(broken, each[1])
+        }
+        used |= why
+        if not why:
+            unexplained.append(f"{claim} passes: {broken}")
+    assert unexplained == []
+    of_one = {each for each in mine if f"{number}.{name}." in each[0]}
+    assert of_one - used == set(), "nothing of that happens: its explanation is out of date"
