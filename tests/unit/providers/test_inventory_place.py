@@ -13,8 +13,10 @@ from pytest_swarmlab.providers.inventory.place import Place, reap
 
 OWNER = """
 import sys
+from pytest_swarmlab.providers.inventory import place
 from pytest_swarmlab.providers.inventory.place import Place
 
+place.LONGEST_SOCKET = 1000
 print(Place("m1.engine").path, flush=True)
 sys.stdin.read()
 """
