@@ -37,8 +37,8 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 	mmdebstrap qemu-system-x86 qemu-utils vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test wheel check neighbours soak architecture vagrant-smoke \
-	finding_two_identities finding_ill_task_runs
+.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test wheel check neighbours no-harm soak \
+	architecture vagrant-smoke finding_two_identities finding_ill_task_runs
 
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
@@ -49,6 +49,7 @@ help:
 	@echo "make check          lint, types, unit and plugin tests: no cluster"
 	@echo "make finding_two_identities finding_ill_task_runs   what is known of Swarm: how often of REPETITIONS=10"
 	@echo "make neighbours     the plugin's tests beside other plugins, with other releases of pytest and Python"
+	@echo "make no-harm        each exercise on somebody's own cluster, also killed in its middle: is it what it was?"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
 	@echo "make kernel         the kernel with which machines run twice as fast: once, eight minutes; lab and test do it"
 	@echo "make setup          system packages, $(VENV), node disk: what all the others begin with"
@@ -104,7 +105,7 @@ soak: setup kernel
 	$(VENV)/bin/python -m tests.soak $(ROUNDS) $(SOAKED)
 
 test: setup kernel test-packages engine check wheel
-	$(PYTEST) tests/hosts tests/images tests/providers --swarmlab-provider=$(PROVIDER)
+	$(PYTEST) tests/hosts tests/images tests/providers -m "not long" --swarmlab-provider=$(PROVIDER)
 	$(PYTEST) -n auto tests/exercises --ignore=$(LONG) $(REPEAT) --swarmlab-provider=$(PROVIDER)
 
 finding_two_identities: setup kernel
@@ -126,6 +127,9 @@ wheel: setup
 	venv/bin/swarmlab --cache "$(CACHE)" lab -- --collect-only --quiet; \
 	venv/bin/swarmlab --cache "$(CACHE)" lab 2.3 -- --swarmlab-kernel=debian \
 		--swarmlab-reports="$(CURDIR)/reports"
+
+no-harm: setup kernel
+	$(PYTEST) tests/providers/test_no_harm.py tests/providers/test_no_harm_exercises.py
 
 check: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .

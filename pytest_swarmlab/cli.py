@@ -159,6 +159,7 @@ def _image(arguments: argparse.Namespace) -> int:
 def _gc(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.images import list_disks, remove_disk, remove_old_kernels
     from pytest_swarmlab.images.recipe import load_plan
+    from pytest_swarmlab.providers.inventory import place
     from pytest_swarmlab.providers.uml import UmlProvider
     from pytest_swarmlab.providers.vagrant import VagrantProvider
 
@@ -169,6 +170,8 @@ def _gc(arguments: argparse.Namespace) -> int:
     for provider in providers:
         _gc_clusters(provider, kept=arguments.kept, logs=arguments.cache)
     _gc_containers(arguments)
+    for path in place.reap():
+        sys.stdout.write(f"removed what was left in {path}\n")
     if arguments.disks:
         wanted = {load_plan("stand-in").key, load_plan("registry").key}
         for disk in list_disks(arguments.cache):

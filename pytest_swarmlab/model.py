@@ -41,12 +41,14 @@ class Capability(StrEnum):
     ENCRYPTED_OVERLAY = "encrypted-overlay"
     FUSE = "fuse"
     NETEM = "netem"
+    START_INTERVAL = "start-interval"
     POWER_OFF = "power-off"
     PAUSE = "pause"
     LINK = "link"
     PARTITION = "partition"
     REPLACE = "replace"
     CHANGE = "change"
+    EXPENDABLE = "expendable"
 
     @property
     def lack(self) -> str:
@@ -61,6 +63,8 @@ _LACK = {
     Capability.ENCRYPTED_OVERLAY: "the nodes' kernel can't encrypt an overlay network",
     Capability.FUSE: "the nodes' kernel has no file systems that are programs (FUSE)",
     Capability.NETEM: "the nodes' kernel can't slow a link down (netem)",
+    Capability.START_INTERVAL: "an engine here is older than Docker 25 (API 1.44) and knows no"
+    " start_interval of a health check",
     Capability.POWER_OFF: "nobody here can cut a machine's power",
     Capability.PAUSE: "nobody here can freeze a machine",
     Capability.LINK: "nobody here can unplug a machine's network",
@@ -68,6 +72,8 @@ _LACK = {
     Capability.REPLACE: "nobody here can put a new machine at an old one's address",
     Capability.CHANGE: "this cluster is somebody's own and only looked at:"
     " --swarmlab-allow-destructive permits more",
+    Capability.EXPENDABLE: "these machines are somebody's own: what belongs to their systems is not"
+    " replaced, and none of them is taken out of its swarm",
 }
 
 

@@ -26,6 +26,7 @@ from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by 
     wait,
 )
 from pytest_swarmlab.model import LEAVES
+from pytest_swarmlab.run.hiding import hide_secrets, tell_of_id
 from pytest_swarmlab.run.session import (
     CHECKED,
     CONFIG,
@@ -45,7 +46,6 @@ from pytest_swarmlab.run.workers import (
 )
 
 if TYPE_CHECKING:
-    from pytest_swarmlab.evidence.redactor import Redactor
     from pytest_swarmlab.providers.base import Provider
 
 LAB_EXERCISES = range(1, 11)
@@ -307,6 +307,8 @@ def pytest_runtest_makereport(
         return report
     # Also of a test that has nothing to do with us: it may have seen what another one made.
     hide_secrets(report, run.recorder.redactor)
+    if not report.passed or report.when == "call":
+        tell_of_id(run, item.nodeid)
     if not used_run(item):
         return report
     if call.excinfo and report.failed:
@@ -330,18 +332,6 @@ def pytest_runtest_makereport(
             message=call.excinfo.exconly() if call.excinfo else "",
         )
     return report
-
-
-def hide_secrets(report: pytest.TestReport, redactor: Redactor) -> None:
-    """Take secrets out of what a test's failure and its output show, wherever that is shown."""
-    if report.longrepr is not None:
-        # A skip's is (file, line, reason); any other one is shown as its text.
-        if isinstance(report.longrepr, tuple):
-            file, line, reason = report.longrepr
-            report.longrepr = (file, line, redactor.text(reason))
-        elif redactor.text(report.longreprtext) != report.longreprtext:
-            report.longrepr = redactor.text(report.longreprtext)
-    report.sections = [(title, redactor.text(text)) for title, text in report.sections]
 
 
 class Tally:

@@ -1,4 +1,4 @@
-"""What machines' kernels can do, found by having one do it."""
+"""What machines' kernels can do, found by having one do it, and what their engines know."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_swarmlab.model import Capability
+from pytest_swarmlab.waiting.conditions import no_answer
 
 if TYPE_CHECKING:
     from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -58,14 +59,31 @@ PROBES: dict[Capability, Probe] = {
     Capability.PARTITION: Probe((), (("iptables", "-w", "-n", "-L", "INPUT"),)),
 }
 
+START_INTERVAL_API = (1, 44)
+"""The oldest engine API that has a health check's start interval: of Docker 25."""
+
 
 def capabilities(swarm: Swarm, node: Node) -> dict[str, bool]:
-    """Capability → whether it was found on that node, or is a control of its provider."""
+    """Capability → whether it was found on that node, or is a control of its provider.
+
+    What engines must know, each must: any of them may get a service's task.
+    """
     found: dict[str, bool] = {str(c): True for c in swarm.machines.controls}
     with ThreadPoolExecutor(max_workers=len(PROBES)) as pool:
         able = pool.map(lambda probe: _able(node, probe), PROBES.values())
         found.update(zip(map(str, PROBES), able, strict=True))
+        spoken = [api for api in pool.map(_api, swarm.nodes) if api]
+    found[str(Capability.START_INTERVAL)] = all(api >= START_INTERVAL_API for api in spoken)
     return {str(c): found.get(c, False) for c in Capability}
+
+
+def _api(node: Node) -> tuple[int, ...]:
+    """The newest API that the node's engine speaks; empty where it gives no answer."""
+    try:
+        told = str(node.engine.api.version().get("ApiVersion", ""))
+    except no_answer():
+        return ()
+    return tuple(int(number) for number in told.split(".") if number.isdecimal())
 
 
 def _able(node: Node, probe: Probe) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import shlex
@@ -17,12 +18,25 @@ SHORTEST = 6
 """A shorter text is left as it is: as a part of other words it would make them unreadable, and
 whoever sees them could tell from the gaps what it was."""
 
+SHORTEST_PIECE, LONGEST_PIECE = 8, 10
+"""Characters of a value that is cut (a diff that skips what is alike, `…` in the middle, an output
+that ends within it) from which on a piece of it is hidden: half of the value where that lies
+between these two. So one of two halves always is, of values of twice the former and more."""
+
+ENDS = 2048
+"""Characters at either end of a long value of which pieces are known."""
+
+LEAST_DIFFERENT = 4
+"""Different characters in a piece that tells anything: a row of zeros is nobody's secret."""
 
 PEM_BOUNDARY = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
 """First and last line of a certificate or key (RFC 7468)."""
 
-
 URL_SAFE = str.maketrans("+/", "-_")
+
+MARKS = 0x100000
+"""The first of the characters (of a plane for private use) that stand for secrets while a text is
+worked on: what stands for one must not be searched for another."""
 
 
 class Redactor:
@@ -30,40 +44,55 @@ class Redactor:
 
     def __init__(self) -> None:
         self._forms: dict[str, str] = {}
+        """Form → the mark of its secret; the longest first."""
+        self._pieces: dict[int, dict[str, str]] = {}
+        """Length → the pieces of that length, each with the mark of its secret."""
+        self._placeholders: dict[str, str] = {}
 
     def hide(self, name: str, value: str | bytes) -> bool:
         """Have this value replaced from now on; `name` stands in its place.
 
         Besides the value itself: without the white space around it, each of its lines if it has
-        several (but not the first and the last of a certificate or key), and what URLs, JSON,
+        several (but not the first and the last of a certificate or key), and what URLs, HTML, JSON,
         Python, a shell's quotes, hexadecimal digits and Base64 make of it; the last also where
-        something stands before it, such as a user's name. Binary values only as the last two.
+        something stands before it, such as a user's name. Binary values only as the last two and
+        as Python shows them. Of all of these also pieces, where a program cut them.
         Returns whether it can be hidden: not when it is shorter than SHORTEST characters.
         """
+        placeholder = PLACEHOLDER.format(name=name)
+        marks = {shown: mark for mark, shown in self._placeholders.items()}
+        mark = marks.get(placeholder, chr(MARKS + len(marks)))
+        self._placeholders[mark] = placeholder
         raw = value.encode() if isinstance(value, str) else value
-        forms = {form for part in (raw, raw.strip()) for form in _encoded(part)}
         try:
             text = raw.decode()
         except UnicodeDecodeError:
             text = ""
-        lines = {text.strip(), *(line.strip() for line in text.splitlines())}
-        for line in lines:
-            if PEM_BOUNDARY.fullmatch(line):
-                continue  # It says what kind of thing it is, alike in all of them.
-            forms |= {line, quote(line), quote_plus(line), quote(line, safe="")}
-            forms |= {json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1]}
-            forms |= {repr(line)[1:-1], shlex.quote(line)}
-        for form in forms:
+        # A boundary says what kind of thing it is, alike in all of them.
+        lines = {line.strip() for line in text.splitlines()}
+        lines = {line for line in lines if not PEM_BOUNDARY.fullmatch(line)}
+        told = {form for line in lines for form in _printed(line)}
+        told |= {form for part in (raw, raw.strip()) for form in _encoded(part)}
+        if not text:
+            told.add(repr(raw)[2:-1])
+        for form in {*told, *_printed(text.strip())}:
             if len(form) >= SHORTEST:
-                self._forms.setdefault(form, PLACEHOLDER.format(name=name))
+                self._forms.setdefault(form, mark)
+        for form in told:
+            for piece in _pieces(form):
+                self._pieces.setdefault(len(piece), {}).setdefault(piece, mark)
         # The longest first: one secret may be a part of another.
         self._forms = dict(sorted(self._forms.items(), key=lambda item: -len(item[0])))
         return not raw or len(text.strip() or raw) >= SHORTEST
 
     def text(self, text: str) -> str:
         """The text without any secret."""
-        for form, placeholder in self._forms.items():
-            text = text.replace(form, placeholder)
+        for form, mark in self._forms.items():
+            text = text.replace(form, mark)
+        for length, pieces in self._pieces.items():
+            text = _without(text, length, pieces)
+        for mark, placeholder in self._placeholders.items():
+            text = text.replace(mark, placeholder)
         return text
 
     def data(self, value: Any) -> Any:
@@ -87,7 +116,7 @@ class Redactor:
 
 
 def _encoded(raw: bytes) -> Iterator[str]:
-    """What Base64 and hexadecimal digits make of it, wherever in a longer text it stands."""
+    """What hexadecimal digits and Base64 make of it, wherever in a longer text it stands."""
     yield raw.hex()
     yield raw.hex().upper()
     yield base64.b64encode(raw).decode()
@@ -97,3 +126,59 @@ def _encoded(raw: bytes) -> Iterator[str]:
         inner = whole[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
         yield inner
         yield inner.translate(URL_SAFE)
+
+
+def _printed(line: str) -> Iterator[str]:
+    """What programs make of a line that they print, quoted for others."""
+    percent = {quote(line), quote_plus(line), quote(line, safe="")}
+    quoted = shlex.quote(line)
+    once = {
+        line,
+        repr(line.encode())[2:-1],
+        *percent,
+        *(re.sub("%..", lambda found: found[0].lower(), each) for each in percent),
+        json.dumps(line)[1:-1],
+        json.dumps(line, ensure_ascii=False)[1:-1],
+        repr(line)[1:-1],
+        line.replace("\\", "\\\\").replace("'", "\\'"),
+        # In a longer word the quotes around it stand elsewhere.
+        line if quoted == line else quoted[1:-1],
+        re.sub(r'([\\"$`])', r"\\\1", line),
+    }
+    for form in once:
+        yield form
+        yield json.dumps(form)[1:-1]
+        yield json.dumps(form, ensure_ascii=False)[1:-1]
+        for entity in ("&#x27;", "&#39;"):
+            escaped = html.escape(form, quote=False).replace("'", entity)
+            yield escaped.replace('"', "&quot;")
+            yield escaped.replace('"', "&#34;")
+
+
+def _pieces(form: str) -> Iterator[str]:
+    """Every piece of a form from which on it is hidden, of long ones those at its ends."""
+    length = max(SHORTEST_PIECE, min(LONGEST_PIECE, -(-len(form) // 2)))
+    parts = (form,) if len(form) <= 2 * ENDS else (form[:ENDS], form[-ENDS:])
+    for part in parts:
+        for start in range(len(part) - length + 1):
+            piece = part[start : start + length]
+            # So few digits stand in many places.
+            plain = piece.isdecimal() and length < LONGEST_PIECE
+            if len(set(piece)) >= LEAST_DIFFERENT and not plain:
+                yield piece
+
+
+def _without(text: str, length: int, pieces: Mapping[str, str]) -> str:
+    """The text with a mark in the place of each run of such pieces."""
+    found, end, place = [], 0, 0
+    last = len(text) - length
+    while place <= last:
+        mark = pieces.get(text[place : place + length])
+        if mark is None:
+            place += 1
+            continue
+        found += [text[end:place], mark]
+        while place < last and text[place + 1 : place + 1 + length] in pieces:
+            place += 1
+        end = place = place + length
+    return "".join([*found, text[end:]]) if found else text

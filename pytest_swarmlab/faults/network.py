@@ -14,10 +14,10 @@ from pytest_swarmlab.swarm.cluster import Node
 CHAIN = "SWARMLAB-PARTITION"
 
 OPENING = (
-    ("iptables", "-w", "-D", "INPUT", "-j", CHAIN),
-    ("iptables", "-w", "-D", "OUTPUT", "-j", CHAIN),
-    ("iptables", "-w", "-F", CHAIN),
-    ("iptables", "-w", "-X", CHAIN),
+    ("-w", "-D", "INPUT", "-j", CHAIN),
+    ("-w", "-D", "OUTPUT", "-j", CHAIN),
+    ("-w", "-F", CHAIN),
+    ("-w", "-X", CHAIN),
 )
 """Takes the chain away again, as far as it is there."""
 
@@ -65,45 +65,50 @@ class Partition(Fault):
         super().__init__(nodes, recorder)
         self._sides = [list(side) for side in sides]
 
+    @property
+    def _programs(self) -> list[str]:
+        """Whose rules are about these nodes' addresses: those of IPv4, of IPv6, or both."""
+        return sorted({_program(node) for node in self.nodes})
+
     def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:
-        return [(node, OPENING) for node in self.nodes]
+        commands = [(program, *words) for program in self._programs for words in OPENING]
+        return [(node, commands) for node in self.nodes]
 
     def _inject(self) -> None:
         self._heal()
         for side in self._sides:
             for node in side:
-                node.run("iptables", "-w", "-N", CHAIN)
+                for program in self._programs:
+                    node.run(program, "-w", "-N", CHAIN)
                 for other in self.nodes:
                     if other not in side:
                         for direction in ("-s", "-d"):
-                            node.run(
-                                "iptables",
-                                "-w",
-                                "-A",
-                                CHAIN,
-                                direction,
-                                other.address,
-                                "-j",
-                                "DROP",
-                            )
+                            rule = (CHAIN, direction, other.address, "-j", "DROP")
+                            node.run(_program(other), "-w", "-A", *rule)
         for node in self.nodes:
-            for hook in ("INPUT", "OUTPUT"):
-                node.run("iptables", "-w", "-I", hook, "-j", CHAIN)
+            for program in self._programs:
+                for hook in ("INPUT", "OUTPUT"):
+                    node.run(program, "-w", "-I", hook, "-j", CHAIN)
 
     def _heal(self) -> None:
         left = []
         for node in self.nodes:
             try:
-                _open(node)
+                for program in self._programs:
+                    _open(node, program)
             except SwarmlabError as error:  # one node out of reach must not leave the others cut
                 left.append(str(error))
         if left:
             raise ProviderError("; ".join(left))
 
 
-def _open(node: Node) -> None:
+def _program(node: Node) -> str:
+    return "ip6tables" if ":" in node.address else "iptables"
+
+
+def _open(node: Node, program: str) -> None:
     # Absent rules are what is wanted: only the outcome is looked at, below.
-    for argv in OPENING:
-        node.run(*argv, check=False)
-    if CHAIN in node.look("iptables", "-w", "-S").stdout:
-        node.run("iptables", "-w", "-X", CHAIN)
+    for words in OPENING:
+        node.run(program, *words, check=False)
+    if CHAIN in node.look(program, "-w", "-S").stdout:
+        node.run(program, "-w", "-X", CHAIN)

@@ -226,6 +226,7 @@ class Exercise:
                     "title": c.title,
                     "expected": c.expected,
                     "hint": c.hint,
+                    "needs": c.needs,
                 }
                 for c in self.checks
             ],

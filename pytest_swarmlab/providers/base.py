@@ -53,7 +53,8 @@ class Machines(Protocol):
     def controls(self) -> frozenset[Capability]:
         """What can be done to the machines from outside: power, pause, link, replacement.
 
-        Among them CHANGE: whether a run may change anything; machines of its own it may.
+        Among them CHANGE: whether a run may change anything; machines of its own it may. And
+        EXPENDABLE: whether whatever becomes of their systems is nobody's loss.
         """
 
     def host(self, node: str) -> Host:

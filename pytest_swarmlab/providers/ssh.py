@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
-from pytest_swarmlab.providers import mux
+from pytest_swarmlab.providers import mux, shells
 from pytest_swarmlab.providers.console import printable
 from pytest_swarmlab.providers.host import ping as ping
-from pytest_swarmlab.waiting.waiter import Done, Pending, Waiter, done, pending
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, fatal, pending
 
 if TYPE_CHECKING:
     from testinfra.host import Host
@@ -28,6 +27,13 @@ RETRY_S = 0.5
 
 POLL_S = 0.2
 """How often a node is asked whether it answers again, seconds."""
+
+NOT_OPENED = "open failed"
+"""What a master connection says of a way that the other side does not open."""
+
+PROHIBITED = "administratively prohibited"
+"""Beside it, where a way to a port is forbidden there (RFC 4254, 5.1); of one to a socket OpenSSH's
+server doesn't tell why."""
 
 TROUBLES = (
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", "its host key is another than the one known for it:"
@@ -44,7 +50,8 @@ TROUBLES = (
     ("Permission denied", "it refused the key: name the right user and key"),
     ("stdio forwarding failed", "the jump host opens no way to it: permit AllowTcpForwarding there,"
      " or correct the address"),
-    ("open failed", f"its SSH server opens no way to {ENGINE}: permit AllowStreamLocalForwarding"
+    (PROHIBITED, "its SSH server opens no way to its ports: permit AllowTcpForwarding there"),
+    (NOT_OPENED, f"its SSH server opens no way to {ENGINE}: permit AllowStreamLocalForwarding"
      " there, and is the engine's socket at that place?"),
     ("Could not resolve", "its name can't be resolved: correct its address"),
     ("Connection refused", "nothing listens at its SSH port, or the jump host's: start sshd, or"
@@ -64,13 +71,16 @@ def host(config: Path, node: str, *, sudo: bool = False) -> Host:
     import testinfra
 
     # No control connection of testinfra's own: it would outlive the run.
-    return testinfra.get_host(f"ssh://{node}", ssh_config=str(config), controlpersist=0, sudo=sudo)
+    found = testinfra.get_host(f"ssh://{node}", ssh_config=str(config), controlpersist=0, sudo=sudo)
+    quoted = found.backend.get_command
+    found.backend.get_command = lambda line, *words: shells.alike(quoted(line, *words))
+    return found
 
 
 def command(config: Path, node: str, argv: Sequence[str], *, sudo: bool = False) -> list[str]:
     """What to run here so that `argv` runs on the node, as root when `sudo` may be used."""
     there = ["sudo", "--non-interactive", "--", *argv] if sudo else list(argv)
-    return ["ssh", "-F", str(config), node, shlex.join(there)]
+    return ["ssh", "-F", str(config), node, shells.joined(there)]
 
 
 def trouble(said: str) -> str:
@@ -170,7 +180,11 @@ class SshLinks:
         return self._directory / f"{node}.mux"
 
     def dial(self, node: str, port: int, timeout: float) -> socket.socket:
-        """A TCP connection to the node, from here if its address can be reached from here."""
+        """A TCP connection to the node, from here if its address can be reached from here.
+
+        Raises OSError as connect(2) does, and ProviderError where the node's SSH server may open
+        none: that says nothing about what listens at the port.
+        """
         access = self._nodes[node]
         try:
             if access.direct:
@@ -179,14 +193,28 @@ class SshLinks:
         except FileNotFoundError as error:
             raise ConnectionRefusedError(f"{node}:{port}: {node} has no SSH connection") from error
         except OSError as error:
+            said = self._links[node].said()
+            if not access.direct and PROHIBITED in said:
+                raise ProviderError(f"{node}:{port} can't be asked: {trouble(said)}") from error
             raise type(error)(error.errno, f"{node}:{port}: {error.strerror or error}") from error
 
-    def await_access(self, node: str, timeout: float) -> None:
-        """Return when the node's engine answers; ProviderError after `timeout` seconds."""
+    def await_access(self, node: str, timeout: float, *, engine_runs: bool = False) -> None:
+        """Return when the node's engine answers; ProviderError after `timeout` seconds.
+
+        `engine_runs`: it has answered on the node itself, so that a way that SSH doesn't open is
+        no matter of time.
+        """
+        link = self._links[node]
+        answers = EngineAnswers(
+            self.engine_socket(node), node, refused=link.not_opened if engine_runs else None
+        )
         try:
-            Waiter(every=POLL_S)(EngineAnswers(self.engine_socket(node), node), within=timeout)
+            Waiter(every=POLL_S)(answers, within=timeout)
         except NotConverged as error:
-            raise ProviderError(f"{error}. {trouble(self._links[node].said())}") from error
+            why = trouble(link.said())
+            if error.fatal:
+                raise ProviderError(f"{node} can't be used: {why}") from error
+            raise ProviderError(f"{error}. {why}") from error
 
     def over(self) -> bool:
         """Whether the links are to end."""
@@ -221,6 +249,8 @@ class _Link(threading.Thread):
         self._node = node
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
+        log = links.log(node)
+        self._log_begins = log.stat().st_size if log.exists() else 0
 
     def run(self) -> None:
         """Connect, and again whenever the connection is lost."""
@@ -251,9 +281,15 @@ class _Link(threading.Thread):
             self.join()
 
     def said(self) -> str:
-        """What ssh complained of."""
+        """What ssh complained of so far."""
         log = self._links.log(self._node)
-        return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        if not log.exists():
+            return ""
+        return log.read_bytes()[self._log_begins :].decode(errors="replace")
+
+    def not_opened(self) -> bool:
+        """Whether it was refused a way, to the engine's socket first of all."""
+        return NOT_OPENED in self.said()
 
 
 class _EngineDoor(threading.Thread):
@@ -315,13 +351,18 @@ class EngineAnswers:
 
     name = "the engine answers through SSH"
 
-    def __init__(self, engine: Path, node: str) -> None:
+    def __init__(
+        self, engine: Path, node: str, *, refused: Callable[[], bool] | None = None
+    ) -> None:
+        """`refused`: whether there is no way to it, and never will be."""
         self._engine = engine
+        self._refused = refused
         self.node = node
 
-    def __call__(self) -> Done[str] | Pending:
+    def __call__(self) -> Done[str] | Pending | Fatal:
         """Look once."""
         try:
             return done(ping(self._engine))
         except OSError as error:
-            return pending(str(error) or type(error).__name__)
+            seen = str(error) or type(error).__name__
+            return fatal(seen) if self._refused and self._refused() else pending(seen)

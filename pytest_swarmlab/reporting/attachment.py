@@ -164,6 +164,11 @@ class Reports:
             path = run.directory / "report.html"
             text = document(TITLE, self._page())
             path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        own = [run.directory / name for name in ("report.html", "junit.xml", "results.json")]
+        for file in (*own, *self._copies.values()):
+            if file.is_file():
+                # They hold test ids, which pytest knew before a secret was one.
+                run.recorder.redactor.file(file)
         for name, path in self._copies.items():
             if path.is_file():
                 shutil.copyfile(path, run.directory / name)

@@ -55,7 +55,14 @@ def page(record: Record, results: dict[str, Any]) -> str:
         verdicts=VERDICTS,
         origins=ORIGINS,
         notices=[clean(e.data["message"]) for e in record.of("notice")],
-        errors=[e.data for e in record.of("error")],
+        errors=[
+            {
+                "infrastructure": e.data["infrastructure"],
+                "where": line(e.data["where"]),
+                "message": clean(e.data["message"], 2000),
+            }
+            for e in record.of("error")
+        ],
         findings=[{"told": str(f), "observed": f.observed} for f in findings(record)],
         exercises=[_exercise(record, exercise) for exercise in results["exercises"]],
         time=_time(record, results.get("time")),

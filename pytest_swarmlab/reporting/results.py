@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -10,11 +11,14 @@ from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import Exercise, overall
-from pytest_swarmlab.model import Verdict
+from pytest_swarmlab.model import Capability, Verdict
 from pytest_swarmlab.reporting.account import account
 from pytest_swarmlab.text import clean, line
 
 SCHEMA = "swarmlab-results/1"
+
+ORIGINS = ("own", "registry", "stand-in")
+"""Where images are from; what an image says of itself besides is of no meaning here."""
 
 NOT_REACHED = "not judged: its test was not run, or ended before it got that far"
 NO_LAB = "not judged, because the lab itself failed: {message}"
@@ -57,8 +61,11 @@ def images(record: Record) -> list[dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for event in record.of("cluster.ready"):
         for image in event.data["images"]:
+            origin = image["origin"] if image["origin"] in ORIGINS else "registry"
             found[image["reference"]] = {
-                key: line(image[key], 2000) for key in ("reference", "origin", "detail")
+                "reference": line(image["reference"], 2000),
+                "origin": origin,
+                "detail": line(image["detail"], 2000),
             }
     return list(found.values())
 
@@ -72,16 +79,17 @@ def _exercise(record: Record, selected: dict[str, Any], judged: Exercise | None)
         verdicts[event.data["id"]] = before if overall(both) is both[0] else event.data
     failure = record.last("error", infrastructure=True)
     why = NO_LAB.format(message=line(failure.data["message"])) if failure else NOT_REACHED
+    able = record.capabilities()
     checks = []
     for declared in selected["checks"]:
-        found = verdicts.get(declared["id"], {})
+        found = verdicts.get(declared["id"]) or _unjudged(declared.get("needs", ()), able, why)
         checks.append(
             {
                 "id": declared["id"],
                 "title": line(declared["title"]),
-                "verdict": str(Verdict(found.get("verdict", Verdict.UNKNOWN)).value),
+                "verdict": str(Verdict(found["verdict"]).value),
                 "expected": clean(declared["expected"]),
-                "observed": clean(found.get("observed", why), 2000),
+                "observed": clean(found["observed"], 2000),
                 "hint": clean(declared["hint"]),
             }
         )
@@ -90,11 +98,29 @@ def _exercise(record: Record, selected: dict[str, Any], judged: Exercise | None)
         "title": line(selected["title"]),
         "verdict": overall(Verdict(check["verdict"]) for check in checks).value,
         "checks": checks,
-        "measurements": (
-            judged.measurements(record) if judged else _measured(record, selected["id"])
-        ),
+        "measurements": _figures(record, selected["id"], judged),
         "machine": _machine(record, selected["id"]),
     }
+
+
+def _figures(record: Record, exercise: str, judged: Exercise | None) -> dict[str, Any]:
+    """Phase → what was measured; as it was recorded where it can't be measured again."""
+    if judged:
+        # What a cluster says may be no number: figures less must not cost the report.
+        with contextlib.suppress(Exception):
+            measured: dict[str, Any] = judged.measurements(record)
+            return measured
+    return _measured(record, exercise)
+
+
+def _unjudged(needs: Iterable[str], able: Mapping[str, bool], why: str) -> Mapping[str, Any]:
+    """The verdict on a check that nobody judged: what these machines can't do excuses it.
+
+    A test ends with its first phase that can't be proven, and its later ones are not begun.
+    """
+    lacks = [Capability(need).lack for need in needs if able.get(need) is False]
+    verdict = Verdict.NOT_PROVABLE if lacks else Verdict.UNKNOWN
+    return {"verdict": verdict, "observed": "; ".join(lacks) or why}
 
 
 def _measured(record: Record, exercise: str) -> dict[str, Any]:

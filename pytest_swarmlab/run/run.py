@@ -132,6 +132,7 @@ class Run:
                     recorder=self.recorder,
                     consoles=self.logs(),
                 )
+                self._swarm.goes_at_end = self._swarm.machines.own_kernels and not self._keeps
         return self._swarm
 
     def replace_cluster(self, why: str) -> None:
@@ -152,11 +153,9 @@ class Run:
         for each container would take ten seconds, and leave no less. So it does where a machine is
         lost for good: the next test has a new cluster.
         """
-        if self._swarm and self._swarm.given_up:
+        if self._swarm and (self._swarm.given_up or (self.last_test and self._swarm.goes_at_end)):
             return
-        machines = self._swarm.machines if self._swarm and self.last_test else None
-        if not machines or machines.foreign or self._keeps or not machines.own_kernels:
-            remove()
+        remove()
 
     @property
     def _keeps(self) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from pytest_swarmlab import __version__
 from pytest_swarmlab.config import PROVIDERS, LabConfig
 from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.run.hiding import Hiding
 from pytest_swarmlab.run.identity import Identity
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def begin(session: pytest.Session) -> Run:
 
         attach(session, run, terminal(config))
     run.select(_exercises(session.items))
+    config.pluginmanager.register(Hiding(run.recorder.redactor, config), "swarmlab-hiding")
     return run
 
 

@@ -55,6 +55,7 @@ CHANGES = (
     Change(("systemctl", "start"), UNDOES),
     Change(("kill", "-9"), FAULT),
     Change(("iptables", "-w"), FAULT),
+    Change(("ip6tables", "-w"), FAULT),
     Change(("docker", "node", "demote"), FAULT),
     Change(("docker", "node", "promote"), UNDOES),
 )

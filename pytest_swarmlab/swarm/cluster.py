@@ -250,6 +250,8 @@ class Swarm:
         self.nodes = [Node(spec, machines, recorder) for spec in machines.topology.nodes]
         self.capabilities: frozenset[Capability] = frozenset(machines.controls)
         """What was found that its machines can do; probed when the cluster is ready."""
+        self.goes_at_end = False
+        """Whether all of it goes with the run, so that nothing has to be removed from it before."""
         self._ids: dict[str, Node] = {}
         """Node id → the machine that has it. Host names change, are shared, or are left behind."""
         self._strangers: frozenset[str] = frozenset()

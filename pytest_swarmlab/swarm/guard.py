@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Self
 
 from pytest_swarmlab.errors import CommandError
@@ -70,3 +71,18 @@ class Guard:
             output = node.run(*argv, check=False)
             if output.code not in (0, NOT_LOADED):
                 raise CommandError(node.name, argv, output.code, output.stdout, output.stderr)
+
+
+@contextmanager
+def abandoned(
+    node: Node, *commands: Sequence[str], kind: str, after: float | None = None
+) -> Iterator[None]:
+    """A timer on somebody's own node does these commands if this process dies within the block.
+
+    The block undoes itself what it does. `after`: seconds, ABANDONED_AFTER_S by default.
+    """
+    guard = Guard.arm([(node, commands)], kind, after=after or ABANDONED_AFTER_S)
+    try:
+        yield
+    finally:
+        guard.disarm()

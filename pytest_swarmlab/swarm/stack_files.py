@@ -25,6 +25,7 @@ from typing import Any
 import yaml
 
 from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.text import line
 
 SUBSTITUTION = r"[_a-z][_a-z0-9]*(?::?[-?][^}]*)?"
 VARIABLE = re.compile(
@@ -89,17 +90,16 @@ def load(paths: Sequence[Path], *, stack: str, env: Mapping[str, str]) -> Bundle
             return None
         # The client takes `~` for a file's name; who writes it means the home of who runs this.
         path = beside / (Path(named).expanduser() if named.startswith("~/") else named)
-        if not path.is_file():
-            unset = ", ".join(file.unset(node.value))
-            told = f" ({unset} has no value: give it with env=)" if unset else ""
-            what = "is a directory" if path.is_dir() else "is no file here"
-            raise ConfigError(f"{file.path}: {owner} names {node.value}, which {what}{told}")
+        told = f"{file.path}: {line(owner)} names {line(node.value)}, which"
         try:
+            if not path.is_file():
+                unset = ", ".join(file.unset(node.value))
+                remedy = f" ({line(unset)} has no value: give it with env=)" if unset else ""
+                what = "is a directory" if path.is_dir() else "is no file here"
+                raise ConfigError(f"{told} {what}{remedy}")
             return path.read_bytes()
         except OSError as error:
-            raise ConfigError(
-                f"{file.path}: {owner} names {path}, which can't be read: {error.strerror}"
-            ) from error
+            raise ConfigError(f"{told} can't be read: {error.strerror}") from error
 
     def new_name(path: Path) -> str:
         # Ours alone, and telling enough for the client's own complaints.
@@ -223,8 +223,9 @@ class _File:
                     bound = self.string(long.get("type")) == "bind" and source.startswith(".")
                 if bound:
                     raise ConfigError(
-                        f"{self.path}: service {name} mounts {source}, beside the stack file, and"
-                        " no node has it: name an absolute path of the nodes, or make it a config"
+                        f"{self.path}: service {line(name)} mounts {line(source)}, beside the stack"
+                        " file, and no node has it: name an absolute path of the nodes, or make it"
+                        " a config"
                     )
 
     def is_external(self, node: yaml.Node | None) -> bool:

@@ -63,8 +63,8 @@ def removed_after(swarm: Swarm, remove: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        # Our own cluster goes, and all of it with it: nobody waits for that.
-        if swarm.machines.foreign:
+        # A cluster that goes takes all of it along: nobody waits for that.
+        if not swarm.goes_at_end:
             remove()
         raise
     except BaseException:

@@ -5,8 +5,10 @@ of its own directory; `_netdev` in fstab, because a node must not wait for the n
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.swarm import guard
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.lifecycle import in_parallel
 
@@ -42,21 +44,40 @@ def exported(
 
     Yields a function that exports it with other options.
     """
+    with guard.abandoned(server, *_as_before(server, path), kind="export"):
+        yield from _exported(server, path, options)
+
+
+def _as_before(server: Node, path: str) -> list[tuple[str, ...]]:
+    """What undoes `exported`, by commands alone."""
+    undo: list[tuple[str, ...]] = []
+    if f"\n{path} " not in f"\n{server.get(EXPORTS).decode()}":
+        undo.append(("sed", "-i", f"\\#^{path} #d", EXPORTS))
+    undo.append(_owned(server, path) if server.host.file(path).exists else _removing(path))
+    undo.append(("exportfs", "-ra"))
+    if not server.host.file(SETTINGS).exists:
+        does = "restart" if server.host.service(SERVER_UNIT).is_running else "stop"
+        undo += [("rm", "-f", SETTINGS), ("systemctl", does, SERVER)]
+    return undo
+
+
+def _exported(server: Node, path: str, options: str) -> Iterator[Callable[[str], None]]:
     before = server.get(EXPORTS)
     there, set_up = server.host.file(path).exists, server.host.file(SETTINGS).exists
+    owned = _owned(server, path) if there else ()
     ran = server.host.service(SERVER_UNIT).is_running
 
     def export(options: str) -> None:
         line = f"{path} {SUBNET}({options})\n"
         # A line that stands there already exports it as it says.
         if line not in before.decode():
-            server.put(before + line.encode(), EXPORTS)
+            server.put(_whole_lines(before) + line.encode(), EXPORTS)
         server.run("exportfs", "-ra", title="The exports are applied")
 
     server.run("mkdir", "-p", path, title="The shared directory is made")
-    server.run("chown", "nobody:nogroup", path)
-    server.run("chmod", "777", path)
     try:
+        server.run("chown", "nobody:nogroup", path)
+        server.run("chmod", "777", path)
         export(options)
         if not set_up:
             settings = f"[nfsd]\nlease-time={LEASE_S}\ngrace-time={LEASE_S}\n"
@@ -69,6 +90,8 @@ def exported(
         # file (NFS's delegation), and `rm` would wait for that, for ever on the embedded cluster.
         if not there:
             remove(server, path)
+        else:
+            server.run(*owned)
         server.put(before, EXPORTS)
         server.run("exportfs", "-ra")
         if not set_up:
@@ -76,9 +99,23 @@ def exported(
             server.run("systemctl", "restart" if ran else "stop", SERVER)
 
 
+def _owned(server: Node, path: str) -> tuple[str, ...]:
+    """The command that gives a directory back its owner and mode."""
+    user, group, mode = server.look("stat", "-c", "%u %g %a", path).stdout.split()
+    return ("sh", "-c", f"chown {user}:{group} {path} && chmod {mode} {path}")
+
+
+def _removing(path: str) -> tuple[str, ...]:
+    return ("timeout", "60", "rm", "-rf", "--one-file-system", "--", path)
+
+
+def _whole_lines(content: bytes) -> bytes:
+    return content if content.endswith(b"\n") or not content else content + b"\n"
+
+
 def remove(server: Node, path: str) -> None:
     """Remove a directory with all that is in it."""
-    server.run("timeout", "60", "rm", "-rf", "--one-file-system", "--", path)
+    server.run(*_removing(path))
 
 
 @contextmanager
@@ -88,10 +125,11 @@ def directory(server: Node, path: str) -> Iterator[str]:
     Raises CommandError when there is one already: it is somebody's data.
     """
     server.run("mkdir", path)
-    try:
-        yield path
-    finally:
-        remove(server, path)
+    with guard.abandoned(server, _removing(path), kind="directory"):
+        try:
+            yield path
+        finally:
+            remove(server, path)
 
 
 @contextmanager
@@ -99,10 +137,21 @@ def mounted(server: Node, clients: Sequence[Node]) -> Iterator[None]:
     """Every client mounts the share from its fstab; at the block's end fstab is as it was."""
     line = f"{server.address}:{SHARE} {MOUNT} nfs defaults,_netdev 0 0\n"
     before = {node.name: node.get(FSTAB) for node in clients}
+    for node in clients:
+        if node.foreign and node.host.mount_point(MOUNT).exists:
+            raise ProviderError(
+                f"{node} has something mounted at {MOUNT} already, which is its owner's and would"
+                " be unmounted: unmount it, or use another cluster"
+            )
+    undo = (
+        ("sed", "-i", f"\\#^{server.address}:{SHARE} {MOUNT} #d", FSTAB),
+        ("umount", "--lazy", MOUNT),
+        ("rmdir", MOUNT),
+    )
 
     def mount(node: Node) -> None:
         node.run("mkdir", "-p", MOUNT)
-        node.put(before[node.name] + line.encode(), FSTAB)
+        node.put(_whole_lines(before[node.name]) + line.encode(), FSTAB)
         # By its place alone: what fstab says is then shown to work.
         node.run("mount", MOUNT, title=f"On {node}: the share is mounted as fstab says")
 
@@ -112,11 +161,14 @@ def mounted(server: Node, clients: Sequence[Node]) -> Iterator[None]:
             node.run("umount", MOUNT)
         node.run("rmdir", MOUNT, check=False)
 
-    try:
-        in_parallel(mount, clients)
-        yield
-    finally:
-        in_parallel(unmount, clients)
+    with ExitStack() as guarded:
+        for node in clients:
+            guarded.enter_context(guard.abandoned(node, *undo, kind="mount"))
+        try:
+            in_parallel(mount, clients)
+            yield
+        finally:
+            in_parallel(unmount, clients)
 
 
 def volume(server: Node, path: str) -> str:

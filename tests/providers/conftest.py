@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -90,33 +90,23 @@ def cluster(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Ite
 SOMEBODY = """
 import sys
 from pathlib import Path
-from tests.providers.conftest import PROVIDERS, SMALL
+from tests.providers.conftest import PROVIDERS
 from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.model import Topology
 from pytest_swarmlab.swarm.lifecycle import provision
 
 directory = Path(sys.argv[1])
 recorder = Recorder(directory / "events.jsonl")
 provider = PROVIDERS["uml"]()
-swarm = provision(provider, SMALL, recorder=recorder, consoles=directory / "consoles")
+topology = Topology.of(int(sys.argv[2]), int(sys.argv[3]), memory_mib=int(sys.argv[4]))
+swarm = provision(provider, topology, recorder=recorder, consoles=directory / "consoles")
 print(swarm.machines.id, flush=True)
 sys.stdin.read()
 swarm.machines.stop()
 """
 """Another process that has a cluster until its standard input is closed."""
 
-INVENTORY = """
-ssh_config: ssh_config
-known_hosts: {state}/known_hosts
-nodes:
-  - {{name: manager1, role: manager, address: 192.168.56.10, user: root, key: {state}/key}}
-  - {{name: worker1, role: worker, address: 192.168.56.11, user: root, key: {state}/key}}
-"""
-
 SSH_CONFIG = """
-Host manager1
-  HostKeyAlias manager1
-Host worker1
-  HostKeyAlias worker1
 Host *
   ProxyUseFdpass yes
   ProxyCommand {python} -m pytest_swarmlab.providers.uml.dial {state}/gate %n %p
@@ -127,11 +117,18 @@ Host *
 @pytest.fixture(scope="module")
 def somebodys_inventory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An inventory of a cluster that another process has started."""
+    with inventory_of(SMALL, tmp_path_factory.mktemp("somebody")) as path:
+        yield path
+
+
+@contextmanager
+def inventory_of(topology: Topology, directory: Path) -> Iterator[Path]:
+    """The inventory of a cluster of that size, which another process has until the block's end."""
     from pytest_swarmlab.providers.uml.state import state_root
 
-    directory = tmp_path_factory.mktemp("somebody")
+    size = [len(topology.managers), len(topology.workers), topology.nodes[0].memory_mib]
     somebody = subprocess.Popen(
-        [sys.executable, "-c", SOMEBODY, str(directory)],
+        [sys.executable, "-c", SOMEBODY, str(directory), *map(str, size)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -140,10 +137,16 @@ def somebodys_inventory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         assert somebody.stdout is not None
         state = state_root() / somebody.stdout.readline().strip()
         path = directory / "cluster.yml"
-        path.write_text(INVENTORY.format(state=state), encoding="utf-8")
-        (directory / "ssh_config").write_text(
-            SSH_CONFIG.format(state=state, python=sys.executable), encoding="utf-8"
-        )
+        lines = [
+            f"  - {{name: {n.name}, role: {n.membership}, address: {n.address}, user: root,"
+            f" key: {state}/key}}\n"
+            for n in topology.nodes
+        ]
+        head = f"ssh_config: ssh_config\nknown_hosts: {state}/known_hosts\nnodes:\n"
+        path.write_text(head + "".join(lines), encoding="utf-8")
+        aliases = "".join(f"Host {n.name}\n  HostKeyAlias {n.name}\n" for n in topology.nodes)
+        way = SSH_CONFIG.format(state=state, python=sys.executable)
+        (directory / "ssh_config").write_text(aliases + way, encoding="utf-8")
         yield path
         # What was only looked at must still be there.
         assert state.exists()

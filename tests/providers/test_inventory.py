@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.errors import ClientError, ProviderError
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.providers.inventory import InventoryProvider
+from pytest_swarmlab.providers.inventory import provider as inventory_provider
 from pytest_swarmlab.swarm.cluster import Swarm
-from pytest_swarmlab.waiting.waiter import Pending
+from pytest_swarmlab.waiting.waiter import Pending, Waiter
 
 Edit = Callable[[str], str]
 
@@ -91,6 +93,84 @@ def test_an_unknown_host_key_is_told(
     said = refused(provider, tmp_path)
     assert "a host key isn't known, its own or a jump host's: add it to known_hosts" in said
     assert "host key is known for worker1" in said
+
+
+@pytest.fixture
+def restrained(somebodys_inventory: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Starts another sshd on worker1 with these settings; hands over the inventory that names it.
+
+    It is the node's own program with the node's own keys, on the next port.
+    """
+    with closing(Recorder(tmp_path / "another.jsonl")) as recorder:
+        provider = InventoryProvider(somebodys_inventory, may_change=True)
+        swarm = Swarm(provider.attach("", logs=tmp_path / "another"), recorder)
+        worker = swarm.node("worker1")
+
+        def start(*settings: str) -> Path:
+            words = [word for each in settings for word in ("-o", each)]
+            unit = ("systemd-run", "--collect", f"--unit={RESTRAINED}", "--service-type=exec")
+            worker.run(*unit, "/usr/sbin/sshd", "-D", "-e", "-p", "2222", *words)
+            Waiter()(worker.succeeds("sh", "-c", "ss -ltn | grep -q :2222"), within=30)
+            text = somebodys_inventory.read_text(encoding="utf-8")
+            path = somebodys_inventory.parent / "restrained.yml"
+            path.write_text(
+                text.replace("address: 192.168.56.11,", "address: 192.168.56.11, port: 2222,"),
+                encoding="utf-8",
+            )
+            return path
+
+        try:
+            yield start
+        finally:
+            worker.run("systemctl", "stop", f"{RESTRAINED}.service", check=False)
+            for node in swarm.nodes:
+                node.forget_connections()
+            swarm.machines.stop()
+
+
+RESTRAINED = "another-sshd"
+
+
+@pytest.mark.parametrize("setting", ["AllowStreamLocalForwarding=no", "DisableForwarding=yes"])
+def test_an_sshd_that_forbids_forwarding_is_told_at_once(
+    restrained: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+) -> None:
+    provider = InventoryProvider(restrained(setting), may_change=False)
+    # Whoever waits for time to pass would wait until the tests are killed.
+    monkeypatch.setattr(inventory_provider, "ACCESS_S", 3600.0)
+    said = refused(provider, tmp_path)
+    assert said.startswith(
+        "worker1 can't be used: its SSH server opens no way to /var/run/docker.sock: permit"
+        " AllowStreamLocalForwarding there"
+    )
+    assert "open failed" in said
+    assert "manager1" not in said
+
+
+def test_an_sshd_that_forbids_ways_to_ports_is_no_failed_request(
+    restrained: Callable[..., Path], tmp_path: Path
+) -> None:
+    provider = InventoryProvider(restrained("AllowTcpForwarding=no"), may_change=False)
+    with closing(Recorder(tmp_path / "events.jsonl")) as recorder:
+        swarm = Swarm(provider.attach("", logs=tmp_path), recorder)
+        try:
+            worker = swarm.node("worker1")
+            with (
+                pytest.raises(ClientError, match="permit AllowTcpForwarding there"),
+                Traffic([worker], recorder, port=8080),
+            ):
+                Waiter()(worker.succeeds("sleep", "1"), within=30)
+            assert recorder.view().of("request") == ()
+            # Where a way is permitted, what listens at its end is the cluster's matter.
+            with pytest.raises(ConnectionRefusedError):
+                swarm.node("manager1").dial(9, 5)
+        finally:
+            for node in swarm.nodes:
+                node.forget_connections()
+            swarm.machines.stop()
 
 
 def test_a_host_that_can_not_be_reached_is_told(

@@ -32,6 +32,10 @@ CHURN = ("/var/lib/docker", "/var/lib/containerd", "/var/lib/systemd/random-seed
          "/run/systemd/timesync")  # fmt: skip
 """What an engine and systemd write while they run."""
 
+PLACES = ("/etc", "/root", "/var/lib", "/var/backups", "/run/systemd", "/usr/local", "/srv",
+          "/mnt", "/opt", "/home", "/tmp")  # fmt: skip
+"""Where an owner's files are, or ours could be left."""
+
 STACK = """
 services:
   web:
@@ -46,8 +50,8 @@ configs: {site: {file: /etc/hosts}}
 def of_node(node: Node) -> dict[str, set[str]]:
     """What a node holds that its owner would miss, or find."""
     pruned = [word for place in CHURN for word in ("-path", place, "-prune", "-o")]
-    find = shlex.join(["find", "/etc", "/root", "/var/lib", "/run/systemd", "/run/swarmlab*",
-                       *pruned, "-printf", r"%p %m %U %y %l\n"])  # fmt: skip
+    find = shlex.join(["find", *PLACES, "/run/swarmlab*", *pruned, "-printf",
+                       r"%p %m %U %y %l\n"])  # fmt: skip
     sums = "find /etc /root -type f -exec sha256sum {} +"
     units = "systemctl list-units --all --plain --no-legend --no-pager --type=service,timer,socket"
     states = "systemctl list-unit-files --no-legend --no-pager --state=masked,masked-runtime"
@@ -136,16 +140,24 @@ def written(directory: Path) -> Path:
 @pytest.fixture
 def before(theirs: Swarm, tmp_path: Path) -> dict[str, set[str]]:
     """What the cluster holds once its engines have been restarted and have had a network."""
-    Waiter()(theirs.all_nodes_ready(), within=120)
-    worker = theirs.node("worker1")
-    with Faults(theirs).stop_engine(worker):
-        pass
-    stacks = Stacks(theirs, written(tmp_path))
-    web = stacks.deploy("site.yml", name="warm").service("web")
-    Waiter()(web.converged(replicas=1), within=90)
-    stacks.remove_all()
-    Waiter()(theirs.all_nodes_ready(), within=120)
+    warmed(theirs, tmp_path)
     return state(theirs)
+
+
+def warmed(theirs: Swarm, directory: Path) -> None:
+    """Have every engine make what it makes once: at a restart, for a network, for a service."""
+    wait, faults = Waiter(), Faults(theirs)
+    wait(theirs.all_nodes_ready(), within=120)
+    for node in theirs.nodes[1:]:
+        with faults.stop_engine(node):
+            pass
+        wait(theirs.all_nodes_ready(), within=120)
+    stacks = Stacks(theirs, written(directory))
+    web = stacks.deploy("site.yml", name="warm").service("web")
+    web.scale(len(theirs.nodes))
+    wait(web.converged(replicas=len(theirs.nodes)), within=120)
+    stacks.remove_all()
+    wait(theirs.all_nodes_ready(), within=120)
 
 
 def test_nothing_is_left_of_all_that_fixtures_and_faults_do(

@@ -38,7 +38,10 @@ def vagrant(words: list[str]) -> int:
     after = {"up": "running", "halt": "shutoff", "destroy": "not_created"}[command]
     for name in names:
         machines[name] = after
-    file.write_text(json.dumps(machines))
+    # Whole or not at all: others read it meanwhile.
+    new = file.with_suffix(f".{os.getpid()}")
+    new.write_text(json.dumps(machines))
+    new.replace(file)
     return 0
 
 

@@ -25,6 +25,7 @@ ALL_CONTROLS = frozenset(
         Capability.LINK,
         Capability.REPLACE,
         Capability.CHANGE,
+        Capability.EXPENDABLE,
     }
 )
 
@@ -33,8 +34,8 @@ class Lab:
     """What the pretended cluster is like, and what was done to it.
 
     `rows` and `tasks` are what every manager's engine answers, in the engine's own form, `update`
-    how far a service's update is. `silent`:
-    node → why its engine gives no answer, `told` what it tells of containers. `shell` decides how a
+    how far a service's update is. `silent`: node → why its engine gives no answer, `apis` the
+    newest API that it speaks, `told` what it tells of containers. `shell` decides how a
     command on a node ends; `did` holds everything that was done, in order: ``("manager1",
     "systemctl", "stop", …)`` for commands, ``("machines", "power_off", "manager1")`` for controls;
     `fed` what commands read.
@@ -55,6 +56,7 @@ class Lab:
         self.locks = False
         self.info: dict[str, dict[str, Any]] = {}
         self.silent: dict[str, str] = {}
+        self.apis: dict[str, str] = {}
         self.did: list[tuple[str, ...]] = []
         self.fed: list[bytes] = []
         self.told: dict[str, list[dict[str, Any]]] = {}
@@ -219,6 +221,9 @@ class Engine:
 
     def events(self, **_: Any) -> Any:
         return Told(self._answer(self._lab.told.get(self._node, [])))
+
+    def version(self) -> Any:
+        return self._answer({"ApiVersion": self._lab.apis.get(self._node, "1.45")})
 
     def ping(self) -> Any:
         return self._answer(True)

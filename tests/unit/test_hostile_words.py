@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_swarmlab.errors import ConfigError
@@ -21,23 +21,8 @@ from pytest_swarmlab.judging.catalogue import Catalogue
 from pytest_swarmlab.model import Event
 from pytest_swarmlab.reporting.terminal import Narrator
 from pytest_swarmlab.swarm.stack_files import load
+from tests.unit.records.hostile import JSON, WORDS
 from tests.unit.records.synthetic import THREE_DRILLS, run_events
-
-FUZZ = settings(
-    deadline=None,
-    database=None,
-    max_examples=50,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
-WORDS = st.text(st.characters(), max_size=40)
-"""Surrogates, bidirectional marks and control characters among them."""
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4),
-    max_leaves=12,
-)
 
 
 def written(directory: Path, *events: dict[str, Any]) -> Path:
@@ -55,7 +40,6 @@ def refusal(do: Callable[[], object]) -> str:
     return ""
 
 
-@FUZZ
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_record_or_are_refused_in_one_sentence(tmp_path: Path, raw: bytes) -> None:
     path = tmp_path / "events.jsonl"
@@ -63,7 +47,6 @@ def test_any_bytes_are_a_record_or_are_refused_in_one_sentence(tmp_path: Path, r
     assert "\n" not in refusal(lambda: Record.load(path))
 
 
-@FUZZ
 @given(st.fixed_dictionaries(dict.fromkeys(("seq", "t", "at", "kind", "phase", "data"), JSON)))
 def test_an_event_of_any_values_is_one_or_is_refused(tmp_path: Path, event: dict[str, Any]) -> None:
     good = {"seq": 0, "t": 0.0, "at": "", "kind": "x", "phase": "", "data": {}}
@@ -76,7 +59,6 @@ def test_an_event_of_any_values_is_one_or_is_refused(tmp_path: Path, event: dict
         assert isinstance(found.data, dict)
 
 
-@FUZZ
 @given(st.dictionaries(WORDS, JSON, max_size=4))
 def test_what_is_recorded_is_what_is_read_again(tmp_path: Path, data: dict[str, Any]) -> None:
     (tmp_path / "events.jsonl").unlink(missing_ok=True)
@@ -90,7 +72,6 @@ def test_what_is_recorded_is_what_is_read_again(tmp_path: Path, data: dict[str, 
 KINDS = ("nodes", "tasks", "request", "entry", "entries", "fault.injected", "fault.healed", "raft")
 
 
-@FUZZ
 @given(st.lists(st.tuples(st.sampled_from(KINDS), st.dictionaries(WORDS, JSON)), max_size=5))
 def test_measurements_bear_events_of_any_values(events: list[tuple[str, dict[str, Any]]]) -> None:
     said = Record(
@@ -101,7 +82,6 @@ def test_measurements_bear_events_of_any_values(events: list[tuple[str, dict[str
     readings.ledger(said, "x")
 
 
-@FUZZ
 @given(WORDS)
 def test_a_narration_shows_any_words_as_text(words: str) -> None:
     out = io.StringIO()
@@ -118,7 +98,6 @@ def test_a_narration_shows_any_words_as_text(words: str) -> None:
     assert not {"\x1b", "\x00", "\u202e", "\x9b"} & set(out.getvalue())
 
 
-@FUZZ
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_stack_file_or_are_refused_in_one_sentence(
     tmp_path: Path, raw: bytes
@@ -129,7 +108,6 @@ def test_any_bytes_are_a_stack_file_or_are_refused_in_one_sentence(
     assert not said or str(path) in said
 
 
-@FUZZ
 @given(JSON, JSON, JSON)
 def test_a_stack_file_of_any_values_is_carried_or_refused(
     tmp_path: Path, configs: Any, services: Any, secrets: Any

@@ -52,6 +52,7 @@ class DindMachines:
             Capability.LINK,
             Capability.REPLACE,
             Capability.CHANGE,
+            Capability.EXPENDABLE,
         }
     )
 

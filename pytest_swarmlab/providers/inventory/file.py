@@ -84,8 +84,10 @@ def _host(path: Path, entry: Table) -> Host:
     words = {}
     for key in ("address", "user", "jump"):
         words[key] = entry.string(key, "")
-        if words[key] and not WORD.fullmatch(words[key]):
+        if words[key] and not (WORD.fullmatch(words[key]) and words[key].strip("[]")):
             entry.fail(f"{key} {words[key]!r} of {name} can't be used: it has odd characters")
+    if "%" in words["user"]:
+        entry.fail(f"user {words['user']!r} of {name} can't be used: ssh takes % for a token")
     port = entry.integer("port") if entry.has("port") else None
     if port is not None and port > 65535:
         entry.fail(f"port {port} of {name} is no port: use 1 to 65535")
@@ -126,7 +128,8 @@ def ssh_config(inventory: Inventory, directory: Path) -> str:
             ("ProxyJump", host.jump),
         ):
             if value:
-                lines.append(f"  {word} {value}")
+                # ssh takes % for a token; an address has one before its zone.
+                lines.append(f"  {word} {str(value).replace('%', '%%')}")
         if host.key:
             lines += [f'  IdentityFile "{host.key}"', "  IdentitiesOnly yes"]
     lines += [
@@ -138,6 +141,8 @@ def ssh_config(inventory: Inventory, directory: Path) -> str:
         "  PermitLocalCommand no",
         "  RemoteCommand none",
         "  RequestTTY no",
+        # What sudo and others say is understood in one language.
+        "  SetEnv LC_ALL=C",
         f"  ControlPath {directory}/%n.mux",
         "  ConnectTimeout 10",
         "  ServerAliveInterval 5",

@@ -8,8 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +20,9 @@ from pytest_swarmlab.images.recipe import load_plan
 from pytest_swarmlab.model import Capability, NodeSpec, Topology
 from pytest_swarmlab.providers.base import Found
 from pytest_swarmlab.providers.console import printable
+from pytest_swarmlab.providers.inventory import place
 from pytest_swarmlab.providers.inventory.file import Host, Inventory, load, ssh_config
-from pytest_swarmlab.providers.ssh import Access, SshLinks, locked, trouble
+from pytest_swarmlab.providers.ssh import ENGINE, Access, SshLinks, locked, trouble
 
 if TYPE_CHECKING:
     import testinfra.host
@@ -35,19 +35,14 @@ OLDEST_DOCKER = "Docker 20.10 or newer"
 ACCESS_S = 30.0
 """Longest a node of a running cluster may take to answer, seconds."""
 
-LONGEST_SOCKET = 107
-"""Bytes of a Unix socket's path, without the NUL at its end (unix(7))."""
-
-MUX_SUFFIX = 14
-"""A control socket is made under a name that is longer by 17, and `.mux` is shorter than `.engine`
-by 3 (muxserver_listen in OpenSSH's mux.c)."""
-
 API = re.compile(r"[0-9]+\.[0-9]+")
 
 NO_DOCKER = re.compile(r"docker: (command )?not found|docker: No such file")
 """How sudo and shells say that a command is missing where they end with another code than 127."""
 
 DOCKER = ("docker", "version", "--format", "{{.Server.APIVersion}}")
+
+ENGINE_ID = ("docker", "info", "--format", "{{.ID}}")
 
 
 class InventoryMachines:
@@ -59,9 +54,10 @@ class InventoryMachines:
 
     def __init__(self, inventory: Inventory, *, may_change: bool, logs: Path) -> None:
         names = max((host.name for host in inventory.hosts), key=len)
-        self._directory = _short_directory(f"{names}.engine")
-        config = self._directory / "ssh_config"
-        config.write_text(ssh_config(inventory, self._directory), encoding="utf-8")
+        self._place = place.Place(f"{names}.engine")
+        directory = self._place.path
+        config = directory / "ssh_config"
+        config.write_text(ssh_config(inventory, directory), encoding="utf-8")
         self._config = config
         self._hosts = inventory.hosts
         self.id = inventory.path.stem
@@ -71,7 +67,7 @@ class InventoryMachines:
             self.id,
             tuple(NodeSpec(h.name, self._reached[h.name].address, h.role) for h in inventory.hosts),
         )
-        self._links = SshLinks(self._directory, config, self._reached, logs=logs)
+        self._links = SshLinks(directory, config, self._reached, logs=logs)
 
     def complaints(self, hosts: Sequence[Host]) -> dict[Host, str]:
         """Which of the nodes can't be used, and why."""
@@ -80,10 +76,12 @@ class InventoryMachines:
             return {host: why for host, why in said if why}
 
     def open(self, hosts: Sequence[Host]) -> None:
-        """Connect to every node, of which none complains."""
+        """Connect to every node, of which none complains.
+
+        Raises ProviderError naming those to which there is no way all the same, and why.
+        """
         self._links.open()
-        for host in hosts:
-            self._links.await_access(host.name, ACCESS_S)
+        _refuse_any(self._closed, hosts)
         self._learn(hosts)
 
     def _learn(self, hosts: Sequence[Host]) -> None:
@@ -104,7 +102,9 @@ class InventoryMachines:
             base_url=f"unix://{self._links.engine_socket(host.name)}", version="auto"
         )
         with contextlib.closing(engine):
-            address = str(engine.info().get("Swarm", {}).get("NodeAddr") or access.address)
+            info = engine.info()
+        address = str(info.get("Swarm", {}).get("NodeAddr") or access.address)
+        self._refuse_another_engine(host, str(info.get("ID", "")))
         direct = access.direct and address in _addresses(access.address)
         self._links.address(host.name, replace(access, address=address, direct=direct))
         return address
@@ -112,13 +112,7 @@ class InventoryMachines:
     def _complaint(self, host: Host) -> str | None:
         """Why the node can't be used, in one sentence; None if it can."""
         try:
-            seen = subprocess.run(
-                self._links.command(host.name, DOCKER),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=ACCESS_S,
-                check=False,
-            )
+            seen = self._ask(host, DOCKER)
         except subprocess.TimeoutExpired:
             return f"{host.name} can't be reached over SSH: it doesn't answer in {ACCESS_S:.0f} s"
         said = seen.stderr.decode(errors="replace")
@@ -134,6 +128,37 @@ class InventoryMachines:
             )
         if not _at_least(shown, OLDEST_API):
             return f"the engine of {host.name} is too old (API {shown}): use {OLDEST_DOCKER}"
+        return None
+
+    def _refuse_another_engine(self, host: Host, id_: str) -> None:
+        """Raise ProviderError where commands on the node are for another engine than its own."""
+        try:
+            asked = self._ask(host, ENGINE_ID)
+        except subprocess.TimeoutExpired:
+            return
+        said = asked.stdout.decode(errors="replace").strip()
+        if asked.returncode == 0 and id_ and said and said != id_:
+            raise ProviderError(
+                f"`docker` on {host.name} is for another engine than {ENGINE} there: take"
+                " DOCKER_HOST, DOCKER_CONTEXT and `docker context use` from what its user has set"
+            )
+
+    def _ask(self, host: Host, argv: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+        """Run a command that only looks; subprocess.TimeoutExpired when the node says nothing."""
+        return subprocess.run(
+            self._links.command(host.name, argv),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=ACCESS_S,
+            check=False,
+        )
+
+    def _closed(self, host: Host) -> str | None:
+        """Why SSH opens no way to the node's engine, which answers there; None if it does."""
+        try:
+            self._links.await_access(host.name, ACCESS_S, engine_runs=True)
+        except ProviderError as error:
+            return str(error)
         return None
 
     def host(self, node: str) -> testinfra.host.Host:
@@ -195,7 +220,7 @@ class InventoryMachines:
     def stop(self) -> None:
         """End the connections, leave the cluster alone."""
         self._links.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._place.remove()
 
 
 class InventoryProvider:
@@ -256,6 +281,7 @@ class InventoryProvider:
         Where not all need be there, it is raised only when none is.
         """
         del cluster  # There is one.
+        self.reap()
         machines = self._reached(self._inventory, logs)
         try:
             away = machines.complaints(self._inventory.hosts)
@@ -281,8 +307,16 @@ class InventoryProvider:
         return []
 
     def reap(self) -> list[str]:
-        """Nothing: it ends with its process."""
-        return []
+        """Remove what runs that were killed have left on this machine; returns the paths."""
+        return place.reap()
+
+
+def _refuse_any(complaint: Callable[[Host], str | None], hosts: Sequence[Host]) -> None:
+    """Raise ProviderError with what there is to complain of any of them."""
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        complaints = [said for said in pool.map(complaint, hosts) if said]
+    if complaints:
+        raise ProviderError("; ".join(complaints))
 
 
 def _resolved(config: Path, host: Host) -> Access:
@@ -322,15 +356,6 @@ def _meaning(host: Host, code: int, said: str) -> str:
             " inventory, or the user to the group docker"
         )
     return f"the engine of {host.name} doesn't answer: {trouble(said)}"
-
-
-def _short_directory(longest: str) -> Path:
-    """A directory of our own whose sockets' paths are no longer than a socket's may be."""
-    directory = Path(tempfile.mkdtemp(prefix="swarmlab-"))
-    if len(str(directory / longest)) + MUX_SUFFIX <= LONGEST_SOCKET:
-        return directory
-    directory.rmdir()
-    return Path(tempfile.mkdtemp(prefix="swarmlab-", dir="/tmp"))
 
 
 def _addresses(host: str) -> set[str]:

@@ -72,6 +72,7 @@ class UmlMachines:
             Capability.LINK,
             Capability.REPLACE,
             Capability.CHANGE,
+            Capability.EXPENDABLE,
         }
     )
 

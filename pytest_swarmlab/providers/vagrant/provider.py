@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -42,7 +43,7 @@ class VagrantMachines:
     foreign = False
     kernel = ""
     own_kernels = True
-    controls = frozenset({Capability.POWER_OFF, Capability.CHANGE})
+    controls = frozenset({Capability.POWER_OFF, Capability.CHANGE, Capability.EXPENDABLE})
 
     def __init__(
         self,
@@ -267,7 +268,7 @@ class VagrantProvider:
 
     def attach(self, cluster: str, *, logs: Path) -> VagrantMachines:
         """Take over kept machines by their id, or the only ones there are."""
-        kept = {s.path.name: s for s in self._states() if s.ledger().kept}
+        kept = {s.path.name: s for s, ledger in self._states() if ledger.kept}
         if cluster and cluster not in kept:
             raise ProviderError(f"no kept cluster {cluster}: there are {', '.join(kept) or 'none'}")
         if not cluster and len(kept) != 1:
@@ -293,37 +294,42 @@ class VagrantProvider:
     def find(self) -> list[Found]:
         """This user's machines that serve a run, were kept, or are owed to a killed run."""
         found = []
-        for state in self._states():
-            label = state.label()
-            found.append(
-                Found(
-                    state.path.name,
-                    state.ledger().kept,
-                    state.alive(),
-                    label["topology"],
-                    label["started_at"],
+        for state, ledger in self._states():
+            with contextlib.suppress(OSError):  # Its keeper may be removing it.
+                label = state.label()
+                found.append(
+                    Found(
+                        state.path.name,
+                        ledger.kept,
+                        state.alive(),
+                        label["topology"],
+                        label["started_at"],
+                    )
                 )
-            )
         return found
 
     def reap(self) -> list[str]:
         """Give back what runs without an owner and was not kept; returns the ids."""
         reaped = []
-        for state in self._states():
-            if not state.alive() and not state.ledger().kept:
+        for state, ledger in self._states():
+            if not state.alive() and not ledger.kept:
                 restore(state)
                 state.remove()
                 reaped.append(state.path.name)
         return reaped
 
     @staticmethod
-    def _states() -> list[RunState]:
-        """Those that got as far as a ledger; the others never touched a machine."""
-        return [state for state in RunState.all() if state.file.exists()]
+    def _states() -> list[tuple[RunState, Ledger]]:
+        """Those that got as far as a ledger; the others never touched a machine, or are gone."""
+        found = []
+        for state in RunState.all():
+            with contextlib.suppress(OSError, ValueError):
+                found.append((state, state.ledger()))
+        return found
 
     def _refuse_a_second(self, own: RunState, root: Path) -> None:
-        for state in self._states():
-            if state.path != own.path and state.ledger().directory == str(root):
+        for state, ledger in self._states():
+            if state.path != own.path and ledger.directory == str(root):
                 raise HostError(
                     f"the machines of {root}/Vagrantfile serve another run or were kept"
                     f" ({state.path.name}): wait for it, use them with --swarmlab-reuse,"

@@ -20,7 +20,8 @@ from pytest_swarmlab.judging.claims import (
     out_of_order,
 )
 from pytest_swarmlab.model import Capability, Event, Judgement, quorum, tolerance
-from tests.exercises import identities
+
+from .. import identities
 
 exercise = Exercise(
     "2.1",

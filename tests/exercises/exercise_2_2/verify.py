@@ -29,7 +29,8 @@ from pytest_swarmlab.judging.claims import (
     out_of_order,
 )
 from pytest_swarmlab.model import Capability, Event, Judgement
-from tests.exercises import identities
+
+from .. import identities
 
 SERVICE = "test-ha"
 REPLICAS = 5

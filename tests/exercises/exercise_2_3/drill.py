@@ -9,6 +9,7 @@ from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.waiting.waiter import Waiter
 
+from .. import volumes
 from ..postgres import READY_S, running
 from . import perform
 
@@ -24,7 +25,7 @@ def see_the_literal_command_fail(
     swarm: Swarm, on: Node, *, wait: Waiter, evidence: Evidence
 ) -> None:
     """Wait until a task of the lab's own command has failed, and note what it said."""
-    with perform.literal_service(swarm, on) as service:
+    with volumes.named(perform.VOLUME, [on]), perform.literal_service(swarm, on) as service:
         task = wait(service.task_failed(), within=READY_S)
         said = on.log_of(task["container"])
         evidence.note("container", said=said, exit_code=task["exit_code"], error=task["error"])
@@ -41,7 +42,10 @@ def move_the_database(
     evidence: Evidence,
 ) -> None:
     """Write on one node, take the constraint away, force it to another, bring it back."""
-    with perform.db_local(swarm, secret, home) as service:
+    with (
+        volumes.named(perform.VOLUME, [home, other]),
+        perform.db_local(swarm, secret, home) as service,
+    ):
         container = running(service, home, wait)
         perform.create_database(home, container)
         _note(evidence, "written", home, container)
@@ -57,7 +61,6 @@ def move_the_database(
 
         service.move(to=home, origin=other)
         _note(evidence, "back", home, running(service, home, wait))
-    perform.remove_volume(home, other)
 
 
 def _note(evidence: Evidence, step: str, node: Node, container: str) -> None:

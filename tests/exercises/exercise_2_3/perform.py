@@ -44,12 +44,6 @@ def db_local(swarm: Swarm, secret: Secrets, on: Node) -> AbstractContextManager[
     )  # fmt: skip
 
 
-def remove_volume(*nodes: Node) -> None:
-    """`docker volume rm`: a volume outlives its service, on each node where a task ran."""
-    for node in nodes:
-        node.run("docker", "volume", "rm", "--force", VOLUME)
-
-
 def create_database(node: Node, container: str) -> None:
     """`CREATE DATABASE testdb`, in the container, on the node where it runs."""
     node.run(

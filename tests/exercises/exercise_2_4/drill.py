@@ -14,7 +14,7 @@ from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from .. import nfs
+from .. import nfs, volumes
 from ..postgres import READY_S, running
 from . import perform, rexray
 from .perform import Storage
@@ -152,7 +152,7 @@ def mount_what_is_not_there(
     with ExitStack() as made:
         # One that was made for a mount that failed stays.
         for name in ("missing", "not-exported"):
-            made.callback(perform.remove_volumes, name, [worker])
+            made.enter_context(volumes.named(name, [worker]))
         services = {
             name: made.enter_context(perform.web(swarm, name, mount, worker))
             for name, mount in mistakes.items()
@@ -168,14 +168,17 @@ def change_the_options(
     swarm: Swarm, server: Node, worker: Node, *, wait: Waiter, evidence: Evidence
 ) -> None:
     """Two services one after the other, whose volumes have one name and other directories."""
-    with nfs.directory(server, f"{nfs.SHARE}/first"), nfs.directory(server, f"{nfs.SHARE}/other"):
+    with (
+        nfs.directory(server, f"{nfs.SHARE}/first"),
+        nfs.directory(server, f"{nfs.SHARE}/other"),
+        volumes.named("twice", [worker]),
+    ):
         for path in ("first", "other"):
             mount = nfs.volume(server, f"{nfs.SHARE}/{path}") + ",source=twice"
             with perform.web(swarm, f"options-{path}", mount, worker) as service:
                 wait(service.converged(replicas=1, on=worker), within=READY_S)
                 options = worker.engine.volumes.get("twice").attrs["Options"]
                 evidence.note("options", asked=f":{nfs.SHARE}/{path}", device=options["device"])
-        perform.remove_volumes("twice", [worker])
 
 
 def squash_root(swarm: Swarm, *, secret: Secrets, wait: Waiter, evidence: Evidence) -> None:
@@ -209,7 +212,7 @@ def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evi
         nfs.directory(server, f"{nfs.SHARE}/web") as path,
         ExitStack() as made,
     ):
-        made.callback(perform.remove_volumes, "web", [starting])
+        made.enter_context(volumes.named("web", [starting]))
         with faults.stop_units(server, nfs.SERVER_UNIT):
             mount = nfs.volume(server, path) + ",source=web"
             service = made.enter_context(perform.web(swarm, "web", mount, starting))

@@ -8,7 +8,7 @@ The server and the clients of NFS are set up in `nfs`, beside the exercises.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service
 
-from .. import nfs
+from .. import nfs, volumes
 from ..postgres import DATA, IMAGE
 
 SECRET = "db-password"  # noqa: S105 - its name
@@ -42,11 +42,8 @@ class Storage:
 @contextmanager
 def local(swarm: Swarm) -> Iterator[Storage]:
     """A volume of the node's own, as in exercise 2.3: the contrast. It needs no server."""
-    with nfs.exported(nfs.server_of(swarm)):
-        try:
-            yield Storage("db-local", "type=volume,source=db-local", travels=False)
-        finally:
-            remove_volumes("db-local", swarm.nodes)
+    with nfs.exported(nfs.server_of(swarm)), volumes.named("db-local", swarm.nodes):
+        yield Storage("db-local", "type=volume,source=db-local", travels=False)
 
 
 @contextmanager
@@ -72,17 +69,11 @@ def nfs_volume(swarm: Swarm) -> Iterator[Storage]:
 def volume_in(swarm: Swarm, export: str) -> Iterator[Storage]:
     """The same in an export of another name."""
     server = nfs.server_of(swarm)
-    with nfs.directory(server, f"{export}/db-volume") as path:
-        try:
-            yield Storage("db-volume", f"{nfs.volume(server, path)},source=db-volume")
-        finally:
-            remove_volumes("db-volume", swarm.nodes)
-
-
-def remove_volumes(name: str, nodes: Sequence[Node]) -> None:
-    """`docker volume rm` on each node: nothing else removes a volume when its service goes."""
-    for node in nodes:
-        node.run("docker", "volume", "rm", "--force", name)
+    with (
+        nfs.directory(server, f"{export}/db-volume") as path,
+        volumes.named("db-volume", swarm.nodes),
+    ):
+        yield Storage("db-volume", f"{nfs.volume(server, path)},source=db-volume")
 
 
 STORAGES: dict[str, Callable[[Swarm], AbstractContextManager[Storage]]] = {

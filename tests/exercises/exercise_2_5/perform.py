@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from pytest_swarmlab.lab import STACKS
+from pytest_swarmlab.swarm import guard
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
@@ -55,7 +56,10 @@ def deployed(
             wordpress.scale(REPLICAS)
             yield values
         except KeyboardInterrupt:
-            prepared.pop_all()  # The cluster goes, and all of it with it: nobody waits for that.
+            if swarm.goes_at_end:  # And all of it with it: nobody waits for that.
+                prepared.pop_all()
+            else:
+                remove(swarm, stack, wait)
             raise
         except BaseException:
             remove(swarm, stack, wait)
@@ -96,15 +100,21 @@ def labelled(swarm: Swarm, nodes: Sequence[Node]) -> Iterator[None]:
         node["Description"]["Hostname"]: node["Spec"].get("Labels", {}).get(LABEL)
         for node in swarm.leader().engine.api.nodes()
     }
-    for node in nodes:
-        swarm.leader().run("docker", "node", "update", "--label-add", f"{LABEL}={VALUE}", node.name)
-    try:
-        yield
-    finally:
+
+    def as_before(node: Node) -> tuple[str, ...]:
+        had = before[node.name]
+        words = ("--label-rm", LABEL) if had is None else ("--label-add", f"{LABEL}={had}")
+        return ("docker", "node", "update", *words, node.name)
+
+    with guard.abandoned(swarm.leader(), *map(as_before, nodes), kind="labels"):
         for node in nodes:
-            had = before[node.name]
-            words = ("--label-rm", LABEL) if had is None else ("--label-add", f"{LABEL}={had}")
-            swarm.leader().run("docker", "node", "update", *words, node.name)
+            words = ("--label-add", f"{LABEL}={VALUE}", node.name)
+            swarm.leader().run("docker", "node", "update", *words)
+        try:
+            yield
+        finally:
+            for node in nodes:
+                swarm.leader().run(*as_before(node))
 
 
 def labelled_nodes(swarm: Swarm) -> list[str]:

@@ -27,7 +27,7 @@ from pytest_swarmlab.model import Capability, Judgement
 INSTALLED, REFUSALS, SALTS = ("installed",), ("refusals",), ("salts",)
 RECREATED, LOST, ROLLED, SCALED = ("db-recreated",), ("node-lost",), ("rolled",), ("scaled",)
 LOSSES = RECREATED + LOST + ROLLED + SCALED
-ON_NFS = (Capability.CHANGE, Capability.NFS, Capability.IPVS)
+ON_NFS = (Capability.CHANGE, Capability.NFS, Capability.IPVS, Capability.START_INTERVAL)
 
 exercise = Exercise(
     "2.5",

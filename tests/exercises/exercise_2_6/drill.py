@@ -15,6 +15,7 @@ from pytest_swarmlab.clients.probe import SHOWN, Traffic, session
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm import guard
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.lifecycle import in_parallel
@@ -40,8 +41,6 @@ WARM_S = 2.0
 """Half as long visitors come, besides once through every node, before something is changed, and
 after it: answers may come in another order than requests were sent."""
 
-SWARM_DIRECTORY = "/var/lib/docker/swarm"
-CONTAINERS = "/var/lib/docker/containers"
 LOGS = ("/var/log", "/run/log")
 LARGEST, TOO_LARGE = 511_999, 512_000
 """Bytes: what fits into a secret, and the engine's limit."""
@@ -228,21 +227,26 @@ def look_for_the_plaintext(
         _search(evidence, node, what, places, canary, control)
 
     def search_node(node: Node) -> None:
-        put = f"{SWARM_DIRECTORY}/control"
-        node.put(control, put)
-        try:
-            search(node, "swarm directory", SWARM_DIRECTORY)
-        finally:
-            node.run("rm", put)
+        # Engines may keep theirs elsewhere (`data-root`).
+        directory = f"{_data_root(node)}/swarm"
+        put = f"{directory}/control"
+        with guard.abandoned(node, ("rm", "-f", put), kind="control"):
+            node.put(control, put)
+            try:
+                search(node, "swarm directory", directory)
+            finally:
+                node.run("rm", put)
         node.run("logger", "--tag", "swarmlab", control.decode())
         search(node, "logs", *LOGS)
 
     in_parallel(search_node, swarm.nodes)
     search(on, "container's layer", layer)
-    search(on, "container's files and log", f"{CONTAINERS}/{long}")
-    _note_memory(evidence, on, f"{CONTAINERS}/{long}/mounts/secrets", canary)
+    files = f"{_data_root(on)}/containers/{long}"
+    search(on, "container's files and log", files)
+    _note_memory(evidence, on, f"{files}/mounts/secrets", canary)
     leader = swarm.leader()
-    leader.look("ls", "-lR", f"{SWARM_DIRECTORY}/raft", title="Where a manager keeps them")
+    raft = f"{_data_root(leader)}/swarm/raft"
+    leader.look("ls", "-lR", raft, title="Where a manager keeps them")
     _search_the_run(evidence, swarm.recorder.path.parent, canary, control)
 
 
@@ -271,6 +275,10 @@ def _search(
         found=sum(found.count(form) for form in forms),
         control=found.count(control),
     )
+
+
+def _data_root(node: Node) -> str:
+    return str(node.engine.info()["DockerRootDir"])
 
 
 def _note_memory(evidence: Evidence, node: Node, place: str, canary: bytes) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import trustme
 
 from pytest_swarmlab.lab import STACKS
+from pytest_swarmlab.swarm import guard, objects
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
@@ -67,15 +68,14 @@ def created_from_file(swarm: Swarm) -> Iterator[bytes]:
     value = f"user:{secrets.token_urlsafe(18)}:1000:1000:User Name:/home/user:/bin/bash\n".encode()
     swarm.recorder.redactor.hide(FROM_FILE, value)
     leader = swarm.leader()
-    leader.put(value, FILE)
-    try:
-        leader.run("docker", "secret", "create", FROM_FILE, FILE, title="From a file")
-    finally:
-        leader.run("rm", FILE, title="… which is removed at once")
-    try:
+    with guard.abandoned(leader, ("rm", "-f", FILE), kind="secret-file"):
+        leader.put(value, FILE)
+        try:
+            leader.run("docker", "secret", "create", FROM_FILE, FILE, title="From a file")
+        finally:
+            leader.run("rm", FILE, title="… which is removed at once")
+    with _removed(swarm, FROM_FILE):
         yield value
-    finally:
-        swarm.leader().run("docker", "secret", "rm", FROM_FILE)
 
 
 @contextmanager
@@ -89,10 +89,20 @@ def created_from_variable(swarm: Swarm) -> Iterator[bytes]:
     swarm.recorder.redactor.hide(FROM_VARIABLE, value)
     line = f'read -r DB_PASS; printf %s "$DB_PASS" | docker secret create {FROM_VARIABLE} -'
     swarm.leader().run("sh", "-c", line, stdin=value + b"\n", title="From a variable")
-    try:
+    with _removed(swarm, FROM_VARIABLE):
         yield value
-    finally:
-        swarm.leader().run("docker", "secret", "rm", FROM_VARIABLE)
+
+
+@contextmanager
+def _removed(swarm: Swarm, name: str) -> Iterator[None]:
+    """A secret that was made by a command of the lab's goes at the block's end."""
+    remove = ("docker", "secret", "rm", name)
+    after = guard.ABANDONED_AFTER_S + objects.LAST_S
+    with guard.abandoned(swarm.leader(), remove, kind="secret", after=after):
+        try:
+            yield
+        finally:
+            swarm.leader().run(*remove)
 
 
 # -- one container that has them all --------------------------------------------------------------

@@ -45,8 +45,9 @@ exercise = Exercise(
         "rotation": "The database's password is rotated under load",
         "rollback": "A roll back to a version whose secret is gone",
     },
-    # Published ports and a service's address, between the tiers too, are IPVS's.
-    needs=dict.fromkeys(TIERS, (Capability.CHANGE, Capability.IPVS)),
+    # Published ports and a service's address, between the tiers too, are IPVS's; the stack file
+    # has health checks with a start interval.
+    needs=dict.fromkeys(TIERS, (Capability.CHANGE, Capability.IPVS, Capability.START_INTERVAL)),
 )
 
 NAMES = (

@@ -32,6 +32,12 @@ from .drill import (
     TWICE_AT,
 )
 
+STACKS = (
+    "no-backend", "switch", "rollback", "bad-config", "one-stop-first", "one-start-first",
+    "versioning", "environments",
+)  # fmt: skip
+"""Phases on a service of a stack file."""
+
 exercise = Exercise(
     "2.7",
     "Configurations dynamiques",
@@ -49,6 +55,8 @@ exercise = Exercise(
         "versioning": "Versions named by their content",
         "environments": "One application, two environments",
     },
+    # Both stack files have health checks with a start interval.
+    needs=dict.fromkeys(STACKS, (Capability.CHANGE, Capability.START_INTERVAL)),
 )
 
 MOUNT, SHARED, REFUSALS = ("mount",), ("shared",), ("refusals",)

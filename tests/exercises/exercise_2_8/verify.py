@@ -18,9 +18,12 @@ from pytest_swarmlab.judging.claims import (
     out_of_order,
 )
 from pytest_swarmlab.model import Capability, Judgement
-from tests.exercises import identities
 
-REPLACING = (Capability.CHANGE, Capability.REPLACE)
+from .. import identities
+
+BREAKING = (Capability.CHANGE, Capability.EXPENDABLE)
+"""Scripts and units are installed, an engine's own configuration is broken, nodes leave."""
+REPLACING = (*BREAKING, Capability.REPLACE)
 REFUSALS, TROUBLE, UPDATE, DISASTER = ("refusals",), ("trouble",), ("update",), ("disaster",)
 FORCED, AUTOLOCK, HOT = ("quorum-lost",), ("autolock",), ("hot",)
 
@@ -37,7 +40,10 @@ exercise = Exercise(
         "autolock": "An autolocked swarm is destroyed and restored",
         "hot": "A hot backup, taken and judged",
     },
-    needs=dict.fromkeys(("disaster", "quorum-lost", "autolock", "hot"), REPLACING),
+    needs={
+        **dict.fromkeys(REFUSALS + TROUBLE + UPDATE, BREAKING),
+        **dict.fromkeys(DISASTER + FORCED + AUTOLOCK + HOT, REPLACING),
+    },
 )
 
 identities.declare(exercise, FORCED)

@@ -55,9 +55,9 @@ def test_an_api_lives_on_while_what_it_needs_is_away(
     swarm: Swarm, secret: Secrets, stack: Stacks, wait: Waiter, probe: Probe, evidence: Evidence
 ) -> None:
     """The lab's stack: its database hangs; Redis goes, with the lab's check and with another."""
-    deployed = application.deploy(stack, secret)
-    outage = Outage(swarm, stack, deployed, wait, probe, evidence)
     with evidence.judged(exercise, "database"):
+        deployed = application.deploy(stack, secret)
+        outage = Outage(swarm, stack, deployed, wait, probe, evidence)
         outage.freeze_the_database()
     with evidence.judged(exercise, "cascade"):
         outage.lose_redis()

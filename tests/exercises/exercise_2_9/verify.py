@@ -23,20 +23,23 @@ from pytest_swarmlab.model import Capability, Event, Judgement
 from . import healing
 from .healing import Healing, healings
 
+TITLES = {
+    "starting": "Before a task is healthy, and after",
+    "heal": "One of three replicas becomes ill, five times",
+    "bad-update": "An update that is no good takes itself back",
+    "exit-0": "The lab's on-failure, and a server that ends with 0",
+    "endings": "How unhealthy tasks end, and a limit of attempts",
+    "slow-start": "A slow start, with a start period and without",
+    "database": "The database hangs",
+    "cascade": "Redis is away: the lab's healthcheck and another",
+}
+
 exercise = Exercise(
     "2.9",
     "Healthchecks et auto-healing",
     module=__name__,
-    titles={
-        "starting": "Before a task is healthy, and after",
-        "heal": "One of three replicas becomes ill, five times",
-        "bad-update": "An update that is no good takes itself back",
-        "exit-0": "The lab's on-failure, and a server that ends with 0",
-        "endings": "How unhealthy tasks end, and a limit of attempts",
-        "slow-start": "A slow start, with a start period and without",
-        "database": "The database hangs",
-        "cascade": "Redis is away: the lab's healthcheck and another",
-    },
+    titles=TITLES,
+    needs=dict.fromkeys(TITLES, (Capability.CHANGE, Capability.START_INTERVAL)),
 )
 
 STARTING, HEAL, BAD_UPDATE = ("starting",), ("heal",), ("bad-update",)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import html
 import json
+import re
 import shlex
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +15,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.evidence.redactor import SHORTEST, Redactor
+from pytest_swarmlab.evidence.redactor import LONGEST_PIECE, SHORTEST, Redactor
 from pytest_swarmlab.model import Event
-from pytest_swarmlab.plugin import hide_secrets
+from pytest_swarmlab.run.hiding import hide_secrets
 
 SECRET = 'p/a&s "s" é+word'  # noqa: S105 - nobody's
 
@@ -144,8 +147,95 @@ def test_neither_a_failure_nor_captured_output_shows_it(
         longrepr=longrepr,
         longreprtext=str(longrepr),
         sections=[("Captured stdout call", f"it is {SECRET}")],
+        user_properties=[("url", f"http://x:{quote(SECRET)}@db"), ("port", 5432)],
+        wasxfail=f"reason: {SECRET}",
     )
     hide_secrets(report, redactor)  # type: ignore[arg-type]
     assert SECRET not in str(report.longrepr)
     assert "secret db_password" in str(report.longrepr)
     assert report.sections == [("Captured stdout call", "it is ‹secret db_password›")]
+    assert report.user_properties == [("url", "http://x:‹secret db_password›@db"), ("port", 5432)]
+    assert report.wasxfail == "reason: ‹secret db_password›"
+
+
+ODD = """it's "odd" <&> 100% $HOME \\ `x` é/+😀"""
+"""A value that everything quotes in its own way."""
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        shlex.join(["mysql", f"--password={ODD}"]),
+        re.sub("%..", lambda found: found[0].lower(), quote(f"x={ODD}")),
+        json.dumps({"stdout": json.dumps({"password": ODD})}),
+        json.dumps({"stdout": json.dumps({"password": ODD}, ensure_ascii=False)}),
+        repr(["a", f"{ODD} and more"]),
+        repr(ODD.encode()),
+        html.escape(ODD),
+        html.escape(json.dumps({"said": ODD})),
+        html.escape(f"said {ODD}").replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+        base64.encodebytes(b"root:" + 4 * b"0123456789" + ODD.encode()).decode(),
+        'export PASSWORD="it\'s \\"odd\\" <&> 100% \\$HOME \\\\ \\`x\\` é/+\N{GRINNING FACE}"',
+    ],
+)
+def test_a_value_is_found_however_it_is_quoted(form: str) -> None:
+    redactor = Redactor()
+    redactor.hide("odd", ODD)
+    said = redactor.text(form)
+    assert "‹secret odd›" in said
+    for piece in ("odd", "HOME", "100"):
+        assert piece not in said.replace("‹secret odd›", "")
+
+
+LONG = "".join(f"{n:x}" for n in range(40))
+
+
+@pytest.mark.parametrize("cut", range(len(LONG) + 1))
+def test_of_a_value_that_is_cut_in_two_one_half_is_hidden_at_least(cut: int) -> None:
+    redactor = Redactor()
+    redactor.hide("long", LONG)
+    one, two = redactor.text(f"it is {LONG[:cut]}"), redactor.text(f"{LONG[cut:]} it was")
+    shown = one.removeprefix("it is ") + two.removesuffix(" it was")
+    assert "‹secret long›" in shown
+    assert len(shown.replace("‹secret long›", "")) < LONGEST_PIECE
+
+
+def test_a_value_of_sixteen_characters_is_never_shown_in_two_halves() -> None:
+    redactor = Redactor()
+    redactor.hide("sixteen", "0f1e2d3c4b5a6978")
+    assert redactor.text("0f1e2d3c") == "‹secret sixteen›"
+    assert redactor.text("4b5a6978") == "‹secret sixteen›"
+    redactor.hide("fifteen", "zyxwvutsrqponml")
+    assert redactor.text("zyxwvut|srqponml") == "zyxwvut|‹secret fifteen›"
+
+
+def test_what_pytest_shortens_in_the_middle_is_hidden_on_both_sides() -> None:
+    from _pytest._io.saferepr import saferepr
+
+    redactor = Redactor()
+    value = "".join(f"{n:x}" for n in range(200))
+    redactor.hide("long", value)
+    said = redactor.text(f"value = {saferepr(value)}")
+    assert said == "value = '‹secret long›...‹secret long›'"
+
+
+def test_no_piece_is_looked_for_that_tells_nothing() -> None:
+    redactor = Redactor()
+    redactor.hide("zeros", "0" * 40)
+    redactor.hide("digits", "3141592653589793")
+    assert redactor.text("0000000000 58979323") == "0000000000 58979323"
+
+
+def test_what_stands_for_a_secret_is_not_searched_for_another() -> None:
+    redactor = Redactor()
+    redactor.hide("db_password_for_all", "one two three")
+    redactor.hide("other", "secret db_password_for")
+    assert redactor.text("one two three") == "‹secret db_password_for_all›"
+
+
+def test_a_large_value_costs_no_more_than_its_ends() -> None:
+    redactor = Redactor()
+    value = hashlib.shake_128(b"").digest(511_999)
+    redactor.hide("large", value)
+    assert sum(map(len, redactor._pieces.values())) < 50_000
+    assert redactor.text(value.hex()[-40:]) == "‹secret large›"

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import os
 import re
+import shutil
+import socketserver
 import subprocess
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,10 +19,12 @@ from typing import Any
 import docker
 import pytest
 
+from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.model import Capability
 from pytest_swarmlab.providers import mux
 from pytest_swarmlab.providers.inventory.file import load
-from pytest_swarmlab.providers.inventory.provider import LONGEST_SOCKET, InventoryMachines
+from pytest_swarmlab.providers.inventory.place import LONGEST_SOCKET
+from pytest_swarmlab.providers.inventory.provider import InventoryMachines
 from pytest_swarmlab.swarm.cluster import Node
 from tests.unit.fakes import Lab
 
@@ -164,7 +172,9 @@ def test_a_node_whose_swarm_address_is_that_of_ssh_is_asked_from_here(
     assert machines._links._nodes["m1"].direct
 
 
-def told(made: Made, monkeypatch: pytest.MonkeyPatch, there: str, node: str) -> InventoryMachines:
+def told(
+    made: Made, monkeypatch: pytest.MonkeyPatch, there: str, node: str, out: str = "AAAA:BBBB\n"
+) -> InventoryMachines:
     """Machines whose engine says that this is the node's address in the swarm."""
 
     class Engine:
@@ -173,14 +183,63 @@ def told(made: Made, monkeypatch: pytest.MonkeyPatch, there: str, node: str) -> 
         def __init__(self, **_: object) -> None: ...
 
         def info(self) -> dict[str, Any]:
-            return {"Swarm": {"NodeAddr": there}}
+            return {"Swarm": {"NodeAddr": there}, "ID": "AAAA:BBBB"}
 
         def close(self) -> None: ...
 
     monkeypatch.setattr(docker, "APIClient", Engine)
-    machines = made(node=node)
+    machines = made(out, node=node)
     machines._learn(machines._hosts)
     return machines
+
+
+def test_commands_that_are_for_another_engine_are_refused(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ProviderError, match=r"`docker` on m1 is for another engine .*DOCKER_HOST"):
+        told(made, monkeypatch, "", "name: m1", out="CCCC:DDDD\n")
+    told(made, monkeypatch, "", "name: m1", out="AAAA:BBBB\n")
+
+
+def test_what_the_tester_s_own_environment_says_of_engines_and_proxies_is_no_matter(
+    tmp_path: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CONTEXT", "elsewhere")
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "config.json").write_text('{"currentContext": "elsewhere"}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    directory = Path(tempfile.mkdtemp(dir="/tmp"))
+    with socketserver.UnixStreamServer(str(directory / "engine"), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        machines: Any = SimpleNamespace(foreign=False, engine_socket=lambda _: directory / "engine")
+        with contextlib.closing(Node(lab.topology.nodes[0], machines, lab.recorder).engine) as it:
+            assert it.version() == {"ApiVersion": "1.44"}
+        server.shutdown()
+        thread.join()
+    shutil.rmtree(directory)
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """An engine that tells its version."""
+
+    def address_string(self) -> str:
+        return ""
+
+    def log_message(self, *_: object) -> None: ...
+
+    def do_GET(self) -> None:
+        body = b'{"ApiVersion": "1.44"}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
 
 def test_with_an_older_engine_its_own_api_is_spoken(

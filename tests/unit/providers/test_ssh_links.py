@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import socket
 import struct
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -11,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_swarmlab.providers import mux
-from pytest_swarmlab.providers.ssh import command, trouble
+from pytest_swarmlab.providers import mux, shells
+from pytest_swarmlab.providers.ssh import command, host, trouble
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,58 @@ def test_a_complaint_of_ssh_is_told_in_words_for_a_person(said: str, meaning: st
 def test_a_command_is_quoted_once_for_the_shell_on_the_other_side() -> None:
     assert command(Path("c"), "n", ["echo", "it's"])[-1] == """echo 'it'"'"'s'"""
     assert command(Path("c"), "n", ["true"], sudo=True)[-1] == "sudo --non-interactive -- true"
+
+
+WORDS = (
+    "plain", "it's", 'a "b"', "back\\slash \\\\ two \\' \\n", "wow! !1 !!", "one\ntwo\r\n",
+    "$HOME `id` $(id)", "é \N{GRINNING FACE}", "*?[a]{b,c}~", "%self =1 @x #no", "", " ", "\t",
+    "a;b|c&d<e>f(g)^h", "\\0101", "%b %s \\x41",
+)  # fmt: skip
+"""What shells have their own ideas about."""
+
+SHELLS = [
+    name for name in ("sh", "bash", "zsh", "fish", "csh", "tcsh", "ksh") if shutil.which(name)
+]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("sudo", [False, True])
+def test_every_login_shell_gives_a_program_the_words_that_were_meant(
+    shell: str, sudo: bool, tmp_path: Path
+) -> None:
+    show = [sys.executable, "-c", "import sys; print(ascii(sys.argv[1:]))"]
+    (tmp_path / "sudo").write_text('#!/bin/sh\nshift 2\nexec "$@"\n', encoding="utf-8")
+    (tmp_path / "sudo").chmod(0o755)
+    for words in ([word] for word in (*WORDS, "".join(WORDS))):
+        line = command(Path("c"), "n", [*show, *words], sudo=sudo)[-1]
+        done = subprocess.run(
+            [shell, "-c", line],
+            env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.strip() == ascii(words), (line, done.stderr)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_no_line_has_what_some_shell_reads_otherwise(word: str) -> None:
+    line = command(Path("c"), "n", ["echo", word])[-1]
+    assert "!" not in line
+    assert "\n" not in line
+    # fish: only before a backslash or a quote is it an escape in single quotes.
+    assert not re.search(r"\\[\\']", line)
+
+
+def test_a_line_that_testinfra_makes_is_one_for_every_shell_too(tmp_path: Path) -> None:
+    for sudo in (False, True):
+        backend = host(tmp_path / "config", "m1", sudo=sudo).backend
+        assert "!" not in backend.get_command("echo %s", "wow!")
+        assert "printf %b" in backend.get_command("echo %s", "a\\b")
+
+
+def test_a_long_line_stays_as_it_is() -> None:
+    assert shells.joined(["echo", "!" * 30_000]) == f"echo '{'!' * 30_000}'"
 
 
 Answer = Callable[[socket.socket], None]

@@ -249,6 +249,18 @@ def test_a_killed_run_is_cleaned_up_after(lab: Lab) -> None:
     Waiter(every=0.1)(AsBefore(lab, before), within=30)
 
 
+def test_what_a_keeper_removes_while_it_is_looked_at_is_not_there(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, lock = RunState.create()
+    os.close(lock)
+    Ledger(str(lab.directory)).write(state.file)  # and no label any more
+    assert lab.provider.find() == []
+    monkeypatch.setattr(RunState, "file", property(lambda self: self.path / "gone"))
+    assert lab.provider.find() == []
+    assert lab.provider.reap() == []
+
+
 def test_what_its_keeper_could_not_undo_the_next_run_does(lab: Lab) -> None:
     state, lock = RunState.create()
     os.close(lock)

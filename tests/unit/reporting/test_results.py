@@ -56,6 +56,20 @@ def test_a_selected_check_that_was_never_judged_is_unknown() -> None:
     assert all("not judged" in c["observed"] for c in found["checks"])
 
 
+def test_what_these_machines_can_not_do_is_not_provable_also_where_nobody_came_to_it() -> None:
+    part = record(Drill("2.2/kill"), judged=False)
+    selected = part.need("exercise.selected", "")
+    ready = part.need("cluster.ready", "")
+    checks = [{**c, "needs": ["change", "start-interval"]} for c in selected.data["checks"]]
+    part = changed(part, lambda e: e.seq == selected.seq, checks=checks)
+    older = {"capabilities": {"change": True, "start-interval": False}}
+    (found,) = valid(build_results(changed(part, lambda e: e.seq == ready.seq, **older), []))[
+        "exercises"
+    ]
+    assert found["verdict"] == "not_provable"
+    assert all("older than Docker 25 (API 1.44)" in c["observed"] for c in found["checks"])
+
+
 def test_one_missing_judgement_keeps_the_exercise_from_passing() -> None:
     part = without(
         record(Drill("2.2/kill")),

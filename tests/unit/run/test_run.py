@@ -17,7 +17,7 @@ from pytest_swarmlab.model import Topology
 from pytest_swarmlab.run.run import Run
 from pytest_swarmlab.swarm import lifecycle
 from pytest_swarmlab.swarm.cluster import Swarm
-from tests.unit.fakes import Lab, listed
+from tests.unit.fakes import Lab, PretendedMachines, listed
 
 THREE_TWO = Topology.of(3, 2)
 
@@ -303,23 +303,23 @@ def test_what_a_test_has_made_is_removed_unless_all_of_the_cluster_goes_now(desk
     assert not cleaned(run)
 
 
-@pytest.mark.parametrize("options", [{"keep": True}, {"reuse": "feedf00d"}])
-def test_a_cluster_that_stays_is_cleaned_after_the_last_test_too(
-    desk: Desk, options: dict[str, Any]
-) -> None:
-    run = desk.run()
-    desk.cluster(run)
-    run.config = replace(run.config, **options)
+def test_a_cluster_that_stays_is_cleaned_after_the_last_test_too(desk: Desk) -> None:
+    run = desk.run(keep=True)
+    assert not desk.cluster(run).goes_at_end
     run.last_test = True
     assert cleaned(run)
 
 
-@pytest.mark.parametrize(("machines", "value"), [("foreign", True), ("own_kernels", False)])
-def test_so_are_machines_that_are_not_ours_or_share_a_kernel_that_stays(
-    desk: Desk, machines: str, value: bool, monkeypatch: pytest.MonkeyPatch
+def test_nothing_is_left_to_a_cluster_of_which_nobody_said_that_it_goes(lab: Lab) -> None:
+    assert not Swarm(lab.machines, lab.recorder).goes_at_end
+
+
+def test_so_are_machines_that_share_a_kernel_that_stays(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(PretendedMachines, "own_kernels", False)
     run = desk.run()
-    monkeypatch.setattr(desk.cluster(run).machines, machines, value)
+    assert not desk.cluster(run).goes_at_end
     run.last_test = True
     assert cleaned(run)
 

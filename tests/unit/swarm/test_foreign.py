@@ -179,6 +179,23 @@ def test_on_the_lab_s_own_machines_modules_are_loaded(lab: Lab) -> None:
     assert not [argv for argv in lab.commands() if "--dry-run" in " ".join(argv)]
 
 
+@pytest.mark.parametrize(
+    ("apis", "able"),
+    [
+        ({}, True),
+        ({"worker2": "1.44"}, True),
+        ({"worker2": "1.41"}, False),
+        ({"worker2": ""}, True),
+    ],
+)
+def test_every_engine_must_know_what_a_check_needs(
+    theirs: Lab, apis: dict[str, str], able: bool
+) -> None:
+    theirs.apis = apis
+    theirs.silent = {"worker1": "it is off"}
+    assert capabilities(theirs.swarm, theirs["manager1"])[Capability.START_INTERVAL] is able
+
+
 def started(lab: Lab) -> set[str]:
     """Timers that were set and not stopped."""
     units = {w.partition("=")[2] for act in lab.commands("systemd-run") for w in act

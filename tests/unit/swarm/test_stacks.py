@@ -393,10 +393,11 @@ def block(lab: Lab, error: BaseException) -> None:
         raise error
 
 
-def test_a_service_is_removed_when_its_block_fails_and_left_to_its_cluster_on_ctrl_c(
+def test_a_service_is_removed_when_its_block_fails_and_left_to_a_cluster_that_goes_on_ctrl_c(
     lab: Lab,
 ) -> None:
     lab.settle()
+    lab.swarm.goes_at_end = True
     with pytest.raises(ZeroDivisionError):
         block(lab, ZeroDivisionError())
     assert lab.commands("docker")[-1][2:] == ("service", "rm", "db")
@@ -406,9 +407,10 @@ def test_a_service_is_removed_when_its_block_fails_and_left_to_its_cluster_on_ct
     assert not [act for act in lab.commands("docker") if act[3] == "rm"]
 
 
-def test_on_somebody_s_own_cluster_it_is_removed_on_ctrl_c_too(lab: Lab) -> None:
+@pytest.mark.parametrize("foreign", [True, False])
+def test_on_a_cluster_that_stays_it_is_removed_on_ctrl_c_too(lab: Lab, foreign: bool) -> None:
     lab.settle()
-    lab.machines.foreign = True
+    lab.machines.foreign = foreign
     with pytest.raises(KeyboardInterrupt):
         block(lab, KeyboardInterrupt())
     assert lab.commands("docker")[-1][2:] == ("service", "rm", "db")

@@ -1,0 +1,75 @@
+"""Where a run's sockets lie on this machine: gone with it, or with the next if it was killed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+PREFIX = "swarmlab-"
+
+LOCK = "lock"
+"""Name of the file that the owner holds a lock on. Whoever can take it knows that he is dead."""
+
+LONGEST_SOCKET = 107
+"""Bytes of a Unix socket's path, without the NUL at its end (unix(7))."""
+
+MUX_SUFFIX = 14
+"""A control socket is made under a name that is longer by 17, and `.mux` is shorter than `.engine`
+by 3 (muxserver_listen in OpenSSH's mux.c)."""
+
+SHORT = Path("/tmp")  # noqa: S108 - mkdtemp's names are this user's alone
+"""Where directories go when TMPDIR is too long for sockets."""
+
+
+class Place:
+    """A directory of our own whose sockets' paths are no longer than a socket's may be."""
+
+    def __init__(self, longest: str) -> None:
+        """`longest`: the longest name of a socket in it."""
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        if len(str(self.path / longest)) + MUX_SUFFIX > LONGEST_SOCKET:
+            self.path.rmdir()
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=SHORT))
+        making = self.path / "making"
+        self._lock = os.open(making, os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        making.rename(self.path / LOCK)  # It is never seen without the lock on it.
+
+    def remove(self) -> None:
+        """Delete it. Idempotent."""
+        if self._lock >= 0:
+            shutil.rmtree(self.path, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = -1
+
+
+def reap() -> list[str]:
+    """Remove this user's places whose owners were killed; returns their paths."""
+    return [str(path) for path in _places() if _reaped(path)]
+
+
+def _places() -> Iterator[Path]:
+    for parent in {Path(tempfile.gettempdir()), SHORT}:
+        for path in sorted(parent.glob(f"{PREFIX}*")):
+            # Anybody may make something of that name there, or make a link of it.
+            if path.is_dir() and not path.is_symlink() and path.stat().st_uid == os.getuid():
+                yield path
+
+
+def _reaped(path: Path) -> bool:
+    try:
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:
+        return False  # It is no place, is being made, or another process has removed it.
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path, ignore_errors=True)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True

@@ -1,0 +1,16 @@
+"""A pytest plugin for runs that are going to be killed: what timers undo, they undo soon."""
+
+from __future__ import annotations
+
+from pytest_swarmlab.swarm import guard, objects, stacks
+
+FAULTS_S = 60
+"""Until a fault is mended: longer than the drills up to the moment at which they are killed."""
+
+DEPLOYED_S = 90
+"""Until what was deployed is removed."""
+
+guard.MENDED_AFTER_S = FAULTS_S
+for module in (guard, stacks, objects):
+    vars(module)["ABANDONED_AFTER_S"] = DEPLOYED_S
+objects.LAST_S = 20

@@ -1,0 +1,184 @@
+"""After an exercise, and after one that was killed, somebody's own cluster is as it was before."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.model import Topology
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, fatal, pending
+from tests.providers.conftest import inventory_of
+from tests.providers.test_no_harm import AsBefore, attached, differences, state, warmed
+
+PROJECT = Path(__file__).parents[2]
+
+MENDED_S = 300.0
+"""Longest until the timers of `tests.providers.hurried` have undone all of a killed run."""
+
+BEGUN_S = 300.0
+"""Longest until an exercise is in its middle: a cluster is looked at, services are deployed."""
+
+ENDED_S = 1500.0
+"""Longest that an exercise of those here takes."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An exercise, or what a selection (`-k`) leaves of it.
+
+    `middle`: the event after whose first it is killed: it has deployed things, and broken some.
+    """
+
+    exercise: str
+    middle: str
+    only: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.exercise} {self.only}".strip()
+
+
+CHEAP = (
+    Case("exercise_2_3", "databases"),
+    Case("exercise_2_7", "mounted", only="as_it_was_given or environment"),
+)
+"""Those of `make test`."""
+
+LONG = (
+    Case("exercise_2_2", "fault.injected"),
+    Case("exercise_2_4", "entry"),
+    Case("exercise_2_5", "entry"),
+    Case("exercise_2_6", "content"),
+    Case("exercise_2_7", "request"),
+    Case("exercise_2_9", "request"),
+)
+"""The others: `make no-harm`. Of 2.1 and 2.8 nothing that changes anything is permitted there: the
+one begins elsewhere, the other breaks what belongs to the machines."""
+
+CASES = [*CHEAP, *(pytest.param(case, marks=pytest.mark.long) for case in LONG)]
+
+
+@pytest.fixture(scope="module")
+def inventory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An inventory of the lab's five machines, which another process has started."""
+    with inventory_of(Topology.of(3, 2), tmp_path_factory.mktemp("five")) as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def theirs(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
+    """Their cluster, once its engines have been restarted and have had networks and a mesh."""
+    directory = tmp_path_factory.mktemp("seen")
+    with closing(Recorder(directory / "events.jsonl")) as recorder:
+        swarm = attached(inventory, directory, recorder)
+        warmed(swarm, directory)
+        yield swarm
+        for node in swarm.nodes:
+            node.forget_connections()
+        swarm.machines.stop()
+
+
+class Run:
+    """A run of an exercise against the inventory, in a process of its own."""
+
+    def __init__(self, case: Case, inventory: Path, directory: Path, *options: str) -> None:
+        self._reports = directory / "reports"
+        self._log = directory / "log"
+        selected = ("-k", case.only) if case.only else ()
+        argv = [
+            sys.executable, "-m", "pytest", f"tests/exercises/{case.exercise}", *selected,
+            f"--swarmlab-inventory={inventory}", f"--swarmlab-reports={self._reports}",
+            "-p", "no:cacheprovider", *options,
+        ]  # fmt: skip
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                argv,
+                cwd=PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=os.environ | {"PYTHONPATH": str(PROJECT)},
+            )
+
+    def said(self) -> str:
+        """What it printed last."""
+        return self._log.read_text(encoding="utf-8", errors="replace")[-6000:]
+
+    def events(self, kind: str) -> list[dict[str, object]]:
+        """Its events of that kind so far; a line that is being written comes later."""
+        return [
+            event
+            for path in self._reports.glob("20*/events.jsonl")
+            for line in path.read_bytes().splitlines()[:-1]
+            if (event := json.loads(line))["kind"] == kind
+        ]
+
+    def outcomes(self) -> set[object]:
+        """How its tests ended."""
+        ended = self.events("test.finished")
+        return {event["data"]["outcome"] for event in ended}  # type: ignore[index]
+
+
+class InTheMiddle:
+    """A run has recorded an event of that kind."""
+
+    node = None
+
+    def __init__(self, run: Run, kind: str) -> None:
+        self._run = run
+        self._kind = kind
+        self.name = f"the run has a {kind}"
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Look once."""
+        if self._run.events(self._kind):
+            return done(None)
+        if self._run.process.poll() is not None:
+            return fatal(self._run.said())
+        return pending("not yet")
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_an_exercise_leaves_nothing(
+    theirs: Swarm, inventory: Path, case: Case, tmp_path: Path
+) -> None:
+    before = state(theirs)
+    run = Run(case, inventory, tmp_path, "--swarmlab-allow-destructive")
+    code = run.process.wait(ENDED_S)
+    assert code == 0, run.said()
+    assert run.events("change"), "it has changed nothing, which shows nothing"
+    Waiter(every=1)(AsBefore(theirs, before), within=60)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_an_exercise_that_is_killed_leaves_nothing(
+    theirs: Swarm, inventory: Path, case: Case, tmp_path: Path
+) -> None:
+    before = state(theirs)
+    options = ("--swarmlab-allow-destructive", "-p", "tests.providers.hurried")
+    run = Run(case, inventory, tmp_path, *options)
+    try:
+        Waiter(every=0.2)(InTheMiddle(run, case.middle), within=BEGUN_S)
+    finally:
+        run.process.kill()
+        run.process.wait()
+    assert differences(before, state(theirs))
+    Waiter(every=3)(AsBefore(theirs, before), within=MENDED_S)
+
+
+def test_what_only_looks_changes_nothing(theirs: Swarm, inventory: Path, tmp_path: Path) -> None:
+    before = state(theirs)
+    run = Run(Case("", ""), inventory, tmp_path)
+    assert run.process.wait(ENDED_S) == 0, run.said()
+    assert run.events("change") == []
+    assert run.outcomes() == {"passed", "skipped"}
+    assert differences(before, state(theirs)) == []
