@@ -14,8 +14,8 @@ from pytest_swarmlab.text import clock, line
 MOST = 4
 """Kinds of evidence that are named; the rest is counted."""
 
-CLUSTER = "cluster.ready"
-"""What tells of which cluster the evidence is, and is none itself."""
+SETTING = frozenset({"cluster.ready", "roles.decided", "survey.began"})
+"""What tells of which cluster or survey the evidence is, and is none itself."""
 
 WORDS = {
     "command": "command",
@@ -68,10 +68,10 @@ class Looked(Record):
         Times are minutes and seconds into the run. A judge that asked for nothing by its kind has
         looked at all of it.
         """
-        asked = (event for event in self.asked.values() if event.kind != CLUSTER)
+        asked = (event for event in self.asked.values() if event.kind not in SETTING)
         noted = sorted(asked, key=lambda event: (event.t, event.seq))
         if not noted:
-            return _all([event for event in self.events if event.kind != CLUSTER])
+            return _all([event for event in self.events if event.kind not in SETTING])
         told = list(_told(noted))
         more = f"; {len(told) - MOST} more" if len(told) > MOST else ""
         return "; ".join(told[:MOST]) + more
