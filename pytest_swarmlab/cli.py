@@ -71,13 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     survey.set_defaults(run=_survey)
     judge = commands.add_parser("judge", help="judge a saved run again, from its record alone")
     judge.add_argument("run_directory", type=Path)
-    judge.add_argument(
-        "--exercises",
-        metavar="MODULE",
-        action="append",
-        default=[],
-        help="a module of yours that declares exercises which no installed package has",
-    )
+    _add_exercises(judge)
     judge.set_defaults(run=_judge)
     new = commands.add_parser(
         "new-submission", help="write an empty submission: a place for all that the lab asks for"
@@ -92,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     mark.add_argument(
         "--record", type=Path, required=True, metavar="DIR", help="the run's directory"
     )
+    _add_exercises(mark)
     mark.add_argument("--rubric", type=Path, metavar="FILE", help="another rubric than the lab's")
     mark.add_argument(
         "--handed-in", type=_moment, metavar="TIME", help="when, for a rubric that has a deadline"
@@ -273,12 +268,23 @@ def _check(arguments: argparse.Namespace) -> int:
     return 1 if found.lacks else 0
 
 
+def _add_exercises(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--exercises",
+        metavar="MODULE",
+        action="append",
+        default=[],
+        help="a module of yours that declares exercises which no installed package has",
+    )
+
+
 def _mark(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.reporting.mark_again import mark_again
 
     return mark_again(
         arguments.record,
         sys.stdout,
+        exercises=arguments.exercises,
         rubric=arguments.rubric,
         submission=arguments.submission,
         handed_in=arguments.handed_in,

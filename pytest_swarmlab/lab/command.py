@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import pytest
 from rich.console import Console
@@ -71,7 +71,7 @@ class Preparation:
         if config.provider != "uml" or shows_only(session.config):
             return
         own = config.kernel == "own" or (self._whole and config.kernel == "auto")
-        console = Console(file=terminal(session.config))
+        console = Console(file=cast(TextIO, terminal(session.config)))
         try:
             prepare(config, own_kernel=own, console=console)
         except SwarmlabError as error:

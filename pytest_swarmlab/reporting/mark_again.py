@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -9,7 +10,8 @@ from typing import TextIO
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.again import exercises_of
-from pytest_swarmlab.marking import combining, saved
+from pytest_swarmlab.judging.catalogue import Catalogue
+from pytest_swarmlab.marking import combining, roles, saved
 from pytest_swarmlab.marking.mark import Mark
 from pytest_swarmlab.reporting import html, junit
 from pytest_swarmlab.reporting.marked import as_results, in_words
@@ -26,26 +28,30 @@ def mark_again(
     run: Path,
     out: TextIO,
     *,
+    exercises: Sequence[str] = (),
     rubric: Path | None = None,
     submission: Path | None = None,
     handed_in: datetime | None = None,
 ) -> int:
     """Mark it, say it, and write results.json, report.html and junit.xml; returns the exit code.
 
+    `exercises`: modules that declare exercises which no installed package has.
+
     Raises ConfigError for a record, rubric or submission that can't be read.
     """
     chosen = combining.load(rubric)
     record = _load(run)
-    exercises = exercises_of(record)
+    judged = exercises_of(record, Catalogue(exercises))
     handed = (
         saved.of_submission(submission, chosen.rubric.deadline, handed_in)
         if submission
         else saved.HandedIn()
     )
+    roles.check(handed.roles)
     record = saved.decided(record, handed.roles)
-    results = saved.of_record(record, exercises, chosen.own)
-    mark = saved.marked(chosen, exercises, {**results, **handed.results})
-    found = build_results(record, exercises)
+    results = saved.of_record(record, judged, chosen.own)
+    mark = saved.marked(chosen, judged, {**results, **handed.results})
+    found = build_results(record, judged)
     found |= as_results(mark, handed.for_the_teacher, found["exercises"])
     directory = run / DIRECTORY
     try:

@@ -52,6 +52,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def marked(*words: Any, **options: Any) -> int:
+    return mark_again(*words, exercises=["lab_of_mine"], **options)
+
+
 def rubric(tmp_path: Path, **more: Any) -> Path:
     content = table(
         one={"claim": item("9.9.drill.claim"), "many": item("own.many")},
@@ -76,7 +80,7 @@ def record(run: Path, *errors: str | None) -> None:
 def test_points_are_earned_and_lost_by_the_record_alone(run: Path) -> None:
     record(run, None, "timeout")
     out = io.StringIO()
-    assert mark_again(run, out, rubric=run / "ours.yml") == 1
+    assert marked(run, out, rubric=run / "ours.yml") == 1
     results = valid(json.loads((run / "mark/results.json").read_text("utf-8")))
     assert results["mark"] == {"earned": 25, "of": 100, "ungraded": 50}
     assert "-25  one: t (9.9.drill.claim)" in out.getvalue()
@@ -88,15 +92,15 @@ def test_points_are_earned_and_lost_by_the_record_alone(run: Path) -> None:
 
 def test_with_all_passed_and_something_ungraded_the_code_is_6(run: Path) -> None:
     record(run, None, None)
-    assert mark_again(run, io.StringIO(), rubric=run / "ours.yml") == 6
+    assert marked(run, io.StringIO(), rubric=run / "ours.yml") == 6
 
 
 def test_with_a_submission_all_can_be_earned(run: Path, tmp_path: Path) -> None:
     record(run, None, None)
     handed = complete(tmp_path / "handed")
-    assert mark_again(run, io.StringIO(), rubric=run / "ours.yml", submission=handed) == 0
+    assert marked(run, io.StringIO(), rubric=run / "ours.yml", submission=handed) == 0
     answers(handed, algorithm="paxos")
-    assert mark_again(run, io.StringIO(), rubric=run / "ours.yml", submission=handed) == 1
+    assert marked(run, io.StringIO(), rubric=run / "ours.yml", submission=handed) == 1
 
 
 def test_a_submission_of_another_lab_is_ungraded(run: Path, tmp_path: Path) -> None:
@@ -104,7 +108,7 @@ def test_a_submission_of_another_lab_is_ungraded(run: Path, tmp_path: Path) -> N
     handed = complete(tmp_path / "handed")
     (handed / "swarmlab.yml").write_text("lab: lab-01\n", "utf-8")
     out = io.StringIO()
-    assert mark_again(run, out, rubric=run / "ours.yml", submission=handed) == 6
+    assert marked(run, out, rubric=run / "ours.yml", submission=handed) == 6
     assert "lab 'lab-01' is not the lab of this rubric" in out.getvalue()
 
 
@@ -112,7 +116,7 @@ def test_twice_is_the_same(run: Path) -> None:
     record(run, None, "timeout", None)
     found = []
     for _ in range(2):
-        mark_again(run, io.StringIO(), rubric=run / "ours.yml")
+        marked(run, io.StringIO(), rubric=run / "ours.yml")
         found.append((run / "mark/results.json").read_bytes())
     assert found[0] == found[1]
 
@@ -120,7 +124,7 @@ def test_twice_is_the_same(run: Path) -> None:
 def test_by_the_labs_rubric_what_no_drill_has_shown_is_ungraded(run: Path) -> None:
     record(run, None)
     out = io.StringIO()
-    assert mark_again(run, out) == 6
+    assert marked(run, out) == 6
     assert "Total                         0 of 100   100 ungraded" in out.getvalue()
 
 
@@ -128,7 +132,7 @@ def test_nothing_of_the_run_is_written_over(run: Path) -> None:
     record(run, None)
     for name in ("results.json", "report.html"):
         (run / name).write_text("the run's own")
-    mark_again(run, io.StringIO(), rubric=run / "ours.yml")
+    marked(run, io.StringIO(), rubric=run / "ours.yml")
     assert (
         (run / "results.json").read_text() == (run / "report.html").read_text() == "the run's own"
     )
@@ -142,7 +146,15 @@ def test_a_deadline_counts_when_the_teacher_says_when(
     content["deadline"] = "2026-12-18T23:59+01:00"
     (run / "ours.yml").write_text(yaml.safe_dump(content), "utf-8")
     handed = complete(tmp_path / "handed")
-    asked = ["mark", str(handed), "--record", str(run), "--rubric", str(run / "ours.yml")]
+    asked = [
+        "mark",
+        str(handed),
+        "--exercises=lab_of_mine",
+        "--record",
+        str(run),
+        "--rubric",
+        str(run / "ours.yml"),
+    ]
     assert cli.main(asked) == 6
     assert cli.main([*asked, "--handed-in", "2026-12-18T23:59+01:00"]) == 0
     assert cli.main([*asked, "--handed-in", "2026-12-19T00:01+01:00"]) == 1
@@ -171,7 +183,7 @@ def test_what_can_not_be_used_is_told(run: Path, edit: Any, said: str) -> None:
     record(run, None)
     edit(run)
     with pytest.raises(ConfigError, match=r".") as told:
-        mark_again(run, io.StringIO(), rubric=run / "ours.yml")
+        marked(run, io.StringIO(), rubric=run / "ours.yml")
     assert said in str(told.value)
 
 
@@ -180,7 +192,7 @@ def test_a_drill_that_its_exercise_does_not_have_is_told(run: Path) -> None:
     content = table(one={"claim": item("9.9.drill.cliam")})
     (run / "ours.yml").write_text(yaml.safe_dump(content), "utf-8")
     with pytest.raises(ConfigError, match=r"did you mean '9\.9\.drill\.claim'\?"):
-        mark_again(run, io.StringIO(), rubric=run / "ours.yml")
+        marked(run, io.StringIO(), rubric=run / "ours.yml")
 
 
 def test_the_commands(

@@ -14,8 +14,8 @@ from pytest_swarmlab.model import Event
 from pytest_swarmlab.survey import events
 from pytest_swarmlab.survey.odd import oddities
 from pytest_swarmlab.survey.seen import Survey
+from tests.unit.records.hostile import JSON
 from tests.unit.records.surveys import good, recorded, seen
-from tests.unit.test_hostile_words import FUZZ, JSON
 
 
 def test_a_real_survey_is_read_whole() -> None:
@@ -70,7 +70,6 @@ WORDS = ("seen", "error", "node", "seen_from", "machines", "seconds", "more", "c
 SAID = st.tuples(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(WORDS), JSON))
 
 
-@FUZZ
 @given(st.lists(SAID, max_size=6))
 def test_any_values_are_read_or_said_to_be_unreadable(
     said: list[tuple[str, dict[str, Any]]],

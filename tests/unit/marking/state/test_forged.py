@@ -14,8 +14,8 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.marking import roles
 from pytest_swarmlab.marking.state import exercise
 from pytest_swarmlab.survey import events, page
+from tests.unit.records.hostile import JSON
 from tests.unit.records.surveys import good, recorded
-from tests.unit.test_hostile_words import FUZZ, JSON
 
 WHOLE = recorded(good())
 
@@ -44,7 +44,7 @@ def _edited(seen: Any, value: Any, rng: random.Random, *, alike: bool) -> Any:
     return value
 
 
-@settings(FUZZ, max_examples=20)
+@settings(max_examples=20)
 @given(st.randoms(), st.lists(JSON, min_size=1, max_size=8), st.booleans())
 def test_no_judge_crashes_on_what_anybody_may_have_written(
     rng: random.Random, values: list[Any], alike: bool
