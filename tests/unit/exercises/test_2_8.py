@@ -468,6 +468,12 @@ STILL_PASSES = {
 }
 """What passes on a broken record of a real run, and why that is right."""
 
+NOT_SEEN = {
+    "2.8.disaster.backup-holds": "the names in the backup",
+    "2.8.autolock.key-kept-apart": "a control of the search for the key",
+}
+"""What the kept run, older than the claim, did not look for."""
+
 
 class TestJudge(JudgeContract):
     exercise = exercise

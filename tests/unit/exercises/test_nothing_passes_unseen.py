@@ -29,6 +29,12 @@ EXPLAINED: dict[str, Mapping[tuple[str, str], str]] = {
     for number, module in {**MODULES, "2.2": test_2_2}.items()
 }
 
+NOT_SEEN: dict[str, Mapping[str, str]] = {
+    number: getattr(module, "NOT_SEEN", {})
+    for number, module in {**MODULES, "2.2": test_2_2}.items()
+}
+"""What the real run that is kept does not show, being older than the claim; what was not seen."""
+
 
 @functools.cache
 def run_of(exercise: str) -> Record:
@@ -89,6 +95,12 @@ def beside_another(run: Record, name: str) -> Record:
 def test_no_claim_passes_with_the_evidence_of_its_own_sentence_gone(phase: str) -> None:
     number, name = phase.split("/")
     checks = [check for check in BY_ID[number].checks if check.phase == phase]
+    older = [check for check in checks if check.id in NOT_SEEN[number]]
+    shown = {
+        check.id for check in older if check.result(part(phase)).verdict is not Verdict.UNKNOWN
+    }
+    assert shown == set(), "the real run shows it now: it is broken like the others"
+    checks = [check for check in checks if check not in older]
     mine = {
         (claim, broken)
         for claim, broken in EXPLAINED[number]
