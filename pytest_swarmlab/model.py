@@ -245,5 +245,5 @@ class CheckResult:
     expected: str
     observed: str
     hint: str
-    finding: str = ""
     looked_at: str = ""
+    finding: str = ""

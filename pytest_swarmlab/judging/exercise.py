@@ -104,8 +104,8 @@ class Check:
             self.expected,
             judgement.observed,
             self.hint,
-            judgement.finding,
             looked.in_words(),
+            judgement.finding,
         )
 
 

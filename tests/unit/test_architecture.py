@@ -32,6 +32,7 @@ SEES_PYTEST = {
     "plugin",
     "hooks",
     "fixtures",
+    "run.hiding",
     "run.session",
     "run.workers",
     "run.scheduling",
