@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -43,20 +44,36 @@ NO_CLUSTER = "swarmlab_no_cluster"
 
 
 class Screen(io.TextIOBase):
-    """The terminal, for lines of ours among pytest's: each begins on a line of its own."""
+    """The terminal, for lines of ours among pytest's: each begins on a line of its own.
+
+    Lines of workers come from another thread than pytest's, so only one of both writes at a time.
+    """
 
     def __init__(self, out: TextIO, reporter: pytest.TerminalReporter | None) -> None:
         self._out = out
         self._reporter = reporter
+        self._turn = threading.RLock()
+        if reporter is not None:
+            write = reporter._tw.write
+
+            def in_turn(*words: Any, **named: Any) -> None:
+                with self._turn:
+                    write(*words, **named)
+
+            reporter._tw.write = in_turn  # type: ignore[method-assign]
 
     def write(self, text: str) -> int:
         """Write after what pytest has written, and have it know that its line is interrupted."""
-        if self._reporter is not None and self._reporter._tw.width_of_current_line:
-            # pytest's own notes of what stands before its cursor: a file's name and dots.
-            self._reporter._tw._current_line = ""
-            self._reporter.currentfspath = None
-            self._out.write("\n")
-        return self._out.write(text)
+        with self._turn:
+            if self._reporter is not None:
+                # Ours goes another way to the terminal: what pytest still holds came before.
+                self._reporter._tw.flush()
+                if self._reporter._tw.width_of_current_line:
+                    # pytest's own notes of what stands before its cursor: a file's name and dots.
+                    self._reporter._tw._current_line = ""
+                    self._reporter.currentfspath = None
+                    self._out.write("\n")
+            return self._out.write(text)
 
     @property
     def column(self) -> int:
