@@ -265,7 +265,14 @@ def levels(record: Record) -> list[Level]:
                 _count(mark, "lost"),
                 _count(mark, "managers"),
                 window,
-                tuple(n for f in faults if f.injected <= mark.t and f.on(mark.t) for n in f.nodes),
+                # Mended in the same tenth of a millisecond, it was mended before that was noted.
+                tuple(
+                    node
+                    for fault in faults
+                    if fault.injected <= mark.t
+                    and (fault.healed is None or mark.t < fault.healed)
+                    for node in fault.nodes
+                ),
                 tuple(w for w in record.of("write") if w.t in window),
             )
         )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Verdict
 from tests.exercises.exercise_2_1.verify import exercise
 from tests.unit.records.breaker import ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE
 from tests.unit.records.editing import LAB, Edit, changed, edited, events, none_of, without
@@ -332,3 +333,12 @@ class TestJudge(JudgeContract):
 def test_the_measurements_are_seconds_since_their_cause() -> None:
     measured = exercise.measurements(good("two-managers"))["two-managers"]
     assert measured == {"refused_s": 4.0, "accepted_again_s": 2.0, "probes": 40, "probe_errors": 0}
+
+
+def test_a_manager_that_is_noted_as_back_in_the_moment_of_its_mending_is_back() -> None:
+    run = good("three-managers")
+    healed = next(event for event in run if event.kind == "fault.healed")
+    noted = next(e for e in run.of("quorum") if e.t > healed.t)
+    at_once = Record(tuple(replace(e, t=healed.t) if e is noted else e for e in run))
+    verdicts = {r.id: r.verdict for r in exercise.judge(at_once, "three-managers")}
+    assert verdicts["2.1.three-managers.tolerance"] is Verdict.PASS
