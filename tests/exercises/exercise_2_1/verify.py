@@ -269,8 +269,7 @@ def levels(record: Record) -> list[Level]:
                 tuple(
                     node
                     for fault in faults
-                    if fault.injected <= mark.t
-                    and (fault.healed is None or mark.t < fault.healed)
+                    if fault.injected <= mark.t and (fault.healed is None or mark.t < fault.healed)
                     for node in fault.nodes
                 ),
                 tuple(w for w in record.of("write") if w.t in window),
