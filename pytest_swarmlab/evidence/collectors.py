@@ -45,15 +45,7 @@ def describe(swarm: Swarm, provider: Provider, *, seconds: float) -> None:
         "cluster.ready",
         cluster=swarm.machines.id,
         provider=provider.name,
-        topology={
-            "name": swarm.topology.name,
-            "managers": len(swarm.topology.managers),
-            "workers": len(swarm.topology.workers),
-        },
-        nodes=[
-            {"name": n.name, "address": n.address, "membership": n.membership}
-            for n in swarm.topology.nodes
-        ],
+        **_asked_for(swarm),
         engine_version=info["ServerVersion"],
         kernel=info["KernelVersion"],
         kernel_source=swarm.machines.kernel,
@@ -61,6 +53,27 @@ def describe(swarm: Swarm, provider: Provider, *, seconds: float) -> None:
         capabilities=found,
         seconds=seconds,
     )
+
+
+def describe_again(swarm: Swarm) -> None:
+    """Record the same cluster as in another topology's starting state, which it has become."""
+    told = swarm.recorder.view().last("cluster.ready")
+    if told is not None:
+        swarm.recorder.record("cluster.ready", **{**told.data, **_asked_for(swarm), "seconds": 0})
+
+
+def _asked_for(swarm: Swarm) -> dict[str, Any]:
+    return {
+        "topology": {
+            "name": swarm.topology.name,
+            "managers": len(swarm.topology.managers),
+            "workers": len(swarm.topology.workers),
+        },
+        "nodes": [
+            {"name": n.name, "address": n.address, "membership": n.membership}
+            for n in swarm.topology.nodes
+        ],
+    }
 
 
 def journal_ends(nodes: Sequence[Node]) -> dict[str, str]:

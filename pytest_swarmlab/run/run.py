@@ -133,6 +133,12 @@ class Run:
                     consoles=self.logs(),
                 )
                 self._swarm.goes_at_end = self._swarm.machines.own_kernels and not self._keeps
+        roles = [(node.name, node.membership) for node in topology.nodes]
+        had = [(node.name, node.membership) for node in self._swarm.topology.nodes]
+        if had != roles and not self._swarm.machines.foreign:
+            # What one exercise has made of its starting state is another one's starting state.
+            self._swarm.topology = topology
+            collectors.describe_again(self._swarm)
         return self._swarm
 
     def replace_cluster(self, why: str) -> None:

@@ -248,6 +248,8 @@ class Swarm:
         self.machines = machines
         self.recorder = recorder
         self.nodes = [Node(spec, machines, recorder) for spec in machines.topology.nodes]
+        self.topology: Topology = machines.topology
+        """Whose starting state it was last in; who is in the swarm now may differ."""
         self.capabilities: frozenset[Capability] = frozenset(machines.controls)
         """What was found that its machines can do; probed when the cluster is ready."""
         self.goes_at_end = False
@@ -263,11 +265,6 @@ class Swarm:
         self.first_names: dict[str, str] = {}
         """Node id → the host name under which it was listed first."""
         self.places = Places(self)
-
-    @property
-    def topology(self) -> Topology:
-        """How its machines were asked for; who is in the swarm now may differ."""
-        return self.machines.topology
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises ProviderError when there is none."""

@@ -117,11 +117,17 @@ def test_the_state_that_one_topology_ends_in_serves_another_that_begins_with_it(
 ) -> None:
     run = desk.run()
     first = desk.cluster(run, Topology.lab1())
+    first.recorder.record("cluster.ready", topology={"name": "lab1"}, nodes=[])
     desk.provider.labs[0].rows = [
         listed(node.name, role=str(node.membership), leader=node.name == "manager1")
         for node in THREE_TWO.nodes
     ]
     assert desk.cluster(run, THREE_TWO) is first
+    assert first.topology == THREE_TWO
+    desk.cluster(run, THREE_TWO)
+    ready = first.recorder.view().of("cluster.ready")
+    assert [e.data["topology"]["name"] for e in ready] == ["lab1", "3+2"]
+    assert {node["membership"] for node in ready[-1].data["nodes"]} == {"manager", "worker"}
 
 
 def a_service(lab: Lab) -> None:
