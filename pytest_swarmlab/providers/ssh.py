@@ -51,8 +51,8 @@ TROUBLES = (
     ("stdio forwarding failed", "the jump host opens no way to it: permit AllowTcpForwarding there,"
      " or correct the address"),
     (PROHIBITED, "its SSH server opens no way to its ports: permit AllowTcpForwarding there"),
-    (NOT_OPENED, f"its SSH server opens no way to {ENGINE}: permit AllowStreamLocalForwarding"
-     " there, and is the engine's socket at that place?"),
+    (NOT_OPENED, f"its SSH server opens no way to {ENGINE}: permit AllowTcpForwarding"
+     " and AllowStreamLocalForwarding there, and is the engine's socket at that place?"),
     ("Could not resolve", "its name can't be resolved: correct its address"),
     ("Connection refused", "nothing listens at its SSH port, or the jump host's: start sshd, or"
      " correct the address"),
