@@ -4,9 +4,13 @@ The names a test suite needs; everything heavy is imported on first use, so
 that a pytest run without a cluster pays almost nothing for the plugin.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from pytest_swarmlab.errors import SwarmlabError
-from pytest_swarmlab.judging.exercise import Exercise, failed, not_provable, passed, unknown
 from pytest_swarmlab.model import Topology, Verdict
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.judging.exercise import Exercise, failed, not_provable, passed, unknown
 
 __version__ = "0.1.0"
 __all__ = [
@@ -19,3 +23,12 @@ __all__ = [
     "passed",
     "unknown",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What declares exercises: only a suite that has some needs it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pytest_swarmlab.judging import exercise
+
+    return getattr(exercise, name)

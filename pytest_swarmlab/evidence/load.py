@@ -6,9 +6,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.evidence.recorder import Recorder
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.evidence.recorder import Recorder
 
 LEAST_IDLE = 0.02
 """Share of all processors' time. With less, a process that wants to run waits for one that runs:
