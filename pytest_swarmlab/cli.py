@@ -239,8 +239,10 @@ def _judge(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.judging.catalogue import Catalogue
     from pytest_swarmlab.reporting.account import told
 
-    code = judge_again(arguments.run_directory, Catalogue(arguments.exercises), sys.stdout)
-    sys.stdout.write(told(merging.whole(arguments.run_directory)))
+    record = merging.whole(arguments.run_directory)
+    catalogue = Catalogue(arguments.exercises)
+    code = judge_again(arguments.run_directory, record, catalogue, sys.stdout)
+    sys.stdout.write(told(record))
     return code
 
 

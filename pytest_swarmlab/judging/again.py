@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TextIO
 
 from pytest_swarmlab.errors import ConfigError
-from pytest_swarmlab.evidence import merging
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.catalogue import Catalogue
 from pytest_swarmlab.judging.exercise import Exercise, overall
@@ -26,12 +25,11 @@ def exercises_of(record: Record, catalogue: Catalogue) -> list[Exercise]:
     return [catalogue.exercise(id_) for id_ in ids]
 
 
-def judge_again(run_directory: Path, catalogue: Catalogue, out: TextIO) -> int:
+def judge_again(run_directory: Path, record: Record, catalogue: Catalogue, out: TextIO) -> int:
     """Print every verdict of the run, as today's checks give it; 0 when all is passed.
 
-    Raises ConfigError for a record that can't be read or judged here.
+    `record`: the run's, whole. Raises ConfigError when it can't be judged here.
     """
-    record = merging.whole(run_directory)
     exercises = exercises_of(record, catalogue)
     if not exercises:
         raise ConfigError(f"the record in {run_directory} names no exercise: nothing can be judged")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.evidence import merging
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.again import exercises_of
 from pytest_swarmlab.judging.catalogue import Catalogue
@@ -68,7 +69,7 @@ def mark_again(
 
 
 def _load(run: Path) -> Record:
-    record = Record.load(run / "events.jsonl")
+    record = merging.whole(run)
     for event in record.of("exercise.selected"):
         if not {"id", "title", "module", "checks"} <= event.data.keys():
             raise ConfigError(

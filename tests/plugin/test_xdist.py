@@ -15,6 +15,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from pytest_swarmlab.evidence.merging import whole
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.again import judge_again
 from pytest_swarmlab.judging.catalogue import Catalogue
@@ -104,7 +105,7 @@ def test_workers_make_one_run_with_one_record_that_can_be_judged_again(
     assert standing(suite) == []
     monkeypatch.chdir(suite.path)
     out = io.StringIO()
-    assert judge_again(run, Catalogue(list(TWO)), out) == 0
+    assert judge_again(run, whole(run), Catalogue(list(TWO)), out) == 0
     assert out.getvalue().count("pass ") == 2
     for module in TWO:
         del sys.modules[module]

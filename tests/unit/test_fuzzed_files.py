@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.providers import console
 from pytest_swarmlab.providers.inventory.file import Host, load, ssh_config
 from pytest_swarmlab.providers.inventory.provider import _meaning
 from pytest_swarmlab.providers.ssh import TROUBLES, trouble
 from pytest_swarmlab.swarm import stack_files
 from pytest_swarmlab.text import clean, line
-from tests.unit.records.hostile import JSON, SAID, WORDS
-
-
-def refusal(do: Callable[[], object]) -> str:
-    """The sentence that it is refused with; "" where it is not. Any other error is none."""
-    try:
-        do()
-    except ConfigError as error:
-        return str(error)
-    return ""
+from tests.unit.records.hostile import JSON, SAID, WORDS, refusal
 
 
 @given(st.binary(max_size=300))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence import readings, record, recorder
+from pytest_swarmlab.evidence.merging import whole
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import LONGEST, Recorder
 from pytest_swarmlab.judging.again import judge_again
@@ -21,7 +21,7 @@ from pytest_swarmlab.judging.catalogue import Catalogue
 from pytest_swarmlab.model import Event
 from pytest_swarmlab.reporting.terminal import Narrator
 from pytest_swarmlab.swarm.stack_files import load
-from tests.unit.records.hostile import JSON, WORDS
+from tests.unit.records.hostile import JSON, WORDS, refusal
 from tests.unit.records.synthetic import THREE_DRILLS, run_events
 
 
@@ -29,15 +29,6 @@ def written(directory: Path, *events: dict[str, Any]) -> Path:
     path = directory / "events.jsonl"
     path.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
     return path
-
-
-def refusal(do: Callable[[], object]) -> str:
-    """The sentence that it is refused with; "" where it is not. Any other error is none."""
-    try:
-        do()
-    except ConfigError as error:
-        return str(error)
-    return ""
 
 
 @given(st.binary(max_size=400))
@@ -170,7 +161,7 @@ def test_a_verdict_is_printed_without_what_would_move_the_cursor(
     with writer.path.open("a", encoding="utf-8") as file:
         file.write('{"cut')
     out = io.StringIO()
-    judge_again(tmp_path, Catalogue(["hostile_lab"]), out)
+    judge_again(tmp_path, whole(tmp_path), Catalogue(["hostile_lab"]), out)
     said = out.getvalue()
     assert said.startswith("not used: the last line, 5, is cut short\npass ")
     assert "gone x" in said

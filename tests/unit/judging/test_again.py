@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.evidence.merging import whole
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.judging.again import judge_again
 from pytest_swarmlab.judging.catalogue import Catalogue
@@ -38,7 +39,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def judged(run: Path, *modules: str) -> tuple[int, str]:
     """Exit code and output."""
     out = io.StringIO()
-    return judge_again(run, Catalogue(modules or ("lab_of_mine",)), out), out.getvalue()
+    return judge_again(run, whole(run), Catalogue(modules or ("lab_of_mine",)), out), out.getvalue()
 
 
 def record(run: Path, *errors: str | None, module: Any = "lab_of_mine") -> None:
@@ -84,7 +85,7 @@ def test_nothing_that_a_record_names_is_imported(run: Path, module: Any) -> None
     record(run, None, module=module)
     known = set(sys.modules)
     with pytest.raises(ConfigError, match=r"exercise 9\.9 is not installed here: there are 2\.1, "):
-        judge_again(run, Catalogue(), io.StringIO())
+        judge_again(run, whole(run), Catalogue(), io.StringIO())
     assert not (run / "sprung").exists()
     assert not {"lab_of_mine", "booby_trap"} & (set(sys.modules) - known)
 
@@ -100,7 +101,7 @@ def test_a_record_of_an_earlier_version_is_judged_by_its_exercise_s_id(
         recorder.record("container", said=said, exit_code=1, error="")
     recorder.close()
     out = io.StringIO()
-    assert judge_again(tmp_path, Catalogue(), out) == 1
+    assert judge_again(tmp_path, whole(tmp_path), Catalogue(), out) == 1
     first, *others = out.getvalue().splitlines()
     assert first.startswith("pass          2.3.literal.refused-without-a-password: exit code 1")
     assert {line.split()[0] for line in others} == {"unknown"}
@@ -113,10 +114,10 @@ def test_an_id_that_is_none_is_a_sentence(tmp_path: Path, id_: Any) -> None:
     recorder.close()
     out = io.StringIO()
     if id_ == 2.3:
-        assert judge_again(tmp_path, Catalogue(), out) == 1
+        assert judge_again(tmp_path, whole(tmp_path), Catalogue(), out) == 1
         return
     with pytest.raises(ConfigError, match="is not installed here") as refusal:
-        judge_again(tmp_path, Catalogue(), out)
+        judge_again(tmp_path, whole(tmp_path), Catalogue(), out)
     assert "\x1b" not in str(refusal.value)
     assert len(str(refusal.value)) < 1000
 

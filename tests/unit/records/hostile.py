@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence.record import Record
 
 EVIL = "<b id=evil>'\"&{{7*8191}}[bold]\\"
@@ -63,3 +64,12 @@ def _said(value: Any, word: str, random: Random) -> Any:
     if isinstance(value, list | tuple):
         return [_said(each, word, random) for each in value]
     return value
+
+
+def refusal(do: Callable[[], object]) -> str:
+    """The sentence that it is refused with; "" where it is not. Any other error is none."""
+    try:
+        do()
+    except ConfigError as error:
+        return str(error)
+    return ""

@@ -14,20 +14,11 @@ from pytest_swarmlab import cli
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.reporting.mark_again import mark_again
+from tests.unit.judging.test_again import DECLARES
 from tests.unit.marking.rubrics import item, table
 from tests.unit.marking.submissions import answers, complete
 from tests.unit.reporting.test_results import valid
 
-DECLARES = """
-from pytest_swarmlab import Exercise, failed, passed
-
-exercise = Exercise("9.9", "An exercise", module=__name__)
-
-@exercise.check("claim", phases=["drill"], title="t", expected="e", hint="h")
-def claim(record):
-    lost = [e for e in record.of("request") if e.data["error"]]
-    return failed(f"{len(lost)} lost") if lost else passed("none lost")
-"""
 OWN = """
 from pytest_swarmlab import failed, passed
 from pytest_swarmlab.marking.own import OwnChecks
