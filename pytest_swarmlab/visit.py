@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -66,7 +65,9 @@ def visit(
             " name another directory with --reports"
         ) from error
     with closing(Recorder(directory / "events.jsonl", started=identity.started)) as recorder:
-        _begun(recorder, identity.id, provider.name)
+        # As a run of pytest begins its record, so that it can be judged again.
+        identity.begin(recorder, provider=provider.name, version=__version__)
+        recorder.record("exercise.selected", **exercise.selected())
         code = CANNOT
         try:
             survey = _seen(provider, config, recorder, logs=directory / "nodes")
@@ -76,8 +77,7 @@ def visit(
         else:
             code = WHOLE if whole(survey) else GAPS
         finally:
-            finished = datetime.now(UTC).isoformat(timespec="seconds")
-            recorder.record("run.finished", finished_at=finished, exit_status=code)
+            identity.finish(recorder, exit_status=code)
     page.write(survey, out)
     if survey.services:
         out.write("\nwho is who in the lab\n")
@@ -91,19 +91,6 @@ def whole(survey: Survey) -> bool:
     return not survey.errors and not any(
         machine.errors or (machine.system and machine.system.lacks) for machine in survey.machines
     )
-
-
-def _begun(recorder: Recorder, run_id: str, provider: str) -> None:
-    """As a run of pytest begins its record, so that it can be judged again."""
-    recorder.record(
-        "run.started",
-        run_id=run_id,
-        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        provider=provider,
-        version=__version__,
-        command=sys.argv,
-    )
-    recorder.record("exercise.selected", **exercise.selected())
 
 
 def _seen(provider: Provider, config: LabConfig, recorder: Recorder, *, logs: Path) -> Survey:

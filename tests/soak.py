@@ -21,6 +21,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from pytest_swarmlab.run.session import EXIT_INFRASTRUCTURE
+
 EXERCISES = tuple(f"2_{number}" for number in range(1, 10))
 REPORTS = Path("reports") / "soak"
 LONGEST_S = 3600.0
@@ -29,7 +31,6 @@ SHARE = 0.5
 """Of one core, for one cluster of five nodes: a third of what it takes while it may."""
 PERIOD_US = 100_000
 CGROUPS = Path("/sys/fs/cgroup")
-EXIT_INFRASTRUCTURE = 6
 
 Session = Callable[[Sequence[str]], int]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import stat
@@ -23,6 +24,18 @@ def own_directory(path: Path) -> Path:
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
         raise HostError(f"{path} is not a directory of yours alone: remove it, or chmod it to 0700")
     return path
+
+
+def try_lock(file: int) -> bool:
+    """Lock an open file until it is closed, unless another has; returns whether it is ours now.
+
+    The kernel frees the lock of a process that was killed.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def require_memory(topology: Topology) -> None:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.evidence.record import PARTS
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.evidence.recorder import Recorder
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _new_id() -> str:
@@ -34,3 +43,18 @@ class Identity:
     def parts(self, config: LabConfig) -> Path:
         """Where each worker records its part."""
         return self.directory(config) / PARTS
+
+    def begin(self, recorder: Recorder, *, provider: str, version: str) -> None:
+        """Record what a run begins with: which it is, since when, on what, and by which command."""
+        recorder.record(
+            "run.started",
+            run_id=self.id,
+            started_at=_now(),
+            provider=provider,
+            version=version,
+            command=sys.argv,
+        )
+
+    def finish(self, recorder: Recorder, *, exit_status: int) -> None:
+        """Record that it has ended, and how."""
+        recorder.record("run.finished", finished_at=_now(), exit_status=exit_status)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,14 +56,7 @@ class Run:
             ) from error
         self.exercises: list[Exercise] = []
         if not self.worker:
-            self.recorder.record(
-                "run.started",
-                run_id=self.id,
-                started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                provider=config.provider,
-                version=version,
-                command=sys.argv,
-            )
+            self.identity.begin(self.recorder, provider=config.provider, version=version)
         self.wait = waits.of_tests(self.recorder)
         self.collect: Callable[[Swarm, Path], Any] | None = None
         self.finished = False
@@ -210,8 +201,7 @@ class Run:
             if self._slot is not None:
                 os.close(self._slot)
             if not self.worker:
-                finished = datetime.now(UTC).isoformat(timespec="seconds")
-                self.recorder.record("run.finished", finished_at=finished, exit_status=exit_status)
+                self.identity.finish(self.recorder, exit_status=exit_status)
 
     def _attached(self, provider: Provider, topology: Topology) -> Swarm:
         from pytest_swarmlab.swarm.cluster import Swarm

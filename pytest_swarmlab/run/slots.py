@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.model import Topology
+from pytest_swarmlab.providers.host import try_lock
 
 CORES_PER_CLUSTER = 1
 """Two embedded clusters leave two cores idle for 70 to 80 % of the time (as issue 13 found); where
@@ -68,7 +68,7 @@ def take(config: LabConfig) -> int:
         directory.mkdir(parents=True, exist_ok=True)
         for number in range(there_are.clusters):
             place = os.open(directory / str(number), os.O_CREAT | os.O_RDWR, 0o600)
-            if _locked(place):
+            if try_lock(place):
                 os.truncate(place, 0)
                 os.write(place, f"{os.getpid()}".encode())
                 return place
@@ -95,14 +95,6 @@ def _held(place: Path) -> bool:
     """Whether the process that wrote its number there still has that file open."""
     try:
         descriptors = Path("/proc", place.read_text(encoding="ascii"), "fd").iterdir()
-        return any(Path(place).samefile(descriptor) for descriptor in descriptors)
+        return any(place.samefile(descriptor) for descriptor in descriptors)
     except (OSError, UnicodeDecodeError):
         return False  # it has ended, or is somebody else's
-
-
-def _locked(place: int) -> bool:
-    try:
-        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.survey import backups
 from pytest_swarmlab.survey.machine import Certificate, Disk, Export, Job, Mount, System, Unit
+from pytest_swarmlab.swarm.identities import CERTIFICATE
 
 if TYPE_CHECKING:
     from pytest_swarmlab.swarm.cluster import Node, Output
@@ -136,7 +137,7 @@ class Looker:
         return self._said("systemctl", "show", *words, *names)
 
     def _certificate(self, now: float) -> Certificate | None:
-        path = f"{self._root}/swarm/certificates/swarm-node.crt"
+        path = f"{self._root}/{CERTIFICATE}"
         if self._ask("test", "-e", path).code:
             # Either it is no member, or who asks may not look there.
             self._said("ls", "--", self._root)

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from pytest_swarmlab.providers.host import try_lock
+
 PREFIX = "swarmlab-"
 
 LOCK = "lock"
@@ -66,10 +68,9 @@ def _reaped(path: Path) -> bool:
     except OSError:
         return False  # It is no place, is being made, or another process has removed it.
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not try_lock(lock):
+            return False
         shutil.rmtree(path, ignore_errors=True)
-    except BlockingIOError:
-        return False
     finally:
         os.close(lock)
     return True

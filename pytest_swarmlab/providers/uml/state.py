@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pytest_swarmlab.model import Membership, NodeSpec, Topology
-from pytest_swarmlab.providers.host import own_directory
+from pytest_swarmlab.providers.host import own_directory, try_lock
 
 
 def state_root(kind: str = "") -> Path:
@@ -76,12 +76,9 @@ class State:
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return not try_lock(lock)
         finally:
             os.close(lock)
-        return False
 
     def remove(self) -> None:
         """Delete the directory; nothing when it is gone already."""

@@ -192,3 +192,19 @@ def margin(
         color=colour,
         annotation_clip=False,
     )
+
+
+def legend(figure: Figure, handles: Sequence[Any], height: float) -> None:
+    """What colours and marks mean, in a row at the bottom; `height`: the picture's, inches."""
+    figure.legend(
+        handles=handles,
+        loc="lower center",
+        bbox_to_anchor=((LEFT + RIGHT) / 2, 0.02 / height),
+        ncols=max(1, len(handles)),
+        frameon=False,
+        fontsize=WORD,
+        labelcolor=SOFT,
+        handlelength=1.5,
+        handletextpad=0.6,
+        columnspacing=1.6,
+    )

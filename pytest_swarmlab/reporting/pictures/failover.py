@@ -25,7 +25,6 @@ from pytest_swarmlab.reporting.pictures.canvas import (
     SOFT,
     VERMILLION,
     WIDTH,
-    WORD,
 )
 from pytest_swarmlab.reporting.pictures.clients import client_panel
 from pytest_swarmlab.reporting.pictures.flags import (
@@ -225,15 +224,4 @@ def _legend(figure: Figure, timeline: Timeline, height: float) -> None:
                 **dots,
             )
         )
-    figure.legend(
-        handles=handles,
-        loc="lower center",
-        bbox_to_anchor=((LEFT + RIGHT) / 2, 0.02 / height),
-        ncols=len(handles),
-        frameon=False,
-        fontsize=WORD,
-        labelcolor=SOFT,
-        handlelength=1.5,
-        handletextpad=0.6,
-        columnspacing=1.6,
-    )
+    canvas.legend(figure, handles, height)

@@ -17,10 +17,8 @@ from pytest_swarmlab.reporting.pictures.canvas import (
     ORANGE,
     PAPER,
     RIGHT,
-    SOFT,
     VERMILLION,
     WIDTH,
-    WORD,
     bar,
     blind,
     row_name,
@@ -166,15 +164,4 @@ def _legend(figure: Figure, workers: Sequence[WorkerTime], height: float) -> Non
         )
     spent = {_spent(wait) for worker in workers for wait in worker.waits}
     handles += [Patch(facecolor=SPENT[name], label=name) for name in SPENT if name in spent]
-    figure.legend(
-        handles=handles,
-        loc="lower center",
-        bbox_to_anchor=((LEFT + RIGHT) / 2, 0.02 / height),
-        ncols=max(1, len(handles)),
-        frameon=False,
-        fontsize=WORD,
-        labelcolor=SOFT,
-        handlelength=1.5,
-        handletextpad=0.6,
-        columnspacing=1.6,
-    )
+    canvas.legend(figure, handles, height)
