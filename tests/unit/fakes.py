@@ -7,6 +7,8 @@ import shlex
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -84,6 +86,17 @@ class Lab:
 
     def __getitem__(self, name: str) -> Node:
         return self.swarm.node(name)
+
+    @contextmanager
+    def published(self, server: ThreadingHTTPServer) -> Iterator[None]:
+        """Within the block that server is what every node's published ports lead to."""
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        for node in self.swarm.nodes:
+            self.machines.listens[node.name] = ("127.0.0.1", server.server_port)
+        yield
+        server.shutdown()
+        thread.join()
 
     def commands(self, *programs: str) -> list[tuple[str, ...]]:
         """What was run on nodes, of these programs alone if any are named."""

@@ -62,14 +62,8 @@ class Answer(BaseHTTPRequestHandler):
 @pytest.fixture
 def web(lab: Lab) -> Iterator[Web]:
     """What every node's published port leads to."""
-    with Web() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        for node in lab.swarm.nodes:
-            lab.machines.listens[node.name] = ("127.0.0.1", server.server_port)
+    with Web() as server, lab.published(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def ask(lab: Lab, times: int, *names: str, **options: object) -> Traffic:

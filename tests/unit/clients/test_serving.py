@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -15,14 +14,8 @@ from tests.unit.fakes import Lab
 
 @pytest.fixture
 def web(lab: Lab) -> Iterator[Web]:
-    with Web() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        for node in lab.swarm.nodes:
-            lab.machines.listens[node.name] = ("127.0.0.1", server.server_port)
+    with Web() as server, lab.published(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_each_node_is_asked_twice_for_each_replica(lab: Lab, web: Web) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -55,14 +54,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web(lab: Lab) -> Iterator[Pretended]:
-    with Pretended() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        for node in lab.swarm.nodes:
-            lab.machines.listens[node.name] = ("127.0.0.1", server.server_port)
+    with Pretended() as server, lab.published(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
