@@ -75,8 +75,10 @@ class HasLeader:
 class NodesReady:
     """Every member is ready, every manager reachable, and one leads; finds the members' rows.
 
-    The dead row of a machine that is there under another id is no member: it is named. Never, once
-    a machine has another one's identity, or was removed without knowing it.
+    A manager that others reach is one once its own engine lists the nodes, too: an engine that was
+    promoted answers as a worker for a moment. The dead row of a machine that is there under another
+    id is no member: it is named. Never, once a machine has another one's identity, or was removed
+    without knowing it.
     """
 
     name = "every node ready and every manager reachable"
@@ -106,13 +108,18 @@ class NodesReady:
         )
         led = any(row["leader"] for row in rows)
         count = self._members in (None, len(rows))
-        return done(rows, seen) if ready and led and count else pending(seen)
+        if not (ready and led and count):
+            return pending(seen)
+        if silent := _silent(self._swarm, rows):
+            return pending(f"{seen}; {silent}")
+        return done(rows, seen)
 
 
 class NodeIs:
     """The managers see one node in a certain way; finds its row.
 
-    Never, once it has lost its identity, or was in the swarm and is so no longer.
+    One that must be a reachable manager must say so itself, too. Never, once it has lost its
+    identity, or was in the swarm and is so no longer.
     """
 
     def __init__(self, swarm: Swarm, node: Node, wanted: dict[str, str]) -> None:
@@ -129,10 +136,13 @@ class NodeIs:
         except ProviderError as error:
             return pending(str(error))
         mine = [row for row in rows if self._swarm.node_of(row) is self._node]
+        seen = ", ".join(map(in_words, mine)) or "no such node"
         for row in mine:
             if all(row[key] == value for key, value in self._wanted.items()):
-                return done(row, in_words(row))
-        seen = ", ".join(map(in_words, mine)) or "no such node"
+                silent = _silent(self._swarm, [row]) if "reachability" in self._wanted else ""
+                if not silent:
+                    return done(row, in_words(row))
+                seen += f"; {silent}"
         self._swarm.places.look(rows)
         if why := (self._swarm.places.left | self._swarm.places.lost).get(self._node):
             return fatal(why)
@@ -524,6 +534,19 @@ class EngineIs:
             self._node.forget_connections()
             seen, up = brief(error), False
         return done(None, seen) if up is self._up else pending(seen)
+
+
+def _silent(swarm: Swarm, rows: Sequence[dict[str, Any]]) -> str:
+    """Which of the reachable managers do not list the nodes themselves, and what they say."""
+    said = []
+    for row in rows:
+        node = swarm.node_of(row)
+        if node is not None and row["reachability"] == "reachable":
+            try:
+                node.engine.api.nodes()
+            except no_answer() as error:
+                said.append(f"{node.name} itself: {brief(error)}")
+    return "; ".join(said)
 
 
 def in_words(row: dict[str, Any]) -> str:

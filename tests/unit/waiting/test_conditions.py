@@ -81,6 +81,19 @@ def test_a_swarm_that_is_not_whole_is_not_ready(
     assert said in seen(lab.swarm.all_nodes_ready()())
 
 
+def test_a_manager_that_says_itself_that_it_is_none_is_not_ready(lab: Lab) -> None:
+    lab.silent = {"manager3": "This node is not a swarm manager."}
+    for condition in (
+        lab.swarm.all_nodes_ready(),
+        lab.swarm.node_is(lab["manager3"], reachability="reachable"),
+    ):
+        assert "manager3 itself: This node is not a swarm manager." in seen(condition())
+    assert isinstance(lab.swarm.node_is(lab["manager3"], state="ready")(), Done)
+    lab.silent = {}
+    assert isinstance(lab.swarm.all_nodes_ready()(), Done)
+    assert isinstance(lab.swarm.node_is(lab["manager3"], reachability="reachable")(), Done)
+
+
 def test_a_swarm_that_misses_a_member_is_not_ready(lab: Lab) -> None:
     lab.rows.pop()
     assert isinstance(NodesReady(lab.swarm, members=5)(), Pending)
