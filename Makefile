@@ -13,10 +13,10 @@ PROVIDER ?= uml
 # How often `make soak` runs each exercise at each speed, and which: SOAKED="2_2 2_6".
 ROUNDS ?= 10
 SOAKED ?=
-EXERCISES := exercise_2_1 exercise_2_2 exercise_2_3 exercise_2_4 exercise_2_5 exercise_2_6 exercise_2_7 exercise_2_8 exercise_2_9
+EXERCISES := exercise_2_1 exercise_2_2 exercise_2_3 exercise_2_4 exercise_2_5 exercise_2_6 exercise_2_7 exercise_2_8 exercise_2_9 exercise_2_10
 
 # Drills of many minutes, which `make lab` and their own targets run and `make test` does not.
-LONG := tests/exercises/exercise_2_8
+LONG := tests/exercises/exercise_2_8 tests/exercises/exercise_2_10
 
 # Drills that provoke what is known of Swarm itself (docs/findings.md), and how often.
 FINDINGS := tests/findings
@@ -106,7 +106,7 @@ soak: setup kernel
 
 test: setup kernel test-packages engine check wheel
 	$(PYTEST) tests/hosts tests/images tests/providers -m "not long" --swarmlab-provider=$(PROVIDER)
-	$(PYTEST) -n auto tests/exercises --ignore=$(LONG) $(REPEAT) --swarmlab-provider=$(PROVIDER)
+	$(PYTEST) -n auto tests/exercises $(LONG:%=--ignore=%) $(REPEAT) --swarmlab-provider=$(PROVIDER)
 
 finding_two_identities: setup kernel
 	$(PYTEST) $(FINDINGS)/test_two_identities.py --repetitions=$(REPETITIONS) \

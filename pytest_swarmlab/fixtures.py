@@ -186,12 +186,12 @@ def probe(swarmlab_run: Run) -> Callable[..., Traffic]:
 
 
 @pytest.fixture(scope="session")
-def ledger(swarmlab_run: Run) -> Callable[[str, Write], Ledger]:
+def ledger(swarmlab_run: Run) -> Callable[..., Ledger]:
     """``with ledger("posts", write):`` keeps writing; what was acknowledged may not be lost."""
     from pytest_swarmlab.clients.ledger import Ledger
 
-    def start(name: str, write: Write) -> Ledger:
-        return Ledger(name, write, swarmlab_run.recorder)
+    def start(name: str, write: Write, **options: Any) -> Ledger:
+        return Ledger(name, write, swarmlab_run.recorder, **options)
 
     return start
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 SHORT = 300
@@ -43,6 +44,13 @@ def clean(value: Any, limit: int = SHORT) -> str:
 def line(value: Any, limit: int = SHORT) -> str:
     """The same on one line."""
     return clean(" ".join(clean(value, 4 * limit).split()), limit)
+
+
+def by_number(id_: str) -> tuple[tuple[int, str], ...]:
+    """Sorts ids of exercises as people count: 2.9 comes before 2.10; what is no number, last."""
+    return tuple(
+        (int(part), "") if part.isdecimal() else (sys.maxsize, part) for part in id_.split(".")
+    )
 
 
 def clock(seconds: float, *, tenths: bool = False) -> str:

@@ -38,9 +38,13 @@ class Ledger:
     ClientError.
     """
 
-    def __init__(self, name: str, write: Write, recorder: Recorder) -> None:
+    def __init__(
+        self, name: str, write: Write, recorder: Recorder, *, pause: float = PAUSE_S
+    ) -> None:
+        """`pause`: seconds between the end of one write and the next."""
         self.name = name
         self._write = write
+        self._pause = pause
         self._recorder = recorder
         self._over = threading.Event()
         self._acknowledged = 0
@@ -80,7 +84,7 @@ class Ledger:
         while not self._over.is_set():
             number += 1
             self._enter(number)
-            self._over.wait(PAUSE_S)
+            self._over.wait(self._pause)
 
     def _enter(self, number: int) -> None:
         sent = self._recorder.now()

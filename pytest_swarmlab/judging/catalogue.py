@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.judging.exercise import Exercise
-from pytest_swarmlab.text import line
+from pytest_swarmlab.text import by_number, line
 
 GROUP = "pytest_swarmlab.exercises"
 """The entry points of exercises: an exercise's id, and the `Exercise` as ``module:attribute``."""
@@ -48,7 +48,8 @@ class Catalogue:
 
     def ids(self) -> list[str]:
         """The ids that can be found, sorted."""
-        return sorted({*self._named, *(entry.name for entry in entry_points(group=GROUP))})
+        names = {*self._named, *(entry.name for entry in entry_points(group=GROUP))}
+        return sorted(names, key=by_number)
 
 
 def _loaded(entry: EntryPoint) -> Exercise:

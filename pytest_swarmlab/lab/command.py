@@ -29,6 +29,7 @@ from pytest_swarmlab.images.commands import missing_packages
 from pytest_swarmlab.lab import EXERCISES
 from pytest_swarmlab.providers.uml import provider as uml
 from pytest_swarmlab.run.session import CONFIG, shows_only, terminal
+from pytest_swarmlab.text import by_number
 
 CONFIGURATION = Path(__file__).with_name("pytest.ini")
 
@@ -43,10 +44,11 @@ def run(numbers: Sequence[str], arguments: Sequence[str]) -> int:
     that the lab has not.
     """
     there = {number(path): path for path in EXERCISES.glob(f"{PREFIX}*") if path.is_dir()}
-    wanted = list(dict.fromkeys(numbers)) or sorted(there)
+    wanted = list(dict.fromkeys(numbers)) or sorted(there, key=by_number)
     if unknown := [each for each in wanted if each not in there]:
         raise ConfigError(
-            f"the lab has no exercise {', '.join(unknown)}: there are {', '.join(sorted(there))}"
+            f"the lab has no exercise {', '.join(unknown)}: there are"
+            f" {', '.join(sorted(there, key=by_number))}"
         )
     places = [str(there[each]) for each in wanted]
     ours = ["-c", str(CONFIGURATION), f"--rootdir={Path.cwd()}"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_swarmlab.model import Verdict
+from pytest_swarmlab.text import by_number
 
 Results = Mapping[str, Any]
 """A run's results.json."""
@@ -25,7 +26,7 @@ def markdown(runs: Sequence[Results]) -> str:
             exercises.add(exercise["id"])
             text, why = _cell(exercise["checks"])
             cells.setdefault(where, {})[exercise["id"]] = text + _notes(why, reasons)
-    columns = sorted(exercises)
+    columns = sorted(exercises, key=by_number)
     lines = [
         "| Provider, kernel | " + " | ".join(columns) + " |",
         "|---" * (len(columns) + 1) + "|",

@@ -17,6 +17,7 @@ from pytest_swarmlab.config import PROVIDERS, LabConfig
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.run.hiding import Hiding
 from pytest_swarmlab.run.identity import Identity
+from pytest_swarmlab.text import by_number
 
 if TYPE_CHECKING:
     from pytest_swarmlab.judging.live import Evidence  # noqa: F401 - as below
@@ -177,7 +178,7 @@ def say_no_cluster(session: pytest.Session, error: Exception) -> None:
 
 def _exercises(items: Iterable[pytest.Item]) -> list[Any]:
     found = [m.args[0] for item in items for m in item.iter_markers("exercise") if m.args]
-    return list(dict.fromkeys(found))
+    return sorted(dict.fromkeys(found), key=lambda exercise: by_number(exercise.id))
 
 
 def require_provider(pytest_config: pytest.Config) -> None:

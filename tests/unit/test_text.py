@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pytest_swarmlab.text import clean, clock, duration, line
+from pytest_swarmlab.text import by_number, clean, clock, duration, line
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,8 @@ def test_clock(seconds: float, whole: str, exact: str) -> None:
 
 def test_duration() -> None:
     assert [duration(s) for s in (0.04, 12.44, 185)] == ["0.04 s", "12.4 s", "3 min 05 s"]
+
+
+def test_exercises_stand_in_the_order_in_which_people_count() -> None:
+    ids = ["state", "2.10", "2.9", "2.1", "10.1", "site"]
+    assert sorted(ids, key=by_number) == ["2.1", "2.9", "2.10", "10.1", "site", "state"]

@@ -26,6 +26,7 @@ from tests.exercises.exercise_2_6.verify import exercise as exercise_2_6
 from tests.exercises.exercise_2_7.verify import exercise as exercise_2_7
 from tests.exercises.exercise_2_8.verify import exercise as exercise_2_8
 from tests.exercises.exercise_2_9.verify import exercise as exercise_2_9
+from tests.exercises.exercise_2_10.verify import exercise as exercise_2_10
 from tests.unit.exercises import (
     test_2_1,
     test_2_2,
@@ -36,6 +37,7 @@ from tests.unit.exercises import (
     test_2_7,
     test_2_8,
     test_2_9,
+    test_2_10,
 )
 from tests.unit.records.editing import changed, kind, without
 from tests.unit.records.identities import certificate_taken
@@ -52,6 +54,7 @@ EXERCISES: tuple[Exercise, ...] = (
     exercise_2_7,
     exercise_2_8,
     exercise_2_9,
+    exercise_2_10,
 )
 CHECKS = [check for exercise in EXERCISES for check in exercise.checks]
 
@@ -91,6 +94,7 @@ MODULES = {
     "2.7": test_2_7,
     "2.8": test_2_8,
     "2.9": test_2_9,
+    "2.10": test_2_10,
 }
 GOOD: dict[str, Callable[[str], Record]] = {
     number: module.good for number, module in MODULES.items()

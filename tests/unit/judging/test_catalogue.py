@@ -82,7 +82,7 @@ def test_an_id_that_nobody_has_is_told_with_those_there_are(site: Site) -> None:
         Catalogue().exercise("2.99")
     assert str(refusal.value) == (
         "exercise 2.99 is not installed here: there are 2.1, 2.2, 2.3, 2.4, 2.5, 2.6, 2.7, 2.8,"
-        " 2.9, site, state. Name the module that declares it:"
+        " 2.9, 2.10, site, state. Name the module that declares it:"
         " swarmlab judge --exercises MODULE DIRECTORY"
     )
 

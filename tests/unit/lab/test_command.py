@@ -18,7 +18,7 @@ from pytest_swarmlab.images import builder
 from pytest_swarmlab.lab import EXERCISES, STACKS, command
 from pytest_swarmlab.run.session import CONFIG
 
-ALL = [f"2.{n}" for n in range(1, 10)]
+ALL = [f"2.{n}" for n in range(1, 11)]
 
 
 @pytest.fixture

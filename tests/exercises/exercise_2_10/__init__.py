@@ -1,0 +1,1 @@
+"""Exercise 2.10: the whole shop, under orders, while it is broken in every way the lab has."""

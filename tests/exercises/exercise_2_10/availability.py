@@ -1,0 +1,212 @@
+"""Who was served while something was struck, judged on the record alone."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from pytest_swarmlab import unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import Request
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    members_of,
+    not_asked,
+    not_each,
+    not_written,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import UNDER_LOAD, exercise
+from .setting import (
+    CATALOGUE,
+    ENDPOINTS,
+    LEDGERS,
+    PAGES,
+    PATHS,
+    PREDICTED,
+    REPLICAS,
+)
+
+PAUSES_S = {PAGES: 5.0, CATALOGUE: 3.0}
+"""Longest pause through one node, of clients that come to it every two seconds, and every one."""
+IDLE_S = 5.0
+"""Longest that no order, and no sign-up, may be under way: the pause between two is 2 s at most."""
+
+
+@dataclass(frozen=True)
+class Strike:
+    """What was struck, from just before it was until everything served again."""
+
+    what: str
+    window: Window
+
+
+def strikes(record: Record) -> list[Strike]:
+    """Everything that was struck in a phase and has recovered."""
+    found = []
+    for event in record.of("struck"):
+        what = str(event.data.get("what"))
+        over = next((e.t for e in record.of("recovered", what=what) if e.t > event.t), None)
+        if over is not None:
+            found.append(Strike(what, Window(event.t, over)))
+    return found
+
+
+def wanted(phase: str) -> list[str]:
+    """What is struck in a phase."""
+    return list(REPLICAS) if phase == "killed" else [phase]
+
+
+def endpoint(request: Request) -> str | None:
+    """Which endpoint a request was for."""
+    path = urlsplit(request.url).path
+    for name, begins in PATHS.items():
+        if path == "/" if name == PAGES else path.startswith(begins):
+            return name
+    return None
+
+
+def by_endpoint(record: Record) -> dict[str, list[Request]]:
+    """The phase's requests, by endpoint."""
+    found: dict[str, list[Request]] = {name: [] for name in ENDPOINTS}
+    for request in readings.requests(record):
+        if (name := endpoint(request)) is not None:
+            found[name].append(request)
+    return found
+
+
+def outage_s(asked: Sequence[Request], window: Window) -> float:
+    """The longest time without a good answer in which a request failed; 0 when none failed.
+
+    Only requests count that were under way within the window; the good answer before it and the
+    one after it bound the time.
+    """
+    failed = [r for r in asked if not r.ok and r.over >= window.began and r.sent <= window.ended]
+    good = sorted(r.over for r in asked if r.ok)
+    longest = 0.0
+    for request in failed:
+        before = max((t for t in good if t <= request.over), default=window.began)
+        after = min((t for t in good if t > request.over), default=window.ended)
+        longest = max(longest, after - before)
+    return longest
+
+
+def _declare() -> None:
+    for phase in UNDER_LOAD:
+
+        def judge(record: Record, phase: str = phase) -> Judgement:
+            return _as_predicted(record, phase)
+
+        exercise.check(
+            "served-as-predicted",
+            phases=(phase,),
+            timed=True,
+            title="Each endpoint is served as was predicted",
+            expected=_expected(phase),
+            hint="`docker service ps`: when was the task replaced? Then the gateway's log: which"
+            " upstream gave no answer?",
+        )(judge)
+
+
+def _expected(phase: str) -> str:
+    told = []
+    for what in wanted(phase):
+        bounds = PREDICTED[what]
+        told.append(f"{what}: " + (_bounds(bounds) if bounds else "no request fails"))
+    rest = "no request fails that is not named here"
+    return "; ".join([*told, rest])
+
+
+def _bounds(bounds: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} away for at most {longest:.0f} s" for name, longest in bounds.items())
+
+
+def _as_predicted(record: Record, phase: str) -> Judgement:
+    """By what was struck and by endpoint; outside of it every request must have been answered."""
+    found, asked = strikes(record), by_endpoint(record)
+    missing = not_each((each.what for each in found), wanted(phase), "saw the end of")
+    wrong, told = [], []
+    for each in found:
+        for name in ENDPOINTS:
+            longest = outage_s(asked[name], each.window)
+            allowed = PREDICTED[each.what].get(name, 0.0)
+            if longest > allowed:
+                wrong.append(f"{each.what}: {name} away for {longest:.1f} s, {allowed:.0f} allowed")
+            elif longest:
+                told.append(f"{each.what}: {name} {longest:.1f} s")
+        missing += _unseen(record, asked, each.window)
+    outside = [
+        request
+        for requests in asked.values()
+        for request in requests
+        if not request.ok and not any(_during(request, each.window) for each in found)
+    ]
+    if outside:
+        wrong.append(f"{len(outside)} requests failed while nothing was struck: {_first(outside)}")
+    total = sum(map(len, asked.values()))
+    failed = sum(not r.ok for requests in asked.values() for r in requests)
+    if not total:
+        return unknown("nobody asked")
+    seen = f"{failed} of {total} requests failed"
+    if told:
+        seen += f"; away: {', '.join(told)}"
+    return judged(seen, wrong=wrong, missing=list(dict.fromkeys(missing)))
+
+
+def _during(request: Request, window: Window) -> bool:
+    return request.over >= window.began and request.sent <= window.ended
+
+
+def _first(failed: Sequence[Request]) -> str:
+    first = failed[0]
+    path = urlsplit(first.url).path
+    return f"{path} through {first.node}, {first.error or first.status}, second {first.sent:.1f}"
+
+
+def _unseen(record: Record, asked: Mapping[str, Sequence[Request]], window: Window) -> list[str]:
+    """Where nobody asked through a node that was there, or nothing was ordered or signed up."""
+    # What has an id is a task that was killed: its node stays.
+    gone = {e.data.get("node") for e in record.of("struck") if not e.data.get("id")}
+    through = [name for name in members_of(record) if name not in gone]
+    missing = []
+    for name, pause in PAUSES_S.items():
+        lacks = not_asked(asked[name], through=through, window=window, pause=pause)
+        missing += [f"{name}: {lack}" for lack in lacks]
+    for name in LEDGERS:
+        ledger = readings.ledger(record, name)
+        entries = ledger.entries if ledger else ()
+        missing += [f"{name}: {x}" for x in not_written(entries, window=window, pause=IDLE_S)]
+    return missing
+
+
+@exercise.measure(phases=UNDER_LOAD)
+def served(record: Record) -> dict[str, Any]:
+    """By endpoint: requests, failed ones, how long answers took, and the longest outage."""
+    found: dict[str, Any] = {}
+    for name, asked in by_endpoint(record).items():
+        good = sorted(request.seconds for request in asked if request.ok)
+        struck = [outage_s(asked, each.window) for each in strikes(record)]
+        found |= {
+            f"{name}_requests": len(asked),
+            f"{name}_failed": sum(not request.ok for request in asked),
+            f"{name}_p50_s": _quantile(good, 50),
+            f"{name}_p95_s": _quantile(good, 95),
+            f"{name}_p99_s": _quantile(good, 99),
+            f"{name}_outage_s": round(max(struck), 3) if struck else None,
+        }
+    return found
+
+
+def _quantile(values: Sequence[float], percent: int) -> float | None:
+    if len(values) < 2:
+        return None
+    return round(statistics.quantiles(values, n=100, method="inclusive")[percent - 1], 3)
+
+
+_declare()

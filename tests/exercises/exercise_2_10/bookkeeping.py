@@ -1,0 +1,331 @@
+"""What became of orders and accounts, judged on the record alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from pytest_swarmlab import unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import Ledger
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import Window, judged, not_each, not_written, out_of_order
+from pytest_swarmlab.model import Event, Judgement
+
+from .availability import IDLE_S, strikes, wanted
+from .declared import COUNTED, PERSISTENCE, UNDER_LOAD, exercise
+from .setting import ACCOUNTS, CUSTOMERS, ENOUGH_ORDERS, LEDGERS
+
+PENDING = 5
+"""Orders that wait for a worker while the stack is away, at least."""
+
+
+def _declare() -> None:
+    for phase in UNDER_LOAD:
+
+        def lost(record: Record, phase: str = phase) -> Judgement:
+            return _none_lost(record, phase)
+
+        def doubled(record: Record, phase: str = phase) -> Judgement:
+            return _none_doubled(record, phase)
+
+        def consumed(record: Record, phase: str = phase) -> Judgement:
+            return _each_consumed(record, phase)
+
+        exercise.check(
+            "no-order-lost",
+            phases=(phase,),
+            title="No acknowledged order or account is lost",
+            expected="each stands in the database under the id that its customer was told",
+            hint="Is synchronous_commit on, and is an order answered only after COMMIT?",
+        )(lost)
+        exercise.check(
+            "no-order-doubled",
+            phases=(phase,),
+            title="No order or account is there twice",
+            expected="one row at most for each key, however often its customer asked",
+            hint="`\\d orders`: is there a unique constraint over customer and idempotency key?",
+        )(doubled)
+        exercise.check(
+            "each-order-consumed-once",
+            phases=(phase,),
+            title="Every order has been processed, once",
+            expected="each acknowledged order has one row in `processed`",
+            hint="`rabbitmqctl list_queues`, then the outbox: is its message published, and acked?",
+        )(consumed)
+
+
+def _ledgers(record: Record) -> dict[str, Ledger]:
+    found = {name: readings.ledger(record, name) for name in LEDGERS}
+    return {name: ledger for name, ledger in found.items() if ledger is not None}
+
+
+def _none_lost(record: Record, phase: str) -> Judgement:
+    ledgers = _ledgers(record)
+    if not ledgers:
+        return unknown("nobody ordered anything")
+    told = sum(len(ledger.acknowledged) for ledger in ledgers.values())
+    wrong = [
+        f"{name}: {len(ledger.lost)} lost, such as {ledger.lost[0]}"
+        for name, ledger in ledgers.items()
+        if ledger.found is not None and ledger.lost
+    ]
+    seen = f"{told} acknowledged"
+    return judged(seen, wrong=wrong, missing=_not_counted(record, phase, ledgers))
+
+
+def _none_doubled(record: Record, phase: str) -> Judgement:
+    ledgers = _ledgers(record)
+    if not ledgers:
+        return unknown("nobody ordered anything")
+    wrong = []
+    for name, ledger in ledgers.items():
+        asked = {entry.number for entry in ledger.entries}
+        if ledger.duplicated:
+            wrong.append(f"{name}: twice: {ledger.duplicated[0]}")
+        if strange := sorted({number for _, number in ledger.found or ()} - asked):
+            wrong.append(f"{name}: there, and never asked for: {strange[0]}")
+    found = sum(len(ledger.found or ()) for ledger in ledgers.values())
+    missing = _not_counted(record, phase, ledgers)
+    return judged(f"{found} rows", wrong=wrong, missing=missing)
+
+
+def _each_consumed(record: Record, phase: str) -> Judgement:
+    ledgers = _ledgers(record)
+    told = {e.id for name, each in ledgers.items() if name != ACCOUNTS for e in each.acknowledged}
+    looked = record.need("consumed", "nobody looked what has been processed")
+    times = _times(looked)
+    wrong = _not_once(told, times)
+    missing = _not_counted(record, phase, ledgers)
+    missing += out_of_order(*_moments(record, phase), ("the look at what was processed", looked.t))
+    return judged(f"{len(times)} orders", wrong=wrong, missing=missing)
+
+
+def _not_once(told: set[Any], times: Mapping[str, int]) -> list[str]:
+    wrong = []
+    if never := [id_ for id_ in told if not times.get(str(id_))]:
+        wrong.append(f"{len(never)} of those acknowledged never")
+    if often := [id_ for id_, count in times.items() if count > 1]:
+        wrong.append(f"{len(often)} more than once")
+    return wrong
+
+
+def _times(event: Event) -> Counter[str]:
+    """Order → how often it has been processed; two rows of one id count together."""
+    counts: Counter[str] = Counter()
+    rows: Sequence[Any] = event.data.get("orders") or ()
+    for id_, times in rows:
+        counts[str(id_)] += int(times)
+    return counts
+
+
+def _moments(record: Record, phase: str) -> list[tuple[str, float | None]]:
+    """The last thing that was struck, and when it had recovered."""
+    last = wanted(phase)[-1]
+    found = [each for each in strikes(record) if each.what == last]
+    began, ended = (found[-1].window.began, found[-1].window.ended) if found else (None, None)
+    return [(f"{last} struck", began), (f"{last} recovered", ended)]
+
+
+def _not_counted(record: Record, phase: str, ledgers: Mapping[str, Ledger]) -> list[str]:
+    """What keeps the reading at the end from telling of orders before, during and after it."""
+    missing = not_each(ledgers, LEDGERS, "wrote the ledger of")
+    missing += not_each((each.what for each in strikes(record)), wanted(phase), "saw the end of")
+    windows = [each.window for each in strikes(record)]
+    for name, ledger in ledgers.items():
+        looked = record.last("entries", ledger=name)
+        read = (f"the reading of {name}", looked.t if looked else None)
+        missing += out_of_order(*_moments(record, phase), read)
+        if looked is not None and looked.t <= max(entry.over for entry in ledger.entries):
+            missing.append(f"{name} was read before its last entry was over")
+        if windows:
+            whole = Window(windows[0].began, windows[-1].ended)
+            if not any(entry.over <= whole.began for entry in ledger.acknowledged):
+                missing.append(f"{name}: nothing was acknowledged before anything was struck")
+            if not any(entry.over > windows[-1].began for entry in ledger.acknowledged):
+                missing.append(f"{name}: nothing was acknowledged after the last was struck")
+            missing += [
+                f"{name}: {lack}"
+                for lack in not_written(ledger.entries, window=whole, pause=IDLE_S)
+            ]
+    return missing
+
+
+# -- counted and persistence ---------------------------------------------------------------------
+
+
+@exercise.check(
+    "a-thousand-orders",
+    phases=COUNTED,
+    title="Enough orders were acknowledged in the run",
+    expected=f"at least {ENOUGH_ORDERS}",
+    hint="Were some drills left out, or did the customers wait for answers for long?",
+)
+def a_thousand_orders(record: Record) -> Judgement:
+    """Of few orders that none was lost says little."""
+    told = record.need("acknowledged", "nobody counted what was acknowledged")
+    count = len(set(told.data.get("orders") or ()))
+    return judged(f"{count} orders acknowledged", holds=count >= ENOUGH_ORDERS)
+
+
+@exercise.check(
+    "no-order-lost",
+    phases=COUNTED + PERSISTENCE,
+    title="No acknowledged order or account of the whole run is lost",
+    expected="each stands in the database under the id that its customer was told",
+    hint="Look for the first that is missing: in which drill was it placed?",
+)
+def no_order_lost(record: Record) -> Judgement:
+    """Against what the customers remember."""
+    told, stored = _told_and_stored(record)
+    lost = set(told.data.get("orders") or ()) - set(_times(stored))
+    gone = set(told.data.get("accounts") or ()) - set(stored.data.get("accounts") or ())
+    wrong = [
+        f"{len(found)} {what} lost"
+        for what, found in (("orders", lost), ("accounts", gone))
+        if found
+    ]
+    counts = len(told.data.get("orders") or ()), len(told.data.get("accounts") or ())
+    seen = f"{counts[0]} orders and {counts[1]} accounts acknowledged"
+    missing = [] if all(counts) else ["nothing was acknowledged"]
+    return judged(seen, wrong=wrong, missing=missing + _in_order(record))
+
+
+@exercise.check(
+    "no-order-doubled",
+    phases=COUNTED + PERSISTENCE,
+    title="No order of the whole run is there twice",
+    expected="as many keys as orders, and every key was sent by a customer",
+    hint="`SELECT user_id, key, count(*) FROM orders GROUP BY 1, 2 HAVING count(*) > 1`.",
+)
+def no_order_doubled(record: Record) -> Judgement:
+    """By their keys."""
+    _, stored = _told_and_stored(record)
+    rows = [str(row[0]) for row in stored.data.get("orders") or ()]
+    keys, unasked = stored.data.get("keys"), stored.data.get("unasked")
+    if not rows or keys is None or unasked is None:
+        return unknown("no order was read")
+    seen = f"{len(rows)} orders, {keys} keys, {unasked} that nobody sent"
+    good = len(rows) == len(set(rows)) == keys and unasked == 0
+    return judged(seen, holds=good, missing=_in_order(record))
+
+
+@exercise.check(
+    "each-order-consumed-once",
+    phases=COUNTED + PERSISTENCE,
+    title="Every order of the whole run has been processed, once",
+    expected="each acknowledged order has one row in `processed`",
+    hint="`rabbitmqctl list_queues`: are there messages that nobody acks?",
+)
+def each_order_consumed_once(record: Record) -> Judgement:
+    """The effect of a message, not its delivery: that may come twice."""
+    told, stored = _told_and_stored(record)
+    times = _times(stored)
+    if not times:
+        return unknown("no order was read")
+    wrong = _not_once(set(told.data.get("orders") or ()), times)
+    return judged(f"{len(times)} orders", wrong=wrong, missing=_in_order(record))
+
+
+@exercise.check(
+    "nothing-half-kept",
+    phases=COUNTED + PERSISTENCE,
+    title="No order is kept in part",
+    expected="none without items, none without a message, no effect without an order",
+    hint="Are order, items and outbox written in one transaction?",
+)
+def nothing_half_kept(record: Record) -> Judgement:
+    """What belongs together was committed together, however its service ended."""
+    _, stored = _told_and_stored(record)
+    damaged: Mapping[str, int] = stored.data.get("damaged") or {}
+    if not damaged:
+        return unknown("nobody looked")
+    wrong = [f"{count} {what}" for what, count in damaged.items() if count]
+    return judged(f"{len(damaged)} kinds looked for", wrong=wrong, missing=_in_order(record))
+
+
+@exercise.check(
+    "waited-for-a-worker",
+    phases=PERSISTENCE,
+    title="Orders waited for a worker when the stack was removed, and nothing of it was left",
+    expected=f"at least {PENDING} orders; no service, no container",
+    hint="`docker stack ps shop`: was the worker at work still?",
+)
+def waited_for_a_worker(record: Record) -> Judgement:
+    """What survives must have been at stake."""
+    waiting = record.need("waiting", "nobody looked what was waiting")
+    removed = record.need("removed", "the stack was not removed")
+    count = waiting.data["orders"]
+    left = removed.data["services"], removed.data["containers"]
+    seen = f"{count} orders waited; {left[0]} services and {left[1]} containers were left"
+    order = out_of_order(("the look at what waited", waiting.t), ("the removal", removed.t))
+    return judged(seen, holds=count >= PENDING and left == (0, 0), missing=order)
+
+
+@exercise.check(
+    "customers-known",
+    phases=PERSISTENCE,
+    title="Every customer can log in again",
+    expected=f"{CUSTOMERS} of {CUSTOMERS}, each as who he was",
+    hint="Is the users' table in the same database, and is the JWT's secret the same?",
+)
+def customers_known(record: Record) -> Judgement:
+    """With the password of before."""
+    back = record.need("back", "the stack did not come back")
+    seen = {e.data["customer"]: e.data["known"] for e in record.of("known") if e.t > back.t}
+    missing = not_each(map(str, seen), map(str, range(1, CUSTOMERS + 1)), "logged in as customer")
+    known = sum(seen.values())
+    return judged(f"{known} of {len(seen)} known", holds=known == len(seen), missing=missing)
+
+
+def _told_and_stored(record: Record) -> tuple[Event, Event]:
+    told = record.need("acknowledged", "nobody counted what was acknowledged")
+    return told, record.need("stored", "nobody read what is stored")
+
+
+def _in_order(record: Record) -> list[str]:
+    """What was acknowledged was counted before it was read, and the stack was away between."""
+    moments = [("what was acknowledged", "acknowledged")]
+    if record.of("waiting", what="persistence"):
+        moments += [("the removal", "removed"), ("the stack's return", "back")]
+    moments += [("the reading", "stored")]
+    events = [(what, record.last(kind)) for what, kind in moments]
+    return out_of_order(*((what, event.t if event else None) for what, event in events))
+
+
+@exercise.measure(phases=COUNTED + PERSISTENCE)
+def counted(record: Record) -> dict[str, int | None]:
+    """The figures of the whole run."""
+    told, stored = record.last("acknowledged"), record.last("stored")
+    orders = set(told.data.get("orders") or ()) if told else set()
+    times = _times(stored) if stored else None
+    rows = [str(row[0]) for row in stored.data.get("orders") or ()] if stored else []
+    return {
+        "acknowledged_orders": len(orders) if told else None,
+        "lost_orders": len(orders - set(times)) if told and times is not None else None,
+        "duplicated_orders": len(rows) - int(stored.data.get("keys") or 0) if stored else None,
+        "accounts": len(told.data.get("accounts") or ()) if told else None,
+    }
+
+
+@exercise.measure(phases=UNDER_LOAD)
+def written(record: Record) -> dict[str, float | int | None]:
+    """What was acknowledged in a drill, and the longest time without an acknowledged order."""
+    ledgers = [each for name, each in _ledgers(record).items() if name != ACCOUNTS]
+    ends = sorted(entry.over for each in ledgers for entry in each.acknowledged)
+    gaps = [after - before for before, after in pairwise(ends)]
+    looked = bool(ledgers) and all(each.found is not None for each in ledgers)
+    return {
+        "acknowledged_orders": len(ends) if ledgers else None,
+        "refused_orders": sum(len(x.entries) - len(x.acknowledged) for x in ledgers)
+        if ledgers
+        else None,
+        "lost_orders": sum(len(each.lost) for each in ledgers) if looked else None,
+        "duplicated_orders": sum(len(each.duplicated) for each in ledgers) if looked else None,
+        "order_gap_s": round(max(gaps), 3) if gaps else None,
+    }
+
+
+_declare()

@@ -1,0 +1,50 @@
+"""Exercise 2.10: its phases, and what their machines must be able to do."""
+
+from __future__ import annotations
+
+from pytest_swarmlab import Exercise
+from pytest_swarmlab.model import Capability
+
+DEPLOYED, KILLED = ("deployed",), ("killed",)
+REDIS, RABBITMQ, MOVED = ("redis-away",), ("rabbitmq-away",), ("database-moved",)
+POWER, CUT, LEADER = ("power-off",), ("cut-off",), ("leader-lost",)
+ROLLED, BAD_UPDATE = ("rolled",), ("bad-update",)
+COUNTED, PERSISTENCE = ("counted",), ("persistence",)
+AWAY = REDIS + RABBITMQ
+NODES = POWER + CUT + LEADER
+UNDER_LOAD = KILLED + AWAY + MOVED + ROLLED + BAD_UPDATE + NODES
+
+TITLES = {
+    "deployed": "The whole shop is deployed, and takes a first order",
+    "killed": "A task of every service is killed, one after the other",
+    "redis-away": "Redis is away, and comes back",
+    "rabbitmq-away": "RabbitMQ is away, and comes back",
+    "database-moved": "PostgreSQL is sent to another node",
+    "rolled": "Every service with replicas is rolled",
+    "bad-update": "An update that is no good takes itself back",
+    "power-off": "A machine loses power",
+    "cut-off": "A manager is cut off from the others",
+    "leader-lost": "The leader's engine is killed",
+    "counted": "All orders of the run, as told and as kept",
+    "persistence": "The stack is removed and deployed again",
+}
+
+NEEDED = (
+    Capability.CHANGE,
+    Capability.NFS,
+    Capability.IPVS,
+    Capability.ENCRYPTED_OVERLAY,
+    Capability.START_INTERVAL,
+)
+
+exercise = Exercise(
+    "2.10",
+    "Stack Production Complète",
+    module=__name__,
+    titles=TITLES,
+    needs={
+        **dict.fromkeys(TITLES, NEEDED),
+        "power-off": (*NEEDED, Capability.POWER_OFF),
+        "cut-off": (*NEEDED, Capability.PARTITION),
+    },
+)

@@ -1,0 +1,315 @@
+"""What is done to the shop, and what its customers see meanwhile and afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.faults import Fault, Faults
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.stacks import Service, Stacks
+from pytest_swarmlab.waiting.waiter import Waiter
+
+from .. import nfs
+from . import perform
+from .load import CATALOGUE, PATIENCE_S, Crowd, Load, Observe
+from .setting import (
+    BROKER,
+    CACHE,
+    CUSTOMERS,
+    DATABASE,
+    GATEWAY,
+    NAME,
+    ORDERS,
+    PORT,
+    PUBLISHED,
+    REPLICAS,
+    ROLLED,
+    WORKER,
+)
+
+READY_S = 300
+BACK_S = 240
+DOWN_S = 90
+ROLLED_S = 300
+PENDING = 5
+"""Orders that wait for a worker while the whole stack is away, at least."""
+
+
+@dataclass
+class Drill:
+    """One deployment of the shop, and those who come to it."""
+
+    swarm: Swarm
+    stack: Stacks
+    crowd: Crowd
+    faults: Faults
+    wait: Waiter
+    observe: Observe
+    evidence: Evidence
+
+    def service(self, name: str) -> Service:
+        """One of its services, by its name in the stack file."""
+        return perform.service(self.swarm, name)
+
+    # -- deployed ----------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Everything runs and serves; a first order is placed, and followed through every node."""
+        self.whole()
+        self.evidence.note("ready", services=len(REPLICAS))
+        self._note_healths()
+        nodes = self.swarm.nodes
+        self.crowd.arrive(nodes)
+        customer, mark = self.crowd.customers[0], f"{self.crowd.run}-first-"
+        key = f"{mark}1"
+        self.crowd.sent.add(key)
+        order = customer.place(key, perform.order_of(1, self.crowd.products))
+        self.crowd.orders[order] = key
+        self.evidence.note("ordered", order=order)
+        self.wait(self.crowd.books.consumed(mark), within=BACK_S)
+        for node in nodes:
+            status = self.crowd.shop.status_of(node, customer.token, order)
+            self.evidence.note("followed", node=node.name, order=order, status=status)
+        perform.listing(self.swarm, "Deployed")
+
+    def whole(self) -> None:
+        """Every service is at its count, and everything serves through every node."""
+        for name, count in REPLICAS.items():
+            self.wait(self.service(name).converged(replicas=count), within=READY_S)
+        self.wait(self.swarm.mesh_lists(sum(REPLICAS[each] for each in PUBLISHED)), within=READY_S)
+        self._serves(self.swarm.nodes)
+        for name in REPLICAS:
+            self.evidence.tasks(self.swarm, self.service(name).name)
+
+    def _serves(self, via: Sequence[Node]) -> None:
+        for path in ("/", CATALOGUE):
+            serves = Serves(
+                self.swarm,
+                via=via,
+                replicas=REPLICAS[GATEWAY],
+                port=PORT,
+                path=path,
+                timeout=PATIENCE_S,
+            )
+            self.wait(serves, within=READY_S)
+
+    def _note_healths(self) -> None:
+        """What every engine says of the health of each of the shop's containers."""
+        label = f"com.docker.stack.namespace={NAME}"
+        for node in self.swarm.nodes:
+            for row in node.engine.api.containers(filters={"label": label}):
+                state = node.engine.api.inspect_container(row["Id"])["State"]
+                self.evidence.note(
+                    "health",
+                    node=node.name,
+                    service=row["Labels"].get("com.docker.swarm.service.name", ""),
+                    container=row["Id"][:12],
+                    health=(state.get("Health") or {}).get("Status", "not checked"),
+                )
+
+    # -- struck ------------------------------------------------------------------------------
+
+    @contextmanager
+    def _struck(self, what: str, load: Load, via: Sequence[Node], **more: Any) -> Iterator[None]:
+        """From just before something is struck until all serves again, and each customer too."""
+        self.evidence.note("struck", what=what, **more)
+        yield
+        self._serves(via)
+        load.goes_on(self.wait, within=BACK_S)
+        self.evidence.note("recovered", what=what)
+
+    def kill_each(self) -> None:
+        """A task of every service is killed, one after the other."""
+        nodes = self.swarm.nodes
+        with self.crowd.come("killed", nodes) as load:
+            for name, count in REPLICAS.items():
+                service = self.service(name)
+                task = self.wait(service.converged(replicas=count), within=READY_S)[0]
+                struck = {key: task[key] for key in ("id", "slot", "node", "container")}
+                with self._struck(name, load, nodes, **struck):
+                    perform.kill(self.swarm, task["node"], task["container"], name)
+                    new = self.wait(service.replaced(task), within=BACK_S)
+                    self.evidence.note("replaced", what=name, old=task["id"], new=new["id"])
+                    self.wait(service.converged(replicas=count), within=BACK_S)
+        perform.listing(self.swarm, "A task of each service was killed")
+
+    def take_the_cache_away(self) -> None:
+        """Redis is scaled to none, and back."""
+        self._take_away(CACHE, "redis-away")
+
+    def take_the_broker_away(self) -> None:
+        """RabbitMQ is scaled to none, and back: orders are kept meanwhile, and consumed then."""
+        self._take_away(BROKER, "rabbitmq-away")
+
+    def _take_away(self, name: str, what: str) -> None:
+        nodes, service = self.swarm.nodes, self.service(name)
+        with self.crowd.come(what, nodes) as load:
+            self.evidence.tasks(self.swarm, service.name)
+            with self._struck(what, load, nodes):
+                service.scale(0)
+                self.wait(service.tasks_are("running", 0), within=BACK_S)
+                self.wait(service.settled(), within=BACK_S)
+                self.evidence.tasks(self.swarm, service.name)
+                self.evidence.note("away", what=what)
+                load.goes_on(self.wait, within=BACK_S)
+                self.evidence.note("waiting", what=what, orders=self.crowd.books.waiting())
+                self.evidence.note("returning", what=what)
+                service.scale(1)
+                self.wait(service.converged(replicas=1), within=READY_S)
+            self.evidence.tasks(self.swarm, service.name)
+
+    def move_the_database(self) -> None:
+        """PostgreSQL is sent to another node, where its files are the same."""
+        nodes, service = self.swarm.nodes, self.service(DATABASE)
+        (task,) = self.wait(service.converged(replicas=1), within=READY_S)
+        old = self.swarm.node(task["node"])
+        new = next(node for node in self.swarm.workers() if node is not old)
+        with self.crowd.come("database-moved", nodes) as load:
+            self.evidence.tasks(self.swarm, service.name)
+            with self._struck("database-moved", load, nodes, old=old.name, new=new.name):
+                service.move(to=new)
+                self.wait(service.converged(replicas=1, on=new), within=READY_S)
+            self.evidence.tasks(self.swarm, service.name)
+        # It stays there, and may go elsewhere when that node is lost.
+        service.update("--constraint-rm", f"node.hostname=={self.swarm.known_as(new)}")
+        self.wait(service.converged(replicas=1), within=READY_S)
+
+    def lose_power(self) -> None:
+        """A machine that does not run the database loses power, and comes back later."""
+        (task,) = self.wait(self.service(DATABASE).converged(replicas=1), within=READY_S)
+        lost = next(node for node in self.swarm.workers() if node.name != task["node"])
+        self._lose("power-off", lost, self.faults.power_off(lost))
+
+    def cut_off(self) -> None:
+        """A manager that does not lead is cut off from all others; its containers go on."""
+        leader, server = self.swarm.leader(), nfs.server_of(self.swarm)
+        cut = next(n for n in self.swarm.managers() if n not in (leader, server))
+        self._lose("cut-off", cut, self.faults.partition([cut], self.swarm.nodes_except(cut)))
+
+    def lose_the_leader(self) -> None:
+        """The leader's engine is killed: its containers go on, and so does the NFS server."""
+        leader = self.swarm.leader()
+        self._lose("leader-lost", leader, self.faults.kill_engine(leader))
+
+    def _lose(self, what: str, node: Node, fault: Fault) -> None:
+        """Customers come through the other nodes until it is back, and all has run elsewhere."""
+        others = self.swarm.nodes_except(node)
+        asked = [each for each in self.swarm.managers() if each is not node]
+        database = self.service(DATABASE).name
+        with self.observe(asked, service=database), self.crowd.come(what, others) as load:
+            with ExitStack() as broken:
+                with self._struck(what, load, others, node=node.name):
+                    broken.enter_context(fault)
+                    self.wait(self.swarm.node_is(node, state="down"), within=DOWN_S)
+                    for name, count in REPLICAS.items():
+                        self.wait(self.service(name).converged(replicas=count), within=READY_S)
+                perform.listing(self.swarm, f"{node} is away")
+            self.wait(self.swarm.all_nodes_ready(), within=BACK_S)
+            load.goes_on(self.wait, within=BACK_S)
+        self.whole()
+
+    # -- updated -----------------------------------------------------------------------------
+
+    def roll(self) -> None:
+        """Every service that has replicas to spare is rolled."""
+        nodes = self.swarm.nodes
+        with self.crowd.come("rolled", nodes) as load:
+            for name in ROLLED:
+                self.evidence.tasks(self.swarm, self.service(name).name)
+            with self._struck("rolled", load, nodes):
+                for name in ROLLED:
+                    perform.roll(self.swarm, name)
+                    self.wait(self.service(name).updated(), within=ROLLED_S)
+                    self.wait(self.service(name).settled(), within=ROLLED_S)
+            for name in ROLLED:
+                self.evidence.tasks(self.swarm, self.service(name).name)
+        perform.listing(self.swarm, "Every service was rolled")
+
+    def see_a_bad_update_rolled_back(self) -> None:
+        """The orders' service gets a version that ends at once, and takes it back by itself."""
+        nodes, service = self.swarm.nodes, self.service(ORDERS)
+        api = self.swarm.leader().engine.api
+        before = api.inspect_service(service.name)["Spec"]["TaskTemplate"]["ContainerSpec"]
+        with self.crowd.come("bad-update", nodes) as load:
+            self.evidence.tasks(self.swarm, service.name)
+            with self._struck("bad-update", load, nodes):
+                perform.break_update(self.swarm, ORDERS)
+                self.wait(service.rolled_back(), within=ROLLED_S)
+                self.wait(service.converged(replicas=REPLICAS[ORDERS]), within=READY_S)
+            seen = self.swarm.leader().engine.api.inspect_service(service.name)
+            after = seen["Spec"]["TaskTemplate"]["ContainerSpec"]
+            self.evidence.note(
+                "rolled-back",
+                state=seen["UpdateStatus"]["State"],
+                same=before.get("Command") == after.get("Command"),
+            )
+            self.evidence.tasks(self.swarm, service.name)
+        perform.listing(self.swarm, "The bad update took itself back")
+
+    # -- counted -----------------------------------------------------------------------------
+
+    def count(self) -> None:
+        """All orders and accounts of the run, as they were told, and as they stand."""
+        crowd = self.crowd
+        self.evidence.note(
+            "acknowledged", orders=sorted(crowd.orders), accounts=sorted(crowd.accounts)
+        )
+        self._note_stored("at last")
+
+    def _note_stored(self, when: str) -> None:
+        crowd = self.crowd
+        stored = self.wait(crowd.books.consumed(f"{crowd.run}-"), within=BACK_S)
+        _, accounts = self.wait(crowd.books.read(f"{crowd.run}-"), within=BACK_S)
+        self.evidence.note(
+            "stored",
+            when=when,
+            orders=[[order.id, order.times] for order in stored],
+            keys=len({order.key for order in stored}),
+            unasked=sum(order.key not in crowd.sent for order in stored),
+            accounts=sorted(id_ for id_, _ in accounts),
+            damaged=crowd.books.damaged(),
+        )
+
+    def redeploy(self, deployment: perform.Deployment) -> None:
+        """Orders wait for a worker when the stack is removed; all is there when it is back."""
+        crowd, via = self.crowd, self.swarm.nodes
+        worker = self.service(WORKER)
+        worker.scale(0)
+        self.wait(worker.tasks_are("running", 0), within=BACK_S)
+        self.wait(worker.settled(), within=BACK_S)
+        mark = f"{crowd.run}-persistence-"
+        for number in range(1, 2 * PENDING + 1):
+            customer, key = crowd.customers[number % CUSTOMERS], f"{mark}{number}"
+            customer.via(via)
+            crowd.sent.add(key)
+            id_ = customer.place(key, perform.order_of(number, crowd.products))
+            crowd.orders[id_] = key
+        self.evidence.note("waiting", what="persistence", orders=crowd.books.waiting())
+        self.evidence.note(
+            "acknowledged", orders=sorted(crowd.orders), accounts=sorted(crowd.accounts)
+        )
+        self.stack.remove(NAME)
+        self.evidence.note("removed", **self._left())
+        deployment.deploy()
+        self.whole()
+        self.evidence.note("back")
+        for number, customer in enumerate(crowd.customers, 1):
+            token = crowd.shop.log_in(via[number % len(via)], customer.email)
+            known = crowd.shop.who_am_i(via[-number % len(via)], token) == customer.id
+            self.evidence.note("known", customer=number, known=known)
+        self._note_stored("after the stack was removed")
+        perform.listing(self.swarm, "Removed and deployed again")
+
+    def _left(self) -> dict[str, int]:
+        """What there is of the stack: services, and containers on any node."""
+        label = {"label": f"com.docker.stack.namespace={NAME}"}
+        engines = [node.engine.api for node in self.swarm.nodes]
+        return {
+            "services": len(self.swarm.leader().engine.api.services(label)),
+            "containers": sum(len(api.containers(all=True, filters=label)) for api in engines),
+        }

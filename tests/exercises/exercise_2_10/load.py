@@ -1,0 +1,156 @@
+"""Customers who order, open accounts and look around, steadily, while the shop is broken."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_swarmlab.clients.ledger import Ledger
+from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.waiting.waiter import Waiter
+
+from . import perform
+from .books import Books
+from .client import Customer, Shop
+from .setting import ACCOUNTS, CUSTOMER, CUSTOMERS, PORT
+
+Probe = Callable[..., Traffic]
+MakeLedger = Callable[..., Ledger]
+Observe = Callable[..., AbstractContextManager[Any]]
+
+PAUSE_S = 0.6
+"""Between a customer's orders: four of them place about five a second."""
+ACCOUNT_PAUSE_S = 1.5
+"""Between two sign-ups: a password's hash takes a tenth of a core's second, twice for each."""
+PAGE_RATE, CATALOGUE_RATE = 2.5, 5.0
+"""Requests a second over all nodes."""
+PATIENCE_S = 5.0
+CATALOGUE = "/api/products?limit=12"
+
+WARM, ENOUGH = 3, 3
+"""Orders of each customer that are acknowledged before anything is struck, and at the end."""
+WARM_S = 120
+READ_S = 90
+CONSUMED_S = 180
+
+
+@dataclass
+class Load:
+    """What is at work, and how the end is awaited."""
+
+    mark: str
+    ledgers: list[Ledger]
+    looks: list[Traffic]
+
+    def goes_on(self, wait: Waiter, *, within: float) -> None:
+        """Every customer, and who opens accounts, is served again; so are those who only look."""
+        for ledger in self.ledgers:
+            wait(ledger.acknowledges(ENOUGH if ledger.name != ACCOUNTS else 1), within=within)
+        for traffic in self.looks:
+            # Each node is asked in turn.
+            wait(traffic.asked_at_least(traffic.asked + 2 * len(traffic.via)), within=within)
+
+
+@dataclass
+class Crowd:
+    """The same customers come in every phase; all that was acknowledged to them is remembered."""
+
+    shop: Shop
+    books: Books
+    wait: Waiter
+    probe: Probe
+    ledger: MakeLedger
+    evidence: Evidence
+    customers: list[Customer] = field(default_factory=list)
+    products: list[int] = field(default_factory=list)
+    orders: dict[str, str] = field(default_factory=dict)
+    """Id → key of every order that was acknowledged."""
+    accounts: dict[str, str] = field(default_factory=dict)
+    """Id → e-mail of every account that was acknowledged."""
+    sent: set[str] = field(default_factory=set)
+    """The key of every order that was asked for."""
+    run: str = field(default_factory=lambda: secrets.token_hex(3))
+    """What every key and address of this run begins with."""
+
+    def arrive(self, via: Sequence[Node]) -> None:
+        """Sign up and log in, and learn what there is to buy."""
+        for number in range(1, CUSTOMERS + 1):
+            email = f"{self.run}-customer{number}@example.org"
+            self.customers.append(Customer(self.shop, via, email))
+            self.accounts[self.customers[-1].id] = email
+        found = (each.get("id") for each in self.shop.products(via[0]))
+        self.products = [each for each in found if isinstance(each, int)]
+
+    @contextmanager
+    def come(self, phase: str, via: Sequence[Node]) -> Iterator[Load]:
+        """They order until the block's end; then the database is read, and workers awaited."""
+        mark = f"{self.run}-{phase}-"
+        looks = [
+            self.probe(via=via, port=PORT, rate=PAGE_RATE, timeout=PATIENCE_S),
+            self.probe(
+                via=via,
+                port=PORT,
+                path=CATALOGUE,
+                rate=CATALOGUE_RATE,
+                timeout=PATIENCE_S,
+                header="X-Cache",
+            ),
+        ]
+        ledgers = [self._orders(mark, number, via) for number in range(1, CUSTOMERS + 1)]
+        ledgers.append(self._accounts(mark, via))
+        with ExitStack() as at_work:
+            for each in (*ledgers, *looks):
+                at_work.enter_context(each)  # type: ignore[arg-type]
+            for ledger in ledgers:
+                self.wait(
+                    ledger.acknowledges(WARM if ledger.name != ACCOUNTS else 1), within=WARM_S
+                )
+            yield Load(mark, ledgers, looks)
+        self.count(mark, ledgers)
+
+    def _orders(self, mark: str, number: int, via: Sequence[Node]) -> Ledger:
+        customer = self.customers[number - 1]
+        customer.via(via)
+
+        def write(count: int) -> str:
+            key = f"{mark}c{number}-{count}"
+            self.sent.add(key)
+            id_ = customer.place(key, perform.order_of(count, self.products))
+            self.orders[id_] = key
+            return id_
+
+        return self.ledger(CUSTOMER.format(number), write, pause=PAUSE_S)
+
+    def _accounts(self, mark: str, via: Sequence[Node]) -> Ledger:
+        def write(count: int) -> str:
+            node, email = via[count % len(via)], f"{mark}{count}@example.org"
+            id_ = self.shop.sign_up(node, email)
+            self.accounts[id_] = email
+            token = self.shop.log_in(node, email)
+            self.shop.who_am_i(node, token)
+            return id_
+
+        return self.ledger(ACCOUNTS, write, pause=ACCOUNT_PAUSE_S)
+
+    def count(self, mark: str, ledgers: Sequence[Ledger]) -> None:
+        """What stands in the database of what they were told; and what workers have done with."""
+        orders, accounts = self.wait(self.books.read(mark), within=READ_S)
+        for ledger, number in zip(ledgers, range(1, CUSTOMERS + 1), strict=False):
+            mine = f"{mark}c{number}-"
+            ledger.found(
+                (order.id, int(order.key.removeprefix(mine)))
+                for order in orders
+                if order.key.startswith(mine)
+            )
+        ledgers[-1].found(
+            (id_, int(email.removeprefix(mark).partition("@")[0])) for id_, email in accounts
+        )
+        done = self.wait(self.books.consumed(mark), within=CONSUMED_S)
+        self.evidence.note(
+            "consumed", mark=mark, orders=[[order.id, order.times] for order in done]
+        )

@@ -1,0 +1,157 @@
+"""The lab's own steps, with its errata mended; the corrected stack file says which.
+
+Every worker gets the label, so that the database has somewhere to go; the secrets have no newline
+at their end and belong together; the directories on NFS are there before the stack is deployed.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from pytest_swarmlab.lab import STACKS
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.configs import Configs
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
+from pytest_swarmlab.waiting.waiter import Waiter
+
+from .. import nfs
+from ..exercise_2_5.perform import labelled
+from . import books
+from .setting import NAME
+
+FILE, PARTS = STACKS / "ecommerce-stack.yml", STACKS / "ecommerce"
+CONFIGS = {
+    "shop_frontend_v1": PARTS / "frontend" / "nginx.conf",
+    "shop_gateway_v1": PARTS / "gateway" / "nginx.conf",
+}
+"""The configs that the stack names, and what they hold."""
+
+DIRECTORIES = ("postgres", "rabbitmq")
+BROKER_USER = "shop"
+RANDOM_BYTES = 18
+BACK_S = 240
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What was prepared and deployed: the secrets' values, and how to deploy it again."""
+
+    secrets: dict[str, bytes]
+    deploy: Callable[[], Stack]
+
+
+def values() -> dict[str, bytes]:
+    """The secrets: what two of them say of one password is the same."""
+    database, broker = (secrets.token_urlsafe(RANDOM_BYTES) for _ in range(2))
+    given = {
+        "db_user": books.USER,
+        "db_password": database,
+        "db_url": f"postgresql://{books.USER}:{database}@postgres:5432/{books.NAME}",
+        "jwt_secret": secrets.token_urlsafe(2 * RANDOM_BYTES),
+        "redis_password": secrets.token_urlsafe(RANDOM_BYTES),
+        "rabbitmq_url": f"amqp://{BROKER_USER}:{broker}@rabbitmq:5672/",
+        "rabbitmq_conf": f"default_user = {BROKER_USER}\ndefault_pass = {broker}\n",
+    }
+    return {name: value.encode() for name, value in given.items()}
+
+
+@contextmanager
+def deployed(
+    swarm: Swarm, stack: Stacks, secret: Secrets, configs: Configs, wait: Waiter
+) -> Iterator[Deployment]:
+    """The stack on NFS; nothing is left of it at the block's end. Not waited for at its beginning.
+
+    The directories, labels, secrets and configs are the lab's "préparation".
+    """
+    server = nfs.server_of(swarm)
+    with ExitStack() as prepared:
+        prepared.enter_context(nfs.exported(server))
+        for name in DIRECTORIES:
+            prepared.enter_context(nfs.directory(server, f"{nfs.SHARE}/{name}"))
+        prepared.enter_context(labelled(swarm, swarm.workers()))
+        given = values()
+        for name, value in given.items():
+            secret.create(name, value, title=f"The secret {name}")
+        for name, path in CONFIGS.items():
+            configs.create(name, path.read_bytes(), title=f"The config {name}")
+
+        def deploy() -> Stack:
+            return stack.deploy(FILE, name=NAME, title="The stack is deployed")
+
+        try:
+            deploy()
+            yield Deployment(given, deploy)
+        except KeyboardInterrupt:
+            if swarm.goes_at_end:  # And all of it with it: nobody waits for that.
+                prepared.pop_all()
+            else:
+                remove(swarm, stack, wait)
+            raise
+        except BaseException:
+            remove(swarm, stack, wait)
+            raise
+        remove(swarm, stack, wait)
+
+
+def remove(swarm: Swarm, stack: Stacks, wait: Waiter) -> None:
+    """`docker stack rm`, and the volumes that it leaves on each node: they'd keep their options."""
+    # What runs on a node that is away could not be seen to go.
+    wait(swarm.all_nodes_ready(), within=BACK_S)
+    stack.remove(NAME)
+    stack.remove_volumes(NAME)
+
+
+def service(swarm: Swarm, name: str) -> Service:
+    """One of the shop's services, by its name in the stack file."""
+    return Stack(swarm, NAME).service(name)
+
+
+def listing(swarm: Swarm, when: str) -> None:
+    """`docker stack services` and `docker stack ps`, kept as the lab's screenshots."""
+    leader = swarm.leader()
+    for what in ("services", "ps"):
+        leader.look("docker", "stack", what, NAME, title=f"{when}: docker stack {what} {NAME}")
+
+
+def kill(swarm: Swarm, node: str, container: str, name: str) -> None:
+    """`docker kill`: the program gets no signal that it could handle."""
+    swarm.node(node).run(
+        "docker", "kill", container, title=f"On {node}: a task of {name} is killed"
+    )
+
+
+def roll(swarm: Swarm, name: str) -> None:
+    """`docker service update --force`: every task is replaced, in the stack's own order."""
+    service(swarm, name).update("--force", title=f"{name} is rolled")
+
+
+def break_update(swarm: Swarm, name: str) -> None:
+    """An update to a version that ends at once; the stack's update policy is to take it back."""
+    service(swarm, name).update(
+        "--entrypoint", "false", title=f"{name} is updated to a version that ends at once"
+    )
+
+
+def environments(swarm: Swarm, given: dict[str, bytes]) -> list[dict[str, object]]:
+    """What every service's definition says: its variables, and which secret's value is in it."""
+    return [
+        {
+            "service": service["Spec"]["Name"],
+            "env": service["Spec"]["TaskTemplate"]["ContainerSpec"].get("Env", []),
+            "shows": [k for k, v in given.items() if v.decode().strip() in json.dumps(service)],
+        }
+        for service in swarm.leader().engine.api.services()
+    ]
+
+
+def order_of(number: int, products: Sequence[int]) -> list[dict[str, int]]:
+    """What the order of that number is of: one to three products, one to five of each."""
+    return [
+        {"product_id": products[(number + place) % len(products)], "quantity": 1 + number % 5}
+        for place in range(1 + number % 3)
+    ]

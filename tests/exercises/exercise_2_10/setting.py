@@ -1,0 +1,93 @@
+"""What the shop is called, how many of each part run, and what is promised of it."""
+
+from __future__ import annotations
+
+NAME, PORT = "shop", 8080
+
+REPLICAS = {
+    "frontend": 3,
+    "api-gateway": 2,
+    "products-service": 3,
+    "orders-service": 3,
+    "orders-worker": 2,
+    "users-service": 2,
+    "postgres": 1,
+    "redis": 1,
+    "rabbitmq": 1,
+}
+"""The stack file's services, and how many tasks each has."""
+
+PUBLISHED = ("api-gateway",)
+"""Services with published ports: what every node's mesh lists is their tasks."""
+
+ROLLED = (
+    "frontend",
+    "api-gateway",
+    "products-service",
+    "users-service",
+    "orders-service",
+    "orders-worker",
+)
+"""Those that can be replaced one replica after the other; the rest keep data or have one task."""
+
+DATABASE, CACHE, BROKER, WORKER = "postgres", "redis", "rabbitmq", "orders-worker"
+ORDERS, GATEWAY = "orders-service", "api-gateway"
+
+CUSTOMERS = 4
+"""Who order at the same time, each one order after the other."""
+CUSTOMER = "orders-{}"
+"""The ledger of the orders of the customer of that number, from 1 on."""
+ACCOUNTS = "accounts"
+"""The ledger of the accounts that are opened meanwhile."""
+LEDGERS = (*(CUSTOMER.format(number) for number in range(1, CUSTOMERS + 1)), ACCOUNTS)
+
+ENOUGH_ORDERS = 1000
+"""Acknowledged orders in a whole run, at least."""
+
+PAGES, CATALOGUE, ACCOUNT, ORDER = "pages", "catalogue", "accounts", "orders"
+ENDPOINTS = (PAGES, CATALOGUE, ACCOUNT, ORDER)
+
+PATHS = {
+    PAGES: ("/",),
+    CATALOGUE: ("/api/products",),
+    ACCOUNT: ("/api/users", "/api/sessions", "/api/me"),
+    ORDER: ("/api/orders",),
+}
+"""Endpoint → where its paths begin; the pages are at the root alone."""
+
+TAKEN_OVER_S = 5.0
+"""Of several replicas one goes: those under way to it fail, and the next are given to another. That
+takes as long as a request's time limit (3 s) and the next request."""
+
+RECOVERED_S = 60.0
+"""A task that was killed, and the only one of its service: noticed at once, restarted after the
+restart delay, healthy at its first checks, found by name on the other nodes."""
+
+MOVED_S = 60.0
+"""A database that is moved stops in order, and starts on another node from its files on NFS."""
+
+ALL = dict.fromkeys(ENDPOINTS, TAKEN_OVER_S)
+BEHIND_DATABASE = (CATALOGUE, ACCOUNT, ORDER)
+
+PREDICTED: dict[str, dict[str, float]] = {
+    "frontend": {PAGES: TAKEN_OVER_S},
+    "api-gateway": ALL,
+    # An order asks for its products' prices.
+    "products-service": {CATALOGUE: TAKEN_OVER_S, ORDER: TAKEN_OVER_S},
+    "users-service": {ACCOUNT: TAKEN_OVER_S},
+    "orders-service": {ORDER: TAKEN_OVER_S},
+    "orders-worker": {},
+    "redis": {},
+    "rabbitmq": {},
+    "postgres": dict.fromkeys(BEHIND_DATABASE, RECOVERED_S),
+    "redis-away": {},
+    "rabbitmq-away": {},
+    "database-moved": dict.fromkeys(BEHIND_DATABASE, MOVED_S),
+    "power-off": ALL,
+    "cut-off": ALL,
+    "leader-lost": ALL,
+    "rolled": {},
+    "bad-update": {},
+}
+"""What is struck → endpoint → the longest time, in seconds, for which none of its requests may
+succeed. Of an endpoint that is not named not one request may fail."""

@@ -1,0 +1,87 @@
+"""Exercice 2.10: the whole shop, under orders, while it is broken in every way the lab has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.model import Capability
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.configs import Configs
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Stacks
+from pytest_swarmlab.waiting.waiter import Waiter
+
+from . import perform
+from .books import Books
+from .client import Shop
+from .drill import Drill
+from .load import Crowd, MakeLedger, Observe, Probe
+from .setting import DATABASE
+from .verify import exercise
+
+pytestmark = [pytest.mark.exercise_2_10, pytest.mark.exercise(exercise)]
+
+
+@pytest.fixture
+def shop(swarm: Swarm) -> Iterator[Shop]:
+    """The shop, as its customers reach it."""
+    reached = Shop(swarm.nodes, swarm.recorder)
+    yield reached
+    reached.close()
+
+
+def test_no_order_is_lost(
+    swarm: Swarm,
+    shop: Shop,
+    stack: Stacks,
+    secret: Secrets,
+    configs: Configs,
+    faults: Faults,
+    wait: Waiter,
+    probe: Probe,
+    ledger: MakeLedger,
+    observe: Observe,
+    evidence: Evidence,
+) -> None:
+    """One shop, deployed once, goes through all that the lab has in store for it."""
+    books = Books(perform.service(swarm, DATABASE))
+    crowd = Crowd(shop, books, wait, probe, ledger, evidence)
+    drill = Drill(swarm, stack, crowd, faults, wait, observe, evidence)
+    struck = {
+        "killed": drill.kill_each,
+        "redis-away": drill.take_the_cache_away,
+        "rabbitmq-away": drill.take_the_broker_away,
+        "database-moved": drill.move_the_database,
+        "rolled": drill.roll,
+        "bad-update": drill.see_a_bad_update_rolled_back,
+    }
+    nodes = {
+        "power-off": (Capability.POWER_OFF, drill.lose_power),
+        "cut-off": (Capability.PARTITION, drill.cut_off),
+        "leader-lost": (Capability.CHANGE, drill.lose_the_leader),
+    }
+    with ExitStack() as deployment:
+        with evidence.judged(exercise, "deployed"):
+            evidence.note("begun")
+            made = deployment.enter_context(perform.deployed(swarm, stack, secret, configs, wait))
+            drill.open()
+        for phase, do in struck.items():
+            with evidence.judged(exercise, phase):
+                do()
+        for phase, (needed, do) in nodes.items():
+            # Where nobody can do that to a machine, the rest can be proven all the same.
+            if needed in swarm.capabilities:
+                with evidence.judged(exercise, phase):
+                    do()
+            else:
+                evidence.judge(exercise, phase)
+        with evidence.judged(exercise, "counted"):
+            drill.count()
+        with evidence.judged(exercise, "persistence"):
+            drill.redeploy(made)
+    evidence.say_unproven()

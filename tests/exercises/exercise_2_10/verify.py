@@ -1,0 +1,13 @@
+"""What must be true of the shop, judged on the record alone.
+
+The judges are beside this; reports show their checks in this order.
+"""
+
+from __future__ import annotations
+
+from . import struck  # isort: skip
+from . import availability  # isort: skip
+from . import bookkeeping  # isort: skip
+from .declared import exercise
+
+__all__ = ["availability", "bookkeeping", "exercise", "struck"]

@@ -1,0 +1,468 @@
+"""Every check of exercise 2.10 passes on a good run's record and fails on a broken one's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from pytest_swarmlab.evidence.readings import Request
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import Window
+from tests.exercises.exercise_2_10 import perform
+from tests.exercises.exercise_2_10.availability import outage_s, wanted
+from tests.exercises.exercise_2_10.declared import TITLES, UNDER_LOAD
+from tests.exercises.exercise_2_10.setting import (
+    ACCOUNTS,
+    CUSTOMERS,
+    ENDPOINTS,
+    LEDGERS,
+    PREDICTED,
+    PUBLISHED,
+    REPLICAS,
+    ROLLED,
+)
+from tests.exercises.exercise_2_10.verify import exercise
+from tests.unit.records.editing import (
+    LAB,
+    Edit,
+    changed,
+    edited,
+    kind,
+    last,
+    moved,
+    none_of,
+    timed,
+    without,
+)
+from tests.unit.records.judge import Broken, JudgeContract
+
+Timed = tuple[float, str, dict[str, Any]]
+
+STRUCK, RECOVERED, EACH = 10.0, 18.0, 10.0
+"""When the first thing is struck and has recovered; the next follow ten seconds apart."""
+LOST = "worker2"
+NODE_PHASES = ("power-off", "cut-off", "leader-lost")
+PATHS = {"pages": "/", "catalogue": "/api/products?limit=12", "orders": "/api/orders"}
+
+
+def end(phase: str) -> float:
+    """When the last thing that is struck in a phase has recovered."""
+    return RECOVERED + EACH * (len(wanted(phase)) - 1)
+
+
+def request(sent: float, node: str, path: str, status: int = 200, **more: Any) -> Timed:
+    return sent + 0.1, "request", {
+        "node": node, "sent": sent, "seconds": 0.1, "status": status, "error": None,
+        "url": f"http://{node}:8080{path}", "port": 8080, **more,
+    }  # fmt: skip
+
+
+def visits(phase: str) -> Iterator[Timed]:
+    """Who only looks comes through every node each second; orders go through one."""
+    through = [n for n in LAB if phase not in NODE_PHASES or n != LOST]
+    for second in range(int(end(phase)) + 3):
+        for place, node in enumerate(through):
+            sent = second + place / 10
+            yield request(sent, node, PATHS["pages"])
+            yield request(sent + 0.02, node, PATHS["catalogue"], header="off")
+        yield request(second + 0.7, through[second % len(through)], PATHS["orders"], 201)
+        yield request(second + 0.8, through[second % len(through)], "/api/me")
+
+
+def entries(phase: str) -> Iterator[Timed]:
+    over = end(phase) + 4
+    for name in LEDGERS:
+        found = []
+        for number in range(1, int(over) // 2):
+            sent = 2.0 * number - 1
+            id_ = f"{name} {number}"
+            found.append([id_, number])
+            yield sent + 0.5, "entry", {
+                "ledger": name, "number": number, "sent": sent, "seconds": 0.5, "id": id_,
+                "error": None,
+            }  # fmt: skip
+        yield over + 1, "entries", {"ledger": name, "found": found}
+        if name != ACCOUNTS:
+            continue
+    orders = [
+        [f"{name} {number}", 1]
+        for name in LEDGERS
+        if name != ACCOUNTS
+        for number in range(1, int(over) // 2)
+    ]
+    yield over + 2, "consumed", {"mark": "m", "orders": orders}
+
+
+def tasks(t: float, name: str, mark: str, count: int, old: str = "", on: str = "worker1") -> Timed:
+    """`count` tasks run; those of `old` are listed as stopped."""
+
+    def rows(mark: str, state: str) -> list[dict[str, Any]]:
+        many = count if state == "running" else REPLICAS[name]
+        return [
+            {"id": f"{mark}{n}", "slot": n, "node": on, "state": state, "desired": state,
+             "node_id": on}
+            for n in range(many)
+        ]  # fmt: skip
+
+    listed = rows(mark, "running") + (rows(old, "shutdown") if old else [])
+    return t, "tasks", {
+        "service": f"shop_{name}", "seen_from": "manager1", "seconds": 0.0, "tasks": listed,
+    }  # fmt: skip
+
+
+def nodes(t: float, state: str, leader: str = "manager1") -> Timed:
+    rows = [
+        {"id": f"id-{n}", "name": n, "role": n[:-1], "state": state if n == LOST else "ready",
+         "leader": n == leader}
+        for n in LAB
+    ]  # fmt: skip
+    return t, "nodes", {"seen_from": "manager3", "seconds": 0.0, "nodes": rows}
+
+
+def strike(what: str, number: int = 0, **more: Any) -> Iterator[Timed]:
+    yield STRUCK + EACH * number, "struck", {"what": what, **more}
+    yield RECOVERED + EACH * number, "recovered", {"what": what}
+
+
+def of_phase(phase: str) -> Iterator[Timed]:
+    if phase == "killed":
+        for number, name in enumerate(REPLICAS):
+            yield from strike(name, number, id=f"old-{name}", node="worker1")
+            replaced = {"what": name, "old": f"old-{name}", "new": f"new-{name}"}
+            yield STRUCK + EACH * number + 4, "replaced", replaced
+    elif phase in ("redis-away", "rabbitmq-away"):
+        name = phase.removesuffix("-away")
+        yield tasks(9.0, name, "a", 1)
+        yield from strike(phase)
+        yield tasks(11.0, name, "a", 0, old="a")
+        yield 11.5, "away", {"what": phase}
+        yield 15.5, "waiting", {"what": phase, "orders": 8}
+        yield 16.0, "returning", {"what": phase}
+        yield tasks(19.0, name, "b", 1, old="a")
+    elif phase == "database-moved":
+        yield tasks(9.0, "postgres", "a", 1)
+        yield from strike(phase, old="worker1", new="worker2")
+        yield tasks(19.0, "postgres", "b", 1, old="a", on="worker2")
+    elif phase in NODE_PHASES:
+        led = LOST if phase == "leader-lost" else "manager1"
+        yield nodes(9.0, "ready", led)
+        yield from strike(phase, node=LOST)
+        fault = {"fault": phase, "nodes": [LOST], "seconds": 0.2}
+        yield 11.0, "fault.injected", fault
+        yield nodes(16.0, "down")
+        yield 19.5, "fault.healed", fault
+        yield nodes(20.5, "ready")
+    elif phase == "rolled":
+        yield from strike(phase)
+        for name in ROLLED:
+            yield tasks(9.0, name, "a", REPLICAS[name])
+            yield tasks(19.0, name, "b", REPLICAS[name], old="a")
+    elif phase == "bad-update":
+        yield from strike(phase)
+        yield tasks(9.0, "orders-service", "a", 3)
+        yield tasks(19.0, "orders-service", "a", 3)
+        yield 19.0, "rolled-back", {"state": "rollback_completed", "same": True}
+
+
+def everything(t: float, mark: str = "a") -> list[Timed]:
+    return [tasks(t, name, mark, count) for name, count in REPLICAS.items()]
+
+
+TOLD = {"orders": [f"o{n}" for n in range(1200)], "accounts": ["u1", "u2"]}
+STORED = {
+    "orders": [[f"o{n}", 1] for n in range(1201)],
+    "keys": 1201,
+    "unasked": 0,
+    "accounts": ["u1", "u2", "u3"],
+    "damaged": {"orders without items": 0, "orders without a message": 0},
+}
+
+
+def rows(phase: str) -> list[Timed]:
+    if phase == "deployed":
+        health = [
+            (12.0, "health", {
+                "node": "worker1", "service": f"shop_{name}", "container": f"{name}{n}",
+                "health": "healthy",
+            })
+            for name, count in REPLICAS.items()
+            for n in range(count)
+        ]  # fmt: skip
+        followed = [
+            (20.0, "followed", {"node": node, "order": "o1", "status": "processed"}) for node in LAB
+        ]
+        return [
+            (0.0, "begun", {}),
+            *everything(10.0),
+            (11.0, "ready", {"services": len(REPLICAS)}),
+            *health,
+            (15.0, "ordered", {"order": "o1"}),
+            *followed,
+        ]
+    if phase == "counted":
+        return [(0.0, "acknowledged", TOLD), (1.0, "stored", STORED)]
+    if phase == "persistence":
+        known = [(9.0, "known", {"customer": n, "known": True}) for n in range(1, CUSTOMERS + 1)]
+        return [
+            (0.0, "waiting", {"what": "persistence", "orders": 10}),
+            (1.0, "acknowledged", TOLD),
+            (2.0, "removed", {"services": 0, "containers": 0}),
+            *everything(7.0),
+            (8.0, "back", {}),
+            *known,
+            (10.0, "stored", STORED),
+        ]
+    return [*visits(phase), *entries(phase), *of_phase(phase)]
+
+
+def good(phase: str) -> Record:
+    return timed(exercise.phase(phase), *rows(phase))
+
+
+def failing(path: str, since: float, until: float) -> Edit:
+    """Every request for that path that is sent in this time is answered with 503."""
+    return lambda run: changed(
+        run,
+        lambda e: (
+            e.kind == "request"
+            and e.data["url"].partition("8080")[2].startswith(path)
+            and (path != "/" or e.data["url"].endswith("8080/"))
+            and since <= e.data["sent"] <= until
+        ),
+        status=503,
+    )
+
+
+def said(run: Record, name: str, key: str, **where: Any) -> list[Any]:
+    """What the last event of that kind has of that; nothing where there is none."""
+    event = run.last(name, **where)
+    return list(event.data[key]) if event else []
+
+
+def one_lost(run: Record) -> Record:
+    found = said(run, "entries", "found", ledger="orders-1")
+    return edited("entries", {"ledger": "orders-1"}, found=found[1:])(run)
+
+
+def one_twice(run: Record) -> Record:
+    found = said(run, "entries", "found", ledger="orders-1")
+    again = [*found, *(["another", number] for _, number in found[:1])]
+    return edited("entries", {"ledger": "orders-1"}, found=again)(run)
+
+
+def never_consumed(run: Record) -> Record:
+    return edited("consumed", orders=said(run, "consumed", "orders")[1:])(run)
+
+
+def consumed_twice(run: Record) -> Record:
+    orders = said(run, "consumed", "orders")
+    return edited("consumed", orders=[*orders, *orders[:1]])(run)
+
+
+def nobody_through(node: str) -> Edit:
+    return lambda run: without(run, kind("request", node=node))
+
+
+def of_all(name: str, count: int = 1) -> dict[str, Any]:
+    return {"tasks": tasks(0, name, "a", count)[2]["tasks"]}
+
+
+BROKEN: Broken = {
+    ("deployed", "replicas"): [
+        (edited("tasks", {"service": "shop_frontend"}, **of_all("frontend", 2)), "fail"),
+        (none_of("tasks", service="shop_redis"), "unknown"),
+        (moved("tasks", {"service": "shop_redis"}, to=0.0), "unknown"),
+    ],
+    ("deployed", "healthy"): [
+        (edited("health", {"container": "redis0"}, health="starting"), "fail"),
+        (edited("health", {"container": "redis0"}, health="not checked"), "fail"),
+        (none_of("health", container="redis0"), "unknown"),
+        (none_of("ready"), "unknown"),
+    ],
+    ("deployed", "ready-in-time"): [
+        (moved("ready", to=500.0), "fail"),
+        (edited("ready", services=3), "unknown"),
+        (none_of("ready"), "unknown"),
+    ],
+    ("deployed", "first-order"): [
+        (edited("followed", {"node": "worker1"}, status="accepted"), "fail"),
+        (none_of("followed", node="worker1"), "unknown"),
+        (moved("followed", to=14.0), "unknown"),
+    ],
+    ("killed", "each-replaced"): [
+        (edited("replaced", {"what": "redis"}, new="old-redis"), "fail"),
+        (none_of("replaced", what="redis"), "unknown"),
+        (none_of("struck", what="redis"), "unknown"),
+    ],
+    ("killed", "recovered-in-time"): [
+        (moved("recovered", {"what": "rabbitmq"}, to=200.0), "fail"),
+        (none_of("recovered", what="redis"), "unknown"),
+    ],
+    ("redis-away", "really-away"): [
+        (edited("tasks", **of_all("redis")), "fail"),
+        (none_of("tasks"), "unknown"),
+        (none_of("away"), "unknown"),
+    ],
+    ("redis-away", "without-a-cache"): [
+        (edited("request", header="hit"), "fail"),
+        (edited("request", header=None), "unknown"),
+        (none_of("returning"), "unknown"),
+    ],
+    ("rabbitmq-away", "really-away"): [
+        (edited("tasks", **of_all("rabbitmq")), "fail"),
+        (none_of("returning"), "unknown"),
+    ],
+    ("rabbitmq-away", "kept-without-a-broker"): [
+        (edited("waiting", orders=3), "fail"),
+        (none_of("entry", ledger="orders-2"), "fail"),
+        (none_of("waiting"), "unknown"),
+        (moved("waiting", to=17.0), "unknown"),
+    ],
+    ("database-moved", "runs-elsewhere"): [
+        (last("tasks", tasks=tasks(0, "postgres", "b", 1, old="a")[2]["tasks"]), "fail"),
+        (last("tasks", tasks=tasks(0, "postgres", "b", 1, on="worker2")[2]["tasks"]), "unknown"),
+        (none_of("tasks"), "unknown"),
+    ],
+    ("leader-lost", "another-leads"): [
+        (edited("nodes", nodes=nodes(0, "down", LOST)[2]["nodes"]), "fail"),
+        (edited("nodes", nodes=nodes(0, "down")[2]["nodes"]), "unknown"),
+        (none_of("nodes"), "unknown"),
+    ],
+    ("rolled", "every-task-replaced"): [
+        (edited("tasks", {"service": "shop_frontend"}, **of_all("frontend", 3)), "fail"),
+        (none_of("tasks", service="shop_orders-worker"), "unknown"),
+    ],
+    ("bad-update", "takes-itself-back"): [
+        (edited("rolled-back", state="paused"), "fail"),
+        (edited("rolled-back", same=False), "fail"),
+        (last("tasks", **of_all("orders-service", 2)), "fail"),
+        (none_of("rolled-back"), "unknown"),
+    ],
+    ("counted", "a-thousand-orders"): [
+        (edited("acknowledged", orders=TOLD["orders"][:999]), "fail"),
+        (none_of("acknowledged"), "unknown"),
+    ],
+    ("persistence", "waited-for-a-worker"): [
+        (edited("waiting", orders=0), "fail"),
+        (edited("removed", containers=1), "fail"),
+        (none_of("removed"), "unknown"),
+        (moved("waiting", to=3.0), "unknown"),
+    ],
+    ("persistence", "customers-known"): [
+        (edited("known", {"customer": 2}, known=False), "fail"),
+        (none_of("known", customer=2), "unknown"),
+        (none_of("back"), "unknown"),
+    ],
+    ("persistence", "replicas"): [
+        (edited("tasks", {"service": "shop_frontend"}, **of_all("frontend", 2)), "fail"),
+        (moved("tasks", {"service": "shop_redis"}, to=1.5), "unknown"),
+    ],
+    **{
+        (phase, "node-gone-and-back"): [
+            (edited("nodes", nodes=nodes(0, "ready", LOST)[2]["nodes"]), "fail"),
+            (last("nodes", nodes=nodes(0, "down")[2]["nodes"]), "fail"),
+            (none_of("fault.healed"), "unknown"),
+            (none_of("nodes"), "unknown"),
+        ]
+        for phase in NODE_PHASES
+    },
+    **{
+        (phase, "served-as-predicted"): [
+            (failing(PATHS["pages"], 0.0, 200.0), "fail"),
+            # Before anything was struck.
+            (failing(PATHS["orders"], 2.0, 3.0), "fail"),
+            (nobody_through("worker1"), "unknown"),
+            (none_of("entry", ledger="orders-3"), "unknown"),
+            (none_of("recovered"), "unknown"),
+        ]
+        for phase in UNDER_LOAD
+    },
+    **{
+        (phase, "no-order-lost"): [
+            (one_lost, "fail"),
+            (none_of("entries", ledger="orders-1"), "unknown"),
+            (moved("entries", {"ledger": "orders-1"}, to=12.0), "unknown"),
+            (none_of("entry", ledger="orders-1"), "unknown"),
+        ]
+        for phase in UNDER_LOAD
+    },
+    **{
+        (phase, "no-order-doubled"): [
+            (one_twice, "fail"),
+            (none_of("entry", ledger="orders-1", number=1), "fail"),
+            (none_of("entries", ledger="orders-1"), "unknown"),
+        ]
+        for phase in UNDER_LOAD
+    },
+    **{
+        (phase, "each-order-consumed-once"): [
+            (never_consumed, "fail"),
+            (consumed_twice, "fail"),
+            (none_of("consumed"), "unknown"),
+            (moved("consumed", to=12.0), "unknown"),
+        ]
+        for phase in UNDER_LOAD
+    },
+}
+
+for _phase in ("counted", "persistence"):
+    BROKEN |= {
+        (_phase, "no-order-lost"): [
+            (edited("stored", orders=STORED["orders"][1:]), "fail"),  # type: ignore[index]
+            (edited("stored", accounts=["u1"]), "fail"),
+            (none_of("stored"), "unknown"),
+            (moved("stored", to=-1.0), "unknown"),
+        ],
+        (_phase, "no-order-doubled"): [
+            (edited("stored", keys=1200), "fail"),
+            (edited("stored", unasked=1), "fail"),
+            (edited("stored", orders=[]), "unknown"),
+        ],
+        (_phase, "each-order-consumed-once"): [
+            (edited("stored", orders=[*STORED["orders"], ["o1", 1]]), "fail"),  # type: ignore[misc]
+            (edited("stored", orders=[["o1", 0]]), "fail"),
+            (none_of("acknowledged"), "unknown"),
+        ],
+        (_phase, "nothing-half-kept"): [
+            (edited("stored", damaged={"orders without items": 1}), "fail"),
+            (edited("stored", damaged={}), "unknown"),
+        ],
+    }
+
+
+class TestJudge(JudgeContract):
+    exercise = exercise
+    phases = tuple(TITLES)
+    good = staticmethod(good)
+    broken = BROKEN
+
+
+def test_what_is_predicted_is_predicted_of_everything_that_is_struck() -> None:
+    struck = {what for phase in UNDER_LOAD for what in wanted(phase)}
+    assert struck == set(PREDICTED)
+    assert {name for bounds in PREDICTED.values() for name in bounds} <= set(ENDPOINTS)
+
+
+def test_an_outage_is_the_time_without_a_good_answer_around_a_failure() -> None:
+    def asked(over: float, *, ok: bool) -> Request:
+        return Request(over, 0.0, "worker1", 200 if ok else 503, None, "http://worker1:8080/", 80)
+
+    answers = [asked(t, ok=t not in (3.0, 4.0)) for t in (1.0, 2.0, 3.0, 4.0, 7.0, 30.0)]
+    assert outage_s(answers, Window(0.0, 40.0)) == pytest.approx(5.0)
+    assert outage_s(answers, Window(8.0, 40.0)) == 0.0
+    assert outage_s([asked(3.0, ok=False)], Window(1.0, 9.0)) == pytest.approx(8.0)
+
+
+@pytest.mark.skipif(not perform.FILE.exists(), reason="the stack file is not there yet")
+def test_the_stack_has_what_the_drills_expect() -> None:
+    stack = yaml.safe_load(perform.FILE.read_text(encoding="utf-8"))
+    services = stack["services"]
+    assert {name: each["deploy"]["replicas"] for name, each in services.items()} == REPLICAS
+    assert {name for name, each in services.items() if each.get("ports")} == set(PUBLISHED)
+    assert set(stack["secrets"]) == set(perform.values())
+    assert {
+        each["name"] if each.get("name") else name for name, each in stack["configs"].items()
+    } == set(perform.CONFIGS)
