@@ -10,6 +10,7 @@ REDIS, RABBITMQ, MOVED = ("redis-away",), ("rabbitmq-away",), ("database-moved",
 POWER, CUT, LEADER = ("power-off",), ("cut-off",), ("leader-lost",)
 ROLLED, BAD_UPDATE = ("rolled",), ("bad-update",)
 COUNTED, PERSISTENCE = ("counted",), ("persistence",)
+SECURITY, BAD_INPUT = ("security",), ("bad-input",)
 AWAY = REDIS + RABBITMQ
 NODES = POWER + CUT + LEADER
 UNDER_LOAD = KILLED + AWAY + MOVED + ROLLED + BAD_UPDATE + NODES
@@ -25,6 +26,8 @@ TITLES = {
     "power-off": "A machine loses power",
     "cut-off": "A manager is cut off from the others",
     "leader-lost": "The leader's engine is killed",
+    "security": "What a stranger can read, and where he is let in",
+    "bad-input": "Orders and accounts that can't be",
     "counted": "All orders of the run, as told and as kept",
     "persistence": "The stack is removed and deployed again",
 }

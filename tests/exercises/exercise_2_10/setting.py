@@ -91,3 +91,6 @@ PREDICTED: dict[str, dict[str, float]] = {
 }
 """What is struck → endpoint → the longest time, in seconds, for which none of its requests may
 succeed. Of an endpoint that is not named not one request may fail."""
+
+CLOSED = (5432, 6379, 5672, 15672)
+"""Ports of PostgreSQL, Redis and RabbitMQ: nobody outside of the backend network may reach them."""

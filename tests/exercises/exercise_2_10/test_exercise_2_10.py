@@ -22,6 +22,7 @@ from .client import Shop
 from .drill import Drill
 from .load import Crowd, MakeLedger, Observe, Probe
 from .setting import DATABASE
+from .trials import Trials
 from .verify import exercise
 
 pytestmark = [pytest.mark.exercise_2_10, pytest.mark.exercise(exercise)]
@@ -80,6 +81,11 @@ def test_no_order_is_lost(
                     do()
             else:
                 evidence.judge(exercise, phase)
+        trials = Trials(swarm, crowd, made.secrets, wait, evidence)
+        with evidence.judged(exercise, "security"):
+            trials.guard()
+        with evidence.judged(exercise, "bad-input"):
+            trials.refuse()
         with evidence.judged(exercise, "counted"):
             drill.count()
         with evidence.judged(exercise, "persistence"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from . import struck  # isort: skip
 from . import availability  # isort: skip
 from . import bookkeeping  # isort: skip
+from . import guarded  # isort: skip
 from .declared import exercise
 
-__all__ = ["availability", "bookkeeping", "exercise", "struck"]
+__all__ = ["availability", "bookkeeping", "exercise", "guarded", "struck"]

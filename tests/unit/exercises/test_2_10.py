@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,11 +12,19 @@ import yaml
 from pytest_swarmlab.evidence.readings import Request
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import Window
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises.exercise_2_10 import perform
 from tests.exercises.exercise_2_10.availability import outage_s, wanted
+from tests.exercises.exercise_2_10.books import Books
+from tests.exercises.exercise_2_10.client import Shop
 from tests.exercises.exercise_2_10.declared import TITLES, UNDER_LOAD
+from tests.exercises.exercise_2_10.forged import tokens
+from tests.exercises.exercise_2_10.guarded import FORGED, REFUSED
+from tests.exercises.exercise_2_10.guarded import PATHS as TOKEN_PATHS
 from tests.exercises.exercise_2_10.setting import (
     ACCOUNTS,
+    CLOSED,
     CUSTOMERS,
     ENDPOINTS,
     LEDGERS,
@@ -24,7 +33,9 @@ from tests.exercises.exercise_2_10.setting import (
     REPLICAS,
     ROLLED,
 )
+from tests.exercises.exercise_2_10.trials import Trials
 from tests.exercises.exercise_2_10.verify import exercise
+from tests.unit.fakes import Lab
 from tests.unit.records.editing import (
     LAB,
     Edit,
@@ -202,6 +213,10 @@ def rows(phase: str) -> list[Timed]:
             (15.0, "ordered", {"order": "o1"}),
             *followed,
         ]
+    if phase == "security":
+        return guarded()
+    if phase == "bad-input":
+        return bad_input()
     if phase == "counted":
         return [(0.0, "acknowledged", TOLD), (1.0, "stored", STORED)]
     if phase == "persistence":
@@ -216,6 +231,72 @@ def rows(phase: str) -> list[Timed]:
             (10.0, "stored", STORED),
         ]
     return [*visits(phase), *entries(phase), *of_phase(phase)]
+
+
+def guarded() -> list[Timed]:
+    environment = [
+        (1.0, "environment", {
+            "service": f"shop_{name}", "env": ["DATABASE_URL_FILE=/run/secrets/db_url", "PORT=80"],
+            "shows": [],
+        })
+        for name in REPLICAS
+    ]  # fmt: skip
+    looked = [
+        (2.0, "looked", {
+            "node": "worker1", "service": f"shop_{name}", "container": name, "lines": 9,
+            "defined": [], "logged": [],
+        })
+        for name in REPLICAS
+    ]  # fmt: skip
+    said = {
+        "redis": {
+            "without": "NOAUTH Authentication required.",
+            "wrong": "WRONGPASS",
+            "right": "PONG",
+        },
+        "rabbitmq": {
+            "without": "ProbableAuthenticationError",
+            "wrong": "AuthenticationError",
+            "right": "let in",
+        },
+    }
+    knocked = [
+        (3.0, "knocked", {"at": at, "how": how, "said": words})
+        for at, each in said.items()
+        for how, words in each.items()
+    ]
+    dialled = [
+        (4.0, "dialled", {"node": node, "port": port, "open": False})
+        for node in LAB
+        for port in CLOSED
+    ]
+    shown = [
+        (5.0, "token", {"what": what, "path": path, "status": 200 if what == "good" else 401})
+        for what in (*FORGED, "good")
+        for path in TOKEN_PATHS
+    ]
+    wire = {
+        "node": "worker1", "database": "worker2", "packets": 900, "esp": 300, "vxlan": 20,
+        "kept": 0, "open": 4, "queries": 4, "pages": 4,
+    }  # fmt: skip
+    return [*environment, *looked, *knocked, *dialled, *shown, (6.0, "wire", wire)]
+
+
+def bad_input() -> list[Timed]:
+    refused = [
+        (1.0, "refused", {"case": case, "status": statuses[0], "error": "no", "clear": True})
+        for case, statuses in REFUSED.items()
+    ]
+    once = {
+        "answers": [[201, "o1"], [200, "o1"], [200, "o1"]],
+        "rows": 1, "other": 409, "code": "key_reused",
+    }  # fmt: skip
+    return [
+        *refused,
+        (2.0, "kept", {"when": "after bad input", "before": [5, 9, 2], "after": [5, 9, 2]}),
+        (3.0, "at-once", once),
+        (4.0, "read-only", {"status": 503, "error": "unavailable", "rows": 0, "afterwards": 1}),
+    ]
 
 
 def good(phase: str) -> Record:
@@ -340,6 +421,74 @@ BROKEN: Broken = {
         (edited("rolled-back", same=False), "fail"),
         (last("tasks", **of_all("orders-service", 2)), "fail"),
         (none_of("rolled-back"), "unknown"),
+    ],
+    ("security", "no-secret-in-a-definition"): [
+        (edited("environment", {"service": "shop_redis"}, shows=["redis_password"]), "fail"),
+        (edited("environment", {"service": "shop_redis"}, env=["REDIS_URL=redis://x"]), "fail"),
+        (none_of("environment", service="shop_redis"), "unknown"),
+        (edited("environment", env=[]), "unknown"),
+    ],
+    ("security", "no-secret-in-a-container-s-definition"): [
+        (edited("looked", {"container": "redis"}, defined=["redis_password"]), "fail"),
+        (none_of("looked", service="shop_redis"), "unknown"),
+    ],
+    ("security", "no-secret-in-a-log"): [
+        (edited("looked", {"container": "postgres"}, logged=["db_url"]), "fail"),
+        (none_of("looked", service="shop_redis"), "unknown"),
+        (edited("looked", lines=0), "unknown"),
+    ],
+    ("security", "redis-refuses"): [
+        (edited("knocked", {"at": "redis", "how": "without"}, said="PONG"), "fail"),
+        (edited("knocked", {"at": "redis", "how": "wrong"}, said="no such host"), "fail"),
+        (edited("knocked", {"at": "redis", "how": "right"}, said="NOAUTH"), "unknown"),
+        (none_of("knocked", at="redis", how="wrong"), "unknown"),
+    ],
+    ("security", "rabbitmq-refuses"): [
+        (edited("knocked", {"at": "rabbitmq", "how": "without"}, said="let in"), "fail"),
+        (edited("knocked", {"at": "rabbitmq", "how": "right"}, said="gaierror"), "unknown"),
+        (none_of("knocked", at="rabbitmq"), "unknown"),
+    ],
+    ("security", "nothing-else-published"): [
+        (edited("dialled", {"node": "worker1", "port": 5432}, open=True), "fail"),
+        (none_of("dialled", node="worker1"), "unknown"),
+    ],
+    ("security", "forged-tokens-refused"): [
+        (edited("token", {"what": "unsigned", "path": "/api/me"}, status=200), "fail"),
+        (edited("token", {"what": "expired", "path": "/api/orders"}, status=500), "fail"),
+        (edited("token", {"what": "good"}, status=401), "unknown"),
+        (none_of("token", what="forged"), "unknown"),
+    ],
+    ("security", "backend-encrypted"): [
+        (edited("wire", kept=3), "fail"),
+        (edited("wire", open=0), "unknown"),
+        (edited("wire", esp=0), "unknown"),
+        (edited("wire", queries=0), "unknown"),
+        (edited("wire", node="worker2"), "unknown"),
+        (none_of("wire"), "unknown"),
+    ],
+    ("bad-input", "refused-clearly"): [
+        (edited("refused", {"case": "no items"}, status=201), "fail"),
+        (edited("refused", {"case": "no items"}, status=500), "fail"),
+        (edited("refused", {"case": "no items"}, clear=False), "fail"),
+        (none_of("refused", case="no items"), "unknown"),
+    ],
+    ("bad-input", "nothing-stored"): [
+        (edited("kept", after=[6, 9, 2]), "fail"),
+        (none_of("kept"), "unknown"),
+        (moved("kept", to=0.5), "unknown"),
+    ],
+    ("bad-input", "one-key-one-order"): [
+        (edited("at-once", rows=2), "fail"),
+        (edited("at-once", answers=[[201, "o1"], [201, "o2"]]), "fail"),
+        (edited("at-once", answers=[[201, "o1"], [0, ""]]), "fail"),
+        (edited("at-once", other=200), "fail"),
+        (none_of("at-once"), "unknown"),
+    ],
+    ("bad-input", "not-kept-not-acknowledged"): [
+        (edited("read-only", status=201), "fail"),
+        (edited("read-only", rows=1), "fail"),
+        (edited("read-only", afterwards=0), "fail"),
+        (none_of("read-only"), "unknown"),
     ],
     ("counted", "a-thousand-orders"): [
         (edited("acknowledged", orders=TOLD["orders"][:999]), "fail"),
@@ -466,3 +615,24 @@ def test_the_stack_has_what_the_drills_expect() -> None:
     assert {
         each["name"] if each.get("name") else name for name, each in stack["configs"].items()
     } == set(perform.CONFIGS)
+
+
+def test_every_bad_order_is_asked_for_and_judged(lab: Lab) -> None:
+    shop = Shop(lab.swarm.nodes, lab.recorder)
+    books = Books(perform.service(lab.swarm, "postgres"))
+    people = [SimpleNamespace(token="", email=f"{n}@example.org") for n in "ab"]
+    crowd: Any = SimpleNamespace(
+        shop=shop, books=books, run="r", orders={"o1": "k"}, customers=people
+    )
+    trials = Trials(lab.swarm, crowd, {}, Waiter(), Evidence(lab.recorder))
+    assert set(trials._bad()) == set(REFUSED)
+
+
+def test_forged_tokens_differ_from_the_good_one_in_one_thing_each() -> None:
+    made = tokens("s" * 32, "00000000-0000-4000-8000-000000000001")
+    assert set(made) == {*FORGED, "good"}
+    assert len(set(made.values())) == len(made)
+    head, body, signature = made["good"].split(".")
+    assert made["forged"].startswith(f"{head}.{body}.")
+    assert made["changed"].endswith(f".{signature}")
+    assert made["unsigned"].endswith(".")

@@ -1,0 +1,314 @@
+"""Who was let in, what could be read, and what was refused, judged on the record alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pytest_swarmlab import unknown
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import judged, members_of, not_each
+from pytest_swarmlab.model import Judgement
+
+from .declared import BAD_INPUT, SECURITY, exercise
+from .setting import BROKER, CACHE, CLOSED, NAME, REPLICAS
+
+KEEPS = ("PASSWORD", "SECRET", "DATABASE_URL", "RABBITMQ_URL", "REDIS_URL")
+"""What a variable's name has in it when its value is nobody's business."""
+
+FORGED = (
+    "expired",
+    "forged",
+    "changed",
+    "unsigned",
+    "for another",
+    "of another",
+    "endless",
+    "no token",
+)
+PATHS = ("/api/me", "/api/orders")
+LEAST_QUERIES = 2
+LEAST_ESP = 20
+
+
+@exercise.check(
+    "no-secret-in-a-definition",
+    phases=SECURITY,
+    title="No secret stands in a service's definition",
+    expected="every such variable names a file below /run/secrets; no secret's value is in it",
+    hint="`docker service inspect`: Env and Args are readable for whoever may ask a manager.",
+)
+def no_secret_in_a_definition(record: Record) -> Judgement:
+    """Every service is looked at; the record shows a secret by its name only."""
+    seen = {str(e.data.get("service")): e.data for e in record.of("environment")}
+    missing = not_each(seen, (f"{NAME}_{name}" for name in REPLICAS), "looked at")
+    wrong, kept = [], 0
+    for service, data in sorted(seen.items()):
+        for word in data.get("env") or ():
+            name, _, value = str(word).partition("=")
+            if any(part in name for part in KEEPS):
+                kept += 1
+                if not (name.endswith("_FILE") and value.startswith("/run/secrets/")):
+                    wrong.append(f"{service} {name}")
+        wrong += [f"{service} shows {secret}" for secret in data.get("shows") or ()]
+    if not kept:
+        missing.append("no service has such a variable at all")
+    return judged(f"{kept} variables name a file", wrong=wrong, missing=missing)
+
+
+def _declare_looks() -> None:
+    for name, key, title, hint in (
+        (
+            "no-secret-in-a-container-s-definition",
+            "defined",
+            "No secret stands in a container's definition",
+            "`docker inspect` of the container: its command, its variables.",
+        ),
+        (
+            "no-secret-in-a-log",
+            "logged",
+            "No secret stands in a log",
+            "`docker service logs`: does a program log its settings, or the URL that failed?",
+        ),
+    ):
+
+        def judge(record: Record, key: str = key) -> Judgement:
+            return _looked(record, key)
+
+        exercise.check(
+            name,
+            phases=SECURITY,
+            title=title,
+            expected="none of the secrets' values, in any container of the shop on any node",
+            hint=hint,
+        )(judge)
+
+
+def _looked(record: Record, key: str) -> Judgement:
+    seen = [e.data for e in record.of("looked") if e.data.get("container")]
+    missing = not_each(
+        (str(data["service"]) for data in seen), (f"{NAME}_{n}" for n in REPLICAS), "looked into"
+    )
+    if key == "logged" and not any(data["lines"] for data in seen):
+        missing.append("no log has a line")
+    wrong = [
+        f"{data['service']} on {data['node']}: {', '.join(data[key])}" for data in seen if data[key]
+    ]
+    lines = sum(data["lines"] for data in seen)
+    return judged(f"{len(seen)} containers, {lines} lines", wrong=wrong, missing=missing)
+
+
+def _declare_knocks() -> None:
+    for name, at, refused, let_in in (
+        ("redis-refuses", CACHE, ("NOAUTH", "WRONGPASS"), "PONG"),
+        ("rabbitmq-refuses", BROKER, ("Authentication",), "let in"),
+    ):
+
+        def judge(
+            record: Record, at: str = at, refused: tuple[str, ...] = refused, let_in: str = let_in
+        ) -> Judgement:
+            return _knocked(record, at, refused, let_in)
+
+        exercise.check(
+            name,
+            phases=SECURITY,
+            title=f"{at} lets nobody in without its password",
+            expected=f"{' or '.join(refused)} without one and with a wrong one; {let_in} with it",
+            hint="Was the password given to the server at all? See its configuration's file.",
+        )(judge)
+
+
+def _knocked(record: Record, at: str, refused: Iterable[str], let_in: str) -> Judgement:
+    said = {str(e.data["how"]): str(e.data["said"]) for e in record.of("knocked", at=at)}
+    missing = not_each(said, ("without", "wrong", "right"), "knocked with the password")
+    wrong = [
+        f"{what}: {words}"
+        for what, words in said.items()
+        if what != "right" and (let_in in words or not any(word in words for word in refused))
+    ]
+    if "right" in said and let_in not in said["right"]:
+        missing.append(f"not even with the right one: {said['right']}")
+    told = "; ".join(f"{what}: {words}" for what, words in said.items() if what != "right")
+    return judged(told or "nobody knocked", wrong=wrong, missing=missing)
+
+
+@exercise.check(
+    "nothing-else-published",
+    phases=SECURITY,
+    title="Database, cache and broker can't be reached from outside",
+    expected=f"nobody listens at {', '.join(map(str, CLOSED))} of any node",
+    hint="`docker service ls`: PORTS. A published port is open on every node.",
+)
+def nothing_else_published(record: Record) -> Judgement:
+    """Dialled as a stranger would."""
+    seen = {
+        (str(e.data["node"]), int(e.data["port"])): e.data["open"] for e in record.of("dialled")
+    }
+    wanted = {f"{node}:{port}" for node in members_of(record) for port in CLOSED}
+    missing = not_each((f"{node}:{port}" for node, port in seen), wanted, "dialled")
+    wrong = [f"{node}:{port} is open" for (node, port), is_open in seen.items() if is_open]
+    return judged(f"{len(seen)} ports dialled", wrong=wrong, missing=missing)
+
+
+@exercise.check(
+    "forged-tokens-refused",
+    phases=SECURITY,
+    title="A token that is forged, changed, expired or for another is not believed",
+    expected="401 by both services that look at tokens; 200 with a good one made the same way",
+    hint="Which algorithms does the library accept, and does it check exp, aud and iss?",
+)
+def forged_tokens_refused(record: Record) -> Judgement:
+    """The good one shows that the bad ones differ in nothing else."""
+    seen = {(e.data["what"], e.data["path"]): e.data["status"] for e in record.of("token")}
+    wanted = [f"{what} at {path}" for what in (*FORGED, "good") for path in PATHS]
+    missing = not_each((f"{what} at {path}" for what, path in seen), wanted, "showed one that is")
+    wrong = [
+        f"{what}: {s} at {path}" for (what, path), s in seen.items() if what != "good" and s != 401
+    ]
+    missing += [
+        f"not even a good one is believed: {status} at {path}"
+        for (what, path), status in seen.items()
+        if what == "good" and status != 200
+    ]
+    return judged(f"{len(seen)} tries", wrong=wrong, missing=missing)
+
+
+@exercise.check(
+    "backend-encrypted",
+    phases=SECURITY,
+    title="What goes between two nodes on the backend network can't be read",
+    expected="a word of a query is in no packet, ESP is; a page's word, on another way, is",
+    hint="`docker network inspect`: has the network the option `encrypted`? Is ESP let through?",
+)
+def backend_encrypted(record: Record) -> Judgement:
+    """Watched on the node that asked; the page's word shows that the watcher can read."""
+    seen = record.need("wire", "nobody watched the wire")
+    data: Mapping[str, Any] = seen.data
+    if "esp" not in data:
+        return unknown(str(data.get("why")))
+    told = f"{data['packets']} packets, {data['esp']} of ESP; the query's word in {data['kept']}"
+    missing = []
+    if data["queries"] < LEAST_QUERIES or data["esp"] < LEAST_ESP:
+        missing.append(f"{data['queries']} times queries were sent")
+    if not data["open"]:
+        missing.append("the watcher could not read the page's word either")
+    if data["node"] == data["database"]:
+        missing.append("the database runs on that node")
+    return judged(told, holds=data["kept"] == 0, missing=missing)
+
+
+# -- bad input -----------------------------------------------------------------------------------
+
+REFUSED: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(
+        (
+            "no JSON",
+            "a list",
+            "no items",
+            "items of another form",
+            "a quantity of none",
+            "a negative quantity",
+            "a huge quantity",
+            "a quantity beyond any number",
+            "half a piece",
+            "a quantity in words",
+            "no quantity",
+            "a product that is not there",
+            "a product of words",
+            "51 items",
+            "no key",
+            "a long key",
+            "an injected key",
+            "no address",
+            "an injected address",
+            "a short password",
+            "no name",
+        ),
+        (400, 422),
+    ),
+    "70 kB": (413,),
+    "nobody": (401,),
+    "a stranger": (401,),
+    "another's order": (404,),
+    "a taken address": (409,),
+}
+"""Case → the statuses that are right for it."""
+
+
+@exercise.check(
+    "refused-clearly",
+    phases=BAD_INPUT,
+    title="What can't be an order or an account is refused, and told why",
+    expected=f"{len(REFUSED)} cases, each with its 4xx, a code and a sentence",
+    hint="Which service answered, and what does its log say?",
+)
+def refused_clearly(record: Record) -> Judgement:
+    """Wrong, huge, negative, unauthenticated, injected."""
+    seen = {str(e.data["case"]): e.data for e in record.of("refused")}
+    wrong = [
+        f"{case}: {data['status'] or data['error']}"
+        for case, data in seen.items()
+        if data["status"] not in REFUSED.get(case, ())
+    ]
+    wrong += [
+        f"{case}: no code or sentence" for case, data in seen.items() if not data.get("clear")
+    ]
+    missing = not_each(seen, REFUSED, "tried")
+    return judged(f"{len(seen)} refused", wrong=wrong, missing=missing)
+
+
+@exercise.check(
+    "nothing-stored",
+    phases=BAD_INPUT,
+    title="None of it is stored",
+    expected="as many orders, items and accounts after all of it as before",
+    hint="Which table has grown? Is all of an order one transaction?",
+)
+def nothing_stored(record: Record) -> Judgement:
+    """Counted in the database itself."""
+    kept = record.need("kept", "nobody counted")
+    before, after = kept.data["before"], kept.data["after"]
+    tried = {str(e.data["case"]) for e in record.of("refused") if e.t < kept.t}
+    told = f"{before} before, {after} after"
+    good = before == after and len(before) == 3
+    return judged(
+        told, holds=good, missing=not_each(tried, REFUSED, "tried, before it was counted,")
+    )
+
+
+@exercise.check(
+    "one-key-one-order",
+    phases=BAD_INPUT,
+    title="The same order at the same time is one order, and its key is no other's",
+    expected="one row, one id in every answer, one 201; then 409 for another order with that key",
+    hint="Is the key unique in the table, and is a conflict answered with what is there?",
+)
+def one_key_one_order(record: Record) -> Judgement:
+    """As a client does that does not know whether it was heard."""
+    seen = record.need("at-once", "nobody tried").data
+    statuses = [int(status) for status, _ in seen["answers"]]
+    ids = {id_ for _, id_ in seen["answers"]}
+    told = f"{statuses.count(201)} of {len(statuses)} 201, {len(ids)} ids, {seen['rows']} rows"
+    told += f"; then {seen['other']} {seen['code']}"
+    good = statuses.count(201) == 1 and set(statuses) == {200, 201} and len(ids) == 1
+    again = seen["other"] == 409 and seen["code"] == "key_reused"
+    return judged(told, holds=good and seen["rows"] == 1 and again)
+
+
+@exercise.check(
+    "not-kept-not-acknowledged",
+    phases=BAD_INPUT,
+    title="What the database does not take is not acknowledged, and can be ordered later",
+    expected="503 and no row while it takes no writes; one row when the same key was sent again",
+    hint="Is the answer given before COMMIT?",
+)
+def not_kept_not_acknowledged(record: Record) -> Judgement:
+    """A database that can only be read, as one without disk."""
+    seen = record.need("read-only", "nobody tried").data
+    told = f"{seen['status']} {seen['error']}, {seen['rows']} rows; {seen['afterwards']} afterwards"
+    good = seen["status"] == 503 and seen["rows"] == 0 and seen["afterwards"] == 1
+    return judged(told, holds=good)
+
+
+_declare_looks()
+_declare_knocks()

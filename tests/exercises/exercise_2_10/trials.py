@@ -1,0 +1,333 @@
+"""What a stranger tries on the shop: to read its secrets, to get in, to send it nonsense."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pytest_swarmlab.clients.ledger import not_acknowledged
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
+from pytest_swarmlab.waiting.conditions import brief, no_answer
+from pytest_swarmlab.waiting.waiter import Waiter
+
+from . import forged, perform, wire
+from .books import NAME as DATABASE_NAME
+from .client import Answer
+from .load import Crowd
+from .perform import BROKER_USER
+from .setting import BROKER, CACHE, CLOSED, DATABASE, NAME, ORDERS, REPLICAS
+
+DIAL_S = 3.0
+SAID_S = 30.0
+READY_S = 120
+AT_ONCE = 8
+"""Requests with one key at the same time."""
+
+STRANGER = (
+    "import pika, sys\n"
+    "own = open('/run/secrets/rabbitmq_url').read().strip()\n"
+    "try:\n"
+    "    pika.BlockingConnection(pika.URLParameters(sys.argv[1] or own))\n"
+    "    print('let in')\n"
+    "except Exception as error:\n"
+    "    print(type(error).__name__)\n"
+)
+"""Asks for a connection at an address, or at that of the service's own secret."""
+SPEAK = (
+    "import psycopg, sys\n"
+    "url = open('/run/secrets/db_url').read().strip()\n"
+    "with psycopg.connect(url, connect_timeout=5) as database:\n"
+    "    for _ in range(20):\n"
+    "        database.execute('SELECT %s::text', [sys.argv[1]]).fetchone()\n"
+)
+
+
+DISCONNECT = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE usename = current_user AND pid <> pg_backend_pid()"
+)
+
+
+@dataclass
+class Trials:
+    """One deployment of the shop, its secrets, and the customers who have accounts."""
+
+    swarm: Swarm
+    crowd: Crowd
+    given: dict[str, bytes]
+    wait: Waiter
+    evidence: Evidence
+
+    def _task(self, name: str) -> tuple[Node, str]:
+        """Where a task of that service runs, and its container."""
+        service = perform.service(self.swarm, name)
+        task = self.wait(service.converged(replicas=REPLICAS[name]), within=READY_S)[0]
+        return self.swarm.node(task["node"]), task["container"]
+
+    def _within(self, name: str, *argv: str) -> Output:
+        """A command in a task of that service; nothing of it is recorded."""
+        node, container = self._task(name)
+        return node.ask("docker", "exec", container, *argv, within=SAID_S)
+
+    # -- security ----------------------------------------------------------------------------
+
+    def guard(self) -> None:
+        """Where secrets could stand and must not, who is let in, and what goes over the wire."""
+        for found in perform.environments(self.swarm, self.given):
+            self.evidence.note("environment", **found)
+        self._look_into_containers()
+        self._knock()
+        self._show_tokens()
+        self._watch_the_wire()
+
+    def _look_into_containers(self) -> None:
+        """What each container's definition and log show, also of those that have ended."""
+        label = f"com.docker.stack.namespace={NAME}"
+        values = {name: value.decode().strip() for name, value in self.given.items()}
+        del values["db_user"]  # A name, and no secret: it stands in messages.
+        for node in self.swarm.nodes:
+            for row in node.engine.api.containers(all=True, filters={"label": label}):
+                try:
+                    shown = json.dumps(node.engine.api.inspect_container(row["Id"]))
+                    log = node.log_of(row["Id"])
+                except no_answer():
+                    continue  # One that has ended may be taken away any moment.
+                self.evidence.note(
+                    "looked",
+                    node=node.name,
+                    service=row["Labels"].get("com.docker.swarm.service.name", ""),
+                    container=row["Id"][:12],
+                    lines=log.count("\n"),
+                    defined=[name for name, value in values.items() if value in shown],
+                    logged=[name for name, value in values.items() if value in log],
+                )
+
+    def _knock(self) -> None:
+        """Redis and RabbitMQ without their passwords; what is not published, on every node."""
+        password = self.given["redis_password"].decode()
+        tries: dict[str, tuple[str, ...]] = {
+            "without": ("redis-cli", "ping"),
+            "wrong": ("env", "REDISCLI_AUTH=wrong", "redis-cli", "ping"),
+            "right": (
+                "sh",
+                "-c",
+                "REDISCLI_AUTH=$(cat /run/secrets/redis_password) redis-cli ping",
+            ),
+        }
+        for what, argv in tries.items():
+            said = self._within(CACHE, *argv)
+            words = (said.stdout + said.stderr).replace(password, "…").split()
+            self.evidence.note("knocked", at=CACHE, how=what, said=" ".join(words)[:200])
+        for what, user in {"without": "guest:guest", "wrong": f"{BROKER_USER}:wrong"}.items():
+            self._ask_broker(what, f"amqp://{user}@rabbitmq:5672/")
+        self._ask_broker("right", "")
+        for node in self.swarm.members():
+            for port in CLOSED:
+                self.evidence.note("dialled", node=node.name, port=port, open=_opens(node, port))
+
+    def _ask_broker(self, what: str, url: str) -> None:
+        said = self._within(ORDERS, "python3", "-c", STRANGER, url)
+        self.evidence.note("knocked", at=BROKER, how=what, said=said.stdout.strip()[:200])
+
+    def _show_tokens(self) -> None:
+        """Every token that must not be believed, and one that must, to both who look at them."""
+        customer, node = self.crowd.customers[0], self.swarm.nodes[0]
+        made = forged.tokens(self.given["jwt_secret"].decode(), customer.id)
+        for what, token in made.items():
+            for path in ("/api/me", "/api/orders"):
+                answer = self.crowd.shop.ask(node, path, token=token)
+                self.evidence.note("token", what=what, path=path, status=answer.status)
+
+    def _watch_the_wire(self) -> None:
+        """A query from another node than the database's, and a page: one must not be readable."""
+        kept, open_ = (secrets.token_hex(12) for _ in range(2))
+        database, _ = self._task(DATABASE)
+        service = perform.service(self.swarm, ORDERS)
+        tasks = self.wait(service.converged(replicas=REPLICAS[ORDERS]), within=READY_S)
+        task = next((t for t in tasks if t["node"] != database.name), None)
+        if task is None:
+            self.evidence.note("wire", why="every task of it runs on the database's node")
+            return
+        node = self.swarm.node(task["node"])
+        counted = {"queries": 0, "pages": 0}
+
+        def meanwhile() -> None:
+            said = node.ask(
+                "docker", "exec", task["container"], "python3", "-c", SPEAK, kept, within=SAID_S
+            )
+            counted["queries"] += said.code == 0
+            self.crowd.shop.ask(node, f"/?{open_}")
+            counted["pages"] += 1
+
+        seen = wire.watch(node, kept=kept, open_=open_, meanwhile=meanwhile)
+        self.evidence.note(
+            "wire", node=node.name, database=database.name, **asdict(seen), **counted
+        )
+
+    # -- bad input ---------------------------------------------------------------------------
+
+    def refuse(self) -> None:
+        """Orders and accounts that can't be; then one key many times; then a database that can't
+        be written to.
+        """
+        before = self._counted()
+        for name, ask in self._bad().items():
+            try:
+                answer = ask()
+            except not_acknowledged() as error:
+                self.evidence.note("refused", case=name, status=None, error=brief(error))
+                continue
+            self.evidence.note(
+                "refused", case=name, status=answer.status, error=answer.error, clear=_clear(answer)
+            )
+        self.evidence.note("kept", when="after bad input", before=before, after=self._counted())
+        self._at_once()
+        self._read_only()
+
+    def _counted(self) -> list[int]:
+        """Orders, their items, and accounts."""
+        rows = self.crowd.books.rows(
+            "SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_items),"
+            " (SELECT count(*) FROM users)"
+        )
+        return [int(count) for count in rows[0]]
+
+    def _bad(self) -> dict[str, Callable[[], Answer]]:
+        """Case → how it is asked. Each with a key of its own, so that none is taken for another."""
+        shop, node, token = self.crowd.shop, self.swarm.nodes[0], self.crowd.customers[0].token
+        one = [{"product_id": 1, "quantity": 1}]
+
+        def order(body: object, *, key: str | None = "", token: str | None = token) -> Any:
+            raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+            named = f"bad-{secrets.token_hex(6)}" if key == "" else key
+            headers = {"Content-Type": "application/json"}
+            if named is not None:
+                headers["Idempotency-Key"] = named
+            return lambda: shop.ask(
+                node, "/api/orders", method="POST", token=token, headers=headers, body=raw
+            )
+
+        def items(*rows: Mapping[str, object]) -> Any:
+            return order({"items": list(rows)})
+
+        def account(**fields: object) -> Any:
+            whole = {"email": "bad@example.org", "password": "long enough", "name": "Bad", **fields}
+            return lambda: shop.ask(
+                node, "/api/users", method="POST", body=json.dumps(whole).encode(),
+                headers={"Content-Type": "application/json"},
+            )  # fmt: skip
+
+        return {
+            "no JSON": order(b"{"),
+            "a list": order([]),
+            "no items": order({"items": []}),
+            "items of another form": order({"items": "all"}),
+            "a quantity of none": items({"product_id": 1, "quantity": 0}),
+            "a negative quantity": items({"product_id": 1, "quantity": -1}),
+            "a huge quantity": items({"product_id": 1, "quantity": 100}),
+            "a quantity beyond any number": items({"product_id": 1, "quantity": 10**30}),
+            "half a piece": items({"product_id": 1, "quantity": 0.5}),
+            "a quantity in words": items({"product_id": 1, "quantity": "1"}),
+            "no quantity": items({"product_id": 1}),
+            "a product that is not there": items({"product_id": 999_999, "quantity": 1}),
+            "a product of words": items({"product_id": "1; DROP TABLE orders", "quantity": 1}),
+            "51 items": items(*({"product_id": n, "quantity": 1} for n in range(1, 52))),
+            "70 kB": order({"items": one, "note": "x" * 70_000}),
+            "no key": order({"items": one}, key=None),
+            "a long key": order({"items": one}, key="k" * 65),
+            "an injected key": order({"items": one}, key="'; DROP TABLE orders; -- " + "k" * 50),
+            "nobody": order({"items": one}, token=None),
+            "a stranger": order({"items": one}, token="a.b.c"),  # noqa: S106 - nobody's
+            "another's order": lambda: shop.ask(
+                node, f"/api/orders/{next(iter(self.crowd.orders))}", token=self._stranger()
+            ),
+            "no address": account(email="nobody"),
+            "an injected address": account(email="a' OR '1'='1"),
+            "a short password": account(password="short"),  # noqa: S106 - a bad one
+            "no name": account(name=""),
+            "a taken address": account(email=self.crowd.customers[0].email),
+        }
+
+    def _stranger(self) -> str:
+        """The token of a customer who has not placed the first order."""
+        return self.crowd.customers[1].token
+
+    def _at_once(self) -> None:
+        """The same order many times at the same time; then another one with its key."""
+        shop, customer = self.crowd.shop, self.crowd.customers[0]
+        key, nodes = f"{self.crowd.run}-once-1", self.swarm.nodes
+        one, two = (perform.order_of(n, self.crowd.products) for n in (1, 2))
+        self.crowd.sent.add(key)
+
+        def ask(number: int) -> tuple[int, str]:
+            try:
+                answer = shop.order(nodes[number % len(nodes)], customer.token, key, one)
+                return answer.status, str(answer.json(200, 201).get("id"))
+            except not_acknowledged():
+                return 0, ""
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            answers = list(pool.map(ask, range(AT_ONCE)))
+        other = shop.order(nodes[0], customer.token, key, two)
+        for _, id_ in answers:
+            if id_:
+                self.crowd.orders[id_] = key
+        self.evidence.note(
+            "at-once",
+            answers=[list(answer) for answer in answers],
+            rows=len(self.crowd.books.orders(key)),
+            other=other.status,
+            code=other.error,
+        )
+
+    def _read_only(self) -> None:
+        """The database takes no writes: nothing is acknowledged, and later the same key is."""
+        customer, key = self.crowd.customers[0], f"{self.crowd.run}-readonly-1"
+        items = perform.order_of(1, self.crowd.products)
+        self.crowd.sent.add(key)
+        try:
+            self._writable("off")
+            answer = self.crowd.shop.order(self.swarm.nodes[0], customer.token, key, items)
+            rows = len(self.crowd.books.orders(key))
+        finally:
+            self._writable("on")
+        order = customer.place(key, items)
+        self.crowd.orders[order] = key
+        self.evidence.note(
+            "read-only",
+            status=answer.status,
+            error=answer.error,
+            rows=rows,
+            afterwards=len(self.crowd.books.orders(key)),
+        )
+
+    def _writable(self, how: str) -> None:
+        """Whether transactions may write; every connection hears of it before it begins one."""
+        read_only = {"on": "off", "off": "on"}[how]
+        setting = f"ALTER DATABASE {DATABASE_NAME} SET default_transaction_read_only = {read_only}"
+        self.crowd.books.rows(f"BEGIN READ WRITE; {setting}; COMMIT")
+        # Those that are connected have asked already: they come again.
+        self.crowd.books.rows(DISCONNECT)
+
+
+def _opens(node: Node, port: int) -> bool:
+    """Whether somebody listens at that port of the node, for a client outside of the cluster."""
+    try:
+        node.dial(port, DIAL_S).close()
+    except no_answer():
+        return False
+    return True
+
+
+def _clear(answer: Answer) -> bool:
+    """Whether the refusal has a code and a sentence."""
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and bool(found.get("error")) and bool(found.get("message"))
