@@ -21,7 +21,7 @@ from . import broker, logs, metrics, operations
 from .database import Database, cause
 from .settings import Unusable, number, secret
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("orders-worker")
 
 PREFETCH = 16
 LOOK_UP_S = 0.5
