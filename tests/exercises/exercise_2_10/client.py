@@ -93,7 +93,7 @@ class Shop:
     """The shop, asked through any node: every request on a connection of its own."""
 
     def __init__(self, nodes: Sequence[Node], recorder: Recorder) -> None:
-        self._nodes = list(nodes)
+        self.nodes = list(nodes)
         self._recorder = recorder
         self._own = threading.local()
         self._clients: list[requests.Session] = []
@@ -110,7 +110,7 @@ class Shop:
     def _client(self) -> requests.Session:
         """Sessions are not for several threads."""
         if not hasattr(self._own, "client"):
-            self._own.client = session(self._nodes)
+            self._own.client = session(self.nodes)
             self._clients.append(self._own.client)
         client: requests.Session = self._own.client
         return client
@@ -207,6 +207,14 @@ class Shop:
         return self._send(
             node, "/api/orders", {"items": items}, token=token, headers={"Idempotency-Key": key}
         )
+
+    def placed(self, node: Node, token: str, key: str, items: list[dict[str, int]]) -> str:
+        """Ask for an order once; returns its id. Raises Refused when it was not acknowledged."""
+        return _id(self.order(node, token, key, items).json(200, 201))
+
+    def now(self) -> float:
+        """This moment, in seconds of the run."""
+        return self._recorder.now()
 
     def status_of(self, node: Node, token: str, order: str) -> str:
         """How far an order is: accepted, or processed."""

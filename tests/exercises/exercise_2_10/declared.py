@@ -11,6 +11,7 @@ POWER, CUT, LEADER = ("power-off",), ("cut-off",), ("leader-lost",)
 ROLLED, BAD_UPDATE = ("rolled",), ("bad-update",)
 COUNTED, PERSISTENCE = ("counted",), ("persistence",)
 SECURITY, BAD_INPUT = ("security",), ("bad-input",)
+LOAD = ("load",)
 AWAY = REDIS + RABBITMQ
 NODES = POWER + CUT + LEADER
 UNDER_LOAD = KILLED + AWAY + MOVED + ROLLED + BAD_UPDATE + NODES
@@ -28,6 +29,7 @@ TITLES = {
     "leader-lost": "The leader's engine is killed",
     "security": "What a stranger can read, and where he is let in",
     "bad-input": "Orders and accounts that can't be",
+    "load": "Visitors, more and more",
     "counted": "All orders of the run, as told and as kept",
     "persistence": "The stack is removed and deployed again",
 }

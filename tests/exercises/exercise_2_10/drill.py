@@ -194,7 +194,8 @@ class Drill:
     def lose_the_leader(self) -> None:
         """The leader's engine is killed: its containers go on, and so does the NFS server."""
         leader = self.swarm.leader()
-        self._lose("leader-lost", leader, self.faults.kill_engine(leader))
+        with self.evidence.identities_of(self.swarm):
+            self._lose("leader-lost", leader, self.faults.kill_engine(leader))
 
     def _lose(self, what: str, node: Node, fault: Fault) -> None:
         """Customers come through the other nodes until it is back, and all has run elsewhere."""

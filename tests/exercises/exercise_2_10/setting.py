@@ -94,3 +94,6 @@ succeed. Of an endpoint that is not named not one request may fail."""
 
 CLOSED = (5432, 6379, 5672, 15672)
 """Ports of PostgreSQL, Redis and RabbitMQ: nobody outside of the backend network may reach them."""
+
+STEPS = (1, 2, 4, 8, 16)
+"""How many visitors there are at once, step by step."""

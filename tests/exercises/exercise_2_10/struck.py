@@ -18,6 +18,7 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
+from .. import identities
 from .availability import by_endpoint, strikes
 from .declared import (
     AWAY,
@@ -46,6 +47,8 @@ from .setting import (
     REPLICAS,
     ROLLED,
 )
+
+identities.declare(exercise, LEADER)
 
 READY_S = 240.0
 """Images are on the nodes; PostgreSQL and RabbitMQ initialise their files on NFS."""

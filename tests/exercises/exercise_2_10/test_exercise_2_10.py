@@ -16,7 +16,7 @@ from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from . import perform
+from . import perform, steps
 from .books import Books
 from .client import Shop
 from .drill import Drill
@@ -86,6 +86,8 @@ def test_no_order_is_lost(
             trials.guard()
         with evidence.judged(exercise, "bad-input"):
             trials.refuse()
+        with evidence.judged(exercise, "load"):
+            steps.raise_load(crowd, wait, evidence)
         with evidence.judged(exercise, "counted"):
             drill.count()
         with evidence.judged(exercise, "persistence"):

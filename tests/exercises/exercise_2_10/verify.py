@@ -9,6 +9,7 @@ from . import struck  # isort: skip
 from . import availability  # isort: skip
 from . import bookkeeping  # isort: skip
 from . import guarded  # isort: skip
+from . import knee  # isort: skip
 from .declared import exercise
 
-__all__ = ["availability", "bookkeeping", "exercise", "guarded", "struck"]
+__all__ = ["availability", "bookkeeping", "exercise", "guarded", "knee", "struck"]

@@ -48,6 +48,7 @@ from tests.unit.records.editing import (
     timed,
     without,
 )
+from tests.unit.records.identities import certificate_taken, roles, who
 from tests.unit.records.judge import Broken, JudgeContract
 
 Timed = tuple[float, str, dict[str, Any]]
@@ -166,6 +167,10 @@ def of_phase(phase: str) -> Iterator[Timed]:
         yield nodes(16.0, "down")
         yield 19.5, "fault.healed", fault
         yield nodes(20.5, "ready")
+        if phase == "leader-lost":
+            here = roles(LAB[:3], LAB[3:])
+            for t in (0.5, 21.0):
+                yield t, *who(here)
     elif phase == "rolled":
         yield from strike(phase)
         for name in ROLLED:
@@ -217,6 +222,8 @@ def rows(phase: str) -> list[Timed]:
         return guarded()
     if phase == "bad-input":
         return bad_input()
+    if phase == "load":
+        return raised()
     if phase == "counted":
         return [(0.0, "acknowledged", TOLD), (1.0, "stored", STORED)]
     if phase == "persistence":
@@ -297,6 +304,19 @@ def bad_input() -> list[Timed]:
         (3.0, "at-once", once),
         (4.0, "read-only", {"status": 503, "error": "unavailable", "rows": 0, "afterwards": 1}),
     ]
+
+
+def raised() -> list[Timed]:
+    """Ten seconds a step; eight visitors get no more done than four."""
+    made: list[Timed] = []
+    for place, (visitors, many) in enumerate({1: 10, 2: 20, 4: 40, 8: 41, 16: 38}.items()):
+        began = 20.0 * place
+        made += [
+            request(began + 9 * n / many, LAB[n % 5], PATHS["orders"], 201) for n in range(many)
+        ]
+        step = {"visitors": visitors, "began": began, "ended": began + 10}
+        made.append((began + 11, "step", step))
+    return made
 
 
 def good(phase: str) -> Record:
@@ -489,6 +509,20 @@ BROKEN: Broken = {
         (edited("read-only", rows=1), "fail"),
         (edited("read-only", afterwards=0), "fail"),
         (none_of("read-only"), "unknown"),
+    ],
+    ("leader-lost", "identities-kept"): [
+        (certificate_taken, "fail"),
+        (none_of("identities"), "unknown"),
+    ],
+    ("load", "raised-until-the-knee"): [
+        (lambda run: without(run, lambda e: e.data.get("visitors", 0) > 4), "fail"),
+        (edited("step", {"visitors": 8}, ended=60.0), "unknown"),
+        (none_of("step"), "unknown"),
+        (none_of("step", visitors=16), "unknown"),
+    ],
+    ("load", "no-error-up-to-the-knee"): [
+        (failing(PATHS["orders"], 20.0, 21.0), "fail"),
+        (none_of("request"), "unknown"),
     ],
     ("counted", "a-thousand-orders"): [
         (edited("acknowledged", orders=TOLD["orders"][:999]), "fail"),

@@ -1,0 +1,125 @@
+"""How much the shop bears, and from where more visitors only wait longer, judged on the record."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_swarmlab import failed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import Request
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import judged, not_each
+from pytest_swarmlab.model import Judgement
+
+from .declared import LOAD, exercise
+from .setting import STEPS
+
+GROWS = 1.1
+"""A step that gets less than a tenth more done than the best before it is beyond the knee."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """So many visitors at once, and what they got done."""
+
+    visitors: int
+    seconds: float
+    asked: Sequence[Request]
+
+    @property
+    def good(self) -> list[Request]:
+        """What was answered well, within the step."""
+        return [request for request in self.asked if request.ok]
+
+    @property
+    def throughput(self) -> float:
+        """Good answers a second."""
+        return len(self.good) / self.seconds
+
+    def quantile(self, percent: int) -> float | None:
+        """Seconds within which so many of a hundred good answers came."""
+        took = [request.seconds for request in self.good]
+        if len(took) < 2:
+            return None
+        return round(statistics.quantiles(took, n=100, method="inclusive")[percent - 1], 3)
+
+
+def steps(record: Record) -> list[Step]:
+    """Every step, in the order of its visitors."""
+    asked, found = readings.requests(record), []
+    for event in record.of("step"):
+        began, ended = float(event.data.get("began", 0)), float(event.data.get("ended", 0))
+        mine = [r for r in asked if began <= r.sent and r.over <= ended]
+        if ended > began:
+            found.append(Step(int(event.data.get("visitors", 0)), ended - began, mine))
+    return sorted(found, key=lambda step: step.visitors)
+
+
+def knee(found: Sequence[Step]) -> int | None:
+    """The place of the last step that got more done than those before; None if it is the last."""
+    best = 0
+    for place in range(1, len(found)):
+        if found[place].throughput > GROWS * found[best].throughput:
+            best = place
+    return best if found and best < len(found) - 1 else None
+
+
+@exercise.check(
+    "raised-until-the-knee",
+    phases=LOAD,
+    title="Load is raised until more visitors get no more done",
+    expected=f"{', '.join(map(str, STEPS))} visitors at once; one step at least beyond the knee",
+    hint="Which processor is busy then? On this lab's nodes, those of the machine beneath them.",
+)
+def raised_until_the_knee(record: Record) -> Judgement:
+    """What a shop bears is known when it has been exceeded."""
+    found = steps(record)
+    if not found:
+        return unknown("no step was made")
+    missing = not_each((str(s.visitors) for s in found), map(str, STEPS), "made the step of")
+    told = ", ".join(f"{s.visitors}: {s.throughput:.1f} a second" for s in found)
+    at = knee(found)
+    if at is None:
+        return failed(f"{told}; it still grows at the last step")
+    if not all(step.asked for step in found):
+        return unknown(f"{told}; in some step nobody asked")
+    return judged(f"{told}; the knee is at {found[at].visitors} visitors", missing=missing)
+
+
+@exercise.check(
+    "no-error-up-to-the-knee",
+    phases=LOAD,
+    title="Up to the knee not one request fails",
+    expected="every request is answered well",
+    hint="Which upstream failed? The gateway's log names it.",
+)
+def no_error_up_to_the_knee(record: Record) -> Judgement:
+    """Beyond it, waiting longer is right; failing is not, but it is not judged here."""
+    found = steps(record)
+    at = knee(found)
+    if not found or at is None:
+        return unknown("no knee was found")
+    asked = [request for step in found[: at + 1] for request in step.asked]
+    failed = [request for request in asked if not request.ok]
+    if not asked:
+        return unknown("nobody asked")
+    wrong = [f"the first: {failed[0].error or failed[0].status}"] if failed else []
+    return judged(f"{len(failed)} of {len(asked)} requests failed", wrong=wrong)
+
+
+@exercise.measure(phases=LOAD)
+def load(record: Record) -> dict[str, Any]:
+    """By step: good answers a second, failed requests, and how long answers took."""
+    found = steps(record)
+    at = knee(found)
+    return {
+        "knee_visitors": None if at is None else found[at].visitors,
+        "throughput_per_s": {str(s.visitors): round(s.throughput, 1) for s in found},
+        "failed": {str(s.visitors): len(s.asked) - len(s.good) for s in found},
+        "p50_s": {str(s.visitors): s.quantile(50) for s in found if s.good},
+        "p95_s": {str(s.visitors): s.quantile(95) for s in found if s.good},
+        "p99_s": {str(s.visitors): s.quantile(99) for s in found if s.good},
+    }
