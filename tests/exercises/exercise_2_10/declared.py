@@ -11,7 +11,7 @@ POWER, CUT, LEADER = ("power-off",), ("cut-off",), ("leader-lost",)
 ROLLED, BAD_UPDATE = ("rolled",), ("bad-update",)
 COUNTED, PERSISTENCE = ("counted",), ("persistence",)
 SECURITY, BAD_INPUT = ("security",), ("bad-input",)
-LOAD = ("load",)
+LOAD, LITERAL = ("load",), ("literal",)
 AWAY = REDIS + RABBITMQ
 NODES = POWER + CUT + LEADER
 UNDER_LOAD = KILLED + AWAY + MOVED + ROLLED + BAD_UPDATE + NODES
@@ -32,6 +32,7 @@ TITLES = {
     "load": "Visitors, more and more",
     "counted": "All orders of the run, as told and as kept",
     "persistence": "The stack is removed and deployed again",
+    "literal": "The lab's own file, literally",
 }
 
 NEEDED = (

@@ -11,7 +11,6 @@ from typing import Self
 
 from pytest_swarmlab.background import Background
 from pytest_swarmlab.clients.ledger import not_acknowledged
-from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
 
@@ -59,7 +58,7 @@ class Visitors:
             try:
                 crowd.shop.ask(node, CATALOGUE)
                 id_ = crowd.shop.placed(node, customer.token, key, items)
-            except (*not_acknowledged(), NotConverged):
+            except not_acknowledged():
                 continue  # It is recorded, and counts as an error.
             crowd.orders[id_] = key
 

@@ -20,6 +20,7 @@ from . import perform, steps
 from .books import Books
 from .client import Shop
 from .drill import Drill
+from .literal import Literal
 from .load import Crowd, MakeLedger, Observe, Probe
 from .setting import DATABASE
 from .trials import Trials
@@ -92,4 +93,13 @@ def test_no_order_is_lost(
             drill.count()
         with evidence.judged(exercise, "persistence"):
             drill.redeploy(made)
+    evidence.say_unproven()
+
+
+def test_the_lab_s_own_file_serves_nobody(
+    swarm: Swarm, stack: Stacks, secret: Secrets, configs: Configs, wait: Waiter, evidence: Evidence
+) -> None:
+    """Its commands and its file as they stand."""
+    with evidence.judged(exercise, "literal"):
+        Literal(swarm, stack, secret, configs, wait, evidence).deploy()
     evidence.say_unproven()

@@ -10,6 +10,7 @@ from . import availability  # isort: skip
 from . import bookkeeping  # isort: skip
 from . import guarded  # isort: skip
 from . import knee  # isort: skip
+from . import labs_file  # isort: skip
 from .declared import exercise
 
-__all__ = ["availability", "bookkeeping", "exercise", "guarded", "knee", "struck"]
+__all__ = ["availability", "bookkeeping", "exercise", "guarded", "knee", "labs_file", "struck"]

@@ -22,6 +22,7 @@ from tests.exercises.exercise_2_10.declared import TITLES, UNDER_LOAD
 from tests.exercises.exercise_2_10.forged import tokens
 from tests.exercises.exercise_2_10.guarded import FORGED, REFUSED
 from tests.exercises.exercise_2_10.guarded import PATHS as TOKEN_PATHS
+from tests.exercises.exercise_2_10.labs_file import ENDS, PORTS
 from tests.exercises.exercise_2_10.setting import (
     ACCOUNTS,
     CLOSED,
@@ -224,6 +225,19 @@ def rows(phase: str) -> list[Timed]:
         return bad_input()
     if phase == "load":
         return raised()
+    if phase == "literal":
+        ended = [
+            (5.0, "ended", {
+                "service": name, "state": "failed", "exit_code": 1, "said": f"x\n{words} in it\n",
+            })
+            for name, words in ENDS.items()
+        ]  # fmt: skip
+        visited = [
+            (9.0, "visited", {"node": node, "port": port, "status": None, "error": "refused"})
+            for node in LAB
+            for port in PORTS
+        ]
+        return [(1.0, "deployed", {}), *ended, *visited]
     if phase == "counted":
         return [(0.0, "acknowledged", TOLD), (1.0, "stored", STORED)]
     if phase == "persistence":
@@ -524,6 +538,20 @@ BROKEN: Broken = {
         (failing(PATHS["orders"], 20.0, 21.0), "fail"),
         (none_of("request"), "unknown"),
     ],
+    ("literal", "nobody-served"): [
+        (edited("visited", {"node": "worker1", "port": 80}, status=200, error=None), "fail"),
+        (none_of("visited", node="worker1"), "unknown"),
+        (moved("visited", to=0.5), "unknown"),
+    ],
+    **{
+        ("literal", f"{name}-never-starts"): [
+            (edited("ended", {"service": name}, said="it runs"), "fail"),
+            (edited("ended", {"service": name}, exit_code=0), "fail"),
+            (none_of("ended", service=name), "unknown"),
+            (moved("ended", {"service": name}, to=0.5), "unknown"),
+        ]
+        for name in ENDS
+    },
     ("counted", "a-thousand-orders"): [
         (edited("acknowledged", orders=TOLD["orders"][:999]), "fail"),
         (none_of("acknowledged"), "unknown"),

@@ -1,0 +1,73 @@
+"""What becomes of the lab's own stack file, judged on the record alone."""
+
+from __future__ import annotations
+
+from pytest_swarmlab import failed
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import judged, members_of, not_each, out_of_order
+from pytest_swarmlab.model import Judgement
+
+from .declared import LITERAL, exercise
+
+ENDS = {
+    "frontend": "directive is not allowed here",
+    "api-gateway": "directive is not allowed here",
+    "redis": "wrong number of arguments",
+    "rabbitmq": "is set but deprecated",
+}
+"""Service → what its program says before it ends, which the lab's lines are the cause of."""
+
+HINTS = {
+    "frontend": "A bare `server { … }` is no whole nginx.conf: mount it below conf.d.",
+    "api-gateway": "A bare `server { … }` is no whole nginx.conf: mount it below conf.d.",
+    "redis": "`${REDIS_PASSWORD}` is empty where nothing gives it a value: `--requirepass` alone.",
+    "rabbitmq": "Since 3.9 the variables that end with _FILE are refused: mount a configuration.",
+}
+PORTS = (80, 8080)
+
+
+def _declare() -> None:
+    for name, words in ENDS.items():
+
+        def judge(record: Record, name: str = name, words: str = words) -> Judgement:
+            return _ended(record, name, words)
+
+        exercise.check(
+            f"{name}-never-starts",
+            phases=LITERAL,
+            title=f"The lab's {name} ends as soon as it is started",
+            expected=f"its task fails, and its program says {words!r}",
+            hint=HINTS[name],
+        )(judge)
+
+
+def _ended(record: Record, name: str, words: str) -> Judgement:
+    seen = record.need("ended", "nobody saw it end", service=name)
+    deployed = record.need("deployed", "the file was not deployed")
+    lines = [line for line in str(seen.data["said"]).splitlines() if words in line]
+    code = seen.data["exit_code"]
+    told = f"{seen.data['state']}, exit code {code}: {lines[-1] if lines else seen.data['said']}"
+    if not lines or code in (None, 0):
+        return failed(told)
+    return judged(told, missing=out_of_order(("the deployment", deployed.t), ("its end", seen.t)))
+
+
+@exercise.check(
+    "nobody-served",
+    phases=LITERAL,
+    title="Nobody is served by the lab's file",
+    expected=f"no good answer at port {' and '.join(map(str, PORTS))} of any node",
+    hint="`docker stack ps ecommerce`: which task runs?",
+)
+def nobody_served(record: Record) -> Judgement:
+    """Without a gateway and a front end there is no shop."""
+    deployed = record.need("deployed", "the file was not deployed")
+    seen = [e for e in record.of("visited") if e.t > deployed.t and e.data.get("node")]
+    good = [e.data for e in seen if e.data["error"] is None and 0 < (e.data["status"] or 0) < 400]
+    wrong = [f"{data['node']}:{data['port']}: {data['status']}" for data in good]
+    wanted = {f"{node}:{port}" for node in members_of(record) for port in PORTS}
+    asked = (f"{e.data['node']}:{e.data['port']}" for e in seen)
+    return judged(f"{len(seen)} visits", wrong=wrong, missing=not_each(asked, wanted, "visited"))
+
+
+_declare()
