@@ -57,6 +57,9 @@ MIGRATIONS = (
 """Version n of the schema is made by the n-th. What has been released is never changed."""
 
 
+Order = dict[str, Any]
+
+
 class Item(NamedTuple):
     """Some pieces of one product; the price is of one piece, when it was ordered."""
 
@@ -83,6 +86,7 @@ class Database:
             # One question more, and no visitor finds a connection to a database that has moved.
             check=ConnectionPool.check_connection,
             kwargs={
+                "autocommit": True,
                 "row_factory": dict_row,
                 "application_name": name,
                 "connect_timeout": 2,
@@ -124,7 +128,7 @@ class Database:
 
         Who comes second waits for the lock and finds nothing to do. The table says who did it.
         """
-        with self._pool.connection() as connection:
+        with self._pool.connection() as connection, connection.transaction():
             connection.execute("SET LOCAL statement_timeout = '30s'")
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
             connection.execute(
@@ -143,76 +147,67 @@ class Database:
                 log.info("The schema was migrated.", extra={"fields": {"version": version}})
         self.migrated = True
 
-    def by_key(self, user: UUID, key: str, body_hash: str) -> dict[str, Any] | None:
+    def by_key(self, user: UUID, key: str, body_hash: str) -> Order | None:
         """The order that the user has sent with this key before; `KeyReused` if it was another."""
-        with self._pool.connection() as connection:
-            return self._by_key(connection, user, key, body_hash)
-
-    def _by_key(
-        self, connection: Any, user: UUID, key: str, body_hash: str
-    ) -> dict[str, Any] | None:
-        row = connection.execute(
-            "SELECT id, body_hash FROM orders WHERE user_id = %s AND key = %s", [user, key]
-        ).fetchone()
-        if row is None:
+        found = self._orders("user_id = %s AND key = %s", [user, key], 1)
+        if not found:
             return None
-        if row["body_hash"] != body_hash:
+        if found[0]["body_hash"] != body_hash:
             raise KeyReused
-        return self._orders(connection, user, "id = %s", [row["id"]], 1)[0]
+        return _without_hash(found[0])
 
-    def take(
-        self, user: UUID, key: str, body_hash: str, items: list[Item]
-    ) -> tuple[dict[str, Any], bool]:
+    def take(self, user: UUID, key: str, body_hash: str, items: list[Item]) -> tuple[Order, bool]:
         """The order, and whether it is new, when it is committed: with its message, or not at all.
 
         Of two requests with one key that come at once, the second waits for the first at the
         unique constraint and gets its order.
         """
-        order = uuid4()
-        total = sum(item.quantity * item.price_cents for item in items)
+        order, total = uuid4(), sum(item.quantity * item.price_cents for item in items)
         with self._pool.connection() as connection:
+            # One statement is one transaction, and one way to the database and back.
             new = connection.execute(
-                "INSERT INTO orders (id, user_id, key, body_hash, total_cents)"
-                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (user_id, key) DO NOTHING RETURNING id",
-                [order, user, key, body_hash, total],
+                "WITH taken AS ("
+                " INSERT INTO orders (id, user_id, key, body_hash, total_cents)"
+                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (user_id, key) DO NOTHING"
+                " RETURNING id, created_at),"
+                "kept AS (INSERT INTO order_items SELECT id, item.* FROM taken,"
+                " unnest(%s::int[], %s::int[], %s::int[]) AS item),"
+                "told AS (INSERT INTO outbox (order_id, payload) SELECT id, %s FROM taken)"
+                "SELECT created_at FROM taken",
+                [
+                    *(order, user, key, body_hash, total),
+                    *([list(column) for column in zip(*items, strict=True)]),
+                    Jsonb({"order_id": str(order), "total_cents": total}),
+                ],
             ).fetchone()
-            if new is not None:
-                with connection.cursor() as cursor:
-                    cursor.executemany(
-                        "INSERT INTO order_items VALUES (%s, %s, %s, %s)",
-                        [(order, *item) for item in items],
-                    )
-                message = {"order_id": str(order), "total_cents": total}
-                connection.execute(
-                    "INSERT INTO outbox (order_id, payload) VALUES (%s, %s)",
-                    [order, Jsonb(message)],
-                )
-            found = self._by_key(connection, user, key, body_hash)
+        if new is None:
+            found = self.by_key(user, key, body_hash)
             if found is None:
-                raise psycopg.InternalError("an order that was just written is not there")
-        return found, new is not None
+                raise psycopg.InternalError("an order in whose way another one was is not there")
+            return found, False
+        listed = [item._asdict() for item in sorted(items)]
+        accepted = {"id": str(order), "key": key, "status": "accepted", "total_cents": total}
+        return {**accepted, "created_at": new["created_at"], "items": listed}, True
 
-    def of_user(self, user: UUID, most: int) -> list[dict[str, Any]]:
+    def of_user(self, user: UUID, most: int) -> list[Order]:
         """The user's orders, newest first."""
-        with self._pool.connection() as connection:
-            return self._orders(connection, user, "true", [], most)
+        return [_without_hash(each) for each in self._orders("user_id = %s", [user], most)]
 
-    def one(self, user: UUID, order: UUID) -> dict[str, Any] | None:
+    def one(self, user: UUID, order: UUID) -> Order | None:
         """One order of the user's; None also for somebody else's."""
-        with self._pool.connection() as connection:
-            return next(iter(self._orders(connection, user, "id = %s", [order], 1)), None)
+        found = self._orders("user_id = %s AND id = %s", [user, order], 1)
+        return _without_hash(found[0]) if found else None
 
-    def _orders(
-        self, connection: Any, user: UUID, condition: str, values: list[Any], most: int
-    ) -> list[dict[str, Any]]:
-        return connection.execute(  # type: ignore[no-any-return]
-            "SELECT id::text, key, status, total_cents, created_at, ("
-            "  SELECT jsonb_agg(jsonb_build_object('product_id', product_id, 'quantity', quantity,"
-            "    'price_cents', price_cents) ORDER BY product_id)"
-            "  FROM order_items WHERE order_id = orders.id) AS items"
-            f" FROM orders WHERE user_id = %s AND {condition} ORDER BY created_at DESC, id LIMIT %s",
-            [user, *values, most],
-        ).fetchall()
+    def _orders(self, condition: str, values: list[Any], most: int) -> list[Order]:
+        with self._pool.connection() as connection:
+            return connection.execute(
+                "SELECT id::text, key, status, total_cents, created_at, body_hash, ("
+                "  SELECT jsonb_agg(jsonb_build_object('product_id', product_id, 'quantity',"
+                "    quantity, 'price_cents', price_cents) ORDER BY product_id)"
+                "  FROM order_items WHERE order_id = orders.id) AS items"
+                f" FROM orders WHERE {condition} ORDER BY created_at DESC, id LIMIT %s",
+                [*values, most],
+            ).fetchall()
 
     @contextmanager
     def unpublished(self, most: int) -> Iterator[tuple[list[dict[str, Any]], list[int]]]:
@@ -222,7 +217,7 @@ class Database:
         is remembered.
         """
         done: list[int] = []
-        with self._pool.connection() as connection:
+        with self._pool.connection() as connection, connection.transaction():
             rows = connection.execute(
                 "SELECT id, order_id, payload FROM outbox WHERE published_at IS NULL"
                 " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
@@ -249,7 +244,7 @@ class Database:
 
         True: done now. False: it was done before. None: there is no such order.
         """
-        with self._pool.connection() as connection:
+        with self._pool.connection() as connection, connection.transaction():
             known = connection.execute("SELECT 1 FROM orders WHERE id = %s", [order]).fetchone()
             if known is None:
                 return None
@@ -260,6 +255,10 @@ class Database:
             if first.rowcount:
                 connection.execute("UPDATE orders SET status = 'processed' WHERE id = %s", [order])
             return bool(first.rowcount)
+
+
+def _without_hash(order: Order) -> Order:
+    return {name: value for name, value in order.items() if name != "body_hash"}
 
 
 def _one(cursor: Any) -> dict[str, Any]:

@@ -57,6 +57,7 @@ def run(database: Database, url: str, stop: Event) -> None:
             if not database.migrated:
                 stop.wait(IDLE_S)
                 continue
+            metrics.UNPUBLISHED.set(database.count_unpublished())
             with broker.channel(url) as channel:
                 channel.confirm_delivery()
                 log.info("RabbitMQ is there.")
