@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-import urllib3
 
 from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.clients.probe import reason, session
@@ -135,7 +134,7 @@ class Shop:
             answer = self._answer(method, url, {**more, **(headers or {})}, body, within)
             status = answer.status
             return answer
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as problem:
+        except (requests.RequestException, OSError) as problem:
             error = reason(problem)
             raise
         except Refused as problem:
