@@ -47,6 +47,12 @@ def test_what_fails_is_noted_and_not_written_again(lab: Lab) -> None:
     ]
 
 
+def test_it_writes_no_more_within_its_pause_and_ends_with_the_block_all_the_same(lab: Lab) -> None:
+    with Ledger("posts", str, lab.recorder, pause=3600.0) as ledger:
+        Waiter(every=0.01)(ledger.acknowledges(1), within=30)
+    assert len(lab.recorder.view().of("entry")) == 1
+
+
 def test_it_ends_with_the_block_even_when_that_fails(lab: Lab) -> None:
     def fail_within() -> None:
         with Ledger("posts", str, lab.recorder):
