@@ -105,6 +105,7 @@ class Containers:
         env: Mapping[str, str] | None = None,
         volumes: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
+        hostname: str = "",
     ) -> Running:
         """`docker run --detach`.
 
@@ -123,6 +124,7 @@ class Containers:
                 detach=True,
                 environment=dict(env or {}),
                 volumes=places,
+                hostname=hostname or None,
             )
         )
         self._started.append(running)

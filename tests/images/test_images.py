@@ -30,6 +30,12 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "signal": "SIGINT",
         "user": ("postgres", 70),
     },
+    "rabbitmq:3-management-alpine": {
+        "port": "5672/tcp",
+        "volume": "/var/lib/rabbitmq",
+        "signal": "SIGTERM",
+        "user": ("rabbitmq", 100, 101),
+    },
     "redis:7-alpine": {
         "port": "6379/tcp",
         "volume": "/data",

@@ -41,6 +41,7 @@ def test_the_packages_own_recipes_are_good() -> None:
         "mysql:8.0": "SIGTERM",
         "nginx:alpine": "SIGQUIT",
         "postgres:15-alpine": "SIGINT",
+        "rabbitmq:3-management-alpine": "",
         "redis:7-alpine": "",
         "wordpress:latest": "SIGWINCH",
     }
