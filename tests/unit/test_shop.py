@@ -318,9 +318,8 @@ def test_the_gateway_sends_each_path_to_the_service_and_port_of_the_stack() -> N
         ("products-service", 3000),
         ("orders-service", 5000),
     ):
-        variable = name.removesuffix("-service")
         # nginx runs no `set` after `rewrite … break`.
-        location = next(part for part in text.split("location ") if f"set ${variable} " in part)
-        assert f"set ${variable} tasks.{name};" in location
-        assert f"http://${variable}:{port};" in location
+        location = next(part for part in text.split("location ") if f"tasks.{name};" in part)
+        assert f"set $service tasks.{name};" in location
+        assert f"proxy_pass http://$service:{port};" in location
         assert "rewrite" not in location[: location.index("set $")]
