@@ -63,6 +63,7 @@ class Drill:
         self.whole()
         self.evidence.note("ready", services=len(REPLICAS))
         self._note_healths()
+        self._note_memory()
         nodes = self.swarm.nodes
         self.crowd.arrive(nodes)
         customer, mark = self.crowd.customers[0], f"{self.crowd.run}-first-"
@@ -111,6 +112,14 @@ class Drill:
                     container=row["Id"][:12],
                     health=(state.get("Health") or {}).get("Status", "not checked"),
                 )
+
+    def _note_memory(self) -> None:
+        """How much of each node's memory is in use, caches left out."""
+        for node in self.swarm.nodes:
+            lines = node.look("cat", "/proc/meminfo").stdout.splitlines()
+            kib = {line.split(":")[0]: int(line.split()[1]) for line in lines if ":" in line}
+            used = (kib["MemTotal"] - kib["MemAvailable"]) // 1024
+            self.evidence.note("memory", node=node.name, used_mib=used)
 
     # -- struck ------------------------------------------------------------------------------
 

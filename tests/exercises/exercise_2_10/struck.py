@@ -159,6 +159,17 @@ def first_order(record: Record) -> Judgement:
     return judged(f"asked through {len(seen)} nodes", wrong=wrong, missing=missing)
 
 
+@exercise.measure(phases=DEPLOYED)
+def deployment(record: Record) -> dict[str, float | int | None]:
+    """How long it took until everything served, and what the nodes' memory holds then."""
+    began, ready = record.first("begun"), record.first("ready")
+    used = [e.data["used_mib"] for e in record.of("memory")]
+    return {
+        "ready_s": round(ready.t - began.t, 1) if began and ready else None,
+        "memory_mib": sum(used) if used else None,
+    }
+
+
 # -- killed --------------------------------------------------------------------------------------
 
 
@@ -329,13 +340,15 @@ def runs_elsewhere(record: Record) -> Judgement:
 )
 def node_gone_and_back(record: Record) -> Judgement:
     """As the other managers list it."""
-    fault, lists = readings.fault(record), [s for s in readings.node_samples(record) if s.nodes]
-    struck = record.need("struck", "nothing was struck")
+    fault, struck = readings.fault(record), record.need("struck", "nothing was struck")
     if fault is None or fault.heal_began is None or fault.healed is None:
         return unknown("no node was struck, or it was not mended")
     name = str(struck.data.get("node"))
     if name not in fault.nodes:
         return failed(f"{', '.join(fault.nodes)} was struck, not {name}")
+    # A partition holds all of them; it is the others' word that counts.
+    samples = readings.node_samples(record, surviving=False)
+    lists = [s for s in samples if s.nodes and s.seen_from != name]
     before = [row for s in lists if s.t <= fault.began and (row := s.node(name))]
     while_on = [
         row for s in lists if s.asked > fault.injected and s.t <= fault.heal_began

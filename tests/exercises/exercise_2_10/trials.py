@@ -90,6 +90,8 @@ class Trials:
         label = f"com.docker.stack.namespace={NAME}"
         values = {name: value.decode().strip() for name, value in self.given.items()}
         del values["db_user"]  # A name, and no secret: it stands in messages.
+        # A program could show it without the rest of its line.
+        values["the broker's password"] = values.pop("rabbitmq_conf").rpartition(" = ")[2]
         for node in self.swarm.nodes:
             for row in node.engine.api.containers(all=True, filters={"label": label}):
                 try:

@@ -163,7 +163,8 @@ def of_phase(phase: str) -> Iterator[Timed]:
         led = LOST if phase == "leader-lost" else "manager1"
         yield nodes(9.0, "ready", led)
         yield from strike(phase, node=LOST)
-        fault = {"fault": phase, "nodes": [LOST], "seconds": 0.2}
+        held = [*LAB] if phase == "cut-off" else [LOST]
+        fault = {"fault": phase, "nodes": held, "seconds": 0.2}
         yield 11.0, "fault.injected", fault
         yield nodes(16.0, "down")
         yield 19.5, "fault.healed", fault
