@@ -203,6 +203,12 @@ def served(record: Record) -> dict[str, Any]:
     return found
 
 
+exercise.compare(
+    phases=UNDER_LOAD,
+    measures={f"{name}_outage_s": f"{name}: no good answer, s" for name in ENDPOINTS},
+)
+
+
 def _quantile(values: Sequence[float], percent: int) -> float | None:
     if len(values) < 2:
         return None
