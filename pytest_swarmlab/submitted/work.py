@@ -18,7 +18,7 @@ from pytest_swarmlab.model import NodeSpec
 from pytest_swarmlab.submitted import bringing, carrying, steps
 from pytest_swarmlab.submitted.limits import Ran
 from pytest_swarmlab.survey.look import look
-from pytest_swarmlab.survey.seen import Service
+from pytest_swarmlab.survey.seen import NodeRow, Service, Survey
 from pytest_swarmlab.swarm.cluster import Swarm
 
 
@@ -29,6 +29,7 @@ class Work:
     """
 
     swarm: Swarm
+    survey: Survey
     cast: roles.Cast
     said: Declared
     submission: Submission | None
@@ -39,6 +40,11 @@ class Work:
         if service is None:
             pytest.skip(str(self.cast[role]))
         return service
+
+    def nodes(self) -> tuple[NodeRow, ...]:
+        """The rows of the node list that may be given tasks."""
+        rows = self.survey.nodes or ()
+        return tuple(row for row in rows if row.takes_tasks and not row.leftover)
 
     def deploys(self, stack: str) -> bool:
         """Whether a step of theirs deploys a stack of that name."""
@@ -88,4 +94,4 @@ def looked_at(
         survey = look(swarm, away)
         if said.roles:
             swarm.recorder.record(roles.DECIDED, roles=dict(said.roles))
-    return Work(swarm, roles.Cast(survey, said.roles), said, submission)
+    return Work(swarm, survey, roles.Cast(survey, said.roles), said, submission)

@@ -19,3 +19,8 @@ def replicas(record: Record, role: str, labs: int) -> int:
     """How many replicas it has."""
     seen = record.last(PLAYS, role=role)
     return int(seen.data["replicas"]) if seen else labs
+
+
+def is_somebodys(record: Record, role: str) -> bool:
+    """Whether somebody's own service plays it."""
+    return record.last(PLAYS, role=role) is not None

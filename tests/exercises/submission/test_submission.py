@@ -11,15 +11,20 @@ from pytest_swarmlab.marking.state.basis import PHASE as SURVEY
 from pytest_swarmlab.submitted import steps
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.swarm.cluster import Swarm
-from pytest_swarmlab.swarm.stacks import Stacks
+from pytest_swarmlab.swarm.stacks import Service, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_2 import drill as failover
+from ..exercise_2_2.verify import ROLE as SERVICE_ROLE
 from ..exercise_2_2.verify import exercise as exercise_2_2
+from ..exercise_2_4.verify import exercise as exercise_2_4
 from ..exercise_2_5 import drill as wordpress
 from ..exercise_2_5.site import Site
 from ..exercise_2_5.verify import NOT_INSTALLED
 from ..exercise_2_5.verify import exercise as exercise_2_5
+from ..exercise_2_9 import drill as healing
+from ..exercise_2_9.verify import exercise as exercise_2_9
+from ..whose import PLAYS
 from . import theirs
 
 pytestmark = pytest.mark.submission
@@ -88,6 +93,31 @@ def test_what_was_written_survives(
     evidence.say_unproven()
 
 
+@pytest.mark.exercise_2_4
+@pytest.mark.exercise(exercise_2_4)
+def test_their_data_follow_their_database(
+    submitted: Work, swarm: Swarm, wait: Waiter, evidence: Evidence
+) -> None:
+    """It is sent to another machine, and what was written is there."""
+    del swarm  # It is the one on which their work is.
+    moved = theirs.database_on_nfs(submitted)
+    with evidence.judged(exercise_2_4, moved.phase):
+        theirs.move_the_database(moved, wait, evidence)
+
+
+@pytest.mark.exercise_2_9
+@pytest.mark.exercise(exercise_2_9)
+def test_an_ill_task_of_theirs_is_replaced(
+    submitted: Work, swarm: Swarm, wait: Waiter, probe: healing.Probe, evidence: Evidence
+) -> None:
+    """A task's page goes, its check finds it, another takes its slot; then one more."""
+    healed = theirs.healed(submitted, "web")
+    service = Service(swarm, submitted.player("web").name)
+    with evidence.judged(exercise_2_9, "heal"):
+        theirs.note_player(submitted, "web", evidence)
+        healing.Drill(swarm, wait, probe, evidence, healed).heal(service)
+
+
 @pytest.mark.exercise_2_2
 @pytest.mark.exercise(exercise_2_2)
 @pytest.mark.parametrize("how", failover.HOW)
@@ -101,11 +131,13 @@ def test_their_service_survives_leader_loss(
     observe: failover.Observe,
     evidence: Evidence,
 ) -> None:
-    """The leader is lost and comes back, while clients ask the service of several replicas."""
-    published = theirs.published(submitted, "test-service")
+    """The leader is lost and comes back, while clients ask a service of theirs."""
+    published = theirs.asked(submitted)
     theirs.spread(published, wait)
     with evidence.judged(exercise_2_2, how), evidence.identities_of(swarm):
-        theirs.note(evidence, "test-service", published)
+        evidence.note(
+            PLAYS, role=SERVICE_ROLE, service=published.service.name, replicas=published.replicas
+        )
         failover.lose_the_leader_of(
             published.service, published.replicas, published.port, how,
             faults=faults, wait=wait, probe=probe, observe=observe, evidence=evidence,

@@ -1,5 +1,6 @@
 """Their services in the place of the lab's: names, ports and numbers, off the survey."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,18 +9,33 @@ import pytest
 
 from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.clients.serving import Serves
-from pytest_swarmlab.errors import INFRASTRUCTURE, NotConverged
+from pytest_swarmlab.errors import INFRASTRUCTURE, NotConverged, Unseen
 from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.marking.state.wordpress import fits
 from pytest_swarmlab.submitted.work import Work
+from pytest_swarmlab.survey.readings import data_of
+from pytest_swarmlab.swarm import guard
+from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from .. import whose
+from ..exercise_2_4.drill import mount_of
+from ..exercise_2_4.perform import checksum, place, write_proof
 from ..exercise_2_5.drill import Deployed, Drill
+from ..exercise_2_9.drill import Healed
 
 READY_S = 240
 PATIENCE_S = 10.0
+
+ASKED = ("test-service", "proxy", "web", "wordpress")
+
+PROOF, PROOF_BYTES = "swarmlab-proof", 1 << 20
+
+REPETITIONS, LEAST_REPLICAS = 2, 2
+MORE_S = 60.0
+"""From unhealthy until a successor is healthy, besides what the definition says."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +56,17 @@ def port(work: Work, role: str) -> int:
     return found[0]
 
 
-def published(work: Work, role: str) -> Published:
-    """Who plays that role, for clients."""
-    player = work.player(role)
-    return Published(Service(work.swarm, player.name), _replicas(work, role), port(work, role))
+def asked(work: Work) -> Published:
+    """The service of theirs that clients ask while the leader is away.
+
+    It is the lab's service of several replicas, or another that answers a plain request. Skips the
+    test where there is none.
+    """
+    for role in ASKED:
+        player = work.cast.service(role)
+        if player and player.wanted and any(p.mode == "ingress" for p in player.ports):
+            return Published(Service(work.swarm, player.name), player.wanted, port(work, role))
+    pytest.skip(f"nobody plays one of {', '.join(ASKED)}, with replicas and a published port")
 
 
 def _replicas(work: Work, role: str) -> int:
@@ -69,9 +92,35 @@ def spread(mine: Published, wait: Waiter) -> None:
     wait(serves, within=READY_S)
 
 
-def note(evidence: Evidence, role: str, mine: Published) -> None:
-    """Note whom the drill is about."""
-    evidence.note(whose.PLAYS, role=role, service=mine.service.name, replicas=mine.replicas)
+def healed(work: Work, role: str) -> Healed:
+    """Their service with a health check, for the drill of exercise 2.9.
+
+    Skips the test where nobody here knows how to make a task of it ill, or it has no check.
+    """
+    player = work.player(role)
+    if player.health is None or player.health.none:
+        pytest.skip(f"{player.name} has no health check: nothing finds an ill task")
+    if player.repository != "nginx":
+        pytest.skip(f"{player.name} is no nginx: how a task of it is made ill is not known here")
+    if (wanted := _replicas(work, role)) < LEAST_REPLICAS:
+        pytest.skip(f"{player.name} has {wanted} replicas: with one ill nobody would answer")
+    ports = [p.published for p in player.ports if p.mode == "ingress" and p.protocol == "tcp"]
+    interval, timeout = player.health.interval_s or 30.0, player.health.timeout_s or 30.0
+    found = (interval + timeout) * (player.health.retries or 3)
+    return Healed(
+        replicas=wanted,
+        port=ports[0] if ports else 0,
+        repetitions=REPETITIONS,
+        within=found + MORE_S,
+        alone=False,
+    )
+
+
+def note_player(work: Work, role: str, evidence: Evidence) -> None:
+    """Note who plays that role in the drill that follows."""
+    evidence.note(
+        whose.PLAYS, role=role, service=work.player(role).name, replicas=_replicas(work, role)
+    )
 
 
 def wordpress(work: Work) -> Deployed:
@@ -94,9 +143,7 @@ def wordpress(work: Work) -> Deployed:
 def note_wordpress(work: Work, evidence: Evidence) -> None:
     """Note who plays in them."""
     for role in ("wordpress", "wordpress-database"):
-        evidence.note(
-            whose.PLAYS, role=role, service=work.player(role).name, replicas=_replicas(work, role)
-        )
+        note_player(work, role, evidence)
 
 
 @contextmanager
@@ -124,3 +171,78 @@ def installed(work: Work, blog: Drill) -> str:
         except not_acknowledged() as error:
             return f"their WordPress could not be installed: {brief(error)}"
     return ""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Their database that is sent to another machine: `mount` is where its data are in it.
+
+    `phase`: of exercise 2.4, by how they are kept; `fitting`: machines that its constraints allow.
+    """
+
+    service: Service
+    mount: str
+    phase: str
+    fitting: tuple[str, ...]
+
+
+def database_on_nfs(work: Work) -> Moved:
+    """Their database on NFS: the one outside of any stack, or the WordPress's.
+
+    Skips the test where there is none, or nobody can tell where its data are.
+    """
+    alone = work.cast.service("nfs-database")
+    player = alone or work.player("wordpress-database")
+    data = data_of(player)
+    if data is None:
+        pytest.skip(f"{player.name} mounts nothing where a database keeps its data")
+    rows = work.nodes()
+    try:
+        fitting = [r.machine for r in rows if r.machine and fits(r, player.constraints)]
+    except Unseen as error:
+        pytest.skip(str(error))
+    phase = "nfs-bind" if data.kind == "bind" else "nfs-volume"
+    return Moved(Service(work.swarm, player.name), data.target, phase, tuple(fitting))
+
+
+def move_the_database(mine: Moved, wait: Waiter, evidence: Evidence) -> None:
+    """Write on its machine, send it to another, look there; at the end it may go where it may.
+
+    What is written is a file beside the database's own: its rows are those of exercise 2.5.
+    """
+    service, swarm = mine.service, mine.service.swarm
+    (task,) = wait(service.converged(replicas=1), within=READY_S)
+    home = swarm.node(task["node"])
+    others = [name for name in mine.fitting if name != home.name]
+    proof = f"{mine.mount}/{PROOF}"
+    directory = place(home, task["container"], mine.mount)
+    evidence.note("place", node=home.name, path=directory, mount=mount_of(home, directory))
+    write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=proof)
+    _read(evidence, "written", home, task["container"], proof)
+    try:
+        if not others:
+            evidence.note("stuck", node=home.name, why=f"only {home} meets its constraints")
+            return
+        other = swarm.node(others[0])
+        with guard.abandoned(swarm.leader(), *_back(service, other), kind="moved"):
+            service.move(to=other)
+            try:
+                (moved,) = wait(service.converged(replicas=1, on=other), within=READY_S)
+                evidence.note("moved", node=other.name)
+                _read(evidence, "moved", other, moved["container"], proof)
+            finally:
+                service.update("--constraint-rm", f"node.hostname=={swarm.known_as(other)}")
+    finally:
+        (task,) = wait(service.converged(replicas=1), within=READY_S)
+        node = swarm.node(task["node"])
+        node.run("docker", "exec", task["container"], "rm", "-f", proof, check=False)
+
+
+def _back(service: Service, other: Node) -> list[tuple[str, ...]]:
+    gone = f"node.hostname=={service.swarm.known_as(other)}"
+    return [("docker", "service", "update", "--detach", "--constraint-rm", gone, service.name)]
+
+
+def _read(evidence: Evidence, step: str, node: Node, container: str, proof: str) -> None:
+    sha256 = checksum(node, container, at=proof)
+    evidence.note("proof", step=step, node=node.name, container=container, sha256=sha256)
