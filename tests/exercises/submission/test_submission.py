@@ -14,6 +14,8 @@ from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.stacks import Service, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
+from ..exercise_2_1 import drill as quorum
+from ..exercise_2_1.verify import exercise as exercise_2_1
 from ..exercise_2_2 import drill as failover
 from ..exercise_2_2.verify import ROLE as SERVICE_ROLE
 from ..exercise_2_2.verify import exercise as exercise_2_2
@@ -28,6 +30,8 @@ from ..whose import PLAYS
 from . import theirs
 
 pytestmark = pytest.mark.submission
+
+MANAGERS = 3
 
 
 @pytest.mark.exercise(steps.exercise)
@@ -75,6 +79,7 @@ def test_what_was_written_survives(
     refused, failed = theirs.installed(submitted, blog), []
     for phase, drill in (
         ("db-recreated", blog.recreate_the_database),
+        ("scaled", lambda: theirs.scaled(blog)),
         ("node-lost", blog.lose_the_node),
     ):
         try:
@@ -116,6 +121,27 @@ def test_an_ill_task_of_theirs_is_replaced(
     with evidence.judged(exercise_2_9, "heal"):
         theirs.note_player(submitted, "web", evidence)
         healing.Drill(swarm, wait, probe, evidence, healed).heal(service)
+
+
+@pytest.mark.exercise_2_1
+@pytest.mark.exercise(exercise_2_1)
+def test_their_managers_bear_one_loss_and_not_two(
+    submitted: Work,
+    swarm: Swarm,
+    faults: Faults,
+    wait: Waiter,
+    probe: quorum.Probe,
+    evidence: Evidence,
+) -> None:
+    """Two of three managers are stopped, one after the other, while clients ask."""
+    published = theirs.asked(submitted)
+    if len(swarm.managers()) != MANAGERS:
+        pytest.skip(f"there are {len(swarm.managers())} managers, and the drill is about three")
+    with evidence.judged(exercise_2_1, "three-managers"), evidence.identities_of(swarm):
+        evidence.state(swarm)
+        quorum.lose_quorum_and_regain_it(
+            swarm, faults=faults, wait=wait, probe=probe, evidence=evidence, port=published.port
+        )
 
 
 @pytest.mark.exercise_2_2

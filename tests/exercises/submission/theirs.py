@@ -146,6 +146,14 @@ def note_wordpress(work: Work, evidence: Evidence) -> None:
         note_player(work, role, evidence)
 
 
+def scaled(blog: Drill) -> None:
+    """Scaled to five, and back to as many as they were."""
+    try:
+        blog.scale()
+    finally:
+        blog.wordpress.scale(blog.deployed.replicas)
+
+
 @contextmanager
 def read_at_the_end(blog: Drill) -> Iterator[None]:
     """Also where a wait was in vain, it is looked what is left of what was written."""
