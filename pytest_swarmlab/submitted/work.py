@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from pytest_swarmlab.errors import Unusable
 from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.marking import declared, roles
@@ -18,7 +16,7 @@ from pytest_swarmlab.model import NodeSpec
 from pytest_swarmlab.submitted import bringing, carrying, steps
 from pytest_swarmlab.submitted.limits import Ran
 from pytest_swarmlab.survey.look import look
-from pytest_swarmlab.survey.seen import NodeRow, Service, Survey
+from pytest_swarmlab.survey.seen import NodeRow, Survey
 from pytest_swarmlab.swarm.cluster import Swarm
 
 
@@ -33,13 +31,6 @@ class Work:
     cast: roles.Cast
     said: Declared
     submission: Submission | None
-
-    def player(self, role: str) -> Service:
-        """The service that plays the role. Skips the test where nobody does, with the reason."""
-        service = self.cast.service(role)
-        if service is None:
-            pytest.skip(str(self.cast[role]))
-        return service
 
     def nodes(self) -> tuple[NodeRow, ...]:
         """The rows of the node list that may be given tasks."""

@@ -117,7 +117,7 @@ def test_an_ill_task_of_theirs_is_replaced(
 ) -> None:
     """A task's page goes, its check finds it, another takes its slot; then one more."""
     healed = theirs.healed(submitted, "web")
-    service = Service(swarm, submitted.player("web").name)
+    service = Service(swarm, theirs.player_of(submitted, "web").name)
     with evidence.judged(exercise_2_9, "heal"):
         theirs.note_player(submitted, "web", evidence)
         healing.Drill(swarm, wait, probe, evidence, healed).heal(service)

@@ -13,6 +13,7 @@ from pytest_swarmlab.errors import INFRASTRUCTURE, NotConverged, Unseen
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.state.wordpress import fits
 from pytest_swarmlab.submitted.work import Work
+from pytest_swarmlab.survey import seen
 from pytest_swarmlab.survey.readings import data_of
 from pytest_swarmlab.swarm import guard
 from pytest_swarmlab.swarm.cluster import Node
@@ -47,9 +48,17 @@ class Published:
     port: int
 
 
+def player_of(work: Work, role: str) -> seen.Service:
+    """The service that plays the role. Skips the test where nobody does, with the reason."""
+    player = work.cast.service(role)
+    if player is None:
+        pytest.skip(str(work.cast[role]))
+    return player
+
+
 def port(work: Work, role: str) -> int:
     """Where it is published through the mesh. Skips the test where it is not."""
-    player = work.player(role)
+    player = player_of(work, role)
     found = [p.published for p in player.ports if p.mode == "ingress" and p.protocol == "tcp"]
     if not found:
         pytest.skip(f"{player.name} publishes no port through the mesh: no client can ask for it")
@@ -70,7 +79,7 @@ def asked(work: Work) -> Published:
 
 
 def _replicas(work: Work, role: str) -> int:
-    player = work.player(role)
+    player = player_of(work, role)
     if player.wanted is None:
         pytest.skip(f"{player.name} has a task on every node, and no number of replicas")
     return player.wanted
@@ -97,7 +106,7 @@ def healed(work: Work, role: str) -> Healed:
 
     Skips the test where nobody here knows how to make a task of it ill, or it has no check.
     """
-    player = work.player(role)
+    player = player_of(work, role)
     if player.health is None or player.health.none:
         pytest.skip(f"{player.name} has no health check: nothing finds an ill task")
     if player.repository != "nginx":
@@ -119,13 +128,13 @@ def healed(work: Work, role: str) -> Healed:
 def note_player(work: Work, role: str, evidence: Evidence) -> None:
     """Note who plays that role in the drill that follows."""
     evidence.note(
-        whose.PLAYS, role=role, service=work.player(role).name, replicas=_replicas(work, role)
+        whose.PLAYS, role=role, service=player_of(work, role).name, replicas=_replicas(work, role)
     )
 
 
 def wordpress(work: Work) -> Deployed:
     """Their WordPress with its database, for the drills of exercise 2.5."""
-    site, database = work.player("wordpress"), work.player("wordpress-database")
+    site, database = player_of(work, "wordpress"), player_of(work, "wordpress-database")
     if work.swarm.machines.foreign:
         pytest.skip("on somebody's own cluster nothing is written, and no service removed")
     if not work.deploys(database.stack):
@@ -200,7 +209,7 @@ def database_on_nfs(work: Work) -> Moved:
     Skips the test where there is none, or nobody can tell where its data are.
     """
     alone = work.cast.service("nfs-database")
-    player = alone or work.player("wordpress-database")
+    player = alone or player_of(work, "wordpress-database")
     data = data_of(player)
     if data is None:
         pytest.skip(f"{player.name} mounts nothing where a database keeps its data")
