@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_swarmlab.errors import Unusable
-from pytest_swarmlab.marking import declared, new_submission
+from pytest_swarmlab.marking import completeness, declared, new_submission
 from pytest_swarmlab.marking.declared import Step
 from pytest_swarmlab.marking.submission import Submission
 
@@ -69,3 +69,13 @@ def test_what_can_t_be_done_is_told(root: Path, words: str, why: str) -> None:
     with pytest.raises(Unusable, match=r"swarmlab\.yml") as told:
         steps(root, words)
     assert why in str(told.value)
+
+
+def test_a_step_with_a_file_that_is_not_there_is_told_before_a_cluster_is_started(
+    root: Path,
+) -> None:
+    steps(
+        root, "students: [Ada]\nsteps: [{run: scripts/backup.sh}, {run: scripts/x.sh, on: all}]\n"
+    )
+    told = [lack.why for lack in completeness.look(root).lacks if lack.where == declared.FILE]
+    assert told == ["step 2 (run scripts/x.sh on all) names a file that is not there"]
