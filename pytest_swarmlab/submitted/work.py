@@ -18,6 +18,7 @@ from pytest_swarmlab.submitted.limits import Ran
 from pytest_swarmlab.survey.look import look
 from pytest_swarmlab.survey.seen import NodeRow, Survey
 from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.text import line
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,28 @@ def bring(directory: Path, swarm: Swarm) -> tuple[Submission, Declared]:
     return submission, said
 
 
+HOSTS_OWN = ("/", "/etc", "/root", "/proc", "/sys", "/dev", "/var/lib/docker")
+SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
+
+
+def reaches_out(survey: Survey) -> list[str]:
+    """What services reach beyond their containers, in words: it is theirs to do, and is said.
+
+    A visualizer needs the engine's socket; whoever has it can do whatever root can.
+    """
+    return [
+        f"{line(service.name)} mounts {what} of its machine: whoever is in it is root there"
+        for service in survey.services or ()
+        for each in service.attached
+        if each.kind == "bind"
+        and (
+            what := "the engine's socket" if each.source in SOCKETS
+            else line(each.source) if (each.source.rstrip("/") or "/") in HOSTS_OWN
+            else ""
+        )
+    ]  # fmt: skip
+
+
 def looked_at(
     swarm: Swarm,
     *,
@@ -85,4 +108,6 @@ def looked_at(
         survey = look(swarm, away)
         if said.roles:
             swarm.recorder.record(roles.DECIDED, roles=dict(said.roles))
+    for told in reaches_out(survey):
+        swarm.recorder.record("notice", message=told)
     return Work(swarm, survey, roles.Cast(survey, said.roles), said, submission)
