@@ -79,10 +79,12 @@ def _do(submission: Submission, number: int, step: Step, swarm: Swarm) -> None:
     for node in _where(step, swarm):
         began = time.monotonic()
         try:
-            ran = deployed(step, node, wait) if step.name else _ran(submission, step, node, wait)
+            how = (
+                deployed(step, node, wait) if step.name else ran(submission, step.place, node, wait)
+            )
         except (ProviderError, CommandError) as error:
-            ran = _not(f"{node} could not be asked: {error}")
-        _record(swarm, number, step, node.name, ran, time.monotonic() - began)
+            how = _not(f"{node} could not be asked: {error}")
+        _record(swarm, number, step, node.name, how, time.monotonic() - began)
 
 
 def _where(step: Step, swarm: Swarm) -> Iterator[Node]:
@@ -108,11 +110,12 @@ def deployed(step: Step, node: Node, wait: Waiter) -> Ran:
     )  # fmt: skip
 
 
-def _ran(submission: Submission, step: Step, node: Node, wait: Waiter) -> Ran:
-    path = str(PurePosixPath(PLACE, step.place))
-    own = submission.content(step.place, 2) == b"#!"
+def ran(submission: Submission, place: str, node: Node, wait: Waiter, *words: str) -> Ran:
+    """Run a script of theirs there with these words."""
+    path = str(PurePosixPath(PLACE, place))
+    own = submission.content(place, 2) == b"#!"
     argv = (path,) if own else ("/bin/bash", path)
-    return limits.run(node, argv, where=PLACE, wait=wait)
+    return limits.run(node, (*argv, *words), where=PLACE, wait=wait)
 
 
 def _not(why: str) -> Ran:

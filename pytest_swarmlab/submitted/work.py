@@ -17,7 +17,7 @@ from pytest_swarmlab.submitted import bringing, carrying, steps
 from pytest_swarmlab.submitted.limits import Ran
 from pytest_swarmlab.survey.look import look
 from pytest_swarmlab.survey.seen import NodeRow, Survey
-from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.text import line
 
 
@@ -47,6 +47,19 @@ class Work:
         step = next(each for each in self.said.steps if each.name == stack)
         wait = waits.of_the_suite(self.swarm.recorder)
         return bringing.deployed(step, self.swarm.leader(), wait)
+
+    def run(self, node: Node, place: str, *words: str) -> Ran:
+        """Run a script of theirs there, within its limits."""
+        if self.submission is None:
+            raise Unusable(f"nothing was handed in, and so no {place}")
+        return bringing.ran(
+            self.submission, place, node, waits.of_the_suite(self.swarm.recorder), *words
+        )
+
+    def carry_again(self) -> None:
+        """Have its files on machines that are new."""
+        if self.submission is not None:
+            carrying.carry(self.submission, self.swarm)
 
 
 def read(directory: Path) -> tuple[Submission, Declared]:

@@ -24,10 +24,11 @@ from ..exercise_2_5 import drill as wordpress
 from ..exercise_2_5.site import Site
 from ..exercise_2_5.verify import NOT_INSTALLED
 from ..exercise_2_5.verify import exercise as exercise_2_5
+from ..exercise_2_8.verify import exercise as exercise_2_8
 from ..exercise_2_9 import drill as healing
 from ..exercise_2_9.verify import exercise as exercise_2_9
 from ..whose import PLAYS
-from . import theirs
+from . import restored, theirs
 
 pytestmark = pytest.mark.submission
 
@@ -168,3 +169,15 @@ def test_their_service_survives_leader_loss(
             published.service, published.replicas, published.port, how,
             faults=faults, wait=wait, probe=probe, observe=observe, evidence=evidence,
         )  # fmt: skip
+
+
+@pytest.mark.exercise_2_8
+@pytest.mark.exercise(exercise_2_8)
+def test_their_backup_brings_everything_back(
+    submitted: Work, swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
+) -> None:
+    """The last: nothing of the cluster is left but what their backup has."""
+    restored.procedure(submitted)
+    del swarm  # It is the one on which their work is.
+    with evidence.judged(exercise_2_8, "disaster"):
+        restored.lose_everything_and_restore(submitted, faults=faults, wait=wait, evidence=evidence)

@@ -47,6 +47,14 @@ def test_steps_are_done_as_they_are_said(root: Path) -> None:
     assert steps(root, words) == (Step("stacks/a.yml", name="a"), Step("scripts/b.sh", "workers"))
 
 
+def test_a_backup_is_where_it_says_and_restored_by_these_words(root: Path) -> None:
+    steps(root, "backup: /backup/swarm-*\nrestore: [scripts/restore.sh, --yes, '{}']\n")
+    said = declared.read(Submission.read(root))
+    assert (said.backup, said.restore) == (
+        "/backup/swarm-*", ("scripts/restore.sh", "--yes", "{}")
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -62,6 +70,13 @@ def test_steps_are_done_as_they_are_said(root: Path) -> None:
             "steps: [{deploy: x.yml, name: a}, {deploy: y.yml, name: a}]\n",
             "two stacks are called 'a'",
         ),
+        ("backup: /backup/x-*\n", "'backup' and 'restore' are told together"),
+        ("restore: [x.sh, '{}']\n", "'backup' and 'restore' are told together"),
+        ("backup: x-*\nrestore: [x.sh, '{}']\n", "use a whole path"),
+        ("backup: /a/../b/x\nrestore: [x.sh, '{}']\n", "use a whole path"),
+        ("backup: /a/*/x\nrestore: [x.sh, '{}']\n", "in its last part only"),
+        ("backup: /a/x-*\nrestore: [x.sh]\n", "has no '{}'"),
+        ("backup: /a/x-*\nrestore: [/bin/sh, '{}']\n", "must be a path inside the root"),
         (f"steps: [{', '.join(['{run: x.sh}'] * 31)}]\n", "31 steps are more than 30"),
     ],
 )
