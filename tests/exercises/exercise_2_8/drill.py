@@ -10,7 +10,7 @@ from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.lifecycle import create, in_parallel
-from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import EngineIs, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
 
