@@ -1,0 +1,119 @@
+"""Deploys the reference on a real cluster and surveys it, then makes known mistakes one by one.
+
+`make known-bad` runs it: what it writes is data of the tests, and goes into the repository.
+``KNOWN_BAD="two-managers no-fstab"`` has those recorded anew; otherwise those that are not yet.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from pytest_swarmlab.errors import SwarmlabError
+from pytest_swarmlab.marking.state.basis import PHASE
+from pytest_swarmlab.model import Event
+from pytest_swarmlab.survey import look
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.configs import Configs
+from pytest_swarmlab.swarm.lifecycle import in_parallel
+from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.stacks import Stacks
+from pytest_swarmlab.waiting.waiter import Waiter
+from tests.marking import known_bad
+from tests.marking.furnished import NAMES, READY_S, STACKS, Settled, deploy, furnished
+from tests.marking.known_bad import OF_REFERENCE, Solution, Step
+
+LONGEST_S = 660.0
+"""When the run has taken so long, no further mistake is made: the next run goes on with it."""
+
+
+def wanted() -> list[Solution]:
+    """Those that are asked for, or all that can be recorded and are not yet."""
+    named = os.environ.get("KNOWN_BAD", "").split()
+    can = [each for each in known_bad.solutions() if each.recordable]
+    if named:
+        return [each for each in can if each.name in named]
+    return [each for each in can if not each.recording.is_file()]
+
+
+@pytest.mark.long
+def test_surveys_of_the_reference_and_of_known_mistakes_are_recorded(
+    swarm: Swarm,
+    stack: Stacks,
+    secret: Secrets,
+    configs: Configs,
+    wait: Waiter,
+    tmp_path: Path,
+) -> None:
+    began, failed = time.monotonic(), []
+    with furnished(swarm, stack, secret, configs, wait, tmp_path):
+        if not (known_bad.SURVEYS / f"{OF_REFERENCE}.jsonl.xz").is_file():
+            known_bad.store(OF_REFERENCE, survey(swarm))
+        for solution in wanted():
+            if time.monotonic() - began > LONGEST_S:
+                break
+            try:
+                with made(solution, swarm, stack, wait, tmp_path / solution.name):
+                    known_bad.store(solution.name, survey(swarm))
+            except SwarmlabError as error:
+                failed.append(f"{solution.name}: {error}")
+                wait(swarm.all_nodes_ready(), within=READY_S)
+                wait(Settled(swarm), within=READY_S)
+    assert failed == []
+
+
+def survey(swarm: Swarm) -> list[Event]:
+    """One look at the cluster, as events."""
+    after = len(swarm.recorder.view().events)
+    with swarm.recorder.phase(PHASE):
+        look.look(swarm)
+    events = swarm.recorder.view().events[after:]
+    return [each for each in events if each.kind.startswith("survey.")]
+
+
+@contextmanager
+def made(
+    solution: Solution, swarm: Swarm, stack: Stacks, wait: Waiter, directory: Path
+) -> Iterator[None]:
+    """The mistake is made within the block, and only there."""
+    with ExitStack() as undo:
+        undo.callback(lambda: wait(Settled(swarm), within=READY_S))
+        for file in changed_stacks(solution):
+            undo.callback(deploy, stack, STACKS, file)
+        root = known_bad.hand_in(solution, directory)
+        for file in changed_stacks(solution):
+            deploy(stack, root / "stacks", file)
+        for step in solution.machines:
+            nodes = machines(step, swarm)
+            if step.undo:
+                undo.callback(everywhere, nodes, step.undo)
+            everywhere(nodes, step.run)
+        if solution.settles:
+            wait(Settled(swarm), within=READY_S)
+        yield
+
+
+def changed_stacks(solution: Solution) -> list[str]:
+    """The stack files that the mistake is in, or whose configs it is in."""
+    places = [place.removeprefix("stacks/") for place in solution.files]
+    return [file for file in NAMES if file in places]
+
+
+def machines(step: Step, swarm: Swarm) -> list[Node]:
+    """Where the step's command is run."""
+    groups = {"managers": swarm.managers, "workers": swarm.workers, "all": lambda: swarm.nodes}
+    return [
+        node
+        for name in step.on
+        for node in (groups[name]() if name in groups else [swarm.node(name)])
+    ]
+
+
+def everywhere(nodes: list[Node], command: tuple[str, ...]) -> None:
+    """Run it on each of them, at once."""
+    in_parallel(lambda node: node.run(*command), nodes)
