@@ -1,7 +1,10 @@
-"""What a submission says of itself, in swarmlab.yml: of which lab it is, whose, who plays what."""
+"""What a submission says of itself, in swarmlab.yml: of which lab it is, whose, who plays what, and
+what is done in which order to bring it onto a swarm.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,13 +16,48 @@ from pytest_swarmlab.text import line
 
 FILE = "swarmlab.yml"
 
+FIRST_MANAGER = "manager1"
+
+EVERYWHERE = {"all", "managers", "workers"}
+"""Where a script may be run besides on a machine that is named."""
+
+NODE = re.compile(r"(manager|worker)[1-9]")
+
+STACK_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,50}[a-z0-9])?")
+
+MOST_STEPS = 30
+"""The lab's own bringing up has six."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that is done with a file of the submission, on a throw-away cluster.
+
+    A stack is deployed under `name`; a script, of which `name` is "", is run on the machines that
+    `on` means.
+    """
+
+    place: str
+    on: str = FIRST_MANAGER
+    name: str = ""
+
+    def __str__(self) -> str:
+        """For people, as swarmlab.yml says it."""
+        if self.name:
+            return f"deploy {line(self.place)} as {self.name}"
+        return f"run {line(self.place)} on {self.on}"
+
 
 @dataclass(frozen=True)
 class Declared:
-    """`roles`: role → the service that plays it, where the submission decides it."""
+    """`roles`: role → the service that plays it, where the submission decides it.
+
+    `steps`: what brings it onto a swarm, in this order.
+    """
 
     students: tuple[str, ...] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
 
 
 def read(submission: Submission) -> Declared:
@@ -32,6 +70,7 @@ def read(submission: Submission) -> Declared:
         lab = table.string("lab")
         students = table.strings("students")
         roles = table.mapping("roles")
+        steps = _steps(table) if table.has("steps") else _usual(submission)
         table.finish()
     except ConfigError as error:
         raise Unusable(line(error)) from error
@@ -39,4 +78,39 @@ def read(submission: Submission) -> Declared:
         raise Unusable(
             f"{FILE}: lab {line(lab, 40)!r} is not the lab of this rubric, {skeleton.LAB}"
         )
-    return Declared(tuple(line(name, 80) for name in students), roles)
+    return Declared(tuple(line(name, 80) for name in students), roles, steps)
+
+
+def _usual(submission: Submission) -> tuple[Step, ...]:
+    """The lab's order, as far as the submission has files for it."""
+    steps = (Step(*step) for step in skeleton.STEPS)
+    return tuple(step for step in steps if step.place in submission.files)
+
+
+def _steps(table: Table) -> tuple[Step, ...]:
+    every = table.tables("steps")
+    if len(every) > MOST_STEPS:
+        table.fail(f"{len(every)} steps are more than {MOST_STEPS}: join some in one script")
+    steps = tuple(map(_step, every))
+    names = [step.name for step in steps if step.name]
+    if twice := {name for name in names if names.count(name) > 1}:
+        table.fail(f"two stacks are called {sorted(twice)[0]!r}: give each a name of its own")
+    return steps
+
+
+def _step(row: Table) -> Step:
+    if row.has("deploy"):
+        step = Step(row.place("deploy"), FIRST_MANAGER, row.string("name"))
+        if not STACK_NAME.fullmatch(step.name):
+            row.fail(
+                f"{line(step.name, 60)!r} is no name of a stack: use small letters, digits, '-'"
+            )
+    else:
+        step = Step(row.place("run"), row.string("on", FIRST_MANAGER))
+        if step.on not in EVERYWHERE and not NODE.fullmatch(step.on):
+            row.fail(
+                f"'on' is {line(step.on, 40)!r}: use a machine's name such as worker1, all,"
+                " managers or workers"
+            )
+    row.finish()
+    return step
