@@ -6,27 +6,19 @@ nginx under their names. A survey sees definitions and whether tasks run, not wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.marking import declared
+from pytest_swarmlab.marking.submission import Submission
+from pytest_swarmlab.submitted.bringing import STEP, bring
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.lifecycle import in_parallel
-from pytest_swarmlab.swarm.secrets import Secrets
-from pytest_swarmlab.swarm.stacks import Stacks
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Pending, Waiter, done, pending
-from tests.exercises import nfs
-from tests.exercises.exercise_2_5 import perform as blog
-from tests.exercises.exercise_2_6 import perform as tiers
-from tests.exercises.exercise_2_8 import perform as backup
-from tests.exercises.exercise_2_9 import application as health
 from tests.marking.assemble import REFERENCE
-
-STACKS = REFERENCE / "stacks"
 
 NAMES = {
     "wordpress-stack.yml": "wp",
@@ -45,78 +37,28 @@ SHOP_IMAGES = (
         for tag in ("1.0", "latest")
     ),
 )
-SHOP_SECRETS = (
-    "db_url", "shop_db_user", "shop_db_password", "jwt_secret", "redis_password", "rabbitmq_url",
-    "rabbitmq_conf",
-)  # fmt: skip
-DIRECTORIES = ("mysql", "wordpress", "postgres", "rabbitmq")
-CONFIGS = {
-    "nginx_config": "nginx.conf",
-    "nginx_config_v2": "nginx-v2.conf",
-    "backend_config": "backend.conf",
-}
 READY_S = 300.0
 
 WELL = "printf '#!/bin/sh\\nexit 0\\n' > /usr/local/bin/{0} && chmod 755 /usr/local/bin/{0}"
 """A health check's program that finds a stand-in well."""
 
 
-@contextmanager
-def furnished(
-    swarm: Swarm, stack: Stacks, secret: Secrets, configs: Configs, wait: Waiter, directory: Path
-) -> Iterator[Swarm]:
-    """The whole of it; at the block's end the cluster is as it was."""
-    server, workers = nfs.server_of(swarm), swarm.workers()
-    with ExitStack() as there:
-        backup.install(*swarm.managers())
-        for manager in swarm.managers():
-            there.enter_context(timer_on(manager))
-        taker = next(m for m in swarm.managers() if m not in (swarm.leader(), swarm.nodes[0]))
-        backup.backup(taker, "--no-volumes")
-        there.callback(taker.run, "rm", "-rf", "--", backup.PLACE)
-        wait(swarm.all_nodes_ready(), within=READY_S)
-        there.enter_context(nfs.exported(server))
-        for name in DIRECTORIES:
-            there.enter_context(nfs.directory(server, f"{nfs.SHARE}/{name}"))
-        there.enter_context(nfs.mounted(server, swarm.nodes_except(server)))
-        there.enter_context(blog.labelled(swarm, workers))
-        there.enter_context(stood_in(swarm.nodes))
-        for name in (*blog.PASSWORDS, *(f"wordpress_{key}" for key in blog.KEYS), *SHOP_SECRETS):
-            secret.create(name)
-        secret.create(health.SECRET)
-        for name, file in CONFIGS.items():
-            configs.create(name, (STACKS / "configs" / file).read_bytes())
-        certificates = tiers.Certificates([node.address for node in swarm.nodes], directory)
-        for name in (tiers.ADMIN, "db_password_v1", tiers.KEY):
-            secret.create(name)
-        tiers.create_pair(secret, certificates, "v1")
-        # One replica first: each would unpack WordPress's files into the same directory.
-        deploy(stack, STACKS, "wordpress-stack.yml", WORDPRESS_REPLICAS="1")
-        wait(swarm.converged("wp_wordpress", replicas=1), within=READY_S)
-        for file in NAMES:
-            deploy(stack, STACKS, file)
-        wait(Settled(swarm), within=READY_S)
-        yield swarm
+def furnish(swarm: Swarm, wait: Waiter) -> None:
+    """Bring the reference onto a new cluster, as its swarmlab.yml says.
+
+    Raises ProviderError where one of its steps fails, NotConverged where something does not run.
+    """
+    stand_in(swarm.nodes)
+    submission = Submission.read(REFERENCE)
+    bring(submission, declared.read(submission).steps, swarm)
+    failed = [e.data for e in swarm.recorder.view().of(STEP) if e.data["code"] != 0]
+    if failed:
+        raise ProviderError(f"a step of the reference failed: {failed[0]}")
+    wait(Settled(swarm), within=READY_S)
 
 
-def deploy(stack: Stacks, place: Path, file: str, **env: str) -> None:
-    """`docker stack deploy` of one of the submission's stack files."""
-    stack.deploy(place / file, name=NAMES[file], env=env, keep_volumes=False)
-
-
-@contextmanager
-def timer_on(manager: Node) -> Iterator[None]:
-    """The timer of backups is on, as the README of the scripts says."""
-    manager.run("systemctl", "enable", "--now", backup.TIMER)
-    try:
-        yield
-    finally:
-        manager.run("systemctl", "disable", "--now", backup.TIMER)
-
-
-@contextmanager
-def stood_in(nodes: Sequence[Node]) -> Iterator[None]:
-    """Each node has something under the names of the shop's images."""
+def stand_in(nodes: Sequence[Node]) -> None:
+    """Have something under the names of the shop's images on each node."""
     programs = " && ".join(WELL.format(name) for name in ("curl", "rabbitmq-diagnostics"))
     first, *others = SHOP_IMAGES
 
@@ -129,10 +71,6 @@ def stood_in(nodes: Sequence[Node]) -> Iterator[None]:
             node.run("docker", "tag", first, name)
 
     in_parallel(make, nodes)
-    try:
-        yield
-    finally:
-        in_parallel(lambda node: node.run("docker", "rmi", "--force", *SHOP_IMAGES), nodes)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ OF_REFERENCE = "reference"
 class Step:
     """A command on machines: their names, or ``managers``, ``workers``, ``all``."""
 
-    on: tuple[str, ...]
+    at: tuple[str, ...]
     run: tuple[str, ...]
     undo: tuple[str, ...] = ()
 
@@ -66,12 +66,18 @@ class Solution:
     @property
     def recording(self) -> Path:
         """Where its survey is, if there is one of a real cluster."""
-        return SURVEYS / f"{self.name}.jsonl.xz"
+        return path(self.name)
 
     @property
     def recordable(self) -> bool:
         """Whether the mistake can be made on a real cluster."""
-        return bool(self.machines) or any(place.startswith("stacks/") for place in self.files)
+        return bool(self.machines or self.stacks)
+
+    @property
+    def stacks(self) -> list[str]:
+        """Names of the stack files in which the mistake is, as far as they can be deployed."""
+        changed = [Path(place) for place, change in self.files.items() if isinstance(change, list)]
+        return [path.name for path in changed if path.match("stacks/*-stack.yml")]
 
     @property
     def origin(self) -> str:
@@ -96,10 +102,10 @@ def solutions() -> tuple[Solution, ...]:
 def _solution(criterion: str, told: dict[str, Any]) -> Solution:
     told = dict(told)
     steps = tuple(
-        Step(tuple(_words(s.pop("on"))), tuple(s.pop("run")), tuple(s.pop("undo", ())), **s)
+        Step(tuple(_words(s.pop("at"))), tuple(s.pop("run")), tuple(s.pop("undo", ())), **s)
         for s in map(dict, told.pop("machines", ()))
     )
-    made = Solution(
+    return Solution(
         criterion=criterion,
         loses=frozenset(told.pop("loses", ())),
         unknown=frozenset(told.pop("unknown", ())),
@@ -107,7 +113,6 @@ def _solution(criterion: str, told: dict[str, Any]) -> Solution:
         machines=steps,
         **told,
     )
-    return made
 
 
 def _words(value: str | list[str]) -> list[str]:
@@ -150,10 +155,15 @@ def key(event: Event) -> tuple[str, str]:
     return event.kind, str(event.data.get("node", ""))
 
 
+def path(name: str) -> Path:
+    """Where that survey is kept."""
+    return SURVEYS / f"{name}.jsonl.xz"
+
+
 @cache
 def stored(name: str) -> tuple[Event, ...]:
     """The events of a recorded survey, or, for all but the reference's, those that differ."""
-    with lzma.open(SURVEYS / f"{name}.jsonl.xz", "rt", encoding="utf-8") as lines:
+    with lzma.open(path(name), "rt", encoding="utf-8") as lines:
         return tuple(Event(**json.loads(line)) for line in lines)
 
 
@@ -162,7 +172,7 @@ def store(name: str, survey: Iterable[Event]) -> None:
     base = {} if name == OF_REFERENCE else {key(e): e.data for e in stored(OF_REFERENCE)}
     kept = [event for event in survey if base.get(key(event)) != event.data]
     SURVEYS.mkdir(exist_ok=True)
-    with lzma.open(SURVEYS / f"{name}.jsonl.xz", "wt", encoding="utf-8", preset=9) as file:
+    with lzma.open(path(name), "wt", encoding="utf-8", preset=9) as file:
         for event in kept:
             told = {k: v for k, v in vars(event).items() if k != "worker"}
             file.write(json.dumps(told, ensure_ascii=False, sort_keys=True) + "\n")
