@@ -79,7 +79,7 @@ def _do(submission: Submission, number: int, step: Step, swarm: Swarm) -> None:
     for node in _where(step, swarm):
         began = time.monotonic()
         try:
-            ran = (_deployed if step.name else _ran)(submission, step, node, wait)
+            ran = deployed(step, node, wait) if step.name else _ran(submission, step, node, wait)
         except (ProviderError, CommandError) as error:
             ran = _not(f"{node} could not be asked: {error}")
         _record(swarm, number, step, node.name, ran, time.monotonic() - began)
@@ -97,7 +97,8 @@ def _where(step: Step, swarm: Swarm) -> Iterator[Node]:
             yield node
 
 
-def _deployed(_: Submission, step: Step, node: Node, wait: Waiter) -> Ran:
+def deployed(step: Step, node: Node, wait: Waiter) -> Ran:
+    """Deploy a stack of theirs there, by its own files."""
     path = PurePosixPath(PLACE, step.place)
     # The images are on the nodes already: no registry is asked for digests.
     words = ("--resolve-image", "never", "-c", str(path), step.name)
