@@ -53,7 +53,7 @@ def _row(solution: Solution, reference: Outcome, place: str) -> str:
         found = known_bad.outcome(solution, Path(own))
     cells = (
         solution.name,
-        solution.wrong.removesuffix("."),
+        solution.wrong.removesuffix(".").replace("|", "\\|"),
         _listed(_own(found, solution)),
         _listed(_fallen(found, solution)),
         points(found.mark.lost),
