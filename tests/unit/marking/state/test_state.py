@@ -280,8 +280,8 @@ FAULTS: dict[str, list[tuple[Edit, set[str]]]] = {
     ],
     "wordpress.deployed": [
         (gone("wp_wordpress"), {"wordpress.replicas"}),
-        (tasks(lambda t: replace(t, state="failed") if t.service_id == id_of("wp_wordpress") else t),
-         {"wordpress.replicas"}),
+        (tasks(lambda t: replace(t, state="failed")
+               if t.service_id == id_of("wp_wordpress") else t), {"wordpress.replicas"}),
     ],
     "wordpress.replicas": [
         (service("wp_wordpress", wanted=2), set()),
