@@ -121,11 +121,11 @@ def deploy(swarm: Swarm, place: str, file: str) -> None:
 
 def machines(step: Step, swarm: Swarm) -> list[Node]:
     """Where the step's command is run."""
-    groups = {"managers": swarm.managers, "workers": swarm.workers, "all": lambda: swarm.nodes}
+    groups = {"managers": swarm.managers(), "workers": swarm.workers(), "all": swarm.nodes}
     return [
         node
         for name in step.at
-        for node in (groups[name]() if name in groups else [swarm.node(name)])
+        for node in (groups[name] if name in groups else [swarm.node(name)])
     ]
 
 
