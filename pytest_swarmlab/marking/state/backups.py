@@ -123,6 +123,23 @@ def restarts_engine(look: Look) -> Judgement:
 
 @exercise.claim(
     "backup",
+    "taken",
+    title="A backup was taken",
+    expected="there is one on some machine",
+    hint="Exercise 2.8: run the script on a manager that doesn't lead, and look at what it says.",
+)
+def taken(look: Look) -> Judgement:
+    """Any archive that has the swarm in its name."""
+    there, missing = look.systems("backups")
+    found = [f"{each.path} on {m.name}" for m, system in there for each in system.backups or ()]
+    if found:
+        return judged(found[0])
+    wrong = [] if missing else ["there is none"]
+    return judged("looked for backups on every machine", wrong=wrong, missing=missing)
+
+
+@exercise.claim(
+    "backup",
     "recent",
     title="There is a recent backup",
     expected=f"the newest is at most {OLDEST_S / 86_400:.0f} days old",
