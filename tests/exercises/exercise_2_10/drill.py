@@ -29,6 +29,7 @@ from .setting import (
     PUBLISHED,
     REPLICAS,
     ROLLED,
+    TOGETHER,
     WORKER,
 )
 
@@ -232,10 +233,12 @@ class Drill:
             for name in ROLLED:
                 self.evidence.tasks(self.swarm, self.service(name).name)
             with self._struck("rolled", load, nodes):
-                for name in ROLLED:
-                    perform.roll(self.swarm, name)
-                    self.wait(self.service(name).updated(), within=ROLLED_S)
-                    self.wait(self.service(name).settled(), within=ROLLED_S)
+                for together in TOGETHER:
+                    for name in together:
+                        perform.roll(self.swarm, name)
+                    for name in together:
+                        self.wait(self.service(name).updated(), within=ROLLED_S)
+                        self.wait(self.service(name).settled(), within=ROLLED_S)
             for name in ROLLED:
                 self.evidence.tasks(self.swarm, self.service(name).name)
         perform.listing(self.swarm, "Every service was rolled")

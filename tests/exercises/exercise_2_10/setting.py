@@ -20,15 +20,13 @@ REPLICAS = {
 PUBLISHED = ("api-gateway",)
 """Services with published ports: what every node's mesh lists is their tasks."""
 
-ROLLED = (
-    "frontend",
-    "api-gateway",
-    "products-service",
-    "users-service",
-    "orders-service",
-    "orders-worker",
+TOGETHER = (
+    ("frontend", "api-gateway", "users-service"),
+    ("products-service", "orders-service", "orders-worker"),
 )
-"""Those that can be replaced one replica after the other; the rest keep data or have one task."""
+"""Which are rolled at the same time: those that have replicas to spare; the rest keep data, or have
+one task."""
+ROLLED = tuple(name for each in TOGETHER for name in each)
 
 DATABASE, CACHE, BROKER, WORKER = "postgres", "redis", "rabbitmq", "orders-worker"
 ORDERS, GATEWAY = "orders-service", "api-gateway"
