@@ -70,10 +70,13 @@ test('without Redis, or with one that fails, the database is asked', async () =>
   assert.deepEqual((await ask('/ready')).content, { status: 'ready', cache: 'off' });
   redis.status = 'ready';
   redis.get = async () => { throw new Error('Command timed out'); };
+  let stored = 0;
+  redis.set = async () => { stored += 1; };
   for (let tried = 0; tried < 5; tried += 1) {
     const { code, headers } = await ask('/products/1');
     assert.deepEqual([code, headers.get('X-Cache')], [200, 'off']);
   }
+  assert.equal(stored, 0, 'who gave no answer is asked again by the same visitor');
 });
 
 test('what the cache should not hold is not believed', async () => {
