@@ -39,7 +39,7 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test wheel check neighbours no-harm soak \
-	architecture vagrant-smoke finding_two_identities finding_ill_task_runs reference known-bad known-bad-table
+	mark architecture vagrant-smoke finding_two_identities finding_ill_task_runs reference known-bad known-bad-table
 
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
@@ -51,6 +51,7 @@ help:
 	@echo "make finding_two_identities finding_ill_task_runs   what is known of Swarm: how often of REPETITIONS=10"
 	@echo "make neighbours     the plugin's tests beside other plugins, with other releases of pytest and Python"
 	@echo "make no-harm        each exercise on somebody's own cluster, also killed in its middle: is it what it was?"
+	@echo "make mark           hostile programs on a real machine, and a cluster that is marked as it is"
 	@echo "make reference known-bad known-bad-table   the grader is graded: the reference's copies, surveys of known mistakes, their table"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
 	@echo "make kernel         the kernel with which machines run twice as fast: once, eight minutes; lab and test do it"
@@ -132,6 +133,9 @@ wheel: setup
 
 no-harm: setup kernel
 	$(PYTEST) tests/providers/test_no_harm.py tests/providers/test_no_harm_exercises.py
+
+mark: setup kernel
+	$(PYTEST) tests/submitted tests/providers/test_marking.py --swarmlab-provider=uml
 
 # The grader is graded (docs/known-bad.md): what the reference submission copies of this repository;
 # surveys of a real cluster with the reference and with KNOWN_BAD="two-managers …" (those that are

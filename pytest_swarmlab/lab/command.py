@@ -65,6 +65,8 @@ def drill(submission: Path | None, arguments: Sequence[str]) -> Path:
     kept = RunKept()
     given = f"--swarmlab-submission={submission if submission is not None else ''}"
     ours = ["-c", str(CONFIGURATION), f"--rootdir={Path.cwd()}", str(EXERCISES / "submission")]
+    # What was expected and what was seen stands in the mark.
+    ours += ["--tb=no", "-rfE"]
     pytest.main([*ours, given, *arguments], plugins=[Preparation(whole=False), kept])
     if kept.directory is None:
         raise ConfigError("nothing was drilled, and so there is nothing to mark: see above")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from pytest_swarmlab.errors import ConfigError, Unusable
 from pytest_swarmlab.marking import bounded_yaml, skeleton
@@ -24,6 +25,9 @@ EVERYWHERE = {"all", "managers", "workers"}
 NODE = re.compile(r"(manager|worker)[1-9]")
 
 STACK_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,50}[a-z0-9])?")
+
+BACKUP = "{}"
+"""What stands for a backup among the words of a restore."""
 
 MOST_STEPS = 30
 """The lab's own bringing up has six."""
@@ -52,12 +56,16 @@ class Step:
 class Declared:
     """`roles`: role → the service that plays it, where the submission decides it.
 
-    `steps`: what brings it onto a swarm, in this order.
+    `steps`: what brings it onto a swarm, in this order. `backup`: where their script leaves its
+    backups, a pattern in the last part of the path. `restore`: their other script and its words, of
+    which ``{}`` stands for a backup. Without these two no backup of theirs is tried.
     """
 
     students: tuple[str, ...] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
+    backup: str = ""
+    restore: tuple[str, ...] = ()
 
 
 def read(submission: Submission) -> Declared:
@@ -71,6 +79,7 @@ def read(submission: Submission) -> Declared:
         students = table.strings("students")
         roles = table.mapping("roles")
         steps = _steps(table) if table.has("steps") else _usual(submission)
+        backup, restore = _backup(table)
         table.finish()
     except ConfigError as error:
         raise Unusable(line(error)) from error
@@ -78,7 +87,24 @@ def read(submission: Submission) -> Declared:
         raise Unusable(
             f"{FILE}: lab {line(lab, 40)!r} is not the lab of this rubric, {skeleton.LAB}"
         )
-    return Declared(tuple(line(name, 80) for name in students), roles, steps)
+    return Declared(tuple(line(name, 80) for name in students), roles, steps, backup, restore)
+
+
+def _backup(table: Table) -> tuple[str, tuple[str, ...]]:
+    backup, restore = table.string("backup", ""), table.strings("restore")
+    if bool(backup) is not bool(restore):
+        table.fail("'backup' and 'restore' are told together: where the one is, how it is restored")
+    if not backup:
+        return "", ()
+    path = PurePosixPath(backup)
+    if not path.is_absolute() or ".." in path.parts or len(path.parts) < 3:
+        table.fail(f"'backup' is {line(backup, 80)!r}: use a whole path, /backup/swarm/swarm-*")
+    if "*" in str(path.parent):
+        table.fail(f"'backup' is {line(backup, 80)!r}: a pattern may stand in its last part only")
+    table.check_place(restore[0])
+    if BACKUP not in restore[1:]:
+        table.fail(f"'restore' has no {BACKUP!r}, which stands for the backup")
+    return backup, restore
 
 
 def _usual(submission: Submission) -> tuple[Step, ...]:

@@ -55,6 +55,14 @@ roles: {{}}
 steps:
 """
 
+BACKUPS = """
+# Où scripts/backup.sh laisse ses sauvegardes (un motif, dans la dernière partie du chemin), et
+# comment l'une d'elles, {}, est restaurée sur une machine neuve à la même adresse, jusqu'à
+# force-new-cluster. Sans ces deux lignes le restore n'est pas essayé.
+# backup: /backup/swarm/swarm-*.tar.gz
+# restore: [scripts/restore.sh, "{}"]
+"""
+
 ANSWERS = """\
 # Vos réponses. Une réponse courte tient sur une ligne, entre guillemets ; une longue s'écrit
 #   nom: |
@@ -106,7 +114,7 @@ SUFFIXES = {"document": ".md", "picture": ".txt", "stack": "", "script": ""}
 
 def files() -> dict[str, str]:
     """Place below the submission → content, of all that the skeleton has."""
-    found = {"swarmlab.yml": ABOUT + _steps(), "answers.yml": _answers()}
+    found = {"swarmlab.yml": ABOUT + _steps() + BACKUPS, "answers.yml": _answers()}
     found |= {place: HELPER.format(text=text) for place, text in HELPERS.items()}
     for asked in deliverables():
         found[asked.place + SUFFIXES[asked.kind]] = content(asked)

@@ -7,11 +7,10 @@ next one is done all the same: what is missing then costs what depends on it, an
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from pytest_swarmlab.errors import CommandError, NotConverged, ProviderError, Unusable
+from pytest_swarmlab.errors import NotConverged, ProviderError, Unusable
 from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.marking.declared import Step
 from pytest_swarmlab.marking.skeleton import PLACE
@@ -37,7 +36,7 @@ STEP = "submission.step"
 `seconds`. `code` is None where it did not end by itself; `why` says why then."""
 
 SETTLED = "submission.settled"
-"""The event at the end: `missing`, service → what of it does not run."""
+"""The event at the end: `missing`, service → what of it does not run; None where nobody told."""
 
 
 def bring(submission: Submission, steps: tuple[Step, ...], swarm: Swarm) -> None:
@@ -50,51 +49,63 @@ def bring(submission: Submission, steps: tuple[Step, ...], swarm: Swarm) -> None
             "a submission's scripts are run on throw-away machines only, and these are somebody's"
         )
     carrying.carry(submission, swarm)
-    began = time.monotonic()
+    until = time.monotonic() + ALTOGETHER_S
     for number, step in enumerate(steps, 1):
-        if time.monotonic() - began > ALTOGETHER_S:
-            _record(swarm, number, step, "", _not(f"no time was left after {ALTOGETHER_S:.0f} s"))
-            continue
-        _do(submission, number, step, swarm)
+        if why := _why_not(submission, step):
+            _record(swarm, number, step, "", _not(why))
+        else:
+            _do(submission, number, step, swarm, until)
     _await(swarm)
 
 
-def _do(submission: Submission, number: int, step: Step, swarm: Swarm) -> None:
+def _why_not(submission: Submission, step: Step) -> str:
+    """Why a step is not even begun; "" where it is."""
     if step.place not in submission.files:
-        what = submission.odd.get(step.place, "not there")
-        _record(swarm, number, step, "", _not(f"{step.place} is {what}"))
-        return
+        return f"{step.place} is {submission.odd.get(step.place, 'not there')}"
     if step.name:
         try:
             carrying.refuse_too_much(submission, step.place)
         except Unusable as error:
-            _record(swarm, number, step, "", _not(str(error)))
-            return
+            return str(error)
+    return ""
+
+
+def _do(submission: Submission, number: int, step: Step, swarm: Swarm, until: float) -> None:
     wait = waits.of_the_suite(swarm.recorder)
     try:
         wait(swarm.all_nodes_ready(), within=WHOLE_S)
-    except NotConverged as error:
+        nodes = [swarm.leader()] if step.name else _where(step, swarm)
+    except (NotConverged, ProviderError) as error:
         # What it does is its own affair; that the swarm was not whole is known.
         swarm.recorder.record("notice", message=f"before {step} the swarm was not whole: {error}")
-    for node in _where(step, swarm):
+        nodes = swarm.nodes[:1] if step.name else _where(step, swarm)
+    for node in nodes:
         began = time.monotonic()
-        try:
-            ran = deployed(step, node, wait) if step.name else _ran(submission, step, node, wait)
-        except (ProviderError, CommandError) as error:
-            ran = _not(f"{node} could not be asked: {error}")
-        _record(swarm, number, step, node.name, ran, time.monotonic() - began)
+        if began > until:
+            how = _not(f"no time was left: {ALTOGETHER_S:.0f} s had been used")
+        else:
+            how = _done(submission, step, node, wait)
+        _record(swarm, number, step, node.name, how, time.monotonic() - began)
 
 
-def _where(step: Step, swarm: Swarm) -> Iterator[Node]:
-    """The machines of a step, in their order; a stack is deployed where the leader is."""
-    if step.name:
-        yield swarm.leader()
-        return
+def _done(submission: Submission, step: Step, node: Node, wait: Waiter) -> Ran:
+    try:
+        if step.name:
+            return deployed(step, node, wait)
+        return ran(submission, step.place, node, wait)
+    except ProviderError as error:
+        return _not(f"{node} could not be asked: {error}")
+
+
+def _where(step: Step, swarm: Swarm) -> list[Node]:
+    """The machines on which a script is run, in their order."""
     managers = {spec.name for spec in swarm.topology.managers}
+    found = []
     for node in swarm.nodes:
         meant = {"all", node.name, "managers" if node.name in managers else "workers"}
         if step.on in meant:
-            yield node
+            found.append(node)
+    return found
 
 
 def deployed(step: Step, node: Node, wait: Waiter) -> Ran:
@@ -108,11 +119,12 @@ def deployed(step: Step, node: Node, wait: Waiter) -> Ran:
     )  # fmt: skip
 
 
-def _ran(submission: Submission, step: Step, node: Node, wait: Waiter) -> Ran:
-    path = str(PurePosixPath(PLACE, step.place))
-    own = submission.content(step.place, 2) == b"#!"
+def ran(submission: Submission, place: str, node: Node, wait: Waiter, *words: str) -> Ran:
+    """Run a script of theirs there with these words."""
+    path = str(PurePosixPath(PLACE, place))
+    own = submission.content(place, 2) == b"#!"
     argv = (path,) if own else ("/bin/bash", path)
-    return limits.run(node, argv, where=PLACE, wait=wait)
+    return limits.run(node, (*argv, *words), where=PLACE, wait=wait)
 
 
 def _not(why: str) -> Ran:
@@ -152,13 +164,14 @@ class _Settled:
 
     def __init__(self, swarm: Swarm) -> None:
         self._swarm = swarm
-        self.missing: dict[str, str] = {}
+        self.missing: dict[str, str] | None = None
 
     def __call__(self) -> Done[None] | Pending | Fatal:
         """Look once."""
         try:
             services = self._swarm.leader().engine.api.services(status=True)
         except no_answer() as error:
+            self.missing = None
             return pending(brief(error))
         self.missing = {
             str(service["Spec"]["Name"]): f"{running} of {wanted} tasks run"

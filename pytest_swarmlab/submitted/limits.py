@@ -20,6 +20,9 @@ from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, f
 ASK_S = 20.0
 """Longest a node may take to say how far a program is; one that is choked takes longer."""
 
+START_S = 60.0
+"""Longest it may take to start a unit, or to stop one, which kills it after STOP_S."""
+
 STOP_S = 10
 """From the signal that asks a program to end to the one that ends it."""
 
@@ -88,7 +91,7 @@ def run(
     """
     unit = f"swarmlab-step-{secrets.token_hex(4)}.service"
     output = f"{OUTPUTS}/{unit}"
-    node.run("mkdir", "--parents", "--mode=0700", "--", OUTPUTS)
+    _tell(node, "mkdir", "--parents", "--mode=0700", "--", OUTPUTS)
     before = _used_mib(node)
     properties = {
         "RuntimeMaxSec": limits.seconds,
@@ -102,11 +105,12 @@ def run(
         "StandardError": f"file:{output}",
         "WorkingDirectory": where,
     }
-    started = node.run(
+    # Asked within bounds each time: a machine that is choked may not answer any more.
+    started = node.ask(
         "systemd-run", f"--unit={unit}", "--quiet", "--service-type=exec", "--remain-after-exit",
         "--setenv=HOME=/root", "--setenv=LANG=C.UTF-8",
         *(f"--property={name}={value}" for name, value in properties.items()),
-        "--", *argv, check=False,
+        "--", *argv, within=START_S,
     )  # fmt: skip
     ended = _Ended(node, unit, before, limits)
     try:
@@ -115,11 +119,16 @@ def run(
     except NotConverged as error:
         code, why = None, f"{error.last}, and it was ended"
     # Also what it has left in the background.
-    node.run("systemctl", "stop", unit, check=False)
-    node.run("systemctl", "reset-failed", unit, check=False)
+    _tell(node, "systemctl", "stop", unit)
+    _tell(node, "systemctl", "reset-failed", unit)
     said = node.ask("tail", f"--bytes={SHOWN}", "--", output, within=ASK_S).stdout
-    node.run("rm", "-f", "--", output)
+    _tell(node, "rm", "-f", "--", output)
     return Ran(code, why, said)
+
+
+def _tell(node: Node, *argv: str) -> None:
+    """Have a command done, however it ends, in bounded time."""
+    node.ask(*argv, within=START_S)
 
 
 class _Ended:

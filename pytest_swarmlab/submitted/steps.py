@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged
-from pytest_swarmlab.judging.exercise import Exercise
+from pytest_swarmlab.judging.exercise import Exercise, unknown
 from pytest_swarmlab.model import Judgement
 from pytest_swarmlab.submitted.bringing import SETTLED, STEP
 from pytest_swarmlab.text import line
@@ -60,6 +60,8 @@ def _last_words(output: object) -> str:
 def settled(record: Record) -> Judgement:
     """As the managers counted them."""
     seen = record.need(SETTLED, "nobody counted the tasks")
-    missing = seen.data.get("missing") or {}
+    missing = seen.data.get("missing")
+    if missing is None:
+        return unknown("no manager told how many tasks run")
     wrong = [f"{line(name)}: {line(why)}" for name, why in missing.items()]
     return judged("all run" if not wrong else f"{len(wrong)} services do not", wrong=wrong[:10])

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from pytest_swarmlab.errors import Unusable
 from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.marking import declared, roles
@@ -18,8 +16,9 @@ from pytest_swarmlab.model import NodeSpec
 from pytest_swarmlab.submitted import bringing, carrying, steps
 from pytest_swarmlab.submitted.limits import Ran
 from pytest_swarmlab.survey.look import look
-from pytest_swarmlab.survey.seen import NodeRow, Service, Survey
-from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.survey.seen import NodeRow, Survey
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.text import line
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,6 @@ class Work:
     cast: roles.Cast
     said: Declared
     submission: Submission | None
-
-    def player(self, role: str) -> Service:
-        """The service that plays the role. Skips the test where nobody does, with the reason."""
-        service = self.cast.service(role)
-        if service is None:
-            pytest.skip(str(self.cast[role]))
-        return service
 
     def nodes(self) -> tuple[NodeRow, ...]:
         """The rows of the node list that may be given tasks."""
@@ -55,6 +47,19 @@ class Work:
         step = next(each for each in self.said.steps if each.name == stack)
         wait = waits.of_the_suite(self.swarm.recorder)
         return bringing.deployed(step, self.swarm.leader(), wait)
+
+    def run(self, node: Node, place: str, *words: str) -> Ran:
+        """Run a script of theirs there, within its limits."""
+        if self.submission is None:
+            raise Unusable(f"nothing was handed in, and so no {place}")
+        return bringing.ran(
+            self.submission, place, node, waits.of_the_suite(self.swarm.recorder), *words
+        )
+
+    def carry_again(self) -> None:
+        """Have its files on machines that are new."""
+        if self.submission is not None:
+            carrying.carry(self.submission, self.swarm)
 
 
 def read(directory: Path) -> tuple[Submission, Declared]:
@@ -82,6 +87,28 @@ def bring(directory: Path, swarm: Swarm) -> tuple[Submission, Declared]:
     return submission, said
 
 
+HOSTS_OWN = ("/", "/etc", "/root", "/proc", "/sys", "/dev", "/var/lib/docker")
+SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
+
+
+def reaches_out(survey: Survey) -> list[str]:
+    """What services reach beyond their containers, in words: it is theirs to do, and is said.
+
+    A visualizer needs the engine's socket; whoever has it can do whatever root can.
+    """
+    return [
+        f"{line(service.name)} mounts {what} of its machine: whoever is in it is root there"
+        for service in survey.services or ()
+        for each in service.attached
+        if each.kind == "bind"
+        and (
+            what := "the engine's socket" if each.source in SOCKETS
+            else line(each.source) if (each.source.rstrip("/") or "/") in HOSTS_OWN
+            else ""
+        )
+    ]  # fmt: skip
+
+
 def looked_at(
     swarm: Swarm,
     *,
@@ -94,4 +121,6 @@ def looked_at(
         survey = look(swarm, away)
         if said.roles:
             swarm.recorder.record(roles.DECIDED, roles=dict(said.roles))
+    for told in reaches_out(survey):
+        swarm.recorder.record("notice", message=told)
     return Work(swarm, survey, roles.Cast(survey, said.roles), said, submission)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
-from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.swarm.services import Service
 
 from .. import nfs, volumes
 from ..postgres import DATA, IMAGE

@@ -339,8 +339,10 @@ def every_replica_replaced(record: Record) -> Judgement:
 )
 def five_run(record: Record) -> Judgement:
     """The lab's question: what happens at five?"""
+    if refused := _not_installed(record):
+        return refused
     began = record.need("begun", "it was not noted when it began").t
-    return _running(record, {WORDPRESS: MORE_REPLICAS}, ("the change", began))
+    return _running(record, {_wordpress(record): MORE_REPLICAS}, ("the change", began))
 
 
 @exercise.check(
@@ -352,10 +354,12 @@ def five_run(record: Record) -> Judgement:
 )
 def five_serve(record: Record) -> Judgement:
     """By the web servers' logs."""
+    if refused := _not_installed(record):
+        return refused
     began = record.need("begun", "it was not noted when it began").t
     seen = record.need("served", "nobody read the replicas' logs")
     served = _served(seen.data)
-    listed = [s for s in readings.task_samples(record, WORDPRESS) if s.error is None]
+    listed = [s for s in readings.task_samples(record, _wordpress(record)) if s.error is None]
     running = [t.id for t in listed[-1].tasks if t.running] if listed else []
     told = f"requests by replica: {', '.join(map(str, served.values()))}"
     missing = not_each(served, running, "read the log of")
@@ -570,6 +574,11 @@ def _running(record: Record, wanted: Mapping[str, int], after: Moment) -> Judgem
 
 def _nodes(sample: TasksSample) -> list[str]:
     return sorted(task.node for task in sample.tasks if task.running)
+
+
+def _wordpress(record: Record) -> str:
+    """The service that is WordPress."""
+    return whose.named(record, "wordpress", WORDPRESS)
 
 
 def _not_installed(record: Record) -> Judgement | None:

@@ -12,7 +12,7 @@ from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
-from pytest_swarmlab.swarm.stacks import Service, Services
+from pytest_swarmlab.swarm.services import Service, Services
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from . import perform

@@ -1,22 +1,20 @@
 """The work that is drilled: brought onto a new cluster, or found on one that is there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import pytest
 
 from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.marking.declared import Declared
+from pytest_swarmlab.model import NodeSpec
 from pytest_swarmlab.providers.inventory import InventoryProvider
 from pytest_swarmlab.run.run import Run
 from pytest_swarmlab.run.sharing import Shared
 from pytest_swarmlab.submitted import work
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.swarm.cluster import Swarm
-
-NOTHING = Path("/nonexistent")
-"""No stack of this suite's own is deployed beside theirs."""
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +25,7 @@ def submitted(
     config = swarmlab_run.config
     if config.inventory is not None:
         said = work.read(config.submission) if config.submission else (None, Declared())
-        with _inventory(swarmlab_run) as (swarm, away), Shared(swarmlab_run, swarm, NOTHING):
+        with _inventory(swarmlab_run) as (swarm, away), Shared(swarmlab_run, swarm, STACKS):
             yield work.looked_at(swarm, submission=None, said=said[1], away=away)
         return
     with shared_swarm() as shared:
@@ -39,7 +37,7 @@ def submitted(
 
 
 @contextmanager
-def _inventory(run: Run) -> Iterator[tuple[Swarm, dict]]:  # type: ignore[type-arg]
+def _inventory(run: Run) -> Iterator[tuple[Swarm, Mapping[NodeSpec, str]]]:
     """That cluster as it is, whatever it is; machines that are away are told."""
     config = run.config
     provider = InventoryProvider(config.inventory, may_change=config.allow_destructive, whole=False)

@@ -14,6 +14,8 @@ from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.stacks import Service, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
+from ..exercise_2_1 import drill as quorum
+from ..exercise_2_1.verify import exercise as exercise_2_1
 from ..exercise_2_2 import drill as failover
 from ..exercise_2_2.verify import ROLE as SERVICE_ROLE
 from ..exercise_2_2.verify import exercise as exercise_2_2
@@ -22,12 +24,15 @@ from ..exercise_2_5 import drill as wordpress
 from ..exercise_2_5.site import Site
 from ..exercise_2_5.verify import NOT_INSTALLED
 from ..exercise_2_5.verify import exercise as exercise_2_5
+from ..exercise_2_8.verify import exercise as exercise_2_8
 from ..exercise_2_9 import drill as healing
 from ..exercise_2_9.verify import exercise as exercise_2_9
 from ..whose import PLAYS
-from . import theirs
+from . import restored, theirs
 
 pytestmark = pytest.mark.submission
+
+MANAGERS = 3
 
 
 @pytest.mark.exercise(steps.exercise)
@@ -75,6 +80,7 @@ def test_what_was_written_survives(
     refused, failed = theirs.installed(submitted, blog), []
     for phase, drill in (
         ("db-recreated", blog.recreate_the_database),
+        ("scaled", lambda: theirs.scaled(blog)),
         ("node-lost", blog.lose_the_node),
     ):
         try:
@@ -112,10 +118,37 @@ def test_an_ill_task_of_theirs_is_replaced(
 ) -> None:
     """A task's page goes, its check finds it, another takes its slot; then one more."""
     healed = theirs.healed(submitted, "web")
-    service = Service(swarm, submitted.player("web").name)
+    service = Service(swarm, theirs.player_of(submitted, "web").name)
     with evidence.judged(exercise_2_9, "heal"):
         theirs.note_player(submitted, "web", evidence)
         healing.Drill(swarm, wait, probe, evidence, healed).heal(service)
+
+
+@pytest.mark.exercise_2_1
+@pytest.mark.exercise(exercise_2_1)
+def test_their_managers_bear_one_loss_and_not_two(
+    submitted: Work,
+    swarm: Swarm,
+    faults: Faults,
+    wait: Waiter,
+    probe: quorum.Probe,
+    evidence: Evidence,
+) -> None:
+    """Two of three managers are stopped, one after the other, while clients ask."""
+    published = theirs.asked(submitted)
+    if len(swarm.managers()) != MANAGERS:
+        pytest.skip(f"there are {len(swarm.managers())} managers, and the drill is about three")
+    with evidence.judged(exercise_2_1, "three-managers"), evidence.identities_of(swarm):
+        evidence.state(swarm)
+        quorum.lose_quorum_and_regain_it(
+            swarm,
+            faults=faults,
+            wait=wait,
+            probe=probe,
+            evidence=evidence,
+            port=published.port,
+            path=published.path,
+        )
 
 
 @pytest.mark.exercise_2_2
@@ -141,4 +174,17 @@ def test_their_service_survives_leader_loss(
         failover.lose_the_leader_of(
             published.service, published.replicas, published.port, how,
             faults=faults, wait=wait, probe=probe, observe=observe, evidence=evidence,
+            path=published.path,
         )  # fmt: skip
+
+
+@pytest.mark.exercise_2_8
+@pytest.mark.exercise(exercise_2_8)
+def test_their_backup_brings_everything_back(
+    submitted: Work, swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
+) -> None:
+    """The last: nothing of the cluster is left but what their backup has."""
+    restored.procedure(submitted)
+    del swarm  # It is the one on which their work is.
+    with evidence.judged(exercise_2_8, "disaster"):
+        restored.lose_everything_and_restore(submitted, faults=faults, wait=wait, evidence=evidence)

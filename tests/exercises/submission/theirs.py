@@ -13,6 +13,7 @@ from pytest_swarmlab.errors import INFRASTRUCTURE, NotConverged, Unseen
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.state.wordpress import fits
 from pytest_swarmlab.submitted.work import Work
+from pytest_swarmlab.survey import seen
 from pytest_swarmlab.survey.readings import data_of
 from pytest_swarmlab.swarm import guard
 from pytest_swarmlab.swarm.cluster import Node
@@ -29,7 +30,8 @@ from ..exercise_2_9.drill import Healed
 READY_S = 240
 PATIENCE_S = 10.0
 
-ASKED = ("test-service", "proxy", "web", "wordpress")
+ASKED = {"test-service": "/", "proxy": "/", "web": "/", "wordpress": "/readme.html"}
+"""Role → what clients ask for: of WordPress no page, of which each costs 0.4 s of a core."""
 
 PROOF, PROOF_BYTES = "swarmlab-proof", 1 << 20
 
@@ -40,16 +42,25 @@ MORE_S = 60.0
 
 @dataclass(frozen=True)
 class Published:
-    """A service of theirs that clients can ask."""
+    """A service of theirs that clients can ask; for `path`, which costs it little."""
 
     service: Service
     replicas: int
     port: int
+    path: str
+
+
+def player_of(work: Work, role: str) -> seen.Service:
+    """The service that plays the role. Skips the test where nobody does, with the reason."""
+    player = work.cast.service(role)
+    if player is None:
+        pytest.skip(str(work.cast[role]))
+    return player
 
 
 def port(work: Work, role: str) -> int:
     """Where it is published through the mesh. Skips the test where it is not."""
-    player = work.player(role)
+    player = player_of(work, role)
     found = [p.published for p in player.ports if p.mode == "ingress" and p.protocol == "tcp"]
     if not found:
         pytest.skip(f"{player.name} publishes no port through the mesh: no client can ask for it")
@@ -65,12 +76,13 @@ def asked(work: Work) -> Published:
     for role in ASKED:
         player = work.cast.service(role)
         if player and player.wanted and any(p.mode == "ingress" for p in player.ports):
-            return Published(Service(work.swarm, player.name), player.wanted, port(work, role))
+            service = Service(work.swarm, player.name)
+            return Published(service, player.wanted, port(work, role), ASKED[role])
     pytest.skip(f"nobody plays one of {', '.join(ASKED)}, with replicas and a published port")
 
 
 def _replicas(work: Work, role: str) -> int:
-    player = work.player(role)
+    player = player_of(work, role)
     if player.wanted is None:
         pytest.skip(f"{player.name} has a task on every node, and no number of replicas")
     return player.wanted
@@ -88,7 +100,9 @@ def spread(mine: Published, wait: Waiter) -> None:
         mine.service.update("--force", title=f"{mine.service.name} is spread over the nodes anew")
         wait(mine.service.updated(), within=READY_S)
         wait(mine.service.converged(replicas=mine.replicas), within=READY_S)
-    serves = Serves(swarm, replicas=mine.replicas, port=mine.port, timeout=PATIENCE_S)
+    serves = Serves(
+        swarm, replicas=mine.replicas, port=mine.port, path=mine.path, timeout=PATIENCE_S
+    )
     wait(serves, within=READY_S)
 
 
@@ -97,7 +111,7 @@ def healed(work: Work, role: str) -> Healed:
 
     Skips the test where nobody here knows how to make a task of it ill, or it has no check.
     """
-    player = work.player(role)
+    player = player_of(work, role)
     if player.health is None or player.health.none:
         pytest.skip(f"{player.name} has no health check: nothing finds an ill task")
     if player.repository != "nginx":
@@ -119,13 +133,13 @@ def healed(work: Work, role: str) -> Healed:
 def note_player(work: Work, role: str, evidence: Evidence) -> None:
     """Note who plays that role in the drill that follows."""
     evidence.note(
-        whose.PLAYS, role=role, service=work.player(role).name, replicas=_replicas(work, role)
+        whose.PLAYS, role=role, service=player_of(work, role).name, replicas=_replicas(work, role)
     )
 
 
 def wordpress(work: Work) -> Deployed:
     """Their WordPress with its database, for the drills of exercise 2.5."""
-    site, database = work.player("wordpress"), work.player("wordpress-database")
+    site, database = player_of(work, "wordpress"), player_of(work, "wordpress-database")
     if work.swarm.machines.foreign:
         pytest.skip("on somebody's own cluster nothing is written, and no service removed")
     if not work.deploys(database.stack):
@@ -144,6 +158,14 @@ def note_wordpress(work: Work, evidence: Evidence) -> None:
     """Note who plays in them."""
     for role in ("wordpress", "wordpress-database"):
         note_player(work, role, evidence)
+
+
+def scaled(blog: Drill) -> None:
+    """Scaled to five, and back to as many as they were."""
+    try:
+        blog.scale()
+    finally:
+        blog.wordpress.scale(blog.deployed.replicas)
 
 
 @contextmanager
@@ -192,7 +214,7 @@ def database_on_nfs(work: Work) -> Moved:
     Skips the test where there is none, or nobody can tell where its data are.
     """
     alone = work.cast.service("nfs-database")
-    player = alone or work.player("wordpress-database")
+    player = alone or player_of(work, "wordpress-database")
     data = data_of(player)
     if data is None:
         pytest.skip(f"{player.name} mounts nothing where a database keeps its data")

@@ -16,10 +16,11 @@ from tests.exercises.exercise_2_2.verify import exercise as exercise_2_2
 from tests.exercises.exercise_2_4.verify import exercise as exercise_2_4
 from tests.exercises.exercise_2_5.verify import NOT_INSTALLED
 from tests.exercises.exercise_2_5.verify import exercise as exercise_2_5
+from tests.exercises.exercise_2_8.verify import exercise as exercise_2_8
 from tests.exercises.exercise_2_9.verify import exercise as exercise_2_9
 from tests.exercises.whose import PLAYS
-from tests.unit.exercises import test_2_2, test_2_4, test_2_5, test_2_9
-from tests.unit.records.editing import without
+from tests.unit.exercises import test_2_2, test_2_4, test_2_5, test_2_8, test_2_9
+from tests.unit.records.editing import changed, without
 
 Good = Callable[[str], Record]
 
@@ -88,6 +89,23 @@ def test_a_database_that_can_go_nowhere_does_not_take_its_data_along() -> None:
     stuck = noted(run, "2.4/nfs-volume", "stuck", node="worker1", why="no other is labelled")
     assert verdicts(exercise_2_4, run, "nfs-volume")["data-follow"] == Verdict.PASS
     assert verdicts(exercise_2_4, stuck, "nfs-volume")["data-follow"] == Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("how", "verdict"),
+    [
+        ({"theirs": True}, Verdict.PASS),
+        ({}, Verdict.UNKNOWN),
+        ({"theirs": True, "code": 1, "said": "tar: no such file"}, Verdict.FAIL),
+        ({"theirs": True, "code": None, "said": "it had not ended after 300 s"}, Verdict.FAIL),
+    ],
+)
+def test_their_restore_need_not_check_a_backup_first_and_must_succeed(
+    how: dict[str, Any], verdict: Verdict
+) -> None:
+    unchecked = without(test_2_8.good("disaster"), lambda e: e.kind == "verified")
+    run = changed(unchecked, lambda e: e.kind == "restore", **how)
+    assert verdicts(exercise_2_8, run, "disaster")["restored"] == verdict
 
 
 def test_of_their_site_two_tasks_are_made_ill_and_of_the_labs_five() -> None:

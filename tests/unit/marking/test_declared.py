@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_swarmlab.errors import Unusable
-from pytest_swarmlab.marking import declared, new_submission
+from pytest_swarmlab.marking import completeness, declared, new_submission
 from pytest_swarmlab.marking.declared import Step
 from pytest_swarmlab.marking.submission import Submission
 
@@ -47,6 +47,14 @@ def test_steps_are_done_as_they_are_said(root: Path) -> None:
     assert steps(root, words) == (Step("stacks/a.yml", name="a"), Step("scripts/b.sh", "workers"))
 
 
+def test_a_backup_is_where_it_says_and_restored_by_these_words(root: Path) -> None:
+    steps(root, "backup: /backup/swarm-*\nrestore: [scripts/restore.sh, --yes, '{}']\n")
+    said = declared.read(Submission.read(root))
+    assert (said.backup, said.restore) == (
+        "/backup/swarm-*", ("scripts/restore.sh", "--yes", "{}")
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -62,6 +70,13 @@ def test_steps_are_done_as_they_are_said(root: Path) -> None:
             "steps: [{deploy: x.yml, name: a}, {deploy: y.yml, name: a}]\n",
             "two stacks are called 'a'",
         ),
+        ("backup: /backup/x-*\n", "'backup' and 'restore' are told together"),
+        ("restore: [x.sh, '{}']\n", "'backup' and 'restore' are told together"),
+        ("backup: x-*\nrestore: [x.sh, '{}']\n", "use a whole path"),
+        ("backup: /a/../b/x\nrestore: [x.sh, '{}']\n", "use a whole path"),
+        ("backup: /a/*/x\nrestore: [x.sh, '{}']\n", "in its last part only"),
+        ("backup: /a/x-*\nrestore: [x.sh]\n", "has no '{}'"),
+        ("backup: /a/x-*\nrestore: [/bin/sh, '{}']\n", "must be a path inside the root"),
         (f"steps: [{', '.join(['{run: x.sh}'] * 31)}]\n", "31 steps are more than 30"),
     ],
 )
@@ -69,3 +84,13 @@ def test_what_can_t_be_done_is_told(root: Path, words: str, why: str) -> None:
     with pytest.raises(Unusable, match=r"swarmlab\.yml") as told:
         steps(root, words)
     assert why in str(told.value)
+
+
+def test_a_step_with_a_file_that_is_not_there_is_told_before_a_cluster_is_started(
+    root: Path,
+) -> None:
+    steps(
+        root, "students: [Ada]\nsteps: [{run: scripts/backup.sh}, {run: scripts/x.sh, on: all}]\n"
+    )
+    told = [lack.why for lack in completeness.look(root).lacks if lack.where == declared.FILE]
+    assert told == ["step 2 (run scripts/x.sh on all) names a file that is not there"]

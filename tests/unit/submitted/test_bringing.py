@@ -150,3 +150,24 @@ def test_where_no_step_was_done_nothing_is_known(lab: Lab) -> None:
         lab.recorder.record("notice", message="nothing else")
     verdicts = {r.verdict for r in steps.exercise.judge(lab.recorder.view())}
     assert verdicts == {Verdict.UNKNOWN}
+
+
+def test_when_no_time_is_left_the_rest_is_told_and_not_begun(
+    lab: Lab, submission: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bringing, "ALTOGETHER_S", -1.0)
+    found = brought(lab, submission)
+    assert "no time was left" in found["steps"]
+    assert not started(lab)
+
+
+def test_a_swarm_that_a_script_has_destroyed_costs_its_steps_and_no_more(
+    lab: Lab, submission: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bringing, "WHOLE_S", 0.0)
+    monkeypatch.setattr(bringing, "SETTLED_S", 0.0)
+    for name in ("manager1", "manager2", "manager3"):
+        lab.silent[name] = "the swarm does not have a leader"
+    found = brought(lab, submission, Step("stacks/a.yml", name="a"))
+    assert [where for where, _ in started(lab)] == ["manager1"]
+    assert found["settled"] == f"{Verdict.UNKNOWN}: no manager told how many tasks run"
