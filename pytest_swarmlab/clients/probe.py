@@ -23,7 +23,7 @@ from requests.adapters import HTTPAdapter
 from pytest_swarmlab.background import Background
 from pytest_swarmlab.errors import ClientError
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.node import Node
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, fatal, pending
 
 RATE = 20.0

@@ -168,6 +168,13 @@ def _event(line: bytes) -> Event:
         raise TypeError("something in it is of another kind than an event's")
     if isinstance(event.t, bool) or not isinstance(event.t, int | float):
         raise TypeError("its time is no number")
-    if not math.isfinite(event.t):
+    if not _finite(event.t):
         raise ValueError("its time is no moment")
     return event
+
+
+def _finite(t: float) -> bool:
+    try:
+        return math.isfinite(t)
+    except OverflowError:  # A whole number that is larger than any float.
+        return False

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.guard import Guard
+from pytest_swarmlab.swarm.node import Node
 
 
 class Fault(ABC):

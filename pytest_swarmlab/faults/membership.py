@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults.fault import Fault
-from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.node import Node
 
 
 class Demoted(Fault):

@@ -9,7 +9,7 @@ from pytest_swarmlab.errors import ConfigError, ProviderError, SwarmlabError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults.fault import Fault
 from pytest_swarmlab.faults.node import ACCESS_S, MachineFault
-from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.node import Node
 
 CHAIN = "SWARMLAB-PARTITION"
 

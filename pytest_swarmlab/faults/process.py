@@ -9,7 +9,7 @@ from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults.fault import Fault
-from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.node import Node
 from pytest_swarmlab.waiting.conditions import EngineIs
 
 UNITS = ("docker.socket", "docker.service")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Self
 
 from pytest_swarmlab.errors import CommandError
-from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.node import Node
 
 MENDED_AFTER_S = 600
 """When the timer mends what this process did not: longer than any drill of the lab takes."""

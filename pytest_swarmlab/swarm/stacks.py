@@ -5,45 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pytest_swarmlab.errors import (
-    CommandError,
-    ConfigError,
-    NotConverged,
-    ProviderError,
-    SwarmlabError,
-)
+from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError, SwarmlabError
 from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.swarm import stack_files
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard
+from pytest_swarmlab.swarm.guard import Guard
 from pytest_swarmlab.swarm.secrets import hide
+from pytest_swarmlab.swarm.services import GONE_S, Service, Services, await_free_addresses, timer
 from pytest_swarmlab.swarm.stack_files import Secret
-from pytest_swarmlab.waiting.conditions import (
-    Converged,
-    Ended,
-    Replaced,
-    RolledBack,
-    Settled,
-    TaskBlocked,
-    TaskFailed,
-    TasksAre,
-    Updated,
-    Watched,
-    brief,
-    no_answer,
-)
+from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
 
-GONE_S = 90.0
-"""Longest what was removed may take to go: containers that are stopped, networks, addresses."""
-
-BACK_S = 240.0
-"""Longest the nodes may take to be whole again before something is removed from them."""
+__all__ = ["STACK_LABEL", "Service", "Services", "Stack", "Stacks"]
 
 VOLATILE = "/run"
 """Where a directory for a deployment is made on the leader: memory that only root may write to
@@ -52,211 +30,6 @@ VOLATILE = "/run"
 STACK_SUFFIXES = {".yml", ".yaml", ".json"}
 
 STACK_LABEL = "com.docker.stack.namespace"
-
-
-@contextmanager
-def removed_after(swarm: Swarm, remove: Callable[[], None]) -> Iterator[None]:
-    """At the block's end, also at one that fails, what was made for it is removed.
-
-    Unless the cluster is given up, and all of it goes.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        # A cluster that goes takes all of it along: nobody waits for that.
-        if not swarm.goes_at_end:
-            remove()
-        raise
-    except BaseException:
-        if not swarm.given_up:
-            remove()
-        raise
-    remove()
-
-
-class Service:
-    """One service of the swarm, by its full name."""
-
-    def __init__(self, swarm: Swarm, name: str) -> None:
-        self.swarm = swarm
-        self.name = name
-
-    @classmethod
-    @contextmanager
-    def created(
-        cls, swarm: Swarm, name: str, *words: str, title: str | None = None
-    ) -> Iterator[Service]:
-        """As `Services.create`, for one that is removed at the block's end."""
-        with Services.removed(swarm) as services:
-            yield services.create(name, *words, title=title)
-
-    def update(self, *words: str, title: str | None = None) -> None:
-        """`docker service update` with these words; returns before it has converged.
-
-        Raises CommandError with the engine's own words when it refuses.
-        """
-        self.swarm.leader().run(
-            "docker", "service", "update", "--detach", "--no-resolve-image", *words, self.name,
-            title=title,
-        )  # fmt: skip
-
-    def scale(self, replicas: int) -> None:
-        """`docker service scale`; returns before it has converged."""
-        self.swarm.leader().run(
-            "docker", "service", "scale", "--detach", f"{self.name}={replicas}",
-            title=f"{self.name} is scaled to {replicas}",
-        )  # fmt: skip
-
-    def rollback(self, *, title: str | None = None) -> None:
-        """`docker service rollback`: back to what it was; returns before it has converged.
-
-        Raises CommandError with the engine's own words when it refuses.
-        """
-        self.swarm.leader().run("docker", "service", "rollback", "--detach", self.name, title=title)
-
-    def move(self, *, to: Node, origin: Node | None = None) -> None:
-        """Send its tasks to a node: a constraint that only that node meets.
-
-        `origin`: the node that an earlier such constraint names; it is taken away.
-        """
-        away = () if origin is None else ("--constraint-rm", self._only(origin))
-        self.update(
-            *away, "--constraint-add", self._only(to),
-            title=f"{self.name} is sent to {to}",
-        )  # fmt: skip
-
-    def _only(self, node: Node) -> str:
-        """The constraint that this node alone meets."""
-        known = self.swarm.known_as(node)
-        kind = "id" if known in self.swarm.ids_of(node) else "hostname"
-        return f"node.{kind}=={known}"
-
-    def remove(self, *, title: str | None = None) -> None:
-        """`docker service rm`, and wait until no container of it is left."""
-        _remove_services(self.swarm, [self.name], title=title)
-
-    def converged(self, *, replicas: int, on: Node | None = None) -> Converged:
-        """Condition: that many tasks run on nodes that are not down (or on that one)."""
-        return self.swarm.converged(self.name, replicas=replicas, on=on)
-
-    def task_failed(self, *, known: Sequence[str] = ()) -> TaskFailed:
-        """Condition: one of its tasks has failed or was rejected; finds that task.
-
-        `known`: ids of tasks that don't count, since they had failed before.
-        """
-        return TaskFailed(self.swarm, self.name, known)
-
-    def task_blocked(self) -> TaskBlocked:
-        """Condition: one of its tasks can be placed on no node; finds that task."""
-        return TaskBlocked(self.swarm, self.name)
-
-    def updated(self) -> Updated:
-        """Condition: its latest update has replaced all tasks, and none has failed."""
-        return Updated(self.swarm, self.name)
-
-    def rolled_back(self) -> RolledBack:
-        """Condition: its latest update was taken back, by itself or by order."""
-        return RolledBack(self.swarm, self.name)
-
-    def ended(self, *, at_least: int = 1) -> Ended:
-        """Condition: so many of its tasks have ended by themselves; finds those tasks."""
-        return Ended(self.swarm, self.name, at_least)
-
-    def tasks_are(self, state: str, count: int) -> TasksAre:
-        """Condition: so many of the tasks that it is to have are in that state; finds them."""
-        return TasksAre(self.swarm, self.name, state, count)
-
-    def settled(self) -> Settled:
-        """Condition: none of its tasks runs any more that is to stop."""
-        return Settled(self.swarm, self.name)
-
-    def replaced(self, task: dict[str, Any]) -> Replaced:
-        """Condition: another task runs in that one's slot; finds it."""
-        return Replaced(self.swarm, self.name, task)
-
-    def watched(self, *, for_s: float) -> Watched:
-        """Condition: its tasks were watched for so many seconds, or until they changed."""
-        return Watched(self.swarm, self.name, for_s)
-
-
-class Services:
-    """Several services that are removed together, which takes no longer than for one of them."""
-
-    def __init__(self, swarm: Swarm) -> None:
-        self._swarm = swarm
-        self._made: list[str] = []
-        self._leaving: list[str] = []
-        self._guards: dict[str, Guard] = {}
-
-    @classmethod
-    @contextmanager
-    def removed(cls, swarm: Swarm) -> Iterator[Services]:
-        """What is created within the block is removed at its end.
-
-        Nothing of it is left then, on any node: what follows must not meet its end.
-        """
-        services = cls(swarm)
-        with removed_after(swarm, services.remove_all):
-            yield services
-
-    def create(self, name: str, *words: str, title: str | None = None) -> Service:
-        """`docker service create --name NAME` and these words.
-
-        It returns before the service has converged: the client would wait for ever for one
-        that never does. The images are on the nodes already: no registry is asked for digests.
-        Raises CommandError with the engine's own words when it refuses.
-        """
-        leader = self._swarm.leader()
-        guard = _timer(leader, "service", name)
-        try:
-            leader.run(
-                "docker", "service", "create", "--detach", "--no-resolve-image", "--name", name,
-                *words, title=title,
-            )  # fmt: skip
-        except BaseException:
-            guard.disarm()  # Somebody else's of that name may be why.
-            raise
-        self._made.append(name)
-        self._guards[name] = guard
-        return Service(self._swarm, name)
-
-    def let_go(self, service: Service) -> None:
-        """`docker service rm` of one of them; it is waited for at the block's end.
-
-        What is to follow it is created before: one that comes after it may get its address, and
-        some node may still be taking that down.
-        """
-        self._made.remove(service.name)
-        self._leaving.append(service.name)
-        self._swarm.leader().run("docker", "service", "rm", service.name)
-
-    def remove_all(self) -> None:
-        """`docker service rm` of all of them, and wait until no container is left."""
-        made, self._made = self._made[::-1], []
-        leaving, self._leaving = self._leaving, []
-        if made or leaving:
-            _remove_services(self._swarm, made, leaving=leaving)
-        for name in (*made, *leaving):
-            self._guards.pop(name, Guard(())).disarm()
-
-
-def _remove_services(
-    swarm: Swarm, names: Sequence[str], *, leaving: Sequence[str] = (), title: str | None = None
-) -> None:
-    # A container on a node that is away could not be seen to go.
-    wait = waits.of_the_suite(swarm.recorder)
-    try:
-        wait(swarm.all_nodes_ready(), within=BACK_S)
-    except NotConverged as error:
-        if not error.fatal:
-            raise
-        told = f"{error.last}: nobody waits for what is left there"
-        swarm.recorder.record("notice", message=told)
-    if names:
-        swarm.leader().run("docker", "service", "rm", *names, title=title)
-    for name in (*names, *leaving):
-        wait(swarm.no_task_of(name), within=GONE_S)
-    _await_free_addresses(swarm)
 
 
 class Stack:
@@ -319,7 +92,7 @@ class Stacks:
             _refuse_another_s_configs(leader, name, bundle.configs)
         if first:
             self._refuse_another_s(leader, name, keep_volumes=keep_volumes)
-            self._guards[name] = _timer(leader, "stack", name)
+            self._guards[name] = timer(leader, "stack", name)
             self._deployed.append(name)
             if not keep_volumes:
                 self._with_volumes.add(name)
@@ -446,7 +219,7 @@ class Stacks:
         if name in self._with_volumes:
             self._with_volumes.remove(name)
             self.remove_volumes(name)
-        _await_free_addresses(self._swarm)
+        await_free_addresses(self._swarm)
 
     def _listing(self) -> str:
         there = (p.name for p in self._directory.glob("*") if p.suffix in STACK_SUFFIXES)
@@ -462,12 +235,6 @@ def _refuse_another_s_configs(leader: Node, stack: str, names: Sequence[str]) ->
                 f"this cluster has a config {name} already that is not of the stack {stack}, and"
                 " would be removed with it: give yours another name"
             )
-
-
-def _timer(leader: Node, kind: str, name: str) -> Guard:
-    """On somebody's own cluster, what removes a stack or service if nobody else does."""
-    remove = ("docker", kind, "rm", name)
-    return Guard.arm([(leader, [remove])], kind, after=ABANDONED_AFTER_S)
 
 
 def _stack_name(path: Path) -> str:
@@ -505,14 +272,6 @@ def _place_for(leader: Node, files: Mapping[str, bytes]) -> Iterator[str]:
         raise
     leader.run(*remove)
     guard.disarm()
-
-
-def _await_free_addresses(swarm: Swarm) -> None:
-    """Wait until every node has let go of a removed service: the next might get its address."""
-    if not swarm.leader().engine.api.services():
-        lost = swarm.places.lost
-        on = [node for node in swarm.members() if node not in lost]
-        waits.of_the_suite(swarm.recorder)(swarm.mesh_lists(0, on=on), within=GONE_S)
 
 
 class _Gone:

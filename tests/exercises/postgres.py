@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_swarmlab.swarm.cluster import Node
-from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
 IMAGE = "postgres:15-alpine"

@@ -7,7 +7,7 @@ replace (docs/findings.md, ill-task-runs). Which replicas were stopped stays vis
 
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
-from pytest_swarmlab.swarm.stacks import Services
+from pytest_swarmlab.swarm.services import Services
 from pytest_swarmlab.waiting.waiter import Waiter
 
 FINDING = "ill-task-runs"

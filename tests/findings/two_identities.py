@@ -19,7 +19,7 @@ from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.lifecycle import SWARM_PORT, in_parallel
-from pytest_swarmlab.swarm.stacks import Services
+from pytest_swarmlab.swarm.services import Services
 from pytest_swarmlab.waiting.conditions import NodesReady
 from pytest_swarmlab.waiting.waiter import Waiter
 

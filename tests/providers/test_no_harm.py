@@ -40,6 +40,7 @@ STACK = """
 services:
   web:
     image: nginx:alpine
+    ports: ["8999:80"]
     secrets: [key]
     configs: [{source: site, target: /site}]
 secrets: {key: {file: site.key}}
@@ -145,7 +146,7 @@ def before(theirs: Swarm, tmp_path: Path) -> dict[str, set[str]]:
 
 
 def warmed(theirs: Swarm, directory: Path) -> None:
-    """Have every engine make what it makes once: at a restart, for a network, for a service."""
+    """Have every engine make what it makes once: at a restart, for a network, a service, a port."""
     wait, faults = Waiter(), Faults(theirs)
     wait(theirs.all_nodes_ready(), within=120)
     for node in theirs.nodes[1:]:
@@ -189,19 +190,19 @@ def test_nothing_is_left_of_all_that_fixtures_and_faults_do(
 KILLED = """
 import sys
 from pathlib import Path
-from pytest_swarmlab.swarm import guard, objects, stacks
+from pytest_swarmlab.swarm import guard, objects, services, stacks
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.swarm.secrets import Secrets
 from tests.providers.test_no_harm import attached, written
 
-guard.MENDED_AFTER_S = stacks.ABANDONED_AFTER_S = objects.ABANDONED_AFTER_S = 20
+guard.MENDED_AFTER_S = services.ABANDONED_AFTER_S = objects.ABANDONED_AFTER_S = 20
 objects.LAST_S = 20
 directory = Path(sys.argv[2])
 swarm = attached(Path(sys.argv[1]), directory, Recorder(directory / "killed.jsonl"))
 Secrets(swarm).create("one")
 stacks.Stacks(swarm, written(directory)).deploy("site.yml")
-stacks.Services(swarm).create("db", "nginx:alpine")
+services.Services(swarm).create("db", "nginx:alpine")
 worker, manager = swarm.node("worker1"), swarm.node("manager1")
 faults = Faults(swarm)
 faults.partition([manager], [worker]).inject()

@@ -15,7 +15,7 @@ from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.uml import UmlProvider, trial
 from pytest_swarmlab.providers.uml import provider as uml
 from pytest_swarmlab.providers.uml.keeper import hardware_address, processors
-from pytest_swarmlab.providers.uml.provider import UmlMachines
+from pytest_swarmlab.providers.uml.machines import UmlMachines
 from pytest_swarmlab.providers.uml.state import State
 from pytest_swarmlab.swarm.lifecycle import provision
 

@@ -37,7 +37,7 @@ logconfig_dict = {
 }
 
 
-def post_worker_init(worker):
+def post_worker_init(_worker):
     """The process serves now; its work beside the requests begins."""
     from orders import wsgi
 
@@ -45,7 +45,7 @@ def post_worker_init(worker):
     wsgi.start()
 
 
-def worker_exit(server, worker):
+def worker_exit(_server, _worker):
     """No request is left."""
     from orders import wsgi
 
@@ -59,7 +59,7 @@ def when_ready(server):
     the task is leaving.
     """
 
-    def leave(number, frame):
+    def leave(_number, _frame):
         server.log.info("Told to stop: draining.")
         server.kill_workers(signal.SIGUSR2)
         threading.Timer(drain_s, server.signal, [signal.SIGTERM, None]).start()

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.swarm.cluster import Swarm
-from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
 SERVICE = "test-ha"

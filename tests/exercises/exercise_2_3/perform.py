@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
-from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.swarm.services import Service
 
 from ..postgres import DATA, IMAGE
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
-from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import no_answer
 from pytest_swarmlab.waiting.waiter import Waiter
 

@@ -326,15 +326,18 @@ def all_was_lost(record: Record) -> Judgement:
 def restored(record: Record) -> Judgement:
     """The scripts' own word, and a node list."""
     checked, done, answers = (record.last(k) for k in ("verified", "restore", "answers"))
-    if checked is None or done is None:
+    if done is None:
         return unknown("nothing was restored")
-    told = f"--verify: {checked.data.get('code')}, restore: {done.data.get('code')}"
-    if checked.data.get("code") != 0 or done.data.get("code") != 0 or answers is None:
+    if checked is None and not done.data.get("theirs"):
+        return unknown("the backup was not checked")
+    codes = {"--verify": checked} if checked else {}
+    told = ", ".join(f"{k}: {e.data.get('code')}" for k, e in {**codes, "restore": done}.items())
+    if any(e.data.get("code") != 0 for e in (*codes.values(), done)) or answers is None:
         return failed(f"{told}; {done.data.get('said') or 'no leader answered'}")
     fault = readings.fault(record)
     order = out_of_order(
         ("the new machines", fault.healed if fault else None),
-        ("the check of the backup", checked.t),
+        *([("the check of the backup", checked.t)] if checked else []),
         ("the restore", done.t),
         ("the leader's answer", answers.t),
     )

@@ -9,7 +9,7 @@ the shortest that a small node bears: what they mean for the time that healing t
 from collections.abc import Sequence
 
 from pytest_swarmlab.swarm.cluster import Node, Output
-from pytest_swarmlab.swarm.stacks import Service, Services
+from pytest_swarmlab.swarm.services import Service, Services
 
 IMAGE = "nginx:alpine"
 REDIS = "redis:7-alpine"

@@ -222,3 +222,10 @@ def test_a_node_is_who_its_id_says_under_whatever_name_it_is_listed() -> None:
     assert [s.value for s in readings.node_spans(record, "w2")] == ["ready", "down"]
     lost = of(*record.events, event(1.9, "fault.injected", fault="f", nodes=["w2"], seconds=0.1))
     assert readings.node_down_s(lost) == 0.2
+
+
+@pytest.mark.parametrize("number", [10**400, float("inf"), float("nan"), True, "2", None])
+def test_what_no_float_holds_is_no_measured_time(number: object) -> None:
+    data = {"node": "manager1", "sent": number, "seconds": number, "status": 200}
+    (request,) = readings.requests(Record((Event(0, 5.0, "", "request", "", data),)))
+    assert (request.sent, request.seconds) == (5.0, 0.0)

@@ -100,6 +100,15 @@ def test_another_broken_line_is_refused_with_its_number(tmp_path: Path) -> None:
         Record.load(path)
 
 
+@pytest.mark.parametrize("moment", ["1e400", "NaN", "1" + "0" * 400, "true", '"1"'])
+def test_a_time_that_is_none_is_refused(tmp_path: Path, moment: str) -> None:
+    line = f'{{"seq": 0, "t": {moment}, "at": "", "kind": "notice", "phase": ""}}\n'
+    path = tmp_path / "events.jsonl"
+    path.write_text(2 * line, encoding="utf-8")
+    with pytest.raises(ConfigError, match="line 1 is not an event"):
+        Record.load(path)
+
+
 def test_a_missing_record_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere.jsonl can't be read|cannot be read"):
         Record.load(tmp_path / "nowhere.jsonl")

@@ -10,7 +10,7 @@ from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError
 from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.faults.network import CHAIN
 from pytest_swarmlab.faults.process import UNITS
-from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.node import Node
 from tests.unit.fakes import Lab
 
 Make = Callable[[Faults, Node], Fault]

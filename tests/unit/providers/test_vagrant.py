@@ -20,7 +20,8 @@ from pytest_swarmlab.providers.uml import state as state_module
 from pytest_swarmlab.providers.vagrant import VagrantProvider, keeper
 from pytest_swarmlab.providers.vagrant.command import Vagrant
 from pytest_swarmlab.providers.vagrant.ledger import Ledger, RunState
-from pytest_swarmlab.providers.vagrant.provider import VagrantMachines, project, ssh_config
+from pytest_swarmlab.providers.vagrant.machines import VagrantMachines, ssh_config
+from pytest_swarmlab.providers.vagrant.provider import project
 from pytest_swarmlab.waiting.waiter import Done, Pending, Waiter, done, pending
 
 TWO = Topology.of(1, 1)

@@ -12,7 +12,7 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.model import Event
 from pytest_swarmlab.swarm.cluster import AGAIN_S
-from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import Converged
 from pytest_swarmlab.waiting.waiter import Done, Pending
 from tests.unit.fakes import Lab, listed, task

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_swarmlab.errors import CommandError, ProviderError
-from pytest_swarmlab.swarm.cluster import MOST_ASKED, Node
+from pytest_swarmlab.swarm.node import MOST_ASKED, Node
 from tests.unit.fakes import Lab
 
 

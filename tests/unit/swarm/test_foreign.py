@@ -14,8 +14,8 @@ from pytest_swarmlab.evidence.capabilities import capabilities
 from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.model import Capability
 from pytest_swarmlab.swarm import changes
-from pytest_swarmlab.swarm.cluster import _watch
 from pytest_swarmlab.swarm.configs import Configs
+from pytest_swarmlab.swarm.node import _watch
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stacks
 from tests.unit.fakes import Lab

@@ -11,7 +11,7 @@ from pytest_swarmlab.evidence.identities import Identity
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm import identities
 from pytest_swarmlab.swarm.identities import identities_of, identity_of
-from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter
 from tests.unit.fakes import Lab, listed
 

@@ -11,8 +11,8 @@ import pytest
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.model import Membership, Topology
 from pytest_swarmlab.swarm import lifecycle
-from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.lifecycle import create, in_parallel, join, provision, stage
+from pytest_swarmlab.swarm.node import Node
 from tests.unit.fakes import Engine, Lab, listed
 
 

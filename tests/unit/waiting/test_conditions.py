@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.model import Capability
-from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import Converged, EngineIs, NodeIs, NodesReady, brief
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending
 from tests.unit.fakes import Lab, PretendedNode, listed, task

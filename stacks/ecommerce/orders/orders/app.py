@@ -6,15 +6,14 @@ import logging
 import time
 from collections.abc import Callable
 from threading import Event
-from typing import Any, Protocol
 from uuid import UUID
 
 import psycopg
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from . import catalogue, intake, metrics, operations, tokens
-from .database import Item, KeyReused, cause
+from orders import catalogue, intake, metrics, operations, tokens
+from orders.database import Database, Item, KeyReused, Order, cause
 
 log = logging.getLogger(__name__)
 
@@ -22,24 +21,11 @@ LARGEST_BODY = 64 * 1024
 MOST_LISTED = 100
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
-Order = dict[str, Any]
 Answer = tuple[Response, int]
 
 
-class Orders(Protocol):
-    """What the API needs of its database."""
-
-    migrated: bool
-
-    def ping(self) -> bool: ...  # noqa: D102
-    def by_key(self, user: UUID, key: str, body_hash: str) -> Order | None: ...  # noqa: D102
-    def take(self, user: UUID, key: str, body_hash: str, items: list[Item]) -> tuple[Order, bool]: ...  # noqa: D102
-    def of_user(self, user: UUID, most: int) -> list[Order]: ...  # noqa: D102
-    def one(self, user: UUID, order: UUID) -> Order | None: ...  # noqa: D102
-
-
 def create_app(
-    orders: Orders, prices: Callable[[list[int]], dict[int, int]], secret: str, leaving: Event
+    orders: Database, prices: Callable[[list[int]], dict[int, int]], secret: str, leaving: Event
 ) -> Flask:
     """The API. `prices` as `catalogue.prices`; `leaving` is set when the task was told to stop."""
     app = Flask(__name__)
@@ -149,7 +135,9 @@ def _observe(app: Flask) -> None:
             return answer
         took = time.monotonic() - g.began
         # The route, not the path: who asks for a million addresses makes no million counters.
-        route = "/orders/{id}" if request.view_args else "/orders" if request.url_rule else "unmatched"
+        route = (
+            "/orders/{id}" if request.view_args else "/orders" if request.url_rule else "unmatched"
+        )
         method = request.method if request.method in METHODS else "other"
         metrics.REQUESTS.labels(method, route, answer.status_code).inc()
         metrics.DURATIONS.labels(method, route).observe(took)

@@ -120,7 +120,9 @@ class Database:
             try:
                 self.migrate()
             except psycopg.Error as error:
-                log.warning("The database is not ready.", extra={"fields": {"reason": cause(error)}})
+                log.warning(
+                    "The database is not ready.", extra={"fields": {"reason": cause(error)}}
+                )
                 stop.wait(1)
 
     def migrate(self) -> None:
@@ -201,17 +203,18 @@ class Database:
     def _orders(self, condition: str, values: list[Any], most: int) -> list[Order]:
         with self._pool.connection() as connection:
             return connection.execute(
-                "SELECT id::text, key, status, total_cents, created_at, body_hash, ("
+                "SELECT id::text, key, status, total_cents, created_at, body_hash, ("  # noqa: S608
                 "  SELECT jsonb_agg(jsonb_build_object('product_id', product_id, 'quantity',"
                 "    quantity, 'price_cents', price_cents) ORDER BY product_id)"
                 "  FROM order_items WHERE order_id = orders.id) AS items"
+                # S608: the condition is one of three in this class.
                 f" FROM orders WHERE {condition} ORDER BY created_at DESC, id LIMIT %s",
                 [*values, most],
             ).fetchall()
 
     @contextmanager
     def unpublished(self, most: int) -> Iterator[tuple[list[dict[str, Any]], list[int]]]:
-        """The oldest messages that nobody has published, and a list for the ids of those that now are.
+        """The oldest unpublished messages, and a list for the ids of those that get published.
 
         They are this replica's alone until the block ends; also after an error what is in the list
         is remembered.
@@ -229,7 +232,9 @@ class Database:
             except Exception as error:  # noqa: BLE001 # raised again, when what was done is kept
                 failed = error
             if done:
-                connection.execute("UPDATE outbox SET published_at = now() WHERE id = ANY(%s)", [done])
+                connection.execute(
+                    "UPDATE outbox SET published_at = now() WHERE id = ANY(%s)", [done]
+                )
         if failed is not None:
             raise failed
 

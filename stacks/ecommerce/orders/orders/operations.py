@@ -1,4 +1,4 @@
-"""What operators ask of a process, the API's and the worker's: /health, /started, /ready, /metrics."""
+"""What operators ask of the API and the worker: /health, /started, /ready, /metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 
-def blueprint(started: Callable[[], bool], missing: Callable[[], list[str]], leaving: Event) -> Blueprint:
+def blueprint(
+    started: Callable[[], bool], missing: Callable[[], list[str]], leaving: Event
+) -> Blueprint:
     """`missing` names what the process lacks now; `started` says whether it has once had it all."""
     operations = Blueprint("operations", __name__)
 

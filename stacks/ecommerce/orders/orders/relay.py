@@ -1,4 +1,4 @@
-"""Carries kept orders from the outbox to RabbitMQ, in every replica; each message by one of them."""
+"""Carries kept orders from the outbox to RabbitMQ, in every replica; each by one of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pika
 import psycopg
 from pika.adapters.blocking_connection import BlockingChannel
 
-from . import broker, metrics
-from .database import Database, cause
+from orders import broker, metrics
+from orders.database import Database, cause
 
 log = logging.getLogger(__name__)
 

@@ -18,14 +18,18 @@ def secret(name: str, env: Mapping[str, str] = os.environ) -> str:
         try:
             value = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise Unusable(f"{name}_FILE names a file that can't be read: {type(error).__name__}.") from None
+            raise Unusable(
+                f"{name}_FILE names a file that can't be read: {type(error).__name__}."
+            ) from None
     value = value.removesuffix("\n")
     if not value:
         raise Unusable(f"Neither {name}_FILE nor {name} gives a value.")
     return value
 
 
-def number(name: str, otherwise: float, largest: float, env: Mapping[str, str] = os.environ) -> float:
+def number(
+    name: str, otherwise: float, largest: float, env: Mapping[str, str] = os.environ
+) -> float:
     """The value of a variable as a number from 0 to the largest that is allowed."""
     try:
         value = float(env.get(name) or otherwise)

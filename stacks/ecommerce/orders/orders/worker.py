@@ -17,9 +17,9 @@ import psycopg
 from flask import Flask
 from pika.adapters.blocking_connection import BlockingChannel
 
-from . import broker, logs, metrics, operations
-from .database import Database, cause
-from .settings import Unusable, number, secret
+from orders import broker, logs, metrics, operations
+from orders.database import Database, cause
+from orders.settings import Unusable, number, secret
 
 log = logging.getLogger("orders-worker")
 
@@ -67,7 +67,7 @@ class State:
 
 
 def consume(state: State, url: str) -> None:
-    """Until told to stop; whatever is away is tried again, and what was not acknowledged comes again."""
+    """Until told to stop; what is away is tried again, what was not acknowledged comes again."""
     me = socket.gethostname()
     while not state.leaving.is_set():
         try:

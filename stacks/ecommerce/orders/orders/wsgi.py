@@ -6,10 +6,10 @@ import os
 from functools import partial
 from threading import Event, Thread
 
-from . import catalogue, relay
-from .app import create_app
-from .database import Database
-from .settings import secret
+from orders import catalogue, relay
+from orders.app import create_app
+from orders.database import Database
+from orders.settings import secret
 
 leaving = Event()
 """The task was told to stop: it says so, and serves those who have not heard of it."""

@@ -1,0 +1,65 @@
+"""What was broken on purpose, from when to when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pytest_swarmlab.evidence.readings.values import names, number, text
+from pytest_swarmlab.evidence.record import Record
+
+NOT_STOPPING = frozenset({"demote", "stop-units"})
+"""Faults that take a role or another server away and leave the node's containers at work."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something broken on purpose.
+
+    `began` … `injected`: how long breaking took. `heal_began` … `healed`: how long repairing
+    took; both None while it is on, or when the run ended before.
+    """
+
+    kind: str
+    nodes: tuple[str, ...]
+    began: float
+    injected: float
+    heal_began: float | None = None
+    healed: float | None = None
+
+    def on(self, t: float) -> bool:
+        """Whether it was on, or being injected or healed, at that moment."""
+        return self.began <= t and (self.healed is None or t <= self.healed)
+
+
+def faults(record: Record) -> list[Fault]:
+    """Every fault, in the order of injection, each with the healing that belongs to it."""
+    found: list[Fault] = []
+    for event in record.of("fault.injected", "fault.healed"):
+        kind, nodes = text(event.data.get("fault")), names(event.data.get("nodes"))
+        began = event.t - number(event.data.get("seconds"))
+        if event.kind == "fault.injected":
+            found.append(Fault(kind, nodes, began, event.t))
+            continue
+        for index, known in enumerate(found):
+            mine = known.kind == kind and (not nodes or set(nodes) & set(known.nodes))
+            if mine and known.healed is None:
+                found[index] = replace(known, heal_began=began, healed=event.t)
+                break
+    return found
+
+
+def fault(record: Record) -> Fault | None:
+    """The first fault: the one that measurements count from."""
+    return next(iter(faults(record)), None)
+
+
+def fault_at(record: Record) -> float | None:
+    """When the first fault began."""
+    first = fault(record)
+    return None if first is None else first.began
+
+
+def held_by(name: str, t: float, by: Iterable[Fault]) -> bool:
+    """Whether one of these faults had that node at that moment."""
+    return any(name in f.nodes and f.on(t) for f in by)

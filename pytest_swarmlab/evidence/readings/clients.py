@@ -1,0 +1,119 @@
+"""What clients asked, and how long they had no answer."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_swarmlab.evidence.readings.values import integer, number, once, text, text_or_none
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Event
+
+
+@dataclass(frozen=True)
+class Request:
+    """One client request through `node`, sent at `sent` and over after `seconds`.
+
+    `header`: the value of the answer's header that the probe was to note, if any.
+    """
+
+    sent: float
+    seconds: float
+    node: str
+    status: int | None
+    error: str | None
+    url: str
+    port: int | None
+    header: str | None = None
+
+    @property
+    def over(self) -> float:
+        """When its answer or its error was known."""
+        return self.sent + self.seconds
+
+    @property
+    def ok(self) -> bool:
+        """Answered with a status below 400 and no error."""
+        return self.error is None and self.status is not None and 100 <= self.status < 400
+
+
+@dataclass(frozen=True)
+class Gap:
+    """No request succeeded between `began` and `ended`.
+
+    `closed` is False when the stretch reaches the first or the last request: the true gap may
+    be longer.
+    """
+
+    began: float
+    ended: float
+    closed: bool
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.ended - self.began
+
+
+def requests(record: Record, node: str | None = None) -> list[Request]:
+    """Every client request, in the order of sending; through one node if it is given."""
+    found = [once(event, _request) for event in record.of("request")]
+    return sorted((r for r in found if node in (None, r.node)), key=lambda r: r.sent)
+
+
+def request_errors(record: Record, node: str | None = None) -> list[Request]:
+    """Requests that failed: refused, timed out, or answered with a status of 400 or more."""
+    return [r for r in requests(record, node) if not r.ok]
+
+
+def answered(record: Record, node: str | None = None) -> list[Request]:
+    """Requests that succeeded."""
+    return [r for r in requests(record, node) if r.ok]
+
+
+def longest_gap(record: Record, node: str | None = None) -> Gap | None:
+    """The longest stretch between two successive successful answers, through any node or one.
+
+    Failures before the first or after the last success count up to the edge of the probe, so
+    that a service that never comes back does not look well. None when nothing was asked.
+    """
+    return _longest_gap(requests(record, node))
+
+
+def longest_gap_by_node(record: Record) -> dict[str, Gap]:
+    """Node → the longest gap of the clients that came through it, by name."""
+    asked: dict[str, list[Request]] = {}
+    for request in requests(record):
+        asked.setdefault(request.node, []).append(request)
+    return {name: gap for name in sorted(asked) if (gap := _longest_gap(asked[name])) is not None}
+
+
+def _longest_gap(asked: Sequence[Request]) -> Gap | None:
+    if not asked:
+        return None
+    first, last = min(r.sent for r in asked), max(r.over for r in asked)
+    answers = sorted(r.over for r in asked if r.ok)
+    if not answers:
+        return Gap(first, last, closed=False)
+    gaps = [Gap(a, b, closed=True) for a, b in itertools.pairwise(answers)]
+    failed_first = [r.sent for r in asked if not r.ok and r.over <= answers[0]]
+    failed_last = [r.over for r in asked if not r.ok and r.over >= answers[-1]]
+    if failed_first:
+        gaps.append(Gap(min(failed_first), answers[0], closed=False))
+    if failed_last:
+        gaps.append(Gap(answers[-1], max(failed_last), closed=False))
+    return max(gaps, key=lambda gap: gap.seconds, default=Gap(first, last, closed=False))
+
+
+def _request(event: Event) -> Request:
+    return Request(
+        number(event.data.get("sent"), event.t),
+        number(event.data.get("seconds")),
+        text(event.data.get("node")),
+        integer(event.data.get("status")),
+        text_or_none(event.data.get("error")),
+        text(event.data.get("url")),
+        integer(event.data.get("port")),
+        text_or_none(event.data.get("header")),
+    )

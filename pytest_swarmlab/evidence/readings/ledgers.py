@@ -1,0 +1,100 @@
+"""What was written, what of it was acknowledged, and what is there."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass
+
+from pytest_swarmlab.evidence.readings.broken import fault_at
+from pytest_swarmlab.evidence.readings.clients import Gap
+from pytest_swarmlab.evidence.readings.values import integer, number, pairs, text_or_none
+from pytest_swarmlab.evidence.record import Record
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One write of a ledger, sent at `sent` and over after `seconds`; `id` if acknowledged."""
+
+    number: int
+    sent: float
+    seconds: float
+    id: str | None
+    error: str | None
+
+    @property
+    def over(self) -> float:
+        """When its acknowledgement or its error was known."""
+        return self.sent + self.seconds
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What became of a ledger's entries.
+
+    `found`: id and number of each entry that was there at the end; None if nobody looked.
+    """
+
+    name: str
+    entries: tuple[Entry, ...]
+    found: tuple[tuple[str, int], ...] | None
+
+    @property
+    def acknowledged(self) -> list[Entry]:
+        """Entries of which the other side said that it has them."""
+        return [entry for entry in self.entries if entry.id is not None]
+
+    @property
+    def lost(self) -> list[int]:
+        """Numbers that were acknowledged and are not there under the id that they were given."""
+        there = set(self.found or ())
+        return [e.number for e in self.acknowledged if (str(e.id), e.number) not in there]
+
+    @property
+    def duplicated(self) -> list[int]:
+        """Numbers that are there more than once."""
+        counts = Counter(number for _, number in self.found or ())
+        return sorted(number for number, count in counts.items() if count > 1)
+
+    @property
+    def longest_gap(self) -> Gap | None:
+        """The longest stretch between two acknowledgements; to the last write if none followed."""
+        ends = sorted(entry.over for entry in self.acknowledged)
+        if not ends:
+            return None
+        gaps = [Gap(a, b, closed=True) for a, b in itertools.pairwise(ends)]
+        over = max(entry.over for entry in self.entries)
+        if over > ends[-1]:
+            gaps.append(Gap(ends[-1], over, closed=False))
+        return max(gaps, key=lambda gap: gap.seconds, default=None)
+
+    def stalled_s(self, record: Record) -> float | None:
+        """The longest wait for an acknowledgement since the first fault began, seconds.
+
+        None when nothing was acknowledged any more, or nothing was broken.
+        """
+        began = fault_at(record)
+        if began is None:
+            return None
+        after = sorted(entry.over for entry in self.acknowledged if entry.over > began)
+        gaps = [Gap(a, b, closed=True) for a, b in itertools.pairwise([began, *after])]
+        return round(max(gap.seconds for gap in gaps), 3) if gaps else None
+
+
+def ledger(record: Record, name: str) -> Ledger | None:
+    """A ledger's entries and what was found of them at the end; None if it was never written."""
+    entries = tuple(
+        Entry(
+            integer(event.data.get("number")) or 0,
+            number(event.data.get("sent"), event.t),
+            number(event.data.get("seconds")),
+            text_or_none(event.data.get("id")),
+            text_or_none(event.data.get("error")),
+        )
+        for event in record.of("entry", ledger=name)
+    )
+    if not entries:
+        return None
+    last = record.last("entries", ledger=name)
+    found = None if last is None else tuple(pairs(last.data.get("found")))
+    return Ledger(name, entries, found)

@@ -1,0 +1,199 @@
+"""The nodes, by id, as surviving managers list them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from pytest_swarmlab.evidence.readings.broken import faults, held_by
+from pytest_swarmlab.evidence.readings.values import number, once, rows, text, text_or_none
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Event
+
+
+@dataclass(frozen=True)
+class NodeSeen:
+    """One row of `docker node ls`; `reachability` is "" for a worker.
+
+    A node is who its id says: managers may list one id under one name now and another then.
+    """
+
+    id: str
+    name: str
+    role: str
+    availability: str
+    state: str
+    message: str
+    address: str
+    leader: bool
+    reachability: str
+
+    @property
+    def identity(self) -> str:
+        """Its id; its name in a record without ids."""
+        return self.id or self.name
+
+
+@dataclass(frozen=True)
+class NodesSample:
+    """The node list as one manager gave it at `t`, `seconds` after it was asked; or its error."""
+
+    t: float
+    seconds: float
+    seen_from: str
+    nodes: tuple[NodeSeen, ...]
+    error: str | None
+
+    @property
+    def asked(self) -> float:
+        """When the question was sent: what the answer shows is not older."""
+        return self.t - self.seconds
+
+    @cached_property
+    def leading(self) -> NodeSeen | None:
+        """The leader's row in this list."""
+        return next((n for n in self.nodes if n.leader), None)
+
+    @property
+    def leader(self) -> str | None:
+        """Name of the leader in this list."""
+        return self.leading.name if self.leading else None
+
+    def node(self, name: str) -> NodeSeen | None:
+        """The row under that name. A machine that rejoined has two rows: the live one counts."""
+        return _live([n for n in self.nodes if n.name == name])
+
+    def one_of(self, identities: Collection[str]) -> NodeSeen | None:
+        """The row of one of these ids, under whatever name; the live one."""
+        return _live([n for n in self.nodes if n.identity in identities])
+
+
+@dataclass(frozen=True)
+class Span:
+    """`value` held from `began` to `ended`; `value` is "" while nobody could tell."""
+
+    began: float
+    ended: float
+    value: str
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted."""
+        return self.ended - self.began
+
+
+def node_samples(record: Record, *, surviving: bool = True) -> list[NodesSample]:
+    """Every sampled node list, errors included, oldest first.
+
+    `surviving` leaves out what a node said while a fault held it: it may be the one that is wrong.
+    """
+    held = faults(record) if surviving else []
+    found = (once(event, _nodes_sample) for event in record.of("nodes"))
+    return [sample for sample in found if not held_by(sample.seen_from, sample.t, held)]
+
+
+def first_seen(
+    record: Record, predicate: Callable[[NodesSample], bool], *, after: float | None = None
+) -> NodesSample | None:
+    """The first answer for which `predicate` holds, asked for not before `after`."""
+    return next(
+        (
+            sample
+            for sample in node_samples(record)
+            if sample.error is None
+            and (after is None or sample.asked >= after)
+            and predicate(sample)
+        ),
+        None,
+    )
+
+
+def identities_of(record: Record, name: str) -> frozenset[str]:
+    """Who is meant by a node's name: every id that is first listed under it.
+
+    Later a manager may list it under another one, and another one under that name.
+    """
+    first: dict[str, str] = {}
+    for sample in node_samples(record, surviving=False):
+        for row in sample.nodes:
+            first.setdefault(row.identity, row.name)
+    return frozenset(id_ for id_, known_as in first.items() if known_as == name)
+
+
+def node_state_at(record: Record, name: str, t: float) -> str | None:
+    """The node's state ("ready", "unknown", "down" …) in the last answer known at `t`."""
+    state, meant = None, identities_of(record, name)
+    for sample in node_samples(record):
+        if sample.t > t:
+            break
+        row = sample.one_of(meant)
+        state = row.state if row else state
+    return state
+
+
+def node_spans(
+    record: Record, name: str, attribute: str = "state", *, blind_after: float = 1.0
+) -> list[Span]:
+    """The values of one column of a node ("state", "reachability") over time.
+
+    A stretch longer than `blind_after` seconds without any answer is a span of its own with the
+    value "": the managers could not tell, and what was true before is not carried over it.
+    """
+    meant = identities_of(record, name)
+    seen = [
+        (sample.t, str(getattr(row, attribute)))
+        for sample in node_samples(record)
+        if sample.error is None and (row := sample.one_of(meant)) is not None
+    ]
+    spans: list[Span] = []
+    for t, value in seen:
+        if not spans:
+            spans.append(Span(t, t, value))
+        elif t - spans[-1].ended > blind_after:
+            spans += [Span(spans[-1].ended, t, ""), Span(t, t, value)]
+        else:
+            spans[-1] = replace(spans[-1], ended=t)
+            if value != spans[-1].value:
+                spans.append(Span(t, t, value))
+    return spans
+
+
+def in_state(meant: Collection[str], state: str) -> Callable[[NodesSample], bool]:
+    """Whether a list shows the node of one of these ids in that state."""
+
+    def holds(sample: NodesSample) -> bool:
+        row = sample.one_of(meant)
+        return row is not None and row.state == state
+
+    return holds
+
+
+def _live(rows: Sequence[NodeSeen]) -> NodeSeen | None:
+    return next((n for n in rows if n.state != "down"), rows[0] if rows else None)
+
+
+def _nodes_sample(event: Event) -> NodesSample:
+    return NodesSample(
+        event.t,
+        number(event.data.get("seconds")),
+        text(event.data.get("seen_from")),
+        tuple(_node(row) for row in rows(event.data.get("nodes"))),
+        text_or_none(event.data.get("error")),
+    )
+
+
+def _node(row: Mapping[str, Any]) -> NodeSeen:
+    get = row.get
+    return NodeSeen(
+        text(get("id")),
+        text(get("name")),
+        text(get("role")),
+        text(get("availability")),
+        text(get("state")),
+        text(get("message")),
+        text(get("address")),
+        get("leader") is True,
+        text(get("reachability")),
+    )

@@ -1,0 +1,142 @@
+"""A service's tasks, as surviving managers list them."""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_swarmlab.evidence.readings.broken import NOT_STOPPING, fault, faults, held_by
+from pytest_swarmlab.evidence.readings.nodes import NodesSample, node_samples
+from pytest_swarmlab.evidence.readings.values import integer, number, once, rows, text, text_or_none
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Event
+
+
+@dataclass(frozen=True)
+class TaskSeen:
+    """One row of `docker service ps`; `node_id` is the node's own, `node` the name used here."""
+
+    id: str
+    slot: int | None
+    node: str
+    state: str
+    desired: str
+    error: str
+    message: str
+    container: str
+    node_id: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Running, and meant to go on: what the manager last heard, true or not."""
+        return self.state == "running" and self.desired == "running"
+
+
+@dataclass(frozen=True)
+class TasksSample:
+    """A service's tasks as one manager gave them at `t`, `seconds` after it was asked."""
+
+    t: float
+    seconds: float
+    seen_from: str
+    service: str
+    tasks: tuple[TaskSeen, ...]
+    error: str | None
+
+    @property
+    def asked(self) -> float:
+        """When the question was sent."""
+        return self.t - self.seconds
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """Running tasks per node at `t`.
+
+    `by_node` is what the managers said. `running` leaves out nodes that a fault holds at `t`:
+    their tasks stand as running until the managers notice that the node is gone.
+    """
+
+    t: float
+    by_node: Mapping[str, int]
+    running: int
+
+
+def task_samples(
+    record: Record, service: str | None = None, *, surviving: bool = True
+) -> list[TasksSample]:
+    """Every sampled task list, errors included, oldest first; of one service if it is given."""
+    held = faults(record) if surviving else []
+    found = (once(event, _tasks_sample) for event in record.of("tasks"))
+    return [
+        sample
+        for sample in found
+        if service in (None, sample.service) and not held_by(sample.seen_from, sample.t, held)
+    ]
+
+
+def replicas_over_time(record: Record, service: str | None = None) -> list[Replicas]:
+    """Running tasks at each sample that was answered."""
+    stopping = [f for f in faults(record) if f.kind not in NOT_STOPPING]
+    counts = []
+    for sample in task_samples(record, service):
+        if sample.error is not None:
+            continue
+        by_node = Counter(task.node for task in sample.tasks if task.running)
+        lost = sum(n for name, n in by_node.items() if held_by(name, sample.t, stopping))
+        counts.append(Replicas(sample.t, dict(by_node), by_node.total() - lost))
+    return counts
+
+
+def first_restored(record: Record, wanted: int, service: str | None = None) -> TasksSample | None:
+    """The first answer, asked for after the fault, with `wanted` tasks running elsewhere.
+
+    Elsewhere: not on the faulted nodes, even when they are back, nor on another that is down. After
+    a demotion every node counts.
+    """
+    first = fault(record)
+    if first is None:
+        return None
+    gone = set() if first.kind in NOT_STOPPING else set(first.nodes)
+    lists = [sample for sample in node_samples(record) if sample.nodes]
+    for sample in task_samples(record, service):
+        if sample.error is None and sample.asked >= first.began:
+            on = [task.node for task in sample.tasks if task.running and task.node not in gone]
+            if len(on) >= wanted and len(on) - sum(map(on.count, _down(lists, sample.t))) >= wanted:
+                return sample
+    return None
+
+
+def _down(lists: Sequence[NodesSample], t: float) -> set[str]:
+    """The nodes that the last of these lists known at `t` shows as down."""
+    place = bisect.bisect_right(lists, t, key=lambda sample: sample.t)
+    return {n.name for n in lists[place - 1].nodes if n.state == "down"} if place else set()
+
+
+def _tasks_sample(event: Event) -> TasksSample:
+    return TasksSample(
+        event.t,
+        number(event.data.get("seconds")),
+        text(event.data.get("seen_from")),
+        text(event.data.get("service")),
+        tuple(_task(row) for row in rows(event.data.get("tasks"))),
+        text_or_none(event.data.get("error")),
+    )
+
+
+def _task(row: Mapping[str, Any]) -> TaskSeen:
+    get = row.get
+    return TaskSeen(
+        text(get("id")),
+        integer(get("slot")),
+        text(get("node")),
+        text(get("state")),
+        text(get("desired")),
+        text(get("error")),
+        text(get("message")),
+        text(get("container")),
+        text(get("node_id")),
+    )

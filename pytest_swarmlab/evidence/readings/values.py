@@ -1,0 +1,61 @@
+"""Values of events: a record may be cut, old or forged, so nothing is taken on trust."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from pytest_swarmlab.model import Event
+
+T = TypeVar("T")
+
+
+def once(event: Event, read: Callable[[Event], T]) -> T:
+    """What an event says, as typed values; kept with it, since every claim asks for it anew."""
+    kept: T | None = vars(event).get(read.__name__)
+    if kept is None:
+        kept = vars(event)[read.__name__] = read(event)
+    return kept
+
+
+def rows(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list."""
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
+
+
+def pairs(value: Any) -> Iterable[tuple[str, int]]:
+    """A list's pairs of text and number."""
+    for pair in value if isinstance(value, list | tuple) else ():
+        if isinstance(pair, list | tuple) and len(pair) == 2:
+            yield text(pair[0]), integer(pair[1]) or 0
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """The texts of a list."""
+    return tuple(text(v) for v in value) if isinstance(value, list | tuple) else ()
+
+
+def text(value: Any) -> str:
+    """A value as text; none is empty."""
+    return "" if value is None else str(value)
+
+
+def text_or_none(value: Any) -> str | None:
+    """A value as text, if there is one."""
+    return None if value is None else str(value)
+
+
+def integer(value: Any) -> int | None:
+    """A whole number; none for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def number(value: Any, default: float = 0.0) -> float:
+    """A number that a float can hold; `default` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return default
+    try:
+        return float(value) if math.isfinite(value) else default
+    except OverflowError:  # A whole number that is larger than any float.
+        return default

@@ -1,0 +1,255 @@
+"""One machine of a cluster: testinfra, the Docker SDK and commands on it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pytest_swarmlab.errors import CommandError, ProviderError
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.model import Capability, NodeSpec
+from pytest_swarmlab.providers.base import Machines
+from pytest_swarmlab.swarm import changes
+from pytest_swarmlab.waiting import conditions
+
+if TYPE_CHECKING:
+    import docker
+    from testinfra.host import Host
+
+ENGINE_S = 30
+"""Longest an engine may take over one API call, seconds: above the 20 s after which a manager
+without quorum gives up by itself (swarmkit's request timeout)."""
+
+API = "1.44"
+"""The engine API that is spoken: of Docker 25. Somebody's own engine may have an older one."""
+
+OUT_OF_SEQUENCE = "update out of sequence"
+"""A manager's refusal of a change to something that has changed since the client read it, as nodes
+and services do by themselves. Nothing was changed; who still wants it reads and asks again."""
+
+MOST_ASKED = 5
+"""So often a change is asked for that others get before; twice was never seen to be too few."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command on a node gave: its exit code and both streams as text."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Node:
+    """One machine of the cluster."""
+
+    def __init__(self, spec: NodeSpec, machines: Machines, recorder: Recorder) -> None:
+        self.name = spec.name
+        self.address = spec.address
+        self._machines = machines
+        self._recorder = recorder
+        self._api: str | None = None
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @functools.cached_property
+    def host(self) -> Host:
+        """The machine as a testinfra host: files, services, packages, sockets."""
+        return self._machines.host(self.name)
+
+    @functools.cached_property
+    def engine(self) -> docker.DockerClient:
+        """A Docker SDK client of this node's own engine."""
+        return self.new_engine(ENGINE_S)
+
+    def new_engine(self, timeout: float) -> docker.DockerClient:
+        """Another client, with a time limit of its own in seconds; the caller closes it."""
+        import docker
+
+        url = f"unix://{self._machines.engine_socket(self.name)}"
+        client = docker.DockerClient(
+            base_url=url,
+            version=self._negotiated(url) if self.foreign else API,
+            timeout=timeout,  # type: ignore[arg-type]  # requests takes fractions, the stub doesn't
+        )
+        if self.foreign:
+            _watch(client.api, self._announce)
+        return client
+
+    def _negotiated(self, url: str) -> str:
+        """The newest API that somebody's own engine and this client have in common."""
+        import docker
+
+        if self._api is None:
+            with contextlib.closing(docker.APIClient(base_url=url, version="auto")) as client:
+                self._api = min(API, client.api_version, key=_numbers)
+        return self._api
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the machine is somebody's own: changes are announced, or refused."""
+        return self._machines.foreign
+
+    def _announce(self, what: str) -> None:
+        """Record what is about to be changed on a machine that is somebody's own.
+
+        Raises ProviderError when it is only to be looked at.
+        """
+        if not self.foreign:
+            return
+        if Capability.CHANGE not in self._machines.controls:
+            raise ProviderError(f"`{what}` was not done on {self.name}: {Capability.CHANGE.lack}")
+        self._recorder.record("change", node=self.name, what=what, undone=changes.undone(what))
+
+    def run(
+        self,
+        *argv: str,
+        check: bool = True,
+        title: str | None = None,
+        stdin: bytes | None = None,
+    ) -> Output:
+        """Run a command on the machine as root and record it.
+
+        `title`: what it shows, if it is a deliverable such as the lab's screenshots.
+        `stdin`: what it reads; that is not recorded.
+        A change that a manager refuses because another one came between is asked for again, by a
+        client that reads anew; each time is recorded.
+        Raises CommandError for an exit code other than zero unless `check` is False,
+        ProviderError when the machine could not be reached, or is only to be looked at.
+        """
+        self._announce(shlex.join(argv))
+        for _ in range(MOST_ASKED):
+            output = self.look(*argv, check=False, title=title, stdin=stdin)
+            if OUT_OF_SEQUENCE not in output.stderr:
+                break
+        if check and output.code:
+            raise CommandError(self.name, argv, output.code, output.stdout, output.stderr)
+        return output
+
+    def look(
+        self,
+        *argv: str,
+        check: bool = True,
+        title: str | None = None,
+        stdin: bytes | None = None,
+    ) -> Output:
+        """Run a command that changes nothing, by the caller's word; otherwise like `run`."""
+        began = time.monotonic()
+        if stdin is None:
+            try:
+                done = self.host.run(shlex.join(argv))
+            except RuntimeError as error:  # testinfra's word for a failure on the way
+                raise ProviderError(f"{self.name} can't be reached: {error}") from error
+            # Nobody knows in which encoding a program there writes.
+            streams = (done.stdout_bytes, done.stderr_bytes)
+            output = Output(done.rc, *(stream.decode(errors="replace") for stream in streams))
+        else:
+            output = self._fed(argv, stdin)
+        self._recorder.record(
+            "command",
+            node=self.name,
+            argv=list(argv),
+            code=output.code,
+            stdout=output.stdout,
+            stderr=output.stderr,
+            seconds=round(time.monotonic() - began, 3),
+            title=title,
+        )
+        if check and output.code:
+            raise CommandError(self.name, argv, output.code, output.stdout, output.stderr)
+        return output
+
+    def ask(self, *argv: str, within: float) -> Output:
+        """Run a command that changes nothing, and record nothing: its words may hold secrets.
+
+        `within`: seconds. Who asks records what of the answer may be kept. Raises ProviderError
+        when there is none.
+        """
+        try:
+            done = self._piped(argv, b"", within)
+        except subprocess.TimeoutExpired as error:
+            raise ProviderError(f"{self.name} gave no answer in {within:.0f} s") from error
+        return _decoded(done)
+
+    def log_of(self, container: str) -> str:
+        """What a container of this node's engine printed; the engine's words if it has gone."""
+        try:
+            found = self.engine.containers.get(container)
+            return str(found.logs().decode(errors="replace"))
+        except conditions.no_answer() as error:
+            return conditions.brief(error)
+
+    def succeeds(self, *argv: str) -> conditions.Succeeds:
+        """Condition: a command that changes nothing ends with exit code 0 on this machine."""
+        return conditions.Succeeds(self, argv)
+
+    def put(self, content: bytes, path: str) -> None:
+        """Write a file on the machine. Raises CommandError when it can't be written."""
+        self._announce(shlex.join(["write", path]))
+        self._pass_through(("tee", "--", path), content)
+
+    def get(self, path: str) -> bytes:
+        """Read a file on the machine. Raises CommandError when it can't be read."""
+        return self._pass_through(("cat", "--", path), b"")
+
+    def _pass_through(self, argv: Sequence[str], content: bytes) -> bytes:
+        done = self._piped(argv, content)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace")
+            raise CommandError(self.name, argv, done.returncode, "", said)
+        return done.stdout
+
+    def _fed(self, argv: Sequence[str], content: bytes) -> Output:
+        return _decoded(self._piped(argv, content))
+
+    def _piped(
+        self, argv: Sequence[str], content: bytes, within: float | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        command = self._machines.command(self.name, argv)
+        return subprocess.run(
+            command, input=content, capture_output=True, timeout=within, check=False
+        )
+
+    def dial(self, port: int, timeout: float) -> socket.socket:
+        """A TCP connection to the machine from the client's place in the lab network."""
+        return self._machines.dial(self.name, port, timeout)
+
+    def await_access(self, timeout: float) -> None:
+        """Return when the machine answers again, on fresh connections."""
+        self.forget_connections()
+        self._machines.await_access(self.name, timeout)
+
+    def forget_connections(self) -> None:
+        """Close what was connected to the engine: after a fault it leads nowhere."""
+        if client := self.__dict__.pop("engine", None):
+            client.close()
+
+
+def _decoded(done: subprocess.CompletedProcess[bytes]) -> Output:
+    out, err = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
+    return Output(done.returncode, out, err)
+
+
+def _numbers(api: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in api.split("."))
+
+
+def _watch(api: Any, announce: Callable[[str], None]) -> None:
+    """Have every request that may change something announced before it is sent."""
+    send = api.request
+
+    def request(method: str, url: str, **how: Any) -> Any:
+        if method.upper() not in {"GET", "HEAD"}:
+            announce(f"{method.upper()} {urlsplit(url).path}")
+        return send(method, url, **how)
+
+    api.request = request

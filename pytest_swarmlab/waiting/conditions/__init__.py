@@ -1,0 +1,47 @@
+"""What can be waited for. Each look returns done, pending with a reason, or fatal with a reason.
+
+A module for each subject; who asks for a condition takes it from here.
+"""
+
+from pytest_swarmlab.waiting.conditions.answers import brief, no_answer
+from pytest_swarmlab.waiting.conditions.changes import Writes
+from pytest_swarmlab.waiting.conditions.machines import EngineIs, MeshLists, Succeeds
+from pytest_swarmlab.waiting.conditions.nodes import HasLeader, NodeIs, NodesReady
+from pytest_swarmlab.waiting.conditions.services import (
+    Converged,
+    NoTaskOf,
+    RolledBack,
+    Updated,
+    Watched,
+)
+from pytest_swarmlab.waiting.conditions.tasks import (
+    Ended,
+    Replaced,
+    Settled,
+    TaskBlocked,
+    TaskFailed,
+    TasksAre,
+)
+
+__all__ = [
+    "Converged",
+    "Ended",
+    "EngineIs",
+    "HasLeader",
+    "MeshLists",
+    "NoTaskOf",
+    "NodeIs",
+    "NodesReady",
+    "Replaced",
+    "RolledBack",
+    "Settled",
+    "Succeeds",
+    "TaskBlocked",
+    "TaskFailed",
+    "TasksAre",
+    "Updated",
+    "Watched",
+    "Writes",
+    "brief",
+    "no_answer",
+]

@@ -1,0 +1,100 @@
+"""What one machine shows, or each of several: its engine, its routing mesh, a command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.waiting.conditions.answers import brief, no_answer
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.swarm.cluster import Node
+
+INGRESS = "/run/docker/netns/ingress_sbox"
+"""Network namespace of the routing mesh on every node that is a member of a swarm."""
+
+
+class EngineIs:
+    """One node's engine answers, or doesn't."""
+
+    def __init__(self, node: Node, *, up: bool) -> None:
+        self._node = node
+        self._up = up
+        self.node = node.name
+        self.name = "the engine answers" if up else "the engine is gone"
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Look once."""
+        try:
+            self._node.engine.ping()
+            seen, up = "it answers", True
+        except no_answer() as error:
+            self._node.forget_connections()
+            seen, up = brief(error), False
+        return done(None, seen) if up is self._up else pending(seen)
+
+
+class Succeeds:
+    """A command on a node that changes nothing ends with exit code 0; finds what it printed."""
+
+    def __init__(self, node: Node, argv: Sequence[str]) -> None:
+        self._node = node
+        self._argv = tuple(argv)
+        self.node = node.name
+        self.name = f"`{shlex.join(self._argv)}` succeeds"
+
+    def __call__(self) -> Done[str] | Pending | Fatal:
+        """Look once."""
+        try:
+            output = self._node.look(*self._argv, check=False)
+        except ProviderError as error:
+            return pending(str(error))
+        said = " ".join((output.stderr.strip() or output.stdout.strip()).split())[-200:]
+        if output.code == 0:
+            return done(output.stdout, said)
+        return pending(f"exit code {output.code}: {said}")
+
+
+class MeshLists:
+    """The routing mesh of every given node balances over so many replicas, no more and no fewer.
+
+    A service that has converged is not yet one that every node balances: gossip
+    follows later. And where a service was removed just before, its address may be
+    given to the next one while nodes still take the old one down; a node that does
+    both at once keeps an incomplete table for a minute or more (seen on the
+    embedded cluster as `Failed add IP alias … file exists` in the engine's log).
+
+    The table is IPVS's own, in the namespace where Swarm keeps the mesh of published ports.
+    """
+
+    node = None
+
+    def __init__(self, nodes: Sequence[Node], replicas: int) -> None:
+        self._nodes = nodes
+        self._replicas = replicas
+        self.name = f"the routing mesh of every node lists {replicas} replicas"
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Look once."""
+        seen: list[str] = []
+        for node in self._nodes:
+            try:
+                count = self._listed(node)
+            except ProviderError as error:
+                return pending(str(error))
+            seen.append(f"{node.name} {count}")
+            # The others need not be asked: to look costs a node more than it may seem.
+            if count != self._replicas:
+                return pending(", ".join(seen))
+        return done(None, ", ".join(seen) or "no mesh here")
+
+    @staticmethod
+    def _listed(node: Node) -> int:
+        table = node.look("nsenter", f"--net={INGRESS}", "cat", "/proc/net/ip_vs", check=False)
+        # A heading and every real server have an arrow; before the first service there is none.
+        return sum(
+            "->" in line and "RemoteAddress" not in line for line in table.stdout.split("\n")
+        )

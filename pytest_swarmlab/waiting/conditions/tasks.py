@@ -1,0 +1,145 @@
+"""What can be judged on a service's tasks alone, as a manager lists them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pytest_swarmlab.waiting.conditions.answers import brief, no_answer
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.swarm.cluster import Swarm
+
+
+T = TypeVar("T")
+
+
+class _OfTasks(ABC, Generic[T]):
+    """What is judged on a service's tasks alone, as a manager lists them."""
+
+    node = None
+
+    def __init__(self, swarm: Swarm, service: str) -> None:
+        self._swarm = swarm
+        self._service = service
+
+    def __call__(self) -> Done[T] | Pending | Fatal:
+        """Look once."""
+        try:
+            seen_from, _ = self._swarm.look()
+            tasks = self._swarm.task_rows(seen_from.engine, self._service)
+        except no_answer() as error:
+            return pending(brief(error))
+        return self._judge(tasks)
+
+    @abstractmethod
+    def _judge(self, tasks: list[dict[str, Any]]) -> Done[T] | Pending | Fatal:
+        """Judge what was listed."""
+
+
+class TaskFailed(_OfTasks[dict[str, Any]]):
+    """A task of the service has failed or was rejected; finds it."""
+
+    states = frozenset({"failed", "rejected"})
+    verb = "has failed"
+
+    def __init__(self, swarm: Swarm, service: str, known: Sequence[str] = ()) -> None:
+        """`known`: ids of tasks that don't count, since they had failed before."""
+        super().__init__(swarm, service)
+        self._known = frozenset(known)
+        self.name = f"a task of {service} {self.verb}"
+
+    def _judge(self, tasks: list[dict[str, Any]]) -> Done[dict[str, Any]] | Pending | Fatal:
+        found = [task for task in tasks if self._is_it(task)]
+        seen = ", ".join(sorted(task["state"] for task in tasks)) or "no tasks"
+        return done(found[0], found[0]["error"] or seen) if found else pending(seen)
+
+    def _is_it(self, task: dict[str, Any]) -> bool:
+        return task["state"] in self.states and task["id"] not in self._known
+
+
+class TaskBlocked(TaskFailed):
+    """A task of the service can be placed on no node, and the scheduler says why; finds it."""
+
+    states = frozenset({"pending"})
+    verb = "finds no node"
+
+    def _is_it(self, task: dict[str, Any]) -> bool:
+        return super()._is_it(task) and bool(task["error"])
+
+
+class Ended(_OfTasks[list[dict[str, Any]]]):
+    """So many tasks of the service have ended by themselves; finds them.
+
+    Complete, failed or rejected: a task that was told to stop, by an update or a removal, has
+    been shut down. The managers remember five tasks of a slot, at first.
+    """
+
+    states = frozenset({"complete", "failed", "rejected"})
+
+    def __init__(self, swarm: Swarm, service: str, at_least: int) -> None:
+        super().__init__(swarm, service)
+        self._at_least = at_least
+        self.name = f"{at_least} tasks of {service} have ended"
+
+    def _judge(self, tasks: list[dict[str, Any]]) -> Done[list[dict[str, Any]]] | Pending | Fatal:
+        found = [task for task in tasks if task["state"] in self.states]
+        seen = ", ".join(sorted(task["state"] for task in tasks)) or "no tasks"
+        return done(found, seen) if len(found) >= self._at_least else pending(seen)
+
+
+class TasksAre(_OfTasks[list[dict[str, Any]]]):
+    """So many of the tasks that Swarm wants to run are in a state; finds them."""
+
+    def __init__(self, swarm: Swarm, service: str, state: str, count: int) -> None:
+        super().__init__(swarm, service)
+        self._state = state
+        self._count = count
+        self.name = f"{count} tasks of {service} are {state}"
+
+    def _judge(self, tasks: list[dict[str, Any]]) -> Done[list[dict[str, Any]]] | Pending | Fatal:
+        wanted = [task for task in tasks if task["desired"] == "running"]
+        found = [task for task in wanted if task["state"] == self._state]
+        seen = ", ".join(sorted(task["state"] for task in wanted)) or "no tasks"
+        return done(found, seen) if len(found) == self._count else pending(seen)
+
+
+class Settled(_OfTasks[None]):
+    """No task of the service runs any more that Swarm wants to stop.
+
+    Where the next is started first, an update is complete before the one before it has stopped.
+    """
+
+    def __init__(self, swarm: Swarm, service: str) -> None:
+        super().__init__(swarm, service)
+        self.name = f"what {service} no longer needs has stopped"
+
+    def _judge(self, tasks: list[dict[str, Any]]) -> Done[None] | Pending | Fatal:
+        stopping = [t for t in tasks if t["state"] == "running" and t["desired"] != "running"]
+        seen = ", ".join(f"{t['id'][:8]} on {t['node']}" for t in stopping) or "none"
+        return pending(seen) if stopping else done(None, seen)
+
+
+class Replaced(_OfTasks[dict[str, Any]]):
+    """Another task runs in the slot of the given one; finds it.
+
+    A global service has no slots: each node is one.
+    """
+
+    def __init__(self, swarm: Swarm, service: str, task: dict[str, Any]) -> None:
+        """`task`: its row, as `Converged` finds it."""
+        super().__init__(swarm, service)
+        self._task = task
+        place = task["slot"] or f"on {task['node']}"
+        self.name = f"task {place} of {service} is replaced"
+
+    def _judge(self, tasks: list[dict[str, Any]]) -> Done[dict[str, Any]] | Pending | Fatal:
+        place = "slot" if self._task["slot"] else "node_id"
+        mine = [task for task in tasks if task[place] == self._task[place]]
+        seen = ", ".join(sorted(task["state"] for task in mine)) or "no task in its slot"
+        # Known by its id: the old one counts as running until its engine has reported.
+        others = [task for task in mine if task["id"] != self._task["id"]]
+        running = [task for task in others if task["state"] == task["desired"] == "running"]
+        return done(running[0], seen) if running else pending(seen)
