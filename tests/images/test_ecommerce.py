@@ -68,7 +68,7 @@ def ask(client: Running, running: Running, port: int, place: str) -> tuple[int, 
 
 def files(node: Node, image: str) -> set[str]:
     """Paths of the files in a container of an image."""
-    container = node.engine.containers.create(image)
+    container: Any = node.engine.containers.create(image)
     try:
         content = b"".join(container.export())
     finally:
