@@ -130,9 +130,11 @@ class Containers:
         self._started.append(running)
         return running
 
-    def refused(self, image: str, env: Mapping[str, str], **options: Any) -> tuple[int, str]:
+    def refused(
+        self, image: str, env: Mapping[str, str], *command: str, **options: Any
+    ) -> tuple[int, str]:
         """Exit code and output of a container that is expected to end by itself."""
-        running = self.start(image, env=env, **options)
+        running = self.start(image, *command, env=env, **options)
         return running.end(), running.logs
 
     def volume(self) -> str:

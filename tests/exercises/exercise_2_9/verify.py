@@ -189,8 +189,7 @@ def healed_in_its_slot(record: Record) -> Judgement:
     missing = out_of_order(
         ("the last healing", over), ("the list of the tasks", last.asked if last else None)
     )
-    # Of somebody's own service one task, and another after it, are as much as it is asked to bear.
-    wanted = 2 if whose.is_somebodys(record, ROLE) else REPETITIONS
+    wanted = _wanted(record)
     if len({h.container for h in done}) < wanted:
         missing.append(f"fewer than {wanted} tasks were made ill")
     wrong = [f"{len(done) - len(whole)} not healed"] if len(whole) < len(done) else []
@@ -211,7 +210,8 @@ def healed_in_its_slot(record: Record) -> Judgement:
 def detected_as_predicted(record: Record) -> Judgement:
     """Each repetition on its own."""
     bounds = healing.predicted_detection(record)
-    return _within([h.detection_s for h in _repetitions(record)], bounds)
+    values = [h.detection_s for h in _repetitions(record)]
+    return _within(values, bounds, _wanted(record))
 
 
 @exercise.check(
@@ -226,7 +226,7 @@ def replaced_as_predicted(record: Record) -> Judgement:
     """Each repetition on its own."""
     bounds = healing.predicted_replacement(record)
     values = [h.replacement_s for h in _repetitions(record)]
-    judgement = _within(values, bounds)
+    judgement = _within(values, bounds, _wanted(record))
     # Nothing promises that a busy machine starts a container in time.
     if bounds and None not in values and all(v >= bounds[0] for v in values if v is not None):
         return judgement if judgement.verdict == "pass" else unknown(judgement.observed)
@@ -847,12 +847,21 @@ def _repetitions(record: Record) -> list[Healing]:
     return healings(record)
 
 
-def _within(values: list[float | None], bounds: tuple[float, float] | None) -> Judgement:
+def _wanted(record: Record) -> int:
+    """How often a task must have been made ill: somebody's own site bears it once for each."""
+    if not whose.is_somebodys(record, ROLE):
+        return REPETITIONS
+    return max(2, min(whose.replicas(record, ROLE, REPLICAS), REPETITIONS))
+
+
+def _within(
+    values: list[float | None], bounds: tuple[float, float] | None, wanted: int
+) -> Judgement:
     if bounds is None or None in values:
         return unknown("the definition, the checks or an end was not seen")
     seen = [value for value in values if value is not None]
     told = f"{_spread(seen)}; predicted {bounds[0]:.1f} to {bounds[1]:.1f} s"
-    if len(seen) < REPETITIONS:
+    if len(seen) < wanted:
         return unknown(told)
     return passed(told) if all(bounds[0] <= v <= bounds[1] for v in seen) else failed(told)
 
