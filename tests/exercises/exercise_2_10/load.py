@@ -32,8 +32,8 @@ PAGE_RATE, CATALOGUE_RATE = 2.5, 5.0
 PATIENCE_S = 5.0
 CATALOGUE = "/api/products?limit=12"
 
-WARM, ENOUGH = 3, 3
-"""Orders of each customer that are acknowledged before anything is struck, and at the end."""
+ENOUGH = 2
+"""Orders of each customer that are acknowledged before anything is struck, and at its end."""
 WARM_S = 120
 READ_S = 90
 CONSUMED_S = 180
@@ -49,11 +49,13 @@ class Load:
 
     def goes_on(self, wait: Waiter, *, within: float) -> None:
         """Every customer, and who opens accounts, is served again; so are those who only look."""
-        for ledger in self.ledgers:
-            wait(ledger.acknowledges(ENOUGH if ledger.name != ACCOUNTS else 1), within=within)
-        for traffic in self.looks:
+        waited: list[Any] = [
+            *(each.acknowledges(ENOUGH if each.name != ACCOUNTS else 1) for each in self.ledgers),
             # Each node is asked in turn.
-            wait(traffic.asked_at_least(traffic.asked + 2 * len(traffic.via)), within=within)
+            *(each.asked_at_least(each.asked + 2 * len(each.via)) for each in self.looks),
+        ]
+        for condition in waited:
+            wait(condition, within=within)
 
 
 @dataclass
@@ -106,11 +108,9 @@ class Crowd:
         with ExitStack() as at_work:
             for each in (*ledgers, *looks):
                 at_work.enter_context(each)  # type: ignore[arg-type]
-            for ledger in ledgers:
-                self.wait(
-                    ledger.acknowledges(WARM if ledger.name != ACCOUNTS else 1), within=WARM_S
-                )
-            yield Load(mark, ledgers, looks)
+            load = Load(mark, ledgers, looks)
+            load.goes_on(self.wait, within=WARM_S)
+            yield load
         self.count(mark, ledgers)
 
     def _orders(self, mark: str, number: int, via: Sequence[Node]) -> Ledger:
