@@ -48,8 +48,10 @@ def test_what_fails_is_noted_and_not_written_again(lab: Lab) -> None:
 
 
 def test_it_writes_no_more_within_its_pause_and_ends_with_the_block_all_the_same(lab: Lab) -> None:
-    with Ledger("posts", str, lab.recorder, pause=3600.0) as ledger:
-        Waiter(every=0.01)(ledger.acknowledges(1), within=30)
+    ledger = Ledger("posts", str, lab.recorder, pause=3600.0)
+    first = ledger.acknowledges(1)
+    with ledger:
+        Waiter(every=0.01)(first, within=30)
     assert len(lab.recorder.view().of("entry")) == 1
 
 
