@@ -265,8 +265,10 @@ def _step(item: pytest.Item, step: str) -> None:
     # In a process of its own a run has ended with its last test; a worker's lasts longer.
     if run is None or (run.finished and not run.worker):
         return
+    from pytest_swarmlab.evidence.events import StepBegan
+
     item.stash[STEPPED] = True
-    run.recorder.record("test.step", nodeid=item.nodeid, step=step)
+    run.recorder.write(StepBegan(item.nodeid, step))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -324,12 +326,15 @@ def pytest_runtest_makereport(
         if (judge := item.stash.get(EVIDENCE, None)) and judge.findings:
             run.replace_cluster(f"{', '.join(judge.findings)} was seen on this one")
     if report.when == "call" or not report.passed:
-        run.recorder.record(
-            "test.finished",
-            nodeid=item.nodeid,
-            outcome=report.outcome if report.when == "call" or report.skipped else "error",
-            seconds=round(report.duration, 2),
-            message=call.excinfo.exconly() if call.excinfo else "",
+        from pytest_swarmlab.evidence.events import EndOfTest
+
+        run.recorder.write(
+            EndOfTest(
+                item.nodeid,
+                outcome=report.outcome if report.when == "call" or report.skipped else "error",
+                seconds=round(report.duration, 2),
+                message=call.excinfo.exconly() if call.excinfo else "",
+            )
         )
     return report
 

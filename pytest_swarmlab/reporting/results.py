@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_swarmlab.evidence.events import MachineLoad, each
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import Exercise, overall
 from pytest_swarmlab.model import Capability, Verdict
@@ -134,11 +135,9 @@ def _measured(record: Record, exercise: str) -> dict[str, Any]:
 def _machine(record: Record, exercise: str) -> dict[str, Any]:
     """Phase → how busy this machine was during it, and how many other clusters were beside."""
     return {
-        event.data["during"].removeprefix(f"{exercise}/"): {
-            key: event.data[key] for key in ("idle", "beside")
-        }
-        for event in record.of("machine.load")
-        if event.data["during"].startswith(f"{exercise}/")
+        load.during.removeprefix(f"{exercise}/"): {"idle": load.idle, "beside": load.beside}
+        for load in each(record, MachineLoad)
+        if load.during.startswith(f"{exercise}/")
     }
 
 

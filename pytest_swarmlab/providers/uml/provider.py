@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pytest_swarmlab.errors import HostError, ProviderError
+from pytest_swarmlab.evidence.events import Notice
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images import ImageOrigin, NodeDisk, RichReport, ensure_disk
 from pytest_swarmlab.images.builder import require_processor
@@ -89,7 +90,7 @@ class UmlProvider:
         if self._tried is None:
             self._tried, notices = trial.choose(self._kernel, self._cache, disk)
             for notice in notices:
-                recorder.record("notice", message=notice)
+                recorder.write(Notice(notice))
         return self._tried
 
     def images(self) -> list[dict[str, Any]]:

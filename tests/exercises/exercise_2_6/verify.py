@@ -8,6 +8,7 @@ from typing import Any
 from pytest_swarmlab import Exercise, failed, passed, unknown
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Request, TasksSample, each
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Window,
@@ -578,11 +579,11 @@ def old_before_new_after(record: Record) -> Judgement:
     old, new = names["old"], names["new"]
     shown: dict[str, set[str | None]] = {"before": set(), "meanwhile": set(), "after": set()}
     through: dict[str, set[str]] = {when: set() for when in shown}
-    for event in record.of("request"):
-        sent, over = event.data["sent"], event.data["sent"] + event.data["seconds"]
-        when = "before" if over < began else "after" if sent > ended else "meanwhile"
-        shown[when].add(event.data["certificate"])
-        through[when].add(event.data["node"])
+    for request in each(record, Request):
+        late = request.sent > ended
+        when = "before" if request.over < began else "after" if late else "meanwhile"
+        shown[when].add(request.certificate)
+        through[when].add(request.node)
     called = {old: "old", new: "new"}
     told = "; ".join(
         f"{when}: {', '.join(sorted(called.get(each, 'another') for each in seen)) or 'nothing'}"
@@ -748,7 +749,8 @@ def its_task_fails(record: Record) -> Judgement:
 )
 def replicas_untouched(record: Record) -> Judgement:
     """None is stopped before its successor runs, and in the end none is needed."""
-    listed = record.of("tasks", service="multitier_api")
+    samples = each(record, TasksSample, service="multitier_api")
+    listed = [sample for sample in samples if sample.error is None]
     update = record.need("update", "nobody looked at the update", when="forward again").data
     rollback = record.need("rollback", "nobody rolled back").t
     failed_task = record.need("failed-task", "no task of the version before was seen to fail").t
@@ -760,7 +762,7 @@ def replicas_untouched(record: Record) -> Judgement:
         "paused": [e for e in listed if failed_task < e.t < forward[-1]],
         "after": [e for e in listed if e.t > forward[-1]],
     }
-    runs = {when: [_running(e.data["tasks"]) for e in seen] for when, seen in parts.items()}
+    runs = {when: [_running(sample) for sample in seen] for when, seen in parts.items()}
     told = "; ".join(f"{when} {', '.join(ids[-1]) or 'none'}" for when, ids in runs.items() if ids)
     every = {tuple(ids) for seen in runs.values() for ids in seen}
     good = len(every) == 1 and all(len(ids) == 2 for ids in every)
@@ -772,8 +774,8 @@ def replicas_untouched(record: Record) -> Judgement:
     )
 
 
-def _running(tasks: list[dict[str, Any]]) -> list[str]:
-    return sorted(t["id"][:12] for t in tasks if t["state"] == t["desired"] == "running")
+def _running(sample: TasksSample) -> list[str]:
+    return sorted(task.id[:12] for task in sample.tasks if task.running)
 
 
 @exercise.measure(phases=UNDER_LOAD)

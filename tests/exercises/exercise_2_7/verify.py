@@ -708,7 +708,7 @@ def visitors(record: Record) -> Mapping[str, float | int | None]:
 @exercise.measure(phases=tuple(SWITCHES))
 def switched(record: Record) -> Mapping[str, float | None]:
     """When the new version was first seen from outside, and when the old one last."""
-    if not record.of("request"):
+    if not readings.requests(record):
         return {"first_new_s": None, "last_old_s": None}
     return _switched(record, *SWITCHES[answers_phase(record)])
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pytest_swarmlab import Exercise, failed, passed, unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Write, each
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Moment,
@@ -541,9 +542,9 @@ def survivor_is_enough(record: Record) -> Judgement:
     fault = readings.fault(record)
     if fault is None:
         return unknown("no quorum was lost")
-    mine = record.of("write", node=forced.data.get("node"))
-    refused = [e for e in mine if fault.began < e.t < forced.t and e.data.get("error")]
-    accepted = [e for e in mine if e.t > forced.t and not e.data.get("error")]
+    mine = each(record, Write, node=forced.data.get("node"))
+    refused = [write for write in mine if fault.began < write.t < forced.t and write.error]
+    accepted = [write for write in mine if write.t > forced.t and not write.error]
     told = (
         f"before: {len(refused)} changes refused; exit code {forced.data.get('code')}; after:"
         f" {len(accepted)} accepted"
@@ -665,7 +666,7 @@ def unlocked(record: Record) -> Judgement:
     if any(e.data.get("code") != 0 for e in done) or answers is None:
         return failed(f"{told}; " + "; ".join(str(e.data.get("said")) for e in done))
     fault, over = readings.fault(record), Window(max(e.t for e in done), math.inf)
-    accepted = (e.t for e in record.of("write") if not e.data.get("error"))
+    accepted = (write.t for write in each(record, Write) if not write.error)
     missing = not_while(accepted, over, "had a change accepted")
     missing += out_of_order(
         ("the new machines", fault.healed if fault else None),
