@@ -10,7 +10,13 @@ import pytest
 
 from pytest_swarmlab import config, fixtures, hooks
 from pytest_swarmlab.config import LabConfig
-from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError, Disturbed, SwarmlabError
+from pytest_swarmlab.errors import (
+    INFRASTRUCTURE,
+    CommandError,
+    ConfigError,
+    Disturbed,
+    SwarmlabError,
+)
 from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by name here
     configs,
     evidence,
@@ -318,7 +324,7 @@ def pytest_runtest_makereport(
         judged = isinstance(error, AssertionError | pytest.fail.Exception)
         if run.failed(f"{item.nodeid} ({report.when})", error, judged=judged):
             setattr(report, LAB_FAILED, True)
-        if isinstance(error, (*INFRASTRUCTURE, ConfigError, Disturbed)):
+        if isinstance(error, (*INFRASTRUCTURE, ConfigError, Disturbed, CommandError)):
             # A sentence for people says all; where in the plugin it arose says nothing to them.
             report.longrepr = run.recorder.redactor.text(f"{type(error).__name__}: {error}")
         elif OF_ONE_TEST.search(str(error)):

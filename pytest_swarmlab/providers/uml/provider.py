@@ -18,6 +18,7 @@ from pytest_swarmlab.evidence.events import Notice
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images import ImageOrigin, NodeDisk, RichReport, ensure_disk
 from pytest_swarmlab.images.builder import require_processor
+from pytest_swarmlab.images.commands import search_path
 from pytest_swarmlab.images.interpreter import PRELOAD_VARIABLE
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.base import Found
@@ -175,7 +176,7 @@ def preflight(topology: Topology) -> None:
     """Raise HostError, before anything is created, if this host can't carry the topology."""
     require_processor()
     for command, package in COMMANDS.items():
-        if shutil.which(command) is None:
+        if shutil.which(command, path=search_path()) is None:
             raise HostError(
                 f"the command {command} is missing: install {package}"
                 f" (as root, `apt-get install {package}`)"
@@ -237,6 +238,7 @@ def _start_keeper(plan: Path, lock: int, consoles: Path) -> subprocess.Popen[str
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            env={**os.environ, "PATH": search_path()},
             pass_fds=(lock,),
             start_new_session=True,
         )
