@@ -13,7 +13,7 @@ from _pytest.outcomes import Failed
 
 from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import collectors
-from pytest_swarmlab.evidence.events import Milestone, Notice, Ping, TaskSeen, TasksSample
+from pytest_swarmlab.evidence.events import Info, Milestone, Notice, Ping, TaskSeen, TasksSample
 from pytest_swarmlab.evidence.load import load
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.judging.exercise import Exercise, overall
@@ -105,17 +105,18 @@ class Evidence:
             try:
                 info = node.engine.info()["Swarm"]
             except no_answer() as error:
-                self._recorder.record("info", node=node.name, error=brief(error))
+                self._recorder.write(Info(node.name, error=brief(error)))
                 continue
-            self._recorder.record(
-                "info",
-                node=node.name,
-                state=info.get("LocalNodeState", ""),
-                control=bool(info.get("ControlAvailable")),
-                managers=info.get("Managers", 0),
-                nodes=info.get("Nodes", 0),
-                cluster=(info.get("Cluster") or {}).get("ID", ""),
-                error=info.get("Error") or None,
+            self._recorder.write(
+                Info(
+                    node.name,
+                    state=info.get("LocalNodeState", ""),
+                    control=bool(info.get("ControlAvailable")),
+                    managers=info.get("Managers", 0),
+                    nodes=info.get("Nodes", 0),
+                    cluster=(info.get("Cluster") or {}).get("ID", ""),
+                    error=info.get("Error") or None,
+                )
             )
             if info.get("ControlAvailable"):
                 swarm.rows(node)

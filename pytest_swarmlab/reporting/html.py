@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import Notice, Write, each, read
+from pytest_swarmlab.evidence.events import Notice, Problem, Write, each, read
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.time_spent import time_spent
 from pytest_swarmlab.marking.rubric import HUNDREDTHS, points
@@ -58,11 +58,11 @@ def page(record: Record, results: dict[str, Any]) -> str:
         notices=[clean(notice.message) for notice in each(record, Notice)],
         errors=[
             {
-                "infrastructure": e.data["infrastructure"],
-                "where": line(e.data["where"]),
-                "message": clean(e.data["message"], 2000),
+                "infrastructure": problem.infrastructure,
+                "where": line(problem.where),
+                "message": clean(problem.message, 2000),
             }
-            for e in record.of("error")
+            for problem in each(record, Problem)
         ],
         findings=[{"told": str(f), "observed": f.observed} for f in findings(record)],
         exercises=[_exercise(record, exercise) for exercise in results["exercises"]],

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO, cast
 
 from pytest_swarmlab.evidence.events import (
+    Change,
     Notice,
     PhaseFinished,
     PhaseStarted,
@@ -29,7 +30,7 @@ from pytest_swarmlab.model import Event
 from pytest_swarmlab.reporting.terminal import ASKED_FOR, Narrator, plain
 from pytest_swarmlab.text import duration
 
-STAYS = ASKED_FOR | {Notice.kind, StageFailed.kind, "change"}
+STAYS = ASKED_FOR | {Notice.kind, StageFailed.kind, Change.kind}
 """Kinds of events whose line stays, besides bad ends of checks and waits."""
 
 PERIOD_S = 0.25

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from pytest_swarmlab.evidence.events import (
+    Change,
     FaultHealed,
     FaultHealing,
     FaultInjected,
     FaultInjecting,
+    NodeJoined,
     NodeSeen,
     NodesSample,
+    NodeUp,
     Notice,
     PhaseFinished,
     PhaseStarted,
@@ -103,11 +106,9 @@ class Narrator:
             **_seen(StageDone, lambda s: f"{plain(s.name)}: {duration(s.seconds)}"),
             **_seen(StageFailed, lambda stage: f"[red]{plain(stage.name)} failed[/]"),
             **_seen(Notice, lambda notice: f"[yellow]{plain(notice.message)}[/]"),
-            "node.up": lambda e: f"[dim]{plain(e.data['node'])} is up[/]",
-            "node.joined": lambda e: f"[dim]{plain(e.data['node'])} has joined[/]",
-            "change": lambda e: (
-                f"[yellow]{plain(e.data['node'])} ←[/] [dim]{plain(e.data['what'])}[/]"
-            ),
+            **_seen(NodeUp, lambda up: f"[dim]{plain(up.node)} is up[/]"),
+            **_seen(NodeJoined, lambda joined: f"[dim]{plain(joined.node)} has joined[/]"),
+            **_seen(Change, lambda c: f"[yellow]{plain(c.node)} ←[/] [dim]{plain(c.what)}[/]"),
             "cluster.ready": self._cluster_ready,
             "cluster.kept": self._cluster_kept,
             **_seen(PhaseStarted, self._phase_started),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.errors import INFRASTRUCTURE, HostError, NotConverged, SwarmlabError, Unfit
 from pytest_swarmlab.evidence import collectors, waits
-from pytest_swarmlab.evidence.events import Notice
+from pytest_swarmlab.evidence.events import Notice, Problem
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.evidence.time_spent import COLLECTING_LOGS, REMOVING_CLUSTER
 from pytest_swarmlab.judging.exercise import Exercise
@@ -88,12 +88,8 @@ class Run:
         """
         infrastructure = isinstance(error, INFRASTRUCTURE)
         if not judged:
-            self.recorder.record(
-                "error",
-                where=where,
-                message=f"{type(error).__name__}: {error}",
-                infrastructure=infrastructure,
-            )
+            message = f"{type(error).__name__}: {error}"
+            self.recorder.write(Problem(where, message, infrastructure))
         return infrastructure
 
     def beside(self) -> int:
@@ -197,7 +193,7 @@ class Run:
         try:
             self.end_cluster()
         except (SwarmlabError, OSError) as error:
-            self.recorder.record("error", where="clean-up", message=str(error), infrastructure=True)
+            self.recorder.write(Problem("clean-up", str(error), infrastructure=True))
         finally:
             if self._slot is not None:
                 os.close(self._slot)

@@ -152,11 +152,11 @@ class Controller:
         run = self._config.stash.get(RUN, None)
         if run is None:
             return
-        from pytest_swarmlab.evidence.events import EndOfTest
+        from pytest_swarmlab.evidence.events import EndOfTest, Problem
 
         setattr(report, LAB_FAILED, True)
         message = f"{report.longrepr}: its cluster is gone with it"
-        run.recorder.record("error", where=crashitem, message=message, infrastructure=True)
+        run.recorder.write(Problem(crashitem, message, infrastructure=True))
         run.recorder.write(EndOfTest(crashitem, "error", 0.0, message))
 
     @pytest.hookimpl(tryfirst=True)

@@ -12,7 +12,14 @@ from typing import TypeVar
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.evidence import collectors, waits
-from pytest_swarmlab.evidence.events import Notice, StageDone, StageFailed, StageStarted
+from pytest_swarmlab.evidence.events import (
+    NodeJoined,
+    NodeUp,
+    Notice,
+    StageDone,
+    StageFailed,
+    StageStarted,
+)
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Membership, Topology
 from pytest_swarmlab.providers.base import Provider
@@ -84,7 +91,7 @@ def _form(swarm: Swarm) -> None:
     def bring(node: Node) -> None:
         try:
             node.await_access(BOOT_S)
-            swarm.recorder.record("node.up", node=node.name)
+            swarm.recorder.write(NodeUp(node.name))
             if node.name == first:
                 tokens.update(create(node))
                 created.set()
@@ -93,7 +100,7 @@ def _form(swarm: Swarm) -> None:
                     if failed.is_set():
                         return
                 join(node, swarm.node(first), tokens[membership[node.name]])
-                swarm.recorder.record("node.joined", node=node.name)
+                swarm.recorder.write(NodeJoined(node.name))
         except BaseException:
             failed.set()
             raise

@@ -13,12 +13,14 @@ from pytest_swarmlab.evidence.events.faults import (
 )
 from pytest_swarmlab.evidence.events.kind import KINDS, Seen, each, read
 from pytest_swarmlab.evidence.events.run import (
+    Change,
     EndOfTest,
     MachineLoad,
     Milestone,
     Notice,
     PhaseFinished,
     PhaseStarted,
+    Problem,
     StageDone,
     StageFailed,
     StageStarted,
@@ -28,9 +30,13 @@ from pytest_swarmlab.evidence.events.run import (
     Waited,
 )
 from pytest_swarmlab.evidence.events.swarm import (
+    Info,
+    NodeJoined,
     NodeSeen,
     NodesSample,
+    NodeUp,
     Ping,
+    Raft,
     TaskSeen,
     TasksSample,
     Write,
@@ -38,6 +44,7 @@ from pytest_swarmlab.evidence.events.swarm import (
 
 __all__ = [
     "KINDS",
+    "Change",
     "EndOfTest",
     "Entries",
     "Entry",
@@ -45,14 +52,19 @@ __all__ = [
     "FaultHealing",
     "FaultInjected",
     "FaultInjecting",
+    "Info",
     "MachineLoad",
     "Milestone",
+    "NodeJoined",
     "NodeSeen",
+    "NodeUp",
     "NodesSample",
     "Notice",
     "PhaseFinished",
     "PhaseStarted",
     "Ping",
+    "Problem",
+    "Raft",
     "Request",
     "Seen",
     "StageDone",

@@ -111,3 +111,21 @@ class Milestone(Seen, kind="milestone"):
     """A moment that an exercise names, for the picture."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Problem(Seen, kind="error"):
+    """Something went wrong that is no verdict."""
+
+    where: str
+    message: str
+    infrastructure: Annotated[bool, "whether the lab failed, not the cluster under test"]
+
+
+@dataclass(frozen=True)
+class Change(Seen, kind="change"):
+    """What may change somebody's own cluster, written before it is done."""
+
+    node: str
+    what: Annotated[str, "the command or request"]
+    undone: Annotated[str, "what undoes it"]

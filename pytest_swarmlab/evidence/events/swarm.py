@@ -124,3 +124,40 @@ class Write(Seen, kind="write"):
     node: str
     error: Annotated[str | None, "why it was refused; none if it was accepted"]
     seconds: Seconds
+
+
+@dataclass(frozen=True)
+class NodeUp(Seen, kind="node.up"):
+    """A machine's engine answers for the first time."""
+
+    node: str
+
+
+@dataclass(frozen=True)
+class NodeJoined(Seen, kind="node.joined"):
+    """A machine has joined the swarm."""
+
+    node: str
+
+
+@dataclass(frozen=True)
+class Info(Seen, kind="info"):
+    """A machine's own view of the swarm, or why it told none."""
+
+    node: str
+    state: str = ""
+    control: Annotated[bool, "whether it is a manager that is in control"] = False
+    managers: int = 0
+    nodes: int = 0
+    cluster: Annotated[str, "its id"] = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Raft(Seen, kind="raft"):
+    """What an engine's log tells of its node's role in Raft."""
+
+    node: str
+    at: Annotated[float, "Unix time, by the node's clock"]
+    what: Annotated[str, "follower, candidate, leader"]
+    term: int

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pytest_swarmlab import Exercise, failed, unknown
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import FaultHealed, FaultInjected, Write, each
+from pytest_swarmlab.evidence.events import FaultHealed, FaultInjected, Info, Write, each
 from pytest_swarmlab.evidence.readings import NodesSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
@@ -149,13 +149,13 @@ def _members(sample: NodesSample) -> str:
 )
 def one_view(record: Record) -> Judgement:
     """What `docker info` says on each machine that the managers list as one, and on no other."""
-    views = {str(e.data.get("node")): e.data for e in record.of("info")}
-    telling = {name: view for name, view in views.items() if view.get("control")}
+    views = {view.node: view for view in each(record, Info)}
+    telling = {name: view for name, view in views.items() if view.control}
     if not telling:
         return unknown("no manager told its view")
-    stories = {(v.get("cluster"), v.get("managers")) for v in telling.values()}
+    stories = {(view.cluster, view.managers) for view in telling.values()}
     seen = f"told by {len(telling)}: " + ", ".join(
-        f"cluster {str(cluster)[:8]}, managers: {managers}" for cluster, managers in stories
+        f"cluster {cluster[:8]}, managers: {managers}" for cluster, managers in stories
     )
     wanted, listed = managers_of(record), listed_managers(record)
     same = len(stories) == 1 and {managers for _, managers in stories} == {wanted}

@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Info, each
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -87,9 +88,7 @@ def all_was_lost(record: Record) -> Judgement:
     if fault is None or fault.healed is None or restored is None:
         return unknown("nothing was destroyed and replaced")
     states = {
-        e.data.get("node"): e.data.get("state")
-        for e in record.of("info")
-        if fault.healed <= e.t < restored.t
+        view.node: view.state for view in each(record, Info) if fault.healed <= view.t < restored.t
     }
     told = f"destroyed: {', '.join(fault.nodes)}; then: " + ", ".join(
         f"{node} {state}" for node, state in sorted(states.items())
