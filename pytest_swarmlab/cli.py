@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns its exit code: 0 well, 1 not well, 2 could not be done.
 
-    `lab` has pytest's exit codes, and gives pytest what stands after ``--``.
+    `lab` has pytest's exit codes. `lab` and `mark` give pytest what stands after ``--``.
     """
     parser = argparse.ArgumentParser(
         prog="swarmlab", description="Clusters, disks and records of pytest-swarmlab."
@@ -81,10 +81,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     check = commands.add_parser("check", help="what a submission still lacks; no cluster is needed")
     check.add_argument("directory", type=Path)
     check.set_defaults(run=_check)
-    mark = commands.add_parser("mark", help="mark a saved run by a rubric")
-    mark.add_argument("submission", type=Path, nargs="?", help="what was handed in, if it counts")
+    mark = commands.add_parser(
+        "mark",
+        usage="swarmlab mark [DIR] [--inventory FILE | --record DIR] [... -- PYTEST'S ARGUMENTS]",
+        help="mark what was handed in: on a cluster of its own, on yours, or by a saved run",
+    )
+    mark.add_argument("submission", type=Path, nargs="?", help="what was handed in")
+    looked_at = mark.add_mutually_exclusive_group()
+    looked_at.add_argument(
+        "--record", type=Path, metavar="DIR", help="mark a run that is over, in its directory"
+    )
+    looked_at.add_argument(
+        "--inventory", metavar="FILE", help="mark the cluster that this file lists, as it is"
+    )
     mark.add_argument(
-        "--record", type=Path, required=True, metavar="DIR", help="the run's directory"
+        "--allow-destructive",
+        action="store_true",
+        help="drill the inventory's cluster, which breaks things and mends them",
     )
     _add_exercises(mark)
     mark.add_argument("--rubric", type=Path, metavar="FILE", help="another rubric than the lab's")
@@ -99,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     own = words[: words.index("--")] if "--" in words else words
     arguments = parser.parse_args(own)
     arguments.further = words[len(own) + 1 :]
-    if arguments.further and arguments.command != "lab":
+    if arguments.further and arguments.command not in ("lab", "mark"):
         parser.error(f"{arguments.command} takes nothing after --")
     try:
         code: int = arguments.run(arguments)
@@ -284,13 +297,32 @@ def _mark(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.reporting.mark_again import mark_again
 
     return mark_again(
-        arguments.record,
+        arguments.record or _drilled(arguments),
         sys.stdout,
         exercises=arguments.exercises,
         rubric=arguments.rubric,
         submission=arguments.submission,
         handed_in=arguments.handed_in,
     )
+
+
+def _drilled(arguments: argparse.Namespace) -> Path:
+    """The directory of a new run, in which it was drilled."""
+    from pytest_swarmlab.lab.command import drill
+
+    if arguments.submission is None and arguments.inventory is None:
+        raise ConfigError(
+            "there is nothing to mark: name what was handed in, the file of a cluster with"
+            " --inventory, or a run that is over with --record"
+        )
+    further = [f"--swarmlab-cache={arguments.cache}"]
+    if arguments.inventory is not None:
+        further += [
+            "--swarmlab-provider=inventory",
+            f"--swarmlab-inventory={arguments.inventory}",
+            *(["--swarmlab-allow-destructive"] if arguments.allow_destructive else []),
+        ]
+    return drill(arguments.submission, [*further, *arguments.further])
 
 
 def _moment(text: str) -> datetime:

@@ -56,6 +56,8 @@ OPTIONS = (
     Option("inventory", "file that lists an existing cluster's nodes", None, metavar="FILE"),
     Option("allow-destructive", "break and change things on the inventory's cluster", False,
            flag=True),
+    Option("submission", "run the drills on what somebody handed in, or, without a directory, on"
+           " what the cluster has", None, metavar="DIR", const=""),
     Option("images", "container images: stand-in (built here) or registry", "stand-in",
            metavar="ORIGIN"),
     Option("kernel", "embedded machines' kernel: own (built here), debian, or auto", "auto",
@@ -88,6 +90,10 @@ class LabConfig:
     reports: Path
     cache: Path
     progress: str
+    marking: bool = False
+    """Whether drills on somebody's own work are run, and no others."""
+    submission: Path | None = None
+    """What was handed in; None while marking: the cluster is marked as it is."""
 
 
 def read(
@@ -103,14 +109,16 @@ def read(
     `command_line` gets a switch's destination (``swarmlab_keep``), `ini` an ini
     name; both answer None or "" for what was not set. `typed_in`: the directory in which the
     command was typed; the command line's and the environment's inventory is looked for from
-    there, the ini file's from `rootdir`. Raises ConfigError for a value that can't be used.
+    there, the ini file's from `rootdir`. So is the submission. Raises ConfigError for a value that
+    can't be used.
     """
 
     def value(name: str) -> Any:
         option = next(o for o in OPTIONS if o.name == name)
         for found in (command_line(option.ini), environ.get(option.variable), ini(option.ini)):
-            # An empty --swarmlab-reuse means "the one there is": only that is set though empty.
-            if found or (found == "" and name == "reuse" and found is command_line(option.ini)):
+            # An empty --swarmlab-reuse means "the one there is": set, though empty.
+            empty = found == "" and option.const == "" and found is command_line(option.ini)
+            if found or empty:
                 return found
         return option.default
 
@@ -122,11 +130,15 @@ def read(
         return chosen
 
     cache, inventory = value("cache"), value("inventory")
-    typed = inventory and inventory != ini("swarmlab_inventory")
-    inventory_from = typed_in if typed and typed_in else rootdir
+    submission = value("submission")
+
+    def place(name: str, found: Any) -> Path:
+        typed = found != ini(f"swarmlab_{name}")
+        return (typed_in if typed and typed_in else rootdir) / Path(str(found)).expanduser()
+
     return LabConfig(
         provider=str(value("provider")),
-        inventory=inventory_from / Path(str(inventory)).expanduser() if inventory else None,
+        inventory=place("inventory", inventory) if inventory else None,
         allow_destructive=_flag("allow-destructive", value("allow-destructive")),
         images=one_of("images", ORIGINS),
         kernel=one_of("kernel", KERNELS),
@@ -136,6 +148,8 @@ def read(
         reports=rootdir / Path(str(value("reports"))).expanduser(),
         cache=Path(cache).expanduser() if cache else default_cache(),
         progress=one_of("progress", PROGRESS),
+        marking=submission is not None,
+        submission=place("submission", submission) if submission else None,
     )
 
 

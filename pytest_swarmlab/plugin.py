@@ -102,6 +102,10 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
+        "submission: a drill on somebody's own work, which --swarmlab-submission selects",
+    )
+    config.addinivalue_line(
+        "markers",
         "xdist_group(name): tests of one group run in one worker, one after the other",
     )
     # Where an engine is away on purpose, the Docker SDK leaves the socket that it could not
@@ -156,6 +160,7 @@ def pytest_collection_modifyitems(
                 config, f"no test of {name} is here: there are {', '.join(known) or 'no exercises'}"
             )
     result = yield
+    _select_drills(config, items)
     try:
         topologies = wanted(items)
     except ConfigError as error:
@@ -166,6 +171,20 @@ def pytest_collection_modifyitems(
     place = {item: order[name] for name, group in topologies.items() for item in group}
     items.sort(key=lambda item: place.get(item, -1))
     return result
+
+
+def _select_drills(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Drills on a submission if there is one to mark, and others if there is none."""
+    marking = config.stash[CONFIG].marking
+
+    def meant(item: pytest.Item) -> bool:
+        if item.get_closest_marker("submission"):
+            return marking
+        return not (marking and needs_cluster(item))
+
+    if left_out := [item for item in items if not meant(item)]:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if meant(item)]
 
 
 def _refuse(config: pytest.Config, why: object) -> NoReturn:

@@ -28,7 +28,8 @@ from pytest_swarmlab.images import (
 from pytest_swarmlab.images.commands import missing_packages
 from pytest_swarmlab.lab import EXERCISES
 from pytest_swarmlab.providers.uml import provider as uml
-from pytest_swarmlab.run.session import CONFIG, shows_only, terminal
+from pytest_swarmlab.run.session import CONFIG, RUN, shows_only, terminal
+from pytest_swarmlab.submitted import work
 
 CONFIGURATION = Path(__file__).with_name("pytest.ini")
 
@@ -51,6 +52,37 @@ def run(numbers: Sequence[str], arguments: Sequence[str]) -> int:
     places = [str(there[each]) for each in wanted]
     ours = ["-c", str(CONFIGURATION), f"--rootdir={Path.cwd()}"]
     return int(pytest.main([*ours, *places, *arguments], plugins=[Preparation(whole=not numbers)]))
+
+
+def drill(submission: Path | None, arguments: Sequence[str]) -> Path:
+    """Run the drills on what was handed in, or on a cluster as it is; returns the run's directory.
+
+    `arguments`: more of them for pytest. How tests end is in the record, by which a mark is made.
+    Raises Unusable or ConfigError where nothing can be drilled.
+    """
+    if submission is not None:
+        work.read(submission)
+    kept = RunKept()
+    given = f"--swarmlab-submission={submission if submission is not None else ''}"
+    ours = ["-c", str(CONFIGURATION), f"--rootdir={Path.cwd()}", str(EXERCISES / "submission")]
+    # What was expected and what was seen stands in the mark.
+    ours += ["--tb=no", "-rfE"]
+    pytest.main([*ours, given, *arguments], plugins=[Preparation(whole=False), kept])
+    if kept.directory is None:
+        raise ConfigError("nothing was drilled, and so there is nothing to mark: see above")
+    return kept.directory
+
+
+class RunKept:
+    """Knows where the session's run is written, after it."""
+
+    def __init__(self) -> None:
+        self.directory: Path | None = None
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """The session is over, and its run, if there was one."""
+        if run := config.stash.get(RUN, None):
+            self.directory = run.directory
 
 
 def number(path: Path) -> str:

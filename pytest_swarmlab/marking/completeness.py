@@ -40,8 +40,14 @@ def look(directory: Path) -> Completeness:
     submission = Submission.read(directory)
     lacks = []
     try:
-        if not declared.read(submission).students:
+        said = declared.read(submission)
+        if not said.students:
             lacks.append(Lack(declared.FILE, True, "it does not say whose work this is (students)"))
+        lacks += [
+            Lack(declared.FILE, True, f"step {n} ({step}) names a file that is not there")
+            for n, step in enumerate(said.steps, 1)
+            if step.place not in submission.files
+        ]
     except Unusable as error:
         missing = declared.FILE not in (*submission.files, *submission.odd)
         lacks.append(Lack(declared.FILE, missing, str(error)))

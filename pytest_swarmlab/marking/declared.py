@@ -1,9 +1,13 @@
-"""What a submission says of itself, in swarmlab.yml: of which lab it is, whose, who plays what."""
+"""What a submission says of itself, in swarmlab.yml: of which lab it is, whose, who plays what, and
+what is done in which order to bring it onto a swarm.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from pytest_swarmlab.errors import ConfigError, Unusable
 from pytest_swarmlab.marking import bounded_yaml, skeleton
@@ -13,13 +17,55 @@ from pytest_swarmlab.text import line
 
 FILE = "swarmlab.yml"
 
+FIRST_MANAGER = "manager1"
+
+EVERYWHERE = {"all", "managers", "workers"}
+"""Where a script may be run besides on a machine that is named."""
+
+NODE = re.compile(r"(manager|worker)[1-9]")
+
+STACK_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,50}[a-z0-9])?")
+
+BACKUP = "{}"
+"""What stands for a backup among the words of a restore."""
+
+MOST_STEPS = 30
+"""The lab's own bringing up has six."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that is done with a file of the submission, on a throw-away cluster.
+
+    A stack is deployed under `name`; a script, of which `name` is "", is run on the machines that
+    `on` means.
+    """
+
+    place: str
+    on: str = FIRST_MANAGER
+    name: str = ""
+
+    def __str__(self) -> str:
+        """For people, as swarmlab.yml says it."""
+        if self.name:
+            return f"deploy {line(self.place)} as {self.name}"
+        return f"run {line(self.place)} on {self.on}"
+
 
 @dataclass(frozen=True)
 class Declared:
-    """`roles`: role → the service that plays it, where the submission decides it."""
+    """`roles`: role → the service that plays it, where the submission decides it.
+
+    `steps`: what brings it onto a swarm, in this order. `backup`: where their script leaves its
+    backups, a pattern in the last part of the path. `restore`: their other script and its words, of
+    which ``{}`` stands for a backup. Without these two no backup of theirs is tried.
+    """
 
     students: tuple[str, ...] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    backup: str = ""
+    restore: tuple[str, ...] = ()
 
 
 def read(submission: Submission) -> Declared:
@@ -32,6 +78,8 @@ def read(submission: Submission) -> Declared:
         lab = table.string("lab")
         students = table.strings("students")
         roles = table.mapping("roles")
+        steps = _steps(table) if table.has("steps") else _usual(submission)
+        backup, restore = _backup(table)
         table.finish()
     except ConfigError as error:
         raise Unusable(line(error)) from error
@@ -39,4 +87,56 @@ def read(submission: Submission) -> Declared:
         raise Unusable(
             f"{FILE}: lab {line(lab, 40)!r} is not the lab of this rubric, {skeleton.LAB}"
         )
-    return Declared(tuple(line(name, 80) for name in students), roles)
+    return Declared(tuple(line(name, 80) for name in students), roles, steps, backup, restore)
+
+
+def _backup(table: Table) -> tuple[str, tuple[str, ...]]:
+    backup, restore = table.string("backup", ""), table.strings("restore")
+    if bool(backup) is not bool(restore):
+        table.fail("'backup' and 'restore' are told together: where the one is, how it is restored")
+    if not backup:
+        return "", ()
+    path = PurePosixPath(backup)
+    if not path.is_absolute() or ".." in path.parts or len(path.parts) < 3:
+        table.fail(f"'backup' is {line(backup, 80)!r}: use a whole path, /backup/swarm/swarm-*")
+    if "*" in str(path.parent):
+        table.fail(f"'backup' is {line(backup, 80)!r}: a pattern may stand in its last part only")
+    table.check_place(restore[0])
+    if BACKUP not in restore[1:]:
+        table.fail(f"'restore' has no {BACKUP!r}, which stands for the backup")
+    return backup, restore
+
+
+def _usual(submission: Submission) -> tuple[Step, ...]:
+    """The lab's order, as far as the submission has files for it."""
+    steps = (Step(*step) for step in skeleton.STEPS)
+    return tuple(step for step in steps if step.place in submission.files)
+
+
+def _steps(table: Table) -> tuple[Step, ...]:
+    every = table.tables("steps")
+    if len(every) > MOST_STEPS:
+        table.fail(f"{len(every)} steps are more than {MOST_STEPS}: join some in one script")
+    steps = tuple(map(_step, every))
+    names = [step.name for step in steps if step.name]
+    if twice := {name for name in names if names.count(name) > 1}:
+        table.fail(f"two stacks are called {sorted(twice)[0]!r}: give each a name of its own")
+    return steps
+
+
+def _step(row: Table) -> Step:
+    if row.has("deploy"):
+        step = Step(row.place("deploy"), FIRST_MANAGER, row.string("name"))
+        if not STACK_NAME.fullmatch(step.name):
+            row.fail(
+                f"{line(step.name, 60)!r} is no name of a stack: use small letters, digits, '-'"
+            )
+    else:
+        step = Step(row.place("run"), row.string("on", FIRST_MANAGER))
+        if step.on not in EVERYWHERE and not NODE.fullmatch(step.on):
+            row.fail(
+                f"'on' is {line(step.on, 40)!r}: use a machine's name such as worker1, all,"
+                " managers or workers"
+            )
+    row.finish()
+    return step

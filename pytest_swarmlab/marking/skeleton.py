@@ -11,6 +11,30 @@ from pytest_swarmlab.marking.asked import Deliverable, Question, deliverables, q
 
 LAB = "lab-02"
 
+PLACE = "/opt/submission"
+"""Where a submission's files lie on the machines of a throw-away cluster."""
+
+PREPARE, PREPARE_NODE = "scripts/prepare.sh", "scripts/prepare-node.sh"
+
+STEPS = (
+    (PREPARE, "manager1"),
+    (PREPARE_NODE, "all"),
+    ("stacks/wordpress-stack.yml", "manager1", "wp"),
+    ("stacks/health-stack.yml", "manager1", "health"),
+    ("stacks/ecommerce-stack.yml", "manager1", "ecommerce"),
+    ("scripts/backup.sh", "manager1"),
+)
+"""How the lab goes: what is run where, or deployed by which name."""
+
+HELPERS = {
+    PREPARE: (
+        "Avant les stacks, sur manager1 : partage NFS et ses répertoires, labels, secrets, configs,"
+        " script et timer de backup, services hors stacks."
+    ),
+    PREPARE_NODE: "Avant les stacks, sur chaque machine : montage NFS et /etc/fstab.",
+}
+"""Scripts that the lab's text gives as commands, and that are no deliverables."""
+
 ABOUT = f"""\
 # Ce que l'outil ne peut pas deviner. `swarmlab check .` dit ce qui manque encore.
 lab: {LAB}
@@ -21,6 +45,22 @@ students: []
 # Quel service joue quel rôle, seulement si l'outil dit qu'il ne peut pas trancher :
 # par exemple wordpress-database: wp_db
 roles: {{}}
+
+# Ce que `swarmlab mark .` fait de ce travail, dans cet ordre, sur un cluster neuf : manager1 (le
+# leader), manager2, manager3, worker1, worker2 en 192.168.56.10, .20, .30, .11, .12 ; Docker et NFS
+# y sont installés, le Swarm est formé, rien d'autre n'est fait. Tout ce dossier, sauf documents/, y
+# est copié dans {PLACE}. Un script est lancé par root et a cinq minutes pour finir.
+#   run: un script ; on: manager1 (sans « on »), une autre machine, all, managers ou workers
+#   deploy: une stack ; name: son nom
+steps:
+"""
+
+BACKUPS = """
+# Où scripts/backup.sh laisse ses sauvegardes (un motif, dans la dernière partie du chemin), et
+# comment l'une d'elles, {}, est restaurée sur une machine neuve à la même adresse, jusqu'à
+# force-new-cluster. Sans ces deux lignes le restore n'est pas essayé.
+# backup: /backup/swarm/swarm-*.tar.gz
+# restore: [scripts/restore.sh, "{}"]
 """
 
 ANSWERS = """\
@@ -40,6 +80,12 @@ FORMS = {
 """Kind of question → what its answer is."""
 
 FILLING = "(à remplacer par votre texte)"
+
+HELPER = """\
+#!/bin/bash
+# {text}
+set -euo pipefail
+"""
 
 SCRIPT = """\
 #!/bin/bash
@@ -68,7 +114,8 @@ SUFFIXES = {"document": ".md", "picture": ".txt", "stack": "", "script": ""}
 
 def files() -> dict[str, str]:
     """Place below the submission → content, of all that the skeleton has."""
-    found = {"swarmlab.yml": ABOUT, "answers.yml": _answers()}
+    found = {"swarmlab.yml": ABOUT + _steps() + BACKUPS, "answers.yml": _answers()}
+    found |= {place: HELPER.format(text=text) for place, text in HELPERS.items()}
     for asked in deliverables():
         found[asked.place + SUFFIXES[asked.kind]] = content(asked)
     return found
@@ -78,6 +125,16 @@ def content(asked: Deliverable) -> str:
     """What the skeleton has in the place of a deliverable."""
     form = {"script": SCRIPT, "stack": STACK}.get(asked.kind, DOCUMENT)
     return form.format(exercise=asked.exercise, text=asked.text, filling=FILLING)
+
+
+def _steps() -> str:
+    lines = [
+        f"  - {{deploy: {place}, name: {name[0]}}}\n"
+        if name
+        else f"  - {{run: {place}, on: {on}}}\n"
+        for place, on, *name in STEPS
+    ]
+    return "".join(lines)
 
 
 def _answers() -> str:

@@ -134,6 +134,44 @@ def test_every_exercise_can_be_imported_and_finds_its_files(home: Home) -> None:
     assert [path for path in paths if not path.startswith("True ")] == []
 
 
+NO_CLUSTER = ("--", "-p", "no_machines", "--swarmlab-provider=mine")
+
+
+@IN_BOTH
+def test_what_was_handed_in_is_marked_also_where_no_cluster_could_be_had(home: Home) -> None:
+    assert home.swarmlab("new-submission", "mine").returncode == 0
+    done = home.swarmlab("mark", "mine", *NO_CLUSTER)
+    said = done.stdout + done.stderr
+    # Documents are missing; of the cluster nothing was learned.
+    assert done.returncode == 1, said
+    results = home.path / "reports/latest/mark/results.json"
+    mark = json.loads(results.read_text("utf-8"))["mark"]
+    assert mark["earned"] == 0
+    assert mark["ungraded"] > 80
+    assert "no machines today" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("lab: lab-01\n", "is not the lab of this rubric"),
+        ("lab: lab-02\nsteps: [{run: ../../etc/passwd}]\n", "must be a path inside the root"),
+        ("lab: lab-02\nroles: {king: wp_db}\n", "there is no role 'king'"),
+        ("lab: lab-02\n", "nothing would be brought onto a cluster"),
+        ("[" * 5000, "levels"),
+    ],
+)
+def test_what_can_t_be_brought_anywhere_is_one_sentence(home: Home, content: str, why: str) -> None:
+    mine = home.path / "mine"
+    mine.mkdir()
+    (mine / "swarmlab.yml").write_text(content, encoding="utf-8")
+    done = home.swarmlab("mark", "mine", *NO_CLUSTER)
+    assert done.returncode == 2, done.stdout
+    (line,) = done.stderr.splitlines()
+    assert why in line
+    assert not (home.path / "reports").exists()
+
+
 @IN_BOTH
 def test_a_run_leaves_its_reports_where_it_is_typed_and_can_be_judged_again(home: Home) -> None:
     run = home.swarmlab("lab", "2.3", "--provider", "mine", "--", "-p", "no_machines", "-x")

@@ -40,6 +40,7 @@ STACK = """
 services:
   web:
     image: nginx:alpine
+    ports: ["8999:80"]
     secrets: [key]
     configs: [{source: site, target: /site}]
 secrets: {key: {file: site.key}}
@@ -145,7 +146,7 @@ def before(theirs: Swarm, tmp_path: Path) -> dict[str, set[str]]:
 
 
 def warmed(theirs: Swarm, directory: Path) -> None:
-    """Have every engine make what it makes once: at a restart, for a network, for a service."""
+    """Have every engine make what it makes once: at a restart, for a network, a service, a port."""
     wait, faults = Waiter(), Faults(theirs)
     wait(theirs.all_nodes_ready(), within=120)
     for node in theirs.nodes[1:]:

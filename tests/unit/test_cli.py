@@ -14,10 +14,12 @@ from pytest_swarmlab.doctor import Finding
 from pytest_swarmlab.errors import BuildError, HostError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images import container
+from pytest_swarmlab.lab import command
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers import dind, uml, vagrant
 from pytest_swarmlab.providers.base import Found
 from pytest_swarmlab.providers.inventory import place
+from pytest_swarmlab.reporting import mark_again
 
 WELL = Finding("cores", True, "2")
 ILL = Finding("commands [to] run", False, "missing: iproute2", "apt-get install iproute2")
@@ -248,7 +250,68 @@ def test_a_saved_run_of_this_suite_can_be_judged_again(
     assert time_spent.startswith("time: 0.0")
 
 
-@pytest.mark.parametrize("words", [[], ["destroy"], ["disk", "--images", "mine"], ["judge"]])
+def test_what_was_handed_in_is_drilled_and_then_marked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told: list[Any] = []
+
+    def drill(*words: Any) -> Path:
+        told.append(words)
+        return tmp_path / "run"
+
+    monkeypatch.setattr(command, "drill", drill)
+    monkeypatch.setattr(mark_again, "mark_again", lambda run, *_, **how: told.append((run, how)))
+    mine, cache = tmp_path / "mine", tmp_path / "cache"
+    cli.main(["--cache", str(cache), "mark", str(mine), "--", "-x"])
+    assert told[0] == (mine, [f"--swarmlab-cache={cache}", "-x"])
+    assert (told[1][0], told[1][1]["submission"]) == (tmp_path / "run", mine)
+
+
+@pytest.mark.parametrize("permit", [(), ("--allow-destructive",)])
+def test_a_cluster_is_marked_as_it_is_and_only_drilled_with_leave(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, permit: tuple[str, ...]
+) -> None:
+    told: list[Any] = []
+
+    def drill(*words: Any) -> Path:
+        told.append(words)
+        return tmp_path
+
+    monkeypatch.setattr(command, "drill", drill)
+    monkeypatch.setattr(mark_again, "mark_again", lambda *_, **__: 0)
+    assert cli.main(["mark", "--inventory", "cluster.yml", *permit]) == 0
+    ((submission, words),) = told
+    assert submission is None
+    assert words[1:3] == ["--swarmlab-provider=inventory", "--swarmlab-inventory=cluster.yml"]
+    assert words[3:] == (["--swarmlab-allow-destructive"] if permit else [])
+
+
+def test_a_saved_run_is_marked_and_nothing_drilled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(command, "drill", None)
+    monkeypatch.setattr(mark_again, "mark_again", lambda run, *_, **__: int(run == tmp_path))
+    assert cli.main(["mark", "--record", str(tmp_path)]) == 1
+
+
+def test_where_there_is_nothing_to_mark_one_sentence_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["mark"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "there is nothing to mark: name what was handed in" in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["destroy"],
+        ["disk", "--images", "mine"],
+        ["judge"],
+        ["mark", "--record", "r", "--inventory", "i"],
+    ],
+)
 def test_a_command_that_is_not_understood_ends_with_two(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

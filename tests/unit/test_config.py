@@ -42,6 +42,23 @@ def test_reuse_without_an_id_means_the_one_there_is() -> None:
     assert config(None, None, {"swarmlab_reuse": ""}).reuse is None
 
 
+def test_a_submission_is_marked_and_without_one_the_cluster_as_it_is() -> None:
+    assert not config().marking
+    for line, where in (({"swarmlab_submission": "mine"}, Path("/project/mine")),
+                        ({"swarmlab_submission": ""}, None)):  # fmt: skip
+        assert config(line).marking
+        assert config(line).submission == where
+    assert not config(None, None, {"swarmlab_submission": ""}).marking
+
+
+def test_a_submission_is_looked_for_from_where_it_is_typed() -> None:
+    line = {"swarmlab_submission": "mine"}
+    found = read(
+        line.get, lambda _: None, rootdir=Path("/project"), typed_in=Path("/here"), environ={}
+    )
+    assert found.submission == Path("/here/mine")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [

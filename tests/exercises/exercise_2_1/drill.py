@@ -14,6 +14,7 @@ from pytest_swarmlab.waiting.waiter import Waiter
 
 Probe = Callable[..., Traffic]
 
+PORT = 8080
 ACCEPTED_S = 45
 REFUSED_S = 60
 RETURNED_S = 150
@@ -25,9 +26,18 @@ ANSWERS = 40
 
 
 def lose_quorum_and_regain_it(
-    swarm: Swarm, *, faults: Faults, wait: Waiter, probe: Probe, evidence: Evidence
+    swarm: Swarm,
+    *,
+    faults: Faults,
+    wait: Waiter,
+    probe: Probe,
+    evidence: Evidence,
+    port: int = PORT,
+    path: str = "/",
 ) -> None:
     """Stop as many managers as are tolerated and one more; then start that one again.
+
+    `port`, `path`: where clients ask for a service, and for what.
 
     The leader stays to the end, so that no refusal can be taken for an election;
     a single manager is its own leader, and its loss is silence.
@@ -45,7 +55,7 @@ def lose_quorum_and_regain_it(
             else:
                 wait(swarm.refuses_changes(leader), within=REFUSED_S)
             left = [node for node in members if node not in victims[:lost]]
-            with probe(via=left) as traffic:
+            with probe(via=left, port=port, path=path) as traffic:
                 wait(traffic.asked_at_least(ANSWERS), within=60)
             evidence.ping(*victims[:lost])
         fault.heal()

@@ -8,6 +8,7 @@ from pytest_swarmlab.clients.probe import Traffic
 from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from .perform import PORT, REPLICAS, SERVICE, test_ha
@@ -44,30 +45,54 @@ def lose_the_leader(
 ) -> None:
     """Break the leader under load, watch the others take over, mend it, watch it come back."""
     with test_ha(swarm, wait) as service:
-        old = swarm.leader()
-        survivors = others(swarm.managers(), old)
-        evidence.listing(old, f"Before: {old} leads")
-        with (
-            evidence.raft_of(survivors),
-            observe(survivors, service=SERVICE),
-            probe(via=swarm.nodes_except(old), port=PORT) as traffic,
-        ):
-            wait(traffic.asked_at_least(WARM_REQUESTS), within=30)
-            with HOW[how](faults, old):
-                new = wait(swarm.has_leader(other_than=old), within=ELECTION_S)
-                evidence.listing(new, f"{old} is lost, {new} leads")
-                wait(swarm.node_is(old, state="down"), within=DOWN_S)
-                wait(service.converged(replicas=REPLICAS), within=RESTORED_S)
-                evidence.listing(new, f"{old} is down, the replicas run elsewhere")
-                evidence.ping(old)
-            wait(swarm.node_is(old, state="ready", reachability="reachable"), within=BACK_S)
-            # Its return can cost an election: only then is it a follower like the others, and
-            # for a new leader every node is unknown until it has reported.
-            wait(swarm.has_leader(seen_by=old), within=BACK_S)
-            wait(swarm.all_nodes_ready(), within=BACK_S)
-        # What the wait above saw last may have come after the last sample.
-        evidence.state(swarm)
-        evidence.listing(old, f"{old} is back, and a follower")
+        lose_the_leader_of(
+            service, REPLICAS, PORT, how,
+            faults=faults, wait=wait, probe=probe, observe=observe, evidence=evidence,
+        )  # fmt: skip
+
+
+def lose_the_leader_of(
+    service: Service,
+    replicas: int,
+    port: int,
+    how: str,
+    *,
+    faults: Faults,
+    wait: Waiter,
+    probe: Probe,
+    observe: Observe,
+    evidence: Evidence,
+    path: str = "/",
+) -> None:
+    """The same for a service that is there: so many replicas, published at that port.
+
+    `path`: what clients ask for, 20 times a second.
+    """
+    swarm = service.swarm
+    old = swarm.leader()
+    survivors = others(swarm.managers(), old)
+    evidence.listing(old, f"Before: {old} leads")
+    with (
+        evidence.raft_of(survivors),
+        observe(survivors, service=service.name),
+        probe(via=swarm.nodes_except(old), port=port, path=path) as traffic,
+    ):
+        wait(traffic.asked_at_least(WARM_REQUESTS), within=30)
+        with HOW[how](faults, old):
+            new = wait(swarm.has_leader(other_than=old), within=ELECTION_S)
+            evidence.listing(new, f"{old} is lost, {new} leads")
+            wait(swarm.node_is(old, state="down"), within=DOWN_S)
+            wait(service.converged(replicas=replicas), within=RESTORED_S)
+            evidence.listing(new, f"{old} is down, the replicas run elsewhere")
+            evidence.ping(old)
+        wait(swarm.node_is(old, state="ready", reachability="reachable"), within=BACK_S)
+        # Its return can cost an election: only then is it a follower like the others, and
+        # for a new leader every node is unknown until it has reported.
+        wait(swarm.has_leader(seen_by=old), within=BACK_S)
+        wait(swarm.all_nodes_ready(), within=BACK_S)
+    # What the wait above saw last may have come after the last sample.
+    evidence.state(swarm)
+    evidence.listing(old, f"{old} is back, and a follower")
 
 
 def demote_the_leader(

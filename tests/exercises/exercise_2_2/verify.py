@@ -31,9 +31,9 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Capability, Judgement
 
-from .. import identities
+from .. import identities, whose
 
-SERVICE = "test-ha"
+ROLE, SERVICE = "test-service", "test-ha"
 REPLICAS = 5
 FAILURES = ("graceful-stop", "kill-9", "power-off")
 DEMOTION = ("demotion",)
@@ -64,6 +64,16 @@ LONGEST_SILENCE_S = 5.0
 SETTLING_S = 15.0
 STARTING_S = 3.0
 LEAST_RATE = 10.0
+
+
+def the_service(record: Record) -> str:
+    """Whom clients asked."""
+    return whose.named(record, ROLE, SERVICE)
+
+
+def the_replicas(record: Record) -> int:
+    """How many of it there are."""
+    return whose.replicas(record, ROLE, REPLICAS)
 
 
 def watched(fault: Fault) -> Window:
@@ -243,33 +253,34 @@ def node_down(record: Record) -> Judgement:
     "replicas-restored",
     phases=FAILURES,
     timed=True,
-    title="Five replicas run again on the surviving nodes",
+    title="All replicas run again on the surviving nodes",
     expected="within 90 s of the failure, and before the lost node is back",
     hint="`docker service ps test-ha`: are there nodes with room for the lost task?",
 )
 def replicas_restored(record: Record) -> Judgement:
     """Only tasks on other nodes than the lost one, which ran one itself, count."""
-    fault = the_fault(record)
-    seconds = readings.replicas_restored_s(record, REPLICAS, SERVICE)
+    fault, service, replicas = the_fault(record), the_service(record), the_replicas(record)
+    seconds = readings.replicas_restored_s(record, replicas, service)
     ran = [
         sample
-        for sample in readings.task_samples(record, SERVICE)
+        for sample in readings.task_samples(record, service)
         if sample.error is None and sample.t <= fault.began
     ]
     lacks = not_away(record, fault, until=outcome(fault.began, seconds) or math.inf)
     lists = readings.node_samples(record)
-    lacks += another_cluster(lists) + on_no_node(readings.task_samples(record, SERVICE), lists)
+    lacks += another_cluster(lists) + on_no_node(readings.task_samples(record, service), lists)
     on_lost = [task for task in ran[-1].tasks if task.node in fault.nodes] if ran else []
     if not any(task.running for task in on_lost):
         lacks.append(f"no replica was seen to run on {', '.join(fault.nodes)} before the fault")
     if seconds is None:
         lacks += not_watched(record, fault.began + RESTORED_S)
-        return never("five running tasks were not seen again", lacks)
+        return never(f"{replicas} running tasks were not seen again", lacks)
     lacks += out_of_order(
-        ("the fifth replica", outcome(fault.began, seconds)),
+        ("the last replica", outcome(fault.began, seconds)),
         ("the mending", math.inf if fault.heal_began is None else fault.heal_began),
     )
-    return judged(f"5 of 5 after {seconds:.1f} s", holds=seconds <= RESTORED_S, missing=lacks)
+    told = f"{replicas} of {replicas} after {seconds:.1f} s"
+    return judged(told, holds=seconds <= RESTORED_S, missing=lacks)
 
 
 def not_asked_all_along(record: Record) -> list[str]:
@@ -313,12 +324,12 @@ def service_answers(record: Record) -> Judgement:
     phases=FAILURES,
     needs=(Capability.IPVS,),
     title="No request to the surviving replicas is lost",
-    expected="no error but one request in five through each node: to the lost replica, in the"
-    " first 15 s, and to its replacement, in the moment it starts",
+    expected="no error but one replica's share of the requests through each node: to the lost"
+    " replica, in the first 15 s, and to its replacement, in the moment it starts",
     hint="More than that share: a surviving replica, or a node's load balancer, failed.",
 )
 def surviving_replicas_lose_nothing(record: Record) -> Judgement:
-    """Each node deals connections out in turn: of any five in a row one goes to the same replica.
+    """Each node deals connections out in turn: with five replicas each gets one of five in a row.
 
     (IPVS round robin, the scheduler that Swarm always uses.) If more fail between the first
     error and the last, a request to a replica that still lives was lost. Without a health
@@ -336,7 +347,7 @@ def surviving_replicas_lose_nothing(record: Record) -> Judgement:
         # Requests under way when the replica went count as sent to it.
         within = [request for request in asked if request.over >= first and request.sent <= last]
         failing = [request for request in within if not request.ok]
-        if excess := more_than_a_share(within):
+        if excess := more_than_a_share(within, the_replicas(record)):
             return failed(f"{len(errors)} of {len(asked)} requests failed; {excess}")
         explained += len(failing)
         if failing:
@@ -347,13 +358,13 @@ def surviving_replicas_lose_nothing(record: Record) -> Judgement:
     return judged(f"{seen}; through each node no more than one replica's share", missing=lacks)
 
 
-def more_than_a_share(asked: Sequence[Request]) -> str | None:
+def more_than_a_share(asked: Sequence[Request], replicas: int) -> str | None:
     """Through which node more requests failed than one replica's share, and how many; or None."""
     for node in sorted({request.node for request in asked if not request.ok}):
         through = [request for request in asked if request.node == node]
         failing = [index for index, request in enumerate(through) if not request.ok]
         span = failing[-1] - failing[0] + 1
-        if len(failing) > math.ceil(span / REPLICAS):
+        if len(failing) > math.ceil(span / replicas):
             return f"through {node} {len(failing)} of {span} in a row"
     return None
 
@@ -364,7 +375,7 @@ def starts(record: Record) -> list[tuple[float, float]]:
     fault_at = readings.fault_at(record) or 0.0
     known: dict[str, float] = {}
     running: dict[str, float] = {}
-    for sample in readings.task_samples(record, SERVICE):
+    for sample in readings.task_samples(record, the_service(record)):
         for task in sample.tasks:
             if task.container and task.state in {"starting", "running"}:
                 known.setdefault(task.container, sample.t)
@@ -464,7 +475,9 @@ def nothing_lost(record: Record) -> Judgement:
 @exercise.measure(phases=FAILURES)
 def failover(record: Record) -> Mapping[str, Any]:
     """Seconds since the failure, and what clients saw."""
-    return readings.failover_measurements(record, wanted=REPLICAS, service=SERVICE)
+    return readings.failover_measurements(
+        record, wanted=the_replicas(record), service=the_service(record)
+    )
 
 
 @exercise.measure(phases=DEMOTION)

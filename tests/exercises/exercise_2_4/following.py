@@ -70,6 +70,8 @@ def mount_options(record: Record) -> Judgement:
 )
 def data_follow(record: Record) -> Judgement:
     """A file of 1 MiB of noise, written through one node and read through another."""
+    if stuck := record.last("stuck"):
+        return failed(f"it can't leave {stuck.data['node']}: {stuck.data['why']}")
     written, moved = _written_and_moved(record)
     if written.data["node"] == moved.data["node"]:
         return failed(f"the service is still on {moved.data['node']}")

@@ -150,10 +150,10 @@ def checksum(node: Node, container: str, *, at: str = PROOF) -> str | None:
     return done.stdout.split()[0] if done.code == 0 else None
 
 
-def place(node: Node, container: str) -> str:
-    """Where the container's data lie on its node."""
+def place(node: Node, container: str, at: str = DATA) -> str:
+    """Where the container's data lie on its node; `at`: where they are in the container."""
     mounts = node.engine.containers.get(container).attrs["Mounts"]
-    mount = next(mount for mount in mounts if mount["Destination"] == DATA)
+    mount = next(mount for mount in mounts if mount["Destination"] == at)
     # Of a plugin's volume the engine does not say it there.
     return str(mount["Source"] or node.engine.volumes.get(mount["Name"]).attrs["Mountpoint"])
 

@@ -22,7 +22,7 @@ from pytest_swarmlab.waiting.waiter import Waiter
 
 from . import perform
 from .perform import DATABASE, NAME, REPLICAS, WORDPRESS
-from .site import HOST, INSTALLER, PORT, Answers, ReadBack, Site, png
+from .site import INSTALLER, Answers, ReadBack, Site, png
 
 LEDGER = "entries"
 MORE_REPLICAS = 5
@@ -66,6 +66,25 @@ Probe = Callable[..., Traffic]
 MakeLedger = Callable[[str, Write], Ledger]
 
 
+@dataclass(frozen=True)
+class Deployed:
+    """The stack that is drilled: its name, its two services', and how many of WordPress there are.
+
+    `again`: deploys it once more; the lab's own without one. `alone`: whether nothing else is
+    published, so that every node's mesh can be told by its numbers.
+    """
+
+    stack: str = NAME
+    database: str = f"{NAME}_{DATABASE}"
+    wordpress: str = f"{NAME}_{WORDPRESS}"
+    replicas: int = REPLICAS
+    again: Callable[[], object] | None = None
+    alone: bool = True
+
+
+LABS = Deployed()
+
+
 @dataclass
 class Drill:
     """One deployment of the site, and what was written there at the beginning."""
@@ -79,6 +98,7 @@ class Drill:
     ledger: MakeLedger
     observe: Observe
     evidence: Evidence
+    deployed: Deployed = LABS
     post: int = 0
     title: str = ""
     path: str = ""
@@ -87,18 +107,18 @@ class Drill:
     @property
     def database(self) -> Service:
         """The database's service."""
-        return Stack(self.swarm, NAME).service(DATABASE)
+        return Service(self.swarm, self.deployed.database)
 
     @property
     def wordpress(self) -> Service:
         """WordPress's service."""
-        return Stack(self.swarm, NAME).service(WORDPRESS)
+        return Service(self.swarm, self.deployed.wordpress)
 
     def install(self, values: dict[str, bytes]) -> None:
         """Install WordPress, log in, write a post, upload a picture; read them everywhere."""
         first = self.swarm.nodes[0]
         self.wait(Answers(self.site, first, INSTALLER), within=FIRST_START_S)
-        self._whole(REPLICAS)
+        self._whole(self.deployed.replicas)
         answer = self.site.install(first)
         words = " ".join(re.sub(r"<[^>]{1,500}>", " ", answer.text).split())
         start = max(0, words.find(SUCCESS))
@@ -114,22 +134,25 @@ class Drill:
         self.post = self.site.write_post(first, self.title)
         self.picture = png()
         self.path = self.site.upload(first, f"{secrets.token_hex(4)}.png", self.picture)
-        self._read_everywhere()
+        self.read_everywhere()
         for found in perform.environments(self.swarm, values):
             self.evidence.note("environment", **found)
-        perform.listing(self.swarm, "Installed")
+        self._listing("Installed")
 
     def recreate_the_database(self) -> None:
         """`docker service rm wp_db`, then the stack is deployed again, and scaled again."""
         with self._under_load("db-recreated", self.swarm.nodes) as entries:
             self._begin("the database's service is removed")
             self.database.remove(title="The database's service is removed")
-            perform.deploy(self.stack)
-            self.wordpress.scale(REPLICAS)
+            if self.deployed.again:
+                self.deployed.again()
+            else:
+                perform.deploy(self.stack)
+            self.wordpress.scale(self.deployed.replicas)
             self.wait(entries.acknowledges(ENOUGH), within=RESUMED_S)
-            self._whole(REPLICAS)
-        self._read_everywhere()
-        perform.listing(self.swarm, "The database was removed and made again")
+            self._whole(self.deployed.replicas)
+        self.read_everywhere()
+        self._listing("The database was removed and made again")
 
     def lose_the_node(self) -> None:
         """The machine on which the database runs loses power, and comes back much later."""
@@ -146,11 +169,12 @@ class Drill:
                 # Not before: a machine that boots again gives the lock on the data back itself.
                 self.wait(entries.acknowledges(ENOUGH), within=RESUMED_S)
                 self.wait(self.database.converged(replicas=1), within=READY_S)
-                self.wait(self.wordpress.converged(replicas=REPLICAS), within=READY_S)
-                perform.listing(self.swarm, f"{lost} is lost")
+                replicas = self.deployed.replicas
+                self.wait(self.wordpress.converged(replicas=replicas), within=READY_S)
+                self._listing(f"{lost} is lost")
             self.wait(self.swarm.all_nodes_ready(), within=READY_S)
-            self._whole(REPLICAS)
-        self._read_everywhere()
+            self._whole(self.deployed.replicas)
+        self.read_everywhere()
 
     def roll(self) -> None:
         """Every replica of WordPress is replaced, one after the other."""
@@ -160,8 +184,8 @@ class Drill:
             perform.roll(self.wordpress)
             self.wait(self.wordpress.updated(), within=ROLLED_S)
             self.wait(entries.acknowledges(ENOUGH), within=RESUMED_S)
-            self._whole(REPLICAS)
-        self._read_everywhere()
+            self._whole(self.deployed.replicas)
+        self.read_everywhere()
 
     def scale(self) -> None:
         """WordPress is scaled to five, and each of them answers."""
@@ -170,9 +194,9 @@ class Drill:
             self.wordpress.scale(MORE_REPLICAS)
             self._whole(MORE_REPLICAS)
             self.wait(entries.acknowledges(ENOUGH), within=RESUMED_S)
-        self._read_everywhere()
+        self.read_everywhere()
         self._let_each_serve(MORE_REPLICAS)
-        perform.listing(self.swarm, "Scaled to five")
+        self._listing("Scaled to five")
 
     def replay_cookies(self) -> None:
         """A login's cookies on fresh connections, with the stack's salts and without them."""
@@ -196,11 +220,20 @@ class Drill:
 
         with (
             self.ledger(LEDGER, write) as entries,
-            self.probe(via=via, port=PORT, rate=RATE, timeout=PATIENCE_S, host=HOST),
+            self.probe(
+                via=via,
+                port=self.site.port,
+                rate=RATE,
+                timeout=PATIENCE_S,
+                host=self.site.host,
+            ),
         ):
             self.wait(entries.acknowledges(WARM), within=READY_S)
             yield entries
         entries.found(self.wait(ReadBack(self.site, self.swarm.nodes[0], token), within=READ_S))
+
+    def _listing(self, when: str) -> None:
+        perform.listing(self.swarm, when, self.deployed.stack)
 
     def _begin(self, what: str) -> None:
         """Note the moment from which the phase is measured; of a fault, its own record says it."""
@@ -210,13 +243,20 @@ class Drill:
         """Everything runs, and all replicas serve through every node; noted as it is then."""
         self.wait(self.database.converged(replicas=1), within=READY_S)
         self.wait(self.wordpress.converged(replicas=replicas), within=READY_S)
-        self.wait(self.swarm.mesh_lists(replicas), within=READY_S)
-        serves = Serves(self.swarm, replicas=replicas, port=PORT, host=HOST, timeout=PATIENCE_S)
+        if self.deployed.alone:
+            self.wait(self.swarm.mesh_lists(replicas), within=READY_S)
+        serves = Serves(
+            self.swarm,
+            replicas=replicas,
+            port=self.site.port,
+            host=self.site.host,
+            timeout=PATIENCE_S,
+        )
         self.wait(serves, within=READY_S)
         for service in (self.database, self.wordpress):
             self.evidence.tasks(self.swarm, service.name)
 
-    def _read_everywhere(self) -> None:
+    def read_everywhere(self) -> None:
         """Post, picture and login, through every node."""
         self.evidence.state(self.swarm)
         mark = secrets.token_hex(8)

@@ -72,11 +72,11 @@ def deploy(stack: Stacks) -> Stack:
     return stack.deploy(FILE, name=NAME, title="The stack is deployed")
 
 
-def listing(swarm: Swarm, when: str) -> None:
+def listing(swarm: Swarm, when: str, stack: str = NAME) -> None:
     """`docker stack services` and `docker stack ps`, kept as the lab's screenshots."""
     leader = swarm.leader()
     for what in ("services", "ps"):
-        leader.look("docker", "stack", what, NAME, title=f"{when}: docker stack {what} {NAME}")
+        leader.look("docker", "stack", what, stack, title=f"{when}: docker stack {what} {stack}")
 
 
 def roll(service: Service) -> None:

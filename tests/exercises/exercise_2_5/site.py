@@ -26,7 +26,7 @@ from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
 
 PORT = 8080
-HOST = "192.168.56.10:8080"
+ADDRESS = "192.168.56.10"
 """What the lab's visitor types: WordPress remembers it at the installation as its own address."""
 
 ASK_S = 15.0
@@ -81,7 +81,10 @@ class Answer:
 class Site:
     """The site, asked through any node: every request on a connection of its own."""
 
-    def __init__(self, nodes: Sequence[Node], recorder: Recorder) -> None:
+    def __init__(self, nodes: Sequence[Node], recorder: Recorder, port: int = PORT) -> None:
+        """`port`: at which it is published."""
+        self.port = port
+        self.host = f"{ADDRESS}:{port}"
         self._client = session(nodes)
         # The cookies are the site's, and not those of the node through which it was asked.
         self._client.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -99,13 +102,13 @@ class Site:
         self, node: Node, path: str, *, method: str = "GET", within: float = ASK_S, **what: Any
     ) -> Answer:
         """One request as the site's author. Raises what a failed request raises, or Refused."""
-        headers = {"Host": HOST, **what.pop("headers", {})}
+        headers = {"Host": self.host, **what.pop("headers", {})}
         if self._cookies:
             headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in self._cookies.items())
         deadline = time.monotonic() + within
         with self._client.request(
             method,
-            f"http://{node.name}:{PORT}{path}",
+            f"http://{node.name}:{self.port}{path}",
             headers=headers,
             timeout=within,
             # A redirect may lead out of the lab; it is an answer as it is.

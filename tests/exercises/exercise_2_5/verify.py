@@ -24,6 +24,8 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Capability, Judgement
 
+from .. import whose
+
 INSTALLED, REFUSALS, SALTS = ("installed",), ("refusals",), ("salts",)
 RECREATED, LOST, ROLLED, SCALED = ("db-recreated",), ("node-lost",), ("rolled",), ("scaled",)
 LOSSES = RECREATED + LOST + ROLLED + SCALED
@@ -61,6 +63,8 @@ end, unless the machine that he works on is busy for seconds."""
 UNSEEN_S = 5.0
 """Longest that no manager may be asked where the database runs; each is, five times a second."""
 WRITES = ("post", "comment")
+NOT_INSTALLED = "not-installed"
+"""The event of a drill that could not begin, since the site could not be installed; `why`."""
 KEEPS = ("PASSWORD", "_KEY", "_SALT")
 """What a variable's name has in it when its value is nobody's business."""
 
@@ -164,6 +168,8 @@ _declare_reads()
 )
 def writes_come_back(record: Record) -> Judgement:
     """Until the first acknowledgement after the last failure, of a post and of a comment."""
+    if refused := _not_installed(record):
+        return refused
     ledger, began = readings.ledger(record, LEDGER), _began(record)
     if ledger is None or began is None:
         return unknown("nobody wrote while it was broken")
@@ -197,6 +203,8 @@ def writes_come_back(record: Record) -> Judgement:
 )
 def no_write_lost(record: Record) -> Judgement:
     """Read back by id, when all is whole again."""
+    if refused := _not_installed(record):
+        return refused
     ledger = readings.ledger(record, LEDGER)
     if ledger is None or ledger.found is None or not ledger.acknowledged:
         return unknown("nothing was acknowledged, or nobody looked at the end")
@@ -231,8 +239,10 @@ def no_write_doubled(record: Record) -> Judgement:
 )
 def database_moves(record: Record) -> Judgement:
     """It must have been on the lost node before, and that node gone, or nothing was shown."""
-    fault = readings.fault(record)
-    samples = [s for s in readings.task_samples(record, DATABASE) if s.error is None]
+    if refused := _not_installed(record):
+        return refused
+    fault, database = readings.fault(record), whose.named(record, "wordpress-database", DATABASE)
+    samples = [s for s in readings.task_samples(record, database) if s.error is None]
     if fault is None or fault.heal_began is None or fault.healed is None or not samples:
         return unknown("nothing was lost, or it never returned, or nobody listed the tasks")
     before = [s for s in samples if s.t <= fault.began]
@@ -329,8 +339,10 @@ def every_replica_replaced(record: Record) -> Judgement:
 )
 def five_run(record: Record) -> Judgement:
     """The lab's question: what happens at five?"""
+    if refused := _not_installed(record):
+        return refused
     began = record.need("begun", "it was not noted when it began").t
-    return _running(record, {WORDPRESS: MORE_REPLICAS}, ("the change", began))
+    return _running(record, {_wordpress(record): MORE_REPLICAS}, ("the change", began))
 
 
 @exercise.check(
@@ -342,10 +354,12 @@ def five_run(record: Record) -> Judgement:
 )
 def five_serve(record: Record) -> Judgement:
     """By the web servers' logs."""
+    if refused := _not_installed(record):
+        return refused
     began = record.need("begun", "it was not noted when it began").t
     seen = record.need("served", "nobody read the replicas' logs")
     served = _served(seen.data)
-    listed = [s for s in readings.task_samples(record, WORDPRESS) if s.error is None]
+    listed = [s for s in readings.task_samples(record, _wordpress(record)) if s.error is None]
     running = [t.id for t in listed[-1].tasks if t.running] if listed else []
     told = f"requests by replica: {', '.join(map(str, served.values()))}"
     missing = not_each(served, running, "read the log of")
@@ -487,7 +501,9 @@ def moved(record: Record) -> Mapping[str, float | None]:
     """How long the managers took over it."""
     return {
         "node_down_s": readings.node_down_s(record),
-        "database_restarted_s": readings.replicas_restored_s(record, 1, DATABASE),
+        "database_restarted_s": readings.replicas_restored_s(
+            record, 1, whose.named(record, "wordpress-database", DATABASE)
+        ),
         "node_back_s": readings.node_back_s(record),
     }
 
@@ -560,7 +576,20 @@ def _nodes(sample: TasksSample) -> list[str]:
     return sorted(task.node for task in sample.tasks if task.running)
 
 
+def _wordpress(record: Record) -> str:
+    """The service that is WordPress."""
+    return whose.named(record, "wordpress", WORDPRESS)
+
+
+def _not_installed(record: Record) -> Judgement | None:
+    """A site that nobody could install keeps nothing; None for one that was."""
+    seen = record.last(NOT_INSTALLED)
+    return failed(str(seen.data["why"])) if seen else None
+
+
 def _read(record: Record, what: str) -> Judgement:
+    if refused := _not_installed(record):
+        return refused
     seen = [e for e in record.of("read", what=what) if e.data.get("node")]
     if not seen:
         return unknown("nobody looked")

@@ -290,8 +290,22 @@ def _restore(home: Node, path: str, *options: str, evidence: Evidence) -> None:
     evidence.note("restore", node=home.name, code=output.code, said=output.stderr.strip())
 
 
-def rejoin(swarm: Swarm, home: Node, *, wait: Waiter, evidence: Evidence) -> None:
-    """Steps 3 to 5 of the procedure: who came back by itself; old rows go; the others join."""
+LABS = ((perform.SITE, perform.REPLICAS), (STORE, 1))
+"""The services of the lab's own cluster, and how many tasks each has."""
+
+
+def rejoin(
+    swarm: Swarm,
+    home: Node,
+    *,
+    wait: Waiter,
+    evidence: Evidence,
+    services: Sequence[tuple[str, int]] = LABS,
+) -> None:
+    """Steps 3 to 5 of the procedure: who came back by itself; old rows go; the others join.
+
+    `services`: what is waited for then.
+    """
     members = [node.name for node in swarm.nodes if _active(node)]
     evidence.note("came-back", nodes=[name for name in members if name != home.name])
     outside = [node for node in swarm.nodes if node.name not in members]
@@ -307,7 +321,7 @@ def rejoin(swarm: Swarm, home: Node, *, wait: Waiter, evidence: Evidence) -> Non
     in_parallel(lambda node: perform.join(node, home, roles[node.name]), outside)
     evidence.note("joined", nodes=[node.name for node in outside], removed=ids)
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
-    for service, replicas in ((perform.SITE, perform.REPLICAS), (STORE, 1)):
+    for service, replicas in services:
         wait(swarm.converged(service, replicas=replicas), within=READY_S)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import Info, each
+from pytest_swarmlab.evidence.events import Info, Waited, each
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -115,15 +115,18 @@ def all_was_lost(record: Record) -> Judgement:
 def restored(record: Record) -> Judgement:
     """The scripts' own word, and a node list."""
     checked, done, answers = (record.last(k) for k in ("verified", "restore", "answers"))
-    if checked is None or done is None:
+    if done is None:
         return unknown("nothing was restored")
-    told = f"--verify: {checked.data.get('code')}, restore: {done.data.get('code')}"
-    if checked.data.get("code") != 0 or done.data.get("code") != 0 or answers is None:
+    if checked is None and not done.data.get("theirs"):
+        return unknown("the backup was not checked")
+    codes = {"--verify": checked} if checked else {}
+    told = ", ".join(f"{k}: {e.data.get('code')}" for k, e in {**codes, "restore": done}.items())
+    if any(e.data.get("code") != 0 for e in (*codes.values(), done)) or answers is None:
         return failed(f"{told}; {done.data.get('said') or 'no leader answered'}")
     fault = readings.fault(record)
     order = out_of_order(
         ("the new machines", fault.healed if fault else None),
-        ("the check of the backup", checked.t),
+        *([("the check of the backup", checked.t)] if checked else []),
         ("the restore", done.t),
         ("the leader's answer", answers.t),
     )
@@ -327,9 +330,14 @@ def recovery(record: Record) -> dict[str, float | int | None]:
 def _settled(record: Record) -> float:
     """When, after the joins, every node was first waited for with success; 0 if never."""
     joined = record.last("joined")
-    waits = record.of("wait", outcome="done")
+    waits = each(record, Waited, outcome="done")
     return next(
-        (e.t for e in waits if joined and e.t > joined.t and "every node" in e.data["condition"]), 0
+        (
+            over.t
+            for over in waits
+            if joined and over.t > joined.t and "every node" in over.condition
+        ),
+        0,
     )
 
 

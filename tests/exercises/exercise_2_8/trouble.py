@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence.events import Waited, each
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -71,7 +72,7 @@ def _stopped(record: Record, node: str, before: float) -> bool:
     """Whether the node's engine was seen to be gone, after the timer was started there."""
     argv = ["systemctl", "start", "swarm-backup.timer"]
     started = [e.t for e in record.of("command", node=node, code=0, argv=argv) if e.t < before]
-    waits = record.of("wait", condition="the engine is gone", node=node, outcome="done")
+    waits = each(record, Waited, condition="the engine is gone", node=node, outcome="done")
     return bool(started) and any(started[-1] < e.t < before for e in waits)
 
 

@@ -21,6 +21,9 @@ from .perform import PORT, REPLICAS
 REPETITIONS = 5
 """How often one of three replicas is made ill."""
 
+INTERVAL_NS, RETRIES, RESTART_DELAY_NS = 30e9, 3, 5e9
+"""What a definition that does not say it means: moby's container/health.go, swarmkit's defaults."""
+
 RATE = 10.0
 READY_S = 90
 HEALED_S = 60
@@ -34,6 +37,21 @@ PASSWORD = "ending_password"  # noqa: S105 - its name
 Probe = Callable[..., Traffic]
 
 
+@dataclass(frozen=True)
+class Healed:
+    """What is healed: how many replicas, at which port (0: nobody can ask), how often.
+
+    `within`: seconds that a task may take from its illness to its end, and to its successor.
+    `alone`: whether nothing else is published, so that a mesh can be told by its numbers.
+    """
+
+    replicas: int = REPLICAS
+    port: int = PORT
+    repetitions: int = REPETITIONS
+    within: float = HEALED_S
+    alone: bool = True
+
+
 @dataclass
 class Drill:
     """What every drill works with."""
@@ -42,6 +60,7 @@ class Drill:
     wait: Waiter
     probe: Probe
     evidence: Evidence
+    healed: Healed = Healed()
 
     # -- before and after a task is healthy ---------------------------------------------------
 
@@ -90,26 +109,34 @@ class Drill:
         tasks = {task["slot"]: task for task in self._whole(service)}
         slots = itertools.cycle(sorted(tasks))
         self.define(service)
-        with (
-            self.evidence.containers_of(self.swarm, service.name),
-            self.probe(via=self.swarm.nodes, port=PORT, rate=RATE) as traffic,
-        ):
-            self.wait(traffic.asked_at_least(WARM), within=READY_S)
+        with self.evidence.containers_of(self.swarm, service.name), self._clients() as asked:
+            asked(WARM)
             ended = None
-            for number in range(1, REPETITIONS + 1):
+            for number in range(1, self.healed.repetitions + 1):
                 task = tasks[next(slots)]
                 self.break_one(number, task)
                 if ended:
-                    tasks[ended["slot"]] = self.wait(service.replaced(ended), within=HEALED_S)
-                self.wait(service.ended(at_least=number), within=HEALED_S)
+                    healed = self.wait(service.replaced(ended), within=self.healed.within)
+                    tasks[ended["slot"]] = healed
+                self.wait(service.ended(at_least=number), within=self.healed.within)
                 self._note_checks(task)
                 ended = task
             perform.listing("The last ill task has ended", service)
             self._whole(service)
-            asked = traffic.asked
-            self.wait(traffic.asked_at_least(asked + WARM), within=READY_S)
+            asked(WARM)
         self.evidence.tasks(self.swarm, service.name)
         perform.listing("At the end", service)
+
+    @contextmanager
+    def _clients(self) -> Iterator[Callable[[int], object]]:
+        """Clients ask within the block; yields what waits until they have asked so often more."""
+        if not self.healed.port:
+            yield lambda more: more
+            return
+        with self.probe(via=self.swarm.nodes, port=self.healed.port, rate=RATE) as traffic:
+            yield lambda more: self.wait(
+                traffic.asked_at_least(traffic.asked + more), within=READY_S
+            )
 
     def break_one(self, number: int, task: dict[str, Any]) -> None:
         """The lab's `rm`, and note which task it struck and when it was over."""
@@ -141,26 +168,31 @@ class Drill:
         spec = api.inspect_service(service.name)["Spec"]["TaskTemplate"]
         container, restart = spec["ContainerSpec"], spec.get("RestartPolicy", {})
         health = container.get("Healthcheck", {})
+        # Where it does not say so, it is as the engine and swarmkit have it by default.
         self.evidence.note(
             "definition",
             when=when,
             service=service.name,
             image=container["Image"],
             test=health.get("Test"),
-            interval_s=health.get("Interval", 0) / 1e9,
-            timeout_s=health.get("Timeout", 0) / 1e9,
-            retries=health.get("Retries", 0),
+            interval_s=(health.get("Interval") or INTERVAL_NS) / 1e9,
+            timeout_s=(health.get("Timeout") or INTERVAL_NS) / 1e9,
+            retries=health.get("Retries") or RETRIES,
             start_interval_s=health.get("StartInterval", 0) / 1e9,
             restart_condition=restart.get("Condition"),
-            restart_delay_s=restart.get("Delay", 0) / 1e9,
+            restart_delay_s=restart.get("Delay", RESTART_DELAY_NS) / 1e9,
             grace_s=container.get("StopGracePeriod", 0) / 1e9,
         )
 
     def _whole(self, service: Service) -> list[dict[str, Any]]:
         """All replicas run and serve through every node; finds the tasks."""
-        tasks = self.wait(service.converged(replicas=REPLICAS), within=READY_S)
-        self.wait(self.swarm.mesh_lists(REPLICAS), within=READY_S)
-        self.wait(Serves(self.swarm, replicas=REPLICAS, port=PORT), within=READY_S)
+        healed = self.healed
+        tasks = self.wait(service.converged(replicas=healed.replicas), within=READY_S)
+        if healed.alone:
+            self.wait(self.swarm.mesh_lists(healed.replicas), within=READY_S)
+        if healed.port:
+            serves = Serves(self.swarm, replicas=healed.replicas, port=healed.port)
+            self.wait(serves, within=READY_S)
         return tasks
 
     # -- an update that is no good ------------------------------------------------------------

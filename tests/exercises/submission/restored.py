@@ -1,0 +1,141 @@
+"""Their backup is taken, every machine is destroyed, and their procedure brings the swarm back."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab.errors import CommandError
+from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.marking.declared import BACKUP
+from pytest_swarmlab.submitted.work import Work
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.waiting.waiter import Waiter
+
+from ..exercise_2_8 import perform
+from ..exercise_2_8.drill import follower, rejoin
+
+SCRIPT = "scripts/backup.sh"
+MOST_MIB = 128
+"""Of a backup: a swarm's own directory has less than one, a database's volume a hundred."""
+
+CARRIED = "/var/tmp/carried.tar"
+
+
+def procedure(work: Work) -> tuple[str, tuple[str, ...]]:
+    """Where their backups are, and the words that restore one. Skips the test without them."""
+    if not work.said.backup or work.submission is None:
+        pytest.skip("swarmlab.yml does not say where backups are and how one is restored")
+    return work.said.backup, work.said.restore
+
+
+def lose_everything_and_restore(
+    work: Work, *, faults: Faults, wait: Waiter, evidence: Evidence
+) -> None:
+    """As exercise 2.8 does it with the lab's own scripts."""
+    swarm, (pattern, restore) = work.swarm, procedure(work)
+    home = follower(swarm)
+    perform.hide_tokens(swarm)
+    reader = _reader(work)
+    if reader and (seen := _secret(reader, wait)):
+        evidence.note("secret", digest=seen["digest"])
+    evidence.note("identity", when="before", **_identity(home))
+    evidence.listing(home, "Before")
+    swarm.rows(home)
+    taken = work.run(home, SCRIPT)
+    home.forget_connections()
+    evidence.note("their-backup", node=home.name, code=taken.code, why=taken.why)
+    wait(swarm.all_nodes_ready(), within=perform.SETTLED_S)
+    path = _newest(home, pattern)
+    if path is None:
+        why = f"the backup ended with {taken.code}, and {pattern} is not there"
+        evidence.note("restore", node=home.name, code=None, said=why, theirs=True)
+        return
+    home.run("tar", "--create", f"--file={CARRIED}", "--directory=/", path.lstrip("/"))
+    size = int(home.look("stat", "--format=%s", CARRIED).stdout)
+    if size > MOST_MIB << 20:
+        why = f"the backup has {size >> 20} MiB, and {MOST_MIB} are carried away at most"
+        evidence.note("restore", node=home.name, code=None, said=why, theirs=True)
+        return
+    carried = home.get(CARRIED)
+
+    with faults.destroy(*swarm.nodes):
+        evidence.note("destroyed", nodes=[node.name for node in swarm.nodes])
+    evidence.state(swarm)
+    work.carry_again()
+    home.put(carried, CARRIED)
+    home.run("tar", "--extract", f"--file={CARRIED}", "--directory=/")
+    script, *words = (path if word == BACKUP else word for word in restore)
+    done = work.run(home, script, *words)
+    home.forget_connections()
+    said = done.why or done.output.strip().rpartition("\n")[2]
+    evidence.note("restore", node=home.name, code=done.code, said=said, theirs=True)
+    wait(swarm.has_leader(seen_by=home), within=perform.SETTLED_S)
+    evidence.note("answers", node=home.name)
+    evidence.milestone(f"restored: {home} leads")
+    evidence.note("identity", when="after", **_identity(home))
+    evidence.listing(home, "Restored: the other rows are of machines that exist no more")
+    rejoin(swarm, home, wait=wait, evidence=evidence, services=())
+    if reader and (seen := _secret(reader, wait)):
+        evidence.note("read", **seen)
+    evidence.state(swarm)
+    evidence.listing(home, "After")
+
+
+def _identity(manager: Node) -> dict[str, Any]:
+    """As the exercise's; definitions, which may hold plain secrets, as digests alone."""
+    told = perform.identity(manager)
+    hidden = {
+        part: {
+            name: hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+            for name, value in told[part].items()
+        }
+        for part in ("services", "configs")
+    }
+    return told | hidden
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A service of theirs that needs nothing but the swarm, and the file of a secret of its."""
+
+    service: Service
+    replicas: int
+    file: str
+
+
+def _reader(work: Work) -> Reader | None:
+    """The first there is; None without one. What is on volumes or NFS is lost with the machines."""
+    for service in work.survey.services or ():
+        whole = service.wanted and len(work.survey.running(service)) == service.wanted
+        if whole and service.secrets and not service.attached and not service.constraints:
+            target = PurePosixPath("/run/secrets", service.secrets[0].target)
+            return Reader(Service(work.swarm, service.name), service.wanted or 0, str(target))
+    return None
+
+
+def _secret(reader: Reader, wait: Waiter) -> dict[str, str] | None:
+    """The secret's SHA-256 as a task reads it, and where that is; None where it can't."""
+    tasks = wait(reader.service.converged(replicas=reader.replicas), within=perform.SETTLED_S)
+    node = reader.service.swarm.node(tasks[0]["node"])
+    words = ("docker", "exec", "--user", "0", tasks[0]["container"], "sha256sum", reader.file)
+    done = node.look(*words, check=False, title=f"On {node}: a task reads its secret")
+    return {"node": node.name, "digest": done.stdout.split()[0]} if done.code == 0 else None
+
+
+def _newest(node: Node, pattern: str) -> str | None:
+    """What was made last there; None where there is nothing."""
+    path = PurePosixPath(pattern)
+    try:
+        found = node.look(
+            "find", str(path.parent), "-maxdepth", "1", "-name", path.name, "-printf", "%T@ %p\n"
+        ).stdout  # fmt: skip
+    except CommandError:
+        return None
+    rows = [line.split(" ", 1) for line in found.splitlines() if " /" in line]
+    return max(rows, key=lambda row: float(row[0]))[1] if rows else None

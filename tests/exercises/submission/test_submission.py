@@ -1,0 +1,190 @@
+"""What was handed in: is it there, is it as the lab wants it, does it survive what the lab does?"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.marking.state import exercise as state
+from pytest_swarmlab.marking.state.basis import PHASE as SURVEY
+from pytest_swarmlab.submitted import steps
+from pytest_swarmlab.submitted.work import Work
+from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.stacks import Service, Stacks
+from pytest_swarmlab.waiting.waiter import Waiter
+
+from ..exercise_2_1 import drill as quorum
+from ..exercise_2_1.verify import exercise as exercise_2_1
+from ..exercise_2_2 import drill as failover
+from ..exercise_2_2.verify import ROLE as SERVICE_ROLE
+from ..exercise_2_2.verify import exercise as exercise_2_2
+from ..exercise_2_4.verify import exercise as exercise_2_4
+from ..exercise_2_5 import drill as wordpress
+from ..exercise_2_5.site import Site
+from ..exercise_2_5.verify import NOT_INSTALLED
+from ..exercise_2_5.verify import exercise as exercise_2_5
+from ..exercise_2_8.verify import exercise as exercise_2_8
+from ..exercise_2_9 import drill as healing
+from ..exercise_2_9.verify import exercise as exercise_2_9
+from ..whose import PLAYS
+from . import restored, theirs
+
+pytestmark = pytest.mark.submission
+
+MANAGERS = 3
+
+
+@pytest.mark.exercise(steps.exercise)
+def test_it_is_brought_onto_a_cluster(submitted: Work, evidence: Evidence) -> None:
+    """Each step that swarmlab.yml names is done."""
+    if submitted.submission is None:
+        pytest.skip("nothing was handed in: the cluster is marked as it is")
+    evidence.judge(steps.exercise, steps.PHASE)
+
+
+@pytest.mark.exercise(state)
+def test_it_is_as_the_lab_wants_it(submitted: Work, evidence: Evidence) -> None:
+    """One look at all of it, judged by the lab's criteria."""
+    del submitted  # It was looked at when it was there.
+    evidence.judge(state, SURVEY)
+
+
+@pytest.fixture
+def author(submitted: Work, swarm: Swarm) -> Iterator[Site]:
+    """Who installs their WordPress, and writes there."""
+    site = Site(swarm.nodes, swarm.recorder, theirs.port(submitted, "wordpress"))
+    yield site
+    site.close()
+
+
+@pytest.mark.exercise_2_5
+@pytest.mark.exercise(exercise_2_5)
+def test_what_was_written_survives(
+    submitted: Work,
+    author: Site,
+    swarm: Swarm,
+    stack: Stacks,
+    faults: Faults,
+    wait: Waiter,
+    probe: wordpress.Probe,
+    ledger: wordpress.MakeLedger,
+    observe: wordpress.Observe,
+    evidence: Evidence,
+) -> None:
+    """A post is written; their database is removed and made again; its machine is lost."""
+    site = theirs.wordpress(submitted)
+    blog = wordpress.Drill(
+        swarm, author, stack, faults, wait, probe, ledger, observe, evidence, site
+    )
+    refused, failed = theirs.installed(submitted, blog), []
+    for phase, drill in (
+        ("db-recreated", blog.recreate_the_database),
+        ("scaled", lambda: theirs.scaled(blog)),
+        ("node-lost", blog.lose_the_node),
+    ):
+        try:
+            with evidence.judged(exercise_2_5, phase):
+                theirs.note_wordpress(submitted, evidence)
+                if refused:
+                    evidence.note(NOT_INSTALLED, why=refused)
+                else:
+                    with theirs.read_at_the_end(blog):
+                        drill()
+        except pytest.fail.Exception as failure:
+            # What was lost in one way says nothing of the other.
+            failed.append(str(failure))
+    if failed:
+        pytest.fail("\n".join(failed), pytrace=False)
+    evidence.say_unproven()
+
+
+@pytest.mark.exercise_2_4
+@pytest.mark.exercise(exercise_2_4)
+def test_their_data_follow_their_database(
+    submitted: Work, swarm: Swarm, wait: Waiter, evidence: Evidence
+) -> None:
+    """It is sent to another machine, and what was written is there."""
+    del swarm  # It is the one on which their work is.
+    moved = theirs.database_on_nfs(submitted)
+    with evidence.judged(exercise_2_4, moved.phase):
+        theirs.move_the_database(moved, wait, evidence)
+
+
+@pytest.mark.exercise_2_9
+@pytest.mark.exercise(exercise_2_9)
+def test_an_ill_task_of_theirs_is_replaced(
+    submitted: Work, swarm: Swarm, wait: Waiter, probe: healing.Probe, evidence: Evidence
+) -> None:
+    """A task's page goes, its check finds it, another takes its slot: once for each replica."""
+    healed = theirs.healed(submitted, "web")
+    service = Service(swarm, theirs.player_of(submitted, "web").name)
+    with evidence.judged(exercise_2_9, "heal"):
+        theirs.note_player(submitted, "web", evidence)
+        healing.Drill(swarm, wait, probe, evidence, healed).heal(service)
+
+
+@pytest.mark.exercise_2_1
+@pytest.mark.exercise(exercise_2_1)
+def test_their_managers_bear_one_loss_and_not_two(
+    submitted: Work,
+    swarm: Swarm,
+    faults: Faults,
+    wait: Waiter,
+    probe: quorum.Probe,
+    evidence: Evidence,
+) -> None:
+    """Two of three managers are stopped, one after the other, while clients ask."""
+    published = theirs.asked(submitted)
+    if len(swarm.managers()) != MANAGERS:
+        pytest.skip(f"there are {len(swarm.managers())} managers, and the drill is about three")
+    with evidence.judged(exercise_2_1, "three-managers"), evidence.identities_of(swarm):
+        evidence.state(swarm)
+        quorum.lose_quorum_and_regain_it(
+            swarm,
+            faults=faults,
+            wait=wait,
+            probe=probe,
+            evidence=evidence,
+            port=published.port,
+            path=published.path,
+        )
+
+
+@pytest.mark.exercise_2_2
+@pytest.mark.exercise(exercise_2_2)
+@pytest.mark.parametrize("how", failover.HOW)
+def test_their_service_survives_leader_loss(
+    how: str,
+    submitted: Work,
+    swarm: Swarm,
+    faults: Faults,
+    wait: Waiter,
+    probe: failover.Probe,
+    observe: failover.Observe,
+    evidence: Evidence,
+) -> None:
+    """The leader is lost and comes back, while clients ask a service of theirs."""
+    published = theirs.asked(submitted)
+    theirs.spread(published, wait)
+    with evidence.judged(exercise_2_2, how), evidence.identities_of(swarm):
+        evidence.note(
+            PLAYS, role=SERVICE_ROLE, service=published.service.name, replicas=published.replicas
+        )
+        failover.lose_the_leader_of(
+            published.service, published.replicas, published.port, how,
+            faults=faults, wait=wait, probe=probe, observe=observe, evidence=evidence,
+            path=published.path,
+        )  # fmt: skip
+
+
+@pytest.mark.exercise_2_8
+@pytest.mark.exercise(exercise_2_8)
+def test_their_backup_brings_everything_back(
+    submitted: Work, swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
+) -> None:
+    """The last: nothing of the cluster is left but what their backup has."""
+    restored.procedure(submitted)
+    del swarm  # It is the one on which their work is.
+    with evidence.judged(exercise_2_8, "disaster"):
+        restored.lose_everything_and_restore(submitted, faults=faults, wait=wait, evidence=evidence)
