@@ -61,6 +61,29 @@ def _by_image(look: Look, service: Service) -> bool:
 
 @exercise.claim(
     "healthchecks",
+    "some",
+    title="A service has a health check",
+    expected="at least one, in its definition or in its image",
+    hint="Exercise 2.9: `healthcheck:` of a service, or HEALTHCHECK in its image.",
+)
+def some(look: Look) -> Judgement:
+    """By definitions; by containers where the image has one."""
+    by_image = {
+        container.service
+        for machine in look.members("containers")
+        for container in machine.containers or ()
+        if container.health
+    }
+    has = [s for s in look.services if (s.health and not s.health.none) or s.name in by_image]
+    missing = [
+        f"containers of {m.name}" for m in look.members("containers") if m.containers is None
+    ]
+    wrong = [] if has or missing else ["none has one"]
+    return judged(f"a health check have {names(has)}", wrong=wrong, missing=[] if has else missing)
+
+
+@exercise.claim(
+    "healthchecks",
     "present",
     title="What the lab gives a health check has one",
     expected="WordPress, and of exercise 2.9 the site, the API, its database and Redis, as far as"

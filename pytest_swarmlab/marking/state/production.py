@@ -20,8 +20,24 @@ MANAGEMENT = {15672, 15671}
 
 @exercise.claim(
     "production",
-    "stack",
+    "there",
     title="The shop is deployed",
+    expected="a stack with RabbitMQ and something besides",
+    hint="Exercise 2.10: `docker stack deploy -c ecommerce-stack.yml ecommerce`.",
+)
+def there(look: Look) -> Judgement:
+    """The stack of the broker."""
+    if look.player("broker") is None:
+        return judged(f"{len(look.services)} services", wrong=[str(look.cast["broker"])])
+    shop = look.shop()
+    wrong = [] if len(shop) > 1 else ["its RabbitMQ is alone"]
+    return judged(f"it has {names(shop)}", wrong=wrong)
+
+
+@exercise.claim(
+    "production",
+    "stack",
+    title="The shop is whole",
     expected="one stack with RabbitMQ, PostgreSQL, Redis and at least five services more",
     hint="Exercise 2.10: `docker stack deploy -c ecommerce-stack.yml ecommerce`.",
 )

@@ -40,8 +40,8 @@ def clients(look: Look) -> list[Machine]:
     "storage",
     "server",
     title="A machine exports a directory over NFS",
-    expected="one exports it; its NFS server runs, and is started with the machine",
-    hint="Exercise 2.4: /etc/exports, `exportfs -ra`, `systemctl enable --now nfs-server`.",
+    expected="one exports it, and its NFS server runs",
+    hint="Exercise 2.4: /etc/exports, `exportfs -ra`, `systemctl start nfs-server`.",
 )
 def server(look: Look) -> Judgement:
     """Any machine of the cluster may be it."""
@@ -60,9 +60,34 @@ def server(look: Look) -> Judgement:
             missing.append(f"the units of {machine.name}")
         elif unit is None or not unit.on:
             wrong.append(f"nfs-server does not run on {machine.name}")
-        elif not unit.comes_back:
-            wrong.append(f"nfs-server is not enabled on {machine.name}")
     return judged("; ".join(seen), wrong=wrong, missing=[] if not wrong and seen else missing)
+
+
+@exercise.claim(
+    "storage",
+    "comes-back",
+    title="The NFS server is started with its machine",
+    expected="nfs-server is enabled where a directory is exported",
+    hint="`systemctl enable nfs-server`: after a reboot every node waits for it.",
+)
+def comes_back(look: Look) -> Judgement:
+    """By systemd's word."""
+    there, missing = look.systems("exports")
+    serving = [(machine, system) for machine, system in there if system.exports]
+    if not serving:
+        if any(not mount.nfs for _, mount in client_mounts(look)):
+            raise Unseen("something else is used instead of NFS, and nobody here can judge that")
+        wrong = [] if missing else ["no machine exports anything"]
+        return judged("looked at every machine's exports", wrong=wrong, missing=missing)
+    wrong, unseen = [], []
+    for machine, system in serving:
+        unit = system.unit("nfs-server.service")
+        if system.units is None:
+            unseen.append(f"the units of {machine.name}")
+        elif unit is None or not unit.comes_back:
+            wrong.append(f"nfs-server is not enabled on {machine.name}")
+    names = ", ".join(machine.name for machine, _ in serving)
+    return judged(f"looked at {names}", wrong=wrong, missing=unseen)
 
 
 @exercise.claim(
@@ -83,6 +108,23 @@ def export_limited(look: Look) -> Judgement:
     ]
     seen = ", ".join(sorted({f"{e.path} to {e.client}" for _, e in exports}))
     return judged(seen, wrong=wrong)
+
+
+@exercise.claim(
+    "storage",
+    "client",
+    title="A node has mounted the share",
+    expected="at least one node besides the server has",
+    hint="Exercise 2.4: `apt-get install nfs-common`, then `mount` on each node.",
+)
+def client(look: Look) -> Judgement:
+    """By the kernel's list."""
+    there, missing = look.systems("mounts")
+    has = {machine.name for machine, _ in client_mounts(look)}
+    if has:
+        return judged(f"mounted on {', '.join(sorted(has))}")
+    wrong = [] if missing else ["no node has mounted one"]
+    return judged(f"looked at {len(there)} machines", wrong=wrong, missing=missing)
 
 
 @exercise.claim(

@@ -38,16 +38,31 @@ def runs(look: Look, service: Service, least: int) -> Judgement:
 @exercise.claim(
     "wordpress",
     "deployed",
-    title="WordPress runs in three replicas",
-    expected="three replicas, and all that are asked for run",
-    hint="Exercise 2.5: `docker stack deploy`; start with one, then"
-    " `docker service scale wp_wordpress=3`.",
+    title="WordPress runs",
+    expected="at least one replica of it runs",
+    hint="Exercise 2.5: `docker stack deploy`; `docker service ps --no-trunc` says what keeps it.",
 )
 def deployed(look: Look) -> Judgement:
     """The service that plays WordPress."""
     site = look.player("wordpress")
     if site is None:
         return judged(f"{len(look.services)} services", wrong=[str(look.cast["wordpress"])])
+    running = len(look.running(site))
+    return judged(f"{running} replicas of {site.name} run", wrong=[] if running else ["none runs"])
+
+
+@exercise.claim(
+    "wordpress",
+    "replicas",
+    title="WordPress runs in three replicas",
+    expected="three replicas, and all that are asked for run",
+    hint="Exercise 2.5: start with one, then `docker service scale wp_wordpress=3`.",
+)
+def replicas(look: Look) -> Judgement:
+    """Of the same."""
+    site = look.player("wordpress")
+    if site is None:
+        return judged(f"{len(look.services)} services", wrong=["none is WordPress"])
     return runs(look, site, REPLICAS)
 
 

@@ -13,7 +13,7 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.marking.state import exercise
 from pytest_swarmlab.model import Verdict
 from pytest_swarmlab.survey import events
-from pytest_swarmlab.survey.machine import Attached, Mount, Volume
+from pytest_swarmlab.survey.machine import Attached, Mount, Script, Unit, Volume
 from pytest_swarmlab.survey.seen import Port, Restart, Service, Survey, Update, Variable, Words
 from tests.unit.records.surveys import (
     Edit,
@@ -252,9 +252,12 @@ FAULTS: dict[str, list[tuple[Edit, set[str]]]] = {
     "failover.spread": [(on_one_machine, set())],
     "storage.server": [
         (units("nfs-server.service", active="inactive"), set()),
+    ],
+    "storage.comes-back": [
         (units("nfs-server.service", enabled="disabled"), set()),
     ],
     "storage.export-limited": [(exported_to("*"), set())],
+    "storage.client": [(system(mounts=unmounted), {"storage.mounted"})],
     "storage.mounted": [(system("worker2", mounts=unmounted), set())],
     "storage.fstab": [(fstab(), set())],
     "storage.netdev": [(fstab("defaults"), set())],
@@ -276,7 +279,11 @@ FAULTS: dict[str, list[tuple[Edit, set[str]]]] = {
         (options(NFS["o"], device=":/srv/nfs/swarm-data"), set()),
     ],
     "wordpress.deployed": [
-        (gone("wp_wordpress"), set()),
+        (gone("wp_wordpress"), {"wordpress.replicas"}),
+        (tasks(lambda t: replace(t, state="failed")
+               if t.service_id == id_of("wp_wordpress") else t), {"wordpress.replicas"}),
+    ],
+    "wordpress.replicas": [
         (service("wp_wordpress", wanted=2), set()),
         (service("wp_wordpress", wanted=5), set()),
     ],
@@ -346,9 +353,14 @@ FAULTS: dict[str, list[tuple[Edit, set[str]]]] = {
         (script(whatever_happens=False), set()),
         (script(starts_engine=False), set()),
     ],
-    "backup.recent": [(backup(age_s=3 * 86_400.0), set()), (system(backups=()), set())],
+    "backup.taken": [(system(backups=()), {"backup.recent"})],
+    "backup.recent": [(backup(age_s=3 * 86_400.0), set())],
     "backup.complete": [(backup(holds=("docker-state.json", "raft/")), set())],
     "backup.key-elsewhere": [(backup(keys=("/var/backups/swarm/unlock.key",)), set())],
+    "healthchecks.some": [
+        (both(services(lambda s: replace(s, health=None)), unwatched),
+         {"healthchecks.present", "production.health"}),
+    ],
     "healthchecks.present": [(both(service("health_api", health=None), unwatched), set())],
     "healthchecks.can-fail": [
         (health("health_api", *test), set())
@@ -372,8 +384,10 @@ FAULTS: dict[str, list[tuple[Edit, set[str]]]] = {
     ],
     "healthchecks.healthy": [(ill, set()), (looping, set())],
     "healthchecks.rollback": [(service("health_api", update=Update()), set())],
+    "production.there": [
+        (services(lambda s: None if s.stack == "shop" else s), {"production.stack"}),
+    ],
     "production.stack": [
-        (services(lambda s: None if s.stack == "shop" else s), set()),
         (shop_of("frontend", "postgres", "redis", "rabbitmq"), set()),
         (gone("shop_redis"), set()),
     ],
@@ -398,6 +412,8 @@ AWAY: dict[str, list[Edit]] = {
     "failover.engine-comes-back": [hidden("units")],
     "failover.spread": [unseen("tasks"), unseen("services")],
     "storage.server": [both(hidden("exports", "units"))],
+    "storage.comes-back": [hidden("exports"), hidden("units")],
+    "storage.client": [hidden("mounts")],
     "storage.export-limited": [hidden("exports"), system(exports=())],
     "storage.mounted": [hidden("mounts")],
     "storage.fstab": [hidden("fstab")],
@@ -409,6 +425,7 @@ AWAY: dict[str, list[Edit]] = {
     "storage.own-directory": [unseen("services"), hidden("exports")],
     "wordpress": [unseen("services")],
     "wordpress.deployed": [unseen("tasks")],
+    "wordpress.replicas": [unseen("tasks")],
     "wordpress.database": [unseen("tasks")],
     "wordpress.label": [unseen("nodes")],
     "secrets-configs": [unseen("services")],
@@ -418,6 +435,7 @@ AWAY: dict[str, list[Edit]] = {
     "backup.timer": [hidden("units")],
     "backup.stops-engine": [hidden("scripts"), script(shell=False)],
     "backup.restarts-engine": [hidden("scripts"), script(shell=False), script(stops_engine=False)],
+    "backup.taken": [hidden("backups")],
     "backup.recent": [hidden("backups")],
     "backup.complete": [hidden("backups"), backup(holds=None)],
     "backup.key-elsewhere": [hidden("backups")],
@@ -473,6 +491,21 @@ def test_what_nobody_saw_is_unknown(check: str, edit: Edit) -> None:
 def test_every_check_has_a_mistake_that_it_refuses_and_evidence_that_it_needs() -> None:
     assert set(FAULTS) == set(EVERY)
     assert {param.values[0] for param in takings()} == set(EVERY)
+
+
+def test_a_backup_script_that_was_only_handed_in_is_not_installed() -> None:
+    handed_in = "/opt/submission/scripts/backup.sh"
+
+    def moved(every: tuple[Script, ...]) -> list[Script]:
+        return [replace(s, path=handed_in) for s in every]
+
+    def running(every: tuple[Unit, ...]) -> list[Unit]:
+        return [replace(u, runs=handed_in) if "backup" in u.name else u for u in every]
+
+    found = verdicts(recorded(system(scripts=moved)(good())))
+    assert found["backup.script"] is Verdict.FAIL
+    found = verdicts(recorded(system(scripts=moved, units=running)(good())))
+    assert found["backup.script"] is found["backup.timer"] is Verdict.PASS
 
 
 def test_a_health_check_of_the_image_counts() -> None:
