@@ -39,7 +39,8 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test wheel check neighbours no-harm soak \
-	mark architecture vagrant-smoke finding_two_identities finding_ill_task_runs reference known-bad known-bad-table
+	mark reference known-bad known-bad-table architecture vagrant-smoke finding_two_identities \
+	finding_ill_task_runs
 
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
@@ -53,6 +54,7 @@ help:
 	@echo "make no-harm        each exercise on somebody's own cluster, also killed in its middle: is it what it was?"
 	@echo "make mark           hostile programs on a real machine, and a cluster that is marked as it is"
 	@echo "make reference known-bad known-bad-table   the grader is graded: the reference's copies, surveys of known mistakes, their table"
+	@echo "make mark-reference the reference solution on a cluster of its own: surveyed, drilled, marked: half an hour"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
 	@echo "make kernel         the kernel with which machines run twice as fast: once, eight minutes; lab and test do it"
 	@echo "make setup          system packages, $(VENV), node disk: what all the others begin with"
@@ -137,6 +139,12 @@ no-harm: setup kernel
 mark: setup kernel
 	$(PYTEST) tests/submitted tests/providers/test_marking.py --swarmlab-provider=uml
 
+# What the tests of the shop's service in Node.js need; where it can't be had, they are left out.
+PRODUCTS := stacks/ecommerce/products
+$(PRODUCTS)/node_modules/.ready: $(PRODUCTS)/package-lock.json
+	@{ command -v npm >/dev/null && npm ci --prefix $(PRODUCTS) --ignore-scripts --no-audit --no-fund --silent && touch $@; } || \
+		echo "No npm here, or no registry for it: the tests of $(PRODUCTS) are left out."
+
 # The grader is graded (docs/known-bad.md): what the reference submission copies of this repository;
 # surveys of a real cluster with the reference and with KNOWN_BAD="two-managers …" (those that are
 # missing, as many as fit into a quarter of an hour); the table of what each solution loses.
@@ -149,7 +157,7 @@ known-bad: setup kernel
 known-bad-table: $(VENV)/.ready
 	$(VENV)/bin/python -m tests.marking.table
 
-check: $(VENV)/.ready
+check: $(VENV)/.ready $(PRODUCTS)/node_modules/.ready
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/lint-imports --no-cache --no-logo
@@ -162,6 +170,7 @@ neighbours: packages $(VENV)/.ready
 
 architecture: $(VENV)/.ready
 	$(VENV)/bin/python docs/draw_architecture.py
+	$(VENV)/bin/python docs/describe_events.py
 
 vagrant-smoke: $(VENV)/.ready
 	@dpkg-query --show $(SMOKE_PACKAGES) >/dev/null 2>&1 || { \

@@ -31,7 +31,8 @@ def scripts(look: Look) -> tuple[list[tuple[Machine, Script]], list[str]]:
 
 def _run(system: System) -> set[str]:
     """What the machine's units and cron run."""
-    return {each.runs for each in (*(system.units or ()), *(system.jobs or ()))}
+    units, jobs = system.units or (), system.jobs or ()
+    return {unit.runs for unit in units} | {job.runs for job in jobs}
 
 
 def needed(look: Look) -> list[tuple[Machine, Script]]:

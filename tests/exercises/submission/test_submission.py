@@ -116,7 +116,7 @@ def test_their_data_follow_their_database(
 def test_an_ill_task_of_theirs_is_replaced(
     submitted: Work, swarm: Swarm, wait: Waiter, probe: healing.Probe, evidence: Evidence
 ) -> None:
-    """A task's page goes, its check finds it, another takes its slot; then one more."""
+    """A task's page goes, its check finds it, another takes its slot: once for each replica."""
     healed = theirs.healed(submitted, "web")
     service = Service(swarm, theirs.player_of(submitted, "web").name)
     with evidence.judged(exercise_2_9, "heal"):

@@ -25,7 +25,7 @@ from .. import whose
 from ..exercise_2_4.drill import mount_of
 from ..exercise_2_4.perform import checksum, place, write_proof
 from ..exercise_2_5.drill import Deployed, Drill
-from ..exercise_2_9.drill import Healed
+from ..exercise_2_9.drill import REPETITIONS, Healed
 
 READY_S = 240
 PATIENCE_S = 10.0
@@ -35,7 +35,7 @@ ASKED = {"test-service": "/", "proxy": "/", "web": "/", "wordpress": "/readme.ht
 
 PROOF, PROOF_BYTES = "swarmlab-proof", 1 << 20
 
-REPETITIONS, LEAST_REPLICAS = 2, 2
+LEAST_REPLICAS = 2
 MORE_S = 60.0
 """From unhealthy until a successor is healthy, besides what the definition says."""
 
@@ -124,7 +124,7 @@ def healed(work: Work, role: str) -> Healed:
     return Healed(
         replicas=wanted,
         port=ports[0] if ports else 0,
-        repetitions=REPETITIONS,
+        repetitions=max(LEAST_REPLICAS, min(wanted, REPETITIONS)),
         within=found + MORE_S,
         alone=False,
     )

@@ -64,4 +64,5 @@ def test_no_other_stack_file_has_a_health_check_with_a_start_interval() -> None:
         "proxy-stack.yml",
         "environments-stack.yml",
         "health-stack.yml",
+        "ecommerce-stack.yml",
     }

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { articles } from '../articles.js';
+import { createCache } from '../cache.js';
+import { readSettings } from '../settings.js';
+
+test('there are 24 articles that the table takes', () => {
+  assert.equal(articles.length, 24);
+  assert.equal(new Set(articles.map(({ sku }) => sku)).size, 24);
+  for (const { name, description, price_cents, stock } of articles) {
+    assert.ok(name && description && Number.isInteger(price_cents) && price_cents > 0 && stock >= 0, name);
+  }
+});
+
+test('after three failures Redis is left alone for five seconds, then asked again', async () => {
+  let now = 0;
+  let asked = 0;
+  let fails = true;
+  const redis = {
+    status: 'ready',
+    get: async () => {
+      asked += 1;
+      if (fails) throw new Error('Command timed out');
+      return '7';
+    },
+  };
+  const cache = createCache(redis, () => now);
+  for (let tried = 0; tried < 10; tried += 1) assert.deepEqual(await cache.get('k'), [undefined, 'off']);
+  assert.equal(asked, 3);
+  assert.equal(cache.usable(), false);
+  now = 4999;
+  await cache.get('k');
+  assert.equal(asked, 3);
+  fails = false;
+  now = 5000;
+  assert.deepEqual(await cache.get('k'), [7, 'hit']);
+});
+
+test('failures between successes do not open the breaker', async () => {
+  let asked = 0;
+  const redis = {
+    status: 'ready',
+    get: async () => {
+      asked += 1;
+      if (asked % 3) throw new Error('Command timed out');
+      return null;
+    },
+  };
+  const cache = createCache(redis, () => 0);
+  for (let tried = 0; tried < 9; tried += 1) await cache.get('k');
+  assert.equal(asked, 9);
+});
+
+test('settings: a file goes before a variable, and no message tells a value', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'shop-')), 'secret');
+  writeFileSync(file, 'of the file\n');
+  const env = { DATABASE_URL: 'of the environment', DATABASE_URL_FILE: file, REDIS_HOST: 'redis', REDIS_PASSWORD_FILE: file };
+  assert.deepEqual(readSettings(env), {
+    port: 3000, drainMs: 3000, databaseUrl: 'of the file',
+    redis: { host: 'redis', port: 6379, password: 'of the file' },
+  });
+  assert.deepEqual(readSettings({ ...env, REDIS_URL_FILE: file }).redis, { url: 'of the file' });
+  assert.equal(readSettings({ DATABASE_URL: 'x' }).redis, undefined);
+  assert.throws(() => readSettings({}), /DATABASE_URL/);
+  assert.throws(() => readSettings({ DATABASE_URL_FILE: `${file}.none` }), /DATABASE_URL_FILE.*ENOENT/);
+  assert.throws(() => readSettings({ DATABASE_URL: 'hunter2', PORT: 'x' }), /^Error: PORT must be/);
+  assert.throws(() => readSettings({ DATABASE_URL: 'x', DRAIN_SECONDS: '61' }), /DRAIN_SECONDS/);
+});
