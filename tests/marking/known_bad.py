@@ -262,9 +262,21 @@ class Outcome:
     mark: Mark
 
 
+def of_submission(directory: Path) -> saved.HandedIn:
+    """What a submission's files show."""
+    return saved.of_submission(directory, None, None)
+
+
+@cache
+def of_reference() -> saved.HandedIn:
+    """The same of the reference, which many solutions share."""
+    return of_submission(REFERENCE)
+
+
 def outcome(solution: Solution | None, directory: Path) -> Outcome:
     """Mark a solution, None for the reference, as `swarmlab mark --record` does."""
-    submitted = saved.of_submission(hand_in(solution, directory), None, None)
+    changed = solution and solution.files
+    submitted = of_submission(hand_in(solution, directory)) if changed else of_reference()
     record = saved.decided(surveyed(solution), submitted.roles)
     results = {**saved.of_record(record, [state], ()), **submitted.results}
     return Outcome(results, saved.marked(combining.load(None), [state], results))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_swarmlab.marking.rubric import points
 from tests.marking import known_bad
-from tests.marking.known_bad import Outcome, Solution
+from tests.marking.known_bad import OF_REFERENCE, Outcome, Solution
 
 PAGE = Path(__file__).parents[2] / "docs" / "known-bad.md"
 
@@ -29,11 +29,10 @@ No drill was performed for this table: what drills show is ungraded, and not cou
 """
 
 
-def page() -> str:
-    """The whole page."""
-    with tempfile.TemporaryDirectory() as place:
-        reference = known_bad.outcome(None, Path(place))
-        rows = [_row(each, reference, place) for each in known_bad.solutions()]
+def page(outcome: Callable[[str], Outcome]) -> str:
+    """The whole page; `outcome`: a solution's name, or the reference's → what it gets."""
+    reference = outcome(OF_REFERENCE)
+    rows = [_row(each, outcome(each.name), reference) for each in known_bad.solutions()]
     mark = reference.mark
     recorded = sum(each.origin == "recorded" for each in known_bad.solutions())
     summary = (
@@ -42,22 +41,20 @@ def page() -> str:
         f"{len(rows)} known-bad solutions, {recorded} of them recorded on a real cluster.\n"
     )
     table = [
-        "| Solution | What is wrong | Lost | With it | Points | By |",
-        "|---|---|---|---|---|---|",
+        "| Solution | What is wrong | Lost | With it | Points | Ungraded | By |",
+        "|---|---|---|---|---|---|---|",
     ]
     return HEAD + summary + "\n" + "\n".join([*table, *rows]) + "\n"
 
 
-def _row(solution: Solution, reference: Outcome, place: str) -> str:
-    with tempfile.TemporaryDirectory(dir=place) as own:
-        found = known_bad.outcome(solution, Path(own))
+def _row(solution: Solution, found: Outcome, reference: Outcome) -> str:
     cells = (
         solution.name,
         solution.wrong.removesuffix(".").replace("|", "\\|"),
         _listed(_own(found, solution)),
         _listed(_fallen(found, solution)),
         points(found.mark.lost),
-        points(_untold(found, reference)) or "",
+        points(_untold(found, reference)),
         solution.origin,
     )
     return "| " + " | ".join(cells) + " |"
@@ -87,5 +84,12 @@ def _listed(checks: Sequence[str]) -> str:
     return "<br>".join(f"`{check}`" for check in checks)
 
 
+def marked(name: str) -> Outcome:
+    """What that solution, or the reference, gets."""
+    solution = next((each for each in known_bad.solutions() if each.name == name), None)
+    with tempfile.TemporaryDirectory() as place:
+        return known_bad.outcome(solution, Path(place))
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")
+    PAGE.write_text(page(marked), "utf-8")

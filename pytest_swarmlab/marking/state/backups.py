@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.marking.skeleton import PLACE
 from pytest_swarmlab.marking.state.basis import Look, exercise, judged
 from pytest_swarmlab.model import Judgement
 from pytest_swarmlab.survey.backups import PARTS
-from pytest_swarmlab.survey.machine import Backup, Machine, Script
+from pytest_swarmlab.survey.machine import Backup, Machine, Script, System
 from pytest_swarmlab.text import duration
 
 OLDEST_S = 2 * 86_400.0
@@ -14,10 +15,24 @@ OLDEST_S = 2 * 86_400.0
 
 
 def scripts(look: Look) -> tuple[list[tuple[Machine, Script]], list[str]]:
-    """Programs that speak of a swarm and a backup, and where nobody could look for them."""
+    """Programs that speak of a swarm and a backup, and where nobody could look for them.
+
+    What was handed in lies on each machine of a throw-away cluster; that alone installs nothing.
+    """
     there, missing = look.systems("scripts")
-    found = [(m, each) for m, system in there for each in system.scripts or () if each.swarm]
+    found = [
+        (m, each)
+        for m, system in there
+        for each in system.scripts or ()
+        if each.swarm and (not each.path.startswith(f"{PLACE}/") or each.path in _run(system))
+    ]
     return found, missing
+
+
+def _run(system: System) -> set[str]:
+    """What the machine's units and cron run."""
+    units, jobs = system.units or (), system.jobs or ()
+    return {unit.runs for unit in units} | {job.runs for job in jobs}
 
 
 def needed(look: Look) -> list[tuple[Machine, Script]]:

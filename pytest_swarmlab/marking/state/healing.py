@@ -68,7 +68,13 @@ def _by_image(look: Look, service: Service) -> bool:
 )
 def some(look: Look) -> Judgement:
     """By definitions; by containers where the image has one."""
-    has = [s for s in look.services if (s.health and not s.health.none) or _by_image(look, s)]
+    by_image = {
+        container.service
+        for machine in look.members("containers")
+        for container in machine.containers or ()
+        if container.health
+    }
+    has = [s for s in look.services if (s.health and not s.health.none) or s.name in by_image]
     missing = [
         f"containers of {m.name}" for m in look.members("containers") if m.containers is None
     ]

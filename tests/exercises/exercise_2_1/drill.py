@@ -33,10 +33,11 @@ def lose_quorum_and_regain_it(
     probe: Probe,
     evidence: Evidence,
     port: int = PORT,
+    path: str = "/",
 ) -> None:
     """Stop as many managers as are tolerated and one more; then start that one again.
 
-    `port`: where clients ask for a service.
+    `port`, `path`: where clients ask for a service, and for what.
 
     The leader stays to the end, so that no refusal can be taken for an election;
     a single manager is its own leader, and its loss is silence.
@@ -54,7 +55,7 @@ def lose_quorum_and_regain_it(
             else:
                 wait(swarm.refuses_changes(leader), within=REFUSED_S)
             left = [node for node in members if node not in victims[:lost]]
-            with probe(via=left, port=port) as traffic:
+            with probe(via=left, port=port, path=path) as traffic:
                 wait(traffic.asked_at_least(ANSWERS), within=60)
             evidence.ping(*victims[:lost])
         fault.heal()

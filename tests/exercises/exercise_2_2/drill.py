@@ -62,8 +62,12 @@ def lose_the_leader_of(
     probe: Probe,
     observe: Observe,
     evidence: Evidence,
+    path: str = "/",
 ) -> None:
-    """The same for a service that is there: so many replicas, published at that port."""
+    """The same for a service that is there: so many replicas, published at that port.
+
+    `path`: what clients ask for, 20 times a second.
+    """
     swarm = service.swarm
     old = swarm.leader()
     survivors = others(swarm.managers(), old)
@@ -71,7 +75,7 @@ def lose_the_leader_of(
     with (
         evidence.raft_of(survivors),
         observe(survivors, service=service.name),
-        probe(via=swarm.nodes_except(old), port=port) as traffic,
+        probe(via=swarm.nodes_except(old), port=port, path=path) as traffic,
     ):
         wait(traffic.asked_at_least(WARM_REQUESTS), within=30)
         with HOW[how](faults, old):

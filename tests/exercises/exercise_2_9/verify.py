@@ -7,6 +7,7 @@ from typing import Any
 from pytest_swarmlab import Exercise, failed, passed, unknown
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import each, read
 from pytest_swarmlab.evidence.readings import Request, TaskSeen, TasksSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
@@ -189,8 +190,7 @@ def healed_in_its_slot(record: Record) -> Judgement:
     missing = out_of_order(
         ("the last healing", over), ("the list of the tasks", last.asked if last else None)
     )
-    # Of somebody's own service one task, and another after it, are as much as it is asked to bear.
-    wanted = 2 if whose.is_somebodys(record, ROLE) else REPETITIONS
+    wanted = _wanted(record)
     if len({h.container for h in done}) < wanted:
         missing.append(f"fewer than {wanted} tasks were made ill")
     wrong = [f"{len(done) - len(whole)} not healed"] if len(whole) < len(done) else []
@@ -211,7 +211,8 @@ def healed_in_its_slot(record: Record) -> Judgement:
 def detected_as_predicted(record: Record) -> Judgement:
     """Each repetition on its own."""
     bounds = healing.predicted_detection(record)
-    return _within([h.detection_s for h in _repetitions(record)], bounds)
+    values = [h.detection_s for h in _repetitions(record)]
+    return _within(values, bounds, _wanted(record))
 
 
 @exercise.check(
@@ -226,7 +227,7 @@ def replaced_as_predicted(record: Record) -> Judgement:
     """Each repetition on its own."""
     bounds = healing.predicted_replacement(record)
     values = [h.replacement_s for h in _repetitions(record)]
-    judgement = _within(values, bounds)
+    judgement = _within(values, bounds, _wanted(record))
     # Nothing promises that a busy machine starts a container in time.
     if bounds and None not in values and all(v >= bounds[0] for v in values if v is not None):
         return judgement if judgement.verdict == "pass" else unknown(judgement.observed)
@@ -429,14 +430,14 @@ def no_request_failed(record: Record) -> Judgement:
 def complete_not_failed(record: Record) -> Judgement:
     """The erratum's cause."""
     broken = record.need("broken", "nothing was broken", number=1)
-    samples = [e for e in record.of("tasks") if e.t > broken.t]
+    samples = [sample for sample in each(record, TasksSample) if sample.t > broken.t]
     if not samples:
         return unknown("nobody listed the tasks after one was broken")
-    task = next((t for t in samples[0].data["tasks"] if t["id"] == broken.data["id"]), None)
+    task = next((t for t in samples[0].tasks if t.id == broken.data["id"]), None)
     if task is None:
         return unknown("the broken task is not listed any more")
-    told = f"state {task['state']}, error {task['error']!r}, exit code {task['exit_code']}"
-    good = task["state"] == "complete" and not task["error"] and task["exit_code"] == 0
+    told = f"state {task.state}, error {task.error!r}, exit code {task.exit_code}"
+    good = task.state == "complete" and not task.error and task.exit_code == 0
     return judged(told, holds=good, missing=_not_ill(record, str(broken.data["container"])))
 
 
@@ -847,12 +848,21 @@ def _repetitions(record: Record) -> list[Healing]:
     return healings(record)
 
 
-def _within(values: list[float | None], bounds: tuple[float, float] | None) -> Judgement:
+def _wanted(record: Record) -> int:
+    """How often a task must have been made ill: somebody's own site bears it once for each."""
+    if not whose.is_somebodys(record, ROLE):
+        return REPETITIONS
+    return max(2, min(whose.replicas(record, ROLE, REPLICAS), REPETITIONS))
+
+
+def _within(
+    values: list[float | None], bounds: tuple[float, float] | None, wanted: int
+) -> Judgement:
     if bounds is None or None in values:
         return unknown("the definition, the checks or an end was not seen")
     seen = [value for value in values if value is not None]
     told = f"{_spread(seen)}; predicted {bounds[0]:.1f} to {bounds[1]:.1f} s"
-    if len(seen) < REPETITIONS:
+    if len(seen) < wanted:
         return unknown(told)
     return passed(told) if all(bounds[0] <= v <= bounds[1] for v in seen) else failed(told)
 
@@ -911,9 +921,12 @@ def _ending(data: Mapping[str, Any]) -> str:
 def _slow(record: Record, name: str) -> tuple[int, int, int]:
     """Of the service with that start period, how many have ended, run, ended as unhealthy."""
     service = record.need("start-period", f"no such server was seen: {name}", name=name)
-    event = record.need("tasks", "nobody listed its tasks", service=service.data["service"])
-    states = [t["state"] for t in event.data["tasks"]]
-    ill = sum(ILL in str(t["error"]) for t in event.data["tasks"])
+    listed = record.need(
+        TasksSample.kind, "nobody listed its tasks", service=service.data["service"]
+    )
+    tasks = read(TasksSample, listed).tasks
+    states = [task.state for task in tasks]
+    ill = sum(ILL in task.error for task in tasks)
     return sum(s in ENDED for s in states), states.count("running"), ill
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,6 +14,7 @@ from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.declared import BACKUP
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_8 import perform
@@ -39,6 +41,9 @@ def lose_everything_and_restore(
     swarm, (pattern, restore) = work.swarm, procedure(work)
     home = follower(swarm)
     perform.hide_tokens(swarm)
+    reader = _reader(work)
+    if reader and (seen := _secret(reader, wait)):
+        evidence.note("secret", digest=seen["digest"])
     evidence.note("identity", when="before", **_identity(home))
     evidence.listing(home, "Before")
     swarm.rows(home)
@@ -76,6 +81,8 @@ def lose_everything_and_restore(
     evidence.note("identity", when="after", **_identity(home))
     evidence.listing(home, "Restored: the other rows are of machines that exist no more")
     rejoin(swarm, home, wait=wait, evidence=evidence, services=())
+    if reader and (seen := _secret(reader, wait)):
+        evidence.note("read", **seen)
     evidence.state(swarm)
     evidence.listing(home, "After")
 
@@ -91,6 +98,34 @@ def _identity(manager: Node) -> dict[str, Any]:
         for part in ("services", "configs")
     }
     return told | hidden
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A service of theirs that needs nothing but the swarm, and the file of a secret of its."""
+
+    service: Service
+    replicas: int
+    file: str
+
+
+def _reader(work: Work) -> Reader | None:
+    """The first there is; None without one. What is on volumes or NFS is lost with the machines."""
+    for service in work.survey.services or ():
+        whole = service.wanted and len(work.survey.running(service)) == service.wanted
+        if whole and service.secrets and not service.attached and not service.constraints:
+            target = PurePosixPath("/run/secrets", service.secrets[0].target)
+            return Reader(Service(work.swarm, service.name), service.wanted or 0, str(target))
+    return None
+
+
+def _secret(reader: Reader, wait: Waiter) -> dict[str, str] | None:
+    """The secret's SHA-256 as a task reads it, and where that is; None where it can't."""
+    tasks = wait(reader.service.converged(replicas=reader.replicas), within=perform.SETTLED_S)
+    node = reader.service.swarm.node(tasks[0]["node"])
+    words = ("docker", "exec", "--user", "0", tasks[0]["container"], "sha256sum", reader.file)
+    done = node.look(*words, check=False, title=f"On {node}: a task reads its secret")
+    return {"node": node.name, "digest": done.stdout.split()[0]} if done.code == 0 else None
 
 
 def _newest(node: Node, pattern: str) -> str | None:

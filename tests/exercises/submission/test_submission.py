@@ -116,7 +116,7 @@ def test_their_data_follow_their_database(
 def test_an_ill_task_of_theirs_is_replaced(
     submitted: Work, swarm: Swarm, wait: Waiter, probe: healing.Probe, evidence: Evidence
 ) -> None:
-    """A task's page goes, its check finds it, another takes its slot; then one more."""
+    """A task's page goes, its check finds it, another takes its slot: once for each replica."""
     healed = theirs.healed(submitted, "web")
     service = Service(swarm, theirs.player_of(submitted, "web").name)
     with evidence.judged(exercise_2_9, "heal"):
@@ -141,7 +141,13 @@ def test_their_managers_bear_one_loss_and_not_two(
     with evidence.judged(exercise_2_1, "three-managers"), evidence.identities_of(swarm):
         evidence.state(swarm)
         quorum.lose_quorum_and_regain_it(
-            swarm, faults=faults, wait=wait, probe=probe, evidence=evidence, port=published.port
+            swarm,
+            faults=faults,
+            wait=wait,
+            probe=probe,
+            evidence=evidence,
+            port=published.port,
+            path=published.path,
         )
 
 
@@ -168,6 +174,7 @@ def test_their_service_survives_leader_loss(
         failover.lose_the_leader_of(
             published.service, published.replicas, published.port, how,
             faults=faults, wait=wait, probe=probe, observe=observe, evidence=evidence,
+            path=published.path,
         )  # fmt: skip
 
 

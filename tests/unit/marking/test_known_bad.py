@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,11 +16,13 @@ from pytest_swarmlab.marking.state import exercise as state
 from pytest_swarmlab.model import Verdict
 from tests.marking import assemble, known_bad, table
 from tests.marking.assemble import REFERENCE, REPOSITORY
-from tests.marking.known_bad import Solution
+from tests.marking.known_bad import OF_REFERENCE, Solution
 
 SOLUTIONS = known_bad.solutions()
 ENOUGH = 40
-SAME_CHECK = "as `make known-bad-table` writes it"
+
+
+outcome = functools.cache(table.marked)
 
 
 def names(solution: Solution) -> str:
@@ -53,8 +58,16 @@ def test_the_reference_has_the_skeletons_places(tmp_path: Path) -> None:
     assert set(skeleton.files()) - there == set() - pictures
 
 
-def test_the_reference_earns_all_that_is_earned_without_drills(tmp_path: Path) -> None:
-    found = known_bad.outcome(None, tmp_path)
+@pytest.mark.parametrize("script", sorted(REFERENCE.glob("scripts/*.sh")), ids=lambda p: p.name)
+def test_a_script_of_the_reference_has_no_finding(script: Path) -> None:
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    argv = [str(shellcheck), "--format=gcc", str(script)]
+    assert subprocess.run(argv, capture_output=True, text=True, check=False).stdout == ""
+    assert script.stat().st_mode & 0o100
+
+
+def test_the_reference_earns_all_that_is_earned_without_drills() -> None:
+    found = outcome(OF_REFERENCE)
     assert {r.id: r.observed for r in found.results.values() if r.verdict is not Verdict.PASS} == {}
     assert found.mark.lost == 0
     ungraded = {
@@ -75,9 +88,8 @@ def test_there_are_enough_and_each_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("solution", SOLUTIONS, ids=names)
-def test_a_mistake_loses_its_checks_and_no_others(solution: Solution, tmp_path: Path) -> None:
-    reference = known_bad.outcome(None, tmp_path / "reference")
-    found = known_bad.outcome(solution, tmp_path / "own")
+def test_a_mistake_loses_its_checks_and_no_others(solution: Solution) -> None:
+    reference, found = outcome(OF_REFERENCE), outcome(solution.name)
     assert known_bad.checks(found.results, [Verdict.FAIL]) == solution.loses
     # Nothing else can be told any less than of the reference.
     assert (
@@ -108,7 +120,7 @@ WITHOUT_A_MISTAKE: set[str] = set()
 
 
 def test_the_table_is_what_these_solutions_get() -> None:
-    assert table.PAGE.read_text("utf-8") == table.page(), "run `make known-bad-table`"
+    assert table.PAGE.read_text("utf-8") == table.page(outcome), "run `make known-bad-table`"
 
 
 def test_no_recording_is_of_a_solution_that_is_no_more() -> None:

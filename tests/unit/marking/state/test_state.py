@@ -13,7 +13,7 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.marking.state import exercise
 from pytest_swarmlab.model import Verdict
 from pytest_swarmlab.survey import events
-from pytest_swarmlab.survey.machine import Attached, Mount, Volume
+from pytest_swarmlab.survey.machine import Attached, Mount, Script, Unit, Volume
 from pytest_swarmlab.survey.seen import Port, Restart, Service, Survey, Update, Variable, Words
 from tests.unit.records.surveys import (
     Edit,
@@ -491,6 +491,21 @@ def test_what_nobody_saw_is_unknown(check: str, edit: Edit) -> None:
 def test_every_check_has_a_mistake_that_it_refuses_and_evidence_that_it_needs() -> None:
     assert set(FAULTS) == set(EVERY)
     assert {param.values[0] for param in takings()} == set(EVERY)
+
+
+def test_a_backup_script_that_was_only_handed_in_is_not_installed() -> None:
+    handed_in = "/opt/submission/scripts/backup.sh"
+
+    def moved(every: tuple[Script, ...]) -> list[Script]:
+        return [replace(s, path=handed_in) for s in every]
+
+    def running(every: tuple[Unit, ...]) -> list[Unit]:
+        return [replace(u, runs=handed_in) if "backup" in u.name else u for u in every]
+
+    found = verdicts(recorded(system(scripts=moved)(good())))
+    assert found["backup.script"] is Verdict.FAIL
+    found = verdicts(recorded(system(scripts=moved, units=running)(good())))
+    assert found["backup.script"] is found["backup.timer"] is Verdict.PASS
 
 
 def test_a_health_check_of_the_image_counts() -> None:
