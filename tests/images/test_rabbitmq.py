@@ -99,8 +99,7 @@ def test_user_and_password_come_from_a_file(client: Running, server: Running) ->
 def test_it_runs_as_its_own_user_and_answers_its_own_commands(server: Running) -> None:
     assert server.run("stat", "-c", "%u:%g", "/proc/1") == "100:101"
     assert "Ping succeeded" in server.run("rabbitmq-diagnostics", "ping")
-    server.run("rabbitmq-diagnostics", "check_running")
-    server.run("rabbitmq-diagnostics", "check_port_connectivity")
+    server.run("rabbitmq-diagnostics", "--quiet", "check_port_listener", "5672")
     assert server.run("stat", "-c", "%u:%g %a", f"{DATA}/.erlang.cookie").startswith("100:101 ")
 
 
@@ -136,12 +135,6 @@ def test_a_persistent_message_in_a_quorum_queue_outlives_the_container(
     assert published == {"routed": True}
     assert server.stop() == 0
     shared.remove(server)
-
-    # Another name is another server, in a directory of its own: it knows of no queue.
-    other = shared.ready(start(shared, volume, "shop2"), *READY)
-    assert ask(client, other, "GET", "queues") == []
-    assert other.stop() == 0
-    shared.remove(other)
 
     again = shared.ready(start(shared, volume, "shop1"), *READY)
     (queue,) = ask(client, again, "GET", "queues")

@@ -102,6 +102,9 @@ def test_sources_are_those_of_the_labs_stacks() -> None:
         ("frontend/dist/index.html", False),
         ("products/node_modules/pg/index.js", False),
         ("gateway/nginx.conf", False),
+        ("users/service_test.go", False),
+        ("orders/tests/test_api.py", False),
+        ("products/test/app.test.js", False),
     ],
 )
 def test_a_changed_source_changes_the_keys(stacks: Path, file: str, counts: bool) -> None:
