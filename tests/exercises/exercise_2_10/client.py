@@ -21,6 +21,7 @@ import requests
 from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.clients.probe import reason, session
 from pytest_swarmlab.errors import SwarmlabError
+from pytest_swarmlab.evidence.events import Request
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.waiting.conditions import brief
@@ -141,15 +142,9 @@ class Shop:
             error = str(problem)
             raise
         finally:
-            self._recorder.record(
-                "request",
-                node=node.name,
-                sent=round(sent, 4),
-                seconds=round(self._recorder.now() - sent, 4),
-                status=status,
-                error=error,
-                url=url,
-                port=PORT,
+            seconds = self._recorder.now() - sent
+            self._recorder.write(
+                Request(round(sent, 4), round(seconds, 4), node.name, status, error, url, PORT)
             )
 
     def _answer(
