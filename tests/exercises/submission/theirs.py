@@ -265,7 +265,7 @@ def move_the_database(mine: Moved, wait: Waiter, evidence: Evidence) -> None:
                     evidence.note("moved", node=other.name)
                     _read(evidence, "moved", other, moved["container"], proof)
                 finally:
-                    service.update("--constraint-rm", f"node.hostname=={swarm.known_as(other)}")
+                    service.update("--constraint-rm", service.only(other))
         finally:
             (task,) = wait(service.converged(replicas=1), within=READY_S)
             node = swarm.node(task["node"])
@@ -273,8 +273,8 @@ def move_the_database(mine: Moved, wait: Waiter, evidence: Evidence) -> None:
 
 
 def _back(service: Service, other: Node) -> list[tuple[str, ...]]:
-    gone = f"node.hostname=={service.swarm.known_as(other)}"
-    return [("docker", "service", "update", "--detach", "--constraint-rm", gone, service.name)]
+    words = ("--detach", "--constraint-rm", service.only(other), service.name)
+    return [("docker", "service", "update", *words)]
 
 
 def _read(evidence: Evidence, step: str, node: Node, container: str, proof: str) -> None:
