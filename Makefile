@@ -174,6 +174,7 @@ neighbours: packages $(VENV)/.ready
 
 architecture: $(VENV)/.ready
 	$(VENV)/bin/python docs/draw_architecture.py
+	$(VENV)/bin/python docs/describe_events.py
 
 vagrant-smoke: $(VENV)/.ready
 	@dpkg-query --show $(SMOKE_PACKAGES) >/dev/null 2>&1 || { \

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.images import builder, find_disk, find_kernel
-from pytest_swarmlab.images.commands import missing_packages
+from pytest_swarmlab.images.commands import missing_packages, search_path
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers.uml import provider as uml
 from pytest_swarmlab.providers.uml import trial
@@ -136,7 +136,8 @@ def _containers() -> Finding:
 def _namespaces() -> Finding:
     argv = [*uml.namespaces(), "ip", "link", "add", "probe", "type", "bridge"]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        there = {**os.environ, "PATH": search_path()}
+        done = subprocess.run(argv, capture_output=True, text=True, env=there, check=False)
         refusal = "" if done.returncode == 0 else done.stderr.strip() or "refused"
     except FileNotFoundError:
         refusal = f"the command {argv[0]} is missing"

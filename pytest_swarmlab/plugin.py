@@ -10,7 +10,13 @@ import pytest
 
 from pytest_swarmlab import config, fixtures, hooks
 from pytest_swarmlab.config import LabConfig
-from pytest_swarmlab.errors import INFRASTRUCTURE, ConfigError, Disturbed, SwarmlabError
+from pytest_swarmlab.errors import (
+    INFRASTRUCTURE,
+    CommandError,
+    ConfigError,
+    Disturbed,
+    SwarmlabError,
+)
 from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by name here
     configs,
     evidence,
@@ -284,8 +290,10 @@ def _step(item: pytest.Item, step: str) -> None:
     # In a process of its own a run has ended with its last test; a worker's lasts longer.
     if run is None or (run.finished and not run.worker):
         return
+    from pytest_swarmlab.evidence.events import StepBegan
+
     item.stash[STEPPED] = True
-    run.recorder.record("test.step", nodeid=item.nodeid, step=step)
+    run.recorder.write(StepBegan(item.nodeid, step))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -335,7 +343,7 @@ def pytest_runtest_makereport(
         judged = isinstance(error, AssertionError | pytest.fail.Exception)
         if run.failed(f"{item.nodeid} ({report.when})", error, judged=judged):
             setattr(report, LAB_FAILED, True)
-        if isinstance(error, (*INFRASTRUCTURE, ConfigError, Disturbed)):
+        if isinstance(error, (*INFRASTRUCTURE, ConfigError, Disturbed, CommandError)):
             # A sentence for people says all; where in the plugin it arose says nothing to them.
             report.longrepr = run.recorder.redactor.text(f"{type(error).__name__}: {error}")
         elif OF_ONE_TEST.search(str(error)):
@@ -343,12 +351,15 @@ def pytest_runtest_makereport(
         if (judge := item.stash.get(EVIDENCE, None)) and judge.findings:
             run.replace_cluster(f"{', '.join(judge.findings)} was seen on this one")
     if report.when == "call" or not report.passed:
-        run.recorder.record(
-            "test.finished",
-            nodeid=item.nodeid,
-            outcome=report.outcome if report.when == "call" or report.skipped else "error",
-            seconds=round(report.duration, 2),
-            message=call.excinfo.exconly() if call.excinfo else "",
+        from pytest_swarmlab.evidence.events import EndOfTest
+
+        run.recorder.write(
+            EndOfTest(
+                item.nodeid,
+                outcome=report.outcome if report.when == "call" or report.skipped else "error",
+                seconds=round(report.duration, 2),
+                message=call.excinfo.exconly() if call.excinfo else "",
+            )
         )
     return report
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from pytest_swarmlab import __version__
 from pytest_swarmlab.config import LabConfig, read
 from pytest_swarmlab.errors import ConfigError, HostError, ProviderError, SwarmlabError
+from pytest_swarmlab.evidence.events import Problem
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.marking import roles
 from pytest_swarmlab.marking.state import exercise
@@ -72,7 +73,7 @@ def visit(
         try:
             survey = _seen(provider, config, recorder, logs=directory / "nodes")
         except SwarmlabError as error:
-            recorder.record("error", where="survey", message=str(error), infrastructure=True)
+            recorder.write(Problem("survey", str(error), infrastructure=True))
             raise
         else:
             code = WHOLE if whole(survey) else GAPS

@@ -9,6 +9,7 @@ from typing import Self
 
 from pytest_swarmlab.background import Background
 from pytest_swarmlab.errors import SwarmlabError
+from pytest_swarmlab.evidence.events import Entries, Entry
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, fatal, pending
@@ -58,9 +59,7 @@ class Ledger:
 
     def found(self, entries: Iterable[tuple[str, int]]) -> None:
         """Record what is there at the end: the id and number of every entry, read back."""
-        self._recorder.record(
-            "entries", ledger=self.name, found=[[id_, number] for id_, number in entries]
-        )
+        self._recorder.write(Entries(self.name, tuple(entries)))
 
     def __enter__(self) -> Self:
         self._threads.start(self._write_steadily)
@@ -89,15 +88,8 @@ class Ledger:
             id_ = self._write(number)
         except not_acknowledged() as problem:
             error = brief(problem)
-        self._recorder.record(
-            "entry",
-            ledger=self.name,
-            number=number,
-            sent=round(sent, 4),
-            seconds=round(self._recorder.now() - sent, 4),
-            id=id_,
-            error=error,
-        )
+        seconds = round(self._recorder.now() - sent, 4)
+        self._recorder.write(Entry(number, round(sent, 4), seconds, id_, error, self.name))
         self._last = f"entry {number}: {error or 'acknowledged'}"
         self._acknowledged += error is None
 

@@ -22,6 +22,7 @@ from requests.adapters import HTTPAdapter
 
 from pytest_swarmlab.background import Background
 from pytest_swarmlab.errors import ClientError
+from pytest_swarmlab.evidence.events import Request
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.swarm.node import Node
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, fatal, pending
@@ -167,26 +168,23 @@ class Traffic:
                 header = answer.headers.get(self._header) if self._header else None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as problem:
             error = reason(problem)
-        data: dict[str, Any] = {
-            "node": node.name,
-            "sent": round(sent, 4),
-            "seconds": round(self._recorder.now() - sent, 4),
-            "status": status,
-            "error": error,
-            "url": url,
-            "port": self._port,
-        }
-        if self._header:
-            data["header"] = header
-        if self._scheme == "https":
-            data["certificate"] = SHOWN.certificate
-        if late > LATE_S:
-            data["late"] = round(late, 4)
-        self._recorder.record("request", **data)
+        request = Request(
+            round(sent, 4),
+            round(self._recorder.now() - sent, 4),
+            node.name,
+            status,
+            error,
+            url,
+            self._port,
+            header=header,
+            certificate=SHOWN.certificate if self._scheme == "https" else None,
+            late=round(late, 4) if late > LATE_S else None,
+        )
+        self._recorder.write(request)
         with self._lock:
             self._asked += 1
             if error or status is None or status >= 400 or late > LATE_S:
-                self._failed.append(data)
+                self._failed.append(request.data())
 
 
 class AskedAtLeast:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import requests
 import urllib3
@@ -11,10 +12,32 @@ import urllib3
 from pytest_swarmlab.clients.probe import TIMEOUT_S, reason, session
 from pytest_swarmlab.model import Capability
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
+from pytest_swarmlab.swarm.services import Service
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
 
 TURNS = 2
 """How often each node leads to each replica: its mesh takes those that it lists in turn."""
+
+
+def await_serving(
+    wait: Waiter,
+    service: Service,
+    *,
+    replicas: int,
+    port: int = 8080,
+    listed: int | None = None,
+    within: float,
+) -> list[dict[str, Any]]:
+    """Wait until a service has converged and serves through every node; finds its tasks.
+
+    `listed`: how many replicas all published services have together, where there are others:
+    nodes balance over all of them by one table. `within`: seconds for each of the three waits.
+    """
+    swarm = service.swarm
+    tasks = wait(service.converged(replicas=replicas), within=within)
+    wait(swarm.mesh_lists(replicas if listed is None else listed), within=within)
+    wait(Serves(swarm, replicas=replicas, port=port), within=within)
+    return tasks
 
 
 class Serves:

@@ -15,6 +15,7 @@ from pytest_swarmlab.background import Background
 from pytest_swarmlab.errors import ClientError, SwarmlabError
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.capabilities import capabilities
+from pytest_swarmlab.evidence.events import Raft
 from pytest_swarmlab.model import Capability
 
 if TYPE_CHECKING:
@@ -89,8 +90,7 @@ def journal_ends(nodes: Sequence[Node]) -> dict[str, str]:
 def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: Mapping[str, str]) -> None:
     """Record what these nodes' engines logged of their roles in Raft, as `raft` events.
 
-    `since`: what `journal_ends` gave; all of a journal counts that was empty then. An event tells
-    node, moment (Unix time, by the node's clock), role and term.
+    `since`: what `journal_ends` gave; all of a journal counts that was empty then.
     """
     for node in nodes:
         argv = ["journalctl", "--no-pager", "-o", "short-unix", "-u", "docker"]
@@ -98,12 +98,8 @@ def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: Mapping[str, s
         output: Any = node.host.run(shlex.join([*argv, *after]))
         for line in output.stdout_bytes.decode(errors="replace").splitlines():
             if found := RAFT_ROLE.search(line):
-                recorder.record(
-                    "raft",
-                    node=node.name,
-                    at=float(found["at"]),
-                    what=found["role"],
-                    term=int(found["term"]),
+                recorder.write(
+                    Raft(node.name, float(found["at"]), found["role"], int(found["term"]))
                 )
 
 

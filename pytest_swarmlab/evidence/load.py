@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_swarmlab.evidence.events import MachineLoad, each
 from pytest_swarmlab.evidence.record import Record
 
 if TYPE_CHECKING:
@@ -24,9 +25,8 @@ STAT = Path("/proc/stat")
 def load(recorder: Recorder, phase: str, beside: Callable[[], int]) -> Iterator[None]:
     """Record, at the block's end, how busy the processors were during that phase.
 
-    The event ``machine.load`` has `during` (the phase), `seconds`, `idle` (share of
-    all processors' time, 0 to 1) and `beside`: how many other clusters were under test on this
-    machine, at the block's beginning or its end.
+    `beside`: how many other clusters are under test on this machine; it is asked at the block's
+    beginning and its end, and the larger number counts.
     """
     began, others = processors(), beside()
     try:
@@ -34,12 +34,13 @@ def load(recorder: Recorder, phase: str, beside: Callable[[], int]) -> Iterator[
     finally:
         ended = processors()
         idle, whole = (after - before for before, after in zip(began, ended, strict=True))
-        recorder.record(
-            "machine.load",
-            during=phase,
-            seconds=round(whole / (os.cpu_count() or 1), 2),
-            idle=round(idle / whole, 3) if whole else 1.0,
-            beside=max(others, beside()),
+        recorder.write(
+            MachineLoad(
+                phase,
+                seconds=round(whole / (os.cpu_count() or 1), 2),
+                idle=round(idle / whole, 3) if whole else 1.0,
+                beside=max(others, beside()),
+            )
         )
 
 
@@ -53,12 +54,12 @@ def processors() -> tuple[float, float]:
 
 def no_idle_time(record: Record, phase: str) -> str | None:
     """Why times of that phase are no measurements, or None; the record is one cluster's."""
-    seen = record.last("machine.load", during=phase)
-    if seen is None or seen.data["idle"] >= LEAST_IDLE:
+    loads = each(record, MachineLoad, during=phase)
+    if not loads or loads[-1].idle >= LEAST_IDLE:
         return None
-    others = seen.data["beside"]
+    idle, others = loads[-1].idle, loads[-1].beside
     return (
         f"the machine was too busy to measure: its processors were idle for"
-        f" {seen.data['idle']:.1%} of the time"
+        f" {idle:.1%} of the time"
         + (f", with {others} other cluster{'s' * (others > 1)} beside" if others else "")
     )

@@ -8,15 +8,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from pytest_swarmlab.background import Background
+from pytest_swarmlab.evidence.events import NodesSample, TaskSeen, TasksSample
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 
 if TYPE_CHECKING:
     import docker
 
     from pytest_swarmlab.swarm.cluster import Node, Swarm
+
+T = TypeVar("T")
 
 PERIOD_S = 0.2
 """Between two questions to one manager: the coarsest that an instant may be known by."""
@@ -90,24 +93,23 @@ class Observer:
             due = max(due + PERIOD_S, time.monotonic() - PERIOD_S)
 
     def _ask(self, node: Node, engine: Callable[[], docker.DockerClient]) -> None:
-        answered = self._record("nodes", node, lambda: {"nodes": self._swarm.node_rows(engine())})
+        write = self._swarm.recorder.write
+        rows, error, seconds = _answer(lambda: self._swarm.node_rows(engine()))
+        write(NodesSample(node.name, seconds, tuple(rows), error))
         # A manager that has no leader to ask is not asked twice: the next question is due.
-        if self._service and answered:
-            service = self._service
-            self._record("tasks", node, lambda: {"tasks": self._swarm.task_rows(engine(), service)})
+        if (service := self._service) and error is None:
+            tasks, error, seconds = _answer(lambda: self._swarm.task_rows(engine(), service))
+            seen = tuple(TaskSeen(**task) for task in tasks)
+            write(TasksSample(node.name, service, seconds, seen, error))
 
-    def _record(self, kind: str, node: Node, look: Any) -> bool:
-        began = time.monotonic()
-        try:
-            found = look()
-        except no_answer() as error:
-            found = {"error": brief(error)}
-        about = {"service": self._service} if kind == "tasks" else {}
-        self._swarm.recorder.record(
-            kind,
-            seen_from=node.name,
-            seconds=round(time.monotonic() - began, 4),
-            **about,
-            **found,
-        )
-        return "error" not in found
+
+def _answer(look: Callable[[], list[T]]) -> tuple[list[T], str | None, float]:
+    """What was found, or nothing and why, and how many seconds that took."""
+    began = time.monotonic()
+    found: list[T] = []
+    error = None
+    try:
+        found = look()
+    except no_answer() as problem:
+        error = brief(problem)
+    return found, error, round(time.monotonic() - began, 4)

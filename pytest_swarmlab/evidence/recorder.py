@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pytest_swarmlab.evidence.events import PhaseFinished, PhaseStarted, Seen
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.redactor import Redactor
 from pytest_swarmlab.model import Event
@@ -79,6 +80,10 @@ class Recorder:
         self._tell(event)
         return event
 
+    def write(self, seen: Seen) -> Event:
+        """Write an event of a kind that has a type; returns it."""
+        return self.record(seen.kind, **seen.data())
+
     def adopt(self, event: Event) -> Event:
         """Write an event that another process of this run has recorded; only its number is new."""
         with self._lock:
@@ -106,11 +111,11 @@ class Recorder:
     def phase(self, name: str) -> Iterator[None]:
         """Mark every event of the block, whatever thread it comes from, as part of that drill."""
         before, self._phase = self._phase, name
-        self.record("phase.started", name=name)
+        self.write(PhaseStarted(name))
         try:
             yield
         finally:
-            self.record("phase.finished", name=name)
+            self.write(PhaseFinished(name))
             self._phase = before
 
     def view(self) -> Record:

@@ -16,8 +16,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
+from pytest_swarmlab.evidence.events import (
+    EndOfTest,
+    FaultHealed,
+    FaultInjected,
+    PhaseFinished,
+    PhaseStarted,
+    StageDone,
+    StageFailed,
+    StageStarted,
+    StepBegan,
+    SuiteWaited,
+    WaitBegan,
+    Waited,
+    read,
+)
+from pytest_swarmlab.evidence.events.values import names, number
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.spans import union, within, without
 from pytest_swarmlab.model import Event
@@ -210,8 +225,8 @@ def _of_worker(worker: str, events: Sequence[Event], ended: float) -> WorkerTime
     stretches = [*steps, *phases, *_stages(events, last)]
     exercises = _Exercises(steps, phases)
     conditions = _waits(events, exercises)
-    faults = _lasting(events, exercises, Awaited.FAULT)
-    commands = _lasting(events, exercises, Awaited.COMMAND)
+    faults = _faults(events, exercises)
+    commands = _commands(events, exercises)
     waiting, breaking, running = (_time_of(each) for each in (conditions, faults, commands))
     breaking = without(breaking, waiting)
     running = without(without(running, waiting), breaking)
@@ -269,19 +284,21 @@ def _partition(
 def _steps(events: Sequence[Event], last: float) -> list[_Stretch]:
     """Set-up, call and tidying up of each test; of an old record only the calls."""
     found, doing = [], {"setup": Doing.SET_UP, "call": Doing.TEST, "teardown": Doing.TIDY_UP}
-    steps = [e for e in events if e.kind == "test.step"]
-    for event, after in itertools.zip_longest(steps, steps[1:]):
-        if what := doing.get(str(event.data.get("step"))):
+    steps = [read(StepBegan, e) for e in events if e.kind == StepBegan.kind]
+    for step, after in itertools.zip_longest(steps, steps[1:]):
+        if what := doing.get(step.step):
             until = after.t if after else last
-            found.append(_Stretch(0, what, str(event.data.get("nodeid", "")), event.t, until))
+            found.append(_Stretch(0, what, step.nodeid, step.t, until))
     calls = union((s.began, s.ended) for s in found if s.doing is Doing.TEST)
     for event in events:
-        if event.kind == "test.finished" and event.data.get("outcome") in {"passed", "failed"}:
-            began = max(0.0, event.t - _seconds(event.data.get("seconds")))
+        if event.kind != EndOfTest.kind:
+            continue
+        test = read(EndOfTest, event)
+        if test.outcome in {"passed", "failed"}:
+            began = _before(test.t, test.seconds)
             # A test that asked for a cluster only while it ran has no steps either.
-            if not within(calls, began, event.t):
-                name = str(event.data.get("nodeid", ""))
-                found.append(_Stretch(0, Doing.TEST, name, began, event.t))
+            if not within(calls, began, test.t):
+                found.append(_Stretch(0, Doing.TEST, test.nodeid, began, test.t))
     return found
 
 
@@ -289,10 +306,9 @@ def _phases(events: Sequence[Event], last: float) -> list[_Stretch]:
     open_ones: list[tuple[str, float]] = []
     found = []
     for event in events:
-        name = str(event.data.get("name", ""))
-        if event.kind == "phase.started":
-            open_ones.append((name, event.t))
-        elif event.kind == "phase.finished" and open_ones:
+        if event.kind == PhaseStarted.kind:
+            open_ones.append((read(PhaseStarted, event).name, event.t))
+        elif event.kind == PhaseFinished.kind and open_ones:
             name, began = open_ones.pop()
             found.append(_Stretch(1, Doing.DRILL, name, began, event.t))
     return found + [_Stretch(1, Doing.DRILL, name, began, last) for name, began in open_ones]
@@ -301,11 +317,16 @@ def _phases(events: Sequence[Event], last: float) -> list[_Stretch]:
 def _stages(events: Sequence[Event], last: float) -> list[_Stretch]:
     found, open_ones = [], dict[str, float]()
     for event in events:
-        name = str(event.data.get("name", ""))
-        if event.kind == "stage.started":
-            open_ones[name] = event.t
-        elif event.kind in {"stage.done", "stage.failed"} and name in open_ones:
-            found.append((name, open_ones.pop(name), event.t))
+        if event.kind == StageStarted.kind:
+            open_ones[read(StageStarted, event).name] = event.t
+        elif event.kind in {StageDone.kind, StageFailed.kind}:
+            name = (
+                read(StageDone, event).name
+                if event.kind == StageDone.kind
+                else read(StageFailed, event).name
+            )
+            if name in open_ones:
+                found.append((name, open_ones.pop(name), event.t))
     found += [(name, began, last) for name, began in open_ones.items()]
     tidying = {COLLECTING_LOGS, REMOVING_CLUSTER}
     return [
@@ -345,55 +366,53 @@ def _waits(events: Sequence[Event], exercises: _Exercises) -> list[Wait]:
         found.append(Wait(kind, what[0], nodes, exercises.at(began, ended), began, ended, how))
 
     for event in events:
-        data = event.data
-        what = str(data.get("condition", "")), str(data.get("node") or "")
-        if event.kind == "wait.began":
-            begun[what].append(event.t)
-        elif event.kind in {"wait", "suite.wait"}:
+        if event.kind == WaitBegan.kind:
+            wait = read(WaitBegan, event)
+            begun[wait.condition, wait.node or ""].append(wait.t)
+        elif event.kind in {Waited.kind, SuiteWaited.kind}:
+            over = read(Waited, event)
+            what = over.condition, over.node or ""
             if begun[what]:
                 begun[what].pop()
-            kind = Awaited.CONDITION if event.kind == "wait" else Awaited.UPKEEP
-            began = max(0.0, event.t - _seconds(data.get("elapsed")))
-            add(kind, what, began, event.t, str(data.get("outcome", "")))
+            kind = Awaited.CONDITION if event.kind == Waited.kind else Awaited.UPKEEP
+            add(kind, what, _before(over.t, over.elapsed), over.t, over.outcome)
     for what, times in begun.items():
         for began in times:
             add(Awaited.CONDITION, what, began, events[-1].t, UNFINISHED)
     return found
 
 
-def _lasting(events: Iterable[Event], exercises: _Exercises, kind: Awaited) -> list[Wait]:
-    """Faults being made and mended, or commands: from begin to end of what such events tell."""
-    kinds = {
-        Awaited.FAULT: {"fault.injected": "is made", "fault.healed": "is mended"},
-        Awaited.COMMAND: {"command": ""},
-    }[kind]
+def _faults(events: Iterable[Event], exercises: _Exercises) -> list[Wait]:
+    """Faults being made and mended."""
     found = []
     for event in events:
-        if event.kind not in kinds:
-            continue
-        data, began = event.data, max(0.0, event.t - _seconds(event.data.get("seconds")))
-        if kind is Awaited.FAULT:
-            said = f"{data.get('fault', '')} {kinds[event.kind]}"
-            nodes = _words(data.get("nodes"))
+        if event.kind == FaultInjected.kind:
+            made = read(FaultInjected, event)
+            said, nodes, seconds = f"{made.fault} is made", made.nodes, made.seconds
+        elif event.kind == FaultHealed.kind:
+            mended = read(FaultHealed, event)
+            said, nodes, seconds = f"{mended.fault} is mended", mended.nodes, mended.seconds
         else:
-            said = f"`{shlex.join(_words(data.get('argv')))}`"
-            nodes = [str(data["node"])] if data.get("node") else []
+            continue
+        began = _before(event.t, seconds)
         exercise = exercises.at(began, event.t)
-        found.append(Wait(kind, said, tuple(nodes), exercise, began, event.t, "done"))
+        found.append(Wait(Awaited.FAULT, said, nodes, exercise, began, event.t, "done"))
     return found
 
 
-def _words(value: Any) -> list[str]:
-    """A list of words as an event has it; none where it is no list."""
-    return [str(each) for each in value] if isinstance(value, list | tuple) else []
+def _commands(events: Iterable[Event], exercises: _Exercises) -> list[Wait]:
+    found = []
+    for event in events:
+        if event.kind != "command":
+            continue
+        data, began = event.data, _before(event.t, number(event.data.get("seconds")))
+        said = f"`{shlex.join(names(data.get('argv')))}`"
+        nodes = (str(data["node"]),) if data.get("node") else ()
+        exercise = exercises.at(began, event.t)
+        found.append(Wait(Awaited.COMMAND, said, nodes, exercise, began, event.t, "done"))
+    return found
 
 
-def _seconds(value: Any) -> float:
-    """A length of time as an event has it; 0 for what is none: others may have written it."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0.0
-    try:
-        seconds = float(value)
-    except OverflowError:
-        return 0.0
-    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+def _before(t: float, seconds: float) -> float:
+    """When something began that took so long until `t`: not before the run."""
+    return max(0.0, t - max(0.0, seconds))

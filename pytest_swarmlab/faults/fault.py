@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import ClassVar, Self
 
+from pytest_swarmlab.evidence.events import FaultHealed, FaultHealing, FaultInjected, FaultInjecting
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.swarm.guard import Guard
 from pytest_swarmlab.swarm.node import Node
@@ -47,23 +48,22 @@ class Fault(ABC):
         self._broken = True
         self._guard = Guard.arm(self._mending(), self.kind)
         self._prepare()
-        self._timed("fault.injected", self._inject)
+        self._recorder.write(FaultInjecting(self.kind, self._names))
+        seconds = _timed(self._inject)
+        self._recorder.write(FaultInjected(self.kind, self._names, seconds))
 
     def heal(self) -> None:
         """Mend it if it is broken, and record when, and how long that took."""
         if self._broken:
-            self._timed("fault.healed", self._heal)
+            self._recorder.write(FaultHealing(self.kind, self._names))
+            seconds = _timed(self._heal)
+            self._recorder.write(FaultHealed(self.kind, self._names, seconds))
             self._broken = False
             self._guard.disarm()
 
-    def _timed(self, kind: str, act: Callable[[], None]) -> None:
-        names = [node.name for node in self.nodes]
-        starting = {"fault.injected": "fault.injecting", "fault.healed": "fault.healing"}[kind]
-        self._recorder.record(starting, fault=self.kind, nodes=names)
-        began = time.monotonic()
-        act()
-        seconds = round(time.monotonic() - began, 4)
-        self._recorder.record(kind, fault=self.kind, nodes=names, seconds=seconds)
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(node.name for node in self.nodes)
 
     def __enter__(self) -> Self:
         self.inject()
@@ -76,3 +76,10 @@ class Fault(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.heal()
+
+
+def _timed(act: Callable[[], None]) -> float:
+    """Do it; how many seconds it took."""
+    began = time.monotonic()
+    act()
+    return round(time.monotonic() - began, 4)

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Ping, each
 from pytest_swarmlab.evidence.readings import Entry, Fault, NodesSample, Request, TasksSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import failed, passed, unknown
@@ -273,13 +274,13 @@ def not_away(record: Record, fault: Fault, *, until: float) -> list[str]:
     on = Window(fault.began, math.inf if fault.heal_began is None else fault.heal_began)
     lacks = []
     for node in fault.nodes:
-        pings = record.of("ping", node=node)
+        pings = each(record, Ping, node=node)
         rows = [
             (sample, row)
             for sample in readings.node_samples(record)
             if (row := sample.node(node)) is not None
         ]
-        gone = [e.t for e in pings if not e.data.get("answers")] + [
+        gone = [e.t for e in pings if not e.answers] + [
             sample.t
             for sample, row in rows
             if row.state == "down" or row.reachability == "unreachable"
@@ -288,7 +289,7 @@ def not_away(record: Record, fault: Fault, *, until: float) -> list[str]:
         if first is None:
             lacks.append(f"nobody saw that {node} was gone {on}")
             continue
-        there = [e.t for e in pings if e.data.get("answers") and e.t > fault.injected] + [
+        there = [e.t for e in pings if e.answers and e.t > fault.injected] + [
             sample.asked
             for sample, row in rows
             if sample.asked > first

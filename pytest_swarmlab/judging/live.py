@@ -13,6 +13,7 @@ from _pytest.outcomes import Failed
 
 from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence.events import Info, Milestone, Notice, Ping, TaskSeen, TasksSample
 from pytest_swarmlab.evidence.load import load
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.judging.exercise import Exercise, overall
@@ -78,7 +79,7 @@ class Evidence:
 
     def milestone(self, text: str) -> None:
         """Name this moment in the report's picture and chronology."""
-        self._recorder.record("milestone", text=text)
+        self._recorder.write(Milestone(text))
 
     def listing(self, node: Node, title: str) -> None:
         """`docker node ls` on that node, kept as one of the lab's screenshots, whatever it says."""
@@ -104,17 +105,18 @@ class Evidence:
             try:
                 info = node.engine.info()["Swarm"]
             except no_answer() as error:
-                self._recorder.record("info", node=node.name, error=brief(error))
+                self._recorder.write(Info(node.name, error=brief(error)))
                 continue
-            self._recorder.record(
-                "info",
-                node=node.name,
-                state=info.get("LocalNodeState", ""),
-                control=bool(info.get("ControlAvailable")),
-                managers=info.get("Managers", 0),
-                nodes=info.get("Nodes", 0),
-                cluster=(info.get("Cluster") or {}).get("ID", ""),
-                error=info.get("Error") or None,
+            self._recorder.write(
+                Info(
+                    node.name,
+                    state=info.get("LocalNodeState", ""),
+                    control=bool(info.get("ControlAvailable")),
+                    managers=info.get("Managers", 0),
+                    nodes=info.get("Nodes", 0),
+                    cluster=(info.get("Cluster") or {}).get("ID", ""),
+                    error=info.get("Error") or None,
+                )
             )
             if info.get("ControlAvailable"):
                 swarm.rows(node)
@@ -137,7 +139,7 @@ class Evidence:
         """Record who each machine is by its engine and its certificate, and the roles given."""
         machines = [asdict(identity) for identity in identities_of(swarm.nodes)]
         try:
-            roles = {row["id"]: row["role"] for row in swarm.look()[1]}
+            roles = {row.id: row.role for row in swarm.look()[1]}
         except no_answer():
             roles = {}  # What the certificates said before must do.
         self._recorder.record("identities", machines=machines, roles=roles)
@@ -145,13 +147,9 @@ class Evidence:
     def tasks(self, swarm: Swarm, service: str) -> None:
         """Record a service's tasks as the managers list them now."""
         seen_from, _ = swarm.look()
-        swarm.recorder.record(
-            "tasks",
-            seen_from=seen_from.name,
-            service=service,
-            seconds=0.0,
-            tasks=swarm.task_rows(seen_from.engine, service),
-        )
+        tasks = swarm.task_rows(seen_from.engine, service)
+        seen = tuple(TaskSeen(**task) for task in tasks)
+        swarm.recorder.write(TasksSample(seen_from.name, service, 0.0, seen))
 
     def ping(self, *nodes: Node) -> None:
         """Record whether each node's engine answers now: what was broken is to be away."""
@@ -162,7 +160,7 @@ class Evidence:
                 answers = True
             except no_answer():
                 answers = False
-            self._recorder.record("ping", node=node.name, answers=answers)
+            self._recorder.write(Ping(node.name, answers))
 
     def judge(
         self, exercise: Exercise, phase: str, unmet: NotConverged | None = None
@@ -223,7 +221,7 @@ class Evidence:
             measured = exercise.measurements(self._recorder.view(), phase)
         except Exception as error:  # noqa: BLE001 - figures less must not cost the verdict
             why = f"{type(error).__name__}: {error}"
-            self._recorder.record("notice", message=f"{phase} could not be measured: {why}")
+            self._recorder.write(Notice(f"{phase} could not be measured: {why}"))
             return
         for values in measured.values():
             self._recorder.record("measured", exercise=exercise.id, phase=phase, values=values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pytest_swarmlab.evidence.events import EndOfTest, read
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.text import clean, line
 
@@ -38,12 +39,11 @@ def findings(record: Record) -> list[Finding]:
     """All of them, in the order in which they were seen."""
     found = []
     for event in record.of("finding"):
-        later = [e for e in record.of("test.finished") if e.seq > event.seq]
+        later = [e for e in record.of(EndOfTest.kind) if e.seq > event.seq]
         mine = next((e for e in later if e.worker == event.worker), None)
-        test = str(mine.data["nodeid"]) if mine else ""
-        again = next(
-            (e for e in later if mine and e.seq > mine.seq and e.data["nodeid"] == test), None
-        )
+        test = read(EndOfTest, mine).nodeid if mine else ""
+        ends = [read(EndOfTest, e) for e in later if mine and e.seq > mine.seq]
+        again = next((end for end in ends if end.nodeid == test), None)
         found.append(
             Finding(
                 line(event.data["name"]),
@@ -51,7 +51,7 @@ def findings(record: Record) -> list[Finding]:
                 clean(event.data["observed"], 2000),
                 bool(event.data["alone"]),
                 line(test),
-                line(again.data["outcome"]) if again else None,
+                line(again.outcome) if again else None,
             )
         )
     return found

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Notice, Problem, Write, each, read
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.time_spent import time_spent
 from pytest_swarmlab.marking.rubric import HUNDREDTHS, points
@@ -54,14 +55,14 @@ def page(record: Record, results: dict[str, Any]) -> str:
         results=results,
         verdicts=VERDICTS,
         origins=ORIGINS,
-        notices=[clean(e.data["message"]) for e in record.of("notice")],
+        notices=[clean(notice.message) for notice in each(record, Notice)],
         errors=[
             {
-                "infrastructure": e.data["infrastructure"],
-                "where": line(e.data["where"]),
-                "message": clean(e.data["message"], 2000),
+                "infrastructure": problem.infrastructure,
+                "where": line(problem.where),
+                "message": clean(problem.message, 2000),
             }
-            for e in record.of("error")
+            for problem in each(record, Problem)
         ],
         findings=[{"told": str(f), "observed": f.observed} for f in findings(record)],
         exercises=[_exercise(record, exercise) for exercise in results["exercises"]],
@@ -231,10 +232,10 @@ def _clients(part: Record) -> dict[str, Any] | None:
 def _quorum(part: Record) -> list[dict[str, Any]]:
     """What became of the changes that were tried at each level of loss."""
     rows: list[dict[str, Any]] = []
-    for event in part.of("quorum", "write"):
+    for event in part.of("quorum", Write.kind):
         if event.kind == "quorum":
             rows.append({**event.data, "error": None, "tried": False})
         elif rows:
-            error = event.data["error"]
+            error = read(Write, event).error
             rows[-1] |= {"tried": True, "error": line(error) if error else None}
     return rows

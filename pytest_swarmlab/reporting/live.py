@@ -14,11 +14,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO, cast
 
+from pytest_swarmlab.evidence.events import (
+    Change,
+    Notice,
+    PhaseFinished,
+    PhaseStarted,
+    StageFailed,
+    StepBegan,
+    SuiteWaited,
+    WaitBegan,
+    Waited,
+    read,
+)
 from pytest_swarmlab.model import Event
 from pytest_swarmlab.reporting.terminal import ASKED_FOR, Narrator, plain
 from pytest_swarmlab.text import duration
 
-STAYS = ASKED_FOR | {"notice", "stage.failed", "change"}
+STAYS = ASKED_FOR | {Notice.kind, StageFailed.kind, Change.kind}
 """Kinds of events whose line stays, besides bad ends of checks and waits."""
 
 PERIOD_S = 0.25
@@ -83,20 +95,22 @@ class _Line:
 
     def note(self, event: Event) -> bool:
         """Note where the worker is, and what it waits for; whether the event says no more."""
-        data = event.data
-        waited = str(data.get("condition", "")), str(data.get("node") or "")
-        if event.kind == "phase.started":
-            self.phase, self.told = str(data["name"]), ""
-            return True
-        if event.kind == "phase.finished":
-            self.phase = ""
-        elif event.kind == "test.step":
-            name, step = str(data["nodeid"]).rpartition("::")[2], STEPS.get(data["step"])
-            self.test = "" if step is None else f"{step} {name}".strip()
-        elif event.kind == "wait.began":
-            self.waits[waited] = event.t, data["within"]
-        elif event.kind in {"wait", "suite.wait"}:
-            self.waits.pop(waited, None)
+        match event.kind:
+            case PhaseStarted.kind:
+                self.phase, self.told = read(PhaseStarted, event).name, ""
+                return True
+            case PhaseFinished.kind:
+                self.phase = ""
+            case StepBegan.kind:
+                began = read(StepBegan, event)
+                name, step = began.nodeid.rpartition("::")[2], STEPS.get(began.step)
+                self.test = "" if step is None else f"{step} {name}".strip()
+            case WaitBegan.kind:
+                wait = read(WaitBegan, event)
+                self.waits[wait.condition, wait.node or ""] = wait.t, wait.within
+            case Waited.kind | SuiteWaited.kind:
+                over = read(Waited, event)
+                self.waits.pop((over.condition, over.node or ""), None)
         return False
 
 
@@ -199,7 +213,7 @@ def _stays(event: Event) -> bool:
     return (
         event.kind in STAYS
         or (event.kind == "check" and event.data["verdict"] != "pass")
-        or (event.kind == "wait" and event.data["outcome"] != "done")
+        or (event.kind == Waited.kind and read(Waited, event).outcome != "done")
     )
 
 

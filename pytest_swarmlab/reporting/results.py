@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_swarmlab.evidence.events import MachineLoad, Problem, each
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import Exercise, overall
 from pytest_swarmlab.model import Capability, Verdict
@@ -77,8 +78,8 @@ def _exercise(record: Record, selected: dict[str, Any], judged: Exercise | None)
         before = verdicts.get(event.data["id"], event.data)
         both = [Verdict(each["verdict"]) for each in (before, event.data)]
         verdicts[event.data["id"]] = before if overall(both) is both[0] else event.data
-    failure = record.last("error", infrastructure=True)
-    why = NO_LAB.format(message=line(failure.data["message"])) if failure else NOT_REACHED
+    failures = each(record, Problem, infrastructure=True)
+    why = NO_LAB.format(message=line(failures[-1].message)) if failures else NOT_REACHED
     able = record.capabilities()
     checks = []
     for declared in selected["checks"]:
@@ -134,11 +135,9 @@ def _measured(record: Record, exercise: str) -> dict[str, Any]:
 def _machine(record: Record, exercise: str) -> dict[str, Any]:
     """Phase → how busy this machine was during it, and how many other clusters were beside."""
     return {
-        event.data["during"].removeprefix(f"{exercise}/"): {
-            key: event.data[key] for key in ("idle", "beside")
-        }
-        for event in record.of("machine.load")
-        if event.data["during"].startswith(f"{exercise}/")
+        load.during.removeprefix(f"{exercise}/"): {"idle": load.idle, "beside": load.beside}
+        for load in each(record, MachineLoad)
+        if load.during.startswith(f"{exercise}/")
     }
 
 

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
+from pytest_swarmlab.evidence.events import (
+    Change,
+    FaultHealed,
+    FaultHealing,
+    FaultInjected,
+    FaultInjecting,
+    NodeJoined,
+    NodeSeen,
+    NodesSample,
+    NodeUp,
+    Notice,
+    PhaseFinished,
+    PhaseStarted,
+    Request,
+    Seen,
+    StageDone,
+    StageFailed,
+    StageStarted,
+    Waited,
+    Write,
+    read,
+)
 from pytest_swarmlab.model import Event
 from pytest_swarmlab.text import SHORT, clock, duration, line
 
@@ -29,6 +51,11 @@ VERDICTS = {
 PROGRESS_S = 10.0
 """Between two lines about a probe that goes on."""
 
+S = TypeVar("S", bound=Seen)
+
+Teller = Callable[[Event], str | None]
+"""What an event means to a person, in rich's markup; None for nothing."""
+
 
 def plain(value: object, limit: int = SHORT) -> str:
     """One line of a cluster's text that can't be taken for markup."""
@@ -36,10 +63,6 @@ def plain(value: object, limit: int = SHORT) -> str:
 
     # A backslash before a bracket, or at the end, would undo the escaping or eat our own tag.
     return escape(line(value, limit).replace("\\", "\N{REVERSE SOLIDUS OPERATOR}"))
-
-
-def _identity(row: dict[str, Any]) -> str:
-    return str(row.get("id") or row["name"])
 
 
 ASKED_FOR = {"cluster.kept"}
@@ -73,36 +96,34 @@ class Narrator:
         self._out = out
         self._worker = f" [dim]{plain(worker)}[/]" if worker else ""
         self._console: Console | None = None
-        self._leader: tuple[str, str] | None = None
-        """Id and name: a name may change, or be another row's too."""
+        self._leader: NodeSeen | None = None
         self._states: dict[str, str] = {}
         self._fault_at: float | None = None
         self._requests = self._errors = 0
         self._told_requests_at = 0.0
-        self._tellers: dict[str, Callable[[Event], str | None]] = {
-            "stage.started": lambda e: f"[dim]{plain(e.data['name'])} …[/]",
-            "stage.done": lambda e: f"{plain(e.data['name'])}: {duration(e.data['seconds'])}",
-            "stage.failed": lambda e: f"[red]{plain(e.data['name'])} failed[/]",
-            "notice": lambda e: f"[yellow]{plain(e.data['message'])}[/]",
-            "node.up": lambda e: f"[dim]{plain(e.data['node'])} is up[/]",
-            "node.joined": lambda e: f"[dim]{plain(e.data['node'])} has joined[/]",
-            "change": lambda e: (
-                f"[yellow]{plain(e.data['node'])} ←[/] [dim]{plain(e.data['what'])}[/]"
-            ),
+        self._tellers: dict[str, Teller] = {
+            **_seen(StageStarted, lambda stage: f"[dim]{plain(stage.name)} …[/]"),
+            **_seen(StageDone, lambda s: f"{plain(s.name)}: {duration(s.seconds)}"),
+            **_seen(StageFailed, lambda stage: f"[red]{plain(stage.name)} failed[/]"),
+            **_seen(Notice, lambda notice: f"[yellow]{plain(notice.message)}[/]"),
+            **_seen(NodeUp, lambda up: f"[dim]{plain(up.node)} is up[/]"),
+            **_seen(NodeJoined, lambda joined: f"[dim]{plain(joined.node)} has joined[/]"),
+            **_seen(Change, lambda c: f"[yellow]{plain(c.node)} ←[/] [dim]{plain(c.what)}[/]"),
             "cluster.ready": self._cluster_ready,
             "cluster.kept": self._cluster_kept,
-            "phase.started": self._phase_started,
-            "phase.finished": self._requests_so_far,
-            "fault.injecting": lambda e: f"[dim]{self._who(e)}: about to break …[/]",
-            "fault.injected": self._fault_injected,
-            "fault.healing": lambda e: f"[dim]{self._who(e)}: mending …[/]",
-            "fault.healed": lambda e: (
-                f"[green]{self._who(e)}: mended[/] ({duration(e.data['seconds'])})"
+            **_seen(PhaseStarted, self._phase_started),
+            **_seen(PhaseFinished, self._requests_so_far),
+            **_seen(FaultInjecting, lambda f: f"[dim]{_all(f.nodes)}: about to break …[/]"),
+            **_seen(FaultInjected, self._fault_injected),
+            **_seen(FaultHealing, lambda f: f"[dim]{_all(f.nodes)}: mending …[/]"),
+            **_seen(
+                FaultHealed,
+                lambda f: f"[green]{_all(f.nodes)}: mended[/] ({duration(f.seconds)})",
             ),
-            "nodes": self._nodes,
-            "request": self._request,
-            "write": self._write,
-            "wait": self._wait,
+            **_seen(NodesSample, self._nodes),
+            **_seen(Request, self._request),
+            **_seen(Write, _write),
+            **_seen(Waited, _waited),
             "check": lambda e: f"  {VERDICTS[e.data['verdict']]}  {plain(e.data['title'])}",
             "finding": lambda e: (
                 f"[bold red]a finding about Swarm: {plain(e.data['name'])}[/] (docs/findings.md)"
@@ -136,9 +157,6 @@ class Narrator:
         # What is not a terminal would keep it back; a person follows a CI's log too.
         self._out.flush()
 
-    def _who(self, event: Event) -> str:
-        return ", ".join(plain(name) for name in event.data["nodes"])
-
     def _cluster_ready(self, event: Event) -> str:
         topology, data = event.data["topology"], event.data
         self._leader, self._states = None, {}
@@ -157,57 +175,65 @@ class Narrator:
             "       run on it again with --swarmlab-reuse, remove it with: swarmlab gc --kept"
         )
 
-    def _phase_started(self, event: Event) -> str:
+    def _phase_started(self, phase: PhaseStarted) -> str:
         self._fault_at, self._requests, self._errors = None, 0, 0
-        return f"[bold]── {plain(event.data['name'])} ──[/]"
+        return f"[bold]── {plain(phase.name)} ──[/]"
 
-    def _fault_injected(self, event: Event) -> str:
-        self._fault_at = event.t - event.data["seconds"]
-        what = FAULTS.get(event.data["fault"], plain(event.data["fault"]))
-        return f"[bold red]{self._who(event)}: {what}[/]"
+    def _fault_injected(self, fault: FaultInjected) -> str:
+        self._fault_at = fault.t - fault.seconds
+        what = FAULTS.get(fault.fault, plain(fault.fault))
+        return f"[bold red]{_all(fault.nodes)}: {what}[/]"
 
-    def _nodes(self, event: Event) -> str | None:
-        rows = event.data.get("nodes") or []
+    def _nodes(self, sample: NodesSample) -> str | None:
         said = []
-        leader = next(((_identity(row), row["name"]) for row in rows if row["leader"]), None)
-        if leader and (self._leader is None or leader[0] != self._leader[0]):
+        leader = sample.leading
+        if leader and (self._leader is None or leader.identity != self._leader.identity):
             if self._leader:
-                before, now = plain(self._leader[1]), plain(leader[1])
-                said.append(f"[bold]leader: {before} → {now}[/]{self._after(event)}")
+                before, now = plain(self._leader.name), plain(leader.name)
+                said.append(f"[bold]leader: {before} → {now}[/]{self._after(sample)}")
             self._leader = leader
-        for row in rows:
-            id_, state = _identity(row), row["state"]
+        for row in sample.nodes:
+            id_, state = row.identity, row.state
             if "down" in {state, self._states.get(id_)} and self._states.get(id_) != state:
-                said.append(f"{plain(row['name'])} is {plain(state)}{self._after(event)}")
+                said.append(f"{plain(row.name)} is {plain(state)}{self._after(sample)}")
             self._states[id_] = state
         return "; ".join(said)
 
-    def _after(self, event: Event) -> str:
+    def _after(self, seen: Seen) -> str:
         if self._fault_at is None:
             return ""
-        return f" ({duration(event.t - self._fault_at)} after the fault)"
+        return f" ({duration(seen.t - self._fault_at)} after the fault)"
 
-    def _request(self, event: Event) -> str | None:
+    def _request(self, request: Request) -> str | None:
         self._requests += 1
-        self._errors += event.data["status"] is None or event.data["status"] >= 400
-        if event.t - self._told_requests_at < PROGRESS_S:
+        self._errors += request.status is None or request.status >= 400
+        if request.t - self._told_requests_at < PROGRESS_S:
             return None
-        return self._requests_so_far(event)
+        return self._requests_so_far(request)
 
-    def _requests_so_far(self, event: Event) -> str | None:
-        self._told_requests_at = event.t
+    def _requests_so_far(self, seen: Seen) -> str | None:
+        self._told_requests_at = seen.t
         if not self._requests:
             return None
         colour = "red" if self._errors else "green"
         return f"clients: {self._requests} requests, [{colour}]{self._errors} failed[/]"
 
-    def _write(self, event: Event) -> str:
-        error = event.data["error"]
-        answer = f"refused: {plain(error, 80)}" if error else "accepted"
-        return f"a change through {plain(event.data['node'])}: {answer}"
 
-    def _wait(self, event: Event) -> str | None:
-        data: Any = event.data
-        if data["outcome"] == "done":
-            return f"[green]✓[/] {plain(data['condition'])} ({duration(data['elapsed'])})"
-        return f"[red]✗ {plain(data['condition'])}[/]: {plain(data['last'])}"
+def _seen(kind: type[S], tell: Callable[[S], str | None]) -> dict[str, Teller]:
+    """What tells events of a kind, by its name."""
+    return {kind.kind: lambda event: tell(read(kind, event))}
+
+
+def _all(names: Iterable[str]) -> str:
+    return ", ".join(plain(name) for name in names)
+
+
+def _write(write: Write) -> str:
+    answer = f"refused: {plain(write.error, 80)}" if write.error else "accepted"
+    return f"a change through {plain(write.node)}: {answer}"
+
+
+def _waited(wait: Waited) -> str:
+    if wait.outcome == "done":
+        return f"[green]✓[/] {plain(wait.condition)} ({duration(wait.elapsed)})"
+    return f"[red]✗ {plain(wait.condition)}[/]: {plain(wait.last)}"

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Milestone, NodesSample, Request, TasksSample, each
 from pytest_swarmlab.evidence.readings import Fault, Span
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.text import duration, line
@@ -145,7 +146,7 @@ class Timeline:
 
 def timelines(record: Record) -> list[Timeline]:
     """One timeline for each phase in which nodes were sampled, in the order they ran."""
-    names = dict.fromkeys(e.phase for e in record.of("nodes"))
+    names = dict.fromkeys(e.phase for e in record.of(NodesSample.kind))
     return [build_timeline(record.performances(name)[-1].phase(name), name) for name in names]
 
 
@@ -174,7 +175,7 @@ def build_timeline(record: Record, phase: str) -> Timeline:
 
 def _watched(record: Record, held: Sequence[Fault]) -> list[float]:
     """When something was watched or done: a drill's preparations are not part of the picture."""
-    times = [e.t for e in record.of("nodes", "tasks", "request")]
+    times = [e.t for e in record.of(NodesSample.kind, TasksSample.kind, Request.kind)]
     for fault in held:
         times += [t for t in (fault.began, fault.injected, fault.healed) if t is not None]
     return times or [e.t for e in record]
@@ -250,9 +251,9 @@ def _moments(record: Record, zero: float, held: Sequence[Fault]) -> Iterable[Mom
             label = WORDS["healed"].format(nodes=few, what=what)
             # Named when mending begins: the cluster sees the node come back before it is over.
             yield Moment(fault.heal_began - zero, "healed", label, text, WORDS["operator"])
-    for event in record.of("milestone"):
-        text = line(event.data.get("text"), 60)
-        yield Moment(event.t - zero, "milestone", text, text, WORDS["operator"])
+    for milestone in each(record, Milestone):
+        text = line(milestone.text, 60)
+        yield Moment(milestone.t - zero, "milestone", text, text, WORDS["operator"])
     yield from _leader_moments(record, zero)
     for name in dict.fromkeys(name for fault in held for name in fault.nodes):
         yield from _node_moments(record, zero, name)

@@ -40,11 +40,13 @@ def hide_secrets(report: pytest.TestReport, redactor: Redactor) -> None:
 
 def tell_of_id(run: Run, nodeid: str) -> None:
     """Say once that a test's id holds a secret: pytest shows ids before anybody knows of any."""
+    from pytest_swarmlab.evidence.events import Notice
+
     if (hidden := run.recorder.redactor.text(nodeid)) == nodeid:
         return
     message = f"the id of {hidden} holds a secret, which pytest shows: give that parameter an id="
-    if not run.recorder.view().of("notice", message=message):
-        run.recorder.record("notice", message=message)
+    if not run.recorder.view().of(Notice.kind, message=message):
+        run.recorder.write(Notice(message))
 
 
 class Hiding:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.errors import INFRASTRUCTURE, HostError, NotConverged, SwarmlabError, Unfit
 from pytest_swarmlab.evidence import collectors, waits
+from pytest_swarmlab.evidence.events import Notice, Problem
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.evidence.time_spent import COLLECTING_LOGS, REMOVING_CLUSTER
 from pytest_swarmlab.judging.exercise import Exercise
@@ -87,12 +88,8 @@ class Run:
         """
         infrastructure = isinstance(error, INFRASTRUCTURE)
         if not judged:
-            self.recorder.record(
-                "error",
-                where=where,
-                message=f"{type(error).__name__}: {error}",
-                infrastructure=infrastructure,
-            )
+            message = f"{type(error).__name__}: {error}"
+            self.recorder.write(Problem(where, message, infrastructure))
         return infrastructure
 
     def beside(self) -> int:
@@ -105,7 +102,7 @@ class Run:
         Raises HostError or ProviderError when there can be none.
         """
         if self._swarm and (why := self._spent or self._unfit(self._swarm, topology)):
-            self.recorder.record("notice", message=f"a new cluster is needed: {why}")
+            self.recorder.write(Notice(f"a new cluster is needed: {why}"))
             self.end_cluster()
         if not self._swarm:
             if self._slot is None:
@@ -173,7 +170,7 @@ class Run:
                 if self.collect:
                     self.collect(swarm, self.logs())
                 for name, why in collectors.fetch_logs(swarm, self.logs()).items():
-                    self.recorder.record("notice", message=f"no engine log of {name}: {why}")
+                    self.recorder.write(Notice(f"no engine log of {name}: {why}"))
         finally:
             for member in swarm.nodes:
                 member.forget_connections()
@@ -196,7 +193,7 @@ class Run:
         try:
             self.end_cluster()
         except (SwarmlabError, OSError) as error:
-            self.recorder.record("error", where="clean-up", message=str(error), infrastructure=True)
+            self.recorder.write(Problem("clean-up", str(error), infrastructure=True))
         finally:
             if self._slot is not None:
                 os.close(self._slot)
@@ -246,7 +243,7 @@ class Run:
             return str(error)
         except no_answer() as error:
             return brief(error)
-        seen = {row["name"]: row["role"] for row in rows}
+        seen = {row.name: row.role for row in rows}
         if len(seen) != len(rows):
             return "a node is listed twice"
         for name, membership in wanted.items():

@@ -192,6 +192,7 @@ def require_provider(pytest_config: pytest.Config) -> None:
 
 def make_provider(pytest_config: pytest.Config) -> Provider:
     """The provider that the configuration names or leaves open, from whichever plugin has it."""
+    from pytest_swarmlab.evidence.events import Notice
     from pytest_swarmlab.providers.choice import choose
 
     if made := pytest_config.stash.get(PROVIDER, None):
@@ -200,7 +201,7 @@ def make_provider(pytest_config: pytest.Config) -> Provider:
     run = pytest_config.stash[RUN]
     name, why = choose(pytest_config.stash[CONFIG], run.needs())
     if why:
-        run.recorder.record("notice", message=why)
+        run.recorder.write(Notice(why))
     return _provider(pytest_config, replace(pytest_config.stash[CONFIG], provider=name))
 
 

@@ -87,14 +87,16 @@ class Controller:
     def pytest_xdist_node_collection_finished(self, node: WorkerController) -> None:
         """Begin the run once a worker has found tests that need it."""
         if self._began() and self._wanted():
+            from pytest_swarmlab.evidence.events import Notice
             from pytest_swarmlab.run.slots import capacity
 
             workers = node.workerinput["workercount"]
             fit = capacity(self._config.stash[CONFIG])
-            self._config.stash[RUN].recorder.record(
-                "notice",
-                message=f"{workers} {'worker' if workers == 1 else 'workers'}, each with a cluster"
-                f" of its own; {fit}: {fit.why}",
+            self._config.stash[RUN].recorder.write(
+                Notice(
+                    f"{workers} {'worker' if workers == 1 else 'workers'}, each with a cluster"
+                    f" of its own; {fit}: {fit.why}"
+                )
             )
 
     @pytest.hookimpl(wrapper=True)
@@ -150,12 +152,12 @@ class Controller:
         run = self._config.stash.get(RUN, None)
         if run is None:
             return
+        from pytest_swarmlab.evidence.events import EndOfTest, Problem
+
         setattr(report, LAB_FAILED, True)
         message = f"{report.longrepr}: its cluster is gone with it"
-        run.recorder.record("error", where=crashitem, message=message, infrastructure=True)
-        run.recorder.record(
-            "test.finished", nodeid=crashitem, outcome="error", seconds=0.0, message=message
-        )
+        run.recorder.write(Problem(crashitem, message, infrastructure=True))
+        run.recorder.write(EndOfTest(crashitem, "error", 0.0, message))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

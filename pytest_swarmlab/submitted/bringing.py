@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_swarmlab.errors import NotConverged, ProviderError, Unusable
 from pytest_swarmlab.evidence import waits
+from pytest_swarmlab.evidence.events import Notice
 from pytest_swarmlab.marking.declared import Step
 from pytest_swarmlab.marking.skeleton import PLACE
 from pytest_swarmlab.marking.submission import Submission
@@ -77,7 +78,7 @@ def _do(submission: Submission, number: int, step: Step, swarm: Swarm, until: fl
         nodes = [swarm.leader()] if step.name else _where(step, swarm)
     except (NotConverged, ProviderError) as error:
         # What it does is its own affair; that the swarm was not whole is known.
-        swarm.recorder.record("notice", message=f"before {step} the swarm was not whole: {error}")
+        swarm.recorder.write(Notice(f"before {step} the swarm was not whole: {error}"))
         nodes = swarm.nodes[:1] if step.name else _where(step, swarm)
     for node in nodes:
         began = time.monotonic()
@@ -152,7 +153,7 @@ def _await(swarm: Swarm) -> None:
     try:
         waits.of_the_suite(swarm.recorder)(settled, within=SETTLED_S)
     except NotConverged as error:
-        swarm.recorder.record("notice", message=str(error))
+        swarm.recorder.write(Notice(str(error)))
     swarm.recorder.record(SETTLED, missing=settled.missing)
 
 

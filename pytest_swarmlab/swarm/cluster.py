@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.evidence.events import NodeSeen, NodesSample, Notice, Write
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers.base import Machines
@@ -25,6 +28,10 @@ __all__ = ["Node", "Output", "Swarm"]
 
 AGAIN_S = 5.0
 """How long an engine that did not say which node it is, is left alone, seconds."""
+
+
+TRIED = "org.swarmlab.tried"
+"""On every config that is only made to see whether a change is accepted."""
 
 
 class Swarm:
@@ -69,22 +76,26 @@ class Swarm:
 
     def workers(self) -> list[Node]:
         """Members that the managers count as workers."""
-        return self._of([row for row in self.look()[1] if row["role"] == "worker"])
+        return self._of([row for row in self.look()[1] if row.role == "worker"])
 
     def members(self) -> list[Node]:
         """Nodes that the managers count as part of the swarm."""
         return self._of(self.look()[1])
 
-    def _of(self, rows: Iterable[dict[str, Any]]) -> list[Node]:
+    def _of(self, rows: Iterable[NodeSeen]) -> list[Node]:
         meant = [self.node_of(row) for row in rows]
         return [node for node in self.nodes if node in meant]
 
-    def node_of(self, row: dict[str, Any]) -> Node | None:
+    def node_of(self, row: NodeSeen) -> Node | None:
         """The machine that a row of the node list is about, by its id; None if it is none of them.
 
         A machine that left and joined again has its old row too: that one is about no machine.
         """
-        return self._ids.get(row["id"])
+        return self.with_id(row.id)
+
+    def with_id(self, id_: str) -> Node | None:
+        """The machine that has that id in the swarm; None if it is none of them."""
+        return self._ids.get(id_)
 
     def identify(self) -> None:
         """Ask every machine's engine which node of the swarm it is.
@@ -124,41 +135,43 @@ class Swarm:
         """The node's id in the swarm, as far as it is known."""
         return [id_ for id_, known in self._ids.items() if known is node]
 
-    def leftovers(self, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    def leftovers(self, rows: Iterable[NodeSeen]) -> list[NodeSeen]:
         """Rows of machines that are in the swarm under another id: down for ever, and of nobody.
 
         Swarm never removes them by itself (moby#24106): `docker node rm ID` does.
         """
         rows = list(rows)
-        there = {row["name"] for row in rows if self.node_of(row) and row["state"] == "ready"}
+        there = {row.name for row in rows if self.node_of(row) and row.state == "ready"}
         return [
             row
             for row in rows
-            if not self.node_of(row) and row["state"] == "down" and row["name"] in there
+            if not self.node_of(row) and row.state == "down" and row.name in there
         ]
 
-    def _identify(self, rows: list[dict[str, Any]]) -> None:
-        """Find whose rows these are, by id; have each show the name that is used here for it.
+    def _identify(self, rows: list[NodeSeen]) -> list[NodeSeen]:
+        """Find whose rows these are, by id; each shows the name that is used here for it.
 
         A row that alone has the name of a machine is that machine's. Where names don't tell,
         engines are asked, once for each set of nodes that nobody knows.
         """
         known = {node.name: node for node in self.nodes}
-        names = Counter(row["name"] for row in rows)
+        names = Counter(row.name for row in rows)
         for row in rows:
-            node = known.get(row["name"])
-            if row["id"] not in self._ids and node and names[row["name"]] == 1:
+            node = known.get(row.name)
+            if row.id not in self._ids and node and names[row.name] == 1:
                 self._ids = {i: n for i, n in self._ids.items() if n is not node}
-                self._ids[row["id"]] = node
-        strangers = frozenset(row["id"] for row in rows if row["id"] not in self._ids)
+                self._ids[row.id] = node
+        strangers = frozenset(row.id for row in rows if row.id not in self._ids)
         if strangers:
             self._ask_about(strangers)
-        listed = {row["id"] for row in rows}
+        listed = {row.id for row in rows}
         self._host_names = {i: n for i, n in self._host_names.items() if i in listed}
         for row in rows:
             self._note_name(row)
-            if node := self.node_of(row):
-                row["host_name"], row["name"] = row["name"], node.name
+        return [
+            replace(row, name=node.name, host_name=row.name) if (node := self.node_of(row)) else row
+            for row in rows
+        ]
 
     def _ask_about(self, strangers: frozenset[str]) -> None:
         now = self.recorder.now()
@@ -172,20 +185,20 @@ class Swarm:
             finally:
                 self._asking.release()
 
-    def _note_name(self, row: dict[str, Any]) -> None:
-        names = self._host_names.setdefault(row["id"], [])
-        self.first_names.setdefault(row["id"], row["name"])
-        if names and row["name"] not in names:
+    def _note_name(self, row: NodeSeen) -> None:
+        names = self._host_names.setdefault(row.id, [])
+        self.first_names.setdefault(row.id, row.name)
+        if names and row.name not in names:
             self._notice(
-                f"the managers list the node {row['id']} as {row['name']} now, as {names[-1]}"
+                f"the managers list the node {row.id} as {row.name} now, as {names[-1]}"
                 " before: one identity under two names"
             )
-        if row["name"] in names:
-            names.remove(row["name"])
-        names.append(row["name"])
+        if row.name in names:
+            names.remove(row.name)
+        names.append(row.name)
 
     def _notice(self, message: str) -> None:
-        self.recorder.record("notice", message=message)
+        self.recorder.write(Notice(message))
 
     def leader(self) -> Node:
         """The node that leads now, by the word of the first manager that answers.
@@ -194,40 +207,35 @@ class Swarm:
         """
         for rows in self._listings():
             for row in rows:
-                if row["leader"]:
+                if row.leader:
                     return self.leading(row)
         raise ProviderError("no manager knows a leader: the swarm has lost its quorum")
 
-    def leading(self, row: dict[str, Any]) -> Node:
+    def leading(self, row: NodeSeen) -> Node:
         """The machine of a leader's row. Raises ProviderError when nobody here knows it."""
         node = self.node_of(row)
         if node is None:
             raise ProviderError(
-                f"the leader is {row['name']} ({row['id']}), and no machine that is known here says"
+                f"the leader is {row.name} ({row.id}), and no machine that is known here says"
                 f" that it is that node: there are {', '.join(n.name for n in self.nodes)}"
             )
         return node
 
-    def rows(self, seen_from: Node) -> list[dict[str, Any]]:
+    def rows(self, seen_from: Node) -> list[NodeSeen]:
         """`docker node ls` as that manager tells it now; recorded as a `nodes` event.
 
         Raises docker.errors.DockerException or requests' RequestException as the engine answers.
         """
         began = time.monotonic()
         rows = self.node_rows(seen_from.engine)
-        self.recorder.record(
-            "nodes",
-            seen_from=seen_from.name,
-            seconds=round(time.monotonic() - began, 4),
-            nodes=rows,
-        )
+        seconds = round(time.monotonic() - began, 4)
+        self.recorder.write(NodesSample(seen_from.name, seconds, tuple(rows)))
         return rows
 
-    def node_rows(self, engine: docker.DockerClient) -> list[dict[str, Any]]:
-        """The node list in the record's form, as this engine gives it."""
-        rows = [row_of_node(node) for node in engine.api.nodes()]
-        self._identify(rows)
-        return sorted(rows, key=lambda row: row["name"])
+    def node_rows(self, engine: docker.DockerClient) -> list[NodeSeen]:
+        """The node list, by name, as this engine gives it."""
+        rows = self._identify([row_of_node(node) for node in engine.api.nodes()])
+        return sorted(rows, key=lambda row: row.name)
 
     def task_rows(self, engine: docker.DockerClient, service: str) -> list[dict[str, Any]]:
         """A service's tasks in the record's form, by slot, as this engine gives them."""
@@ -276,13 +284,32 @@ class Swarm:
         """Condition: a change through that node fails, as it must without a quorum."""
         return conditions.Writes(self, via, accepted=False)
 
+    def try_change(self, via: Node) -> str | None:
+        """Try one change through that node, and record it; why it was refused, None if it wasn't.
+
+        The change is a config, created and removed again: the smallest thing that the managers
+        must agree on.
+        """
+        began = self.recorder.now()
+        error = None
+        try:
+            api = via.engine.api
+            api.create_config(f"swarmlab-{uuid.uuid4().hex[:12]}", b"a change", {TRIED: ""})
+            # Also those that were agreed on after all, when nobody waited for it any more.
+            for left in api.configs(filters={"label": TRIED}):
+                api.remove_config(left["ID"])
+        except conditions.no_answer() as problem:
+            error = conditions.brief(problem)
+        self.recorder.write(Write(via.name, error, round(self.recorder.now() - began, 4)))
+        return error
+
     def _task(self, task: dict[str, Any]) -> dict[str, Any]:
         row = row_of_task(task)
         node = self._ids.get(row["node_id"])
         listed = self._host_names.get(row["node_id"], [row["node_id"]])
         return row | {"node": node.name if node else listed[-1]}
 
-    def look(self) -> tuple[Node, list[dict[str, Any]]]:
+    def look(self) -> tuple[Node, list[NodeSeen]]:
         """The node list of the first manager that can give it, and which one that was.
 
         Raises ProviderError with every manager's answer when none can.
@@ -295,7 +322,7 @@ class Swarm:
                 said.append(f"{node.name}: {conditions.brief(error)}")
         raise ProviderError("no manager lists the nodes: " + "; ".join(said))
 
-    def _listings(self) -> Iterable[list[dict[str, Any]]]:
+    def _listings(self) -> Iterable[list[NodeSeen]]:
         for node in self.nodes:
             try:
                 yield self.node_rows(node.engine)

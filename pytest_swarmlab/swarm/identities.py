@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_swarmlab.errors import CommandError
+from pytest_swarmlab.evidence.events import NodeSeen
 from pytest_swarmlab.evidence.identities import Identity
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 
@@ -79,11 +80,11 @@ class Places:
         self.left: dict[Node, str] = {}
         """The same of machines that are in no swarm by their own word: they may be joined again."""
 
-    def look(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def look(self, rows: Iterable[NodeSeen]) -> None:
         """Find out what a node list that managers gave just now says of it."""
         rows = list(rows)
         self.lost, self.left = self._without_identity(rows), {}
-        listed = {row["id"] for row in rows}
+        listed = {row.id for row in rows}
         for node in self._swarm.nodes:
             ids = self._swarm.ids_of(node)
             if not ids or ids[0] in listed:
@@ -97,17 +98,17 @@ class Places:
                     f" {state}: have it leave the swarm and join it again"
                 )
 
-    def _without_identity(self, rows: list[Mapping[str, Any]]) -> dict[Node, str]:
+    def _without_identity(self, rows: list[NodeSeen]) -> dict[Node, str]:
         for row in rows:
             for node in self._under_whose_name(row):
                 own = self._swarm.ids_of(node)[0]
-                if self._answer(node, row["id"], _holds) == row["id"]:
-                    self._taken[node, own] = row["id"]
+                if self._answer(node, row.id, _holds) == row.id:
+                    self._taken[node, own] = row.id
         lost: dict[Node, str] = {}
         for (node, own), taken in self._taken.items():
             if own not in self._swarm.ids_of(node):
                 continue  # It has joined anew.
-            victim = self._swarm.node_of({"id": taken})
+            victim = self._swarm.with_id(taken)
             lost[node] = (
                 f"{node} was the node {own} and has the certificate of {victim or 'another'},"
                 f" {taken} (docs/findings.md, two-identities)"
@@ -116,13 +117,13 @@ class Places:
                 lost.setdefault(victim, f"{node} acts as {victim}, {taken}")
         return lost
 
-    def _under_whose_name(self, row: Mapping[str, Any]) -> list[Node]:
+    def _under_whose_name(self, row: NodeSeen) -> list[Node]:
         """Machines whose host name stands in a row that is another one's and had another name."""
-        names, now = self._swarm.first_names, row.get("host_name")
-        if now is None or now == names.get(row["id"]):
+        names, now = self._swarm.first_names, row.host_name
+        if now is None or now == names.get(row.id):
             return []
-        others = (self._swarm.node_of({"id": id_}) for id_, name in names.items() if name == now)
-        mine = self._swarm.node_of(dict(row))
+        others = (self._swarm.with_id(id_) for id_, name in names.items() if name == now)
+        mine = self._swarm.node_of(row)
         return [node for node in others if node and node is not mine]
 
     def _answer(self, node: Node, id_: str, ask: Callable[[Node, str], str]) -> str:

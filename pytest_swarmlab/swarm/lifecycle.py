@@ -12,6 +12,14 @@ from typing import TypeVar
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.evidence import collectors, waits
+from pytest_swarmlab.evidence.events import (
+    NodeJoined,
+    NodeUp,
+    Notice,
+    StageDone,
+    StageFailed,
+    StageStarted,
+)
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Membership, Topology
 from pytest_swarmlab.providers.base import Provider
@@ -33,14 +41,14 @@ T = TypeVar("T")
 def stage(recorder: Recorder, name: str) -> Iterator[None]:
     """Record a step of the set-up with its duration, whether it succeeds or not."""
     began = time.monotonic()
-    recorder.record("stage.started", name=name)
+    recorder.write(StageStarted(name))
     try:
         yield
     except BaseException as error:
         seconds = round(time.monotonic() - began, 2)
-        recorder.record("stage.failed", name=name, seconds=seconds, error=str(error))
+        recorder.write(StageFailed(name, seconds, str(error)))
         raise
-    recorder.record("stage.done", name=name, seconds=round(time.monotonic() - began, 2))
+    recorder.write(StageDone(name, round(time.monotonic() - began, 2)))
 
 
 def provision(
@@ -53,7 +61,7 @@ def provision(
     """
     began = time.monotonic()
     if warning := topology.warning():
-        recorder.record("notice", message=warning)
+        recorder.write(Notice(warning))
     with stage(recorder, f"starting {len(topology.nodes)} machines"):
         machines = provider.start(topology, recorder=recorder, consoles=consoles)
     try:
@@ -83,7 +91,7 @@ def _form(swarm: Swarm) -> None:
     def bring(node: Node) -> None:
         try:
             node.await_access(BOOT_S)
-            swarm.recorder.record("node.up", node=node.name)
+            swarm.recorder.write(NodeUp(node.name))
             if node.name == first:
                 tokens.update(create(node))
                 created.set()
@@ -92,7 +100,7 @@ def _form(swarm: Swarm) -> None:
                     if failed.is_set():
                         return
                 join(node, swarm.node(first), tokens[membership[node.name]])
-                swarm.recorder.record("node.joined", node=node.name)
+                swarm.recorder.write(NodeJoined(node.name))
         except BaseException:
             failed.set()
             raise

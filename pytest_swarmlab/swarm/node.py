@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_swarmlab.errors import CommandError, ProviderError
+from pytest_swarmlab.evidence.events import Change
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, NodeSpec
 from pytest_swarmlab.providers.base import Machines
@@ -108,7 +109,7 @@ class Node:
             return
         if Capability.CHANGE not in self._machines.controls:
             raise ProviderError(f"`{what}` was not done on {self.name}: {Capability.CHANGE.lack}")
-        self._recorder.record("change", node=self.name, what=what, undone=changes.undone(what))
+        self._recorder.write(Change(self.name, what, changes.undone(what)))
 
     def run(
         self,

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_swarmlab.evidence.events import NodeSeen
 
-def row_of_node(node: dict[str, Any]) -> dict[str, Any]:
+
+def row_of_node(node: dict[str, Any]) -> NodeSeen:
     """A node of the list, whoever it is."""
     status, manager = node.get("Status", {}), node.get("ManagerStatus", {})
-    return {
-        "id": node["ID"],
-        "name": node["Description"].get("Hostname", ""),
-        "role": node["Spec"].get("Role", ""),
-        "availability": node["Spec"].get("Availability", ""),
-        "state": status.get("State", ""),
-        "message": status.get("Message", ""),
-        "address": status.get("Addr", ""),
-        "leader": bool(manager.get("Leader")),
-        "reachability": manager.get("Reachability", ""),
-    }
+    return NodeSeen(
+        id=node["ID"],
+        name=node["Description"].get("Hostname", ""),
+        role=node["Spec"].get("Role", ""),
+        availability=node["Spec"].get("Availability", ""),
+        state=status.get("State", ""),
+        message=status.get("Message", ""),
+        address=status.get("Addr", ""),
+        leader=bool(manager.get("Leader")),
+        reachability=manager.get("Reachability", ""),
+    )
 
 
 def row_of_task(task: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from pytest_swarmlab.evidence.events import Notice
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.evidence.redactor import SHORTEST
 from pytest_swarmlab.swarm.objects import SwarmObjects
@@ -15,10 +16,11 @@ RANDOM_BYTES = 18
 def hide(recorder: Recorder, name: str, value: bytes) -> None:
     """Have a secret's value hidden from now on, or say that it is too short for that."""
     if not recorder.redactor.hide(name, value):
-        recorder.record(
-            "notice",
-            message=f"the secret {name} has fewer than {SHORTEST} characters and can't be hidden:"
-            " give it a longer value",
+        recorder.write(
+            Notice(
+                f"the secret {name} has fewer than {SHORTEST} characters and can't be hidden:"
+                " give it a longer value"
+            )
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import waits
+from pytest_swarmlab.evidence.events import Notice
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard
 from pytest_swarmlab.waiting.conditions import (
@@ -227,7 +228,7 @@ def _remove_services(
         if not error.fatal:
             raise
         told = f"{error.last}: nobody waits for what is left there"
-        swarm.recorder.record("notice", message=told)
+        swarm.recorder.write(Notice(told))
     if names:
         swarm.leader().run("docker", "service", "rm", *names, title=title)
     for name in (*names, *leaving):

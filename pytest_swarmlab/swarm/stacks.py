@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError, SwarmlabError
 from pytest_swarmlab.evidence import waits
+from pytest_swarmlab.evidence.events import Notice
 from pytest_swarmlab.swarm import stack_files
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import Guard
@@ -156,14 +157,15 @@ class Stacks:
                 raise ProviderError(
                     f"{told}, which would be removed with yours: give it another name with name="
                 )
-            self._swarm.recorder.record("notice", message=f"{told}, which this one uses")
+            self._swarm.recorder.write(Notice(f"{told}, which this one uses"))
 
     def _warn_of_dotenv(self, path: Path, unset: Sequence[str]) -> None:
         if unset and (path.parent / ".env").is_file():
-            self._swarm.recorder.record(
-                "notice",
-                message=f"{path.name}: nothing gives a value to {', '.join(unset)}."
-                " `docker stack deploy` does not read the .env beside it: use env=",
+            self._swarm.recorder.write(
+                Notice(
+                    f"{path.name}: nothing gives a value to {', '.join(unset)}."
+                    " `docker stack deploy` does not read the .env beside it: use env="
+                )
             )
 
     def _found(self, file: str | Path) -> Path:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_swarmlab.evidence.events import NodeSeen
     from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 CLOCK_S = 5.0
@@ -20,11 +21,11 @@ ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 """Name of a volume that nobody named: no other test can come upon it."""
 
 
-def availability(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+def availability(rows: Iterable[NodeSeen]) -> Iterator[str]:
     """Rows of nodes that take no new tasks, in words; what services need to converge as asked."""
     for row in rows:
-        if row["availability"] != "active":
-            yield f"{row['name']} is set to {row['availability']}"
+        if row.availability != "active":
+            yield f"{row.name} is set to {row.availability}"
 
 
 def changes(swarm: Swarm, *, volumes: bool = True) -> list[str]:
@@ -35,7 +36,7 @@ def changes(swarm: Swarm, *, volumes: bool = True) -> list[str]:
     """
     rows = swarm.look()[1]
     found = list(availability(rows))
-    found += [f"{row['name']} has an old row" for row in swarm.leftovers(rows)]
+    found += [f"{row.name} has an old row" for row in swarm.leftovers(rows)]
     api = swarm.leader().engine.api
     for node in api.nodes():
         if labels := node["Spec"].get("Labels"):

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from pytest_swarmlab.errors import NotConverged, Unseen
 from pytest_swarmlab.evidence import identities
+from pytest_swarmlab.evidence.events import NodesSample, each
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults import Fault, Faults
@@ -168,9 +169,9 @@ def move_leadership(
 def under_another_s_name(record: Record) -> bool:
     """Whether a node was listed under the host name that another one had: two spoke as one."""
     first: dict[str, str] = {}
-    for event in record.of("nodes"):
-        for row in event.data.get("nodes") or []:
-            name = row.get("host_name") or row["name"]
-            if first.setdefault(row["id"], name) != name and name in first.values():
+    for sample in each(record, NodesSample):
+        for row in sample.nodes:
+            name = row.host_name or row.name
+            if first.setdefault(row.id, name) != name and name in first.values():
                 return True
     return False

@@ -203,6 +203,22 @@ def test_the_record_says_that_it_was_the_lab(pytester: pytest.Pytester, error: s
     assert events[-1]["kind"] == "run.finished"
 
 
+def test_a_command_that_failed_is_told_in_one_sentence(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from pytest_swarmlab.errors import CommandError
+
+        def test_a(evidence):
+            raise CommandError("manager1", ["docker", "pull", "web"], 1, "", "no such image")
+        """
+    )
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    told = "CommandError: on manager1, `docker pull web` ended with 1: no such image"
+    assert told in result.outlines
+    assert "def test_a" not in result.stdout.str()
+
+
 def test_a_fixture_of_the_suite_s_own_that_is_called_swarm_is_left_alone(
     pytester: pytest.Pytester,
 ) -> None:

@@ -193,7 +193,7 @@ def test_a_destroyed_machine_is_replaced_by_a_new_one_at_its_address(
     # It is as new as the cluster was: it joins like any other, and the lost one's row goes.
     manager = cluster.node("manager1")
     Waiter()(cluster.node_is(worker, state="down"), within=90)
-    lost = next(row["id"] for row in cluster.rows(manager) if row["name"] == "worker1")
+    lost = next(row.id for row in cluster.rows(manager) if row.name == "worker1")
     manager.run("docker", "node", "rm", lost)
     join(worker, manager, manager.engine.swarm.attrs["JoinTokens"]["Worker"])
     Waiter()(cluster.all_nodes_ready(), within=90)

@@ -185,7 +185,7 @@ def test_what_is_only_looked_at_stays_as_it_is(
             assert "only looked at" in tried.seen
             assert worker.look("test", "-e", "/root/changed", check=False).code == 1
             assert worker.engine.info()["Swarm"]["LocalNodeState"] == "active"
-            assert [row["state"] for row in swarm.look()[1]] == ["ready", "ready"]
+            assert [row.state for row in swarm.look()[1]] == ["ready", "ready"]
         finally:
             for node in swarm.nodes:
                 node.forget_connections()

@@ -13,10 +13,17 @@ Measurements: `leader_unreachable_s`, `leader_elected_s`, `node_down_s`, `node_b
 `replicas_restored_s`, `longest_gap_s`; `failover_measurements` holds them all.
 """
 
+from pytest_swarmlab.evidence.events import (
+    Entry,
+    NodeSeen,
+    NodesSample,
+    Request,
+    TaskSeen,
+    TasksSample,
+)
 from pytest_swarmlab.evidence.readings.broken import NOT_STOPPING, Fault, fault, fault_at, faults
 from pytest_swarmlab.evidence.readings.clients import (
     Gap,
-    Request,
     answered,
     longest_gap,
     longest_gap_by_node,
@@ -29,7 +36,7 @@ from pytest_swarmlab.evidence.readings.leader import (
     leader_changes,
     leader_spans,
 )
-from pytest_swarmlab.evidence.readings.ledgers import Entry, Ledger, ledger
+from pytest_swarmlab.evidence.readings.ledgers import Ledger, ledger
 from pytest_swarmlab.evidence.readings.measurements import (
     failover_measurements,
     leader_elected_s,
@@ -40,8 +47,6 @@ from pytest_swarmlab.evidence.readings.measurements import (
     replicas_restored_s,
 )
 from pytest_swarmlab.evidence.readings.nodes import (
-    NodeSeen,
-    NodesSample,
     Span,
     first_seen,
     identities_of,
@@ -51,8 +56,6 @@ from pytest_swarmlab.evidence.readings.nodes import (
 )
 from pytest_swarmlab.evidence.readings.tasks import (
     Replicas,
-    TaskSeen,
-    TasksSample,
     first_restored,
     replicas_over_time,
     task_samples,

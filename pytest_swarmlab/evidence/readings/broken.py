@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pytest_swarmlab.evidence.readings.values import names, number, text
+from pytest_swarmlab.evidence.events import FaultHealed, FaultInjected, read
 from pytest_swarmlab.evidence.record import Record
 
 NOT_STOPPING = frozenset({"demote", "stop-units"})
@@ -35,16 +35,17 @@ class Fault:
 def faults(record: Record) -> list[Fault]:
     """Every fault, in the order of injection, each with the healing that belongs to it."""
     found: list[Fault] = []
-    for event in record.of("fault.injected", "fault.healed"):
-        kind, nodes = text(event.data.get("fault")), names(event.data.get("nodes"))
-        began = event.t - number(event.data.get("seconds"))
-        if event.kind == "fault.injected":
-            found.append(Fault(kind, nodes, began, event.t))
+    for event in record.of(FaultInjected.kind, FaultHealed.kind):
+        if event.kind == FaultInjected.kind:
+            made = read(FaultInjected, event)
+            found.append(Fault(made.fault, made.nodes, made.t - made.seconds, made.t))
             continue
+        mended = read(FaultHealed, event)
         for index, known in enumerate(found):
-            mine = known.kind == kind and (not nodes or set(nodes) & set(known.nodes))
-            if mine and known.healed is None:
-                found[index] = replace(known, heal_began=began, healed=event.t)
+            here = not mended.nodes or set(mended.nodes) & set(known.nodes)
+            if known.kind == mended.fault and here and known.healed is None:
+                began = mended.t - mended.seconds
+                found[index] = replace(known, heal_began=began, healed=mended.t)
                 break
     return found
 

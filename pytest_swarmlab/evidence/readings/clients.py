@@ -6,36 +6,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_swarmlab.evidence.readings.values import integer, number, once, text, text_or_none
+from pytest_swarmlab.evidence.events import Request, each
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Event
-
-
-@dataclass(frozen=True)
-class Request:
-    """One client request through `node`, sent at `sent` and over after `seconds`.
-
-    `header`: the value of the answer's header that the probe was to note, if any.
-    """
-
-    sent: float
-    seconds: float
-    node: str
-    status: int | None
-    error: str | None
-    url: str
-    port: int | None
-    header: str | None = None
-
-    @property
-    def over(self) -> float:
-        """When its answer or its error was known."""
-        return self.sent + self.seconds
-
-    @property
-    def ok(self) -> bool:
-        """Answered with a status below 400 and no error."""
-        return self.error is None and self.status is not None and 100 <= self.status < 400
 
 
 @dataclass(frozen=True)
@@ -58,8 +30,8 @@ class Gap:
 
 def requests(record: Record, node: str | None = None) -> list[Request]:
     """Every client request, in the order of sending; through one node if it is given."""
-    found = [once(event, _request) for event in record.of("request")]
-    return sorted((r for r in found if node in (None, r.node)), key=lambda r: r.sent)
+    found = (r for r in each(record, Request) if node in (None, r.node))
+    return sorted(found, key=lambda r: r.sent)
 
 
 def request_errors(record: Record, node: str | None = None) -> list[Request]:
@@ -104,16 +76,3 @@ def _longest_gap(asked: Sequence[Request]) -> Gap | None:
     if failed_last:
         gaps.append(Gap(answers[-1], max(failed_last), closed=False))
     return max(gaps, key=lambda gap: gap.seconds, default=Gap(first, last, closed=False))
-
-
-def _request(event: Event) -> Request:
-    return Request(
-        number(event.data.get("sent"), event.t),
-        number(event.data.get("seconds")),
-        text(event.data.get("node")),
-        integer(event.data.get("status")),
-        text_or_none(event.data.get("error")),
-        text(event.data.get("url")),
-        integer(event.data.get("port")),
-        text_or_none(event.data.get("header")),
-    )

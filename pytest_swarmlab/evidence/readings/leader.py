@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from pytest_swarmlab.evidence.readings.nodes import NodeSeen, Span, node_samples
+from pytest_swarmlab.evidence.events import NodeSeen
+from pytest_swarmlab.evidence.readings.nodes import Span, node_samples
 from pytest_swarmlab.evidence.record import Record
 
 

@@ -6,26 +6,10 @@ import itertools
 from collections import Counter
 from dataclasses import dataclass
 
+from pytest_swarmlab.evidence.events import Entries, Entry, each, read
 from pytest_swarmlab.evidence.readings.broken import fault_at
 from pytest_swarmlab.evidence.readings.clients import Gap
-from pytest_swarmlab.evidence.readings.values import integer, number, pairs, text_or_none
 from pytest_swarmlab.evidence.record import Record
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One write of a ledger, sent at `sent` and over after `seconds`; `id` if acknowledged."""
-
-    number: int
-    sent: float
-    seconds: float
-    id: str | None
-    error: str | None
-
-    @property
-    def over(self) -> float:
-        """When its acknowledgement or its error was known."""
-        return self.sent + self.seconds
 
 
 @dataclass(frozen=True)
@@ -83,18 +67,8 @@ class Ledger:
 
 def ledger(record: Record, name: str) -> Ledger | None:
     """A ledger's entries and what was found of them at the end; None if it was never written."""
-    entries = tuple(
-        Entry(
-            integer(event.data.get("number")) or 0,
-            number(event.data.get("sent"), event.t),
-            number(event.data.get("seconds")),
-            text_or_none(event.data.get("id")),
-            text_or_none(event.data.get("error")),
-        )
-        for event in record.of("entry", ledger=name)
-    )
+    entries = tuple(each(record, Entry, ledger=name))
     if not entries:
         return None
-    last = record.last("entries", ledger=name)
-    found = None if last is None else tuple(pairs(last.data.get("found")))
-    return Ledger(name, entries, found)
+    last = record.last(Entries.kind, ledger=name)
+    return Ledger(name, entries, None if last is None else read(Entries, last).found)

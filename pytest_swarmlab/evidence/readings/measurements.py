@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_swarmlab.evidence.events import NodesSample, TasksSample
 from pytest_swarmlab.evidence.readings.broken import fault, fault_at
 from pytest_swarmlab.evidence.readings.clients import (
     longest_gap,
@@ -10,8 +11,8 @@ from pytest_swarmlab.evidence.readings.clients import (
     requests,
 )
 from pytest_swarmlab.evidence.readings.leader import leading_before
-from pytest_swarmlab.evidence.readings.nodes import NodesSample, first_seen, identities_of, in_state
-from pytest_swarmlab.evidence.readings.tasks import TasksSample, first_restored
+from pytest_swarmlab.evidence.readings.nodes import first_seen, identities_of, in_state
+from pytest_swarmlab.evidence.readings.tasks import first_restored
 from pytest_swarmlab.evidence.record import Record
 
 

@@ -2,72 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
 
+from pytest_swarmlab.evidence.events import NodesSample, each
 from pytest_swarmlab.evidence.readings.broken import faults, held_by
-from pytest_swarmlab.evidence.readings.values import number, once, rows, text, text_or_none
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Event
-
-
-@dataclass(frozen=True)
-class NodeSeen:
-    """One row of `docker node ls`; `reachability` is "" for a worker.
-
-    A node is who its id says: managers may list one id under one name now and another then.
-    """
-
-    id: str
-    name: str
-    role: str
-    availability: str
-    state: str
-    message: str
-    address: str
-    leader: bool
-    reachability: str
-
-    @property
-    def identity(self) -> str:
-        """Its id; its name in a record without ids."""
-        return self.id or self.name
-
-
-@dataclass(frozen=True)
-class NodesSample:
-    """The node list as one manager gave it at `t`, `seconds` after it was asked; or its error."""
-
-    t: float
-    seconds: float
-    seen_from: str
-    nodes: tuple[NodeSeen, ...]
-    error: str | None
-
-    @property
-    def asked(self) -> float:
-        """When the question was sent: what the answer shows is not older."""
-        return self.t - self.seconds
-
-    @cached_property
-    def leading(self) -> NodeSeen | None:
-        """The leader's row in this list."""
-        return next((n for n in self.nodes if n.leader), None)
-
-    @property
-    def leader(self) -> str | None:
-        """Name of the leader in this list."""
-        return self.leading.name if self.leading else None
-
-    def node(self, name: str) -> NodeSeen | None:
-        """The row under that name. A machine that rejoined has two rows: the live one counts."""
-        return _live([n for n in self.nodes if n.name == name])
-
-    def one_of(self, identities: Collection[str]) -> NodeSeen | None:
-        """The row of one of these ids, under whatever name; the live one."""
-        return _live([n for n in self.nodes if n.identity in identities])
 
 
 @dataclass(frozen=True)
@@ -90,8 +30,11 @@ def node_samples(record: Record, *, surviving: bool = True) -> list[NodesSample]
     `surviving` leaves out what a node said while a fault held it: it may be the one that is wrong.
     """
     held = faults(record) if surviving else []
-    found = (once(event, _nodes_sample) for event in record.of("nodes"))
-    return [sample for sample in found if not held_by(sample.seen_from, sample.t, held)]
+    return [
+        sample
+        for sample in each(record, NodesSample)
+        if not held_by(sample.seen_from, sample.t, held)
+    ]
 
 
 def first_seen(
@@ -168,32 +111,3 @@ def in_state(meant: Collection[str], state: str) -> Callable[[NodesSample], bool
         return row is not None and row.state == state
 
     return holds
-
-
-def _live(rows: Sequence[NodeSeen]) -> NodeSeen | None:
-    return next((n for n in rows if n.state != "down"), rows[0] if rows else None)
-
-
-def _nodes_sample(event: Event) -> NodesSample:
-    return NodesSample(
-        event.t,
-        number(event.data.get("seconds")),
-        text(event.data.get("seen_from")),
-        tuple(_node(row) for row in rows(event.data.get("nodes"))),
-        text_or_none(event.data.get("error")),
-    )
-
-
-def _node(row: Mapping[str, Any]) -> NodeSeen:
-    get = row.get
-    return NodeSeen(
-        text(get("id")),
-        text(get("name")),
-        text(get("role")),
-        text(get("availability")),
-        text(get("state")),
-        text(get("message")),
-        text(get("address")),
-        get("leader") is True,
-        text(get("reachability")),
-    )

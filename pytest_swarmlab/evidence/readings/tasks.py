@@ -6,50 +6,11 @@ import bisect
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from pytest_swarmlab.evidence.events import NodesSample, TasksSample, each
 from pytest_swarmlab.evidence.readings.broken import NOT_STOPPING, fault, faults, held_by
-from pytest_swarmlab.evidence.readings.nodes import NodesSample, node_samples
-from pytest_swarmlab.evidence.readings.values import integer, number, once, rows, text, text_or_none
+from pytest_swarmlab.evidence.readings.nodes import node_samples
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Event
-
-
-@dataclass(frozen=True)
-class TaskSeen:
-    """One row of `docker service ps`; `node_id` is the node's own, `node` the name used here."""
-
-    id: str
-    slot: int | None
-    node: str
-    state: str
-    desired: str
-    error: str
-    message: str
-    container: str
-    node_id: str = ""
-
-    @property
-    def running(self) -> bool:
-        """Running, and meant to go on: what the manager last heard, true or not."""
-        return self.state == "running" and self.desired == "running"
-
-
-@dataclass(frozen=True)
-class TasksSample:
-    """A service's tasks as one manager gave them at `t`, `seconds` after it was asked."""
-
-    t: float
-    seconds: float
-    seen_from: str
-    service: str
-    tasks: tuple[TaskSeen, ...]
-    error: str | None
-
-    @property
-    def asked(self) -> float:
-        """When the question was sent."""
-        return self.t - self.seconds
 
 
 @dataclass(frozen=True)
@@ -70,10 +31,9 @@ def task_samples(
 ) -> list[TasksSample]:
     """Every sampled task list, errors included, oldest first; of one service if it is given."""
     held = faults(record) if surviving else []
-    found = (once(event, _tasks_sample) for event in record.of("tasks"))
     return [
         sample
-        for sample in found
+        for sample in each(record, TasksSample)
         if service in (None, sample.service) and not held_by(sample.seen_from, sample.t, held)
     ]
 
@@ -114,29 +74,3 @@ def _down(lists: Sequence[NodesSample], t: float) -> set[str]:
     """The nodes that the last of these lists known at `t` shows as down."""
     place = bisect.bisect_right(lists, t, key=lambda sample: sample.t)
     return {n.name for n in lists[place - 1].nodes if n.state == "down"} if place else set()
-
-
-def _tasks_sample(event: Event) -> TasksSample:
-    return TasksSample(
-        event.t,
-        number(event.data.get("seconds")),
-        text(event.data.get("seen_from")),
-        text(event.data.get("service")),
-        tuple(_task(row) for row in rows(event.data.get("tasks"))),
-        text_or_none(event.data.get("error")),
-    )
-
-
-def _task(row: Mapping[str, Any]) -> TaskSeen:
-    get = row.get
-    return TaskSeen(
-        text(get("id")),
-        integer(get("slot")),
-        text(get("node")),
-        text(get("state")),
-        text(get("desired")),
-        text(get("error")),
-        text(get("message")),
-        text(get("container")),
-        text(get("node_id")),
-    )

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pytest_swarmlab.errors import HostError, ProviderError
+from pytest_swarmlab.evidence.events import Notice
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images import ImageOrigin, NodeDisk, RichReport, ensure_disk
 from pytest_swarmlab.images.builder import require_processor
+from pytest_swarmlab.images.commands import search_path
 from pytest_swarmlab.images.interpreter import PRELOAD_VARIABLE
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.base import Found
@@ -89,7 +91,7 @@ class UmlProvider:
         if self._tried is None:
             self._tried, notices = trial.choose(self._kernel, self._cache, disk)
             for notice in notices:
-                recorder.record("notice", message=notice)
+                recorder.write(Notice(notice))
         return self._tried
 
     def images(self) -> list[dict[str, Any]]:
@@ -174,7 +176,7 @@ def preflight(topology: Topology) -> None:
     """Raise HostError, before anything is created, if this host can't carry the topology."""
     require_processor()
     for command, package in COMMANDS.items():
-        if shutil.which(command) is None:
+        if shutil.which(command, path=search_path()) is None:
             raise HostError(
                 f"the command {command} is missing: install {package}"
                 f" (as root, `apt-get install {package}`)"
@@ -236,6 +238,7 @@ def _start_keeper(plan: Path, lock: int, consoles: Path) -> subprocess.Popen[str
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            env={**os.environ, "PATH": search_path()},
             pass_fds=(lock,),
             start_new_session=True,
         )

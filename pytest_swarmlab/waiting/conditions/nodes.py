@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.waiting.conditions.answers import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, fatal, pending
 
 if TYPE_CHECKING:
+    from pytest_swarmlab.evidence.events import NodeSeen
     from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 
@@ -32,8 +33,8 @@ class HasLeader:
             except no_answer() as error:
                 said.append(f"{node.name}: {brief(error)}")
                 continue
-            leaders = [row for row in rows if row["leader"]]
-            seen = f"{node.name} says {leaders[0]['name'] if leaders else 'none'}"
+            leaders = [row for row in rows if row.leader]
+            seen = f"{node.name} says {leaders[0].name if leaders else 'none'}"
             if leaders and not (
                 self._other_than and self._swarm.node_of(leaders[0]) is self._other_than
             ):
@@ -59,7 +60,7 @@ class NodesReady:
         self._swarm = swarm
         self._members = members
 
-    def __call__(self) -> Done[list[dict[str, Any]]] | Pending | Fatal:
+    def __call__(self) -> Done[list[NodeSeen]] | Pending | Fatal:
         """Look once."""
         try:
             seen_from, rows = self._swarm.look()
@@ -72,11 +73,9 @@ class NodesReady:
         rows = [row for row in rows if row not in dead]
         seen = f"{seen_from} sees " + ", ".join(in_words(row) for row in rows)
         for row in dead:
-            seen += f"; {row['name']} has an old row: remove it with `docker node rm {row['id']}`"
-        ready = all(
-            row["state"] == "ready" and row["reachability"] in {"reachable", ""} for row in rows
-        )
-        led = any(row["leader"] for row in rows)
+            seen += f"; {row.name} has an old row: remove it with `docker node rm {row.id}`"
+        ready = all(row.state == "ready" and row.reachability in {"reachable", ""} for row in rows)
+        led = any(row.leader for row in rows)
         count = self._members in (None, len(rows))
         if not (ready and led and count):
             return pending(seen)
@@ -99,7 +98,7 @@ class NodeIs:
         self.node = node.name
         self.name = " and ".join(f"{key} {value}" for key, value in wanted.items())
 
-    def __call__(self) -> Done[dict[str, Any]] | Pending | Fatal:
+    def __call__(self) -> Done[NodeSeen] | Pending | Fatal:
         """Look once."""
         try:
             seen_from, rows = self._swarm.look()
@@ -108,7 +107,7 @@ class NodeIs:
         mine = [row for row in rows if self._swarm.node_of(row) is self._node]
         seen = ", ".join(map(in_words, mine)) or "no such node"
         for row in mine:
-            if all(row[key] == value for key, value in self._wanted.items()):
+            if all(getattr(row, key) == value for key, value in self._wanted.items()):
                 silent = _silent(self._swarm, [row]) if "reachability" in self._wanted else ""
                 if not silent:
                     return done(row, in_words(row))
@@ -119,12 +118,12 @@ class NodeIs:
         return pending(f"{seen_from} sees {seen}")
 
 
-def _silent(swarm: Swarm, rows: Sequence[dict[str, Any]]) -> str:
+def _silent(swarm: Swarm, rows: Sequence[NodeSeen]) -> str:
     """Which of the reachable managers do not list the nodes themselves, and what they say."""
     said = []
     for row in rows:
         node = swarm.node_of(row)
-        if node is not None and row["reachability"] == "reachable":
+        if node is not None and row.reachability == "reachable":
             try:
                 node.engine.api.nodes()
             except no_answer() as error:
@@ -132,7 +131,7 @@ def _silent(swarm: Swarm, rows: Sequence[dict[str, Any]]) -> str:
     return "; ".join(said)
 
 
-def in_words(row: dict[str, Any]) -> str:
+def in_words(row: NodeSeen) -> str:
     """One row of the node list for a person: ``manager1 ready, leader``."""
-    role = "leader" if row["leader"] else row["reachability"] or row["role"]
-    return f"{row['name']} {row['state']}, {role}"
+    role = "leader" if row.leader else row.reachability or row.role
+    return f"{row.name} {row.state}, {role}"

@@ -37,9 +37,9 @@ class Converged:
         except no_answer() as error:
             return pending(brief(error))
         up = {
-            row["id"]
+            row.id
             for row in nodes
-            if row["state"] == "ready" and self._on in (None, self._swarm.node_of(row))
+            if row.state == "ready" and self._on in (None, self._swarm.node_of(row))
         }
         wanted = [task for task in tasks if task["desired"] == "running"]
         running = [t for t in wanted if t["state"] == "running" and t["node_id"] in up]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pytest_swarmlab import Exercise, failed, unknown
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import FaultHealed, FaultInjected, Info, Write, each
 from pytest_swarmlab.evidence.readings import NodesSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
@@ -148,13 +149,13 @@ def _members(sample: NodesSample) -> str:
 )
 def one_view(record: Record) -> Judgement:
     """What `docker info` says on each machine that the managers list as one, and on no other."""
-    views = {str(e.data.get("node")): e.data for e in record.of("info")}
-    telling = {name: view for name, view in views.items() if view.get("control")}
+    views = {view.node: view for view in each(record, Info)}
+    telling = {name: view for name, view in views.items() if view.control}
     if not telling:
         return unknown("no manager told its view")
-    stories = {(v.get("cluster"), v.get("managers")) for v in telling.values()}
+    stories = {(view.cluster, view.managers) for view in telling.values()}
     seen = f"told by {len(telling)}: " + ", ".join(
-        f"cluster {str(cluster)[:8]}, managers: {managers}" for cluster, managers in stories
+        f"cluster {cluster[:8]}, managers: {managers}" for cluster, managers in stories
     )
     wanted, listed = managers_of(record), listed_managers(record)
     same = len(stories) == 1 and {managers for _, managers in stories} == {wanted}
@@ -209,7 +210,7 @@ class Level:
     managers: int
     window: Window
     gone: tuple[str, ...]
-    writes: tuple[Event, ...]
+    writes: tuple[Write, ...]
 
     @property
     def quorum(self) -> bool:
@@ -217,17 +218,17 @@ class Level:
         return self.managers - self.lost >= quorum(self.managers)
 
     @property
-    def refused(self) -> Event | None:
+    def refused(self) -> Write | None:
         """The last change that was tried, if the managers refused it for want of a quorum."""
         last = self.writes[-1] if self.writes else None
         return last if last and self._for_want_of_quorum(last) else None
 
-    def _for_want_of_quorum(self, write: Event) -> bool:
-        error = write.data.get("error")
+    def _for_want_of_quorum(self, write: Write) -> bool:
+        error = write.error
         if error is None:
             return False
         # A manager that is lost itself says nothing; a single one has nobody to ask instead.
-        if write.data.get("node") in self.gone:
+        if write.node in self.gone:
             return self.managers == 1
         return any(word in error for word in QUORUM_WORDS)
 
@@ -242,7 +243,7 @@ class Level:
 
     def told(self) -> str:
         """What became of the last change, in words."""
-        error = self.writes[-1].data.get("error")
+        error = self.writes[-1].error
         if error is None:
             how = "accepted"
         else:
@@ -272,7 +273,7 @@ def levels(record: Record) -> list[Level]:
                     if fault.injected <= mark.t and (fault.healed is None or mark.t < fault.healed)
                     for node in fault.nodes
                 ),
-                tuple(w for w in record.of("write") if w.t in window),
+                tuple(w for w in each(record, Write) if w.t in window),
             )
         )
     return found
@@ -291,7 +292,7 @@ def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = (
         if not level.writes:
             return unknown(f"with {level.lost} of {level.managers} lost no change was tried")
         told.append(level.told())
-        accepted = level.writes[-1].data.get("error") is None
+        accepted = level.writes[-1].error is None
         if accepted is not level.quorum:
             wrong.append(told[-1])
         elif not accepted and not level.refused:
@@ -356,10 +357,10 @@ def changes_return(record: Record) -> Judgement:
     back = mended[0] if mended else None
     if back is None or back.healed is None or back.heal_began is None:
         return unknown("no manager was brought back")
-    tried = [write for write in record.of("write") if write.t > back.healed]
+    tried = [write for write in each(record, Write) if write.t > back.healed]
     if not tried:
         return unknown("no change was tried when a manager was back")
-    accepted = next((write for write in tried if write.data.get("error") is None), None)
+    accepted = next((write for write in tried if write.error is None), None)
     if accepted is None:
         return failed("no change was accepted any more")
     seconds = accepted.t - back.healed
@@ -374,7 +375,7 @@ def changes_return(record: Record) -> Judgement:
     lacks += out_of_order(
         ("a change refused for want of a quorum", refused.t if refused else None),
         ("the manager's return", back.heal_began),
-        ("an accepted change", accepted.t - _seconds(accepted)),
+        ("an accepted change", accepted.t - accepted.seconds),
     )
     for level in levels(record):
         lacks += level.not_held(listed_managers(record))
@@ -386,11 +387,6 @@ def changes_return(record: Record) -> Judgement:
         holds=seconds <= RETURN_S,
         missing=lacks,
     )
-
-
-def _seconds(event: Event) -> float:
-    value = event.data.get("seconds")
-    return value if isinstance(value, float) else 0.0
 
 
 @exercise.check(
@@ -445,10 +441,11 @@ def picture(record: Record) -> Judgement:
 @exercise.measure(phases=QUORUM_LOST)
 def quorum_times(record: Record) -> dict[str, float | int | None]:
     """How long until changes were refused, and accepted again, in seconds since the cause."""
-    refused = next((e for e in record.of("write") if e.data.get("error")), None)
-    healed = record.first("fault.healed")
-    back = healed and next((e for e in record.of("write", error=None) if e.t > healed.t), None)
-    broken = [e for e in record.of("fault.injected") if refused and e.t < refused.t]
+    writes = each(record, Write)
+    refused = next((write for write in writes if write.error), None)
+    healed = next(iter(each(record, FaultHealed)), None)
+    back = healed and next((w for w in writes if w.error is None and w.t > healed.t), None)
+    broken = [made for made in each(record, FaultInjected) if refused and made.t < refused.t]
     return {
         "refused_s": round(refused.t - broken[-1].t, 2) if refused and broken else None,
         "accepted_again_s": round(back.t - healed.t, 2) if back and healed else None,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.clients.serving import await_serving
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.waiter import Waiter
@@ -25,9 +25,7 @@ def test_ha(swarm: Swarm, wait: Waiter) -> Iterator[Service]:
         swarm, SERVICE, "--replicas", str(REPLICAS), "--publish", f"{PORT}:80", "nginx:alpine",
         title="The service under test",
     ) as service:  # fmt: skip
-        wait(service.converged(replicas=REPLICAS), within=READY_S)
-        wait(swarm.mesh_lists(REPLICAS), within=READY_S)
-        wait(Serves(swarm, replicas=REPLICAS, port=PORT), within=READY_S)
+        await_serving(wait, service, replicas=REPLICAS, port=PORT, within=READY_S)
         yield service
 
 

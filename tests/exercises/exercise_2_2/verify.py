@@ -12,6 +12,7 @@ from typing import Any
 from pytest_swarmlab import Exercise, failed, unknown
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Raft, each
 from pytest_swarmlab.evidence.readings import Fault, Request
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
@@ -28,7 +29,7 @@ from pytest_swarmlab.judging.claims import (
     on_no_node,
     out_of_order,
 )
-from pytest_swarmlab.model import Capability, Event, Judgement
+from pytest_swarmlab.model import Capability, Judgement
 
 from .. import identities, whose
 
@@ -192,16 +193,11 @@ def campaigns(record: Record, elected: str) -> int | None:
     By the survivors' own logs, which begin before the failure and end after the mending; None when
     they do not tell of that election.
     """
-    won = [_term(e) for e in record.of("raft", what="leader", node=elected)]
+    won = [role.term for role in each(record, Raft, what="leader", node=elected)]
     if not won:
         return None
-    terms = {_term(e) for e in record.of("raft", what="candidate")}
+    terms = {role.term for role in each(record, Raft, what="candidate")}
     return len({term for term in terms if term <= min(won)})
-
-
-def _term(event: Event) -> int:
-    term = event.data.get("term")
-    return term if isinstance(term, int) else 0
 
 
 @exercise.check(

@@ -11,7 +11,7 @@ import requests
 import yaml
 
 from pytest_swarmlab.clients.probe import TIMEOUT_S, Traffic, session
-from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.clients.serving import await_serving
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -403,10 +403,8 @@ class Proxy:
 
     def _whole(self) -> None:
         """Both replicas and the backend run, and both serve through every node."""
-        self.wait(self.nginx.converged(replicas=2), within=READY_S)
         self.wait(Stack(self.swarm, PROXY).service("backend").converged(replicas=1), within=READY_S)
-        self.wait(self.swarm.mesh_lists(2), within=READY_S)
-        self.wait(Serves(self.swarm, replicas=2, port=PORT), within=READY_S)
+        await_serving(self.wait, self.nginx, replicas=2, port=PORT, within=READY_S)
         self.evidence.tasks(self.swarm, self.nginx.name)
 
     def _note_failed(self, task: dict[str, Any]) -> None:
@@ -555,14 +553,15 @@ def ask_each_environment(
     services = {
         name: perform.deploy_environment(stack, configs, name) for name in perform.ENVIRONMENTS
     }
-    for name, (_, replicas) in perform.ENVIRONMENTS.items():
+    for name in perform.ENVIRONMENTS:
         evidence.note(
             "given", environment=name, settings=yaml.safe_load(perform.content(f"app-{name}.yml"))
         )
-        wait(services[name].converged(replicas=replicas), within=READY_S)
-    wait(swarm.mesh_lists(sum(count for _, count in perform.ENVIRONMENTS.values())), within=READY_S)
-    for port, replicas in perform.ENVIRONMENTS.values():
-        wait(Serves(swarm, replicas=replicas, port=port), within=READY_S)
+    listed = sum(replicas for _, replicas in perform.ENVIRONMENTS.values())
+    for name, (port, replicas) in perform.ENVIRONMENTS.items():
+        await_serving(
+            wait, services[name], replicas=replicas, port=port, listed=listed, within=READY_S
+        )
     members = swarm.members()
     with session(members) as client:
         for name, (port, replicas) in perform.ENVIRONMENTS.items():

@@ -77,7 +77,7 @@ def offer_broken_backups(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> N
 def _backup_of_another_swarm(swarm: Swarm, stranger: Node, *, wait: Waiter) -> bytes:
     """A worker leaves, makes a swarm of its own, backs that up, and comes back."""
     leader = swarm.leader()
-    old = next(row["id"] for row in swarm.rows(leader) if row["name"] == stranger.name)
+    old = next(row.id for row in swarm.rows(leader) if row.name == stranger.name)
     stranger.run("docker", "swarm", "leave")
     create(stranger)
     taken = perform.backup(stranger, title=f"On {stranger}: the backup of another swarm")
@@ -310,11 +310,11 @@ def rejoin(
     evidence.note("came-back", nodes=[name for name in members if name != home.name])
     outside = [node for node in swarm.nodes if node.name not in members]
     names = {node.name for node in outside}
-    old = [row for row in swarm.rows(home) if row["name"] in names]
-    voting = [row["id"] for row in old if row["reachability"]]
+    old = [row for row in swarm.rows(home) if row.name in names]
+    voting = [row.id for row in old if row.reachability]
     if voting:
         perform.demote_rows(home, voting)
-    ids = [row["id"] for row in old]
+    ids = [row.id for row in old]
     if ids:
         wait(RowsRemoved(home, ids), within=READY_S)
     roles = {spec.name: str(spec.membership) for spec in swarm.topology.nodes}

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_swarmlab.clients.probe import Traffic
-from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.clients.serving import await_serving
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.swarm.stacks import Stack, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
@@ -40,9 +42,7 @@ class Outage:
         """The database hangs, is found unhealthy and replaced; its row is still there."""
         api, database = self.stack.service(API), self.stack.service(DATABASE)
         (task,) = self.wait(database.converged(replicas=1), within=READY_S)
-        self.wait(api.converged(replicas=API_REPLICAS), within=READY_S)
-        self.wait(self.swarm.mesh_lists(API_REPLICAS), within=READY_S)
-        self.wait(self._serves(application.PORT), within=READY_S)
+        self._await_serving(api, application.PORT, listed=API_REPLICAS)
         node = self.swarm.node(task["node"])
         application.write_row(node, task["container"])
         self.evidence.tasks(self.swarm, api.name)
@@ -61,18 +61,17 @@ class Outage:
         rows = application.read_rows(self.swarm.node(new["node"]), new["container"])
         self.evidence.note("rows", task=new["id"], found=rows)
 
-    def _serves(self, port: int) -> Serves:
-        return Serves(self.swarm, replicas=API_REPLICAS, port=port)
+    def _await_serving(self, service: Service, port: int, *, listed: int) -> list[dict[str, Any]]:
+        return await_serving(
+            self.wait, service, replicas=API_REPLICAS, port=port, listed=listed, within=READY_S
+        )
 
     def lose_redis(self) -> None:
         """Redis goes: the API whose check asks for it, and the one whose check does not."""
         api, redis = self.stack.service(API), self.stack.service(REDIS)
         labs = application.deploy_labs(self.stacks)
-        tasks = self.wait(api.converged(replicas=API_REPLICAS), within=READY_S)
-        self.wait(labs.converged(replicas=API_REPLICAS), within=READY_S)
-        self.wait(self.swarm.mesh_lists(2 * API_REPLICAS), within=READY_S)
-        for port in (application.PORT, application.LABS_PORT):
-            self.wait(self._serves(port), within=READY_S)
+        tasks = self._await_serving(api, application.PORT, listed=2 * API_REPLICAS)
+        self._await_serving(labs, application.LABS_PORT, listed=2 * API_REPLICAS)
         for service in (api, labs):
             self.evidence.tasks(self.swarm, service.name)
         with (

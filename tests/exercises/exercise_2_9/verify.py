@@ -7,6 +7,7 @@ from typing import Any
 from pytest_swarmlab import Exercise, failed, passed, unknown
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import each, read
 from pytest_swarmlab.evidence.readings import Request, TaskSeen, TasksSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
@@ -429,14 +430,14 @@ def no_request_failed(record: Record) -> Judgement:
 def complete_not_failed(record: Record) -> Judgement:
     """The erratum's cause."""
     broken = record.need("broken", "nothing was broken", number=1)
-    samples = [e for e in record.of("tasks") if e.t > broken.t]
+    samples = [sample for sample in each(record, TasksSample) if sample.t > broken.t]
     if not samples:
         return unknown("nobody listed the tasks after one was broken")
-    task = next((t for t in samples[0].data["tasks"] if t["id"] == broken.data["id"]), None)
+    task = next((t for t in samples[0].tasks if t.id == broken.data["id"]), None)
     if task is None:
         return unknown("the broken task is not listed any more")
-    told = f"state {task['state']}, error {task['error']!r}, exit code {task['exit_code']}"
-    good = task["state"] == "complete" and not task["error"] and task["exit_code"] == 0
+    told = f"state {task.state}, error {task.error!r}, exit code {task.exit_code}"
+    good = task.state == "complete" and not task.error and task.exit_code == 0
     return judged(told, holds=good, missing=_not_ill(record, str(broken.data["container"])))
 
 
@@ -920,9 +921,12 @@ def _ending(data: Mapping[str, Any]) -> str:
 def _slow(record: Record, name: str) -> tuple[int, int, int]:
     """Of the service with that start period, how many have ended, run, ended as unhealthy."""
     service = record.need("start-period", f"no such server was seen: {name}", name=name)
-    event = record.need("tasks", "nobody listed its tasks", service=service.data["service"])
-    states = [t["state"] for t in event.data["tasks"]]
-    ill = sum(ILL in str(t["error"]) for t in event.data["tasks"])
+    listed = record.need(
+        TasksSample.kind, "nobody listed its tasks", service=service.data["service"]
+    )
+    tasks = read(TasksSample, listed).tasks
+    states = [task.state for task in tasks]
+    ill = sum(ILL in task.error for task in tasks)
     return sum(s in ENDED for s in states), states.count("running"), ill
 
 

@@ -17,6 +17,7 @@ import trustme
 
 from pytest_swarmlab.clients.probe import HIGHEST_RATE, LATE_S, AskedAtLeast, Traffic, session
 from pytest_swarmlab.errors import ClientError
+from pytest_swarmlab.evidence.events import Request, each
 from pytest_swarmlab.model import Membership, NodeSpec, Topology
 from pytest_swarmlab.waiting.waiter import Done, Pending
 from tests.unit.fakes import Lab
@@ -305,7 +306,7 @@ def test_a_header_of_the_answer_is_noted_where_it_was_asked_for(lab: Lab) -> Non
 @pytest.mark.usefixtures("web")
 def test_a_header_that_is_not_there_is_none(lab: Lab) -> None:
     ask(lab, 3, header="X-Config")
-    assert {e.data["header"] for e in lab.recorder.view().of("request")} == {None}
+    assert {request.header for request in each(lab.recorder.view(), Request)} == {None}
 
 
 def certified(web: Web, by: trustme.CA, *names: str) -> str:
@@ -349,4 +350,4 @@ def test_a_certificate_that_nobody_vouches_for_is_an_error(
     assert len(traffic.errors) == traffic.asked
     assert {e["status"] for e in traffic.errors} == {None}
     assert all(str(e["error"]).startswith("SSLCertVerificationError") for e in traffic.errors)
-    assert {e["certificate"] for e in traffic.errors} == {None}
+    assert {request.certificate for request in each(lab.recorder.view(), Request)} == {None}

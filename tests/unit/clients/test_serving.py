@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.clients.serving import Serves, await_serving
+from pytest_swarmlab.evidence import waits
+from pytest_swarmlab.evidence.events import Waited, each
+from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.waiter import Done, Pending
 from tests.unit.clients.test_probe import Web
-from tests.unit.fakes import Lab
+from tests.unit.fakes import Lab, task
 
 
 @pytest.fixture
@@ -64,3 +67,17 @@ def test_where_no_kernel_balances_there_is_nothing_to_wait_for(lab: Lab, web: We
     lab.swarm.capabilities = frozenset()
     assert isinstance(Serves(lab.swarm, replicas=2)(), Done)
     assert not web.asked
+
+
+def test_a_service_is_waited_for_until_it_runs_is_listed_and_serves(lab: Lab, web: Web) -> None:
+    lab.tasks = [task(1, "worker1"), task(2, "worker2")]
+    lab.shell = lambda *_: (0, 2 * "  -> 0A000005:0000      Masq    1\n", "")
+    wait = waits.of_tests(lab.recorder)
+    tasks = await_serving(wait, Service(lab.swarm, "web"), replicas=2, within=5)
+    assert [row["node"] for row in tasks] == ["worker1", "worker2"]
+    assert [over.condition for over in each(lab.recorder.view(), Waited)] == [
+        "web runs 2 tasks",
+        "the routing mesh of every node lists 2 replicas",
+        "each of 2 replicas serves port 8080 through 5 nodes",
+    ]
+    assert web.asked

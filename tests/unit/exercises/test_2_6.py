@@ -6,16 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
-from tests.exercises.exercise_2_6.verify import (
-    ACCEPTED,
-    LOGINS,
-    NAMES,
-    PLACES,
-    REFUSED,
-    SEARCHED,
-    TARGET,
-    exercise,
-)
+from tests.exercises.exercise_2_6.created import NAMES
+from tests.exercises.exercise_2_6.mounted import PLACES, TARGET
+from tests.exercises.exercise_2_6.plaintext import SEARCHED
+from tests.exercises.exercise_2_6.refusals import ACCEPTED, REFUSED
+from tests.exercises.exercise_2_6.rotation import LOGINS
+from tests.exercises.exercise_2_6.verify import exercise
 from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER
 from tests.unit.records.editing import (
     LAB,

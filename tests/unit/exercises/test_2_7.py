@@ -9,15 +9,12 @@ import yaml
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Verdict
 from tests.exercises.exercise_2_7 import drill, perform
-from tests.exercises.exercise_2_7.verify import (
-    INVALID,
-    NO_ENVIRONMENT,
-    REFUSED,
-    SWITCHES,
-    TARGETS,
-    UNDER_LOAD,
-    exercise,
-)
+from tests.exercises.exercise_2_7.declared import INVALID
+from tests.exercises.exercise_2_7.environments import NO_ENVIRONMENT
+from tests.exercises.exercise_2_7.mounted import TARGETS
+from tests.exercises.exercise_2_7.proxy import SWITCHES, UNDER_LOAD
+from tests.exercises.exercise_2_7.refusals import REFUSED
+from tests.exercises.exercise_2_7.verify import exercise
 from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER, UNUSED
 from tests.unit.records.editing import LAB, Edit, edited, kind, moved, none_of, timed, without
 from tests.unit.records.judge import Broken, JudgeContract

@@ -7,7 +7,9 @@ from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Verdict
-from tests.exercises.exercise_2_8.verify import REFUSED, RESTORES, UNLOCKED, exercise
+from tests.exercises.exercise_2_8.autolock import RESTORES, UNLOCKED
+from tests.exercises.exercise_2_8.refusals import REFUSED
+from tests.exercises.exercise_2_8.verify import exercise
 from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER, UNUSED
 from tests.unit.records.editing import Edit, changed, edited, events, last, moved, none_of
 from tests.unit.records.identities import certificate_taken, who

@@ -24,7 +24,7 @@ def request(sent: float, node: str = "worker1") -> Request:
 
 
 def entry(sent: float, seconds: float = 0.1) -> Entry:
-    return Entry(1, sent, seconds, "1", None)
+    return Entry(1, sent, seconds, "1", None, "rows")
 
 
 def listing(by: str, leader: str = "manager1", **states: str) -> tuple[str, Any]:

@@ -22,7 +22,7 @@ from pytest_swarmlab.providers.uml.keeper import processors
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A host that can carry a cluster, to be made worse."""
-    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(shutil, "which", lambda name, **_: f"/usr/bin/{name}")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(os, "access", lambda *_: True)
     monkeypatch.setattr(host_module, "memory_available_mib", lambda: 16_000)
@@ -46,10 +46,17 @@ def test_a_host_that_has_everything_is_accepted(host: pytest.MonkeyPatch) -> Non
 def test_a_missing_command_is_named_with_its_package(
     host: pytest.MonkeyPatch, missing: str
 ) -> None:
-    host.setattr(shutil, "which", lambda name: None if name == missing else f"/bin/{name}")
+    host.setattr(shutil, "which", lambda name, **_: None if name == missing else f"/bin/{name}")
     package = provider.COMMANDS[missing]
     with pytest.raises(HostError, match=f"command {missing} is missing: install {package}"):
         provider.preflight(Topology.of())
+
+
+def test_a_command_may_lie_where_only_root_looks_for_it(host: pytest.MonkeyPatch) -> None:
+    host.setattr(
+        shutil, "which", lambda _, path="": "/usr/sbin/ip" if "/usr/sbin" in path else None
+    )
+    provider.preflight(Topology.of())
 
 
 def test_a_host_without_taps_is_told_how_to_get_them(host: pytest.MonkeyPatch) -> None:

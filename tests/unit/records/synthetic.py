@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
@@ -448,13 +447,3 @@ THREE_DRILLS = (
 def record(*drills: Drill, **how: Any) -> Record:
     """The record of such a run."""
     return Record(run_events(drills, **how))
-
-
-def save(events: Iterable[Event], run_dir: Path) -> Path:
-    """Write events.jsonl as the recorder does."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    path = run_dir / "events.jsonl"
-    with path.open("w", encoding="utf-8") as file:
-        for event in events:
-            file.write(json.dumps(asdict(event)) + "\n")
-    return path

@@ -36,7 +36,7 @@ def rejoined(lab: Lab) -> Lab:
 def test_the_dead_row_of_a_machine_that_is_there_is_named_and_not_waited_for(rejoined: Lab) -> None:
     outcome = rejoined.swarm.all_nodes_ready()()
     assert isinstance(outcome, Done)
-    assert sorted(row["id"] for row in outcome.value if row["name"] == "worker1") == ["id-new"]
+    assert sorted(row.id for row in outcome.value if row.name == "worker1") == ["id-new"]
     assert outcome.seen.endswith(
         "worker1 has an old row: remove it with `docker node rm id-worker1`"
     )
@@ -120,8 +120,8 @@ def test_a_machine_is_the_node_that_its_engine_says_whatever_its_host_name(lab: 
     assert lab.swarm.leader() is lab["manager1"]
     assert lab.swarm.members() == lab.swarm.nodes
     _, rows = lab.swarm.look()
-    assert [row["name"] for row in rows] == [node.name for node in lab.swarm.nodes]
-    assert rows[0]["host_name"] == "Manager1.example.org"
+    assert [row.name for row in rows] == [node.name for node in lab.swarm.nodes]
+    assert rows[0].host_name == "Manager1.example.org"
     lab.tasks = [task(1, "worker1")]
     assert lab.swarm.task_rows(lab["manager1"].engine, "web")[0]["node"] == "worker1"
     assert lab.swarm.known_as(lab["worker1"]) == "Worker1.example.org"

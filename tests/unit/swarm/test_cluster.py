@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_swarmlab.errors import CommandError, ProviderError
+from pytest_swarmlab.evidence.events import NodesSample, each
 from pytest_swarmlab.swarm.node import MOST_ASKED, Node
 from tests.unit.fakes import Lab
 
@@ -94,9 +95,9 @@ def test_members_are_those_listed_and_managers_those_that_say_so(lab: Lab) -> No
 
 def test_the_node_list_is_recorded_with_who_told_it(lab: Lab) -> None:
     rows = lab.swarm.rows(lab["manager2"])
-    (event,) = lab.recorder.view().of("nodes", seen_from="manager2")
-    assert event.data["nodes"] == rows
-    assert [row["name"] for row in rows if row["leader"]] == ["manager1"]
+    (sample,) = each(lab.recorder.view(), NodesSample, seen_from="manager2")
+    assert sample.nodes == tuple(rows)
+    assert [row.name for row in rows if row.leader] == ["manager1"]
 
 
 def test_a_change_that_another_one_came_before_is_asked_for_again(lab: Lab) -> None:

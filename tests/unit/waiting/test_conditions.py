@@ -62,7 +62,7 @@ def test_who_knows_no_leader_is_quoted(lab: Lab) -> None:
 def test_a_swarm_is_ready_when_every_member_is(lab: Lab) -> None:
     outcome = lab.swarm.all_nodes_ready()()
     assert isinstance(outcome, Done)
-    assert [row["name"] for row in outcome.value] == list(FIVE)
+    assert [row.name for row in outcome.value] == list(FIVE)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,131 @@
+"""What a run does: its stages, drills, tests and waits, and how busy its machine was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pytest_swarmlab.evidence.events.kind import Seconds, Seen
+
+
+@dataclass(frozen=True)
+class StageStarted(Seen, kind="stage.started"):
+    """A step of set-up or clean-up begins."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class StageDone(Seen, kind="stage.done"):
+    """A step is done."""
+
+    name: str
+    seconds: Seconds
+
+
+@dataclass(frozen=True)
+class StageFailed(Seen, kind="stage.failed"):
+    """A step has failed."""
+
+    name: str
+    seconds: Seconds
+    error: str
+
+
+@dataclass(frozen=True)
+class PhaseStarted(Seen, kind="phase.started"):
+    """A drill begins."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class PhaseFinished(Seen, kind="phase.finished"):
+    """A drill has ended, well or not."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class StepBegan(Seen, kind="test.step"):
+    """A part of a test begins."""
+
+    nodeid: str
+    step: Annotated[str, "setup, call, teardown, over"]
+
+
+@dataclass(frozen=True)
+class EndOfTest(Seen, kind="test.finished"):
+    """A test has ended."""
+
+    nodeid: str
+    outcome: Annotated[str, "passed, failed, skipped, error"]
+    seconds: Seconds
+    message: str
+
+
+@dataclass(frozen=True)
+class WaitBegan(Seen, kind="wait.began"):
+    """Somebody waits. One without an end: the run was killed while it waited."""
+
+    condition: str
+    node: str | None
+    within: Annotated[float, "seconds, the longest that is waited"]
+
+
+@dataclass(frozen=True)
+class Waited(Seen, kind="wait"):
+    """A test's own wait has ended."""
+
+    condition: str
+    node: str | None
+    outcome: Annotated[str, "done, timeout, fatal, interrupted"]
+    elapsed: Seconds
+    last: Annotated[str, "what was seen at the last look"]
+
+
+@dataclass(frozen=True)
+class SuiteWaited(Waited, kind="suite.wait"):
+    """A wait of the suite's has ended: for set-up, mending or tidying up. No check looks at it."""
+
+
+@dataclass(frozen=True)
+class MachineLoad(Seen, kind="machine.load"):
+    """How busy this machine was during a phase."""
+
+    during: Annotated[str, "the phase"]
+    seconds: Seconds
+    idle: Annotated[float, "share of all processors' time, 0 to 1"]
+    beside: Annotated[int, "other clusters under test at the same time"]
+
+
+@dataclass(frozen=True)
+class Notice(Seen, kind="notice"):
+    """What the owner of the run should know."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Milestone(Seen, kind="milestone"):
+    """A moment that an exercise names, for the picture."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Problem(Seen, kind="error"):
+    """Something went wrong that is no verdict."""
+
+    where: str
+    message: str
+    infrastructure: Annotated[bool, "whether the lab failed, not the cluster under test"]
+
+
+@dataclass(frozen=True)
+class Change(Seen, kind="change"):
+    """What may change somebody's own cluster, written before it is done."""
+
+    node: str
+    what: Annotated[str, "the command or request"]
+    undone: Annotated[str, "what undoes it"]

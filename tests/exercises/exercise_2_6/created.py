@@ -1,0 +1,94 @@
+"""Secrets as they are created, listed and inspected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    judged,
+    out_of_order,
+)
+from pytest_swarmlab.model import Event, Judgement
+
+from .declared import CREATED, exercise
+
+NAMES = (
+    "mysql_root_password", "passwd_file", "db_password", "echoed", "db_password_v2", "binary",
+    "unicode", "canary",
+)  # fmt: skip
+
+
+@exercise.check(
+    "listed",
+    phases=CREATED,
+    title="Each of the ways gives a secret",
+    expected="all of them are listed by `docker secret ls`",
+    hint="`docker secret ls` on a manager: what did `docker secret create` say?",
+)
+def listed(record: Record) -> Judgement:
+    """From a string, from a file, from a variable, and the contents of other kinds."""
+    seen = _inspected(record)
+    if missing := [name for name in NAMES if name not in seen]:
+        return unknown(f"nobody looked at {', '.join(missing)}")
+    absent = [name for name in NAMES if not seen[name]["listed"]]
+    return failed(f"not listed: {', '.join(absent)}") if absent else passed(f"{len(NAMES)} listed")
+
+
+@exercise.check(
+    "inspect-shows-no-value",
+    phases=CREATED,
+    title="Nobody is shown a value, whoever asks",
+    expected="inspect has no Data, and neither value nor Base64 of it, in both forms and the API",
+    hint="`docker secret inspect NAME`: is it a config? Their content is shown.",
+)
+def inspect_shows_no_value(record: Record) -> Judgement:
+    """What the client prints in both its forms, and what the engine answers."""
+    seen = _inspected(record)
+    if missing := [name for name in NAMES if name not in seen]:
+        return unknown(f"nobody inspected {', '.join(missing)}")
+    printed = [c for c in record.of("command") if c.data["argv"][:3] == INSPECT]
+    forms = [
+        [c for c in printed if ("--pretty" in c.data["argv"]) is pretty] for pretty in (False, True)
+    ]
+    shown = [n for n in NAMES if seen[n]["shows"] is not False or seen[n]["has_data"] is not False]
+    blind = [n for n in NAMES if any(not _names(n, form) for form in forms)]
+    missing = [f"in neither form, or one only, was printed: {', '.join(blind)}"] if blind else []
+    told = f"{len(NAMES) - len(shown)} without Data"
+    return judged(told, wrong=[f"shown: {', '.join(shown)}"] if shown else [], missing=missing)
+
+
+INSPECT = ["docker", "secret", "inspect"]
+
+
+def _names(name: str, printed: Sequence[Event]) -> bool:
+    """Whether a secret of that name was inspected, and not nothing at all printed."""
+    return any(name in str(command.data["stdout"]) for command in printed)
+
+
+@exercise.check(
+    "file-removed",
+    phases=CREATED,
+    title="The file that a secret was made of is gone",
+    expected="no such file on the manager",
+    hint="`rm passwd`: what lies beside the swarm is not kept by it.",
+)
+def file_removed(record: Record) -> Judgement:
+    """The lab's `rm passwd`."""
+    seen = record.need("file", "nobody looked for the file")
+    argv = [*CREATE, "passwd_file", seen.data["path"]]
+    made = [command.t for command in record.of("command", code=0, argv=argv)]
+    told = f"{seen.data['path']} is {'gone' if seen.data['there'] is False else 'still there'}"
+    order = out_of_order(
+        ("that a secret was made of it", min(made, default=None)), ("the look for it", seen.t)
+    )
+    return judged(told, holds=seen.data["there"] is False, missing=order)
+
+
+CREATE = ["docker", "secret", "create"]
+
+
+def _inspected(record: Record) -> dict[str, dict[str, Any]]:
+    return {e.data["name"]: dict(e.data) for e in record.of("inspected") if "shows" in e.data}

@@ -1,0 +1,161 @@
+"""A secret in its container: place, owner, mode, content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    out_of_order,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import MOUNTED, exercise
+
+PLACES = {
+    "mysql_root_password": ("/run/secrets/mysql_root_password", "444", "0", "0"),
+    "passwd_file": ("/run/secrets/passwd", "440", "101", "102"),
+    "db_password": ("/run/secrets/db_pass", "400", "0", "0"),
+    "echoed": ("/run/secrets/echoed", "444", "0", "0"),
+    "binary": ("/run/secrets/binary", "444", "0", "0"),
+    "unicode": ("/etc/app/unicode", "444", "0", "0"),
+    "canary": ("/run/secrets/canary", "444", "0", "0"),
+}
+"""Secret → path, mode, uid and gid that the service was created with, or the defaults."""
+TARGET = "/run/secrets/db_pass"
+
+
+@exercise.check(
+    "place-owner-mode",
+    phases=MOUNTED,
+    title="Each secret has exactly the place, owner and mode that were asked for",
+    expected="by default /run/secrets/<name of the secret>, mode 0444, root's; otherwise as given",
+    hint="`docker exec <container> ls -ln /run/secrets`: an absolute target is taken as it is.",
+)
+def place_owner_mode(record: Record) -> Judgement:
+    """The defaults, another name, another directory, another owner."""
+    files = _files(record, "first")
+    wrong = []
+    for name, (path, *expected) in PLACES.items():
+        found = files.get(path)
+        what = [found["mode"], found["uid"], found["gid"]] if found else None
+        if what != expected:
+            wrong.append(f"{name}: {what or 'nothing'} at {path}, not {expected}")
+    wrong += [
+        f"{path} too" for path in files if path not in {place[0] for place in PLACES.values()}
+    ]
+    return failed("; ".join(wrong)) if wrong else passed(f"{len(PLACES)} files")
+
+
+@exercise.check(
+    "byte-identical",
+    phases=MOUNTED,
+    title="Each content is byte for byte what went in",
+    expected="the same SHA-256: text, binary of 511,999 bytes, UTF-8, and echo's newline too",
+    hint="`echo` adds a newline, and the secret keeps it: use `printf %s`.",
+)
+def byte_identical(record: Record) -> Judgement:
+    """Nothing is added, nothing is taken away."""
+    files = _files(record, "first")
+    wanted = {e.data["name"]: e.data for e in record.of("content") if "digest" in e.data}
+    if missing := [name for name in PLACES if name not in wanted]:
+        return unknown(f"it was not noted what went into {', '.join(missing)}")
+    other = [
+        name
+        for name, (path, *_) in PLACES.items()
+        if path not in files
+        or not files[path]["digest"]
+        or files[path]["digest"] != wanted[name]["digest"]
+    ]
+    told = ", ".join(f"{name} {wanted[name]['bytes']} bytes" for name in PLACES)
+    return failed(f"not the same: {', '.join(other)}") if other else passed(told)
+
+
+@exercise.check(
+    "in-memory",
+    phases=MOUNTED,
+    title="Every one lies in memory, where nobody can write",
+    expected="each is a tmpfs mounted read-only; root's attempt to write: Read-only file system",
+    hint="`docker exec <container> cat /proc/mounts`.",
+)
+def in_memory(record: Record) -> Judgement:
+    """The container's own table of mounts."""
+    seen = record.need("mounts", "nobody looked at the mounts").data
+    wrong = []
+    for path, *_ in PLACES.values():
+        mount = seen["mounts"].get(path)
+        if mount != {"type": "tmpfs", "read_only": True}:
+            wrong.append(f"{path}: {mount}")
+    if seen["written"] or "Read-only file system" not in seen["said"]:
+        wrong.append(f"root could write: {seen['said'] or 'nothing was said'}")
+    return failed("; ".join(wrong)) if wrong else passed(f"{len(PLACES)} tmpfs, {seen['said']}")
+
+
+@exercise.check(
+    "0400-of-root",
+    phases=MOUNTED,
+    title="The lab's mode 0400 keeps out a program that is not root; with its uid it is let in",
+    expected="Permission denied as long as it is root's; then the new content",
+    hint="Give `uid:` and `gid:` beside `mode:`: a secret belongs to root otherwise.",
+)
+def mode_0400_of_root(record: Record) -> Judgement:
+    """The image's user is 1000."""
+    root = record.need("reading", "nobody read root's", owner="root's").data
+    own = record.need("reading", "nobody read its own", owner="the program's own").data
+    wanted = record.need("content", "no second version", name="db_password_v2").data["digest"]
+    told = f"root's: {root['said'] or 'it was read'}; its own: {own['said'] or 'it was read'}"
+    kept_out = root["code"] != 0 and "Permission denied" in root["said"]
+    let_in = own["code"] == 0 and own["digest"] == wanted
+    return passed(told) if kept_out and let_in else failed(told)
+
+
+@exercise.check(
+    "literal-rotation-loses-the-path",
+    phases=MOUNTED,
+    title="The lab's rotation, as it stands, takes the file away from the program",
+    expected=f"{TARGET} is gone, the new secret lies at /run/secrets/db_password_v2",
+    hint="`--secret-add source=db_password_v2,target=db_pass`: the target is the name by default.",
+)
+def literal_rotation_loses_the_path(record: Record) -> Judgement:
+    """An erratum: without a target the file has the secret's name."""
+    before, files = _files(record, "first"), _files(record, "literal")
+    if TARGET not in before:
+        return unknown(f"{TARGET} was not there before")
+    told = ", ".join(sorted(path for path in files if "db_pass" in path)) or "neither"
+    lost = TARGET not in files and "/run/secrets/db_password_v2" in files
+    return passed(f"there is {told}") if lost else failed(f"there is {told}")
+
+
+@exercise.check(
+    "rotation-keeps-the-path",
+    phases=MOUNTED,
+    title="With source and target the new content lies where the old one was",
+    expected=f"{TARGET} has the second version's content and its own user's mode 0400",
+    hint="`docker service inspect vault`: source, target, uid, gid and mode of each secret.",
+)
+def rotation_keeps_the_path(record: Record) -> Judgement:
+    """The rotation as it must be."""
+    before, files = _files(record, "first"), _files(record, "mended")
+    wanted = record.need("content", "no second version", name="db_password_v2").data["digest"]
+    found = files.get(TARGET, {})
+    if TARGET not in before or before[TARGET]["digest"] == wanted:
+        return unknown(f"{TARGET} did not have another content before")
+    told = f"{TARGET}: {found or 'nothing'}"
+    meant = {"mode": "400", "uid": "1000", "gid": "1000", "digest": wanted}
+    same = all(found.get(key) == value for key, value in meant.items())
+    return passed(f"mode 400, uid 1000, {found['bytes']} bytes") if same else failed(told)
+
+
+STEPS = ("first", "literal", "mended")
+
+
+def _files(record: Record, step: str) -> dict[str, dict[str, Any]]:
+    """The files as they were in that step, which must have come when its name says."""
+    seen = {each: record.last("files", step=each) for each in STEPS[: STEPS.index(step) + 1]}
+    moments = [(f"the look at the files ({s})", e.t if e else None) for s, e in seen.items()]
+    if missing := out_of_order(*moments):
+        raise Unseen("; ".join(missing))
+    found: dict[str, dict[str, Any]] = record.need("files", "", step=step).data["files"]
+    return found

@@ -1,0 +1,86 @@
+"""A secret is looked for where it must not be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_swarmlab import failed, passed
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    judged,
+    nodes_of,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import PLAINTEXT, exercise
+
+SEARCHED = (
+    "swarm directory", "logs", "container's layer", "container's files and log",
+    "what the run wrote",
+)  # fmt: skip
+
+
+@exercise.check(
+    "search-works",
+    phases=PLAINTEXT,
+    title="The search itself works",
+    expected="in each place it finds the control that was put there",
+    hint="Nothing found where nothing can be found says nothing: is grep on the node?",
+)
+def search_works(record: Record) -> Judgement:
+    """What makes the next check worth something."""
+    searches = _searches(record)
+    blind = _blind(searches)
+    told = f"the control was found in {len(searches) - len(blind)} of {len(searches)} searches"
+    return judged(told, wrong=[f"not found: {'; '.join(blind)}"] if blind else [])
+
+
+@exercise.check(
+    "nowhere-in-plain",
+    phases=PLAINTEXT,
+    title="The secret is nowhere in plain",
+    expected="not in any node's swarm directory and logs, not in the container's layer, files and"
+    " log, not in anything that the run wrote; nor as Base64",
+    hint="grep for it in the place that is named: who wrote it there?",
+)
+def nowhere_in_plain(record: Record) -> Judgement:
+    """Of every search, also one that was made twice; a search that finds nothing at all is none."""
+    searches = _searches(record)
+    found = [f"{_where(seen)}: {seen['found']} times" for seen in searches if seen["found"]]
+    missing = [f"the search was blind: {'; '.join(blind)}"] if (blind := _blind(searches)) else []
+    told = f"{len(searches)} searches, {len(found)} found it"
+    return judged(told, wrong=found, missing=missing)
+
+
+@exercise.check(
+    "only-in-memory",
+    phases=PLAINTEXT,
+    title="On the node that runs the task it lies in memory alone",
+    expected="the engine's directory for the container's secrets is a tmpfs and holds it",
+    hint="`findmnt /var/lib/docker/containers/<id>/mounts/secrets` on that node.",
+)
+def only_in_memory(record: Record) -> Judgement:
+    """Where a worker has it from is the manager's TLS connection; where it keeps it is here."""
+    seen = record.need("memory", "nobody looked at the engine's directory").data
+    told = f"{seen['type']}, found {seen['found']} times"
+    return passed(told) if seen["type"] == "tmpfs" and seen["found"] else failed(told)
+
+
+def _searches(record: Record) -> list[dict[str, Any]]:
+    """Every search that was made. Raises Unseen, by `need`, when one of them was not."""
+    for what in SEARCHED:
+        record.need("search", f"nobody searched the {what}", what=what)
+    for node in nodes_of(record):
+        for what in ("swarm directory", "logs"):
+            record.need("search", f"nobody searched the {what} of {node}", what=what, node=node)
+    return [dict(e.data) for e in record.of("search") if "what" in e.data]
+
+
+def _blind(searches: Sequence[dict[str, Any]]) -> list[str]:
+    """Searches that did not even find the control."""
+    return [_where(seen) for seen in searches if not seen["control"]]
+
+
+def _where(seen: dict[str, Any]) -> str:
+    return f"{seen['what']} {seen['node']}".strip()

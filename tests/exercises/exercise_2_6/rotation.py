@@ -1,0 +1,186 @@
+"""A certificate and a password are rotated while clients ask."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Request, each
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    members_of,
+    not_asked,
+    not_each,
+    out_of_order,
+    pauses,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import CERTIFICATE, ROLLBACK, ROTATION, UNDER_LOAD, exercise
+from .seen import gives_the_new_one, span
+
+LEAST_REQUESTS = 30
+PAUSE_S = 4.0
+"""Longest pause through one node: two of a node's turns, where visitors come most seldom."""
+LEAST_RATE = 1.5
+"""Requests a second, over all nodes and kinds: less than half of what is sent."""
+
+
+@exercise.check(
+    "no-request-failed",
+    phases=UNDER_LOAD,
+    title="No request fails, those of a second's length neither",
+    expected=f"at least {LEAST_REQUESTS} requests, through every node before it, all along and"
+    " after it; none without a good answer",
+    hint="Which requests, through which node? start-first, a health check, and a time of grace"
+    " that is longer than the longest request.",
+)
+def no_request_failed(record: Record) -> Judgement:
+    """Every request is a connection and a handshake of its own, and a login at the database."""
+    asked, nodes = readings.requests(record), members_of(record)
+    slow = [request for request in asked if request.url.endswith("/slow")]
+    bad = readings.request_errors(record)
+    told = f"{len(asked)} requests, {len(slow)} of them slow, {len(bad)} failed"
+    why = Counter(request.error or f"status {request.status}" for request in bad)
+    wrong = [f"{count} × {what}" for what, count in why.items()]
+    began, ended = span(record)
+    window = Window(began, ended)
+    missing = not_asked(asked, through=nodes, window=window, pause=PAUSE_S, rate=LEAST_RATE)
+    if none := pauses((request.sent for request in slow), window, PAUSE_S):
+        missing.append(f"nobody sent a slow one {none[0]}")
+    before = {request.node for request in asked if request.over < began}
+    missing += not_each(before, nodes, "was answered, before it began, through")
+    after = {request.node for request in asked if request.sent > ended}
+    missing += not_each(after, nodes, "was answered, after it was over, through")
+    if len(asked) < LEAST_REQUESTS:
+        missing.append(f"fewer than {LEAST_REQUESTS} requests")
+    return judged(told, wrong=wrong, missing=missing)
+
+
+@exercise.check(
+    "old-before-new-after",
+    phases=CERTIFICATE,
+    title="Visitors see the old certificate before, the new one after, and no other",
+    expected="the old one alone until the rotation begins, the new one alone once it is over",
+    hint="`docker service ps multitier_web`: are all replicas replaced? A replica reads its"
+    " certificate when it starts.",
+)
+def old_before_new_after(record: Record) -> Judgement:
+    """Of every handshake of the probe; while the rotation is on, both may be seen."""
+    names = record.need("certificates", "it was not noted which certificates they are").data
+    began, ended = span(record)
+    old, new = names["old"], names["new"]
+    shown: dict[str, set[str | None]] = {"before": set(), "meanwhile": set(), "after": set()}
+    through: dict[str, set[str]] = {when: set() for when in shown}
+    for request in each(record, Request):
+        late = request.sent > ended
+        when = "before" if request.over < began else "after" if late else "meanwhile"
+        shown[when].add(request.certificate)
+        through[when].add(request.node)
+    called = {old: "old", new: "new"}
+    told = "; ".join(
+        f"{when}: {', '.join(sorted(called.get(each, 'another') for each in seen)) or 'nothing'}"
+        for when, seen in shown.items()
+    )
+    good = shown["before"] <= {old} and shown["after"] <= {new}
+    missing = [] if old != new else ["both are one certificate"]
+    nodes = members_of(record)
+    for when in ("before", "after"):
+        missing += not_each(through[when], nodes, f"was shown one, {when} it, through")
+    window = Window(began, ended)
+    missing += not_asked(readings.requests(record), through=nodes, window=window, pause=PAUSE_S)
+    return judged(told, holds=good and shown["meanwhile"] <= {old, new}, missing=missing)
+
+
+LOGINS = {
+    ("before", "app_a", "old"): "let in",
+    ("after", "app_a", "old"): 'FATAL:  password authentication failed for user "app_a"',
+    ("after", "app_b", "old"): 'FATAL:  password authentication failed for user "app_b"',
+    ("after", "app_b", "new"): "let in",
+}
+"""When, as which role, with which password → what the database says."""
+
+
+@exercise.check(
+    "new-login-only",
+    phases=ROTATION,
+    title="The database's password is rotated with the secret",
+    expected="the old one was let in before and is refused after, the new one is let in",
+    hint="A new secret changes nothing in the database: `ALTER ROLE … PASSWORD …`.",
+)
+def new_login_only(record: Record) -> Judgement:
+    """Logins over the network, from a container of the API."""
+    told, wrong, missing = [], [], []
+    began, ended = span(record)
+    for (when, role, password), words in LOGINS.items():
+        case = f"{role} with the {password} password {when}"
+        tried = record.need("login", f"not tried: {case}", when=when, role=role, password=password)
+        said = tried.data["said"]
+        told.append(f"{case}: {said}")
+        if said != words and not said.endswith(words):
+            wrong.append(told[-1])
+        login = (case, tried.t)
+        if when == "before":
+            missing += out_of_order(login, ("the beginning of the rotation", began))
+        else:
+            missing += out_of_order(("the end of the rotation", ended), login)
+    return judged("; ".join(told), wrong=wrong, missing=missing)
+
+
+@exercise.check(
+    "every-replica-has-the-new-one",
+    phases=ROTATION + ROLLBACK,
+    title="The application goes on with the new password, through every node",
+    expected="it comes to the database as app_b and reads the same two items",
+    hint="`docker service ps multitier_api`: is a replica of before the rotation left?",
+)
+def every_replica_has_the_new_one(record: Record) -> Judgement:
+    """In the rotation asked before the old role is retired: nobody may need it any more."""
+    seen = [e for e in record.of("user") if "node" in e.data]
+    wrong = [
+        f"{e.data['node']}: {e.data['user']}, {e.data['items']} items"
+        for e in seen
+        if (e.data["user"], e.data["items"]) != ("app_b", 2)
+    ]
+    nodes = {str(e.data["node"]) for e in seen}
+    missing = not_each(nodes, members_of(record), "asked through")
+    rolled = [e.t for e in record.of("command", code=0) if gives_the_new_one(e.data["argv"])]
+    missing += out_of_order(
+        ("the update", max(rolled, default=None)),
+        ("the questions", min((e.t for e in seen), default=None)),
+    )
+    return judged(f"app_b through {len(nodes)} nodes", wrong=wrong, missing=missing)
+
+
+@exercise.check(
+    "old-secret-removed",
+    phases=ROTATION,
+    title="The old secret is removed",
+    expected="`docker secret ls` does not list it any more",
+    hint="`docker secret rm` says which service still uses it.",
+)
+def old_secret_removed(record: Record) -> Judgement:
+    """Possible only when no service's definition names it."""
+    seen = record.need("removed", "nobody looked whether it is gone")
+    argv = ["docker", "secret", "rm", "db_password_v1"]
+    gone = [command.t for command in record.of("command", code=0, argv=argv)]
+    missing = out_of_order(
+        ("that it was removed", max(gone, default=None)), ("the look for it", seen.t)
+    )
+    told = f"db_password_v1 is {'gone' if seen.data['gone'] is True else 'there'}"
+    return judged(told, holds=seen.data["gone"] is True, missing=missing)
+
+
+@exercise.measure(phases=UNDER_LOAD)
+def under_load(record: Record) -> dict[str, float | int | None]:
+    """How long the change took, from the first command to all replicas balanced; the requests."""
+    began, ended = record.last("begun"), record.last("ended")
+    asked = readings.requests(record)
+    return {
+        "changed_s": round(ended.t - began.t, 1) if began and ended else None,
+        "requests": len(asked),
+        "failed_requests": len(readings.request_errors(record)),
+        "slowest_s": round(max(r.seconds for r in asked), 2) if asked else None,
+    }

@@ -1,0 +1,28 @@
+"""What several judges of exercise 2.6 read off a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    out_of_order,
+)
+
+
+def span(record: Record) -> tuple[float, float]:
+    """When the change began and when it was over."""
+    began = record.need("begun", "it was not noted when the change began").t
+    ended = record.need("ended", "it was not noted when the change was over").t
+    if missing := out_of_order(("the beginning", began), ("the end", ended)):
+        raise Unseen("; ".join(missing))
+    return began, ended
+
+
+def gives_the_new_one(argv: Sequence[str]) -> bool:
+    """Whether a command updates the API to the second password."""
+    return [*argv[:3]] == UPDATE and any("source=db_password_v2" in word for word in argv)
+
+
+UPDATE = ["docker", "service", "update"]

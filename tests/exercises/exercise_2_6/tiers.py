@@ -1,0 +1,104 @@
+"""Three tiers with a certificate, a key and a password."""
+
+from __future__ import annotations
+
+from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    judged,
+    members_of,
+    not_each,
+    out_of_order,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import CERTIFICATE, MULTITIER, exercise
+
+
+@exercise.check(
+    "https-with-the-secret",
+    phases=MULTITIER + CERTIFICATE,
+    title="HTTPS is served with exactly the certificate of the secret, through every node",
+    expected="a handshake that our own authority vouches for, and the secret's fingerprint",
+    hint="`docker service logs multitier_web`: can nginx read certificate and key?",
+)
+def https_with_the_secret(record: Record) -> Judgement:
+    """The fingerprint over the wire against that of what went into the secret."""
+    seen = [e for e in record.of("handshake") if "node" in e.data]
+    meant = {e.data["expected"] for e in seen}
+    if len(meant) != 1 or not all(meant):
+        return unknown("it was not noted which certificate it should be")
+    wrong = [
+        f"{e.data['node']}: status {e.data['status']}, certificate {str(e.data['shown'])[:16]}"
+        for e in seen
+        if e.data["shown"] != e.data["expected"] or e.data["status"] != 200
+    ]
+    nodes = {str(e.data["node"]) for e in seen}
+    missing = not_each(nodes, members_of(record), "shook hands through")
+    if record.events[-1].phase == exercise.phase(*CERTIFICATE):
+        rotated = record.need("certificates", "it was not noted which certificates they are")
+        ended = record.last("ended")
+        missing += out_of_order(
+            ("the end of the rotation", ended.t if ended else None),
+            ("the handshakes", min(e.t for e in seen)),
+        )
+        if meant != {rotated.data["new"]}:
+            missing.append("the handshakes were not to show the new certificate")
+    told = f"{str(seen[0].data['shown'])[:16]}… through {len(nodes)} nodes"
+    return judged(told, wrong=wrong, missing=missing)
+
+
+@exercise.check(
+    "api-key",
+    phases=MULTITIER,
+    title="The API refuses without its key, and with a wrong one",
+    expected="401 without a key, 401 with a wrong one, 200 with the one of the secret",
+    hint="`docker service logs multitier_api`: can it read /run/secrets/api_key?",
+)
+def api_key(record: Record) -> Judgement:
+    """The key comes from a secret, and from nowhere else."""
+    found = {
+        key: record.need("asked", f"nobody asked with key: {key}", key=key).data["status"]
+        for key in ("none", "wrong", "right")
+    }
+    told = ", ".join(f"{key} {status}" for key, status in found.items())
+    return (passed if found == {"none": 401, "wrong": 401, "right": 200} else failed)(told)
+
+
+@exercise.check(
+    "database-login",
+    phases=MULTITIER,
+    title="The API logs in at the database with the password of the secret",
+    expected="as app_a, and reads the two items",
+    hint="`docker service logs multitier_db`: password authentication failed?",
+)
+def database_login(record: Record) -> Judgement:
+    """The session's user, as the database names it."""
+    seen = record.need("asked", "nobody asked with the key", key="right").data
+    told = f"user {seen['user']}, {seen['items']} items"
+    return (passed if (seen["user"], seen["items"]) == ("app_a", 2) else failed)(told)
+
+
+@exercise.check(
+    "no-value-in-a-definition",
+    phases=MULTITIER,
+    title="No secret's value stands in a service's definition",
+    expected="each password and key is given as a file below /run/secrets",
+    hint="`docker service inspect multitier_api`: Env is readable for whoever may ask a manager.",
+)
+def no_value_in_a_definition(record: Record) -> Judgement:
+    """All that `docker service inspect` shows, of the three services."""
+    seen = {e.data["service"]: e.data for e in record.of("definition") if "service" in e.data}
+    services = [f"multitier_{name}" for name in ("web", "api", "db")]
+    if missing := [name for name in services if name not in seen]:
+        return unknown(f"nobody looked at {', '.join(missing)}")
+    shown = [f"{name} shows {value}" for name in services for value in seen[name]["shows"]]
+    secret = [word for name in services for word in seen[name]["env"] if _is_secret(word)]
+    bare = [n for n in services[1:] if not any(_is_secret(word) for word in seen[n]["env"])]
+    shown += [word for word in secret if not word.partition("=")[2].startswith("/run/secrets/")]
+    missing = [f"no variable of {', '.join(bare)} names a secret's file"] if bare else []
+    return judged("; ".join(secret), wrong=shown, missing=missing)
+
+
+def _is_secret(word: str) -> bool:
+    return any(part in word.partition("=")[0] for part in ("PASSWORD", "KEY"))

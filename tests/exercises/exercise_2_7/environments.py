@@ -1,0 +1,73 @@
+"""One application in two environments."""
+
+from __future__ import annotations
+
+from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    judged,
+    members_of,
+    not_each,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import MESH, exercise
+
+ENVIRONMENTS = ("environments",)
+
+NO_ENVIRONMENT = (
+    'invalid interpolation format for configs.app_config.name: "required variable APP_CONFIG is'
+    ' missing a value: say which configuration"; you may need to escape any $ with another $'
+)
+
+
+@exercise.check(
+    "each-its-own",
+    phases=ENVIRONMENTS,
+    title="Each environment answers with its own configuration, through every node",
+    expected="every answer is the content of that environment's file, and of no other's",
+    hint="`docker service inspect`: which config does the stack's service name?",
+    needs=MESH,
+)
+def each_its_own(record: Record) -> Judgement:
+    """The same image and the same file, and no mixing."""
+    given = {e.data["environment"]: e.data["settings"] for e in record.of("given")}
+    seen = [e.data for e in record.of("settings")]
+    if len(given) < 2:
+        return unknown("it was not noted what both environments were given")
+    if given["dev"] == given["prod"]:
+        return unknown("both environments were given the same")
+    wrong = [
+        f"{data['environment']} through {data['node']}: {data['error'] or data['found']}"
+        for data in seen
+        if data["found"] != given[data["environment"]]
+    ]
+    told = ", ".join(
+        f"{name} {sum(data['environment'] == name for data in seen)} times" for name in given
+    )
+    missing = [
+        f"{name}: {lack}"
+        for name in given
+        for lack in not_each(
+            (data["node"] for data in seen if data["environment"] == name),
+            members_of(record),
+            "asked through",
+        )
+    ]
+    return judged(told, wrong=wrong, missing=missing)
+
+
+@exercise.check(
+    "no-environment-no-stack",
+    phases=ENVIRONMENTS,
+    title="Without an environment nothing is deployed",
+    expected="the client refuses and names the missing variable; no service is made",
+    hint="`${APP_CONFIG:?…}` in the stack file makes it so.",
+)
+def no_environment(record: Record) -> Judgement:
+    """Better than a production that starts with nothing."""
+    seen = record.need("answer", "it was not tried", asked="no-environment")
+    said = str(seen.data["said"])
+    told = f"{said}; {seen.data['made']} services"
+    refused = seen.data["code"] != 0 and said == NO_ENVIRONMENT and seen.data["made"] == 0
+    return passed(told) if refused else failed(told)

@@ -1,0 +1,148 @@
+"""A config as its container sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    judged,
+    not_each,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import MOUNT, exercise
+from .drill import (
+    KINDS,
+    KINDS_AT,
+    OWNED_AT,
+    OWNED_GID,
+    OWNED_MODE,
+    OWNED_UID,
+    PLAIN_AT,
+    TWICE_AT,
+)
+
+
+@exercise.check(
+    "byte-for-byte",
+    phases=MOUNT,
+    title="A config is in the container byte for byte as it was given",
+    expected=f"the same SHA-256 for {', '.join(KINDS)}",
+    hint="`docker exec <container> sha256sum <target>`: did an editor or `echo` change the file?",
+)
+def byte_for_byte(record: Record) -> Judgement:
+    """Line ends, byte order mark, and bytes that are no text are nobody's business."""
+    seen = {e.data["target"]: e.data for e in record.of("mounted")}
+    kinds = {kind: seen.get(f"{KINDS_AT}/{kind}") for kind in KINDS}
+    if missing := [kind for kind, data in kinds.items() if data is None]:
+        return unknown(f"nobody looked at {', '.join(missing)}")
+    wrong = [kind for kind, data in kinds.items() if data and data["found"] != data["given"]]
+    told = ", ".join(f"{kind} {data['size']} bytes" for kind, data in kinds.items() if data)
+    return failed(f"changed: {', '.join(wrong)}") if wrong else passed(told)
+
+
+@exercise.check(
+    "default-target",
+    phases=MOUNT,
+    title="Without a target it lies at the root, under its own name",
+    expected=f"{PLAIN_AT}, readable by everybody (444), owned by 0:0",
+    hint="`docker service inspect`: the reference's File.Name, as the client filled it in.",
+)
+def default_target(record: Record) -> Judgement:
+    """A secret would be below /run/secrets."""
+    return _mode_is(record, PLAIN_AT, "444", 0, 0)
+
+
+@exercise.check(
+    "mode-and-owner",
+    phases=MOUNT,
+    title="Mode and owner are as the service asks",
+    expected=f"{OWNED_MODE} {OWNED_UID}:{OWNED_GID}",
+    hint="`--config source=…,target=…,uid=…,gid=…,mode=0400`: the mode is octal, with a zero.",
+)
+def mode_and_owner(record: Record) -> Judgement:
+    """For an application that insists."""
+    return _mode_is(record, OWNED_AT, OWNED_MODE, OWNED_UID, OWNED_GID)
+
+
+@exercise.check(
+    "one-owner-for-two-places",
+    phases=MOUNT,
+    title="One config at two places of a container has one mode and owner, not two",
+    expected="different ones are asked for, and both places get those of one of them",
+    hint="The engine keeps one file per config: give the second place a config of its own.",
+)
+def one_owner(record: Record) -> Judgement:
+    """A trap that nobody mentions; which of the two wins is left to chance."""
+    seen = [record.last("mounted", target=target) for target in TWICE_AT]
+    if None in seen:
+        return unknown("nobody looked at both")
+    if any(e.data["found"] != e.data["given"] for e in seen if e):
+        return failed("they do not hold what was given")
+    got = [(e.data["mode"], e.data["uid"], e.data["gid"]) for e in seen if e]
+    asked = [("444", 0, 0), (OWNED_MODE, OWNED_UID, OWNED_GID)]
+    told = "; ".join(f"{e.data['target']}: {e.data['mode']} {e.data['uid']}" for e in seen if e)
+    return passed(told) if got[0] == got[1] and got[0] in asked else failed(told)
+
+
+@exercise.check(
+    "in-memory-read-only",
+    phases=MOUNT,
+    title="It is mounted from memory and read-only",
+    expected="every target is a mount of its own: tmpfs, ro; writing to it is refused",
+    hint="`docker exec <container> cat /proc/self/mounts`.",
+)
+def in_memory_read_only(record: Record) -> Judgement:
+    """As a secret is; and nobody in the container can change it."""
+    mounts = {e.data["target"]: e.data for e in record.of("mount")}
+    written = record.need("written", "nobody tried to write").data
+    said = str(written["said"])
+    wrong = [
+        f"{target}: {mount['filesystem'] or 'no mount'}"
+        for target, mount in mounts.items()
+        if mount["filesystem"] != "tmpfs" or "ro" not in mount["options"]
+    ]
+    refused = written["code"] != 0 and "Read-only file system" in said
+    told = f"{len(mounts)} mounts; writing: {said or 'nothing was said'}"
+    missing = not_each(mounts, TARGETS, "looked for the mount of")
+    return judged(told, holds=refused, wrong=wrong, missing=missing)
+
+
+TARGETS = (*(f"{KINDS_AT}/{kind}" for kind in KINDS), PLAIN_AT, OWNED_AT, *TWICE_AT)
+"""Where configs are put into the container."""
+
+
+@exercise.check(
+    "inspect-shows-it",
+    phases=MOUNT,
+    title="Anybody who may ask can read a config, and nobody a secret",
+    expected="`docker config inspect` holds the data in Base64, `docker secret inspect` holds none",
+    hint="This is the difference: whatever nobody may read belongs in a secret.",
+)
+def inspect_shows_it(record: Record) -> Judgement:
+    """The lab's question: what tells a config from a secret."""
+    config, secret = (
+        record.last("inspected", what="config"),
+        record.last("inspected", what="secret"),
+    )
+    if config is None or secret is None:
+        return unknown("not both were inspected")
+    told = f"the config's data are {_shown(config.data)}, the secret's {_shown(secret.data)}"
+    good = config.data["shows"] and config.data["same"] and not secret.data["shows"]
+    return passed(told) if good else failed(told)
+
+
+def _shown(data: Mapping[str, Any]) -> str:
+    return "shown" if data["shows"] else "not shown"
+
+
+def _mode_is(record: Record, target: str, mode: str, uid: int, gid: int) -> Judgement:
+    seen = record.need("mounted", "nobody looked at it", target=target)
+    data = seen.data
+    told = f"{data['target']}: {data['mode']} {data['uid']}:{data['gid']}"
+    same = data["found"] == data["given"]
+    good = same and (data["mode"], data["uid"], data["gid"]) == (mode, uid, gid)
+    return passed(told) if good else failed(told if same else f"{told}, with another content")

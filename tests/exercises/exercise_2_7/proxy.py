@@ -1,0 +1,362 @@
+"""The proxy whose config is replaced under load, forward, back, and by one that nginx refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Moment,
+    Window,
+    judged,
+    members_of,
+    not_asked,
+    not_each,
+    out_of_order,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import BAD, DAEMON, MESH, NO_BACKEND, exercise
+
+SWITCHES = {
+    "switch": ("v1", "v2"),
+    "rollback": ("v2", "v1"),
+    "one-stop-first": ("v1", "v2"),
+    "one-start-first": ("v2", "v1"),
+}
+"""Phase → the version that answers at its beginning, and the one that does at its end."""
+UNINTERRUPTED = ("switch", "rollback", "bad-config", "one-start-first")
+UNDER_LOAD = (*SWITCHES, "bad-config")
+LEAST_REQUESTS = 50
+"""Of so few requests that none failed says nothing: two and a half seconds' worth."""
+PAUSE_S = 1.0
+"""Longest pause through one node, which is asked every 250 ms."""
+ECHO = re.compile(r"host=(?P<host>\S+) real_ip=[\d.]+ protocol=HTTP/\S+\n")
+NO_UPSTREAM = 'host not found in upstream "backend"'
+SYNTAX = 'invalid number of arguments in "proxy_pass" directive'
+
+
+@exercise.check(
+    "nginx-refuses",
+    phases=NO_BACKEND,
+    title="The lab's proxy does not start: nobody is called backend",
+    expected=f"the task fails with exit code 1, its log says {NO_UPSTREAM!r}",
+    hint="`docker service logs proxy_nginx`: nginx looks names up when it starts.",
+)
+def nginx_refuses(record: Record) -> Judgement:
+    """An erratum, pinned."""
+    return _failed_with(record, NO_UPSTREAM)
+
+
+@exercise.check(
+    "name-in-a-stack",
+    phases=NO_BACKEND,
+    title="The lab's `docker service update … nginx` finds no such service",
+    expected="the client says that there is no service nginx",
+    hint="A stack's service is called <stack>_<service>: `docker service ls`.",
+)
+def name_in_a_stack(record: Record) -> Judgement:
+    """An erratum, pinned."""
+    seen = record.need("answer", "it was not tried", asked="lab-name")
+    said = str(seen.data["said"])
+    wrong = seen.data["code"] != 0 and said == f"{DAEMON}service nginx not found"
+    return passed(said) if wrong else failed(said or "it was accepted")
+
+
+@exercise.check(
+    "healed",
+    phases=NO_BACKEND,
+    title="With a backend both replicas run and pass on what it says",
+    expected="2 tasks run; the backend is told the host and the visitor's address",
+    hint="`docker service ps proxy_nginx`, then curl from within one of the containers.",
+    needs=MESH,
+)
+def healed(record: Record) -> Judgement:
+    """The same configuration: only the backend was missing."""
+    samples = [s for s in readings.task_samples(record) if s.error is None]
+    if not samples:
+        return unknown("nobody listed the tasks")
+    running = sum(task.running for task in samples[-1].tasks)
+    failure = record.need("failed", "no task was seen to fail without a backend")
+    order = [("its failure without a backend", failure.t), ("the list", samples[-1].asked)]
+    return _echoed(
+        record, "nginx_config", "", order, also=f"{running} tasks run", holds=running == 2
+    )
+
+
+@exercise.check(
+    "new-options-used",
+    phases=("switch",),
+    title="Version 2 talks HTTP/1.1 to the backend, as its new options say",
+    expected="the backend was asked with protocol=HTTP/1.1, whichever node the visitor asked",
+    hint="`docker exec <container> cat /etc/nginx/conf.d/default.conf`.",
+    needs=MESH,
+)
+def new_options_used(record: Record) -> Judgement:
+    """Not only the header is new: the lab's own options are in force."""
+    over = record.need("over", "the update did not come to an end")
+    order = [("the end of the update", over.t)]
+    return _echoed(record, "nginx_config_v2", "protocol=HTTP/1.1", order)
+
+
+@exercise.check(
+    "old-then-new",
+    phases=tuple(SWITCHES),
+    title="The version changes while visitors come",
+    expected="only the old one answers before the command, only the new one once that has stopped",
+    hint="`docker service ps`: which container still has the old config?",
+    needs=MESH,
+)
+def old_then_new(record: Record) -> Judgement:
+    """Seen from outside, request by request, through every node."""
+    span, answers, nodes = _span(record), readings.answered(record), members_of(record)
+    if span is None or not answers:
+        return unknown("it did not come to an end, or nobody was answered")
+    settled = record.need("settled", "nobody waited until the old one had stopped")
+    old, new = SWITCHES[answers_phase(record)]
+    before = [r for r in answers if r.over < span[0]]
+    after = [r for r in answers if r.sent > settled.t]
+    shown = [{r.header for r in part} for part in (before, after, answers)]
+    wrong = [
+        f"{when}: {_listed(seen)}"
+        for when, seen, meant in zip(
+            ("before", "after", "all along"), shown, ({old}, {new}, {old, new}), strict=True
+        )
+        if not seen <= meant
+    ]
+    missing = not_each({r.node for r in before}, nodes, "was answered, before it, through")
+    missing += not_each({r.node for r in after}, nodes, "was answered, after it, through")
+    missing += _uncovered(record, Window(span[0], settled.t))
+    missing += out_of_order(
+        ("the command", span[0]),
+        ("the end", span[1]),
+        ("that the old one had stopped", settled.t),
+    )
+    return judged(_versions_told(record, old, new), wrong=wrong, missing=missing)
+
+
+def answers_phase(record: Record) -> str:
+    """The phase's own name: these records hold one phase."""
+    return record.events[-1].phase.split("/")[1]
+
+
+@exercise.check(
+    "no-request-failed",
+    phases=UNINTERRUPTED,
+    title="No visitor is turned away",
+    expected="not one request fails, through any node",
+    hint="Which node, and when? Requests that fail while the old task stops: `order`, `replicas`.",
+    needs=MESH,
+)
+def no_request_failed(record: Record) -> Judgement:
+    """The lab's "sans interruption", counted."""
+    asked, errors = readings.requests(record), readings.request_errors(record)
+    told = f"{len(errors)} of {len(asked)} requests failed"
+    wrong = [str(errors[0].error or errors[0].status)] if errors else []
+    return judged(told, wrong=wrong, missing=_unseen(record))
+
+
+def _unseen(record: Record) -> list[str]:
+    """Where, from before the change until the old one had stopped, nobody came; after it, too."""
+    span, settled = _span(record), record.last("settled")
+    if span is None or settled is None:
+        return ["it did not come to an end"]
+    asked, nodes = readings.requests(record), members_of(record)
+    missing = _uncovered(record, Window(span[0], settled.t))
+    missing += not_each(
+        {r.node for r in asked if r.over < span[0]}, nodes, "came before it through"
+    )
+    missing += not_each(
+        {r.node for r in asked if r.sent > settled.t}, nodes, "came after it through"
+    )
+    missing += out_of_order(
+        ("the command", span[0]),
+        ("the end", span[1]),
+        ("that the old one had stopped", settled.t),
+    )
+    if len(asked) < LEAST_REQUESTS:
+        missing.append(f"only {len(asked)} requests were sent")
+    return missing
+
+
+def _uncovered(record: Record, window: Window) -> list[str]:
+    """Through which member of the swarm nobody came within the window, for how long."""
+    asked, nodes = readings.requests(record), members_of(record)
+    return not_asked(asked, through=nodes, window=window, pause=PAUSE_S)
+
+
+@exercise.check(
+    "interruption-seen",
+    phases=("one-stop-first",),
+    title="One replica, stopped first, turns visitors away, and the probe sees it",
+    expected="requests fail between the command and the update's end",
+    hint="If none failed here, that none failed elsewhere proves nothing: is the probe asking?",
+    needs=MESH,
+)
+def interruption_seen(record: Record) -> Judgement:
+    """The contrast: what two replicas, or `start-first`, are for."""
+    span, answers, nodes = _span(record), readings.answered(record), members_of(record)
+    if span is None or not answers:
+        return unknown("it did not come to an end, or nobody was answered")
+    asked, errors = readings.requests(record), readings.request_errors(record)
+    within = [r for r in errors if r.over >= span[0] and r.sent <= span[1]]
+    gap = readings.longest_gap_s(record)
+    told = f"{len(within)} of {len(asked)} requests failed; longest gap {gap} s"
+    # Later than that they may fail until every node knows of the next one; sooner they may not.
+    early = sum(r.over < span[0] for r in errors)
+    missing = [f"{early} requests failed before it began"] if early else []
+    before, after = ({r.node for r in answers if r.over < span[0]},
+                     {r.node for r in answers if r.sent > span[1]})  # fmt: skip
+    missing += not_each(before, nodes, "was answered, before it, through")
+    missing += not_each(after, nodes, "was answered, after it, through")
+    missing += _uncovered(record, Window(*span))
+    return judged(told, holds=bool(within), missing=missing)
+
+
+@exercise.check(
+    "taken-back",
+    phases=BAD,
+    title="The update takes itself back",
+    expected="state rollback_completed, because a task failed",
+    hint="`docker service inspect --pretty`: is `--update-failure-action rollback` set?",
+)
+def taken_back(record: Record) -> Judgement:
+    """Nobody has to be awake."""
+    over = record.need("over", "the update did not come to an end")
+    task = record.need("failed", "no task was seen to fail").data
+    told = f"{over.data['state']}: {over.data['said']}; a task: exit code {task['exit_code']}"
+    began = record.need("begun", "it was not noted when it began").t
+    good = over.data["state"] == "rollback_completed" and task["exit_code"] != 0
+    order = out_of_order(("the command", began), ("the end", over.t))
+    return judged(told, holds=good, missing=order)
+
+
+@exercise.check(
+    "nginx-says-why",
+    phases=BAD,
+    title="The failed task's log says what is wrong with the file",
+    expected=f"exit code 1 and {SYNTAX!r}",
+    hint="`docker service ps proxy_nginx` and `docker logs` on that task's node.",
+)
+def nginx_says_why(record: Record) -> Judgement:
+    """Before it is deployed `nginx -t` would have said the same."""
+    return _failed_with(record, SYNTAX)
+
+
+@exercise.check(
+    "never-served",
+    phases=BAD,
+    title="Version 3 answers nobody, version 1 goes on",
+    expected="every answer is version 1's",
+    hint="Which node gave the other one?",
+    needs=MESH,
+)
+def never_served(record: Record) -> Judgement:
+    """A replica with the old configuration stays all the time."""
+    answers = readings.answered(record)
+    if not answers:
+        return unknown("nobody was answered")
+    seen = {r.header for r in answers}
+    told = f"{len(answers)} answers, by {_listed(seen)}"
+    return judged(told, holds=seen == {"v1"}, missing=_unseen(record))
+
+
+def _failed_with(record: Record, words: str) -> Judgement:
+    seen = record.need("failed", "no task was seen to fail")
+    code, said = seen.data["exit_code"], str(seen.data["said"])
+    line = next((line for line in said.splitlines() if words in line), None)
+    told = f"exit code {code}; {line or 'its log does not say so'}"
+    return passed(told) if code == 1 and line else failed(told)
+
+
+def _echoed(
+    record: Record,
+    config: str,
+    words: str,
+    after: Sequence[Moment],
+    *,
+    also: str = "",
+    holds: bool = True,
+) -> Judgement:
+    """Whether the backend was told host and address, and answers with these words, by each node."""
+    seen = [e for e in record.of("echo", config=config) if e.data.get("node")]
+    wrong = [
+        f"{e.data['node']}: {e.data['error'] or e.data['said']}"
+        for e in seen
+        if not (told := ECHO.fullmatch(str(e.data["said"])))
+        or words not in told[0]
+        or told["host"] != e.data["node"]
+    ]
+    nodes = {str(e.data["node"]) for e in seen}
+    missing = not_each(nodes, members_of(record), "asked the proxy through")
+    first = ("the questions to the proxy", min((e.t for e in seen), default=None))
+    missing += out_of_order(*after, first)
+    said = str(seen[0].data["said"]).strip() if seen else "nothing"
+    told_of = f"{len(nodes)} nodes; {said}"
+    return judged(
+        f"{also}; {told_of}" if also else told_of, holds=holds, wrong=wrong, missing=missing
+    )
+
+
+def _span(record: Record) -> tuple[float, float] | None:
+    """When the change began and when it was over."""
+    began, over = record.last("begun"), record.last("over")
+    return (began.t, over.t) if began and over else None
+
+
+def _versions_told(record: Record, old: str, new: str) -> str:
+    seconds = _switched(record, old, new)
+    return (
+        f"first answer of {new} after {seconds['first_new_s']} s,"
+        f" last of {old} after {seconds['last_old_s']} s"
+    )
+
+
+def _switched(record: Record, old: str, new: str) -> dict[str, float | None]:
+    """Seconds from the command to the first answer of the new and the last of the old version."""
+    began, answers = record.last("begun"), readings.answered(record)
+    first = min((r.over for r in answers if r.header == new), default=None)
+    last = max((r.over for r in answers if r.header == old), default=None)
+    since = None if began is None else began.t
+    return {"first_new_s": _since(since, first), "last_old_s": _since(since, last)}
+
+
+def _since(began: float | None, t: float | None) -> float | None:
+    return None if began is None or t is None else round(t - began, 2)
+
+
+def _listed(values: set[str | None]) -> str:
+    return ", ".join(sorted(str(value) for value in values))
+
+
+@exercise.measure(phases=UNDER_LOAD)
+def visitors(record: Record) -> Mapping[str, float | int | None]:
+    """What visitors missed, and how long it took."""
+    span = _span(record)
+    return {
+        "update_s": None if span is None else round(span[1] - span[0], 2),
+        "probes": len(readings.requests(record)),
+        "probe_errors": len(readings.request_errors(record)),
+        "longest_gap_s": readings.longest_gap_s(record),
+    }
+
+
+@exercise.measure(phases=tuple(SWITCHES))
+def switched(record: Record) -> Mapping[str, float | None]:
+    """When the new version was first seen from outside, and when the old one last."""
+    if not readings.requests(record):
+        return {"first_new_s": None, "last_old_s": None}
+    return _switched(record, *SWITCHES[answers_phase(record)])
+
+
+exercise.compare(
+    phases=("switch", "one-stop-first", "one-start-first"),
+    measures={
+        "probe_errors": "requests that failed",
+        "longest_gap_s": "longest time without an answer (s)",
+        "update_s": "update (s)",
+    },
+)

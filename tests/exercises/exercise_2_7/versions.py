@@ -1,0 +1,158 @@
+"""Versions that are named by their content, and how they are cleared away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    judged,
+    out_of_order,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import INVALID, VERSIONING, exercise
+
+LOST = "starting container failed: unable to get config from config store: config "
+
+
+@exercise.check(
+    "same-content-same-everything",
+    phases=VERSIONING,
+    title="Deploying the same content again changes nothing",
+    expected="the same config name and the same task",
+    hint="Is something else in the name than the content: a date, a number?",
+)
+def same_content(record: Record) -> Judgement:
+    """So it may be deployed as often as one likes."""
+    steps = _steps(record, "first", "first-again")
+    first, again = steps["first"], steps["first-again"]
+    told = f"{again['current']}, task {again['task'][:8]}; before {first['task'][:8]}"
+    same = all(first[key] == again[key] for key in ("current", "task", "listed"))
+    return passed(told) if same else failed(told)
+
+
+@exercise.check(
+    "new-content-new-task",
+    phases=VERSIONING,
+    title="Another content has another name, and only that replaces the task",
+    expected="another name, another task, and the container answers with the new version",
+    hint="`docker config ls`: is the new version there? `docker service ps proxy_nginx`.",
+)
+def new_content(record: Record) -> Judgement:
+    """The name is the version."""
+    wanted = {"first": "v1", "second": "v2", "third": "v3"}
+    steps = _steps(record, *wanted)
+    seen = [steps[step] for step in wanted]
+    told = "; ".join(f"{data['current']} serves {data['served']}" for data in seen)
+    served = [data["served"] for data in seen] == list(wanted.values())
+    deployed = all(data["current"] == data["deployed"] for data in seen)
+    distinct = all(len({data[key] for data in seen}) == 3 for key in ("current", "task"))
+    return passed(told) if served and deployed and distinct else failed(told)
+
+
+@exercise.check(
+    "prune",
+    phases=VERSIONING,
+    title="The clean-up takes what nothing needs, and leaves the way back",
+    expected="the first of three versions goes; the current one and the one before it stay",
+    hint="`docker service inspect`: Spec and PreviousSpec name what must stay.",
+)
+def prune(record: Record) -> Judgement:
+    """Three were made; one is in use and one would be, after a rollback."""
+    steps = _steps(record, "first", "second", "third", "pruned")
+    first, second, third = (steps[step]["current"] for step in ("first", "second", "third"))
+    removed, listed = steps["pruned"]["removed"], steps["pruned"]["listed"]
+    told = f"removed {', '.join(removed) or 'none'}; left {', '.join(listed) or 'none'}"
+    good = removed == [first] and sorted(listed) == sorted([second, third])
+    return passed(told) if good else failed(told)
+
+
+@exercise.check(
+    "in-use-is-safe",
+    phases=VERSIONING,
+    title="The engine itself protects the version in use",
+    expected="`docker config rm` is refused, naming the service",
+    hint="`docker service inspect`: is it really the current one?",
+)
+def in_use_is_safe(record: Record) -> Judgement:
+    """Whatever a clean-up gets wrong."""
+    seen = record.need("answer", "nobody tried to remove it", asked="current")
+    said = str(seen.data["said"])
+    deployed = record.need("version", "no third version was deployed", step="third")
+    if missing := out_of_order(("its deployment", deployed.t), ("its removal", seen.t)):
+        return unknown("; ".join(missing))
+    name = deployed.data["current"]
+    words = f"{INVALID}config '{name}' is in use by the following service: proxy_nginx"
+    refused = seen.data["code"] != 0 and said == words
+    return passed(said) if refused else failed(said or "it was removed")
+
+
+@exercise.check(
+    "way-back",
+    phases=VERSIONING,
+    title="After the clean-up a rollback still works",
+    expected="the second version is in force again and answers",
+    hint="`docker service ps proxy_nginx`: does a task say that its config is missing?",
+)
+def way_back(record: Record) -> Judgement:
+    """What a clean-up by the engine's word alone would have taken."""
+    steps = _steps(record, "second", "third", "pruned", "rolled-back")
+    back = steps["rolled-back"]
+    told = f"{back['current']} serves {back['served']}"
+    good = back["current"] == steps["second"]["current"] and back["served"] == "v2"
+    if steps["third"]["current"] == steps["second"]["current"]:
+        return unknown(f"{told}; it was in force before")
+    return passed(told) if good else failed(told)
+
+
+@exercise.check(
+    "unsafe-by-hand",
+    phases=VERSIONING,
+    title="The version before is not protected, and its removal is only noticed by a rollback",
+    expected="`docker config rm` removes it; the rollback is accepted and its task fails",
+    hint="Keep what a rollback needs: `configs.prune` does, or deploy the old file again.",
+)
+def unsafe_by_hand(record: Record) -> Judgement:
+    """Why a clean-up may not go by what the engine refuses."""
+    removal, lost = record.last("answer", asked="previous"), record.last("lost")
+    if removal is None or lost is None:
+        return unknown("it was not removed, or not rolled back to")
+    error = str(lost.data["error"])
+    back = record.last("version", step="rolled-back")
+    order = out_of_order(
+        ("the version in force", back.t if back else None),
+        ("the removal of the one before", removal.t),
+        ("the rollback's failure", lost.t),
+    )
+    gone = removal.data["code"] == 0 and error.startswith(LOST) and error.endswith("not found")
+    return judged(error or str(removal.data["said"]), holds=gone, missing=order)
+
+
+@exercise.check(
+    "redeployed-loses-the-way-back",
+    phases=VERSIONING,
+    title="Deploying the same file twice forgets the version before",
+    expected="after it the service's previous definition is its current one",
+    hint="`docker service inspect`: PreviousSpec. Go back by deploying the old file instead.",
+)
+def redeployed(record: Record) -> Judgement:
+    """A rollback then has nowhere to go: an old content has to be deployed again."""
+    steps = _steps(record, "first", "first-again")
+    first, again = steps["first"], steps["first-again"]
+    told = f"current {again['current']}, previous {again['previous']}"
+    if first["previous"] == first["current"]:
+        return unknown(f"{told}; it had no other version before either")
+    return passed(told) if again["current"] == again["previous"] else failed(told)
+
+
+def _steps(record: Record, *wanted: str) -> dict[str, Mapping[str, Any]]:
+    """What was noted in these steps. Raises Unseen unless each came, and after the one before."""
+    seen = {step: record.last("version", step=step) for step in wanted}
+    moments = [(f"the step {step!r}", e.t if e else None) for step, e in seen.items()]
+    if missing := out_of_order(*moments):
+        raise Unseen("; ".join(missing))
+    return {step: event.data for step, event in seen.items() if event}

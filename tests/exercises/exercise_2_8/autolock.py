@@ -1,0 +1,107 @@
+"""An autolocked swarm is destroyed and restored."""
+
+from __future__ import annotations
+
+import math
+
+from pytest_swarmlab import failed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Write, each
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    not_each,
+    not_while,
+    out_of_order,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import AUTOLOCK, exercise
+from .seen import as_expected
+
+UNLOCKED = {"key-unsaid": 7, "no-key": 7, "wrong-key": 7, "alone": 7}
+"""What is tried with an autolocked swarm and its backup → the exit code that it must have."""
+
+
+@exercise.check(
+    "locked-out",
+    phases=AUTOLOCK,
+    title="Without its key an autolocked backup is refused",
+    expected="7 each: backup without a word on the key; restore with none, a wrong one, or alone",
+    hint="The manifest holds the key's SHA-256: compared before anything is touched.",
+)
+def locked_out(record: Record) -> Judgement:
+    """Alone: one locked manager can't be made a new cluster (moby issue 36852)."""
+    tries = {e.data.get("case"): e for e in record.of("unlock")}
+    judgement = as_expected({case: e.data.get("code") for case, e in tries.items()}, UNLOCKED)
+    if judgement.verdict != "pass":
+        return judgement
+    fault, done = readings.fault(record), record.of("restore")
+    order = out_of_order(
+        ("the backup that was refused", tries["key-unsaid"].t),
+        ("the destruction", fault.began if fault else None),
+        ("the new machines", fault.healed if fault else None),
+        ("the first refused restore", min(tries[case].t for case in RESTORES)),
+    )
+    order += out_of_order(
+        ("the last refused restore", max(tries[case].t for case in RESTORES)),
+        ("the restore", done[0].t if done else None),
+    )
+    return judged(judgement.observed, missing=order)
+
+
+RESTORES = ("no-key", "wrong-key", "alone")
+"""Which of those were tried on the new machines."""
+
+
+@exercise.check(
+    "key-kept-apart",
+    phases=AUTOLOCK,
+    title="The unlock key is kept, and not in the backup",
+    expected="in its own directory the right key; in no file of the backup",
+    hint="`swarm-backup --unlock-key-dir DIR`: is DIR on another disk than the backups?",
+)
+def key_kept_apart(record: Record) -> Judgement:
+    """A key beside what it locks protects nothing, and a key that nobody has locks for ever."""
+    kept = record.of("kept")
+    if not kept:
+        return unknown("nobody looked")
+    told = "; ".join(
+        f"{e.data.get('node')}: in the backup: {e.data.get('in_backup')}, apart:"
+        f" {e.data.get('beside')}"
+        for e in kept
+    )
+    good = all(e.data.get("in_backup") is False and e.data.get("beside") is True for e in kept)
+    taken = [str(e.data.get("node")) for e in record.of("backup", code=0)]
+    missing = not_each((str(e.data.get("node")) for e in kept), taken, "looked for the key of")
+    blind = [str(e.data.get("node")) for e in kept if e.data.get("control") is not True]
+    if blind:
+        missing.append(f"nobody knows whether a key would have been found: {', '.join(blind)}")
+    return judged(told, holds=good, missing=missing)
+
+
+@exercise.check(
+    "unlocked",
+    phases=AUTOLOCK,
+    title="With the right key a majority of the managers, restored together, is the swarm again",
+    expected="both restores end with 0 and changes are accepted",
+    hint="`docker swarm unlock` waits for a leader: both have to be restored at the same time.",
+)
+def unlocked(record: Record) -> Judgement:
+    """Restored with their votes: no new cluster is forced."""
+    done, answers = record.of("restore"), record.last("answers")
+    restored = {str(e.data.get("node")) for e in done}
+    if len(restored) < 2:
+        return unknown(f"{len(restored)} of 2 managers were restored")
+    told = ", ".join(f"{e.data.get('node')}: {e.data.get('code')}" for e in done)
+    if any(e.data.get("code") != 0 for e in done) or answers is None:
+        return failed(f"{told}; " + "; ".join(str(e.data.get("said")) for e in done))
+    fault, over = readings.fault(record), Window(max(e.t for e in done), math.inf)
+    accepted = (write.t for write in each(record, Write) if not write.error)
+    missing = not_while(accepted, over, "had a change accepted")
+    missing += out_of_order(
+        ("the new machines", fault.healed if fault else None),
+        ("the first restore", min(e.t for e in done)),
+    )
+    return judged(told, missing=missing)

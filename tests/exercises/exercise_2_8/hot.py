@@ -1,0 +1,64 @@
+"""A backup that is taken while the engine works."""
+
+from __future__ import annotations
+
+from pytest_swarmlab import unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    not_while,
+    out_of_order,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import HOT, exercise
+from .seen import way_back
+
+
+@exercise.check(
+    "hot-restores",
+    phases=HOT,
+    title="A hot backup could be restored this time",
+    expected="backup and restore end with 0; all that was decided before it began is there",
+    hint="Nothing promises this: the log is copied while it is written. Stop the engine.",
+)
+def hot_restores(record: Record) -> Judgement:
+    """What was decided while it was copied may be there or not; what came before must be."""
+    taken, done, began = (record.last(kind) for kind in ("backup", "restore", "hot-began"))
+    book = readings.ledger(record, "configs")
+    if taken is None or done is None or began is None or book is None or book.found is None:
+        return unknown("it was not taken, not restored, or nobody counted")
+    numbers = int(began.data.get("numbers") or 0)
+    lost = [n for n in book.lost if n <= numbers]
+    told = (
+        f"backup {taken.data.get('code')}, restore {done.data.get('code')};"
+        f" {len(book.acknowledged)} decisions acknowledged, {len(book.found)} found; of the"
+        f" {began.data.get('numbers')} before it began {len(lost)} are lost"
+    )
+    good = taken.data.get("code") == done.data.get("code") == 0 and not lost
+    sooner = {e.number for e in book.acknowledged if e.over <= began.t}
+    during = (e.over for e in book.acknowledged if e.sent >= began.t)
+    counted = record.last("entries", ledger="configs")
+    missing = [] if numbers else ["nothing was decided before it began"]
+    if len(sooner) < numbers:
+        missing.append(f"of the {numbers} before it began {len(sooner)} were seen")
+    missing += not_while(during, Window(began.t, taken.t), "had a decision acknowledged")
+    missing += out_of_order(
+        ("its beginning", began.t),
+        ("its end", taken.t),
+        *way_back(record),
+        ("the count", counted.t if counted else None),
+    )
+    return judged(told, holds=good, missing=missing)
+
+
+@exercise.measure(phases=HOT)
+def torn(record: Record) -> dict[str, int | None]:
+    """Decisions of before the hot backup began that it lost; and of those made meanwhile."""
+    began, book = record.last("hot-began"), readings.ledger(record, "configs")
+    if began is None or book is None or book.found is None:
+        return {"data_lost": None, "lost_later": None}
+    before = [n for n in book.lost if n <= int(began.data.get("numbers") or 0)]
+    return {"data_lost": len(before), "lost_later": len(book.lost) - len(before)}

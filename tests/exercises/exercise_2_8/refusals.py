@@ -1,0 +1,87 @@
+"""Broken backups are offered to a manager that works."""
+
+from __future__ import annotations
+
+from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import Judgement
+
+from .declared import REFUSALS, exercise
+from .seen import as_expected, whole
+
+REFUSED = {
+    "truncated": 4,
+    "bit-flipped": 4,
+    "manifest-edited": 4,
+    "checksums-cut": 4,
+    "volume-lost": 4,
+    "another-swarm": 5,
+    "another-address": 6,
+    "not-confirmed": 8,
+    "others-alive": 10,
+}
+"""What is wrong with a backup, or with restoring it here → swarm-restore's exit code for it."""
+
+
+@exercise.check(
+    "refused",
+    phases=REFUSALS,
+    title="Each broken backup is refused, with an exit code that says what is wrong",
+    expected="; ".join(f"{case}: {code}" for case, code in REFUSED.items()),
+    hint="`swarm-restore --help` tells the codes; what did it say in the screens below?",
+)
+def refused(record: Record) -> Judgement:
+    """Confirmed as it was, each of them would have replaced the swarm."""
+    codes = {e.data.get("case"): e.data.get("code") for e in record.of("refusal")}
+    return as_expected(codes, REFUSED)
+
+
+@exercise.check(
+    "nothing-touched",
+    phases=REFUSALS,
+    title="Nothing is touched by a refused restore",
+    expected="the engine was never stopped, nothing is left beside the swarm's directory",
+    hint="`systemctl status docker`: since when? What does /var/lib/docker hold?",
+)
+def nothing_touched(record: Record) -> Judgement:
+    """Verify first, delete later."""
+    offers = record.of("refusal")
+    missing = set(REFUSED) - {e.data.get("case") for e in offers}
+    if missing:
+        return unknown(f"never offered: {', '.join(sorted(missing))}")
+    bad = [
+        f"{e.data.get('case')}: {'' if e.data.get('untouched') else 'the engine was stopped'}"
+        f" {', '.join(e.data.get('left') or ())}".strip()
+        for e in offers
+        if e.data.get("untouched") is not True or e.data.get("left") != []
+    ]
+    return failed("; ".join(bad)) if bad else passed(f"after {len(offers)} offers all is as before")
+
+
+@exercise.check(
+    "good-one-verified",
+    phases=REFUSALS,
+    title="The backup that nobody broke is verified",
+    expected="exit code 0 with --verify",
+    hint="A restore that refuses everything refuses these too: look at its last screen.",
+)
+def good_one_verified(record: Record) -> Judgement:
+    """The refusals say something only if a good backup is not refused."""
+    seen = record.need("refusal", "it was not offered", case="verified")
+    told = f"exit code {seen.data.get('code')}"
+    return (
+        passed(told) if seen.data.get("code") == 0 else failed(f"{told}: {seen.data.get('said')}")
+    )
+
+
+@exercise.check(
+    "swarm-unharmed",
+    phases=REFUSALS,
+    title="The swarm goes on as before",
+    expected="three managers reachable, two workers, all ready, one leader",
+    hint="`docker node ls` on a manager.",
+)
+def swarm_unharmed(record: Record) -> Judgement:
+    """Judged on the last node list."""
+    offered = max((e.t for e in record.of("refusal")), default=None)
+    return whole(record, [("the last offer", offered)])

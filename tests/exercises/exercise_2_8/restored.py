@@ -1,0 +1,353 @@
+"""Every machine is destroyed; the swarm comes back, and is what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Info, Waited, each
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    judged,
+    nodes_of,
+    out_of_order,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import AUTOLOCK, DISASTER, FORCED, HOT, exercise
+from .seen import way_back, whole
+
+
+@exercise.check(
+    "backup-complete",
+    phases=DISASTER,
+    title="The backup is taken on a follower, cold, and the leader stays",
+    expected="exit code 0, not hot, with volumes; the same leader before and after",
+    hint="The screen of swarm-backup; `docker node ls` after it.",
+)
+def backup_complete(record: Record) -> Judgement:
+    """An election is what a backup on the leader costs."""
+    taken = record.need("backup", "no backup was taken, or nobody looked at the leader after it")
+    after = record.need(
+        "leader-after-backup", "no backup was taken, or nobody looked at the leader after it"
+    )
+    facts = _mapping(taken.data.get("manifest"))
+    told = (
+        f"exit code {taken.data.get('code')}; hot: {facts.get('hot')}, volumes:"
+        f" {facts.get('volumes')}; leader before: {taken.data.get('leader')}, after:"
+        f" {after.data.get('leader')}"
+    )
+    good = (
+        taken.data.get("code") == 0
+        and (facts.get("hot"), facts.get("volumes")) == ("no", "yes")
+        and taken.data.get("leader") == after.data.get("leader") is not None
+        and taken.data.get("node") != taken.data.get("leader")
+    )
+    carried = record.need("carried", "the backup was not carried away")
+    if not carried.data.get("bytes"):
+        return failed(f"{told}; {carried.data.get('bytes')} bytes")
+    order = out_of_order(
+        ("the backup", taken.t), ("the look at the leader", after.t), ("its way out", carried.t)
+    )
+    return judged(f"{told}; {carried.data['bytes']} bytes", holds=good, missing=order)
+
+
+@exercise.check(
+    "backup-holds",
+    phases=DISASTER,
+    title="The backup holds what makes a manager",
+    expected="docker-state.json, certificates/ and raft/ below swarm/",
+    hint="Official procedure: all of /var/lib/docker/swarm, with the keys of the raft log.",
+)
+def backup_holds(record: Record) -> Judgement:
+    """The names in its swarm.tar.gz."""
+    carried = record.need("carried", "the backup was not carried away")
+    names = [str(name) for name in carried.data.get("holds") or ()]
+    if not names:
+        return unknown("nobody looked into it")
+    lacks = [part for part in HELD if not any(name.startswith(part) for name in names)]
+    told = f"{len(names)} names; {', '.join(HELD)}"
+    return failed(f"{len(names)} names; without {', '.join(lacks)}") if lacks else passed(told)
+
+
+HELD = ("swarm/docker-state.json", "swarm/certificates/", "swarm/raft/")
+
+
+@exercise.check(
+    "all-was-lost",
+    phases=DISASTER,
+    title="Between backup and restore nothing of the swarm existed",
+    expected="every node destroyed; the new machines are outside any swarm",
+    hint="The machines that boot must be new: their disks too.",
+)
+def all_was_lost(record: Record) -> Judgement:
+    """What was not lost proves nothing."""
+    fault, restored = readings.fault(record), record.last("restore")
+    if fault is None or fault.healed is None or restored is None:
+        return unknown("nothing was destroyed and replaced")
+    states = {
+        view.node: view.state for view in each(record, Info) if fault.healed <= view.t < restored.t
+    }
+    told = f"destroyed: {', '.join(fault.nodes)}; then: " + ", ".join(
+        f"{node} {state}" for node, state in sorted(states.items())
+    )
+    if set(states) != set(fault.nodes) or set(states) != set(nodes_of(record)):
+        return unknown(f"{told}; not every machine was destroyed, or not every new one was asked")
+    taken = record.last("backup")
+    order = out_of_order(
+        ("the backup", taken.t if taken else None),
+        ("the destruction", fault.began),
+        ("the new machines", fault.healed),
+        ("the restore", restored.t),
+    )
+    return judged(told, holds=set(states.values()) == {"inactive"}, missing=order)
+
+
+@exercise.check(
+    "restored",
+    phases=DISASTER,
+    title="The procedure restores it on a new machine at the old address",
+    expected="swarm-restore --verify and swarm-restore end with 0, and a leader answers",
+    hint="The screen of swarm-restore, and `journalctl -u docker` on the new manager.",
+)
+def restored(record: Record) -> Judgement:
+    """The scripts' own word, and a node list."""
+    checked, done, answers = (record.last(k) for k in ("verified", "restore", "answers"))
+    if done is None:
+        return unknown("nothing was restored")
+    if checked is None and not done.data.get("theirs"):
+        return unknown("the backup was not checked")
+    codes = {"--verify": checked} if checked else {}
+    told = ", ".join(f"{k}: {e.data.get('code')}" for k, e in {**codes, "restore": done}.items())
+    if any(e.data.get("code") != 0 for e in (*codes.values(), done)) or answers is None:
+        return failed(f"{told}; {done.data.get('said') or 'no leader answered'}")
+    fault = readings.fault(record)
+    order = out_of_order(
+        ("the new machines", fault.healed if fault else None),
+        *([("the check of the backup", checked.t)] if checked else []),
+        ("the restore", done.t),
+        ("the leader's answer", answers.t),
+    )
+    led = done.data.get("node") == answers.data.get("node")
+    return judged(f"{told}; {answers.data.get('node')} leads", holds=led, missing=order)
+
+
+def _same(name: str, what: str, phases: Sequence[str] = (*DISASTER, *FORCED, *AUTOLOCK)) -> None:
+    """Declare that a part of the swarm's identity is the same afterwards as it was before."""
+
+    @exercise.check(
+        f"same-{name}",
+        phases=phases,
+        title=f"The same {what}",
+        expected="equal before the backup and after the restore",
+        hint="Was the whole of /var/lib/docker/swarm restored, and no new swarm made?",
+    )
+    def same(record: Record) -> Judgement:
+        """Compared value by value, as the managers told them."""
+        found = {e.data.get("when"): e for e in record.of("identity")}
+        if not {"before", "after"} <= found.keys():
+            return unknown("nobody looked before, or after")
+        before, after = found["before"].data, found["after"].data
+        order = out_of_order(
+            ("the look before", found["before"].t),
+            *way_back(record),
+            ("the look after", found["after"].t),
+        )
+        told, differs = [], []
+        for part in PARTS[name]:
+            if not before.get(part):
+                return unknown(f"before the backup nobody told its {part}")
+            equal = before[part] == after.get(part)
+            told.append(f"{part}: {_brief(before[part])}")
+            if not equal:
+                differs.append(f"{part}: {_brief(before[part])}, then {_brief(after.get(part))}")
+        return judged("; ".join(told), wrong=differs, missing=order)
+
+
+PARTS = {
+    "swarm": ("swarm", "ca", "settings"),
+    "node": ("node",),
+    "secrets-and-configs": ("secrets", "configs"),
+    "services": ("services", "networks"),
+    "tokens": ("tokens",),
+}
+"""Check → what is compared for it."""
+
+ALL_RESTORED = (*DISASTER, *FORCED, *AUTOLOCK, *HOT)
+
+
+_same("swarm", "swarm: its id, its root certificate, its settings", ALL_RESTORED)
+
+
+_same("node", "manager: its node id", ALL_RESTORED)
+
+
+_same("secrets-and-configs", "secrets and configs, under the same ids")
+
+
+_same("services", "services and networks: ids and specifications")
+
+
+_same("tokens", "join tokens", ALL_RESTORED)
+
+
+@exercise.check(
+    "secret-readable",
+    phases=(*DISASTER, *AUTOLOCK),
+    title="A restored service still reads its secret",
+    expected="in a container of the restored swarm, the value that was stored before",
+    hint="The raft log is encrypted: were certificates/ and its keys restored with it?",
+)
+def secret_readable(record: Record) -> Judgement:
+    """Its SHA-256, computed in the container, against that of what was stored."""
+    stored = record.need("secret", "the secret was not stored, or not read again")
+    seen = record.need("read", "the secret was not stored, or not read again")
+    same = stored.data.get("digest") == seen.data.get("digest") is not None
+    told = f"on {seen.data.get('node')}: {str(seen.data.get('digest'))[:12]}…"
+    wrong = [] if same else [f"not {str(stored.data.get('digest'))[:12]}…"]
+    order = out_of_order(("that it was stored", stored.t), *way_back(record), ("its value", seen.t))
+    return judged(told, wrong=wrong, missing=order)
+
+
+@exercise.check(
+    "data-complete",
+    phases=DISASTER,
+    title="Everything that was acknowledged before the backup is there",
+    expected="numbers 1 to 200, each once; of what was written after the backup nothing",
+    hint="Was the volume copied while its container was stopped, and restored before it started?",
+)
+def data_complete(record: Record) -> Judgement:
+    """The recovery point is the backup: what is lost is what came later."""
+    found = record.need("found", "nobody read the volume after the restore")
+    numbers = list(found.data.get("numbers") or ())
+    lost = [n for n in WRITTEN if n not in numbers]
+    told = f"{len(numbers)} numbers, {len(lost)} of {len(WRITTEN)} lost"
+    taken, later = record.last("backup"), record.last("written-after")
+    order = out_of_order(
+        ("the backup", taken.t if taken else None),
+        ("what was written after it", later.t if later and later.data.get("numbers") else None),
+        *way_back(record),
+        ("the reading of the volume", found.t),
+    )
+    return judged(told, holds=numbers == list(WRITTEN), missing=order)
+
+
+WRITTEN = range(1, 201)
+
+
+@exercise.check(
+    "new-machines-had-to-join",
+    phases=DISASTER,
+    title="Machines without their old disks come back by joining, not by themselves",
+    expected="none was a member before it joined with the restored swarm's token; then all are",
+    hint="A node is known by its certificate: with its disk that is gone.",
+)
+def new_machines_had_to_join(record: Record) -> Judgement:
+    """Which of both is true is said by the procedure."""
+    back = record.need("came-back", "nobody looked, or nobody joined")
+    joined = record.need("joined", "nobody looked, or nobody joined")
+    came, asked = back.data.get("nodes") or [], joined.data.get("nodes") or []
+    told = f"by themselves: {', '.join(came) or 'none'}; joined: {', '.join(asked)}"
+    home = record.need("restore", "nothing was restored").data.get("node")
+    order = out_of_order(*way_back(record), ("who came back", back.t), ("the joins", joined.t))
+    others = sorted(set(nodes_of(record)) - {home})
+    return judged(told, holds=not came and sorted(asked) == others, missing=order)
+
+
+@exercise.check(
+    "whole-again",
+    phases=(*DISASTER, *FORCED, *AUTOLOCK),
+    title="There are three managers and two workers again",
+    expected="three managers reachable, two workers, all ready, one leader",
+    hint="`docker node ls` on the restored manager: who is missing? Which token did it join with?",
+)
+def whole_again(record: Record) -> Judgement:
+    """Judged on the last node list."""
+    joined, home = record.last("joined"), record.last("identity", when="after")
+    judgement = whole(record, [*way_back(record), ("the joins", joined.t if joined else None)])
+    ids = {row.id for sample in readings.node_samples(record)[-1:] for row in sample.nodes}
+    if judgement.verdict == "pass" and not (home and home.data.get("node") in ids):
+        return unknown(f"{judgement.observed}; the restored manager, by its id, is not among them")
+    return judgement
+
+
+@exercise.check(
+    "nothing-of-the-old",
+    phases=DISASTER,
+    title="Nothing of the old membership is left",
+    expected="of the old node ids only that of the restored manager, and no machine listed twice",
+    hint="`docker node ls`: rows that are Down go with `docker node rm --force ID`.",
+)
+def nothing_of_the_old(record: Record) -> Judgement:
+    """Old rows would be counted, and scheduled on, for ever."""
+    lists = [s for s in readings.node_samples(record) if s.nodes]
+    home, joined = record.last("restore"), record.last("joined")
+    if not lists or home is None:
+        return unknown("no nodes were listed, or nothing was restored")
+    order = out_of_order(
+        ("the first node list", lists[0].t),
+        *way_back(record),
+        ("the joins", joined.t if joined else None),
+        ("the last node list", lists[-1].asked),
+    )
+    before, after = lists[0].nodes, lists[-1].nodes
+    old = {n.id: n.name for n in before}
+    left = sorted(old[n.id] for n in after if n.id in old)
+    names = [n.name for n in after]
+    told = f"left: {', '.join(left) or 'none'}; listed: {', '.join(sorted(names))}"
+    good = left == [home.data.get("node")] and len(set(names)) == len(names)
+    return judged(told, holds=good, missing=order)
+
+
+@exercise.measure(phases=DISASTER)
+def recovery(record: Record) -> dict[str, float | int | None]:
+    """Recovery time and point, and what the backup cost.
+
+    `engine_stopped_s`: from the order to stop until the engine answers again, as the script
+    measured it. `restore_s`: from the moment when the new machine is up until a leader answers.
+    """
+    fault, answers, found = readings.fault(record), record.last("answers"), record.last("found")
+    taken, carried, joined = record.last("backup"), record.last("carried"), record.last("joined")
+    facts = _mapping(taken.data.get("manifest")) if taken else {}
+    stopped = facts.get("engine_stopped_s")
+    up = fault.healed if fault else None
+    numbers = set(found.data.get("numbers") or ()) if found else None
+    after = record.last("written-after")
+    return {
+        "engine_stopped_s": float(stopped) if stopped else None,
+        "restore_s": round(answers.t - up, 2) if answers and up is not None else None,
+        "whole_again_s": round(_settled(record) - up, 2)
+        if joined and up is not None and _settled(record)
+        else None,
+        "data_lost": None if numbers is None else len(set(WRITTEN) - numbers),
+        "written_after_backup": len(after.data.get("numbers") or ()) if after else None,
+        "backup_bytes": carried.data.get("bytes") if carried else None,
+    }
+
+
+def _settled(record: Record) -> float:
+    """When, after the joins, every node was first waited for with success; 0 if never."""
+    joined = record.last("joined")
+    waits = each(record, Waited, outcome="done")
+    return next(
+        (
+            over.t
+            for over in waits
+            if joined and over.t > joined.t and "every node" in over.condition
+        ),
+        0,
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_brief(each)}" for key, each in value.items())[:160]
+    if isinstance(value, list):
+        return _brief(value[0]) if value else "none"
+    return str(value)[:40]

@@ -1,0 +1,74 @@
+"""What several judges of exercise 2.8 read off a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Moment,
+    another_cluster,
+    judged,
+    nodes_of,
+    out_of_order,
+)
+from pytest_swarmlab.model import Judgement
+
+MANAGERS, WORKERS = 3, 2
+
+
+def as_expected(codes: Mapping[Any, Any], wanted: Mapping[str, int]) -> Judgement:
+    """Whether each case ended with the exit code that it must have."""
+    missing = [case for case in wanted if codes.get(case) is None]
+    told = "; ".join(f"{case}: {codes[case]}" for case in wanted if case not in missing)
+    if missing:
+        return unknown(f"{told}; never tried: {', '.join(missing)}")
+    return passed(told) if all(codes[c] == wanted[c] for c in wanted) else failed(told)
+
+
+def way_back(record: Record) -> list[Moment]:
+    """What must have come before anything is looked at afterwards: the loss, and what undid it."""
+    fault, forced, restore = readings.fault(record), record.last("forced"), record.last("restore")
+    lost = ("the destruction", fault.began if fault else None)
+    if forced is not None:
+        return [lost, ("the new cluster", forced.t)]
+    return [
+        lost,
+        ("the new machines", fault.healed if fault else None),
+        ("the restore", restore.t if restore else None),
+    ]
+
+
+def first_managers(record: Record) -> list[str]:
+    """The machines that started as managers."""
+    ready = record.need("cluster.ready", "nobody told which nodes the cluster has")
+    return [str(n["name"]) for n in ready.data["nodes"] if n.get("membership") == "manager"]
+
+
+def whole(record: Record, after: Sequence[Moment]) -> Judgement:
+    """Whether the last node list, asked for after those moments, shows the lab's cluster."""
+    lists = [s for s in readings.node_samples(record) if s.nodes]
+    if not lists:
+        return unknown("no manager listed the nodes")
+    rows = lists[-1].nodes
+    managers = [n for n in rows if n.reachability == "reachable"]
+    workers = [n for n in rows if n.role == "worker"]
+    unfit = [n.name for n in rows if n.state != "ready"]
+    leaders = [n.name for n in rows if n.leader]
+    told = (
+        f"{len(managers)} managers reachable, {len(workers)} workers, leader:"
+        f" {', '.join(leaders) or 'none'}, not ready: {', '.join(unfit) or 'none'}"
+    )
+    counts = (len(managers), len(workers), len(leaders), len(rows))
+    good = counts == (MANAGERS, WORKERS, 1, MANAGERS + WORKERS) and not unfit
+    names = sorted(n.name for n in managers), sorted(n.name for n in rows)
+    wrong = (
+        [] if names[0] == sorted(first_managers(record)) else [f"managers: {', '.join(names[0])}"]
+    )
+    wrong += [] if names[1] == sorted(nodes_of(record)) else [f"listed: {', '.join(names[1])}"]
+    missing = another_cluster(lists)
+    missing += out_of_order(*after, ("the last node list", lists[-1].asked))
+    return judged(told, holds=good, wrong=wrong, missing=missing)

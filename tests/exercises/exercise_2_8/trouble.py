@@ -1,0 +1,124 @@
+"""Backups that can't be taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence.events import Waited, each
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    judged,
+    out_of_order,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import TROUBLE, exercise
+from .seen import as_expected
+
+NEVER_STOPPED = {"it-leads": 4, "another-run": 3, "no-quorum-left": 5}
+"""Why a backup isn't begun → swarm-backup's exit code for it."""
+
+
+@exercise.check(
+    "not-begun",
+    phases=TROUBLE,
+    title="Where it would do harm, the backup is not begun",
+    expected="the leader: 4; a second run: 3; the quorum's last: 5; the engine is never stopped",
+    hint="`swarm-backup --help` tells the codes; what did it say in the screens below?",
+)
+def not_begun(record: Record) -> Judgement:
+    """Refused before anything is stopped."""
+    seen = {e.data.get("case"): e.data for e in record.of("trouble")}
+    codes = {case: each.get("code") for case, each in seen.items()}
+    judgement = as_expected(codes, NEVER_STOPPED)
+    stopped = [case for case in NEVER_STOPPED if seen.get(case, {}).get("stopped") is not False]
+    if stopped and judgement.verdict == "pass":
+        return failed(f"the engine was stopped: {', '.join(stopped)}")
+    return judgement
+
+
+@exercise.check(
+    "full-disk",
+    phases=TROUBLE,
+    title="A full disk costs the backup, and nothing else",
+    expected="met while the engine is stopped: exit code 8, nothing left, the engine answers again",
+    hint="Does the script's trap start docker.service and docker.socket, and remove .partial-…?",
+)
+def full_disk(record: Record) -> Judgement:
+    """The lab's script leaves the engine stopped when tar fails."""
+    return _trouble(record, "disk-full", code=8, stopped=True, answers=True, left=[])
+
+
+@exercise.check(
+    "timer",
+    phases=TROUBLE,
+    title="The timer begins a backup by itself",
+    expected="it has elapsed, it starts swarm-backup.service, and that stopped the engine",
+    hint="`systemctl list-timers swarm-backup.timer`; `systemctl cat swarm-backup.timer`.",
+)
+def timer(record: Record) -> Judgement:
+    """Nobody else starts the backup that is killed while the engine is stopped."""
+    event = record.need("timer", "no timer was set")
+    seen = event.data
+    told = f"elapsed: {seen.get('elapsed') or 'never'}; starts {seen.get('unit')}"
+    good = seen.get("elapsed") not in NEVER and seen.get("unit") == "swarm-backup.service"
+    gone = _stopped(record, str(seen.get("node")), event.t)
+    missing = [] if gone else ["nobody saw the engine stopped after the timer was set"]
+    return judged(told, holds=good, missing=missing)
+
+
+def _stopped(record: Record, node: str, before: float) -> bool:
+    """Whether the node's engine was seen to be gone, after the timer was started there."""
+    argv = ["systemctl", "start", "swarm-backup.timer"]
+    started = [e.t for e in record.of("command", node=node, code=0, argv=argv) if e.t < before]
+    waits = each(record, Waited, condition="the engine is gone", node=node, outcome="done")
+    return bool(started) and any(started[-1] < e.t < before for e in waits)
+
+
+NEVER = ("", "0", "n/a", None)
+"""What systemd says of a timer that has not elapsed."""
+
+
+@exercise.check(
+    "killed",
+    phases=TROUBLE,
+    title="kill -9 in the middle leaves no engine stopped and nothing that looks like a backup",
+    expected="the unit ends by a signal, the engine is started again, no backup more than before",
+    hint="`systemctl status swarm-backup-mend.service`: is it the OnFailure= of the backup's unit?",
+)
+def killed(record: Record) -> Judgement:
+    """No trap runs in a process that was killed so. In the middle: the engine was away by then."""
+    seen = record.need("trouble", "nobody killed it", case="killed")
+    wanted = {"code": 137, "answers": True, "complete": False, "stopped": True}
+    judgement = _trouble(record, "killed", **wanted)
+    if judgement.verdict == "pass" and not _stopped(record, str(seen.data.get("node")), seen.t):
+        return unknown(f"{judgement.observed}; nobody saw the engine stopped when it was killed")
+    return judgement
+
+
+@exercise.check(
+    "engine-refuses",
+    phases=TROUBLE,
+    title="An engine that does not start again is told, and the backup is kept",
+    expected="exit code 9, the backup is complete; mended, the engine answers",
+    hint="`journalctl -u docker` on the node; `swarm-backup --mend` when its cause is removed.",
+)
+def engine_refuses(record: Record) -> Judgement:
+    """Now the backup is worth more than ever."""
+    judgement = _trouble(record, "engine-refuses", code=9, answers=False, complete=True)
+    tried, mended = record.last("trouble", case="engine-refuses"), record.last("mended")
+    if tried and mended and (late := out_of_order(("the trouble", tried.t), ("its end", mended.t))):
+        return unknown("; ".join(late))
+    if judgement.verdict == "pass" and not (mended and mended.data.get("answers")):
+        return failed(f"{judgement.observed}; it was not mended")
+    return judgement
+
+
+def _trouble(record: Record, case: str, **wanted: Any) -> Judgement:
+    seen = record.last("trouble", case=case)
+    if seen is None or any(key not in seen.data for key in wanted):
+        return unknown("that was not tried")
+    told = ", ".join(f"{key}: {seen.data[key]}" for key in wanted)
+    good = all(seen.data[key] == value for key, value in wanted.items())
+    return passed(told) if good else failed(f"{told}; {seen.data.get('said')}")

@@ -1,0 +1,39 @@
+"""A backup while a service is updated."""
+
+from __future__ import annotations
+
+from pytest_swarmlab import unknown
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    judged,
+    out_of_order,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import UPDATE, exercise
+
+
+@exercise.check(
+    "update-goes-on",
+    phases=UPDATE,
+    title="A backup of a follower doesn't disturb a rolling update",
+    expected="taken while the update was under way (the backup's inventory says so); it completes",
+    hint="`docker service inspect site`: UpdateStatus. A paused update says which task failed.",
+)
+def update_goes_on(record: Record) -> Judgement:
+    """The leader goes on deciding; the node's own task is what the update may meet down."""
+    taken, updated = record.last("backup"), record.last("updated")
+    if taken is None:
+        return unknown("no backup was taken")
+    told = (
+        f"exit code {taken.data.get('code')}; update before: {taken.data.get('update_before')}, in"
+        f" the inventory: {taken.data.get('inventory')}, at last:"
+        f" {updated.data.get('state') if updated else 'not seen'}"
+    )
+    if taken.data.get("inventory") != "updating":
+        return unknown(f"{told}: the backup did not meet the update")
+    completed = updated is not None and updated.data.get("state") == "completed"
+    order = out_of_order(
+        ("the backup", taken.t), ("the update's end", updated.t if updated else None)
+    )
+    return judged(told, holds=taken.data.get("code") == 0 and completed, missing=order)

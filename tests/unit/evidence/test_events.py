@@ -1,0 +1,145 @@
+"""Each kind of event is written by its type, read back by it, and described from it."""
+
+from __future__ import annotations
+
+import json
+import types
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from docs import describe_events
+from pytest_swarmlab.evidence.events import KINDS, NodesSample, Seen, Write, description, read
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.model import Event
+from tests.unit.records.breaker import REAL, real
+
+FORMS = {kind: Draft202012Validator(form) for kind, form in description.schema()["$defs"].items()}
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+PLAIN: dict[Any, st.SearchStrategy[Any]] = {
+    str: st.text(),
+    int: st.integers(),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+    bool: st.booleans(),
+    types.NoneType: st.none(),
+}
+
+
+def values(hint: Any) -> st.SearchStrategy[Any]:
+    """All values of a field's type."""
+    if hint in PLAIN:
+        return PLAIN[hint]
+    if get_origin(hint) is Annotated:
+        return values(get_args(hint)[0])
+    if get_origin(hint) in {Union, types.UnionType}:
+        return st.one_of(*map(values, get_args(hint)))
+    if get_origin(hint) is tuple and get_args(hint)[-1] is Ellipsis:
+        return st.lists(values(get_args(hint)[0]), max_size=3).map(tuple)
+    if get_origin(hint) is tuple:
+        return st.tuples(*map(values, get_args(hint)))
+    return instances(hint)
+
+
+def instances(kind: type[Any]) -> st.SearchStrategy[Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    names = [f.name for f in fields(kind) if not f.kw_only]
+    return st.builds(kind, **{name: values(hints[name]) for name in names})
+
+
+def event(kind: str, data: dict[str, Any]) -> Event:
+    return Event(0, 5.0, "2026-05-04T10:00:00+00:00", kind, "", data)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(st.data())
+@settings(max_examples=20, deadline=None)
+def test_what_is_written_of_a_kind_is_read_back_and_has_its_form(kind: str, data: Any) -> None:
+    seen = data.draw(instances(KINDS[kind]))
+    written = json.loads(json.dumps(seen.data()))
+    FORMS[kind].validate(written)
+    again = read(KINDS[kind], event(kind, written))
+    assert again.data() == seen.data()
+    assert again.t == 5.0
+    assert type(again) is KINDS[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(st.data())
+@settings(max_examples=20, deadline=None)
+def test_any_values_are_read_as_something(kind: str, data: Any) -> None:
+    hints = [f.name for f in fields(KINDS[kind])]
+    seen = read(KINDS[kind], event(kind, data.draw(st.dictionaries(st.sampled_from(hints), JSON))))
+    FORMS[kind].validate(json.loads(json.dumps(seen.data())))
+
+
+@pytest.mark.parametrize("path", sorted(REAL.glob("*.xz")), ids=lambda path: path.name[:3])
+def test_nothing_that_real_runs_wrote_is_lost(path: Path) -> None:
+    for number, one in enumerate(real(path.name.partition(".")[0])):
+        # Of a long run every tenth is enough.
+        if one.kind in KINDS and number % 10 == 0:
+            assert holds(read(KINDS[one.kind], one).data(), one.data), one
+
+
+def holds(whole: Any, part: Any) -> bool:
+    """Whether all that an older version wrote is there; what is None may be left out."""
+    if isinstance(part, dict):
+        return all(holds(whole.get(key), value) for key, value in part.items())
+    if isinstance(part, list):
+        return len(whole) == len(part) and all(map(holds, whole, part))
+    return bool(whole == part)
+
+
+def test_a_line_is_held_against_the_form_of_its_kind() -> None:
+    form = Draft202012Validator(description.schema())
+    line = {name: getattr(event("ping", {}), name) for name in description.EVENT}
+    form.validate(line | {"data": {"node": "worker1", "answers": True}})
+    form.validate(line | {"kind": "a-kind-of-an-exercise", "data": {"what": ["ever"]}})
+    assert not form.is_valid(line | {"data": {"node": "worker1"}})
+    assert not form.is_valid(line | {"data": {"node": "worker1", "answers": "yes"}})
+
+
+def test_a_recorder_writes_it_under_its_name(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "events.jsonl")
+    recorder.write(Write("manager2", None, 0.2))
+    recorder.write(NodesSample("manager1", 0.1, error="no answer in time"))
+    recorder.close()
+    first, second = Record.load(recorder.path)
+    assert (first.kind, first.data) == (
+        "write",
+        {"node": "manager2", "error": None, "seconds": 0.2},
+    )
+    assert second.data["error"] == "no answer in time"
+    assert read(NodesSample, second).nodes == ()
+    assert read(NodesSample, first).seen_from == ""
+
+
+def test_a_moment_that_is_not_there_is_when_the_event_was_known() -> None:
+    seen = read(KINDS["request"], event("request", {"seconds": "long"}))
+    assert seen.data() | {"sent": 5.0, "seconds": 0.0} == seen.data()
+
+
+def test_a_field_that_nobody_can_read_is_refused() -> None:
+    @dataclass(frozen=True)
+    class Odd(Seen):
+        where: Path
+
+    with pytest.raises(TypeError, match="no event has a field of type"):
+        read(Odd, event("odd", {}))
+
+
+def test_every_kind_is_described() -> None:
+    assert all(is_dataclass(kind) and kind.__doc__ for kind in KINDS.values())
+    page = describe_events.PAGE.read_text(encoding="utf-8")
+    assert describe_events.page(page) == page, "run `make architecture`"
+    said = describe_events.SCHEMA.read_text(encoding="utf-8")
+    assert describe_events.schema() == said, "run `make architecture`"
