@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -161,11 +162,15 @@ func TestWhoCanNotLogIn(t *testing.T) {
 	}
 }
 
-// forged signs claims as anybody could who has the secret.
+// forged signs claims as anybody could who has the secret, by the algorithm that the header names.
 func forged(header, claims, secret string) string {
+	algorithm := sha256.New
+	if strings.Contains(header, "HS512") {
+		algorithm = sha512.New
+	}
 	part := base64.RawURLEncoding.EncodeToString
 	signed := part([]byte(header)) + "." + part([]byte(claims))
-	sum := hmac.New(sha256.New, []byte(secret))
+	sum := hmac.New(algorithm, []byte(secret))
 	sum.Write([]byte(signed))
 	return signed + "." + part(sum.Sum(nil))
 }
