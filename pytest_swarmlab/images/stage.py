@@ -28,7 +28,8 @@ def make_stage(recipe: StageRecipe, work: Path, report: BuildReport) -> Path:
         place = root / path.relative_to("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.unlink(missing_ok=True)
-        shutil.copyfile(path, place)
+        # With its mode: a registry's password may be in it.
+        shutil.copy(path, place)
     for command in recipe.root.commands:
         run(in_root(root, command), report)
     return root

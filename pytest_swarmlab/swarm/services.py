@@ -96,13 +96,13 @@ class Service:
 
         `origin`: the node that an earlier such constraint names; it is taken away.
         """
-        away = () if origin is None else ("--constraint-rm", self._only(origin))
+        away = () if origin is None else ("--constraint-rm", self.only(origin))
         self.update(
-            *away, "--constraint-add", self._only(to),
+            *away, "--constraint-add", self.only(to),
             title=f"{self.name} is sent to {to}",
         )  # fmt: skip
 
-    def _only(self, node: Node) -> str:
+    def only(self, node: Node) -> str:
         """The constraint that this node alone meets."""
         known = self.swarm.known_as(node)
         kind = "id" if known in self.swarm.ids_of(node) else "hostname"

@@ -36,3 +36,59 @@ def test_drills_on_somebodys_work_are_run_for_it_and_no_others(
     result.assert_outcomes(passed=len(run), deselected=3 - len(run))
     for name in run:
         result.stdout.fnmatch_lines([f"*::{name} PASSED*"])
+
+
+INVENTORY = """
+from types import SimpleNamespace
+from tests.exercises.submission import conftest as theirs
+from tests.exercises.submission.conftest import submitted
+from tests.plugin import pretended
+from pytest_swarmlab.model import Topology
+
+ended = []
+
+class Inventory:
+    name = "inventory"
+    def __init__(self, path, *, may_change, whole):
+        assert not whole
+        self.away = {}
+    def attach(self, cluster, *, logs):
+        return SimpleNamespace(keep=lambda: ended.append("kept"))
+
+def swarm(machines, recorder):
+    lab = pretended.provision(
+        None, Topology.of(managers=2, workers=1), recorder=recorder, consoles=theirs.CONSOLES
+    )
+    lab.machines.foreign = True
+    return lab
+
+theirs.InventoryProvider = Inventory
+theirs.Swarm = swarm
+theirs.collectors = SimpleNamespace(describe=lambda *_, **__: None)
+"""
+
+AS_IT_IS = """
+import pytest
+from pathlib import Path
+
+pytestmark = pytest.mark.submission
+
+def test_it_is_looked_at_as_it_is(submitted):
+    assert submitted.submission is None
+    assert len(submitted.swarm.nodes) == 3
+    assert {machine.name for machine in submitted.survey.machines} >= {"manager1", "worker1"}
+
+def test_drills_have_the_same_cluster(submitted, swarm):
+    assert swarm is submitted.swarm
+"""
+
+
+def test_a_cluster_of_another_size_is_marked_as_it_is(suite: pytest.Pytester) -> None:
+    suite.makeconftest(
+        INVENTORY + "from pathlib import Path\ntheirs.CONSOLES = Path.cwd() / 'consoles'\n"
+    )
+    suite.makepyfile(AS_IT_IS)
+    result = suite.runpytest_subprocess(
+        "--swarmlab-submission=", "--swarmlab-provider=inventory", "--swarmlab-inventory=x.yml"
+    )
+    result.assert_outcomes(passed=2)

@@ -130,6 +130,16 @@ def healed(work: Work, role: str) -> Healed:
     )
 
 
+@contextmanager
+def renewed_if_in_vain(service: Service) -> Iterator[None]:
+    """Where an ill task was not replaced, all are: a page that is gone would stay so."""
+    try:
+        yield
+    except NotConverged:
+        service.update("--force", title=f"{service.name} has its tasks replaced")
+        raise
+
+
 def note_player(work: Work, role: str, evidence: Evidence) -> None:
     """Note who plays that role in the drill that follows."""
     evidence.note(
@@ -239,30 +249,32 @@ def move_the_database(mine: Moved, wait: Waiter, evidence: Evidence) -> None:
     proof = f"{mine.mount}/{PROOF}"
     directory = place(home, task["container"], mine.mount)
     evidence.note("place", node=home.name, path=directory, mount=mount_of(home, directory))
-    write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=proof)
-    _read(evidence, "written", home, task["container"], proof)
-    try:
-        if not others:
-            evidence.note("stuck", node=home.name, why=f"only {home} meets its constraints")
-            return
-        other = swarm.node(others[0])
-        with guard.abandoned(swarm.leader(), *_back(service, other), kind="moved"):
-            service.move(to=other)
-            try:
-                (moved,) = wait(service.converged(replicas=1, on=other), within=READY_S)
-                evidence.note("moved", node=other.name)
-                _read(evidence, "moved", other, moved["container"], proof)
-            finally:
-                service.update("--constraint-rm", f"node.hostname=={swarm.known_as(other)}")
-    finally:
-        (task,) = wait(service.converged(replicas=1), within=READY_S)
-        node = swarm.node(task["node"])
-        node.run("docker", "exec", task["container"], "rm", "-f", proof, check=False)
+    gone = ("rm", "-f", "--", f"{directory}/{PROOF}")
+    with guard.abandoned(home, gone, kind="proof"):
+        write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=proof)
+        _read(evidence, "written", home, task["container"], proof)
+        try:
+            if not others:
+                evidence.note("stuck", node=home.name, why=f"only {home} meets its constraints")
+                return
+            other = swarm.node(others[0])
+            with guard.abandoned(swarm.leader(), *_back(service, other), kind="moved"):
+                service.move(to=other)
+                try:
+                    (moved,) = wait(service.converged(replicas=1, on=other), within=READY_S)
+                    evidence.note("moved", node=other.name)
+                    _read(evidence, "moved", other, moved["container"], proof)
+                finally:
+                    service.update("--constraint-rm", service.only(other))
+        finally:
+            (task,) = wait(service.converged(replicas=1), within=READY_S)
+            node = swarm.node(task["node"])
+            node.run("docker", "exec", task["container"], "rm", "-f", proof, check=False)
 
 
 def _back(service: Service, other: Node) -> list[tuple[str, ...]]:
-    gone = f"node.hostname=={service.swarm.known_as(other)}"
-    return [("docker", "service", "update", "--detach", "--constraint-rm", gone, service.name)]
+    words = ("--detach", "--constraint-rm", service.only(other), service.name)
+    return [("docker", "service", "update", *words)]
 
 
 def _read(evidence: Evidence, step: str, node: Node, container: str, proof: str) -> None:

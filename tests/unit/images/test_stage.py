@@ -24,6 +24,7 @@ def test_sources_and_what_tells_of_the_network_are_there_when_its_commands_run(
     for directory in (home, work):
         directory.mkdir()
     (home / ".npmrc").write_text("registry=https://npm.example\n", encoding="utf-8")
+    (home / ".npmrc").chmod(0o600)
     monkeypatch.setenv("HOME", str(home))
     source = tmp_path / "build"
     source.write_text("#!/bin/sh\n", encoding="utf-8")
@@ -34,12 +35,14 @@ def test_sources_and_what_tells_of_the_network_are_there_when_its_commands_run(
         script = root / "src/users/build"
         seen.append(argv[-1])
         seen.append(f"{script.stat().st_mode & 0o777:o}")
-        seen.append((root / home.relative_to("/") / ".npmrc").read_text(encoding="utf-8"))
+        settings = root / home.relative_to("/") / ".npmrc"
+        seen.append(settings.read_text(encoding="utf-8"))
+        seen.append(f"{settings.stat().st_mode & 0o777:o}")
 
     monkeypatch.setattr(stage, "run", run)
     recipe = StageRecipe(bare(("/src/users/build",)), ((source, "users/build", 0o755),))
     assert make_stage(recipe, work, SilentReport()) == work / "stage"
-    assert seen == ["/src/users/build", "755", "registry=https://npm.example\n"]
+    assert seen == ["/src/users/build", "755", "registry=https://npm.example\n", "600"]
 
 
 def test_a_root_of_files_alone_needs_no_packages(
