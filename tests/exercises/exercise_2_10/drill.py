@@ -186,7 +186,7 @@ class Drill:
                 self.wait(service.converged(replicas=1, on=new), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
         # It stays there, and may go elsewhere when that node is lost.
-        service.update("--constraint-rm", f"node.hostname=={self.swarm.known_as(new)}")
+        service.update("--constraint-rm", service.only(new))
         self.wait(service.converged(replicas=1), within=READY_S)
 
     def lose_power(self) -> None:
