@@ -16,8 +16,8 @@ from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers.uml import provider as uml
 from pytest_swarmlab.providers.uml import trial
 
-FREE_GIB = 4
-"""Disk space wanted in the cache: a disk takes about 1 GiB, and as much again while it is built."""
+FREE_GIB = 5
+"""Disk space wanted in the cache: a disk takes about 2 GiB, and as much again while it is built."""
 
 NOT_BUILT = (
     "not built, so Debian's serves: `swarmlab kernel`, as root, builds one with which machines run"

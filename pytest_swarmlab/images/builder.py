@@ -15,21 +15,13 @@ from pathlib import Path
 
 from pytest_swarmlab.errors import BuildError, HostError
 from pytest_swarmlab.images.commands import disk_full, in_root, run, search_path
-from pytest_swarmlab.images.engine import Engine, engine
+from pytest_swarmlab.images.engine import engine
 from pytest_swarmlab.images.interpreter import set_interpreter, write_starter
 from pytest_swarmlab.images.manifest import ImageRecord, KernelManifest, KernelRecord, Manifest
 from pytest_swarmlab.images.progress import BuildReport
-from pytest_swarmlab.images.recipe import (
-    DiskPlan,
-    ImageRecipe,
-    KernelRecipe,
-    MadeOf,
-    RootRecipe,
-    tree_files,
-)
-
-MIRROR = "http://deb.debian.org/debian"
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+from pytest_swarmlab.images.recipe import DiskPlan, ImageRecipe, KernelRecipe
+from pytest_swarmlab.images.roots import KEYRING, bootstrap, make_root, packages, remove
+from pytest_swarmlab.images.stage import copy_built, make_stage
 
 COMMANDS = {
     "mmdebstrap": "mmdebstrap",
@@ -44,34 +36,8 @@ COMMANDS = {
 }
 """Host commands that a build needs, and the Debian package of each."""
 
-NEEDED_MIB = 4096
-"""Free space that a build wants, MiB: about 3000 are in use when the disk is written."""
-
-PHASES = {
-    "running apt-get update": 0.05,
-    "downloading packages": 0.15,
-    "extracting archives": 0.35,
-    "installing essential": 0.45,
-    "installing remaining": 0.55,
-    "cleaning package lists": 0.95,
-}
-"""How far mmdebstrap is when it says so, measured on the node's root."""
-
-REFUSALS = {
-    "Unable to locate package": "Debian's suite has a package of the recipe no more",
-    "has no installation candidate": "Debian's suite has a package of the recipe no more",
-    "was not found": "Debian's suite has a package of the recipe no more",
-    "is not signed": "Debian's signature of the packages is missing",
-    "public key is not available": "Debian's signature is by a key that this machine doesn't know:"
-    " install today's debian-archive-keyring",
-    "invalid signature": "Debian's signature of the packages is wrong",
-    "BADSIG": "Debian's signature of the packages is wrong",
-    "Hash Sum mismatch": "a package is not what Debian signed: try again in an hour",
-    "Temporary failure resolving": "Debian's server can't be found: see that this machine reaches"
-    f" {MIRROR}",
-    "Could not connect": f"Debian's server doesn't answer: see that this machine reaches {MIRROR}",
-}
-"""What apt says when it gets no packages, and what that means. The first that is met counts."""
+NEEDED_MIB = 5120
+"""Free space that a build wants, MiB: about 4000 are in use when the disk is written."""
 
 COMPILER_LINES = 10
 """How much of a failed compilation's output its error quotes."""
@@ -108,7 +74,7 @@ def build(plan: DiskPlan, target: Path, place: Path, report: BuildReport) -> Man
     work.mkdir()
     with full_disk_explained():
         report.stage("Debian's kernel")
-        kernel_root = _make_root(plan.kernel.root, work, report)
+        kernel_root = make_root(plan.kernel.root, work, report)
         _place_program(plan.kernel, kernel_root, target, place)
         node = make_node_root(plan, work, report)
         release = _add_modules(plan.kernel, kernel_root, node.path, report)
@@ -137,7 +103,7 @@ def build_kernel(
     work.mkdir()
     with full_disk_explained():
         report.stage("Compiler and source")
-        root = _bootstrap(recipe.root, work, report)
+        root = bootstrap(recipe.root, work, report)
         report.stage("Compiling")
         _compile(recipe, root, report)
         _place_program(recipe, root, target, place)
@@ -167,7 +133,7 @@ def make_node_root(plan: DiskPlan, work: Path, report: BuildReport) -> NodeRoot:
     Raises BuildError when a step fails.
     """
     report.stage("Node's packages")
-    root = _make_root(plan.node.root, work, report)
+    root = make_root(plan.node.root, work, report)
     records, version = _add_images(plan, root, work, report)
     # Empty, so that a node without an identity is seen as new; its start brings the real one.
     (root / "etc/machine-id").write_bytes(b"")
@@ -175,8 +141,8 @@ def make_node_root(plan: DiskPlan, work: Path, report: BuildReport) -> NodeRoot:
         host_key.unlink()
     for place in ("run", "tmp", "var/tmp"):
         for path in (root / place).iterdir():
-            _remove(path)
-    return NodeRoot(root, tuple(records), version, _packages(root))
+            remove(path)
+    return NodeRoot(root, tuple(records), version, packages(root))
 
 
 def require_processor() -> None:
@@ -213,64 +179,6 @@ def preflight(target: Path, *, remedy: str = "swarmlab disk") -> None:
             f"{free} MiB are free at {target.parent} and a build needs {NEEDED_MIB}:"
             " free some space, or put the cache elsewhere"
         )
-
-
-def _make_root(recipe: RootRecipe, work: Path, report: BuildReport) -> Path:
-    """A directory with the root file system of a recipe."""
-    root = _bootstrap(recipe, work, report)
-    for command in recipe.commands:
-        run(in_root(root, command), report)
-    for place, aim in recipe.links.items():
-        path = root / place
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        path.symlink_to(aim)
-    for pattern in recipe.delete:
-        for path in sorted(root.glob(pattern)):
-            _remove(path)
-    return root
-
-
-def _bootstrap(recipe: RootRecipe, work: Path, report: BuildReport) -> Path:
-    """A directory with a recipe's packages and files; its commands come after."""
-    root = work / recipe.name
-    argv = ["mmdebstrap", "--mode=root", f"--variant={recipe.variant}", "--format=directory"]
-    argv += [f"--include={','.join(recipe.packages)}", f"--keyring={KEYRING}"]
-    argv += [f"--aptopt={option}" for option in recipe.apt_options]
-    # Nobody reads manuals on a node. The licences stay.
-    argv += [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale")]
-    argv += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
-    argv += [recipe.suite, str(root)]
-    argv += [f"deb {MIRROR} {suite} main" for suite in (recipe.suite, *recipe.more_suites)]
-    refusals: list[str] = []
-
-    def hear(line: str) -> None:
-        for words, fraction in PHASES.items():
-            if f"I: {words}" in line:
-                report.progress(fraction)
-        if line.startswith(("E:", "W:", "Err:")):
-            refusals.extend(
-                f"{meaning} ({line})" for words, meaning in REFUSALS.items() if words in line
-            )
-
-    try:
-        run(argv, report, on_line=hear)
-    except BuildError as error:
-        if not refusals:
-            raise
-        raise BuildError(f"the packages of {recipe.name} can't be had: {refusals[0]}") from error
-    if recipe.tree:
-        copy_tree(recipe.tree, root)
-    return root
-
-
-def copy_tree(tree: Path, root: Path) -> None:
-    """Put a recipe's files into a root."""
-    for source, place, mode in tree_files(tree):
-        path = root / place
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, path)
-        path.chmod(mode)
 
 
 def _place_program(recipe: KernelRecipe, root: Path, target: Path, place: Path) -> None:
@@ -310,7 +218,7 @@ def _record(recipe: KernelRecipe, release: str, root: Path) -> KernelRecord:
     # Where packages were only unpacked, their version isn't told; the release says it then.
     found = [
         f"{name} {version}"
-        for name, version in _packages(root).items()
+        for name, version in packages(root).items()
         if fnmatch(name, recipe.package)
     ]
     return KernelRecord(
@@ -327,38 +235,69 @@ def _add_images(
     plan: DiskPlan, node_root: Path, work: Path, report: BuildReport
 ) -> tuple[list[ImageRecord], str]:
     """Put every image into the node's engine; returns their records and the engine's version."""
-    roots: dict[str, Path] = {}
-    for image in plan.images:
-        if plan.made_of(image) != "registry":
-            report.stage(f"Packages of {image.reference}")
-            roots[image.reference] = _make_root(image.root, work, report)
+    roots, details = _image_roots(plan, work, report)
     report.stage("Images")
-    records = []
+    records: dict[str, ImageRecord] = {}
     with engine(node_root, work, report, network=len(roots) < len(plan.images)) as running:
-        for number, image in enumerate(plan.images):
+        # What others are based on comes first.
+        for number, image in enumerate(sorted(plan.images, key=lambda image: bool(image.base))):
             report.progress(number / len(plan.images))
             made_of = plan.made_of(image)
             report.log(f"image {image.reference} ({made_of})")
             if root := roots.get(image.reference):
-                identity, said = _load(running, image, root, made_of)
+                said = details[image.reference]
+                labels = {"org.swarmlab.origin": made_of, "org.swarmlab.detail": said}
+                changes = image.config.changes(labels)
+                identity = running.load(root, image.reference, changes, base=image.base)
                 shutil.rmtree(root)
             else:
                 identity, said = running.pull(image.reference)
-            records.append(ImageRecord(image.reference, made_of, said, identity))
+            records[image.reference] = ImageRecord(image.reference, made_of, said, identity)
         version = running.version
-    return records, version
+    return [records[image.reference] for image in plan.images], version
 
 
-def _load(running: Engine, image: ImageRecipe, root: Path, made_of: MadeOf) -> tuple[str, str]:
-    said = detail(image, _packages(root))
-    labels = {"org.swarmlab.origin": made_of, "org.swarmlab.detail": said}
-    return running.load(root, image.reference, image.config.changes(labels)), said
+def _image_roots(
+    plan: DiskPlan, work: Path, report: BuildReport
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """By reference: a directory with what each image that is built here holds, and its detail."""
+    stage, tools = work, {}
+    if plan.stage:
+        report.stage("Build stage")
+        stage = make_stage(plan.stage, work, report)
+        versions = packages(stage)
+        tools = {name: versions[name] for name in plan.stage.root.packages}
+    roots: dict[str, Path] = {}
+    details: dict[str, str] = {}
+    for image in plan.images:
+        if plan.made_of(image) != "registry":
+            report.stage(f"Files of {image.reference}")
+            root = make_root(image.root, work, report)
+            copy_built(image.copied, stage, root)
+            roots[image.reference] = root
+            details[image.reference] = detail(image, packages(root), tools)
+    if plan.stage:
+        shutil.rmtree(stage)
+    return roots, details
 
 
-def detail(image: ImageRecipe, versions: Mapping[str, str]) -> str:
-    """What a built image is made of, for people: suite, versions of its packages, and its note."""
-    named = ", ".join(f"{name} {versions[name]}" for name in image.root.packages)
-    return f"Debian {image.root.suite}: {named}" + (f"; {image.note}" if image.note else "")
+def detail(image: ImageRecipe, versions: Mapping[str, str], tools: Mapping[str, str]) -> str:
+    """What a built image is made of, for people: versions of its packages, base, tools and note.
+
+    `tools`: packages of the build stage with their versions.
+    """
+    said = []
+    if image.root.suite:
+        named = ", ".join(f"{name} {versions[name]}" for name in image.root.packages)
+        said.append(f"Debian {image.root.suite}: {named}")
+    if image.base:
+        said.append(f"based on {image.base}")
+    if image.copied:
+        named = ", ".join(f"{name} {version}" for name, version in tools.items())
+        said.append(f"from sources with Debian's {named}")
+    if image.note:
+        said.append(image.note)
+    return "; ".join(said)
 
 
 def _make_disk(root: Path, disk: Path, size_gib: int, report: BuildReport) -> None:
@@ -374,26 +313,6 @@ def _make_disk(root: Path, disk: Path, size_gib: int, report: BuildReport) -> No
     # which is all that a power failure is here. Flushing it to the host's disk as well
     # would only make every commit of every node wait for that one disk.
     run(["tune2fs", "-o", "nobarrier", str(disk)], report)
-
-
-def _packages(root: Path) -> dict[str, str]:
-    """Name and version of each package in a root, from dpkg's own status file."""
-    found: dict[str, str] = {}
-    name = ""
-    for line in (root / "var/lib/dpkg/status").read_text(encoding="utf-8").splitlines():
-        key, _, value = line.partition(": ")
-        if key == "Package":
-            name = value
-        elif key == "Version":
-            found[name] = value
-    return found
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
 
 
 @contextmanager

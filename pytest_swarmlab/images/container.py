@@ -15,15 +15,11 @@ from typing import Any
 import docker
 
 from pytest_swarmlab.errors import HostError
-from pytest_swarmlab.images.builder import (
-    copy_tree,
-    full_disk_explained,
-    make_node_root,
-    preflight,
-)
+from pytest_swarmlab.images.builder import full_disk_explained, make_node_root, preflight
 from pytest_swarmlab.images.engine import Engine
 from pytest_swarmlab.images.progress import BuildReport, RichReport
 from pytest_swarmlab.images.recipe import DiskPlan, ImageConfig, ImageOrigin, load_plan
+from pytest_swarmlab.images.roots import copy_tree
 from pytest_swarmlab.images.store import locked, making
 
 REPOSITORY = "swarmlab/node"

@@ -101,15 +101,21 @@ class Engine:
         """The engine's version."""
         return str(self._api.version()["Version"])
 
-    def load(self, root: Path, reference: str, changes: Sequence[str]) -> str:
-        """Make an image of a directory; returns its id. Raises BuildError."""
+    def load(self, root: Path, reference: str, changes: Sequence[str], *, base: str = "") -> str:
+        """Make an image of a directory, on top of another's if `base` is one; returns its id.
+
+        Raises BuildError.
+        """
         argv = ["tar", "--create", "--numeric-owner", "--directory", str(root), "."]
-        repository, _, tag = reference.rpartition(":")
         try:
             with started(argv, stderr=subprocess.DEVNULL) as tar:
-                self._api.import_image_from_stream(
-                    tar.stdout, repository=repository, tag=tag, changes=list(changes)
-                )
+                if base:
+                    self._add_layer(tar.stdout, reference, changes, base)
+                else:
+                    repository, _, tag = reference.rpartition(":")
+                    self._api.import_image_from_stream(
+                        tar.stdout, repository=repository, tag=tag, changes=list(changes)
+                    )
                 if tar.wait():
                     raise BuildError(f"the files of {reference} can't be read from {root}")
             return str(self._inspect(reference)["Id"])
@@ -117,6 +123,20 @@ class Engine:
             if FULL.lower() in str(error).lower():
                 raise disk_full() from error
             raise BuildError(f"the engine can't take in {reference}: {error}") from error
+
+    def _add_layer(
+        self, tar: IO[bytes] | None, reference: str, changes: Sequence[str], base: str
+    ) -> None:
+        # The client's types leave these out.
+        api: Any = self._api
+        repository, _, tag = reference.rpartition(":")
+        # Never started: it is there to be written to.
+        container = api.create_container(base)["Id"]
+        try:
+            api.put_archive(container, "/", tar)
+            api.commit(container, repository=repository, tag=tag, changes=list(changes))
+        finally:
+            api.remove_container(container)
 
     def pull(self, reference: str) -> tuple[str, str]:
         """Pull an image; returns its id and its digest in the registry. Raises BuildError."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.images.files import PlacedFile, digest_of, files_at, tree_files
 from pytest_swarmlab.tables import Table
 
 ImageOrigin = Literal["stand-in", "registry"]
@@ -36,7 +36,14 @@ FORMAT = "1"
 """Goes into every hash: raise it when the builder makes something else of the same recipe."""
 
 NODE, OWN_KERNEL, DEBIAN_KERNEL = "node", "kernel-own", "kernel-debian"
+BUILD_STAGE = "build-stage"
+NO_IMAGES = (NODE, OWN_KERNEL, DEBIAN_KERNEL, BUILD_STAGE)
 """Names of the recipes that are not container images."""
+
+_in_wheel = Path(__file__).parents[1] / "lab/stacks"
+
+STACKS = _in_wheel if _in_wheel.is_dir() else Path(__file__).parents[2] / "stacks"
+"""The lab's stacks, which have the sources of its own images."""
 
 CONTAINER = "container"
 """Directory of the files that a node gets besides its recipe's where it is a container."""
@@ -49,7 +56,8 @@ VARIANTS = ("extract", "essential", "apt", "minbase")
 class RootRecipe:
     """A Debian file system: packages of one suite, then files, commands, links and deletions.
 
-    `more_suites`: where packages are taken from that name their suite (``name/suite``).
+    `suite` is "" where there is nothing but files. `more_suites`: where packages are taken from
+    that name their suite (``name/suite``).
     """
 
     name: str
@@ -71,6 +79,17 @@ class NodeRecipe:
 
     root: RootRecipe
     size_gib: int
+
+
+@dataclass(frozen=True)
+class StageRecipe:
+    """A root with compilers, in which sources become what images copy of it; the rest is dropped.
+
+    `sources`: each source file, with its place below the lab's stacks.
+    """
+
+    root: RootRecipe
+    sources: tuple[PlacedFile, ...]
 
 
 @dataclass(frozen=True)
@@ -142,25 +161,32 @@ class ImageConfig:
 class ImageRecipe:
     """A container image: the reference it is known by, its file system and its configuration.
 
-    `note`: how it differs from the official image, besides its versions; told wherever it is used.
-    `own`: no registry has it.
+    `base`: reference of the image whose file system and configuration it adds to, or "".
+    `copied`: place in the build stage → place in the image. `note`: how it differs from the
+    official image, besides its versions; told wherever it is used. `own`: no registry has it.
     """
 
     root: RootRecipe
     reference: str
     config: ImageConfig
+    base: str = ""
+    copied: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     own: bool = False
 
 
 @dataclass(frozen=True)
 class DiskPlan:
-    """Everything that decides what a disk holds; Debian's kernel has its modules there."""
+    """Everything that decides what a disk holds; Debian's kernel has its modules there.
+
+    `stage`: there if an image copies of it.
+    """
 
     node: NodeRecipe
     kernel: KernelRecipe
     images: tuple[ImageRecipe, ...]
     origin: ImageOrigin
+    stage: StageRecipe | None = None
     container: Path = RECIPES / CONTAINER
 
     def made_of(self, image: ImageRecipe) -> MadeOf:
@@ -175,7 +201,7 @@ class DiskPlan:
     @property
     def container_key(self) -> str:
         """Tag of the image for nodes that are containers, in the same way; it has no kernel."""
-        return self._key((CONTAINER, _tree_digest(self.container)))
+        return self._key((CONTAINER, digest_of(tree_files(self.container))))
 
     def _key(self, own: tuple[str, str]) -> str:
         seen = hashlib.sha256(f"{FORMAT}\0{self.origin}".encode())
@@ -187,30 +213,45 @@ class DiskPlan:
     def _roots(self) -> Iterator[RootRecipe]:
         yield self.node.root
         yield from (image.root for image in self.images)
+        if self.stage:
+            yield self.stage.root
 
 
 def load_plan(
-    origin: ImageOrigin, *, recipes: Path = RECIPES, images: Sequence[str] | None = None
+    origin: ImageOrigin,
+    *,
+    recipes: Path = RECIPES,
+    stacks: Path = STACKS,
+    images: Sequence[str] | None = None,
 ) -> DiskPlan:
     """Read the recipes of a disk.
 
-    `images`: references of those that shall be on it, all by default.
+    `images`: references of those that shall be on it with their bases, all by default.
     Raises ConfigError when a recipe can't be used, or a reference has none.
     """
     if origin not in get_args(ImageOrigin):
         raise ConfigError(f"{origin!r} is no origin of images: use stand-in or registry")
     found = {image.reference: image for image in _images(recipes)}
+    for image in found.values():
+        if image.base and (image.base not in found or found[image.base].base):
+            raise ConfigError(
+                f"recipe {image.root.name}.toml: its base {image.base} must be an image that a"
+                " recipe makes, and have no base itself"
+            )
     if images is not None:
         for missing in sorted(set(images) - found.keys()):
             raise ConfigError(
                 f"no recipe makes the image {missing}: there are {', '.join(sorted(found))}"
             )
-        found = {reference: found[reference] for reference in images}
+        bases = {found[reference].base for reference in images} - {""}
+        found = {reference: found[reference] for reference in (*images, *bases)}
+    copying = any(image.copied for image in found.values())
     return DiskPlan(
         node=_node(recipes / f"{NODE}.toml"),
         kernel=_kernel(recipes / f"{DEBIAN_KERNEL}.toml"),
         images=tuple(found[reference] for reference in sorted(found)),
         origin=origin,
+        stage=_stage(recipes / f"{BUILD_STAGE}.toml", stacks) if copying else None,
         container=recipes / CONTAINER,
     )
 
@@ -220,21 +261,9 @@ def load_own_kernel(*, recipes: Path = RECIPES) -> KernelRecipe:
     return _kernel(recipes / f"{OWN_KERNEL}.toml")
 
 
-def tree_files(tree: Path) -> Iterator[tuple[Path, str, int]]:
-    """Each file of a tree in a fixed order: where it lies, its place in the root, its mode.
-
-    The mode is 0755 for what its owner may execute, else 0644: that much survives
-    Git, archives and umasks.
-    """
-    for path in sorted(tree.rglob("*")):
-        if path.is_file():
-            executable = path.stat().st_mode & stat.S_IXUSR
-            yield path, path.relative_to(tree).as_posix(), 0o755 if executable else 0o644
-
-
 def _images(recipes: Path) -> Iterator[ImageRecipe]:
     for path in sorted(recipes.glob("*.toml")):
-        if path.stem not in (NODE, OWN_KERNEL, DEBIAN_KERNEL):
+        if path.stem not in NO_IMAGES:
             yield _image(path)
 
 
@@ -261,11 +290,33 @@ def _kernel(path: Path) -> KernelRecipe:
     return recipe
 
 
+def _stage(path: Path, stacks: Path) -> StageRecipe:
+    table = Table.toml(path)
+    sources: list[PlacedFile] = []
+    for pattern in table.strings("sources"):
+        table.check_place(pattern)
+        matched = list(files_at(stacks, stacks.glob(pattern)))
+        if not matched:
+            table.fail(f"no file of the stacks is {pattern!r}")
+        sources += matched
+    root = _root(path, table)
+    table.finish()
+    digest = digest_of(sources, root.digest.encode())
+    return StageRecipe(root=replace(root, digest=digest), sources=tuple(sources))
+
+
 def _image(path: Path) -> ImageRecipe:
     table = Table.toml(path)
     config = table.table("config")
+    base, copied = table.string("base", ""), table.mapping("copied")
+    for place in (*copied, *copied.values()):
+        table.check_place(place)
+    if base and table.has("suite"):
+        table.fail("'base' and 'suite' exclude each other")
     recipe = ImageRecipe(
-        root=_root(path, table),
+        root=_root(path, table, bare=bool(base or copied)),
+        base=base,
+        copied=copied,
         reference=table.string("reference"),
         note=table.string("note", ""),
         own=table.flag("own"),
@@ -286,11 +337,12 @@ def _image(path: Path) -> ImageRecipe:
     return recipe
 
 
-def _root(path: Path, table: Table) -> RootRecipe:
+def _root(path: Path, table: Table, *, bare: bool = False) -> RootRecipe:
+    """`bare`: there need be no packages."""
     tree = path.with_suffix("")
     recipe = RootRecipe(
         name=path.stem,
-        suite=table.string("suite"),
+        suite=table.string("suite", "" if bare else None),
         variant=table.choice("variant", VARIANTS, "minbase"),
         packages=table.strings("packages"),
         commands=table.commands("commands"),
@@ -303,21 +355,14 @@ def _root(path: Path, table: Table) -> RootRecipe:
     )
     for place in (*recipe.links, *recipe.delete):
         table.check_place(place)
+    if not recipe.suite and (recipe.packages or recipe.commands):
+        table.fail("'suite' is missing: packages and commands need one")
     return recipe
 
 
 def _digest(path: Path, tree: Path) -> str:
     """Hash of a recipe's text and of the place, mode and content of each of its files."""
-    return _tree_digest(tree, path.read_bytes())
-
-
-def _tree_digest(tree: Path, first: bytes = b"") -> str:
-    seen = hashlib.sha256(first)
-    for file, place, mode in tree_files(tree):
-        content = file.read_bytes()
-        seen.update(f"\0{place}\0{mode:o}\0{len(content)}\0".encode())
-        seen.update(content)
-    return seen.hexdigest()
+    return digest_of(tree_files(tree), path.read_bytes())
 
 
 def _list(words: Sequence[str]) -> str:

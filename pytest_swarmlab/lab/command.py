@@ -24,6 +24,7 @@ from pytest_swarmlab.images import (
     ensure_kernel,
     find_disk,
     find_kernel,
+    roots,
 )
 from pytest_swarmlab.images.commands import missing_packages
 from pytest_swarmlab.lab import EXERCISES
@@ -142,7 +143,7 @@ def _require_packages(*, building: bool) -> None:
     missing = set(missing_packages(uml.COMMANDS))
     if building:
         missing.update(missing_packages(builder.COMMANDS))
-        if not builder.KEYRING.exists():
+        if not roots.KEYRING.exists():
             missing.add("debian-archive-keyring")
     if missing:
         raise HostError(

@@ -105,6 +105,7 @@ class Containers:
         env: Mapping[str, str] | None = None,
         volumes: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
+        hostname: str = "",
     ) -> Running:
         """`docker run --detach`.
 
@@ -123,14 +124,17 @@ class Containers:
                 detach=True,
                 environment=dict(env or {}),
                 volumes=places,
+                hostname=hostname or None,
             )
         )
         self._started.append(running)
         return running
 
-    def refused(self, image: str, env: Mapping[str, str], **options: Any) -> tuple[int, str]:
+    def refused(
+        self, image: str, env: Mapping[str, str], *command: str, **options: Any
+    ) -> tuple[int, str]:
         """Exit code and output of a container that is expected to end by itself."""
-        running = self.start(image, env=env, **options)
+        running = self.start(image, *command, env=env, **options)
         return running.end(), running.logs
 
     def volume(self) -> str:

@@ -14,9 +14,9 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_swarmlab.images.builder import KEYRING, MIRROR
 from pytest_swarmlab.images.commands import in_root, run
 from pytest_swarmlab.images.progress import BuildReport
+from pytest_swarmlab.images.roots import KEYRING, MIRROR
 
 NAME = "swarmlab/smoke"
 SUITE = "trixie"

@@ -11,7 +11,11 @@ import pytest
 
 from pytest_swarmlab.evidence.record import Record
 from tests.exercises.exercise_2_9 import application, drill, perform
-from tests.exercises.exercise_2_9.verify import KILLED, REPETITIONS, ROW, TAKEN_BACK, exercise
+from tests.exercises.exercise_2_9.bad_update import TAKEN_BACK
+from tests.exercises.exercise_2_9.declared import KILLED
+from tests.exercises.exercise_2_9.frozen import ROW
+from tests.exercises.exercise_2_9.ill_tasks import REPETITIONS
+from tests.exercises.exercise_2_9.verify import exercise
 from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER, UNUSED
 from tests.unit.records.editing import (
     LAB,

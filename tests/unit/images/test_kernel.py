@@ -10,10 +10,10 @@ import pytest
 from pytest_swarmlab.errors import BuildError
 from pytest_swarmlab.images import (
     SilentReport,
-    builder,
     ensure_kernel,
     find_kernel,
     remove_old_kernels,
+    roots,
 )
 from pytest_swarmlab.images.manifest import KernelManifest, KernelRecord
 from pytest_swarmlab.images.progress import BuildReport
@@ -100,10 +100,10 @@ def test_packages_that_cannot_be_had_are_told_as_what_they_are(
             on_line(line)
         raise BuildError("`mmdebstrap …` ended with 25: E: setup failed")
 
-    monkeypatch.setattr(builder, "run", refused)
+    monkeypatch.setattr(roots, "run", refused)
     recipe = RootRecipe("kernel-own", "trixie", "minbase", ("linux-source",))
     with pytest.raises(BuildError) as error:
-        builder._bootstrap(recipe, tmp_path, SilentReport())
+        roots.bootstrap(recipe, tmp_path, SilentReport())
     assert str(error.value).startswith("the packages of kernel-own can't be had: ")
     assert meant in str(error.value)
     assert said in str(error.value)

@@ -8,15 +8,17 @@ from typing import get_args
 
 import pytest
 
+from pytest_swarmlab import lab
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.images.builder import detail
+from pytest_swarmlab.images.files import tree_files
 from pytest_swarmlab.images.recipe import (
     RECIPES,
+    STACKS,
     ImageConfig,
     ImageOrigin,
     load_own_kernel,
     load_plan,
-    tree_files,
 )
 
 IMAGE = """
@@ -24,6 +26,21 @@ reference = "redis:7"
 suite = "trixie"
 packages = ["redis-server"]
 """
+
+
+BASED = """
+reference = "shop:1"
+base = "nginx:alpine"
+own = true
+"""
+
+
+@pytest.fixture
+def stacks(tmp_path: Path) -> Path:
+    """A copy of the stacks' sources, to be changed."""
+    copy = tmp_path / "stacks"
+    shutil.copytree(STACKS, copy, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    return copy
 
 
 @pytest.fixture
@@ -37,10 +54,15 @@ def recipes(tmp_path: Path) -> Path:
 def test_the_packages_own_recipes_are_good() -> None:
     plan = load_plan("stand-in")
     assert {image.reference: image.config.stop_signal for image in plan.images} == {
+        "ecommerce/frontend:latest": "",
+        "ecommerce/orders:latest": "",
+        "ecommerce/products:latest": "",
+        "ecommerce/users:latest": "",
         "myapi:latest": "",
         "mysql:8.0": "SIGTERM",
         "nginx:alpine": "SIGQUIT",
         "postgres:15-alpine": "SIGINT",
+        "rabbitmq:3-management-alpine": "",
         "redis:7-alpine": "",
         "wordpress:latest": "SIGWINCH",
     }
@@ -64,6 +86,85 @@ def test_a_changed_file_changes_the_key(recipes: Path) -> None:
     before = load_plan("stand-in", recipes=recipes).key
     (recipes / "nginx-alpine/usr/share/nginx/html/index.html").write_bytes(b"other")
     assert load_plan("stand-in", recipes=recipes).key != before
+
+
+def test_sources_are_those_of_the_labs_stacks() -> None:
+    assert STACKS == lab.STACKS
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        ("orders/orders/app.py", True),
+        ("users/build", True),
+        ("frontend/src/App.jsx", True),
+        # What tools make of the sources, and what a stack file mounts.
+        ("frontend/dist/index.html", False),
+        ("products/node_modules/pg/index.js", False),
+        ("gateway/nginx.conf", False),
+        ("users/service_test.go", False),
+        ("orders/tests/test_api.py", False),
+        ("products/test/app.test.js", False),
+    ],
+)
+def test_a_changed_source_changes_the_keys(stacks: Path, file: str, counts: bool) -> None:
+    before = load_plan("stand-in", stacks=stacks)
+    assert before.key == load_plan("stand-in").key
+    path = stacks / "ecommerce" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as content:
+        content.write(b"\n")
+    after = load_plan("stand-in", stacks=stacks)
+    assert (after.key != before.key) is counts
+    assert (after.container_key != before.container_key) is counts
+
+
+def test_a_source_keeps_its_mode(stacks: Path) -> None:
+    stage = load_plan("stand-in", stacks=stacks).stage
+    assert stage is not None
+    modes = {place: mode for _, place, mode in stage.sources}
+    assert modes["ecommerce/users/build"] == 0o755
+    assert modes["ecommerce/users/main.go"] == 0o644
+    (stacks / "ecommerce/users/build").chmod(0o644)
+    assert load_plan("stand-in", stacks=stacks).key != load_plan("stand-in").key
+
+
+def test_sources_that_are_not_there_are_named(stacks: Path) -> None:
+    shutil.rmtree(stacks / "ecommerce/orders/orders")
+    with pytest.raises(ConfigError) as error:
+        load_plan("stand-in", stacks=stacks)
+    assert str(error.value) == (
+        "recipe build-stage.toml: no file of the stacks is 'ecommerce/orders/orders/*.py'"
+    )
+
+
+def test_an_image_brings_its_base_and_nothing_is_built_for_those_that_copy_nothing() -> None:
+    plan = load_plan("stand-in", images=["ecommerce/frontend:latest"])
+    assert [image.reference for image in plan.images] == [
+        "ecommerce/frontend:latest",
+        "nginx:alpine",
+    ]
+    assert plan.stage is not None
+    assert load_plan("stand-in", images=["nginx:alpine"]).stage is None
+
+
+@pytest.mark.parametrize(
+    ("base", "accepted"),
+    [("nginx:alpine", True), ("mongo:8", False), ("ecommerce/frontend:latest", False)],
+)
+def test_a_base_is_an_image_with_a_recipe_and_none_itself(
+    recipes: Path, base: str, accepted: bool
+) -> None:
+    (recipes / "shop.toml").write_text(BASED.replace("nginx:alpine", base), encoding="utf-8")
+    if accepted:
+        load_plan("stand-in", recipes=recipes)
+        return
+    with pytest.raises(ConfigError) as error:
+        load_plan("stand-in", recipes=recipes)
+    assert str(error.value) == (
+        f"recipe shop.toml: its base {base} must be an image that a recipe makes, and have no"
+        " base itself"
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,6 +270,10 @@ def test_modes_are_those_that_git_keeps(tmp_path: Path) -> None:
         (IMAGE + "[config]\nexpose = [80]", "redis-7.toml [config]: 'expose' must hold strings"),
         (IMAGE + "[config.env]\nA = 1", "env.A must be a string, not 1"),
         (IMAGE.replace('["redis-server"]', '"redis"'), "'packages' must be a list of strings"),
+        (IMAGE.replace('suite = "trixie"', 'base = "nginx:alpine"'), "'suite' is missing"),
+        (IMAGE + 'base = "nginx:alpine"', "'base' and 'suite' exclude each other"),
+        (IMAGE + '[copied]\n"src/x" = "/srv"', "'/srv' must be a path inside the root"),
+        (IMAGE + '[copied]\n"../x" = "srv"', "'../x' must be a path inside the root"),
     ],
 )
 def test_a_bad_recipe_is_named_with_its_fault(recipes: Path, text: str, said: str) -> None:
@@ -188,7 +293,7 @@ def test_a_disk_without_room_is_refused(recipes: Path) -> None:
 
 
 def test_an_image_without_recipe_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no recipe makes the image mongo:8: there are myapi"):
+    with pytest.raises(ConfigError, match=r"no recipe makes the image mongo:8: there are .*myapi"):
         load_plan("stand-in", images=["mongo:8"])
 
 
@@ -226,6 +331,15 @@ def test_the_configuration_becomes_instructions() -> None:
 def test_what_differs_from_the_official_image_is_told(recipes: Path) -> None:
     (recipes / "redis-7.toml").write_text(IMAGE + 'note = "no disk"', encoding="utf-8")
     (image,) = load_plan("stand-in", recipes=recipes, images=["redis:7"]).images
-    assert detail(image, {"redis-server": "7.0", "libc6": "2"}) == (
+    assert detail(image, {"redis-server": "7.0", "libc6": "2"}, {"golang-go": "1.24"}) == (
         "Debian trixie: redis-server 7.0; no disk"
     )
+
+
+def test_what_an_image_was_built_with_is_told() -> None:
+    plan = load_plan("stand-in", images=["ecommerce/orders:latest", "ecommerce/users:latest"])
+    told = [detail(image, {}, {"golang-go": "1.24"}) for image in plan.images[:2]]
+    assert told == [
+        "based on myapi:latest; from sources with Debian's golang-go 1.24",
+        "from sources with Debian's golang-go 1.24",
+    ]

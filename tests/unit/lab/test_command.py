@@ -14,7 +14,7 @@ from rich.console import Console
 from pytest_swarmlab import config
 from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.errors import ConfigError, HostError
-from pytest_swarmlab.images import builder
+from pytest_swarmlab.images import roots
 from pytest_swarmlab.lab import EXERCISES, STACKS, command
 from pytest_swarmlab.run.session import CONFIG
 
@@ -93,7 +93,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(builder, "KEYRING", tmp_path)
+    monkeypatch.setattr(roots, "KEYRING", tmp_path)
     monkeypatch.setattr(command, "missing_packages", lambda _: [])
     monkeypatch.setattr(command, "find_disk", lambda *_, **__: machine.find("disk"))
     monkeypatch.setattr(command, "find_kernel", lambda _: machine.find("kernel"))
@@ -126,7 +126,7 @@ def test_missing_system_packages_are_told_with_the_command_that_installs_them(
 ) -> None:
     machine.there = set()
     monkeypatch.setattr(command, "missing_packages", lambda wanted: [min(set(wanted.values()))])
-    monkeypatch.setattr(builder, "KEYRING", tmp_path / "none")
+    monkeypatch.setattr(roots, "KEYRING", tmp_path / "none")
     with pytest.raises(HostError) as refusal:
         machine.prepare()
     assert str(refusal.value) == (

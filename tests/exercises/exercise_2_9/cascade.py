@@ -1,0 +1,161 @@
+"""Redis is away: an API whose check asks for it, and one whose check does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_swarmlab import failed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    members_of,
+    not_asked,
+    not_while,
+    out_of_order,
+)
+from pytest_swarmlab.model import Event, Judgement
+
+from . import healing
+from .declared import (
+    API,
+    API_PORT,
+    API_REPLICAS,
+    CASCADE,
+    LABS,
+    LABS_PORT,
+    MESH,
+    PAUSE_S,
+    REDIS,
+    exercise,
+)
+from .seen import at_work, through, untouched
+
+
+@exercise.check(
+    "lab-s-check-takes-all-down",
+    phases=CASCADE,
+    title="With the lab's healthcheck all of the API goes down with Redis and restarts for ever",
+    expected="every replica is replaced, one of them twice; while all are down nothing is answered",
+    hint="The check that Swarm asks must not ask for anything outside the container.",
+    needs=MESH,
+)
+def lab_s_check_takes_all_down(record: Record) -> Judgement:
+    """From the moment when all were down until Redis came back."""
+    began, down, over = (_moment(record, what) for what in ("began", "all down", "over"))
+    if began is None or over is None:
+        return unknown("nobody noted when Redis went and came back")
+    if down is None:
+        return failed("its replicas were not all seen down")
+    asked = through(record, LABS_PORT)
+    lost = [r for r in asked if down <= r.sent and r.over <= over]
+    slots = [e.data["slot"] for e in _ends(record, LABS, Window(began, over))]
+    answered = sum(r.ok for r in lost)
+    told = f"{len(slots)} containers ended; {answered} of {len(lost)} requests answered meanwhile"
+    good = len(slots) > API_REPLICAS and len(set(slots)) == API_REPLICAS and not answered
+    nodes = members_of(record)
+    missing = not_asked(asked, through=nodes, window=Window(down, over), pause=PAUSE_S)
+    early = (r.over for r in asked if r.ok)
+    missing += not_while(early, Window(record.events[0].t, began), "was answered by it")
+    missing += out_of_order(("its beginning", began), ("all down", down), ("its end", over))
+    return judged(told, holds=good, missing=missing)
+
+
+@exercise.check(
+    "liveness-keeps-it-up",
+    phases=CASCADE,
+    title="With a liveness check the same API goes on serving its main page",
+    expected="every request is answered, and no replica was replaced",
+    hint="`docker service ps health_api`: what does its healthcheck ask for?",
+    needs=MESH,
+)
+def liveness_keeps_it_up(record: Record) -> Judgement:
+    """The same outage, at the same time."""
+    began, back = (_moment(record, what) for what in ("began", "over"))
+    if began is None or back is None:
+        return unknown("nobody noted when Redis went and came back")
+    return untouched(record, API, Window(began, back))
+
+
+@exercise.check(
+    "readiness-tells",
+    phases=CASCADE,
+    title="Its readiness says what is missing",
+    expected="503, database ok, redis not ok",
+    hint="`curl http://127.0.0.1:8080/health/ready` in the container.",
+)
+def readiness_tells(record: Record) -> Judgement:
+    """For whoever can do something about it."""
+    asked = record.need("readiness", "nobody asked for its readiness")
+    data = asked.data
+    checks = data["checks"]
+    told = f"{data['status']}: " + ", ".join(f"{name} {said}" for name, said in checks.items())
+    good = data["status"] == "503" and checks.get("database") == "ok"
+    order = out_of_order(
+        ("that Redis went", _moment(record, "began")),
+        ("the question", asked.t),
+        ("that Redis came back", _moment(record, "over")),
+    )
+    return judged(told, holds=good and checks.get(REDIS, "ok") != "ok", missing=order)
+
+
+@exercise.check(
+    "comes-back",
+    phases=CASCADE,
+    title="When Redis is back, so is all of the API",
+    expected="two replicas of each run",
+    hint="With a limit of attempts it would be given up by now.",
+)
+def comes_back(record: Record) -> Judgement:
+    """Thanks to `any`, without a limit."""
+    counts, late, strange, over = {}, [], [], _moment(record, "over")
+    for service in (API, LABS):
+        samples = [s for s in readings.task_samples(record, service) if s.error is None]
+        counts[service] = len(at_work(samples[-1].tasks)) if samples else None
+        listed = (f"the list of {service}'s tasks", samples[-1].asked if samples else None)
+        late += out_of_order(("that Redis came back", over), listed)
+        known = [{task.id for task in sample.tasks} for sample in samples]
+        if known and not all(ids & known[0] for ids in known):
+            strange.append(f"the lists of {service}'s tasks are not of one service")
+    told = ", ".join(f"{name}: {count}" for name, count in counts.items())
+    good = set(counts.values()) <= {API_REPLICAS, None}
+    return judged(told, holds=good or bool(late), missing=late + strange)
+
+
+@exercise.measure(phases=CASCADE)
+def cascade(record: Record) -> dict[str, Any]:
+    """Both APIs in the same outage."""
+    moments = {w: _moment(record, w) for w in ("began", "all down", "over", "all back")}
+    found: dict[str, Any] = {
+        "down_after_s": _between(moments["began"], moments["all down"]),
+        "outage_s": _between(moments["began"], moments["over"]),
+        "back_after_s": _between(moments["over"], moments["all back"]),
+    }
+    for name, service, port in (("live", API, API_PORT), ("labs", LABS, LABS_PORT)):
+        asked = through(record, port)
+        found |= {
+            f"{name}_requests": len(asked),
+            f"{name}_failed": sum(not r.ok for r in asked),
+            f"{name}_restarts": _ends_before(record, service, moments["all back"]),
+        }
+    return found
+
+
+def _moment(record: Record, what: str) -> float | None:
+    event = record.last("outage", what=what)
+    return event.t if event else None
+
+
+def _ends_before(record: Record, service: str, moment: float | None) -> int:
+    until = [e for e in record if moment is None or e.t <= moment]
+    return healing.ends(Record(tuple(until)), service)
+
+
+def _ends(record: Record, service: str, window: Window) -> list[Event]:
+    """The ends of that service's containers within the window."""
+    return [e for e in record.of("engine", what="die", service=service) if e.t in window]
+
+
+def _between(began: float | None, ended: float | None) -> float | None:
+    return None if began is None or ended is None else round(ended - began, 1)

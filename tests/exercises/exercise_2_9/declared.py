@@ -1,0 +1,43 @@
+"""Exercise 2.9: its phases, and what their machines must be able to do."""
+
+from __future__ import annotations
+
+from pytest_swarmlab import Exercise
+from pytest_swarmlab.model import Capability
+
+TITLES = {
+    "starting": "Before a task is healthy, and after",
+    "heal": "One of three replicas becomes ill, five times",
+    "bad-update": "An update that is no good takes itself back",
+    "exit-0": "The lab's on-failure, and a server that ends with 0",
+    "endings": "How unhealthy tasks end, and a limit of attempts",
+    "slow-start": "A slow start, with a start period and without",
+    "database": "The database hangs",
+    "cascade": "Redis is away: the lab's healthcheck and another",
+}
+
+exercise = Exercise(
+    "2.9",
+    "Healthchecks et auto-healing",
+    module=f"{__package__}.verify",
+    titles=TITLES,
+    needs=dict.fromkeys(TITLES, (Capability.CHANGE, Capability.START_INTERVAL)),
+)
+
+STARTING, HEAL, BAD_UPDATE = ("starting",), ("heal",), ("bad-update",)
+TRAP, ENDINGS, SLOW = ("exit-0",), ("endings",), ("slow-start",)
+DATABASE, CASCADE = ("database",), ("cascade",)
+MESH = (Capability.IPVS,)
+REPLICAS, API_REPLICAS = 3, 2
+LEAST_WATCHED_S = 5.0
+"""Five times the restart delay that is set."""
+
+PAUSE_S = 3.0
+"""Longest pause through one node, of clients that come to it once a second or twice."""
+
+ILL = "dockerexec: unhealthy container"
+KILLED = "task: non-zero exit (137): dockerexec: unhealthy container"
+API, LABS, REDIS = "health_api", "labs_api", "redis"
+API_PORT, LABS_PORT = 8080, 8081
+
+ENDED = frozenset({"complete", "failed", "rejected", "shutdown"})

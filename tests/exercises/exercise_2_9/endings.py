@@ -1,0 +1,85 @@
+"""How unhealthy tasks end, and a limit of attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    judged,
+    out_of_order,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import ENDED, ENDINGS, KILLED, LEAST_WATCHED_S, exercise
+
+
+@exercise.check(
+    "exit-0-is-complete",
+    phases=ENDINGS,
+    title="Servers that end with 0 when they are told to stop: unhealthy, they are complete",
+    expected="nginx, redis and postgres: complete, exit code 0, no error",
+    hint="`docker inspect` of the container: State.ExitCode.",
+)
+def exit_0_is_complete(record: Record) -> Judgement:
+    """For which `on-failure` is a trap."""
+    seen = {e.data["program"]: e.data for e in record.of("ending")}
+    if unseen := {"nginx", "redis", "postgres"} - set(seen):
+        return unknown(f"not seen to end: {', '.join(sorted(unseen))}")
+    tame = {name: seen[name] for name in ("nginx", "redis", "postgres")}
+    told = "; ".join(f"{n}: {_ending(data)}" for n, data in tame.items())
+    good = all(
+        d["state"] == "complete" and d["exit_code"] == 0 and not d["error"] for d in tame.values()
+    )
+    missing = [
+        f"nobody saw a check of {name} fail"
+        for name, data in tame.items()
+        if not any(data.get("checks") or ())
+    ]
+    return judged(told, holds=good, missing=missing)
+
+
+@exercise.check(
+    "killed-is-failed",
+    phases=ENDINGS,
+    title="A program that hears no signal is killed: unhealthy, its task has failed",
+    expected=KILLED,
+    hint="Did it end by itself before the grace period was over?",
+)
+def killed_is_failed(record: Record) -> Judgement:
+    """The text that one finds in forums."""
+    data = record.need("ending", "the deaf program was not seen to end", program="deaf").data
+    good = (data["state"], data["exit_code"], data["error"]) == ("failed", 137, KILLED)
+    return passed(_ending(data)) if good else failed(_ending(data))
+
+
+@exercise.check(
+    "gives-up",
+    phases=ENDINGS,
+    title="With a limit of attempts Swarm gives up",
+    expected="three tasks at two restarts, none of them wanted any more",
+    hint="`docker service ps gives-up`; the lab's file says max_attempts: 3.",
+)
+def gives_up(record: Record) -> Judgement:
+    """Nothing says so anywhere but the list of its tasks."""
+    watched = record.need("watched", "nobody watched")
+    seconds = float(watched.data["seconds"])
+    listed = [s for s in readings.task_samples(record, "gives-up") if s.error is None]
+    if not listed:
+        return unknown("nobody listed its tasks")
+    tasks = listed[-1].tasks
+    wanted = [t for t in tasks if t.desired == "running" and t.state not in ENDED]
+    told = f"{len(tasks)} tasks, {len(wanted)} wanted, unchanged for {seconds:.0f} s"
+    order = out_of_order(
+        ("the end of the watch", watched.t), ("the list of the tasks", listed[-1].asked)
+    )
+    if seconds < LEAST_WATCHED_S:
+        order.append("it was not watched for long enough")
+    return judged(told, holds=len(tasks) == 3 and not wanted, missing=order)
+
+
+def _ending(data: Mapping[str, Any]) -> str:
+    return f"{data['state']}, exit code {data['exit_code']}, {data['error'] or 'no error'}"

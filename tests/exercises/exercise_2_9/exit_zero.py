@@ -1,0 +1,121 @@
+"""The lab's on-failure, and a server that ends with 0."""
+
+from __future__ import annotations
+
+from pytest_swarmlab import unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import each
+from pytest_swarmlab.evidence.readings import TasksSample
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    judged,
+    out_of_order,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import LEAST_WATCHED_S, REPLICAS, TRAP, exercise
+from .seen import at_work, last_list
+
+
+@exercise.check(
+    "complete-not-failed",
+    phases=TRAP,
+    title="The unhealthy nginx has ended with 0: its task is complete, and has no error",
+    expected="state complete, no error",
+    hint="`docker service ps trap`: nginx ends with 0 when it is told to stop (SIGQUIT).",
+)
+def complete_not_failed(record: Record) -> Judgement:
+    """The erratum's cause."""
+    broken = record.need("broken", "nothing was broken", number=1)
+    samples = [sample for sample in each(record, TasksSample) if sample.t > broken.t]
+    if not samples:
+        return unknown("nobody listed the tasks after one was broken")
+    task = next((t for t in samples[0].tasks if t.id == broken.data["id"]), None)
+    if task is None:
+        return unknown("the broken task is not listed any more")
+    told = f"state {task.state}, error {task.error!r}, exit code {task.exit_code}"
+    good = task.state == "complete" and not task.error and task.exit_code == 0
+    return judged(told, holds=good, missing=_not_ill(record, str(broken.data["container"])))
+
+
+def _not_ill(record: Record, container: str) -> list[str]:
+    """Whether its engine noted that the container's checks failed at last."""
+    checks = record.last("checks", container=container)
+    if checks is None:
+        return ["nobody asked its engine for its checks"]
+    codes = checks.data["exit_codes"]
+    return [] if codes and codes[-1] != 0 else [f"its last checks ended with {codes}"]
+
+
+@exercise.check(
+    "slot-stays-empty",
+    phases=TRAP,
+    title="With on-failure nobody replaces it",
+    expected=f"two of three run, unchanged for at least {LEAST_WATCHED_S:.0f} s",
+    hint="What has ended with 0 has not failed: use `any`.",
+)
+def slot_stays_empty(record: Record) -> Judgement:
+    """What the lab's stack file does to itself."""
+    defined = record.need("definition", "nobody read the definition", when="before")
+    watched = record.need("watched", "nobody watched")
+    broken = record.need("broken", "nothing was broken")
+    seconds, remedy = float(watched.data["seconds"]), _remedy(record)
+    samples = [
+        s
+        for s in readings.task_samples(record)
+        if s.error is None and s.t >= watched.t and (remedy is None or s.t <= remedy)
+    ]
+    if not samples:
+        return unknown("nobody listed the tasks after it was watched")
+    running = [at_work(sample.tasks) for sample in samples]
+    told = f"{defined.data['restart_condition']}: {len(running[-1])} run after {seconds:.0f} s"
+    empty = all(t.slot != broken.data["slot"] for tasks in running for t in tasks)
+    good = empty and all(len(tasks) == REPLICAS - 1 for tasks in running)
+    order = out_of_order(
+        ("the definition", defined.t),
+        ("that it was broken", broken.t),
+        ("the beginning of the watch", watched.t - seconds),
+    )
+    if defined.data["restart_condition"] != "on-failure" or seconds < LEAST_WATCHED_S:
+        order.append("it was watched under another condition, or not for long enough")
+    return judged(told, holds=good, missing=order)
+
+
+def _remedy(record: Record) -> float | None:
+    """When the service was told of the other restart condition; the new definition came later."""
+    mine = [e for e in record.of("command") if "--restart-condition" in e.data["argv"]]
+    told = [e.t - float(e.data["seconds"]) for e in mine if "update" in e.data["argv"]]
+    after = record.last("definition", when="after")
+    return told[-1] if told else after.t if after else None
+
+
+@exercise.check(
+    "any-heals",
+    phases=TRAP,
+    title="With any the slot is filled",
+    expected="three run, one of them in the slot that was empty",
+    hint="`docker service inspect trap`: RestartPolicy.Condition.",
+)
+def any_heals(record: Record) -> Judgement:
+    """The erratum mended on the running service."""
+    defined = record.need("definition", "nobody read the new definition", when="after")
+    broken = record.need("broken", "nothing was broken")
+    last = last_list(record)
+    running = at_work(last.tasks) if last else []
+    slot, id_ = broken.data["slot"], broken.data["id"]
+    heirs = [t for t in running if t.slot == slot and t.id != id_]
+    told = f"{defined.data['restart_condition']}: {len(running)} run, {len(heirs)} in that slot"
+    good = defined.data["restart_condition"] == "any" and len(running) == REPLICAS and heirs
+    empty = [
+        s
+        for s in readings.task_samples(record)
+        if broken.t < s.t < defined.t and all(t.slot != slot for t in at_work(s.tasks))
+    ]
+    order = out_of_order(
+        ("that its slot was empty", empty[-1].t if empty else None),
+        ("the new definition", defined.t),
+        ("the list of the tasks", last.asked if last else None),
+    )
+    if last and id_ not in {task.id for task in last.tasks}:
+        order.append("what became of it is not listed: that is of another service")
+    return judged(told, holds=bool(good) or not last, missing=order)

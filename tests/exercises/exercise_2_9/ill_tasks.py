@@ -1,0 +1,226 @@
+"""Tasks that are made ill one after the other are replaced, each in its slot."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import Request, TasksSample
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    out_of_order,
+)
+from pytest_swarmlab.model import Judgement
+
+from .. import whose
+from . import healing
+from .declared import HEAL, ILL, MESH, REPLICAS, exercise
+from .healing import Healing, healings
+from .seen import at_work, by_status, last_list, uncovered
+
+ROLE = "web"
+REPETITIONS = 5
+
+
+@exercise.check(
+    "healed-in-its-slot",
+    phases=HEAL,
+    title="Each ill task is found unhealthy and replaced by a healthy one in its slot",
+    expected=f"at least {REPETITIONS} times, and {REPLICAS} replicas run at the end",
+    hint="`docker service ps test-health`: is the restart condition `any`?",
+)
+def healed_in_its_slot(record: Record) -> Judgement:
+    """As the engines told it."""
+    done = _repetitions(record)
+    whole = [h for h in done if h.unhealthy and h.healthy]
+    last = last_list(record)
+    running = at_work(last.tasks) if last else []
+    told = f"{len(whole)} of {len(done)} healed; {len(running)} replicas run at the end"
+    over = max((h.healthy for h in whole if h.healthy), default=None)
+    missing = out_of_order(
+        ("the last healing", over), ("the list of the tasks", last.asked if last else None)
+    )
+    wanted = _wanted(record)
+    if len({h.container for h in done}) < wanted:
+        missing.append(f"fewer than {wanted} tasks were made ill")
+    wrong = [f"{len(done) - len(whole)} not healed"] if len(whole) < len(done) else []
+    slots, replicas = {task.slot for task in running}, whose.replicas(record, ROLE, REPLICAS)
+    return judged(
+        told, holds=not last or len(slots) == len(running) == replicas, wrong=wrong, missing=missing
+    )
+
+
+@exercise.check(
+    "detected-as-predicted",
+    phases=HEAL,
+    timed=True,
+    title="An ill task is found after the time that its healthcheck allows",
+    expected="at least (retries - 1) intervals; at most retries × (interval + check) + a check",
+    hint="`docker inspect` of the container, State.Health.Log: how long do the checks take?",
+)
+def detected_as_predicted(record: Record) -> Judgement:
+    """Each repetition on its own."""
+    bounds = healing.predicted_detection(record)
+    values = [h.detection_s for h in _repetitions(record)]
+    return _within(values, bounds, _wanted(record))
+
+
+@exercise.check(
+    "replaced-as-predicted",
+    phases=HEAL,
+    timed=True,
+    title="An unhealthy task has a healthy successor after the time that its definition allows",
+    expected="at least restart delay + first check; how long at most is the machine's affair",
+    hint="Compare stop_s, restart_s and start_s: which of the three takes that long?",
+)
+def replaced_as_predicted(record: Record) -> Judgement:
+    """Each repetition on its own."""
+    bounds = healing.predicted_replacement(record)
+    values = [h.replacement_s for h in _repetitions(record)]
+    judgement = _within(values, bounds, _wanted(record))
+    # Nothing promises that a busy machine starts a container in time.
+    if bounds and None not in values and all(v >= bounds[0] for v in values if v is not None):
+        return judgement if judgement.verdict == "pass" else unknown(judgement.observed)
+    return judgement
+
+
+@exercise.check(
+    "nobody-else",
+    phases=HEAL,
+    title="No task is called unhealthy that nobody has made ill",
+    expected="as many unhealthy containers as were broken, and the same ones",
+    hint="A false positive: is the time limit of the check too short for this machine?",
+)
+def nobody_else(record: Record) -> Judgement:
+    """No false positives, even on busy nodes."""
+    broken = {h.container for h in _repetitions(record)}
+    ids = {str(e.data["id"]) for e in record.of("broken")}
+    ill = healing.unhealthy_containers(record)
+    if not record.of("engine"):
+        return unknown("no engine was listened to")
+    told = f"{len(broken)} broken, {len(ill)} unhealthy"
+    wrong = [f"not both: {', '.join(sorted(ill ^ broken))}"] if ill != broken else []
+    # An unhealthy nginx ends with 0, or is killed for it: the managers list it then, whether or
+    # not its engine was heard.
+    last = last_list(record)
+    ended = {t.id for t in last.tasks if t.state == "complete" or ILL in t.error} if last else set()
+    if others := ended - ids:
+        wrong.append(f"ended too: {', '.join(sorted(others))}")
+    over = max((h.healthy for h in _repetitions(record) if h.healthy), default=None)
+    missing = out_of_order(
+        ("the last healing", over), ("the list of the tasks", last.asked if last else None)
+    )
+    return judged(told, wrong=wrong, missing=missing + _unheard(record, last))
+
+
+def _unheard(record: Record, last: TasksSample | None) -> list[str]:
+    """Engines that run one of the tasks at the end, or ran one, and told nothing of any."""
+    told = {str(e.data["node"]) for e in record.of("engine")}
+    silent = sorted({t.node for t in last.tasks if t.node} - told) if last else []
+    return [f"nothing was heard of {', '.join(silent)}"] if silent else []
+
+
+@exercise.check(
+    "clients-suffer-only-until-it-ends",
+    phases=HEAL,
+    title="Clients get bad answers from the ill task, and only until it has ended",
+    expected="none outside the time from the fault to the ill task's end",
+    hint="Ask with a rate of your own: which node gave them, and which task?",
+    needs=MESH,
+)
+def clients_suffer_only_until_it_ends(record: Record) -> Judgement:
+    """What a healthcheck can't do: undo what its visitors have seen before."""
+    done = _repetitions(record)
+    asked = readings.requests(record)
+    if not asked or not all(h.died and h.healthy for h in done):
+        return unknown("nobody asked, or not every task has ended and been replaced")
+    bad = [r for r in asked if not r.ok]
+    outside = [r for r in bad if not any(_during(r, h) for h in done)]
+    told = (
+        f"{len(bad)} of {len(asked)} requests failed ({by_status(bad)});"
+        f" {len(outside)} of them outside"
+    )
+    window = Window(min(h.began for h in done), max(h.healthy or h.began for h in done))
+    missing = uncovered(record, asked, window)
+    return judged(told, holds=not outside and bool(bad or missing), missing=missing)
+
+
+@exercise.measure(phases=HEAL)
+def distribution(record: Record) -> dict[str, Any]:
+    """Every repetition, the middle of them, and what was predicted."""
+    done = healings(record)
+    found: dict[str, Any] = {}
+    for name in ("detection_s", "replacement_s", "stop_s", "restart_s", "start_s"):
+        values = {str(h.number): getattr(h, name) for h in done}
+        found[name] = {k: v for k, v in values.items() if v is not None}
+        found[name.replace("_s", "_median_s")] = _median(list(found[name].values()))
+    found["check_s"] = healing.check_s(record)
+    for name, bounds in (
+        ("detection_predicted_s", healing.predicted_detection(record)),
+        ("replacement_predicted_s", healing.predicted_replacement(record)),
+    ):
+        found[name] = {"from": bounds[0], "to": round(bounds[1], 2)} if bounds else {}
+    asked = readings.requests(record)
+    found["requests"] = len(asked)
+    found["bad_answers"] = {
+        str(h.number): sum(not r.ok and _during(r, h) for r in asked) for h in done
+    }
+    return found
+
+
+exercise.distribute(
+    phase="heal",
+    measures={
+        "detection_s": ("From the fault to unhealthy, s", "detection_predicted_s"),
+        "replacement_s": ("From unhealthy to a healthy successor, s", "replacement_predicted_s"),
+    },
+)
+
+
+def _repetitions(record: Record) -> list[Healing]:
+    record.need("broken", "nothing was broken")
+    return healings(record)
+
+
+def _wanted(record: Record) -> int:
+    """How often a task must have been made ill: somebody's own site bears it once for each."""
+    if not whose.is_somebodys(record, ROLE):
+        return REPETITIONS
+    return max(2, min(whose.replicas(record, ROLE, REPLICAS), REPETITIONS))
+
+
+def _within(
+    values: list[float | None], bounds: tuple[float, float] | None, wanted: int
+) -> Judgement:
+    if bounds is None or None in values:
+        return unknown("the definition, the checks or an end was not seen")
+    seen = [value for value in values if value is not None]
+    told = f"{_spread(seen)}; predicted {bounds[0]:.1f} to {bounds[1]:.1f} s"
+    if len(seen) < wanted:
+        return unknown(told)
+    return passed(told) if all(bounds[0] <= v <= bounds[1] for v in seen) else failed(told)
+
+
+def _spread(values: list[float]) -> str:
+    return (
+        f"{len(values)} times, {min(values):.2f} to {max(values):.2f} s,"
+        f" median {statistics.median(values):.2f}"
+    )
+
+
+def _median(values: list[float]) -> float | None:
+    return round(statistics.median(values), 2) if values else None
+
+
+def _during(request: Request, h: Healing) -> bool:
+    """Whether any part of a request fell into the time from the fault to the ill task's end.
+
+    It is told to stop two seconds after it was found, also where a node has not heard of that yet
+    and goes on sending visitors, who then are refused (seen: one, 2.4 s after).
+    """
+    until = request.sent if h.died is None else h.died
+    return request.over >= h.began and request.sent <= until

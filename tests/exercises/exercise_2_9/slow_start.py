@@ -1,0 +1,67 @@
+"""Servers that take long to start, with a start period and without one."""
+
+from __future__ import annotations
+
+from pytest_swarmlab import failed, passed
+from pytest_swarmlab.evidence.events import read
+from pytest_swarmlab.evidence.readings import TasksSample
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    judged,
+)
+from pytest_swarmlab.model import Judgement
+
+from .declared import ENDED, ILL, SLOW, exercise
+
+
+@exercise.check(
+    "false-positives",
+    phases=SLOW,
+    title="Without a start period, or with one too short, a slow server never comes up",
+    expected="each is killed at least twice before it was ready, and none runs",
+    hint="interval × retries must be longer than the start takes, or a start period covers it.",
+)
+def false_positives(record: Record) -> Judgement:
+    """Nothing was wrong with it."""
+    found = {name: _slow(record, name) for name in ("none", "short")}
+    told = "; ".join(
+        f"{name}: {_count(ended, 'ended')}, {_count(up, 'up')}"
+        for name, (ended, up, _) in found.items()
+    )
+    good = all(ended >= 2 and not up for ended, up, _ in found.values())
+    missing = [
+        f"{name}: only {ill} of its tasks were ended for being unhealthy"
+        for name, (_, _, ill) in found.items()
+        if ill < 2
+    ]
+    return judged(told, holds=good, missing=missing)
+
+
+@exercise.check(
+    "start-period",
+    phases=SLOW,
+    title="With a start period that is long enough the same server comes up",
+    expected="its first task runs",
+    hint="A check that fails in the start period doesn't count; one that succeeds ends it.",
+)
+def start_period(record: Record) -> Judgement:
+    """The only difference is the start period."""
+    ended, up, _ = _slow(record, "long")
+    told = f"{_count(ended, 'ended')}, {_count(up, 'up')}"
+    return passed(told) if (ended, up) == (0, 1) else failed(told)
+
+
+def _slow(record: Record, name: str) -> tuple[int, int, int]:
+    """Of the service with that start period, how many have ended, run, ended as unhealthy."""
+    service = record.need("start-period", f"no such server was seen: {name}", name=name)
+    listed = record.need(
+        TasksSample.kind, "nobody listed its tasks", service=service.data["service"]
+    )
+    tasks = read(TasksSample, listed).tasks
+    states = [task.state for task in tasks]
+    ill = sum(ILL in task.error for task in tasks)
+    return sum(s in ENDED for s in states), states.count("running"), ill
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}"
