@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pytest_swarmlab.errors import BuildError
@@ -18,6 +18,9 @@ from pytest_swarmlab.images.roots import bootstrap, copy_files
 
 SOURCES = "src"
 """Where the sources lie in the stage."""
+
+REFUSAL = "npm's packages can't be had"
+"""How `npm-ci` begins the sentence for people, after all that npm has said."""
 
 
 def make_stage(recipe: StageRecipe, work: Path, report: BuildReport) -> Path:
@@ -31,8 +34,23 @@ def make_stage(recipe: StageRecipe, work: Path, report: BuildReport) -> Path:
         # With its mode: a registry's password may be in it.
         shutil.copy(path, place)
     for command in recipe.root.commands:
-        run(in_root(root, command), report)
+        _run(in_root(root, command), report)
     return root
+
+
+def _run(argv: Sequence[str], report: BuildReport) -> None:
+    refusals: list[str] = []
+
+    def hear(line: str) -> None:
+        if line.startswith(REFUSAL):
+            refusals.append(line)
+
+    try:
+        run(argv, report, on_line=hear)
+    except BuildError as error:
+        if not refusals:
+            raise
+        raise BuildError(refusals[0]) from error
 
 
 def copy_built(copied: Mapping[str, str], stage: Path, root: Path) -> None:

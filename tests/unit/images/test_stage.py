@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pytest_swarmlab.errors import BuildError
-from pytest_swarmlab.images import SilentReport, roots, stage
+from pytest_swarmlab.images import SilentReport, recipe, roots, stage
 from pytest_swarmlab.images.recipe import RootRecipe, StageRecipe
 from pytest_swarmlab.images.stage import copy_built, make_stage
 
@@ -30,7 +31,7 @@ def test_sources_and_what_tells_of_the_network_are_there_when_its_commands_run(
     source.write_text("#!/bin/sh\n", encoding="utf-8")
     seen: list[str] = []
 
-    def run(argv: list[str], _: object) -> None:
+    def run(argv: list[str], _: object, **__: object) -> None:
         root = work / "stage"
         script = root / "src/users/build"
         seen.append(argv[-1])
@@ -40,8 +41,8 @@ def test_sources_and_what_tells_of_the_network_are_there_when_its_commands_run(
         seen.append(f"{settings.stat().st_mode & 0o777:o}")
 
     monkeypatch.setattr(stage, "run", run)
-    recipe = StageRecipe(bare(("/src/users/build",)), ((source, "users/build", 0o755),))
-    assert make_stage(recipe, work, SilentReport()) == work / "stage"
+    wanted = StageRecipe(bare(("/src/users/build",)), ((source, "users/build", 0o755),))
+    assert make_stage(wanted, work, SilentReport()) == work / "stage"
     assert seen == ["/src/users/build", "755", "registry=https://npm.example\n", "600"]
 
 
@@ -55,6 +56,32 @@ def test_a_root_of_files_alone_needs_no_packages(
     root = roots.make_root(bare(), tmp_path, SilentReport())
     assert list(root.iterdir()) == []
     assert roots.packages(root) == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("npm's packages can't be had: see that …", "npm's packages can't be had: see that …"),
+        ("main.go:1:1: syntax error", "`users/build` ended with 1"),
+    ],
+)
+def test_a_registry_that_is_away_is_told_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, told: str
+) -> None:
+    def fail(_: object, __: object, *, on_line: Callable[[str], None]) -> None:
+        for line in ("    at async installVersion (corepack.cjs:42172:18)", said):
+            on_line(line)
+        raise BuildError("`users/build` ended with 1")
+
+    monkeypatch.setattr(stage, "run", fail)
+    with pytest.raises(BuildError) as error:
+        make_stage(StageRecipe(bare(("users/build",)), ()), tmp_path, SilentReport())
+    assert str(error.value) == told
+
+
+def test_the_sentence_is_the_one_that_the_stage_says() -> None:
+    script = recipe.RECIPES / "build-stage/usr/local/bin/npm-ci"
+    assert f'echo "{stage.REFUSAL}:' in script.read_text(encoding="utf-8")
 
 
 def test_files_and_directories_that_were_built_are_copied(tmp_path: Path) -> None:
