@@ -47,9 +47,6 @@ UNFINISHED = "unfinished"
 SHORTEST = 0.0005
 """Seconds below which a stretch is rounding: a record's times have four decimals."""
 
-_CONTAINER = re.compile(r"\b[0-9a-f]{12,64}\b")
-_COUNT = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w.-])")
-
 
 class Doing(StrEnum):
     """What a worker did with a stretch of time."""
@@ -137,23 +134,6 @@ class WorkerTime:
     waits: tuple[Wait, ...]
 
 
-@dataclass(frozen=True)
-class WaitedFor:
-    """All waits for one thing in one exercise; counts in it, and containers, may differ.
-
-    `unmet`: how many of them did not end with the condition met.
-    """
-
-    kind: Awaited
-    condition: str
-    exercise: str
-    nodes: tuple[str, ...]
-    times: int
-    seconds: float
-    longest: float
-    unmet: int
-
-
 def time_spent(record: Record) -> tuple[WorkerTime, ...]:
     """Each worker's time, in their names' order; empty when nothing was recorded."""
     if not record.events:
@@ -168,34 +148,6 @@ def time_spent(record: Record) -> tuple[WorkerTime, ...]:
     return tuple(
         _of_worker(worker, by_worker[worker], ended) for worker in sorted(by_worker, key=_order)
     )
-
-
-def waited_for(workers: Iterable[WorkerTime]) -> list[WaitedFor]:
-    """What was waited for, summed over workers: what took longest in all comes first."""
-    groups: dict[tuple[Awaited, str, str], list[Wait]] = defaultdict(list)
-    for wait in (wait for worker in workers for wait in worker.waits):
-        groups[wait.kind, wait.exercise, _general(wait.condition)].append(wait)
-    found = []
-    for (kind, exercise, general), waits in groups.items():
-        names = {wait.condition for wait in waits}
-        found.append(
-            WaitedFor(
-                kind=kind,
-                condition=names.pop() if len(names) == 1 else general,
-                exercise=exercise,
-                nodes=tuple(sorted({node for wait in waits for node in wait.nodes})),
-                times=len(waits),
-                seconds=sum(wait.seconds for wait in waits),
-                longest=max(wait.seconds for wait in waits),
-                unmet=sum(wait.outcome != "done" for wait in waits),
-            )
-        )
-    return sorted(found, key=lambda each: -each.seconds)
-
-
-def _general(condition: str) -> str:
-    """A condition without what differs from one wait to the next: container ids and counts."""
-    return _COUNT.sub("n", _CONTAINER.sub("…", condition))
 
 
 def _order(worker: str) -> tuple[str, int, str]:

@@ -6,14 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.evidence.time_spent import (
-    Block,
-    Doing,
-    WaitedFor,
-    WorkerTime,
-    time_spent,
-    waited_for,
-)
+from pytest_swarmlab.evidence.time_spent import Block, Doing, WorkerTime, time_spent
+from pytest_swarmlab.evidence.waited_for import WaitedFor, waited_for
 from pytest_swarmlab.text import duration, line
 
 MOST = 1000

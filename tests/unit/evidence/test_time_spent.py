@@ -22,8 +22,8 @@ from pytest_swarmlab.evidence.time_spent import (
     Doing,
     WorkerTime,
     time_spent,
-    waited_for,
 )
+from pytest_swarmlab.evidence.waited_for import waited_for
 from pytest_swarmlab.model import Event
 from pytest_swarmlab.waiting.waiter import done, fatal, pending
 from tests.unit.records.synthetic import THREE_DRILLS, record
