@@ -99,7 +99,8 @@ def test_reports_lie_below_the_project_unless_a_whole_path_is_given() -> None:
     assert config({"swarmlab_reports": "/srv/r"}).reports == Path("/srv/r")
 
 
-def test_the_cache_is_the_user_s_unless_another_is_named() -> None:
+def test_the_cache_is_the_user_s_unless_another_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SWARMLAB_CACHE", raising=False)
     assert config().cache == default_cache()
     assert config().cache.name == "swarmlab"
     assert config(None, {"SWARMLAB_CACHE": "/srv/cache"}).cache == Path("/srv/cache")
