@@ -143,9 +143,9 @@ class Containers:
         self._volumes.append(volume)
         return str(volume.name)
 
-    def ready(self, running: Running, *argv: str) -> Running:
-        """The container, once a command in it ends with 0."""
-        Waiter()(running.answers(*argv), within=START_S)
+    def ready(self, running: Running, *argv: str, within: float = START_S) -> Running:
+        """The container, once a command in it ends with 0; `within`: seconds."""
+        Waiter()(running.answers(*argv), within=within)
         return running
 
     def remove(self, running: Running) -> None:

@@ -15,6 +15,9 @@ READY = ("grep", "-q", ":1628 0*:0000 0A", "/proc/net/tcp6")
 """Something listens on port 5672. A command of RabbitMQ's would make a cookie of root's where there
 is none yet, which the server then can't read."""
 
+START_S = 300
+"""It takes 24 to 40 s of a node's processor; beside two clusters more than 90 s have gone by."""
+
 CREDENTIALS = "/etc/rabbitmq/conf.d/20-auth.conf"
 PASSWORD = "SecureRabbitPass123!"  # noqa: S105 - the lab's
 AUTH = f"default_user = shop\ndefault_pass = {PASSWORD}\n"
@@ -45,7 +48,7 @@ def start(containers: Containers, volume: str, hostname: str) -> Running:
 @pytest.fixture(scope="module")
 def server(shared: Containers, volume: str) -> Running:
     """A server as the lab has it, known as shop1."""
-    return shared.ready(start(shared, volume, "shop1"), *READY)
+    return shared.ready(start(shared, volume, "shop1"), *READY, within=START_S)
 
 
 def ask(
@@ -136,7 +139,7 @@ def test_a_persistent_message_in_a_quorum_queue_outlives_the_container(
     assert server.stop() == 0
     shared.remove(server)
 
-    again = shared.ready(start(shared, volume, "shop1"), *READY)
+    again = shared.ready(start(shared, volume, "shop1"), *READY, within=START_S)
     (queue,) = ask(client, again, "GET", "queues")
     assert (queue["name"], queue["type"]) == ("orders", "quorum")
     got = ask(
@@ -150,6 +153,6 @@ def test_user_and_password_come_from_the_environment(
     containers: Containers, client: Running
 ) -> None:
     env = {"RABBITMQ_DEFAULT_USER": "keeper", "RABBITMQ_DEFAULT_PASS": 'it\'s "it"'}
-    running = containers.ready(containers.start(IMAGE, env=env), *READY)
+    running = containers.ready(containers.start(IMAGE, env=env), *READY, within=START_S)
     assert log_in(client, running, "keeper", 'it\'s "it"') == "200"
     assert log_in(client, running, "guest", "guest") == "401"
