@@ -95,16 +95,18 @@ def run(
     report: BuildReport,
     *,
     on_line: Callable[[str], None] | None = None,
+    explain: Callable[[str], str] | None = None,
     quoted: int = QUOTED_LINES,
 ) -> list[str]:
     """Run a command to its end and return the last lines of its output.
 
-    Each line goes to the report and to `on_line`. Raises BuildError, quoting the
-    end of the output (`quoted` lines), when the command ends with anything but 0.
+    Each line goes to the report and to `on_line`. Raises BuildError when the command ends with
+    anything but 0: with the first reason that `explain` found in a line ("" where a line tells
+    none), else quoting the end of the output (`quoted` lines).
     """
     report.log(f"$ {shlex.join(argv)}")
     last: deque[str] = deque(maxlen=quoted)
-    full = False
+    full, why = False, ""
     with started(argv) as process:
         for raw in process.stdout or ():
             line = raw.decode("utf-8", "replace").rstrip()
@@ -113,8 +115,12 @@ def run(
             report.log(line)
             if on_line:
                 on_line(line)
+            if explain:
+                why = why or explain(line)
         code = process.wait()
     if code:
+        if why:
+            raise BuildError(why)
         if full:
             raise disk_full()
         said = " | ".join(last) or "it printed nothing"

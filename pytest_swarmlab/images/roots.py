@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from pytest_swarmlab.errors import BuildError
 from pytest_swarmlab.images.commands import in_root, run
 from pytest_swarmlab.images.files import PlacedFile, tree_files
 from pytest_swarmlab.images.progress import BuildReport
@@ -79,23 +78,20 @@ def _install(recipe: RootRecipe, root: Path, report: BuildReport) -> None:
     argv += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
     argv += [recipe.suite, str(root)]
     argv += [f"deb {MIRROR} {suite} main" for suite in (recipe.suite, *recipe.more_suites)]
-    refusals: list[str] = []
 
     def hear(line: str) -> None:
         for words, fraction in PHASES.items():
             if f"I: {words}" in line:
                 report.progress(fraction)
-        if line.startswith(("E:", "W:", "Err:")):
-            refusals.extend(
-                f"{meaning} ({line})" for words, meaning in REFUSALS.items() if words in line
-            )
 
-    try:
-        run(argv, report, on_line=hear)
-    except BuildError as error:
-        if not refusals:
-            raise
-        raise BuildError(f"the packages of {recipe.name} can't be had: {refusals[0]}") from error
+    def explain(line: str) -> str:
+        if line.startswith(("E:", "W:", "Err:")):
+            for words, meaning in REFUSALS.items():
+                if words in line:
+                    return f"the packages of {recipe.name} can't be had: {meaning} ({line})"
+        return ""
+
+    run(argv, report, on_line=hear, explain=explain)
 
 
 def copy_tree(tree: Path, root: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pytest_swarmlab.errors import BuildError
@@ -34,23 +34,12 @@ def make_stage(recipe: StageRecipe, work: Path, report: BuildReport) -> Path:
         # With its mode: a registry's password may be in it.
         shutil.copy(path, place)
     for command in recipe.root.commands:
-        _run(in_root(root, command), report)
+        run(in_root(root, command), report, explain=_refusal)
     return root
 
 
-def _run(argv: Sequence[str], report: BuildReport) -> None:
-    refusals: list[str] = []
-
-    def hear(line: str) -> None:
-        if line.startswith(REFUSAL):
-            refusals.append(line)
-
-    try:
-        run(argv, report, on_line=hear)
-    except BuildError as error:
-        if not refusals:
-            raise
-        raise BuildError(refusals[0]) from error
+def _refusal(line: str) -> str:
+    return line if line.startswith(REFUSAL) else ""
 
 
 def copy_built(copied: Mapping[str, str], stage: Path, root: Path) -> None:

@@ -37,6 +37,17 @@ def test_a_failing_command_is_quoted() -> None:
         commands.run(["sh", "-c", "echo it broke >&2; exit 3"], SilentReport())
 
 
+def test_the_first_reason_that_a_failing_commands_words_tell_is_the_error() -> None:
+    def explain(line: str) -> str:
+        return line.partition("because ")[2]
+
+    script = "echo it began; echo because of this; echo because of that; exit "
+    with pytest.raises(BuildError) as error:
+        commands.run(["sh", "-c", f"{script}3"], SilentReport(), explain=explain)
+    assert str(error.value) == "of this"
+    commands.run(["sh", "-c", f"{script}0"], SilentReport(), explain=explain)
+
+
 def test_a_full_disk_is_recognised_in_a_commands_words() -> None:
     script = "echo tar: No space left on device; exit 1"
     with pytest.raises(BuildError, match="ran full"):

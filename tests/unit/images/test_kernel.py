@@ -95,10 +95,9 @@ def test_kernels_of_other_recipes_are_removed(tmp_path: Path) -> None:
 def test_packages_that_cannot_be_had_are_told_as_what_they_are(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, meant: str
 ) -> None:
-    def refused(*_: object, on_line: Callable[[str], None]) -> None:
-        for line in ("I: running apt-get update...", said, "E: setup failed"):
-            on_line(line)
-        raise BuildError("`mmdebstrap …` ended with 25: E: setup failed")
+    def refused(*_: object, explain: Callable[[str], str], **__: object) -> None:
+        whys = map(explain, ("I: running apt-get update...", said, "E: setup failed"))
+        raise BuildError(next(filter(None, whys), "`mmdebstrap …` ended with 25: E: setup failed"))
 
     monkeypatch.setattr(roots, "run", refused)
     recipe = RootRecipe("kernel-own", "trixie", "minbase", ("linux-source",))

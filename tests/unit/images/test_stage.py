@@ -68,10 +68,9 @@ def test_a_root_of_files_alone_needs_no_packages(
 def test_a_registry_that_is_away_is_told_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, told: str
 ) -> None:
-    def fail(_: object, __: object, *, on_line: Callable[[str], None]) -> None:
-        for line in ("    at async installVersion (corepack.cjs:42172:18)", said):
-            on_line(line)
-        raise BuildError("`users/build` ended with 1")
+    def fail(_: object, __: object, *, explain: Callable[[str], str]) -> None:
+        whys = map(explain, ("    at async installVersion (corepack.cjs:42172:18)", said))
+        raise BuildError(next(filter(None, whys), "`users/build` ended with 1"))
 
     monkeypatch.setattr(stage, "run", fail)
     with pytest.raises(BuildError) as error:
