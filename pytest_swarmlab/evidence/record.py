@@ -168,13 +168,14 @@ def _event(line: bytes) -> Event:
         raise TypeError("something in it is of another kind than an event's")
     if isinstance(event.t, bool) or not isinstance(event.t, int | float):
         raise TypeError("its time is no number")
-    if not _finite(event.t):
+    if not finite(event.t):
         raise ValueError("its time is no moment")
     return event
 
 
-def _finite(t: float) -> bool:
+def finite(number: float) -> bool:
+    """Whether it is a number that a float can hold, and neither infinite nor none."""
     try:
-        return math.isfinite(t)
+        return math.isfinite(number)
     except OverflowError:  # A whole number that is larger than any float.
         return False

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from pytest_swarmlab.model import Event
-
-T = TypeVar("T")
-
-
-def once(event: Event, read: Callable[[Event], T]) -> T:
-    """What an event says, as typed values; kept with it, since every claim asks for it anew."""
-    kept: T | None = vars(event).get(read.__name__)
-    if kept is None:
-        kept = vars(event)[read.__name__] = read(event)
-    return kept
+from pytest_swarmlab.evidence.record import finite
 
 
 def rows(value: Any) -> list[Mapping[str, Any]]:
@@ -55,7 +44,4 @@ def number(value: Any, default: float = 0.0) -> float:
     """A number that a float can hold; `default` for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return default
-    try:
-        return float(value) if math.isfinite(value) else default
-    except OverflowError:  # A whole number that is larger than any float.
-        return default
+    return float(value) if finite(value) else default
