@@ -61,10 +61,14 @@ def player_of(work: Work, role: str) -> seen.Service:
 def port(work: Work, role: str) -> int:
     """Where it is published through the mesh. Skips the test where it is not."""
     player = player_of(work, role)
-    found = [p.published for p in player.ports if p.mode == "ingress" and p.protocol == "tcp"]
+    found = _published(player)
     if not found:
         pytest.skip(f"{player.name} publishes no port through the mesh: no client can ask for it")
     return found[0]
+
+
+def _published(player: seen.Service) -> list[int]:
+    return [p.published for p in player.ports if p.mode == "ingress" and p.protocol == "tcp"]
 
 
 def asked(work: Work) -> Published:
@@ -118,7 +122,7 @@ def healed(work: Work, role: str) -> Healed:
         pytest.skip(f"{player.name} is no nginx: how a task of it is made ill is not known here")
     if (wanted := _replicas(work, role)) < LEAST_REPLICAS:
         pytest.skip(f"{player.name} has {wanted} replicas: with one ill nobody would answer")
-    ports = [p.published for p in player.ports if p.mode == "ingress" and p.protocol == "tcp"]
+    ports = _published(player)
     interval, timeout = player.health.interval_s or 30.0, player.health.timeout_s or 30.0
     found = (interval + timeout) * (player.health.retries or 3)
     return Healed(
