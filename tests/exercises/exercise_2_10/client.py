@@ -20,13 +20,14 @@ import requests
 
 from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.clients.probe import reason, session
-from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.evidence.events import Request
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, fatal, pending
 
+from .. import answered
+from ..answered import Refused
 from .setting import PORT
 
 ASK_S = 5.0
@@ -47,10 +48,6 @@ FIRST_S = 60.0
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOT_NOW = frozenset({408, 425, 429})
 """Statuses below 500 that say: ask again."""
-
-
-class Refused(SwarmlabError):
-    """The shop answered something else than what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ class Shop:
     def _answer(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, within: float
     ) -> Answer:
-        deadline = time.monotonic() + within
+        began = time.monotonic()
         with self._client.request(
             method,
             url,
@@ -160,11 +157,7 @@ class Shop:
             allow_redirects=False,
             stream=True,
         ) as response:
-            content = b""
-            for chunk in response.iter_content(1 << 16):
-                content += chunk
-                if len(content) > LARGEST or time.monotonic() > deadline:
-                    raise Refused(f"an answer without end: {len(content)} bytes")
+            content = answered.body(response, began=began, within=within, most=LARGEST)
             return Answer(response.status_code, dict(response.headers), content)
 
     def _send(self, node: Node, path: str, what: object, **how: Any) -> Answer:

@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 
 from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.clients.probe import session
-from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
+
+from ..answered import Refused, body
 
 PORT = 8080
 ADDRESS = "192.168.56.10"
@@ -48,10 +49,6 @@ asks a server outside; it took 16 s to find out that nobody answers."""
 
 AUTHOR = "author"
 UPLOADS = "/wp-content/uploads/"
-
-
-class Refused(SwarmlabError):
-    """The site answered something else than what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ class Site:
         headers = {"Host": self.host, **what.pop("headers", {})}
         if self._cookies:
             headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in self._cookies.items())
-        deadline = time.monotonic() + within
+        began = time.monotonic()
         with self._client.request(
             method,
             f"http://{node.name}:{self.port}{path}",
@@ -116,13 +113,9 @@ class Site:
             stream=True,
             **what,
         ) as response:
-            body = b""
-            for chunk in response.iter_content(1 << 16):
-                body += chunk
-                if len(body) > LARGEST or time.monotonic() > deadline:
-                    raise Refused(f"an answer without end: {len(body)} bytes in {within:.0f} s")
+            content = body(response, began=began, within=within, most=LARGEST)
             cookies = {str(c.name): str(c.value) for c in response.cookies}
-            return Answer(response.status_code, dict(response.headers), cookies, body)
+            return Answer(response.status_code, dict(response.headers), cookies, content)
 
     def install(self, node: Node) -> Answer:
         """What the installation's form sends."""

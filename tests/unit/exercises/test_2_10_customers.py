@@ -17,9 +17,10 @@ from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.waiting.waiter import Waiter
+from tests.exercises.answered import Refused
 from tests.exercises.exercise_2_10 import client, load, perform
 from tests.exercises.exercise_2_10.books import Books, Unread
-from tests.exercises.exercise_2_10.client import Customer, Refused, Shop
+from tests.exercises.exercise_2_10.client import Customer, Shop
 from tests.exercises.exercise_2_10.load import Crowd
 from tests.exercises.exercise_2_10.setting import CUSTOMERS, DATABASE, LEDGERS
 from tests.unit.fakes import Lab, task

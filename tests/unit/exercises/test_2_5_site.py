@@ -12,8 +12,9 @@ import pytest
 
 from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.waiting.waiter import Done, Pending
+from tests.exercises.answered import Refused
 from tests.exercises.exercise_2_5 import site as wordpress
-from tests.exercises.exercise_2_5.site import Answers, ReadBack, Refused, Site, png
+from tests.exercises.exercise_2_5.site import Answers, ReadBack, Site, png
 from tests.unit.fakes import Lab
 
 NONCE = "0123456789"
