@@ -15,6 +15,7 @@ from pytest_swarmlab.swarm.stacks import Service, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from .. import nfs
+from ..stack_on_nfs import listing
 from . import perform
 from .load import CATALOGUE, PATIENCE_S, Crowd, Load, Observe
 from .setting import (
@@ -77,7 +78,10 @@ class Drill:
         for node in nodes:
             status = self.crowd.shop.status_of(node, customer.token, order)
             self.evidence.note("followed", node=node.name, order=order, status=status)
-        perform.listing(self.swarm, "Deployed")
+        self._listing("Deployed")
+
+    def _listing(self, when: str) -> None:
+        listing(self.swarm, when, NAME)
 
     def whole(self) -> None:
         """Every service is at its count, and everything serves through every node."""
@@ -146,7 +150,7 @@ class Drill:
                     new = self.wait(service.replaced(task), within=BACK_S)
                     self.evidence.note("replaced", what=name, old=task["id"], new=new["id"])
                     self.wait(service.converged(replicas=count), within=BACK_S)
-        perform.listing(self.swarm, "A task of each service was killed")
+        self._listing("A task of each service was killed")
 
     def take_the_cache_away(self) -> None:
         """Redis is scaled to none, and back."""
@@ -219,7 +223,7 @@ class Drill:
                     self.wait(self.swarm.node_is(node, state="down"), within=DOWN_S)
                     for name, count in REPLICAS.items():
                         self.wait(self.service(name).converged(replicas=count), within=READY_S)
-                perform.listing(self.swarm, f"{node} is away")
+                self._listing(f"{node} is away")
             self.wait(self.swarm.all_nodes_ready(), within=BACK_S)
             load.goes_on(self.wait, within=BACK_S)
         self.whole()
@@ -241,7 +245,7 @@ class Drill:
                         self.wait(self.service(name).settled(), within=ROLLED_S)
             for name in ROLLED:
                 self.evidence.tasks(self.swarm, self.service(name).name)
-        perform.listing(self.swarm, "Every service was rolled")
+        self._listing("Every service was rolled")
 
     def see_a_bad_update_rolled_back(self) -> None:
         """The orders' service gets a version that ends at once, and takes it back by itself."""
@@ -262,7 +266,7 @@ class Drill:
                 same=before.get("Command") == after.get("Command"),
             )
             self.evidence.tasks(self.swarm, service.name)
-        perform.listing(self.swarm, "The bad update took itself back")
+        self._listing("The bad update took itself back")
 
     # -- counted -----------------------------------------------------------------------------
 
@@ -316,7 +320,7 @@ class Drill:
             known = crowd.shop.who_am_i(via[-number % len(via)], token) == customer.id
             self.evidence.note("known", customer=number, known=known)
         self._note_stored("after the stack was removed")
-        perform.listing(self.swarm, "Removed and deployed again")
+        self._listing("Removed and deployed again")
 
     def _left(self) -> dict[str, int]:
         """What there is of the stack: services, and containers on any node."""

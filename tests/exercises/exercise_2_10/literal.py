@@ -18,7 +18,7 @@ from pytest_swarmlab.swarm.stacks import Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from .. import nfs
-from ..exercise_2_5.perform import labelled
+from ..stack_on_nfs import labelled
 from .labs_file import ENDS, PORTS
 from .perform import DIRECTORIES
 

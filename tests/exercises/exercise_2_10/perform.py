@@ -6,7 +6,6 @@ at their end and belong together; the directories on NFS are there before the st
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,7 +19,7 @@ from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from .. import nfs
-from ..exercise_2_5.perform import labelled
+from ..stack_on_nfs import labelled, removed_at_end
 from . import books
 from .setting import NAME
 
@@ -34,7 +33,6 @@ CONFIGS = {
 DIRECTORIES = ("postgres", "rabbitmq")
 BROKER_USER = "shop"
 RANDOM_BYTES = 18
-BACK_S = 240
 
 
 @dataclass(frozen=True)
@@ -83,39 +81,14 @@ def deployed(
         def deploy() -> Stack:
             return stack.deploy(FILE, name=NAME, title="The stack is deployed")
 
-        try:
+        with removed_at_end(stack, NAME, prepared, swarm, wait):
             deploy()
             yield Deployment(given, deploy)
-        except KeyboardInterrupt:
-            if swarm.goes_at_end:  # And all of it with it: nobody waits for that.
-                prepared.pop_all()
-            else:
-                remove(swarm, stack, wait)
-            raise
-        except BaseException:
-            remove(swarm, stack, wait)
-            raise
-        remove(swarm, stack, wait)
-
-
-def remove(swarm: Swarm, stack: Stacks, wait: Waiter) -> None:
-    """`docker stack rm`, and the volumes that it leaves on each node: they'd keep their options."""
-    # What runs on a node that is away could not be seen to go.
-    wait(swarm.all_nodes_ready(), within=BACK_S)
-    stack.remove(NAME)
-    stack.remove_volumes(NAME)
 
 
 def service(swarm: Swarm, name: str) -> Service:
     """One of the shop's services, by its name in the stack file."""
     return Stack(swarm, NAME).service(name)
-
-
-def listing(swarm: Swarm, when: str) -> None:
-    """`docker stack services` and `docker stack ps`, kept as the lab's screenshots."""
-    leader = swarm.leader()
-    for what in ("services", "ps"):
-        leader.look("docker", "stack", what, NAME, title=f"{when}: docker stack {what} {NAME}")
 
 
 def kill(swarm: Swarm, node: str, container: str, name: str) -> None:
@@ -135,18 +108,6 @@ def break_update(swarm: Swarm, name: str) -> None:
     service(swarm, name).update(
         "--entrypoint", "false", title=f"{name} is updated to a version that ends at once"
     )
-
-
-def environments(swarm: Swarm, given: dict[str, bytes]) -> list[dict[str, object]]:
-    """What every service's definition says: its variables, and which secret's value is in it."""
-    return [
-        {
-            "service": service["Spec"]["Name"],
-            "env": service["Spec"]["TaskTemplate"]["ContainerSpec"].get("Env", []),
-            "shows": [k for k, v in given.items() if v.decode().strip() in json.dumps(service)],
-        }
-        for service in swarm.leader().engine.api.services()
-    ]
 
 
 def order_of(number: int, products: Sequence[int]) -> list[dict[str, int]]:

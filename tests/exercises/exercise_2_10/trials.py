@@ -15,6 +15,7 @@ from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Waiter
 
+from ..stack_on_nfs import environments
 from . import forged, perform, wire
 from .books import NAME as DATABASE_NAME
 from .client import Answer
@@ -78,7 +79,7 @@ class Trials:
 
     def guard(self) -> None:
         """Where secrets could stand and must not, who is let in, and what goes over the wire."""
-        for found in perform.environments(self.swarm, self.given):
+        for found in environments(self.swarm, self.given):
             self.evidence.note("environment", **found)
         self._look_into_containers()
         self._knock()

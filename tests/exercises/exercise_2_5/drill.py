@@ -20,6 +20,7 @@ from pytest_swarmlab.swarm.stacks import STACK_LABEL, Service, Stack, Stacks
 from pytest_swarmlab.waiting.conditions import TaskFailed, brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
+from ..stack_on_nfs import environments, labelled_nodes, listing
 from . import perform
 from .perform import DATABASE, NAME, REPLICAS, WORDPRESS
 from .site import INSTALLER, Answers, ReadBack, Site, png
@@ -135,7 +136,7 @@ class Drill:
         self.picture = png()
         self.path = self.site.upload(first, f"{secrets.token_hex(4)}.png", self.picture)
         self.read_everywhere()
-        for found in perform.environments(self.swarm, values):
+        for found in environments(self.swarm, values):
             self.evidence.note("environment", **found)
         self._listing("Installed")
 
@@ -157,7 +158,7 @@ class Drill:
     def lose_the_node(self) -> None:
         """The machine on which the database runs loses power, and comes back much later."""
         self.evidence.tasks(self.swarm, self.database.name)
-        self.evidence.note("labelled", nodes=perform.labelled_nodes(self.swarm))
+        self.evidence.note("labelled", nodes=labelled_nodes(self.swarm))
         (task,) = self.wait(self.database.converged(replicas=1), within=READY_S)
         lost = self.swarm.node(task["node"])
         with (
@@ -233,7 +234,7 @@ class Drill:
         entries.found(self.wait(ReadBack(self.site, self.swarm.nodes[0], token), within=READ_S))
 
     def _listing(self, when: str) -> None:
-        perform.listing(self.swarm, when, self.deployed.stack)
+        listing(self.swarm, when, self.deployed.stack)
 
     def _begin(self, what: str) -> None:
         """Note the moment from which the phase is measured; of a fault, its own record says it."""

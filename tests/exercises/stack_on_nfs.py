@@ -1,0 +1,97 @@
+"""A stack whose database lies on NFS: what exercises 2.5 and 2.10 prepare, show and remove."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+from pytest_swarmlab.swarm import guard
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.stacks import Stacks
+from pytest_swarmlab.waiting.waiter import Waiter
+
+LABEL, VALUE = "storage", "nfs"
+
+BACK_S = 240
+"""Longest until all nodes are back, so that what runs there can be seen to go."""
+
+
+@contextmanager
+def labelled(swarm: Swarm, nodes: Sequence[Node]) -> Iterator[None]:
+    """`docker node update --label-add storage=nfs`; the labels are as they were at the end."""
+    before = {
+        node["Description"]["Hostname"]: node["Spec"].get("Labels", {}).get(LABEL)
+        for node in swarm.leader().engine.api.nodes()
+    }
+
+    def as_before(node: Node) -> tuple[str, ...]:
+        had = before[node.name]
+        words = ("--label-rm", LABEL) if had is None else ("--label-add", f"{LABEL}={had}")
+        return ("docker", "node", "update", *words, node.name)
+
+    with guard.abandoned(swarm.leader(), *map(as_before, nodes), kind="labels"):
+        for node in nodes:
+            words = ("--label-add", f"{LABEL}={VALUE}", node.name)
+            swarm.leader().run("docker", "node", "update", *words)
+        try:
+            yield
+        finally:
+            for node in nodes:
+                swarm.leader().run(*as_before(node))
+
+
+def labelled_nodes(swarm: Swarm) -> list[str]:
+    """Which nodes have that label now, as the managers tell."""
+    return [
+        node["Description"]["Hostname"]
+        for node in swarm.leader().engine.api.nodes()
+        if node["Spec"].get("Labels", {}).get(LABEL) == VALUE
+    ]
+
+
+@contextmanager
+def removed_at_end(
+    stack: Stacks, name: str, prepared: ExitStack, swarm: Swarm, wait: Waiter
+) -> Iterator[None]:
+    """The stack of that name is removed at the block's end, before what was `prepared` for it.
+
+    Where the cluster goes with an interrupted run, and all of it along, nobody waits for either.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if swarm.goes_at_end:
+            prepared.pop_all()
+        else:
+            _remove(swarm, stack, name, wait)
+        raise
+    except BaseException:
+        _remove(swarm, stack, name, wait)
+        raise
+    _remove(swarm, stack, name, wait)
+
+
+def _remove(swarm: Swarm, stack: Stacks, name: str, wait: Waiter) -> None:
+    """`docker stack rm`, and the volumes that it leaves on each node: they'd keep their options."""
+    # What runs on a node that is away could not be seen to go.
+    wait(swarm.all_nodes_ready(), within=BACK_S)
+    stack.remove(name)
+    stack.remove_volumes(name)
+
+
+def listing(swarm: Swarm, when: str, stack: str) -> None:
+    """`docker stack services` and `docker stack ps`, kept as the lab's screenshots."""
+    leader = swarm.leader()
+    for what in ("services", "ps"):
+        leader.look("docker", "stack", what, stack, title=f"{when}: docker stack {what} {stack}")
+
+
+def environments(swarm: Swarm, values: Mapping[str, bytes]) -> list[dict[str, object]]:
+    """What every service's definition says: its variables, and which secret's value is in it."""
+    return [
+        {
+            "service": service["Spec"]["Name"],
+            "env": service["Spec"]["TaskTemplate"]["ContainerSpec"].get("Env", []),
+            "shows": [k for k, v in values.items() if v.decode().strip() in json.dumps(service)],
+        }
+        for service in swarm.leader().engine.api.services()
+    ]
