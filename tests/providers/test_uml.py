@@ -112,9 +112,7 @@ def test_each_kernel_says_which_it_is(recorder: Recorder, tmp_path: Path) -> Non
 
 
 def test_a_missing_command_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        shutil, "which", lambda name, path: None if name == "ip" else f"/bin/{name}"
-    )
+    monkeypatch.setattr(shutil, "which", lambda name, **_: None if name == "ip" else f"/bin/{name}")
     with pytest.raises(HostError, match="the command ip is missing: install iproute2"):
         uml.preflight(ONE)
 
