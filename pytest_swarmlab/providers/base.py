@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from testinfra.host import Host
 
 
+EVERYTHING = frozenset(
+    {
+        Capability.POWER_OFF,
+        Capability.PAUSE,
+        Capability.LINK,
+        Capability.REPLACE,
+        Capability.CHANGE,
+        Capability.EXPENDABLE,
+    }
+)
+"""What can be done from outside to machines that a run makes for itself."""
+
+
 class Machines(Protocol):
     """Running machines of one topology. Every name is a node's name in that topology.
 

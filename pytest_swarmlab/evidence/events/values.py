@@ -20,6 +20,23 @@ def pairs(value: Any) -> Iterable[tuple[str, int]]:
             yield text(pair[0]), integer(pair[1]) or 0
 
 
+def mapping(value: Any) -> Mapping[str, Any]:
+    """An object; an empty one for anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def integers(value: Any) -> Iterable[int]:
+    """The whole numbers of a list."""
+    for each in value if isinstance(value, list | tuple) else ():
+        if isinstance(each, int) and not isinstance(each, bool):
+            yield each
+
+
+def numbers(value: Any) -> tuple[float, ...]:
+    """The numbers of a list."""
+    return tuple(number(v) for v in value) if isinstance(value, list | tuple) else ()
+
+
 def names(value: Any) -> tuple[str, ...]:
     """The texts of a list."""
     return tuple(text(v) for v in value) if isinstance(value, list | tuple) else ()
