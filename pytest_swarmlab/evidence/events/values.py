@@ -43,13 +43,15 @@ def names(value: Any) -> tuple[str, ...]:
 
 
 def text(value: Any) -> str:
-    """A value as text; none is empty."""
-    return "" if value is None else str(value)
+    """A text, or a number as one; empty for anything else."""
+    return text_or_none(value) or ""
 
 
 def text_or_none(value: Any) -> str | None:
-    """A value as text, if there is one."""
-    return None if value is None else str(value)
+    """A text, or a number as one; none for anything else."""
+    if isinstance(value, bool):
+        return None
+    return str(value) if isinstance(value, str | int | float) else None
 
 
 def integer(value: Any) -> int | None:
