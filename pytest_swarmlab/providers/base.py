@@ -53,9 +53,9 @@ class Machines(Protocol):
 
     @property
     def own_kernels(self) -> bool:
-        """Whether all that runs on them, and all that is mounted there, goes when they are stopped.
+        """Whether stopping them ends every process and every mount on them.
 
-        Containers mount what they mount in their host's kernel, which stays.
+        Containers have none: their mounts are of their host's kernel, which goes on.
         """
 
     @property

@@ -141,11 +141,11 @@ class Run:
         return self.swarm(topology, make_provider)
 
     def clean(self, remove: Callable[[], None]) -> None:
-        """Have a test's services, secrets and the like removed, unless all of the cluster goes now.
+        """Remove a test's services, secrets and the like, unless the machines are removed next.
 
-        After the last test it does, where it has kernels of its own and nobody keeps it: to wait
-        for each container would take ten seconds, and leave no less. So it does where a machine is
-        lost for good: the next test has a new cluster.
+        They are after the last test, where machines with kernels of their own are not kept: to wait
+        for each container would take ten seconds more. They are, too, where a machine is lost for
+        good: the next test has a new cluster.
         """
         if self._swarm and (self._swarm.given_up or (self.last_test and self._swarm.goes_at_end)):
             return

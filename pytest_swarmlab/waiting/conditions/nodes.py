@@ -46,10 +46,10 @@ class HasLeader:
 class NodesReady:
     """Every member is ready, every manager reachable, and one leads; finds the members' rows.
 
-    A manager that others reach is one once its own engine lists the nodes, too: an engine that was
-    promoted answers as a worker for a moment. The dead row of a machine that is there under another
-    id is no member: it is named. Never, once a machine has another one's identity, or was removed
-    without knowing it.
+    A manager counts as reachable when its own engine lists the nodes, too: an engine that was
+    promoted answers as a worker for a moment. A machine that joined again has its old row besides:
+    that row is named and not counted. The condition is fatal when a machine has another one's
+    identity, or when the managers have removed one that still takes itself for a member.
     """
 
     name = "every node ready and every manager reachable"
