@@ -70,11 +70,12 @@ is there when the exercise's module has been imported."""
 def read(kind: type[S], event: Event) -> S:
     """What an event of that kind says; kept with it, since every claim asks for it anew.
 
-    Raises Unseen where one of an exercise's own kinds lacks a field: its judge can't tell then.
+    Raises Unseen where one of an exercise's own kinds lacks a field, or has it as another type: its
+    judge can't tell then.
     """
     kept: S | None = vars(event).get(kind.kept_as)
     if kept is None:
-        if kind.of and (lacks := _lacks(kind, event.data)):
+        if kind.of and (lacks := _unsaid(kind, event.data)):
             raise Unseen(f"an event {kind.kind!r} does not say its {lacks[0]}")
         kept = vars(event)[kind.kept_as] = kind(**_filled(kind, event.data, event.t), t=event.t)
     return kept
@@ -127,16 +128,49 @@ def _filled(kind: type[Any], data: Mapping[str, Any], t: float) -> dict[str, Any
     }
 
 
-def _lacks(kind: type[Any], data: Mapping[str, Any]) -> list[str]:
-    """The fields of that type that must be there, and are not."""
-    readers = _readers(kind)  # type: ignore[arg-type]  # a class can be hashed
-    return [name for name, _, needed in readers if needed and name not in data]
+def _unsaid(kind: type[Any], data: Mapping[str, Any]) -> list[str]:
+    """The fields of that type that must be there and are not, or are there as another type."""
+    return [
+        f.name
+        for f in _fields(kind)
+        if not (
+            _fits(_hints(kind)[f.name], data[f.name])  # type: ignore[arg-type]  # can be hashed
+            if f.name in data
+            else f.default is not MISSING
+        )
+    ]
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Whether JSON's value is one of that type."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _fits(inner[0], value)
+    if origin in {Union, types.UnionType}:
+        return any(_fits(each, value) for each in inner)
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(_fits(inner[1], v) for v in value.values())
+    if origin is tuple:
+        return isinstance(value, list) and all(_fits(inner[0], v) for v in value)
+    if is_dataclass(hint):
+        rows = _hints(hint)  # type: ignore[arg-type]  # a class can be hashed
+        return isinstance(value, Mapping) and all(
+            _fits(each, value[name]) for name, each in rows.items() if name in value
+        )
+    if hint in {int, float} and isinstance(value, bool):
+        return False
+    return hint is Any or isinstance(value, int | float if hint is float else hint)
+
+
+@functools.cache
+def _hints(kind: type[Any]) -> Mapping[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 @functools.cache
 def _readers(kind: type[Any]) -> tuple[tuple[str, Read, bool], ...]:
     """Each field with what reads it, and whether it has no default."""
-    hints = get_type_hints(kind, include_extras=True)
+    hints = _hints(kind)  # type: ignore[arg-type]  # a class can be hashed
     return tuple((f.name, _reader(hints[f.name]), f.default is MISSING) for f in _fields(kind))
 
 

@@ -35,7 +35,7 @@ class Content(Seen, kind="content", of=EXERCISE):
 
     name: str
     bytes: int
-    digest: Annotated[str, "SHA-256"]
+    digest: Annotated[str | None, "SHA-256"]
 
 
 @dataclass(frozen=True)
