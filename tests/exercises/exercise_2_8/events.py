@@ -38,7 +38,7 @@ class Identity(Seen, kind="identity", of=EXERCISE):
     settings: Any
     secrets: Annotated[Any, "name → id"]
     services: Annotated[Any, "name → id and definition"]
-    networks: Annotated[Any, "name → id and definition"]
+    networks: Annotated[Any, "name → id"]
     configs: Annotated[Any, "name → id and content; not of a hot backup, where they change"] = None
 
 
