@@ -1,11 +1,12 @@
-"""What the managers know of the swarm and no engine's metrics tell: nodes, replicas, failed tasks.
+"""What managers know of the swarm and no engine's metrics tell: nodes, replicas, failed tasks.
 
-It is asked anew at each scrape. When no manager answers there is `swarm_api_up 0` and nothing else: old
+They are asked at each scrape. When none answers there is `swarm_api_up 0` and nothing else: old
 numbers would look like new ones.
 """
 
 import json
-import os
+import socket
+import time
 import urllib.request
 from collections import Counter
 from http.client import HTTPException
@@ -15,16 +16,46 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 PORT = 9400
-ASK_S = 3.0
+MANAGERS, API_PORT = "tasks.docker-api", 2375
+ASK_S, ALL_S = 2.0, 3.5
+"""Longest for one answer, and for all of a scrape, which Prometheus gives up after four seconds."""
+
 FAILED = {"failed", "rejected"}
 NOT_HEARD = (OSError, HTTPException, ValueError, KeyError, TypeError)
 
 
-def ask(path):
-    """One of the API's lists. Raises one of NOT_HEARD."""
-    url = os.environ.get("DOCKER_API", "http://docker-api:2375") + path
-    with urllib.request.urlopen(url, timeout=ASK_S) as answer:
-        return json.load(answer)
+class Managers:
+    """Each manager's way to its API, the one first that has answered last.
+
+    Not the service's one address: with a manager's engine gone its way leads nowhere, and stays in
+    the balancing until the others have given the node up.
+    """
+
+    def __init__(self):
+        self._last = ""
+
+    def ask(self, path):
+        """One of the API's lists, of whichever manager has it. Raises one of NOT_HEARD."""
+        ends = time.monotonic() + ALL_S
+        found = socket.getaddrinfo(MANAGERS, API_PORT, socket.AF_INET, socket.SOCK_STREAM)
+        addresses = sorted({each[4][0] for each in found}, key=lambda each: each != self._last)
+        error = OSError("nobody was asked")
+        for address in addresses:
+            left = ends - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                url = f"http://{address}:{API_PORT}{path}"
+                with urllib.request.urlopen(url, timeout=min(ASK_S, left)) as answer:
+                    found = json.load(answer)
+            except NOT_HEARD as no:
+                error = no
+                if address == self._last:
+                    self._last = ""
+                continue
+            self._last = address
+            return found
+        raise error
 
 
 class Failures:
@@ -124,5 +155,5 @@ class Swarm:
 
 if __name__ == "__main__":
     registry = CollectorRegistry()
-    registry.register(Swarm(ask))
+    registry.register(Swarm(Managers().ask))
     make_server("", PORT, make_wsgi_app(registry)).serve_forever()

@@ -102,11 +102,17 @@ BESIDES: Mapping[str, frozenset[str]] = {
     "node-lost": frozenset({"ServiceReplicasMissing"}),
     "quorum-edge": frozenset({"ServiceReplicasMissing"}),
     "quorum-lost": frozenset(
-        {"EngineDown", "NodeDown", "ManagerPortClosed", "ServiceReplicasMissing", "SwarmQuorumAtEdge"}
+        {
+            "EngineDown",
+            "NodeDown",
+            "ManagerPortClosed",
+            "ServiceReplicasMissing",
+            "SwarmQuorumAtEdge",
+        }
     ),
     "certificate": frozenset(),
 }
 """Phase → what else follows of itself, at its beginning or when it is mended."""
 
 RESOLVED_S = 240.0
-"""Longest until an alert whose cause is gone is over; a restart loop is looked at over two minutes."""
+"""Longest until an alert whose cause is gone is over; restarts are counted over two minutes."""

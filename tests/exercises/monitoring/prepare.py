@@ -11,7 +11,9 @@ from pytest_swarmlab.swarm.stacks import Stack, Stacks
 from pytest_swarmlab.waiting.conditions import EngineIs
 from pytest_swarmlab.waiting.waiter import Waiter
 
-FILE, NAME = STACKS / "monitoring-stack.yml", "monitoring"
+from .setting import NAME
+
+FILE = STACKS / "monitoring-stack.yml"
 PARTS = STACKS / "monitoring"
 DAEMON = "/etc/docker/daemon.json"
 UNITS = "/etc/systemd/system"
@@ -23,17 +25,6 @@ LABEL = "monitoring=true"
 
 BACK_S = 120
 READY_S = 180
-
-REPLICAS = {
-    "docker-api": 3,
-    "prometheus": 1,
-    "alertmanager": 1,
-    "recorder": 1,
-    "swarm-exporter": 1,
-    "node-exporter": 5,
-    "blackbox-exporter": 1,
-}
-"""The stack's services, and how many tasks each has on the lab's five nodes."""
 
 
 @contextmanager
@@ -75,7 +66,7 @@ def _restart(swarm: Swarm, node: Node, wait: Waiter) -> None:
 
 
 def back_up(node: Node, when: str) -> str:
-    """A directory as `swarm-backup` leaves it, of that moment; the alert looks at its name alone."""
+    """A directory named as `swarm-backup` names it, of that moment; only its name is read."""
     place = f"{BACKUPS}/swarm-{when}-{node.name}"
     node.run("mkdir", "-p", place)
     return place

@@ -17,9 +17,9 @@ ASK_S = 20.0
 
 @dataclass
 class Watcher:
-    """The containers of Prometheus and of the recorder, which run on one node, its own engine asked.
+    """The containers of Prometheus and of the recorder, by the engine of the node that runs both.
 
-    No manager is: without a quorum none would say where they are.
+    No manager is asked: without a quorum none would say where they are.
     """
 
     node: Node
