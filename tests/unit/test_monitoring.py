@@ -250,9 +250,7 @@ def test_without_an_answer_there_are_no_old_numbers(
 
 
 def test_an_answer_of_another_shape_is_none(exporter: ModuleType) -> None:
-    assert families(exporter, lambda _: [{"message": "no leader"}]) == {
-        "swarm_api_up": [({}, 0)]
-    }
+    assert families(exporter, lambda _: [{"message": "no leader"}]) == {"swarm_api_up": [({}, 0)]}
 
 
 @pytest.fixture(scope="module")

@@ -182,11 +182,11 @@ class TestJudges(JudgeContract):
         return timed(name, *(deployed() if phase == "deployed" else provoked(phase)))
 
 
-@pytest.mark.parametrize("phase", PROVOKED)
+@pytest.mark.parametrize(
+    "phase", [p for p in PROVOKED if any(each.labels for each in EXPECTED[p].values())]
+)
 def test_an_alert_of_another_node_is_not_the_one_that_was_provoked(phase: str) -> None:
     of = [name for name, each in EXPECTED[phase].items() if each.labels]
-    if not of:
-        pytest.skip("no alert of this phase names what was struck")
     good = TestJudges.good(phase)
     other = {"node": "worker9", "service": "other"}
     run = edited("heard", {"alert": of[0]}, labels=other)(good)
