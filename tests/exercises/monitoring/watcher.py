@@ -46,12 +46,13 @@ class Watcher:
 
     def listen(self) -> list[dict[str, Any]]:
         """All that was heard until now; what is new is recorded."""
-        lines = self.node.log_of(self.recorder).splitlines()
+        # The last line may not be whole yet.
+        lines = self.node.log_of(self.recorder).rpartition("\n")[0].splitlines()
         for line in lines[self._noted :]:
             try:
                 told = json.loads(line)
             except ValueError:
-                continue  # Python's own words, or a line that is not whole yet.
+                continue  # Python's own words.
             labels = dict(told["labels"])
             said = {
                 "alert": labels.pop("alertname", ""),
