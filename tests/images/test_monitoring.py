@@ -59,8 +59,8 @@ def way(shared: Containers) -> Running:
 
 def status(way: Running, method: str, path: str) -> str:
     return way.run(
-        "curl", "-s", "--globoff", "--path-as-is", "-o", "/dev/null", "-w", "%{http_code}", "-X", method,
-        f"http://127.0.0.1:2375{path}",
+        "curl", "-s", "--globoff", "--path-as-is", "-o", "/dev/null", "-w", "%{http_code}",
+        "-X", method, f"http://127.0.0.1:2375{path}",
     )  # fmt: skip
 
 
