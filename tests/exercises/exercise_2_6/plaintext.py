@@ -13,6 +13,7 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
+from . import somebodys
 from .declared import PLAINTEXT, exercise
 
 SEARCHED = (
@@ -71,8 +72,9 @@ def _searches(record: Record) -> list[dict[str, Any]]:
     """Every search that was made. Raises Unseen, by `need`, when one of them was not."""
     for what in SEARCHED:
         record.need("search", f"nobody searched the {what}", what=what)
+    besides = (somebodys.FILES,) if somebodys.is_theirs(record) else ()
     for node in nodes_of(record):
-        for what in ("swarm directory", "logs"):
+        for what in ("swarm directory", "logs", *besides):
             record.need("search", f"nobody searched the {what} of {node}", what=what, node=node)
     return [dict(e.data) for e in record.of("search") if "what" in e.data]
 

@@ -224,7 +224,8 @@ def data_complete(record: Record) -> Judgement:
     numbers = list(found.data.get("numbers") or ())
     lost = [n for n in WRITTEN if n not in numbers]
     told = f"{len(numbers)} numbers, {len(lost)} of {len(WRITTEN)} lost"
-    taken, later = record.last("backup"), record.last("written-after")
+    taken = record.last("backup") or record.last("their-backup")
+    later = record.last("written-after")
     order = out_of_order(
         ("the backup", taken.t if taken else None),
         ("what was written after it", later.t if later and later.data.get("numbers") else None),
