@@ -148,11 +148,9 @@ def rotated(**said: str) -> Record:
     words = {"before_old": "let in", "after_old": "Access denied for user 'app'@'%'",
              "after_new": "let in", **said}  # fmt: skip
     good = without(
-        test_2_6.good("rotation"),
-        lambda e: (
-            e.kind in {"login", "user", "removed", "command"} or "/slow" in str(e.data.get("url"))
-        ),
+        test_2_6.good("rotation"), lambda e: e.kind in {"login", "user", "removed", "command"}
     )
+    good = changed(good, lambda e: e.kind == "request", url="http://worker1:8084/")
     login = {
         (when, which): {"when": when, "role": "app", "password": which, "said": text}
         for key, text in words.items()
