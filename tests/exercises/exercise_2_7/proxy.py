@@ -120,15 +120,14 @@ def old_then_new(record: Record) -> Judgement:
         return unknown("it did not come to an end, or nobody was answered")
     settled = record.need("settled", "nobody waited until the old one had stopped")
     old, new = _versions(record)
+    meant: tuple[set[str | None], ...] = ({old}, {new}, {old, new})
     before = [r for r in answers if r.over < span[0]]
     after = [r for r in answers if r.sent > settled.t]
     shown = [{r.header for r in part} for part in (before, after, answers)]
     wrong = [
         f"{when}: {_listed(seen)}"
-        for when, seen, meant in zip(
-            ("before", "after", "all along"), shown, ({old}, {new}, {old, new}), strict=True
-        )
-        if not seen <= meant
+        for when, seen, wanted in zip(("before", "after", "all along"), shown, meant, strict=True)
+        if not seen <= wanted
     ]
     missing = not_each({r.node for r in before}, nodes, "was answered, before it, through")
     missing += not_each({r.node for r in after}, nodes, "was answered, after it, through")

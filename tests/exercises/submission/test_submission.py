@@ -1,6 +1,6 @@
 """What was handed in: is it there, is it as the lab wants it, does it survive what the lab does?"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -131,10 +131,11 @@ def test_their_secret_is_rotated_by_their_procedure(
     """Their script replaces it while clients ask; what it is then is looked for everywhere."""
     del swarm  # It is the one on which their work is.
     mine, failed = rotated.used(submitted), []
-    for phase, drill in (
-        ("rotation", lambda: rotated.rotate(mine, wait=wait, probe=probe, evidence=evidence)),
-        ("plaintext", lambda: rotated.search(mine, wait=wait, evidence=evidence)),
-    ):
+    drills: dict[str, Callable[[], None]] = {
+        "rotation": lambda: rotated.rotate(mine, wait=wait, probe=probe, evidence=evidence),
+        "plaintext": lambda: rotated.search(mine, wait=wait, evidence=evidence),
+    }
+    for phase, drill in drills.items():
         try:
             with evidence.judged(exercise_2_6, phase):
                 evidence.note(PLAYS, role=USER, service=mine.player.name, replicas=mine.replicas)

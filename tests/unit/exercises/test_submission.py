@@ -156,7 +156,7 @@ def rotated(**said: str) -> Record:
         for key, text in words.items()
         for when, which in [tuple(key.split("_"))]
     }
-    later = [
+    later: list[tuple[float, str, dict[str, Any]]] = [
         (20.5, "their-rotation", {"code": 0, "why": "", "said": "done"}),
         *(
             (21.0 + n, "replica", {"node": f"worker{n}", "container": f"c{n}", "digest": "d2",
