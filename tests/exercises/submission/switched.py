@@ -113,6 +113,14 @@ def _own_again(mine: Switched, name: str, wait: Waiter) -> Iterator[None]:
         try:
             yield
         finally:
-            service.update(*back, title=f"{service.name} has its own configuration again")
-            wait(service.updated(), within=SWITCHED_S)
-            wait(service.converged(replicas=mine.replicas), within=READY_S)
+            if name in _given(service):
+                service.update(*back, title=f"{service.name} has its own configuration again")
+                wait(service.updated(), within=SWITCHED_S)
+                wait(service.converged(replicas=mine.replicas), within=READY_S)
+
+
+def _given(service: Service) -> set[str]:
+    """Names of the configs that its definition has now."""
+    found = service.swarm.leader().engine.api.inspect_service(service.name)
+    configs = found["Spec"]["TaskTemplate"]["ContainerSpec"].get("Configs") or []
+    return {config["ConfigName"] for config in configs}

@@ -9,6 +9,7 @@ import pytest
 from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.errors import INFRASTRUCTURE, NotConverged
+from pytest_swarmlab.evidence.load import load, no_idle_time
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.survey import seen
@@ -205,18 +206,30 @@ def read_at_the_end(blog: Drill) -> Iterator[None]:
         raise
 
 
+INSTALLED = "submission/installed"
+"""That phase is nobody's: the checks of 2.5's are about the lab's own stack."""
+
+
 def installed(work: Work, blog: Drill) -> str:
     """Install their WordPress, and write there; returns why it can't be done, or "".
 
-    That phase is nobody's: the checks of 2.5's are about the lab's own stack.
+    Skips the test where this machine had no time for it: then nothing was learned of theirs.
     """
-    with work.swarm.recorder.phase("submission/installed"):
-        try:
-            blog.install({})
-        except INFRASTRUCTURE:
-            raise
-        except NotConverged as error:
-            return f"their WordPress could not be installed: {error}"
-        except not_acknowledged() as error:
-            return f"their WordPress could not be installed: {brief(error)}"
+    recorder = work.swarm.recorder
+    with load(recorder, INSTALLED, lambda: 0), recorder.phase(INSTALLED):
+        why = _install(blog)
+    if why and (busy := no_idle_time(recorder.view(), INSTALLED)):
+        pytest.skip(f"{busy}; {why}")
+    return why
+
+
+def _install(blog: Drill) -> str:
+    try:
+        blog.install({})
+    except INFRASTRUCTURE:
+        raise
+    except NotConverged as error:
+        return f"their WordPress could not be installed: {error}"
+    except not_acknowledged() as error:
+        return f"their WordPress could not be installed: {brief(error)}"
     return ""
