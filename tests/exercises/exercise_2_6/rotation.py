@@ -48,9 +48,10 @@ def no_request_failed(record: Record) -> Judgement:
     wrong = [f"{count} × {what}" for what, count in why.items()]
     began, ended = span(record)
     window = Window(began, ended)
-    missing = not_asked(asked, through=nodes, window=window, pause=PAUSE_S, rate=LEAST_RATE)
-    # Of a page that takes a second nobody knows elsewhere.
     ours = not somebodys.is_theirs(record)
+    pause, rate = (PAUSE_S, LEAST_RATE) if ours else (somebodys.PAUSE_S, somebodys.LEAST_RATE)
+    missing = not_asked(asked, through=nodes, window=window, pause=pause, rate=rate)
+    # Of a page that takes a second nobody knows elsewhere.
     if ours and (none := pauses((request.sent for request in slow), window, PAUSE_S)):
         missing.append(f"nobody sent a slow one {none[0]}")
     before = {request.node for request in asked if request.over < began}

@@ -31,6 +31,11 @@ REFUSED = (
 )
 """How PostgreSQL and MySQL say that they let nobody in."""
 
+RATE = 1.5
+"""Requests a second: a page of theirs may cost as much as WordPress's, 0.4 s of a core."""
+PAUSE_S, LEAST_RATE = 7.0, 0.75
+"""Longest pause through one of five nodes, two of its turns; and half of what is sent."""
+
 CASES = (("before", "old"), ("after", "old"), ("after", "new"))
 
 

@@ -19,8 +19,8 @@ from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from ..exercise_2_6.drill import LOGIN_RATE, WARM_S, look_for_the_plaintext
-from ..exercise_2_6.somebodys import FILES
+from ..exercise_2_6.drill import WARM_S, look_for_the_plaintext
+from ..exercise_2_6.somebodys import FILES, RATE
 from .theirs import PATIENCE_S, READY_S, published_ports
 
 PLACES = ("/root", "/home", "/tmp", "/var/tmp", "/opt", "/etc", "/run/user")
@@ -128,9 +128,9 @@ def rotate(mine: Used, *, wait: Waiter, probe: Callable[..., Traffic], evidence:
     mine.values["old"] = _read(work.swarm.node(tasks[0]["node"]), tasks[0]["container"], mine)
     user = _user(mine, wait)
     _log_in(mine, "before", "old", user, wait, evidence)
-    enough = len(work.swarm.nodes) + int(LOGIN_RATE * WARM_S) // 2
+    enough = len(work.swarm.nodes) + int(RATE * WARM_S) // 2
     with probe(
-        via=work.swarm.nodes, port=mine.port, path=mine.rotation.path, rate=LOGIN_RATE,
+        via=work.swarm.nodes, port=mine.port, path=mine.rotation.path, rate=RATE,
         timeout=PATIENCE_S,
     ) as visitors:  # fmt: skip
         wait(visitors.asked_at_least(enough), within=READY_S)
