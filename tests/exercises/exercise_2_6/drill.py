@@ -227,9 +227,8 @@ def look_for_the_plaintext(
     layer = on.look(
         "docker", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", container
     ).stdout.strip()
-    for where in ("/tmp/control", "/proc/1/fd/1"):
-        words = ("docker", "exec", "--user", "0", "--interactive", container, "tee", where)
-        on.run(*words, stdin=control + b"\n")
+    for where in (f"/tmp/{control.decode()}", "/proc/1/fd/1"):
+        on.run("docker", "exec", "--interactive", container, "tee", where, stdin=control + b"\n")
 
     def search(node: Node, what: str, *places: str) -> None:
         _search(evidence, node, what, places, canary, control)
