@@ -42,7 +42,7 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test wheel check neighbours no-harm soak \
-	mark mark-reference reference known-bad known-bad-drills known-bad-table architecture vagrant-smoke finding_two_identities \
+	mark mark-inventory mark-reference reference known-bad known-bad-drills known-bad-table architecture vagrant-smoke finding_two_identities \
 	finding_ill_task_runs
 
 help:
@@ -140,9 +140,13 @@ no-harm: setup kernel
 	$(PYTEST) tests/providers/test_no_harm.py tests/providers/test_no_harm_exercises.py
 
 mark: setup kernel
-	$(PYTEST) tests/submitted tests/providers/test_marking.py tests/providers/test_marking_drilled.py --swarmlab-provider=uml
+	$(PYTEST) tests/submitted tests/providers/test_marking.py --swarmlab-provider=uml
 
-# Nothing of it may be lost; what `swarmlab mark` has no drill for is ungraded, which ends with 6.
+# A cluster of another process with the reference on it, drilled over SSH: not run yet (docs/marking.md).
+mark-inventory: setup kernel
+	$(PYTEST) tests/providers/test_marking_drilled.py --swarmlab-provider=uml
+
+# Nothing of it may be lost; what the machine was too busy to show is ungraded, which ends with 6.
 mark-reference: setup kernel
 	$(VENV)/bin/swarmlab --cache "$(CACHE)" mark tests/marking/reference || [ $$? = 6 ]
 
