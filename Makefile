@@ -113,7 +113,7 @@ soak: setup kernel
 	$(VENV)/bin/python -m tests.soak $(ROUNDS) $(SOAKED)
 
 test: setup kernel test-packages engine check wheel
-	$(PYTEST) tests/hosts tests/images tests/providers -m "not long" --swarmlab-provider=$(PROVIDER)
+	$(PYTEST) -n auto --dist loadgroup tests/hosts tests/images tests/providers -m "not long" --swarmlab-provider=$(PROVIDER)
 	$(PYTEST) -n auto tests/exercises $(LONG:%=--ignore=%) $(UNPROVEN:%=--ignore=%) $(REPEAT) --swarmlab-provider=$(PROVIDER)
 
 finding_two_identities: setup kernel
