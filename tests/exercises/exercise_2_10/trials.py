@@ -31,7 +31,7 @@ ORDERED_S = 120.0
 """Each of RabbitMQ's own commands starts a machine of Erlang: 20 s on a node that is busy."""
 KEPT = 5
 """Orders that are placed while the broker takes no message."""
-MORE_THAN_THERE_IS, ENOUGH_ON_DISK = "1TB", "128MB"
+MORE_THAN_THERE_IS, ENOUGH_ON_DISK = "1000GB", "128MB"
 """What RabbitMQ wants free on its disk: less than that, and it takes no message. The second is what
 stacks/ecommerce/rabbitmq/shop.conf says."""
 AT_ONCE = 8
