@@ -42,7 +42,7 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test wheel check neighbours no-harm soak \
-	mark mark-reference reference known-bad known-bad-table architecture vagrant-smoke finding_two_identities \
+	mark mark-inventory mark-reference reference known-bad known-bad-drills known-bad-table architecture vagrant-smoke finding_two_identities \
 	finding_ill_task_runs monitoring
 
 help:
@@ -57,7 +57,7 @@ help:
 	@echo "make neighbours     the plugin's tests beside other plugins, with other releases of pytest and Python"
 	@echo "make no-harm        each exercise on somebody's own cluster, also killed in its middle: is it what it was?"
 	@echo "make mark           hostile programs on a real machine, and a cluster that is marked as it is"
-	@echo "make reference known-bad known-bad-table   the grader is graded: the reference's copies, surveys of known mistakes, their table"
+	@echo "make reference known-bad known-bad-drills known-bad-table   the grader is graded: the reference's copies, surveys of known mistakes, their table"
 	@echo "make mark-reference the reference solution on a cluster of its own: surveyed, drilled, marked: half an hour"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
 	@echo "make kernel         the kernel with which machines run twice as fast: once, eight minutes; lab and test do it"
@@ -117,7 +117,7 @@ soak: setup kernel
 	$(VENV)/bin/python -m tests.soak $(ROUNDS) $(SOAKED)
 
 test: setup kernel test-packages engine check wheel
-	$(PYTEST) tests/hosts tests/images tests/providers -m "not long" --swarmlab-provider=$(PROVIDER)
+	$(PYTEST) -n auto --dist loadgroup tests/hosts tests/images tests/providers -m "not long" --swarmlab-provider=$(PROVIDER)
 	$(PYTEST) -n auto tests/exercises $(LONG:%=--ignore=%) $(UNPROVEN:%=--ignore=%) $(REPEAT) --swarmlab-provider=$(PROVIDER)
 
 finding_two_identities: setup kernel
@@ -146,7 +146,11 @@ no-harm: setup kernel
 mark: setup kernel
 	$(PYTEST) tests/submitted tests/providers/test_marking.py --swarmlab-provider=uml
 
-# Nothing of it may be lost; what `swarmlab mark` has no drill for is ungraded, which ends with 6.
+# A cluster of another process with the reference on it, drilled over SSH: not run yet (docs/marking.md).
+mark-inventory: setup kernel
+	$(PYTEST) tests/providers/test_marking_drilled.py --swarmlab-provider=uml
+
+# Nothing of it may be lost; what the machine was too busy to show is ungraded, which ends with 6.
 mark-reference: setup kernel
 	$(VENV)/bin/swarmlab --cache "$(CACHE)" mark tests/marking/reference || [ $$? = 6 ]
 
@@ -163,7 +167,11 @@ reference: $(VENV)/.ready
 	$(VENV)/bin/python -m tests.marking.assemble
 
 known-bad: setup kernel
-	KNOWN_BAD="$(KNOWN_BAD)" $(PYTEST) tests/marking --swarmlab-provider=$(PROVIDER)
+	KNOWN_BAD="$(KNOWN_BAD)" $(PYTEST) tests/marking/test_recording.py --swarmlab-provider=$(PROVIDER)
+
+# Three minutes each, on a cluster of its own: KNOWN_BAD="bad-update-pauses …" those alone.
+known-bad-drills: setup kernel
+	KNOWN_BAD="$(KNOWN_BAD)" $(PYTEST) tests/marking/test_drilled.py --swarmlab-provider=$(PROVIDER)
 
 known-bad-table: $(VENV)/.ready
 	$(VENV)/bin/python -m tests.marking.table

@@ -8,13 +8,12 @@ from typing import get_args
 
 import pytest
 
-from pytest_swarmlab import lab
+from pytest_swarmlab.contents import STACKS
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.images.builder import detail
 from pytest_swarmlab.images.files import tree_files
 from pytest_swarmlab.images.recipe import (
     RECIPES,
-    STACKS,
     ImageConfig,
     ImageOrigin,
     load_own_kernel,
@@ -93,10 +92,6 @@ def test_a_changed_file_changes_the_key(recipes: Path) -> None:
     before = load_plan("stand-in", recipes=recipes).key
     (recipes / "nginx-alpine/usr/share/nginx/html/index.html").write_bytes(b"other")
     assert load_plan("stand-in", recipes=recipes).key != before
-
-
-def test_sources_are_those_of_the_labs_stacks() -> None:
-    assert STACKS == lab.STACKS
 
 
 @pytest.mark.parametrize(
