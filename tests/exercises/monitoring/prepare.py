@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -44,16 +44,25 @@ def prepared(swarm: Swarm, home: Node, wait: Waiter) -> Iterator[None]:
         node.run("systemctl", "start", TIMER)
         _restart(swarm, node, wait)
     swarm.leader().run("docker", "node", "update", "--label-add", LABEL, home.name)
-    try:
-        yield
-    finally:
-        wait(swarm.all_nodes_ready(), within=BACK_S)
-        swarm.leader().run("docker", "node", "update", "--label-rm", "monitoring", home.name)
-        for node in swarm.nodes:
-            node.run("systemctl", "stop", TIMER)
-            node.run("rm", "-rf", DAEMON, FACTS, f"{UNITS}/{TIMER}", f"{UNITS}/{SERVICE}", WRITTEN)
-            node.run("systemctl", "daemon-reload")
-            _restart(swarm, node, wait)
+    with ExitStack() as prepared:
+        prepared.callback(_as_before, swarm, home, wait)
+        try:
+            yield
+        except KeyboardInterrupt:
+            # Where the cluster goes with an interrupted run, nobody waits for its engines.
+            if swarm.goes_at_end:
+                prepared.pop_all()
+            raise
+
+
+def _as_before(swarm: Swarm, home: Node, wait: Waiter) -> None:
+    wait(swarm.all_nodes_ready(), within=BACK_S)
+    swarm.leader().run("docker", "node", "update", "--label-rm", "monitoring", home.name)
+    for node in swarm.nodes:
+        node.run("systemctl", "stop", TIMER)
+        node.run("rm", "-rf", DAEMON, FACTS, f"{UNITS}/{TIMER}", f"{UNITS}/{SERVICE}", WRITTEN)
+        node.run("systemctl", "daemon-reload")
+        _restart(swarm, node, wait)
 
 
 def _restart(swarm: Swarm, node: Node, wait: Waiter) -> None:
