@@ -116,7 +116,8 @@ def waits_for_its_server(record: Record) -> Judgement:
     away = while_away(fault)
     # One that was under way when it went may still be told of.
     meanwhile = [e for e in rows.acknowledged if fault.injected < e.sent and e.over < away.ended]
-    tasks = tasks_later(record, fault)
+    over = _over_before(record, fault)
+    tasks = [task for task in tasks_later(record, fault) if task.id not in over]
     lacks = _not_written_across(rows, fault)
     lacks += not_while(
         [e.over for e in rows.acknowledged if e.sent < away.ended],
@@ -275,6 +276,12 @@ def _not_written_across(rows: Ledger, fault: Fault) -> list[str]:
     if away.seconds < AWAY_S - 1:
         lacks.append(f"the server was away for {away.seconds:.1f} s only")
     return lacks
+
+
+def _over_before(record: Record, fault: Fault) -> set[str]:
+    """Tasks that were over before the server went: of somebody's own database there may be some."""
+    seen = [s for s in readings.task_samples(record) if s.error is None and s.t <= fault.began]
+    return {task.id for task in seen[-1].tasks if not task.running} if seen else set()
 
 
 def _another_container(record: Record, tasks: Iterable[TaskSeen]) -> list[str]:

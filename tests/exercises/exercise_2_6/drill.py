@@ -3,10 +3,11 @@
 import base64
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from docker.errors import APIError
 from docker.types import ContainerSpec, SecretReference, ServiceMode, TaskTemplate
@@ -123,7 +124,7 @@ def see_them_mounted(
 
     Then the lab's rotation as it stands, and as it must be.
     """
-    container = _container(service, on, wait)
+    container = container_of(service, on, wait)
     for name, value in values.items():
         evidence.write(events.Content(name, len(value), _digest(value)))
     _note_files(evidence, "first", on, container)
@@ -131,16 +132,16 @@ def see_them_mounted(
     _note_reading(evidence, "root's", on, container)
 
     perform.rotate_literally(service)
-    _note_files(evidence, "literal", on, _container(service, on, wait, instead_of=container))
+    _note_files(evidence, "literal", on, container_of(service, on, wait, instead_of=container))
 
-    last = _container(service, on, wait)
+    last = container_of(service, on, wait)
     perform.rotate_at_its_place(service)
-    container = _container(service, on, wait, instead_of=last)
+    container = container_of(service, on, wait, instead_of=last)
     _note_files(evidence, "mended", on, container)
     _note_reading(evidence, "the program's own", on, container)
 
 
-def _container(service: Service, on: Node, wait: Waiter, *, instead_of: str = "") -> str:
+def container_of(service: Service, on: Node, wait: Waiter, *, instead_of: str = "") -> str:
     """The container of its one task, once it runs; another than that one."""
     if instead_of:
         wait(service.updated(), within=READY_S)
@@ -195,20 +196,26 @@ def _note_reading(evidence: Evidence, owner: str, node: Node, container: str) ->
 
 
 def look_for_the_plaintext(
-    swarm: Swarm, service: Service, on: Node, canary: bytes, *, wait: Waiter, evidence: Evidence
+    swarm: Swarm,
+    container: str,
+    on: Node,
+    canary: bytes,
+    *,
+    evidence: Evidence,
+    besides: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> None:
     """Search every place where a secret must not be; a control lies in each, and must be found.
 
     The control is what shows that the search itself works: another random text, put on purpose
-    into each of the places.
+    into each of the places. `container`: of a task that has the secret, on that node. `besides`:
+    directories that are searched on each node, and what they are called.
     """
     control = f"control-{secrets.token_hex(12)}".encode()
-    container = _container(service, on, wait)
     long = on.look("docker", "inspect", "--format", "{{.Id}}", container).stdout.strip()
     layer = on.look(
         "docker", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", container
     ).stdout.strip()
-    for where in ("/tmp/control", "/proc/1/fd/1"):
+    for where in (f"/tmp/{control.decode()}", "/proc/1/fd/1"):
         on.run("docker", "exec", "--interactive", container, "tee", where, stdin=control + b"\n")
 
     def search(node: Node, what: str, *places: str) -> None:
@@ -216,14 +223,15 @@ def look_for_the_plaintext(
 
     def search_node(node: Node) -> None:
         # Engines may keep theirs elsewhere (`data-root`).
-        directory = f"{_data_root(node)}/swarm"
-        put = f"{directory}/control"
-        with guard.abandoned(node, ("rm", "-f", put), kind="control"):
-            node.put(control, put)
-            try:
-                search(node, "swarm directory", directory)
-            finally:
-                node.run("rm", put)
+        places = {"swarm directory": (f"{_data_root(node)}/swarm",), **besides}
+        for what, directories in places.items():
+            put = f"{directories[0]}/control"
+            with guard.abandoned(node, ("rm", "-f", put), kind="control"):
+                node.put(control, put)
+                try:
+                    search(node, what, *directories)
+                finally:
+                    node.run("rm", put)
         node.run("logger", "--tag", "swarmlab", control.decode())
         search(node, "logs", *LOGS)
 

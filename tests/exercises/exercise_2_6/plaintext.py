@@ -13,6 +13,7 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
+from . import somebodys
 from .declared import PLAINTEXT, exercise
 from .events import Memory, Search
 
@@ -72,8 +73,9 @@ def _searches(record: Record) -> list[Search]:
     """Every search that was made. Raises Unseen, by `need`, when one of them was not."""
     for what in SEARCHED:
         need(record, Search, f"nobody searched the {what}", what=what)
+    besides = (somebodys.FILES,) if somebodys.is_theirs(record) else ()
     for node in nodes_of(record):
-        for what in ("swarm directory", "logs"):
+        for what in ("swarm directory", "logs", *besides):
             need(record, Search, f"nobody searched the {what} of {node}", what=what, node=node)
     return each(record, Search)
 

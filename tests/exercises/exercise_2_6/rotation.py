@@ -18,6 +18,7 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
+from . import somebodys
 from .declared import CERTIFICATE, ROLLBACK, ROTATION, UNDER_LOAD, exercise
 from .events import Begun, Certificates, Ended, Login, Removed, User
 from .seen import gives_the_new_one, span
@@ -48,8 +49,11 @@ def no_request_failed(record: Record) -> Judgement:
     wrong = [f"{count} × {what}" for what, count in why.items()]
     began, ended = span(record)
     window = Window(began, ended)
-    missing = not_asked(asked, through=nodes, window=window, pause=PAUSE_S, rate=LEAST_RATE)
-    if none := pauses((request.sent for request in slow), window, PAUSE_S):
+    ours = not somebodys.is_theirs(record)
+    pause, rate = (PAUSE_S, LEAST_RATE) if ours else (somebodys.PAUSE_S, somebodys.LEAST_RATE)
+    missing = not_asked(asked, through=nodes, window=window, pause=pause, rate=rate)
+    # Of a page that takes a second nobody knows elsewhere.
+    if ours and (none := pauses((request.sent for request in slow), window, PAUSE_S)):
         missing.append(f"nobody sent a slow one {none[0]}")
     before = {request.node for request in asked if request.over < began}
     missing += not_each(before, nodes, "was answered, before it began, through")
@@ -113,6 +117,8 @@ LOGINS = {
 )
 def new_login_only(record: Record) -> Judgement:
     """Logins over the network, from a container of the API."""
+    if somebodys.is_theirs(record):
+        return somebodys.new_login_only(record)
     told, wrong, missing = [], [], []
     began, ended = span(record)
     for (when, role, password), words in LOGINS.items():
@@ -139,6 +145,8 @@ def new_login_only(record: Record) -> Judgement:
 )
 def every_replica_has_the_new_one(record: Record) -> Judgement:
     """In the rotation asked before the old role is retired: nobody may need it any more."""
+    if somebodys.is_theirs(record):
+        return somebodys.every_replica_has_the_new_one(record)
     seen = each(record, User)
     wrong = [
         f"{e.node}: {e.user}, {e.items} items" for e in seen if (e.user, e.items) != ("app_b", 2)
@@ -162,6 +170,8 @@ def every_replica_has_the_new_one(record: Record) -> Judgement:
 )
 def old_secret_removed(record: Record) -> Judgement:
     """Possible only when no service's definition names it."""
+    if somebodys.is_theirs(record):
+        return somebodys.old_secret_removed(record)
     seen = need(record, Removed, "nobody looked whether it is gone")
     argv = ["docker", "secret", "rm", "db_password_v1"]
     gone = [command.t for command in each(record, Command, code=0, argv=argv)]

@@ -20,6 +20,7 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
+from .. import whose
 from .declared import BAD, DAEMON, MESH, NO_BACKEND, exercise
 from .events import Answer, Begun, Echo, Failed, Over, Settled
 
@@ -30,6 +31,8 @@ SWITCHES = {
     "one-start-first": ("v2", "v1"),
 }
 """Phase → the version that answers at its beginning, and the one that does at its end."""
+MARK, THEIR_VERSION = "X-Swarmlab-Config", "marked"
+"""Somebody's own proxy is given its own configuration with this header, which it has not before."""
 UNINTERRUPTED = ("switch", "rollback", "bad-config", "one-start-first")
 UNDER_LOAD = (*SWITCHES, "bad-config")
 LEAST_REQUESTS = 50
@@ -118,16 +121,15 @@ def old_then_new(record: Record) -> Judgement:
     if span is None or not answers:
         return unknown("it did not come to an end, or nobody was answered")
     settled = need(record, Settled, "nobody waited until the old one had stopped")
-    old, new = SWITCHES[answers_phase(record)]
+    old, new = _versions(record)
+    meant: tuple[set[str | None], ...] = ({old}, {new}, {old, new})
     before = [r for r in answers if r.over < span[0]]
     after = [r for r in answers if r.sent > settled.t]
     shown = [{r.header for r in part} for part in (before, after, answers)]
     wrong = [
         f"{when}: {_listed(seen)}"
-        for when, seen, meant in zip(
-            ("before", "after", "all along"), shown, ({old}, {new}, {old, new}), strict=True
-        )
-        if not seen <= meant
+        for when, seen, wanted in zip(("before", "after", "all along"), shown, meant, strict=True)
+        if not seen <= wanted
     ]
     missing = not_each({r.node for r in before}, nodes, "was answered, before it, through")
     missing += not_each({r.node for r in after}, nodes, "was answered, after it, through")
@@ -138,6 +140,13 @@ def old_then_new(record: Record) -> Judgement:
         ("that the old one had stopped", settled.t),
     )
     return judged(_versions_told(record, old, new), wrong=wrong, missing=missing)
+
+
+def _versions(record: Record) -> tuple[str | None, str]:
+    """What answers carry at the beginning, and what at the end."""
+    if whose.is_somebodys(record, "proxy"):
+        return None, THEIR_VERSION
+    return SWITCHES[answers_phase(record)]
 
 
 def answers_phase(record: Record) -> str:
@@ -309,15 +318,15 @@ def _span(record: Record) -> tuple[float, float] | None:
     return (began.t, over.t) if began and over else None
 
 
-def _versions_told(record: Record, old: str, new: str) -> str:
+def _versions_told(record: Record, old: str | None, new: str) -> str:
     seconds = _switched(record, old, new)
     return (
         f"first answer of {new} after {seconds['first_new_s']} s,"
-        f" last of {old} after {seconds['last_old_s']} s"
+        f" last of {old or 'theirs'} after {seconds['last_old_s']} s"
     )
 
 
-def _switched(record: Record, old: str, new: str) -> dict[str, float | None]:
+def _switched(record: Record, old: str | None, new: str) -> dict[str, float | None]:
     """Seconds from the command to the first answer of the new and the last of the old version."""
     began, answers = last(record, Begun), readings.answered(record)
     first_new = min((r.over for r in answers if r.header == new), default=None)
@@ -351,7 +360,7 @@ def switched(record: Record) -> Mapping[str, float | None]:
     """When the new version was first seen from outside, and when the old one last."""
     if not readings.requests(record):
         return {"first_new_s": None, "last_old_s": None}
-    return _switched(record, *SWITCHES[answers_phase(record)])
+    return _switched(record, *_versions(record))
 
 
 exercise.compare(

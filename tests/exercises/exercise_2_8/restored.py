@@ -239,7 +239,8 @@ def data_complete(record: Record) -> Judgement:
     numbers = found.numbers
     lost = [n for n in WRITTEN if n not in numbers]
     told = f"{len(numbers)} numbers, {len(lost)} of {len(WRITTEN)} lost"
-    taken, later = last(record, Backup), last(record, WrittenAfter)
+    taken = last(record, Backup) or record.last("their-backup")
+    later = last(record, WrittenAfter)
     order = out_of_order(
         ("the backup", taken.t if taken else None),
         ("what was written after it", later.t if later and later.numbers else None),

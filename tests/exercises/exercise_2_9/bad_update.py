@@ -14,6 +14,7 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
+from ..whose import replicas
 from .declared import BAD_UPDATE, MESH, REPLICAS, exercise
 from .events import Definition, RolledBack, Updated
 from .seen import all_answered, at_work
@@ -43,7 +44,7 @@ def takes_itself_back(record: Record) -> Judgement:
     "old-definition",
     phases=BAD_UPDATE,
     title="The definition is the old one again, and no replica was touched",
-    expected="check and image as before the update; the same three tasks run",
+    expected="check and image as before the update; the same tasks run, all of them",
     hint="`docker service inspect test-health`: Spec and PreviousSpec.",
 )
 def old_definition(record: Record) -> Judgement:
@@ -62,7 +63,7 @@ def old_definition(record: Record) -> Judgement:
     changed = sorted(k for k in before if k != "when" and before[k] != after.get(k))
     told = f"other than before: {', '.join(changed) or 'nothing'}; {len(set(ids[0]) & set(ids[1]))}"
     told += f" of {len(ids[0])} tasks are the same"
-    good = not changed and ids[0] == ids[1] and len(ids[0]) == REPLICAS
+    good = not changed and ids[0] == ids[1] and len(ids[0]) == replicas(record, "web", REPLICAS)
     order = out_of_order(
         ("the definition before", read[0].t),
         ("the update", began),

@@ -10,7 +10,7 @@ from typing import Any
 from pytest_swarmlab.clients.probe import Traffic
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.judging.live import Evidence
-from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.cluster import Output, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.services import Service, Services
 from pytest_swarmlab.waiting.waiter import Waiter
@@ -194,25 +194,36 @@ class Drill:
 
     # -- an update that is no good ------------------------------------------------------------
 
-    def see_bad_update_rolled_back(self, service: Service) -> None:
-        """An update whose check can't succeed, while clients ask."""
+    def see_bad_update_rolled_back(
+        self, service: Service, update: Callable[[Service], Output] = perform.break_update
+    ) -> None:
+        """An update whose check can't succeed, while clients ask.
+
+        `update` does it, and returns when the client has seen its end.
+        """
         self._whole(service)
         self.define(service)
         self.evidence.tasks(self.swarm, service.name)
-        with self.probe(via=self.swarm.nodes, port=PORT, rate=RATE) as traffic:
-            self.wait(traffic.asked_at_least(WARM), within=READY_S)
-            said = perform.break_update(service)
+        with self._clients() as asked:
+            asked(WARM)
+            said = update(service)
             lines = dict.fromkeys((said.stdout + said.stderr).splitlines())
             self.evidence.write(events.Updated(said.code, "\n".join(lines)))
-            self.wait(service.rolled_back(), within=READY_S)
-            asked = traffic.asked
-            self.wait(traffic.asked_at_least(asked + WARM), within=READY_S)
+            try:
+                self.wait(service.rolled_back(), within=READY_S)
+            finally:
+                # Also where it was not taken back: that is what the state then says.
+                self._note_end(service)
+            asked(WARM)
         self.define(service, "after")
-        status = self.swarm.leader().engine.api.inspect_service(service.name)["UpdateStatus"]
-        self.evidence.write(events.RolledBack(status["State"], status.get("Message", "")))
         self._whole(service)
         self.evidence.tasks(self.swarm, service.name)
         perform.listing("After the update was taken back", service)
+
+    def _note_end(self, service: Service) -> None:
+        found = self.swarm.leader().engine.api.inspect_service(service.name)
+        status = found.get("UpdateStatus") or {}
+        self.evidence.write(events.RolledBack(status.get("State", ""), status.get("Message", "")))
 
     # -- how unhealthy tasks end --------------------------------------------------------------
 

@@ -60,9 +60,16 @@ def test_the_packages_own_recipes_are_good() -> None:
         "myapi:latest": "",
         "mysql:8.0": "SIGTERM",
         "nginx:alpine": "SIGQUIT",
+        "oliver006/redis_exporter:v1.69.0": "",
         "postgres:15-alpine": "SIGINT",
+        "prom/alertmanager:v0.28.1": "",
+        "prom/blackbox-exporter:v0.26.0": "",
+        "prom/node-exporter:v1.9.0": "",
+        "prom/prometheus:v2.53.3": "",
+        "prometheuscommunity/postgres-exporter:v0.17.1": "",
         "rabbitmq:3-management-alpine": "",
         "redis:7-alpine": "",
+        "swarmlab/monitoring:trixie": "",
         "wordpress:latest": "SIGWINCH",
     }
     assert plan.node.root.tree is not None
