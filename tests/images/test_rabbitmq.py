@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
+from pytest_swarmlab.lab import STACKS
 from tests.images.containers import Containers, Running
 
 IMAGE = "rabbitmq:3-management-alpine"
@@ -104,6 +106,18 @@ def test_it_runs_as_its_own_user_and_answers_its_own_commands(server: Running) -
     assert "Ping succeeded" in server.run("rabbitmq-diagnostics", "ping")
     server.run("rabbitmq-diagnostics", "--quiet", "check_port_listener", "5672")
     assert server.run("stat", "-c", "%u:%g %a", f"{DATA}/.erlang.cookie").startswith("100:101 ")
+
+
+def test_the_shop_s_health_check_finds_it_and_leaves_no_trace(server: Running) -> None:
+    stack = yaml.safe_load((STACKS / "ecommerce-stack.yml").read_text(encoding="utf-8"))
+    kind, *argv = stack["services"]["rabbitmq"]["healthcheck"]["test"]
+    assert kind == "CMD"
+    check = [word.replace("$$", "$") for word in argv]
+    before = server.logs
+    server.run(*check)
+    assert server.logs == before
+    code, _ = server.try_to(*(word.replace("/5672", "/5673") for word in check))
+    assert code != 0
 
 
 def test_what_it_says_is_the_containers_log(server: Running) -> None:

@@ -34,8 +34,9 @@ export function createPool(connectionString) {
   const pool = new pg.Pool({
     connectionString,
     application_name: 'products',
-    max: 8,
-    connectionTimeoutMillis: 2000,
+    max: 4,
+    // Also how long a question may wait for a connection of another's.
+    connectionTimeoutMillis: 3000,
     idleTimeoutMillis: 60_000,
     statement_timeout: 3000,
     // The server's own limit does not help when its node has lost power.
@@ -46,6 +47,62 @@ export function createPool(connectionString) {
   // An idle connection that breaks is not a reason to end.
   pool.on('error', (error) => log('warning', 'A connection broke.', { reason: cause(error) }));
   return pool;
+}
+
+const TRY_AGAIN_MS = 500;
+const TRY_FOR_MS = 10_000;
+
+/** One connection to the database, made and ended: throws where there is none to be had. */
+export async function reach(connectionString) {
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: TRY_FOR_MS });
+  client.on('error', () => {}); // what breaks it is thrown by the question that it breaks
+  try {
+    await client.connect();
+    await client.query('SELECT 1');
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+const unreachable = (error) =>
+  !(error instanceof pg.DatabaseError) || /^(08|53300|57P)/.test(error.code ?? '');
+
+/**
+ * Asks the pool while the database can be reached. As soon as it can't, one connection at a time is
+ * tried, `reach`, and everybody else is refused at once: connections that all visitors open and give
+ * up again would keep a database busy that has just come back, and it would never be there for any.
+ */
+export function createGate(pool, reach, pause = sleep) {
+  let away = false;
+
+  async function comeBack() {
+    while (!pool.ending) {
+      try {
+        await reach();
+        break;
+      } catch {
+        await pause(TRY_AGAIN_MS);
+      }
+    }
+    away = false;
+    log('info', 'The database is there again.');
+  }
+
+  return {
+    async query(text, values) {
+      if (away) throw new Error('the database is away');
+      try {
+        return await pool.query(text, values);
+      } catch (error) {
+        if (!away && unreachable(error)) {
+          away = true;
+          log('warning', 'The database is away.', { reason: cause(error) });
+          comeBack();
+        }
+        throw error;
+      }
+    },
+  };
 }
 
 /** What may be logged of an error: its class, never the values of a statement. */

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { createApp } from './app.js';
 import { createCache, connectRedis } from './cache.js';
-import { createCatalogue, createPool, migrateUntilDone } from './database.js';
+import { createCatalogue, createGate, createPool, migrateUntilDone, reach } from './database.js';
 import { log } from './log.js';
 import { readSettings } from './settings.js';
 
@@ -22,7 +22,8 @@ try {
 const state = { draining: false, migrated: false };
 const pool = createPool(settings.databaseUrl);
 const redis = connectRedis(settings.redis);
-const app = createApp({ catalogue: createCatalogue(pool), cache: createCache(redis), state });
+const gate = createGate(pool, () => reach(settings.databaseUrl));
+const app = createApp({ catalogue: createCatalogue(gate), cache: createCache(redis), state });
 const server = createServer(app);
 // Longer than a gateway keeps a connection: it, not the service, closes one that is idle.
 server.keepAliveTimeout = 65_000;

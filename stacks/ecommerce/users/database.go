@@ -81,7 +81,7 @@ func openDatabase(location string) (*database, error) {
 	for name, value := range map[string]string{
 		// The driver's own default refuses a server without TLS; the network is encrypted.
 		"sslmode":           "disable",
-		"connect_timeout":   "2",
+		"connect_timeout":   "5",
 		"statement_timeout": "3000",
 		"application_name":  "users",
 	} {
@@ -96,7 +96,7 @@ func openDatabase(location string) (*database, error) {
 	}
 	connector.Dialer(newDialer())
 	pool := sql.OpenDB(connector)
-	pool.SetMaxOpenConns(8)
+	pool.SetMaxOpenConns(4)
 	pool.SetMaxIdleConns(4)
 	pool.SetConnMaxIdleTime(time.Minute)
 	return &database{DB: pool}, nil

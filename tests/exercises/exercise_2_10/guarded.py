@@ -29,6 +29,8 @@ FORGED = (
 PATHS = ("/api/me", "/api/orders")
 LEAST_QUERIES = 2
 LEAST_ESP = 20
+LEAST_KEPT = 5
+"""Orders that are acknowledged while the broker takes no message."""
 
 
 @exercise.check(
@@ -308,6 +310,31 @@ def not_kept_not_acknowledged(record: Record) -> Judgement:
     told = f"{seen['status']} {seen['error']}, {seen['rows']} rows; {seen['afterwards']} afterwards"
     good = seen["status"] == 503 and seen["rows"] == 0 and seen["afterwards"] == 1
     return judged(told, holds=good)
+
+
+@exercise.check(
+    "broker-full-kept",
+    phases=BAD_INPUT,
+    title="What the broker does not take is kept, and goes on as soon as it takes it",
+    expected=f"{LEAST_KEPT} orders at least, none processed meanwhile, each once afterwards",
+    hint="Is the outbox written with the order? `rabbitmqctl list_connections state`: blocked?",
+)
+def broker_full_kept(record: Record) -> Judgement:
+    """A broker without room on its disk blocks who publishes."""
+    seen = record.need("broker-full", "nobody tried").data
+    if not (seen["refuses"] and seen["takes"]):
+        return unknown("the broker did not hear that it has no room, or that it has it again")
+    told = {str(id_) for id_ in seen["acknowledged"]}
+    before = {str(id_): int(times) for id_, times in seen["meanwhile"]}
+    after = {str(id_): int(times) for id_, times in seen["afterwards"]}
+    done = sum(before.values())
+    once = sum(after.get(id_) == 1 for id_ in told)
+    words = f"{len(told)} acknowledged, {done} processed meanwhile, {once} once afterwards"
+    missing = []
+    if len(told) < LEAST_KEPT:
+        missing.append(f"only {len(told)} were acknowledged")
+    good = told == set(before) == set(after) and done == 0 and once == len(told)
+    return judged(words, holds=good, missing=missing)
 
 
 _declare_looks()

@@ -54,8 +54,13 @@ PATHS = {
 """Endpoint → where its paths begin; the pages are at the root alone."""
 
 TAKEN_OVER_S = 5.0
-"""Of several replicas one goes: those under way to it fail, and the next are given to another. That
-takes as long as a request's time limit (3 s) and the next request."""
+"""Of several replicas one goes: those under way to it fail, and the next are given to another."""
+
+GIVEN_UP_S = 30.0
+"""Swarm gives a node up after 15 to 20 s. Until then every node sends half of its visitors to the
+gateway that was lost with it, where each waits for his time limit, 5 s. Of those who look around
+and who order there are several, one of whom comes through; accounts are opened by one, one after
+the other, whose turns may all go there."""
 
 RECOVERED_S = 60.0
 """A task that was killed, and the only one of its service: noticed at once, restarted after the
@@ -65,6 +70,7 @@ MOVED_S = 60.0
 """A database that is moved stops in order, and starts on another node from its files on NFS."""
 
 ALL = dict.fromkeys(ENDPOINTS, TAKEN_OVER_S)
+NODE_LOST = {**ALL, ACCOUNT: GIVEN_UP_S}
 BEHIND_DATABASE = (CATALOGUE, ACCOUNT, ORDER)
 
 PREDICTED: dict[str, dict[str, float]] = {
@@ -81,8 +87,8 @@ PREDICTED: dict[str, dict[str, float]] = {
     "redis-away": {},
     "rabbitmq-away": {},
     "database-moved": dict.fromkeys(BEHIND_DATABASE, MOVED_S),
-    "power-off": ALL,
-    "cut-off": ALL,
+    "power-off": NODE_LOST,
+    "cut-off": NODE_LOST,
     "leader-lost": ALL,
     "rolled": {},
     "bad-update": {},

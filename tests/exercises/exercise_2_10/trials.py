@@ -21,11 +21,19 @@ from .books import NAME as DATABASE_NAME
 from .client import Answer
 from .load import Crowd
 from .perform import BROKER_USER
-from .setting import BROKER, CACHE, CLOSED, DATABASE, NAME, ORDERS, REPLICAS
+from .setting import BROKER, CACHE, CLOSED, CUSTOMERS, DATABASE, NAME, ORDERS, REPLICAS
 
 DIAL_S = 3.0
-SAID_S = 30.0
+SAID_S = 90.0
 READY_S = 120
+CONSUMED_S = 180
+ORDERED_S = 120.0
+"""Each of RabbitMQ's own commands starts a machine of Erlang: 20 s on a node that is busy."""
+KEPT = 5
+"""Orders that are placed while the broker takes no message."""
+MORE_THAN_THERE_IS, ENOUGH_ON_DISK = "1000GB", "128MB"
+"""What RabbitMQ wants free on its disk: less than that, and it takes no message. The second is what
+stacks/ecommerce/rabbitmq/shop.conf says."""
 AT_ONCE = 8
 """Requests with one key at the same time."""
 
@@ -176,7 +184,7 @@ class Trials:
 
     def refuse(self) -> None:
         """Orders and accounts that can't be; then one key many times; then a database that can't
-        be written to.
+        be written to; then a broker without room.
         """
         before = self._counted()
         for name, ask in self._bad().items():
@@ -191,6 +199,7 @@ class Trials:
         self.evidence.note("kept", when="after bad input", before=before, after=self._counted())
         self._at_once()
         self._read_only()
+        self._broker_full()
 
     def _counted(self) -> list[int]:
         """Orders, their items, and accounts."""
@@ -308,6 +317,35 @@ class Trials:
             rows=rows,
             afterwards=len(self.crowd.books.orders(key)),
         )
+
+    def _broker_full(self) -> None:
+        """The broker takes no message, as when its disk is full: orders are kept, and wait."""
+        crowd, mark = self.crowd, f"{self.crowd.run}-full-"
+        try:
+            refuses = self._need_on_disk(MORE_THAN_THERE_IS)
+            for number in range(1, KEPT + 1):
+                customer, key = crowd.customers[number % CUSTOMERS], f"{mark}{number}"
+                crowd.sent.add(key)
+                id_ = customer.place(key, perform.order_of(number, crowd.products))
+                crowd.orders[id_] = key
+            meanwhile = crowd.books.orders(mark)
+        finally:
+            takes = self._need_on_disk(ENOUGH_ON_DISK)
+        afterwards = self.wait(crowd.books.consumed(mark), within=CONSUMED_S)
+        self.evidence.note(
+            "broker-full",
+            refuses=refuses,
+            takes=takes,
+            acknowledged=[id_ for id_, key in crowd.orders.items() if key.startswith(mark)],
+            meanwhile=[[order.id, order.times] for order in meanwhile],
+            afterwards=[[order.id, order.times] for order in afterwards],
+        )
+
+    def _need_on_disk(self, much: str) -> bool:
+        """From now on RabbitMQ wants that much free on its disk; whether it has heard it."""
+        node, container = self._task(BROKER)
+        argv = ("docker", "exec", container, "rabbitmqctl", "-q", "set_disk_free_limit", much)
+        return node.ask(*argv, within=ORDERED_S).code == 0
 
     def _writable(self, how: str) -> None:
         """Whether transactions may write; every connection hears of it before it begins one."""

@@ -11,7 +11,7 @@ from pytest_swarmlab.background import Background
 from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.swarm.cluster import Node
 
-WATCHED_S = 6
+WATCHED_S = 12
 MORE_S = 30.0
 
 COUNTER = """

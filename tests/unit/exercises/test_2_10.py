@@ -304,6 +304,9 @@ def guarded() -> list[Timed]:
     return [*environment, *looked, *knocked, *dialled, *shown, (6.0, "wire", wire)]
 
 
+KEPT_ORDERS = [f"k{number}" for number in range(5)]
+
+
 def bad_input() -> list[Timed]:
     refused = [
         (1.0, "refused", {"case": case, "status": statuses[0], "error": "no", "clear": True})
@@ -318,7 +321,12 @@ def bad_input() -> list[Timed]:
         (2.0, "kept", {"when": "after bad input", "before": [5, 9, 2], "after": [5, 9, 2]}),
         (3.0, "at-once", once),
         (4.0, "read-only", {"status": 503, "error": "unavailable", "rows": 0, "afterwards": 1}),
-    ]
+        (5.0, "broker-full", {
+            "refuses": True, "takes": True, "acknowledged": KEPT_ORDERS,
+            "meanwhile": [[id_, 0] for id_ in KEPT_ORDERS],
+            "afterwards": [[id_, 1] for id_ in KEPT_ORDERS],
+        }),
+    ]  # fmt: skip
 
 
 def raised() -> list[Timed]:
@@ -524,6 +532,16 @@ BROKEN: Broken = {
         (edited("read-only", rows=1), "fail"),
         (edited("read-only", afterwards=0), "fail"),
         (none_of("read-only"), "unknown"),
+    ],
+    ("bad-input", "broker-full-kept"): [
+        (edited("broker-full", afterwards=[[id_, 1] for id_ in KEPT_ORDERS[1:]]), "fail"),
+        (edited("broker-full", afterwards=[[id_, 2] for id_ in KEPT_ORDERS]), "fail"),
+        (edited("broker-full", meanwhile=[[id_, 1] for id_ in KEPT_ORDERS]), "fail"),
+        (edited("broker-full", meanwhile=[]), "fail"),
+        (edited("broker-full", acknowledged=KEPT_ORDERS[1:]), "fail"),
+        (edited("broker-full", acknowledged=[], meanwhile=[], afterwards=[]), "unknown"),
+        (edited("broker-full", refuses=False), "unknown"),
+        (none_of("broker-full"), "unknown"),
     ],
     ("leader-lost", "identities-kept"): [
         (certificate_taken, "fail"),

@@ -82,14 +82,17 @@ class Database:
             min_size=1,
             max_size=size,
             timeout=3,
-            reconnect_timeout=2,
+            # One connection at a time, and not given up too soon: those that are, again and again,
+            # would keep a database busy that has just come back.
+            num_workers=1,
+            reconnect_timeout=10,
             # One question more, and no visitor finds a connection to a database that has moved.
             check=ConnectionPool.check_connection,
             kwargs={
                 "autocommit": True,
                 "row_factory": dict_row,
                 "application_name": name,
-                "connect_timeout": 2,
+                "connect_timeout": 5,
                 # An answer that doesn't come, because the node lost power, ends the connection.
                 "keepalives_idle": 5,
                 "keepalives_interval": 2,

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 
 import { articles } from '../articles.js';
 import { createCache } from '../cache.js';
+import { createGate } from '../database.js';
 import { readSettings } from '../settings.js';
 
 test('there are 24 articles that the table takes', () => {
@@ -53,6 +54,44 @@ test('failures between successes do not open the breaker', async () => {
   const cache = createCache(redis, () => 0);
   for (let tried = 0; tried < 9; tried += 1) await cache.get('k');
   assert.equal(asked, 9);
+});
+
+test('while the database is away one connection at a time is tried, and visitors are refused', async () => {
+  let asked = 0;
+  let tried = 0;
+  let there = false;
+  const pool = {
+    query: async () => {
+      asked += 1;
+      if (!there) throw Object.assign(new Error('no'), { code: 'ECONNREFUSED' });
+      return { rows: [] };
+    },
+  };
+  const reach = async () => {
+    tried += 1;
+    if (tried < 3) throw new Error('timeout');
+    there = true;
+  };
+  const paused = [];
+  const gate = createGate(pool, reach, () => new Promise((go) => paused.push(go)));
+  for (let visitor = 0; visitor < 9; visitor += 1) await assert.rejects(gate.query('SELECT 1'));
+  assert.deepEqual([asked, tried, paused.length], [1, 1, 1]);
+  for (const expected of [2, 3]) {
+    paused.pop()();
+    await new Promise(setImmediate);
+    assert.equal(tried, expected);
+  }
+  assert.deepEqual(await gate.query('SELECT 1'), { rows: [] });
+});
+
+test('a question that the database refuses does not make it away', async () => {
+  const { DatabaseError } = (await import('pg')).default;
+  let asked = 0;
+  const refused = Object.assign(new DatabaseError('no', 1, 'error'), { code: '57014' });
+  const pool = { query: async () => { asked += 1; throw refused; } };
+  const gate = createGate(pool, async () => assert.fail('nobody has to reach it'));
+  for (let visitor = 0; visitor < 3; visitor += 1) await assert.rejects(gate.query('x'));
+  assert.equal(asked, 3);
 });
 
 test('settings: a file goes before a variable, and no message tells a value', () => {

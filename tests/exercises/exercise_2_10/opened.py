@@ -1,0 +1,113 @@
+"""The whole shop was deployed and took a first order, judged on the record alone."""
+
+from __future__ import annotations
+
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import judged, members_of, not_each, out_of_order
+from pytest_swarmlab.model import Judgement
+
+from .declared import DEPLOYED, PERSISTENCE, exercise
+from .listed import full_name, running, tasks_of
+from .setting import REPLICAS
+
+READY_S = 240.0
+"""Images are on the nodes; PostgreSQL and RabbitMQ initialise their files on NFS."""
+
+
+@exercise.check(
+    "replicas",
+    phases=DEPLOYED + PERSISTENCE,
+    title="Every service is at its count",
+    expected=", ".join(f"{name} {count}/{count}" for name, count in REPLICAS.items()),
+    hint="`docker stack ps shop --no-trunc`: why does a task not start?",
+)
+def replicas(record: Record) -> Judgement:
+    """As `docker stack services` shows it."""
+    told, good, missing = [], True, []
+    began = record.last("removed") or record.first("begun")
+    for name, count in REPLICAS.items():
+        listed = tasks_of(record, name)
+        if not listed:
+            missing.append(f"nobody listed the tasks of {name}")
+            continue
+        count_now = len(running(listed[-1]))
+        told.append(f"{name} {count_now}/{count}")
+        good = good and count_now == count
+        moment = (f"the list of {name}'s tasks", listed[-1].asked)
+        missing += out_of_order(("the beginning", began.t if began else None), moment)
+    return judged(", ".join(told) or "nothing", holds=good, missing=missing)
+
+
+@exercise.check(
+    "healthy",
+    phases=DEPLOYED,
+    title="Every container says that it is healthy",
+    expected=f"{sum(REPLICAS.values())} containers, each with a health check, all healthy",
+    hint="`docker inspect` of the container, State.Health.Log; a service without a check has none.",
+)
+def healthy(record: Record) -> Judgement:
+    """By each node's own engine."""
+    ready = record.need("ready", "it was never ready")
+    seen = {e.data["container"]: e.data for e in record.of("health") if e.t >= ready.t}
+    counts = {
+        name: sum(data["service"] == full_name(name) for data in seen.values()) for name in REPLICAS
+    }
+    wrong = [
+        f"{data['service']} on {data['node']}: {data['health']}"
+        for data in seen.values()
+        if data["health"] != "healthy"
+    ]
+    missing = [
+        f"{counts[name]} containers of {name} were looked at"
+        for name, count in REPLICAS.items()
+        if counts[name] != count
+    ]
+    return judged(f"{len(seen)} containers", wrong=wrong, missing=missing)
+
+
+@exercise.check(
+    "ready-in-time",
+    phases=DEPLOYED,
+    timed=True,
+    title="The whole shop is ready in time",
+    expected=f"every replica serves through every node {READY_S:.0f} s after the preparation began",
+    hint="Which service was last? `docker stack ps shop`; a `start_interval` shortens the wait.",
+)
+def ready_in_time(record: Record) -> Judgement:
+    """Directories, labels, secrets, configs, and the stack."""
+    began = record.need("begun", "nobody noted when it began")
+    ready = record.need("ready", "it was never ready")
+    seconds = ready.t - began.t
+    missing = out_of_order(("the beginning", began.t), ("its end", ready.t))
+    if ready.data.get("services") != len(REPLICAS):
+        missing.append("not every service was waited for")
+    return judged(f"ready after {seconds:.1f} s", holds=seconds <= READY_S, missing=missing)
+
+
+@exercise.check(
+    "first-order",
+    phases=DEPLOYED,
+    title="An order goes all the way",
+    expected="accepted, then processed by a worker, and seen so through every node",
+    hint="`docker service logs shop_orders-worker`: does it reach RabbitMQ, with which password?",
+)
+def first_order(record: Record) -> Judgement:
+    """Gateway, orders, PostgreSQL, outbox, RabbitMQ, worker, and back."""
+    ordered = record.need("ordered", "nobody ordered anything")
+    seen = [e for e in record.of("followed", order=ordered.data["order"]) if e.t > ordered.t]
+    wrong = [
+        f"{e.data['node']}: {e.data['status']}" for e in seen if e.data["status"] != "processed"
+    ]
+    missing = not_each((str(e.data["node"]) for e in seen), members_of(record), "asked through")
+    return judged(f"asked through {len(seen)} nodes", wrong=wrong, missing=missing)
+
+
+@exercise.measure(phases=DEPLOYED)
+def deployment(record: Record) -> dict[str, float | int | None]:
+    """How long it took until everything served, and what the nodes' memory holds then."""
+    began, ready = record.first("begun"), record.first("ready")
+    used = [e.data["used_mib"] for e in record.of("memory")]
+    return {
+        "ready_s": round(ready.t - began.t, 1) if began and ready else None,
+        "memory_mib": sum(used) if used else None,
+    }
