@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -13,13 +14,24 @@ from pytest_swarmlab.evidence.events import description
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "record.md"
 SCHEMA = ROOT / "pytest_swarmlab" / "evidence" / "events" / "events.schema.json"
+EXERCISES = ROOT / "tests" / "exercises"
 BEGIN, END = "<!-- made from pytest_swarmlab/evidence/events -->\n", "<!-- end -->\n"
+OF_EXERCISES = "<!-- made from the exercises' events.py -->\n"
+
+# A kind of an exercise is known when its module has been imported.
+for path in sorted(EXERCISES.glob("*/events.py")):
+    importlib.import_module(f"tests.exercises.{path.parent.name}.events")
 
 
 def page(text: str) -> str:
-    """The page with today's table in it."""
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}{description.table()}{END}{rest.partition(END)[2]}"
+    """The page with today's tables in it."""
+    text = _with(text, BEGIN, description.table())
+    return _with(text, OF_EXERCISES, description.table_of_exercises())
+
+
+def _with(text: str, begin: str, table: str) -> str:
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}{table}{END}{rest.partition(END)[2]}"
 
 
 def schema() -> str:

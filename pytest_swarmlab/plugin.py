@@ -262,9 +262,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     except SwarmlabError as error:
         _refuse(config, error)
     if worker:
+        from pytest_swarmlab.evidence.events import ClusterWanted
+
         for topology, items in groups.items():
             tests = {item.nodeid: together(item) for item in items}
-            run.recorder.record("cluster.wanted", topology=topology, tests=tests)
+            run.recorder.write(ClusterWanted(topology, tests))
 
 
 @pytest.hookimpl(trylast=True)

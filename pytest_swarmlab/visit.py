@@ -68,7 +68,7 @@ def visit(
     with closing(Recorder(directory / "events.jsonl", started=identity.started)) as recorder:
         # As a run of pytest begins its record, so that it can be judged again.
         identity.begin(recorder, provider=provider.name, version=__version__)
-        recorder.record("exercise.selected", **exercise.selected())
+        recorder.write(exercise.selected())
         code = CANNOT
         try:
             survey = _seen(provider, config, recorder, logs=directory / "nodes")

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,15 @@ from pytest_swarmlab.background import Background
 from pytest_swarmlab.errors import ClientError, SwarmlabError
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.capabilities import capabilities
-from pytest_swarmlab.evidence.events import Raft
+from pytest_swarmlab.evidence.events import (
+    ClusterReady,
+    EngineTold,
+    ImageSeen,
+    MachineSeen,
+    Raft,
+    TopologySeen,
+    last,
+)
 from pytest_swarmlab.model import Capability
 
 if TYPE_CHECKING:
@@ -42,39 +51,37 @@ def describe(swarm: Swarm, provider: Provider, *, seconds: float) -> None:
     swarm.identify()
     found = capabilities(swarm, first)
     swarm.capabilities = frozenset(c for c in Capability if found[c])
-    swarm.recorder.record(
-        "cluster.ready",
-        cluster=swarm.machines.id,
-        provider=provider.name,
-        **_asked_for(swarm),
-        engine_version=info["ServerVersion"],
-        kernel=info["KernelVersion"],
-        kernel_source=swarm.machines.kernel,
-        images=provider.images(),
-        capabilities=found,
-        seconds=seconds,
+    swarm.recorder.write(
+        ClusterReady(
+            cluster=swarm.machines.id,
+            provider=provider.name,
+            topology=_size(swarm),
+            nodes=_machines(swarm),
+            engine_version=info["ServerVersion"],
+            kernel=info["KernelVersion"],
+            kernel_source=swarm.machines.kernel,
+            images=tuple(ImageSeen(**image) for image in provider.images()),
+            capabilities=found,
+            seconds=seconds,
+        )
     )
 
 
 def describe_again(swarm: Swarm) -> None:
     """Record the same cluster as in another topology's starting state, which it has become."""
-    told = swarm.recorder.view().last("cluster.ready")
+    told = last(swarm.recorder.view(), ClusterReady)
     if told is not None:
-        swarm.recorder.record("cluster.ready", **{**told.data, **_asked_for(swarm), "seconds": 0})
+        again = replace(told, topology=_size(swarm), nodes=_machines(swarm), seconds=0)
+        swarm.recorder.write(again)
 
 
-def _asked_for(swarm: Swarm) -> dict[str, Any]:
-    return {
-        "topology": {
-            "name": swarm.topology.name,
-            "managers": len(swarm.topology.managers),
-            "workers": len(swarm.topology.workers),
-        },
-        "nodes": [
-            {"name": n.name, "address": n.address, "membership": n.membership}
-            for n in swarm.topology.nodes
-        ],
-    }
+def _size(swarm: Swarm) -> TopologySeen:
+    wanted = swarm.topology
+    return TopologySeen(wanted.name, len(wanted.managers), len(wanted.workers))
+
+
+def _machines(swarm: Swarm) -> tuple[MachineSeen, ...]:
+    return tuple(MachineSeen(n.name, n.address, n.membership) for n in swarm.topology.nodes)
 
 
 def journal_ends(nodes: Sequence[Node]) -> dict[str, str]:
@@ -156,8 +163,7 @@ def _record_all(node: str, stream: Any, recorder: Recorder) -> None:
         about = event.get("Actor", {}).get("Attributes", {})
         # A task's name is service.slot.id.
         _, slot, task = about.get("com.docker.swarm.task.name", "..").rsplit(".", 2)
-        recorder.record(
-            "engine",
+        told = EngineTold(
             node=node,
             what=event.get("Action", ""),
             at=event.get("timeNano", 0) / 1e9,
@@ -168,6 +174,7 @@ def _record_all(node: str, stream: Any, recorder: Recorder) -> None:
             exit_code=about.get("exitCode"),
             signal=about.get("signal"),
         )
+        recorder.write(told)
 
 
 def fetch_logs(swarm: Swarm, directory: Path) -> dict[str, str]:

@@ -9,42 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Identities, Identity, each
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Event
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a machine said of itself.
-
-    `id`: its engine's node id, "" outside a swarm and while the engine is about to become a node.
-    `name`, `role`: CN and OU of its certificate. `error`: why it could not be asked; the rest is ""
-    then.
-    """
-
-    node: str
-    id: str = ""
-    name: str = ""
-    role: str = ""
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """All machines, one after the other, at `t`; `roles`: id → role that the managers gave it."""
-
-    t: float
-    machines: tuple[Identity, ...]
-    roles: dict[str, str]
-
-
-def readings_of(record: Record) -> list[Reading]:
-    """Every reading, oldest first."""
-    return [_reading(event) for event in record.of("identities")]
 
 
 @dataclass(frozen=True)
@@ -69,7 +38,7 @@ def kept(record: Record) -> Kept:
     can't tell: no second reading, none after the last change of leader, or a machine that was not
     asked at the end.
     """
-    found = readings_of(record)
+    found = each(record, Identities)
     if not found:
         raise Unseen("nobody asked the machines who they are")
     wrong = dict(_wrong(found, readings.faults(record)))
@@ -92,7 +61,7 @@ def kept(record: Record) -> Kept:
 
 
 def _wrong(
-    found: Sequence[Reading], broken: Sequence[readings.Fault]
+    found: Sequence[Identities], broken: Sequence[readings.Fault]
 ) -> Iterator[tuple[str, bool]]:
     """What is wrong, and whether it is that a machine has another one's identity."""
     first: dict[str, Identity] = {}
@@ -143,18 +112,3 @@ def _differs(
             f"the certificate of {machine.node} is a {role}'s, and it is a {given or was.role}",
             taken,
         )
-
-
-def _reading(event: Event) -> Reading:
-    rows: Any = event.data.get("machines")
-    roles: Any = event.data.get("roles")
-    fields = ("node", "id", "name", "role", "error")
-    return Reading(
-        event.t,
-        tuple(
-            Identity(**{key: str(row.get(key) or "") for key in fields})
-            for row in (rows if isinstance(rows, list) else [])
-            if isinstance(row, dict)
-        ),
-        {str(k): str(v) for k, v in roles.items()} if isinstance(roles, dict) else {},
-    )

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_swarmlab.evidence.events import (
+    Command,
     EndOfTest,
     FaultHealed,
     FaultInjected,
@@ -32,7 +33,6 @@ from pytest_swarmlab.evidence.events import (
     Waited,
     read,
 )
-from pytest_swarmlab.evidence.events.values import names, number
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.spans import union, within, without
 from pytest_swarmlab.model import Event
@@ -355,11 +355,12 @@ def _faults(events: Iterable[Event], exercises: _Exercises) -> list[Wait]:
 def _commands(events: Iterable[Event], exercises: _Exercises) -> list[Wait]:
     found = []
     for event in events:
-        if event.kind != "command":
+        if event.kind != Command.kind:
             continue
-        data, began = event.data, _before(event.t, number(event.data.get("seconds")))
-        said = f"`{shlex.join(names(data.get('argv')))}`"
-        nodes = (str(data["node"]),) if data.get("node") else ()
+        command = read(Command, event)
+        began = _before(event.t, command.seconds)
+        said = f"`{shlex.join(command.argv)}`"
+        nodes = (command.node,) if command.node else ()
         exercise = exercises.at(began, event.t)
         found.append(Wait(Awaited.COMMAND, said, nodes, exercise, began, event.t, "done"))
     return found

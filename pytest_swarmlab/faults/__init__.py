@@ -52,7 +52,7 @@ class Faults:
         return self._remember(LinkDown(node, self._controls(Capability.LINK)))
 
     def partition(self, *sides: Sequence[Node]) -> Fault:
-        """Cut the network between groups of nodes, not within one, nor from the client."""
+        """Cut the network between groups of nodes. Within a group, and to the client, it stays."""
         return self._remember(Partition(sides, self._swarm.recorder))
 
     def demote(self, node: Node, *, via: Node) -> Fault:

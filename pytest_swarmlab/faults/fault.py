@@ -41,7 +41,7 @@ class Fault(ABC):
 
     @abstractmethod
     def _heal(self) -> None:
-        """Mend it; returns when the nodes can be used again. Must bear being called twice."""
+        """Mend it; returns when the nodes can be used again. May be called twice."""
 
     def inject(self) -> None:
         """Break it and record when, and how long that took."""

@@ -37,7 +37,7 @@ COMMANDS = {
 """Host commands that a build needs, and the Debian package of each."""
 
 NEEDED_MIB = 5120
-"""Free space that a build wants, MiB: about 4000 are in use when the disk is written."""
+"""Free space that a build wants, MiB: about 4700 are in use when the disk is written."""
 
 COMPILER_LINES = 10
 """How much of a failed compilation's output its error quotes."""

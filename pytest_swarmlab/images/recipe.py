@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from pytest_swarmlab.contents import STACKS
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.images.files import PlacedFile, digest_of, files_at, tree_files
 from pytest_swarmlab.tables import Table
@@ -39,11 +40,6 @@ NODE, OWN_KERNEL, DEBIAN_KERNEL = "node", "kernel-own", "kernel-debian"
 BUILD_STAGE = "build-stage"
 NO_IMAGES = (NODE, OWN_KERNEL, DEBIAN_KERNEL, BUILD_STAGE)
 """Names of the recipes that are not container images."""
-
-_in_wheel = Path(__file__).parents[1] / "lab/stacks"
-
-STACKS = _in_wheel if _in_wheel.is_dir() else Path(__file__).parents[2] / "stacks"
-"""The lab's stacks, which have the sources of its own images."""
 
 CONTAINER = "container"
 """Directory of the files that a node gets besides its recipe's where it is a container."""

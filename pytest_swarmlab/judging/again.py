@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.evidence.events import ExerciseSelected, each
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.catalogue import Catalogue
 from pytest_swarmlab.judging.exercise import Exercise, overall
@@ -21,7 +22,7 @@ def exercises_of(record: Record, catalogue: Catalogue) -> list[Exercise]:
 
     Raises ConfigError for one that the catalogue has not.
     """
-    ids = dict.fromkeys(str(event.data.get("id")) for event in record.of("exercise.selected"))
+    ids = dict.fromkeys(selected.id for selected in each(record, ExerciseSelected))
     return [catalogue.exercise(id_) for id_ in ids]
 
 

@@ -17,11 +17,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Protocol
 
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import Ping, each
+from pytest_swarmlab.evidence.events import ClusterReady, MachineSeen, Ping, each, need
 from pytest_swarmlab.evidence.readings import Entry, Fault, NodesSample, Request, TasksSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import failed, passed, unknown
@@ -206,21 +206,17 @@ def out_of_order(*moments: Moment) -> list[str]:
 
 def nodes_of(record: Record) -> list[str]:
     """Every machine of the cluster that the phase ran on. Raises Unseen when nobody told."""
-    return [str(node["name"]) for node in _machines(record)]
+    return [node.name for node in _machines(record)]
 
 
 def members_of(record: Record) -> list[str]:
     """Those of them that started in the swarm. Raises Unseen when nobody told."""
-    return [
-        str(node["name"])
-        for node in _machines(record)
-        if node.get("membership") != Membership.OUTSIDE
-    ]
+    return [node.name for node in _machines(record) if node.membership != Membership.OUTSIDE]
 
 
-def _machines(record: Record) -> list[dict[str, Any]]:
-    ready = record.need("cluster.ready", "nobody told which nodes the cluster has")
-    nodes = [node for node in ready.data.get("nodes") or () if node.get("name")]
+def _machines(record: Record) -> list[MachineSeen]:
+    ready = need(record, ClusterReady, "nobody told which nodes the cluster has")
+    nodes = [node for node in ready.nodes if node.name]
     if not nodes:
         raise Unseen("nobody told which nodes the cluster has")
     return nodes

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_swarmlab.errors import ConfigError, Unseen
+from pytest_swarmlab.evidence.events import CheckDeclared, ExerciseSelected
 from pytest_swarmlab.evidence.load import no_idle_time
 from pytest_swarmlab.evidence.looking import Looked
 from pytest_swarmlab.evidence.record import Record
@@ -210,27 +211,20 @@ class Exercise:
         """
         self.distribution = {"phase": phase, "measures": {k: list(v) for k, v in measures.items()}}
 
-    def selected(self) -> dict[str, Any]:
+    def selected(self) -> ExerciseSelected:
         """What a record says of it before anything happens: what is to be judged."""
-        return {
-            "id": self.id,
-            "title": self.title,
-            "module": self.module,
-            "titles": self.titles,
-            "comparison": self.comparison,
-            "distribution": self.distribution,
-            "checks": [
-                {
-                    "id": c.id,
-                    "phase": c.phase,
-                    "title": c.title,
-                    "expected": c.expected,
-                    "hint": c.hint,
-                    "needs": c.needs,
-                }
+        return ExerciseSelected(
+            id=self.id,
+            title=self.title,
+            module=self.module,
+            titles=self.titles,
+            comparison=self.comparison,
+            distribution=self.distribution,
+            checks=tuple(
+                CheckDeclared(c.id, c.phase, c.title, c.expected, c.hint, c.needs)
                 for c in self.checks
-            ],
-        }
+            ),
+        )
 
     def judge(self, record: Record, phase: str | None = None) -> list[CheckResult]:
         """Judge every check, or those of one phase, on this record."""

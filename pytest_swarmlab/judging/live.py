@@ -13,7 +13,19 @@ from _pytest.outcomes import Failed
 
 from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import collectors
-from pytest_swarmlab.evidence.events import Info, Milestone, Notice, Ping, TaskSeen, TasksSample
+from pytest_swarmlab.evidence.events import (
+    Checked,
+    FindingMet,
+    Identities,
+    Info,
+    Measured,
+    Milestone,
+    Notice,
+    Ping,
+    Seen,
+    TaskSeen,
+    TasksSample,
+)
 from pytest_swarmlab.evidence.load import load
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.judging.exercise import Exercise, overall
@@ -74,8 +86,12 @@ class Evidence:
         self.judge(exercise, phase, unmet)
 
     def note(self, kind: str, **data: object) -> None:
-        """Record an observation of the exercise's own."""
+        """Record an observation of the exercise's own, of a kind without a type."""
         self._recorder.record(kind, **data)
+
+    def write(self, seen: Seen) -> None:
+        """Record an observation of the exercise's own."""
+        self._recorder.write(seen)
 
     def milestone(self, text: str) -> None:
         """Name this moment in the report's picture and chronology."""
@@ -137,12 +153,12 @@ class Evidence:
 
     def identities(self, swarm: Swarm) -> None:
         """Record who each machine is by its engine and its certificate, and the roles given."""
-        machines = [asdict(identity) for identity in identities_of(swarm.nodes)]
+        machines = tuple(identities_of(swarm.nodes))
         try:
             roles = {row.id: row.role for row in swarm.look()[1]}
         except no_answer():
             roles = {}  # What the certificates said before must do.
-        self._recorder.record("identities", machines=machines, roles=roles)
+        self._recorder.write(Identities(machines, roles))
 
     def tasks(self, swarm: Swarm, service: str) -> None:
         """Record a service's tasks as the managers list them now."""
@@ -176,8 +192,8 @@ class Evidence:
         last = self._recorder.view().performances(exercise.phase(phase))[-1]
         results = exercise.judge(last, phase)
         for result in results:
-            self._recorder.record(
-                "check", exercise=exercise.id, phase=exercise.phase(phase), **asdict(result)
+            self._recorder.write(
+                Checked(exercise=exercise.id, phase=exercise.phase(phase), **asdict(result))
             )
         self._measure(exercise, phase)
         verdict = overall(result.verdict for result in results)
@@ -203,13 +219,8 @@ class Evidence:
         named = [r for r in bad if r.finding and r.verdict is Verdict.FAIL]
         alone = bool(named) and named == bad and (unmet is None or unmet.fatal)
         for result in named:
-            self._recorder.record(
-                "finding",
-                name=result.finding,
-                phase=phase,
-                check=result.id,
-                observed=result.observed,
-                alone=alone,
+            self._recorder.write(
+                FindingMet(result.finding, phase, result.id, result.observed, alone=alone)
             )
         if alone:
             self.findings = list(dict.fromkeys(result.finding for result in named))
@@ -224,7 +235,7 @@ class Evidence:
             self._recorder.write(Notice(f"{phase} could not be measured: {why}"))
             return
         for values in measured.values():
-            self._recorder.record("measured", exercise=exercise.id, phase=phase, values=values)
+            self._recorder.write(Measured(exercise.id, phase, values))
 
     def say_unproven(self) -> None:
         """Skip the test if checks of it could not be proven here: it has not passed."""

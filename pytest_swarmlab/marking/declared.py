@@ -26,6 +26,8 @@ NODE = re.compile(r"(manager|worker)[1-9]")
 
 STACK_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,50}[a-z0-9])?")
 
+PAGE = re.compile(r"/[A-Za-z0-9._~/?&=%-]{0,200}")
+
 BACKUP = "{}"
 """What stands for a backup among the words of a restore."""
 
@@ -53,6 +55,17 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Rotation:
+    """How a secret is replaced: their script and its words, the name of the secret that is replaced
+    by it, and a page of the service that uses it, which clients ask for meanwhile.
+    """
+
+    run: tuple[str, ...]
+    secret: str
+    path: str = "/"
+
+
+@dataclass(frozen=True)
 class Declared:
     """`roles`: role → the service that plays it, where the submission decides it.
 
@@ -66,6 +79,7 @@ class Declared:
     steps: tuple[Step, ...] = ()
     backup: str = ""
     restore: tuple[str, ...] = ()
+    rotation: Rotation | None = None
 
 
 def read(submission: Submission) -> Declared:
@@ -80,6 +94,7 @@ def read(submission: Submission) -> Declared:
         roles = table.mapping("roles")
         steps = _steps(table) if table.has("steps") else _usual(submission)
         backup, restore = _backup(table)
+        rotation = _rotation(table)
         table.finish()
     except ConfigError as error:
         raise Unusable(line(error)) from error
@@ -87,7 +102,22 @@ def read(submission: Submission) -> Declared:
         raise Unusable(
             f"{FILE}: lab {line(lab, 40)!r} is not the lab of this rubric, {skeleton.LAB}"
         )
-    return Declared(tuple(line(name, 80) for name in students), roles, steps, backup, restore)
+    names = tuple(line(name, 80) for name in students)
+    return Declared(names, roles, steps, backup, restore, rotation)
+
+
+def _rotation(table: Table) -> Rotation | None:
+    if not table.has("rotation"):
+        return None
+    row = table.table("rotation")
+    run, secret, path = row.strings("run"), row.string("secret"), row.string("path", "/")
+    if not run:
+        row.fail("'run' must name a script of yours, and its words")
+    row.check_place(run[0])
+    if not PAGE.fullmatch(path):
+        row.fail(f"'path' is {line(path, 80)!r}: use a page of the service, such as /ready")
+    row.finish()
+    return Rotation(run, secret, path)
 
 
 def _backup(table: Table) -> tuple[str, tuple[str, ...]]:

@@ -6,6 +6,7 @@
 - An item counts only if each item that it needs has earned something. Where one has earned
   nothing and is all judged, this one is lost, whatever was seen; where one could not be told, a
   pass of this one can't be either.
+- Where an item's checks are ways to do the same, those that nobody judged count as those that were.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ NOT_THERE = {
     "answer": "no submission was given",
 }
 """How a check's id begins → why nobody judged it."""
+
+WORST_FIRST = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.NOT_PROVABLE, Verdict.PASS)
 
 UNGRADED = (Verdict.UNKNOWN, Verdict.NOT_PROVABLE)
 
@@ -132,7 +135,7 @@ def _item(
     unsure = [need for need in item.needs if states[need] is _State.OPEN]
     found = []
     for check, part in zip(item.checks, item.parts, strict=True):
-        result = results.get(check) or _nobody(check, item)
+        result = results.get(check) or _other_way(check, item, results) or _nobody(check, item)
         if result.hint != item.hint:
             result = replace(result, hint=f"{item.hint} {result.hint}".strip())
         if failed:
@@ -169,6 +172,17 @@ def _state(checks: tuple[MarkedCheck, ...]) -> _State:
     if any(check.earned for check in checks):
         return _State.MET
     return _State.OPEN if any(check.ungraded for check in checks) else _State.FAILED
+
+
+def _other_way(check: str, item: Item, results: Mapping[str, CheckResult]) -> CheckResult | None:
+    """What is said of a way that was not taken: the worst of those that were, if one was."""
+    taken = [results[other] for other in item.checks if item.either and other in results]
+    if not taken:
+        return None
+    worst = min(taken, key=lambda result: WORST_FIRST.index(result.verdict))
+    return replace(
+        worst, id=check, observed=f"it was done in another way, by {worst.id}: {worst.observed}"
+    )
 
 
 def _nobody(check: str, item: Item) -> CheckResult:

@@ -11,7 +11,7 @@ import graphlib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import Any, NoReturn
@@ -45,7 +45,8 @@ class Item:
 
     `checks`: ids of the checks that share its weight equally. `parts`: what each is worth, in
     hundredths of a point. `needs`: items without which this one means nothing. `hint`: how to mend
-    it; empty where each check's own says it.
+    it; empty where each check's own says it. `either`: the checks are ways to do the same, and of
+    those that nobody judged it is said what was seen of the others.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Item:
     exercise: str
     hint: str
     needs: tuple[str, ...]
+    either: bool = False
     parts: tuple[int, ...] = ()
 
     @property
@@ -180,18 +182,7 @@ def _criterion(name: str, table: Table) -> Criterion:
     whole = int(worth)
     weights = [item.weight / len(item.checks) for item in items for _ in item.checks]
     parts = iter(apportion(whole, weights))
-    divided = tuple(
-        Item(
-            i.id,
-            i.checks,
-            i.weight,
-            i.exercise,
-            i.hint,
-            i.needs,
-            tuple(next(parts) for _ in i.checks),
-        )
-        for i in items
-    )
+    divided = tuple(replace(i, parts=tuple(next(parts) for _ in i.checks)) for i in items)
     for item in divided:
         if not all(item.parts):
             table.fail(
@@ -207,11 +198,11 @@ def _item(name: str, table: Table) -> Item:
     if not checks:
         table.fail("'of' must name one check at least")
     weight, exercise = table.number("weight"), table.string("exercise", "")
-    hint, needs = table.string("hint", ""), table.strings("needs")
+    hint, needs, either = table.string("hint", ""), table.strings("needs"), table.flag("either")
     if exercise and not NUMBER.fullmatch(exercise):
         table.fail(f"exercise {exercise!r} is no number of one, such as '2.5'")
     table.finish()
-    return Item(name, checks, weight, exercise, " ".join(hint.split()), needs)
+    return Item(name, checks, weight, exercise, " ".join(hint.split()), needs, either)
 
 
 def _check_id(name: str, table: Table) -> None:

@@ -26,9 +26,15 @@ SURVEY, DECIDED = "survey", "roles.decided"
 def of_record(
     record: Record, exercises: Sequence[Exercise], own: Sequence[Check]
 ) -> dict[str, CheckResult]:
-    """Check's id → what it says of that record."""
-    results = [result for exercise in exercises for result in exercise.judge(record)]
-    return {r.id: r for r in [*results, *(check.result(record) for check in own)]}
+    """Check's id → what it says of that record; without those of a phase that nobody performed."""
+    performed = {event.phase for event in record}
+    checks = [*(check for exercise in exercises for check in exercise.checks), *own]
+    results = [(check, check.result(record)) for check in checks]
+    return {
+        result.id: result
+        for check, result in results
+        if check.phase in performed or result.verdict is not Verdict.UNKNOWN
+    }
 
 
 @dataclass(frozen=True)

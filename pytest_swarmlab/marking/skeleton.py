@@ -61,6 +61,13 @@ BACKUPS = """
 # force-new-cluster. Sans ces deux lignes le restore n'est pas essayé.
 # backup: /backup/swarm/swarm-*.tar.gz
 # restore: [scripts/restore.sh, "{}"]
+
+# Ce qui fait tourner un secret, lequel est remplacé, et une page du service qui s'en sert, demandée
+# pendant ce temps. Sans cela la rotation n'est pas essayée.
+# rotation:
+#   run: [scripts/rotation.sh]
+#   secret: db_password
+#   path: /
 """
 
 ANSWERS = """\

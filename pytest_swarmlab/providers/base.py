@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from testinfra.host import Host
 
 
+EVERYTHING = frozenset(
+    {
+        Capability.POWER_OFF,
+        Capability.PAUSE,
+        Capability.LINK,
+        Capability.REPLACE,
+        Capability.CHANGE,
+        Capability.EXPENDABLE,
+    }
+)
+"""What can be done from outside to machines that a run makes for itself."""
+
+
 class Machines(Protocol):
     """Running machines of one topology. Every name is a node's name in that topology.
 
@@ -40,9 +53,9 @@ class Machines(Protocol):
 
     @property
     def own_kernels(self) -> bool:
-        """Whether all that runs on them, and all that is mounted there, goes when they are stopped.
+        """Whether stopping them ends every process and every mount on them.
 
-        Containers mount what they mount in their host's kernel, which stays.
+        Containers have none: their mounts are of their host's kernel, which goes on.
         """
 
     @property

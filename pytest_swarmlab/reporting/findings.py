@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_swarmlab.evidence.events import EndOfTest, read
+from pytest_swarmlab.evidence.events import EndOfTest, FindingMet, read
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.text import clean, line
 
@@ -38,7 +38,8 @@ class Finding:
 def findings(record: Record) -> list[Finding]:
     """All of them, in the order in which they were seen."""
     found = []
-    for event in record.of("finding"):
+    for event in record.of(FindingMet.kind):
+        met = read(FindingMet, event)
         later = [e for e in record.of(EndOfTest.kind) if e.seq > event.seq]
         mine = next((e for e in later if e.worker == event.worker), None)
         test = read(EndOfTest, mine).nodeid if mine else ""
@@ -46,10 +47,10 @@ def findings(record: Record) -> list[Finding]:
         again = next((end for end in ends if end.nodeid == test), None)
         found.append(
             Finding(
-                line(event.data["name"]),
-                line(event.data["phase"]),
-                clean(event.data["observed"], 2000),
-                bool(event.data["alone"]),
+                line(met.name),
+                line(met.phase),
+                clean(met.observed, 2000),
+                met.alone,
                 line(test),
                 line(again.outcome) if again else None,
             )

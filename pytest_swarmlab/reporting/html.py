@@ -6,11 +6,21 @@ Every text that comes from a cluster goes through `text.clean` and is escaped by
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import Notice, Problem, Write, each, read
+from pytest_swarmlab.evidence.events import (
+    Command,
+    ExerciseSelected,
+    Notice,
+    Problem,
+    Quorum,
+    Write,
+    each,
+    last,
+    read,
+)
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.time_spent import time_spent
 from pytest_swarmlab.marking.rubric import HUNDREDTHS, points
@@ -99,10 +109,10 @@ def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:
     measured = exercise["measurements"]
     rows = dict.fromkeys(name for found in measured.values() for name in found)
     counts = [check["verdict"] for check in exercise["checks"]]
-    selected = record.last("exercise.selected", id=exercise["id"])
-    titles = selected.data.get("titles", {}) if selected else {}
-    compared = selected.data.get("comparison") if selected else None
-    spread = selected.data.get("distribution") if selected else None
+    selected = last(record, ExerciseSelected, id=exercise["id"])
+    titles = selected.titles if selected else {}
+    compared = selected.comparison if selected else None
+    spread = selected.distribution if selected else None
     return {
         **exercise,
         "passed": counts.count("pass"),
@@ -146,14 +156,14 @@ def _phase(record: Record, exercise: dict[str, Any], name: str, title: str) -> d
         "quorum": _quorum(part),
         "screens": [
             {
-                "title": line(event.data["title"]),
-                "node": line(event.data["node"]),
-                "at": clock(event.t),
-                "command": clean(shlex.join(event.data["argv"])),
-                "output": clean(event.data["stdout"] + event.data["stderr"], LONG),
+                "title": line(command.title),
+                "node": line(command.node),
+                "at": clock(command.t),
+                "command": clean(shlex.join(command.argv)),
+                "output": clean(command.stdout + command.stderr, LONG),
             }
-            for event in part.of("command")
-            if event.data.get("title")
+            for command in each(part, Command)
+            if command.title
         ],
     }
 
@@ -168,13 +178,13 @@ def _timeline(timeline: Timeline) -> dict[str, Any]:
     return _picture(lambda: failover.svg(timeline))
 
 
-def _comparison(compared: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
+def _comparison(compared: Mapping[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
     from pytest_swarmlab.reporting.pictures import comparison
 
     return _picture(lambda: comparison.svg(compared["phases"], compared["measures"], measured))
 
 
-def _distribution(spread: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
+def _distribution(spread: Mapping[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
     from pytest_swarmlab.reporting.pictures import distribution
 
     found = measured.get(spread["phase"], {})
@@ -232,9 +242,11 @@ def _clients(part: Record) -> dict[str, Any] | None:
 def _quorum(part: Record) -> list[dict[str, Any]]:
     """What became of the changes that were tried at each level of loss."""
     rows: list[dict[str, Any]] = []
-    for event in part.of("quorum", Write.kind):
-        if event.kind == "quorum":
-            rows.append({**event.data, "error": None, "tried": False})
+    for event in part.of(Quorum.kind, Write.kind):
+        if event.kind == Quorum.kind:
+            level = read(Quorum, event)
+            counts = {"lost": level.lost, "managers": level.managers}
+            rows.append({**counts, "error": None, "tried": False})
         elif rows:
             error = read(Write, event).error
             rows[-1] |= {"tried": True, "error": line(error) if error else None}

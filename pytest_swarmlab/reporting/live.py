@@ -16,6 +16,7 @@ from typing import Any, Protocol, TextIO, cast
 
 from pytest_swarmlab.evidence.events import (
     Change,
+    Checked,
     Notice,
     PhaseFinished,
     PhaseStarted,
@@ -212,7 +213,7 @@ class Live:
 def _stays(event: Event) -> bool:
     return (
         event.kind in STAYS
-        or (event.kind == "check" and event.data["verdict"] != "pass")
+        or (event.kind == Checked.kind and read(Checked, event).verdict != "pass")
         or (event.kind == Waited.kind and read(Waited, event).outcome != "done")
     )
 

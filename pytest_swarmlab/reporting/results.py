@@ -9,10 +9,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_swarmlab.evidence.events import MachineLoad, Problem, each
+from pytest_swarmlab.evidence.events import (
+    Checked,
+    ClusterReady,
+    ExerciseSelected,
+    MachineLoad,
+    Measured,
+    Problem,
+    RunFinished,
+    RunStarted,
+    each,
+    first,
+    last,
+)
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import Exercise, overall
-from pytest_swarmlab.model import Capability, Verdict
+from pytest_swarmlab.model import Capability, Judgement, Verdict
 from pytest_swarmlab.reporting.account import account
 from pytest_swarmlab.text import clean, line
 
@@ -32,26 +44,25 @@ def build_results(record: Record, exercises: Iterable[Exercise]) -> dict[str, An
     among them (only workers imported it) the figures are those that were recorded. Where a run
     had several clusters, the last one is described and the images of all are listed.
     """
-    begun, ended = record.first("run.started"), record.last("run.finished")
-    ready = record.last("cluster.ready")
-    about = dict(begun.data) if begun else {}
-    cluster = dict(ready.data) if ready else {}
-    topology = cluster.get("topology")
+    begun, ended = first(record, RunStarted), last(record, RunFinished)
+    ready = last(record, ClusterReady)
+    provided = ready or begun
+    size = ready.topology if ready else None
     measure = {exercise.id: exercise for exercise in exercises}
     return {
         "schema": SCHEMA,
-        "run_id": line(about.get("run_id")),
-        "started_at": line(about.get("started_at")),
-        "finished_at": line(ended.data.get("finished_at")) if ended else None,
-        "provider": line((cluster or about).get("provider")),
-        "topology": {key: topology[key] for key in ("managers", "workers")} if topology else None,
-        "engine_version": line(cluster["engine_version"]) if cluster else None,
-        "kernel": line(cluster["kernel"]) if cluster else None,
-        "kernel_source": line(cluster.get("kernel_source")) if cluster else None,
+        "run_id": line(begun.run_id) if begun else "",
+        "started_at": line(begun.started_at) if begun else "",
+        "finished_at": line(ended.finished_at) if ended else None,
+        "provider": line(provided.provider) if provided else "",
+        "topology": {"managers": size.managers, "workers": size.workers} if size else None,
+        "engine_version": line(ready.engine_version) if ready else None,
+        "kernel": line(ready.kernel) if ready else None,
+        "kernel_source": line(ready.kernel_source) if ready else None,
         "images": images(record),
         "exercises": [
-            _exercise(record, dict(selected.data), measure.get(selected.data["id"]))
-            for selected in record.of("exercise.selected")
+            _exercise(record, selected, measure.get(selected.id))
+            for selected in each(record, ExerciseSelected)
         ],
         "time": account(record),
     }
@@ -60,47 +71,48 @@ def build_results(record: Record, exercises: Iterable[Exercise]) -> dict[str, An
 def images(record: Record) -> list[dict[str, str]]:
     """Reference, origin and detail of every image that the run's clusters carried."""
     found: dict[str, dict[str, str]] = {}
-    for event in record.of("cluster.ready"):
-        for image in event.data["images"]:
-            origin = image["origin"] if image["origin"] in ORIGINS else "registry"
-            found[image["reference"]] = {
-                "reference": line(image["reference"], 2000),
-                "origin": origin,
-                "detail": line(image["detail"], 2000),
+    for ready in each(record, ClusterReady):
+        for image in ready.images:
+            found[image.reference] = {
+                "reference": line(image.reference, 2000),
+                "origin": image.origin if image.origin in ORIGINS else "registry",
+                "detail": line(image.detail, 2000),
             }
     return list(found.values())
 
 
-def _exercise(record: Record, selected: dict[str, Any], judged: Exercise | None) -> dict[str, Any]:
-    verdicts: dict[str, Mapping[str, Any]] = {}
-    for event in record.of("check"):
+def _exercise(
+    record: Record, selected: ExerciseSelected, judged: Exercise | None
+) -> dict[str, Any]:
+    verdicts: dict[str, Checked] = {}
+    for check in each(record, Checked):
         # A test that was run again does not take back what was found before: the worst stays.
-        before = verdicts.get(event.data["id"], event.data)
-        both = [Verdict(each["verdict"]) for each in (before, event.data)]
-        verdicts[event.data["id"]] = before if overall(both) is both[0] else event.data
+        before = verdicts.get(check.id, check)
+        both = [Verdict(one.verdict) for one in (before, check)]
+        verdicts[check.id] = before if overall(both) is both[0] else check
     failures = each(record, Problem, infrastructure=True)
     why = NO_LAB.format(message=line(failures[-1].message)) if failures else NOT_REACHED
     able = record.capabilities()
     checks = []
-    for declared in selected["checks"]:
-        found = verdicts.get(declared["id"]) or _unjudged(declared.get("needs", ()), able, why)
+    for declared in selected.checks:
+        found = verdicts.get(declared.id) or _unjudged(declared.needs, able, why)
         checks.append(
             {
-                "id": declared["id"],
-                "title": line(declared["title"]),
-                "verdict": str(Verdict(found["verdict"]).value),
-                "expected": clean(declared["expected"]),
-                "observed": clean(found["observed"], 2000),
-                "hint": clean(declared["hint"]),
+                "id": declared.id,
+                "title": line(declared.title),
+                "verdict": Verdict(found.verdict).value,
+                "expected": clean(declared.expected),
+                "observed": clean(found.observed, 2000),
+                "hint": clean(declared.hint),
             }
         )
     return {
-        "id": selected["id"],
-        "title": line(selected["title"]),
+        "id": selected.id,
+        "title": line(selected.title),
         "verdict": overall(Verdict(check["verdict"]) for check in checks).value,
         "checks": checks,
-        "measurements": _figures(record, selected["id"], judged),
-        "machine": _machine(record, selected["id"]),
+        "measurements": _figures(record, selected.id, judged),
+        "machine": _machine(record, selected.id),
     }
 
 
@@ -114,21 +126,21 @@ def _figures(record: Record, exercise: str, judged: Exercise | None) -> dict[str
     return _measured(record, exercise)
 
 
-def _unjudged(needs: Iterable[str], able: Mapping[str, bool], why: str) -> Mapping[str, Any]:
+def _unjudged(needs: Iterable[str], able: Mapping[str, bool], why: str) -> Judgement:
     """The verdict on a check that nobody judged: what these machines can't do excuses it.
 
     A test ends with its first phase that can't be proven, and its later ones are not begun.
     """
     lacks = [Capability(need).lack for need in needs if able.get(need) is False]
     verdict = Verdict.NOT_PROVABLE if lacks else Verdict.UNKNOWN
-    return {"verdict": verdict, "observed": "; ".join(lacks) or why}
+    return Judgement(verdict, "; ".join(lacks) or why)
 
 
 def _measured(record: Record, exercise: str) -> dict[str, Any]:
     """Phase → what was measured at its end."""
     return {
-        event.data["phase"]: event.data["values"]
-        for event in record.of("measured", exercise=exercise)
+        measured.phase: dict(measured.values)
+        for measured in each(record, Measured, exercise=exercise)
     }
 
 

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from pytest_swarmlab.evidence.events import (
     Change,
+    Checked,
+    ClusterKept,
+    ClusterReady,
     FaultHealed,
     FaultHealing,
     FaultInjected,
     FaultInjecting,
+    FindingMet,
     NodeJoined,
     NodeSeen,
     NodesSample,
@@ -109,8 +113,8 @@ class Narrator:
             **_seen(NodeUp, lambda up: f"[dim]{plain(up.node)} is up[/]"),
             **_seen(NodeJoined, lambda joined: f"[dim]{plain(joined.node)} has joined[/]"),
             **_seen(Change, lambda c: f"[yellow]{plain(c.node)} ←[/] [dim]{plain(c.what)}[/]"),
-            "cluster.ready": self._cluster_ready,
-            "cluster.kept": self._cluster_kept,
+            **_seen(ClusterReady, self._cluster_ready),
+            **_seen(ClusterKept, _cluster_kept),
             **_seen(PhaseStarted, self._phase_started),
             **_seen(PhaseFinished, self._requests_so_far),
             **_seen(FaultInjecting, lambda f: f"[dim]{_all(f.nodes)}: about to break …[/]"),
@@ -124,9 +128,10 @@ class Narrator:
             **_seen(Request, self._request),
             **_seen(Write, _write),
             **_seen(Waited, _waited),
-            "check": lambda e: f"  {VERDICTS[e.data['verdict']]}  {plain(e.data['title'])}",
-            "finding": lambda e: (
-                f"[bold red]a finding about Swarm: {plain(e.data['name'])}[/] (docs/findings.md)"
+            **_seen(Checked, lambda c: f"  {VERDICTS[c.verdict]}  {plain(c.title)}"),
+            **_seen(
+                FindingMet,
+                lambda f: f"[bold red]a finding about Swarm: {plain(f.name)}[/] (docs/findings.md)",
             ),
         }
 
@@ -157,22 +162,13 @@ class Narrator:
         # What is not a terminal would keep it back; a person follows a CI's log too.
         self._out.flush()
 
-    def _cluster_ready(self, event: Event) -> str:
-        topology, data = event.data["topology"], event.data
+    def _cluster_ready(self, ready: ClusterReady) -> str:
         self._leader, self._states = None, {}
+        source = f" ({plain(ready.kernel_source)})" if ready.kernel_source else ""
         return (
-            f"[bold]Swarm ready[/] after {duration(data['seconds'])}:"
-            f" {topology['managers']} managers and {topology['workers']} workers,"
-            f" Docker {plain(data['engine_version'])},"
-            f" kernel {plain(data['kernel'])}"
-            + (f" ({plain(source)})" if (source := data.get("kernel_source")) else "")
-        )
-
-    def _cluster_kept(self, event: Event) -> str:
-        return (
-            f"[bold]Cluster {plain(event.data['cluster'])} is left running.[/] Reach it with\n"
-            f"       {plain(event.data['shell'])}\n       {plain(event.data['engine'])}\n"
-            "       run on it again with --swarmlab-reuse, remove it with: swarmlab gc --kept"
+            f"[bold]Swarm ready[/] after {duration(ready.seconds)}:"
+            f" {ready.topology.managers} managers and {ready.topology.workers} workers,"
+            f" Docker {plain(ready.engine_version)}, kernel {plain(ready.kernel)}{source}"
         )
 
     def _phase_started(self, phase: PhaseStarted) -> str:
@@ -226,6 +222,14 @@ def _seen(kind: type[S], tell: Callable[[S], str | None]) -> dict[str, Teller]:
 
 def _all(names: Iterable[str]) -> str:
     return ", ".join(plain(name) for name in names)
+
+
+def _cluster_kept(kept: ClusterKept) -> str:
+    return (
+        f"[bold]Cluster {plain(kept.cluster)} is left running.[/] Reach it with\n"
+        f"       {plain(kept.shell)}\n       {plain(kept.engine)}\n"
+        "       run on it again with --swarmlab-reuse, remove it with: swarmlab gc --kept"
+    )
 
 
 def _write(write: Write) -> str:

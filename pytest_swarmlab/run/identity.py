@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_swarmlab.config import LabConfig
+from pytest_swarmlab.evidence.events import RunFinished, RunStarted
 from pytest_swarmlab.evidence.record import PARTS
 
 if TYPE_CHECKING:
@@ -46,15 +47,8 @@ class Identity:
 
     def begin(self, recorder: Recorder, *, provider: str, version: str) -> None:
         """Record what a run begins with: which it is, since when, on what, and by which command."""
-        recorder.record(
-            "run.started",
-            run_id=self.id,
-            started_at=_now(),
-            provider=provider,
-            version=version,
-            command=sys.argv,
-        )
+        recorder.write(RunStarted(self.id, _now(), provider, version, tuple(sys.argv)))
 
     def finish(self, recorder: Recorder, *, exit_status: int) -> None:
         """Record that it has ended, and how."""
-        recorder.record("run.finished", finished_at=_now(), exit_status=exit_status)
+        recorder.write(RunFinished(_now(), exit_status))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.errors import INFRASTRUCTURE, HostError, NotConverged, SwarmlabError, Unfit
 from pytest_swarmlab.evidence import collectors, waits
-from pytest_swarmlab.evidence.events import Notice, Problem
+from pytest_swarmlab.evidence.events import ClusterKept, Notice, Problem
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.evidence.time_spent import COLLECTING_LOGS, REMOVING_CLUSTER
 from pytest_swarmlab.judging.exercise import Exercise
@@ -75,7 +75,7 @@ class Run:
             if exercise in self.exercises:
                 continue
             self.exercises.append(exercise)
-            self.recorder.record("exercise.selected", **exercise.selected())
+            self.recorder.write(exercise.selected())
 
     def needs(self) -> set[Capability]:
         """What the cluster must be able to do for all checks of the run to be provable."""
@@ -141,11 +141,11 @@ class Run:
         return self.swarm(topology, make_provider)
 
     def clean(self, remove: Callable[[], None]) -> None:
-        """Have a test's services, secrets and the like removed, unless all of the cluster goes now.
+        """Remove a test's services, secrets and the like, unless the machines are removed next.
 
-        After the last test it does, where it has kernels of its own and nobody keeps it: to wait
-        for each container would take ten seconds, and leave no less. So it does where a machine is
-        lost for good: the next test has a new cluster.
+        They are after the last test, where machines with kernels of their own are not kept: to wait
+        for each container would take ten seconds more. They are, too, where a machine is lost for
+        good: the next test has a new cluster.
         """
         if self._swarm and (self._swarm.given_up or (self.last_test and self._swarm.goes_at_end)):
             return
@@ -178,7 +178,7 @@ class Run:
                 swarm.machines.stop()
             elif self._keeps:
                 swarm.machines.keep()
-                self.recorder.record("cluster.kept", **reach(swarm))
+                self.recorder.write(reach(swarm))
             else:
                 with lifecycle.stage(self.recorder, REMOVING_CLUSTER):
                     swarm.machines.stop()
@@ -290,12 +290,12 @@ def _volume_plugins(engine: Any) -> list[str]:
     return sorted(known - {"local"})
 
 
-def reach(swarm: Swarm) -> dict[str, Any]:
+def reach(swarm: Swarm) -> ClusterKept:
     """How to get at a kept cluster."""
     first = swarm.nodes[0]
-    return {
-        "cluster": swarm.machines.id,
-        "shell": swarm.machines.reach(first.name),
-        "engine": f"DOCKER_HOST=unix://{swarm.machines.engine_socket(first.name)}",
-        "nodes": [node.name for node in swarm.nodes],
-    }
+    return ClusterKept(
+        cluster=swarm.machines.id,
+        shell=swarm.machines.reach(first.name),
+        engine=f"DOCKER_HOST=unix://{swarm.machines.engine_socket(first.name)}",
+        nodes=tuple(node.name for node in swarm.nodes),
+    )

@@ -16,9 +16,9 @@ Wanted = Mapping[str, tuple[str, str]]
 
 
 class Scheduler:
-    """xdist's own ``load``, unless it turns out that tests want clusters.
+    """xdist's own ``load``; where tests want clusters, those of one group stay together.
 
-    That is known when the workers have collected, and xdist asks for a scheduler before.
+    xdist asks for a scheduler before the workers have collected, so that this decides later.
     """
 
     def __init__(self, config: pytest.Config, log: Any, wanted: Callable[[], Wanted]) -> None:

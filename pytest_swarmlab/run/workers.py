@@ -129,13 +129,15 @@ class Controller:
 
     def _wanted(self) -> dict[str, tuple[str, str]]:
         """Test → the topology that it wants and its group; empty when none wants a cluster."""
+        from pytest_swarmlab.evidence.events import ClusterWanted, each
+
         if not self._merger:
             return {}
         record = self._config.stash[RUN].recorder.view()
         return {
-            test: (event.data["topology"], group)
-            for event in record.of("cluster.wanted")
-            for test, group in event.data["tests"].items()
+            test: (wanted.topology, group)
+            for wanted in each(record, ClusterWanted)
+            for test, group in wanted.tests.items()
         }
 
     @pytest.hookimpl(optionalhook=True)

@@ -46,7 +46,7 @@ class Swarm:
         self.capabilities: frozenset[Capability] = frozenset(machines.controls)
         """What was found that its machines can do; probed when the cluster is ready."""
         self.goes_at_end = False
-        """Whether all of it goes with the run, so that nothing has to be removed from it before."""
+        """Whether its machines are removed at the run's end: nothing on them need be before."""
         self._ids: dict[str, Node] = {}
         """Node id → the machine that has it. Host names change, are shared, or are left behind."""
         self._strangers: frozenset[str] = frozenset()
@@ -87,14 +87,14 @@ class Swarm:
         return [node for node in self.nodes if node in meant]
 
     def node_of(self, row: NodeSeen) -> Node | None:
-        """The machine that a row of the node list is about, by its id; None if it is none of them.
+        """The machine with the id of a row of the node list; None when no machine here has it.
 
-        A machine that left and joined again has its old row too: that one is about no machine.
+        That is so of the old row of a machine that has left and joined again.
         """
         return self.with_id(row.id)
 
     def with_id(self, id_: str) -> Node | None:
-        """The machine that has that id in the swarm; None if it is none of them."""
+        """The machine that has that id in the swarm, or None."""
         return self._ids.get(id_)
 
     def identify(self) -> None:

@@ -64,7 +64,7 @@ class Guard:
         return guard
 
     def disarm(self) -> None:
-        """Take the timers away: the fault is mended. One that is gone already is no matter."""
+        """Stop the timers, since the fault is mended. One that has ended already is ignored."""
         while self._timers:
             node, unit = self._timers.pop()
             argv = ("systemctl", "stop", f"{unit}.timer")

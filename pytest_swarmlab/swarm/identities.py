@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pytest_swarmlab.errors import CommandError
-from pytest_swarmlab.evidence.events import NodeSeen
-from pytest_swarmlab.evidence.identities import Identity
+from pytest_swarmlab.evidence.events import Identity, NodeSeen
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 
 if TYPE_CHECKING:

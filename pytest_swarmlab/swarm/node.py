@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_swarmlab.errors import CommandError, ProviderError
-from pytest_swarmlab.evidence.events import Change
+from pytest_swarmlab.evidence.events import Change, Command
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, NodeSpec
 from pytest_swarmlab.providers.base import Machines
@@ -155,15 +155,16 @@ class Node:
             output = Output(done.rc, *(stream.decode(errors="replace") for stream in streams))
         else:
             output = self._fed(argv, stdin)
-        self._recorder.record(
-            "command",
-            node=self.name,
-            argv=list(argv),
-            code=output.code,
-            stdout=output.stdout,
-            stderr=output.stderr,
-            seconds=round(time.monotonic() - began, 3),
-            title=title,
+        self._recorder.write(
+            Command(
+                self.name,
+                argv,
+                code=output.code,
+                stdout=output.stdout,
+                stderr=output.stderr,
+                seconds=round(time.monotonic() - began, 3),
+                title=title,
+            )
         )
         if check and output.code:
             raise CommandError(self.name, argv, output.code, output.stdout, output.stderr)

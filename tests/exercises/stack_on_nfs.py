@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from pytest_swarmlab.swarm import guard
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -85,7 +86,7 @@ def listing(swarm: Swarm, when: str, stack: str) -> None:
         leader.look("docker", "stack", what, stack, title=f"{when}: docker stack {what} {stack}")
 
 
-def environments(swarm: Swarm, values: Mapping[str, bytes]) -> list[dict[str, object]]:
+def environments(swarm: Swarm, values: Mapping[str, bytes]) -> list[dict[str, Any]]:
     """What every service's definition says: its variables, and which secret's value is in it."""
     return [
         {

@@ -5,6 +5,7 @@ for a moment the task counts as running then, and `start-first` stops the replic
 replace (docs/findings.md, ill-task-runs). Which replicas were stopped stays visible.
 """
 
+from pytest_swarmlab.evidence.events import FindingTried
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.services import Services
@@ -46,4 +47,4 @@ def update_to_what_is_ill(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> 
         tasks = swarm.task_rows(swarm.leader().engine, service.name)
     stopped = [t for t in tasks if t["id"] in before and t["desired"] != "running"]
     ended = [t for t in tasks if t["id"] not in before and t["state"] == "complete"]
-    evidence.note("finding.tried", finding=FINDING, how=HOW, trials=len(ended), seen=len(stopped))
+    evidence.write(FindingTried(FINDING, HOW, trials=len(ended), seen=len(stopped)))

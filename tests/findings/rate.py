@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from pytest_swarmlab.evidence.events import ClusterReady, FindingTried, read
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.text import line
-
-TRIED = "finding.tried"
-"""Kind of the event that a drill records for each repetition: finding, how, trials, seen."""
 
 QUANTILE = 1.96
 """Of the normal distribution, for 95 % of two sides."""
@@ -45,18 +43,18 @@ class Rate:
 def rates(record: Record) -> list[Rate]:
     """All that the record has, in the order of their first trials."""
     found: dict[tuple[str, str, str, str], tuple[int, int]] = {}
-    for event in record.of(TRIED):
-        before = (e for e in record.of("cluster.ready") if e.worker == event.worker)
-        ready = [e for e in before if e.seq < event.seq]
-        about = ready[-1].data if ready else {}
+    for event in record.of(FindingTried.kind):
+        tried = read(FindingTried, event)
+        before = (e for e in record.of(ClusterReady.kind) if e.worker == event.worker)
+        ready = [read(ClusterReady, e) for e in before if e.seq < event.seq]
         key = (
-            line(event.data["finding"]),
-            line(event.data["how"]),
-            line(about.get("engine_version", "unknown")),
-            line(about.get("kernel", "unknown")),
+            line(tried.finding),
+            line(tried.how),
+            line((ready[-1].engine_version if ready else "") or "unknown"),
+            line((ready[-1].kernel if ready else "") or "unknown"),
         )
         trials, seen = found.get(key, (0, 0))
-        found[key] = trials + int(event.data["trials"]), seen + int(event.data["seen"])
+        found[key] = trials + tried.trials, seen + tried.seen
     return [Rate(*key, *counts) for key, counts in found.items() if counts[0]]
 
 

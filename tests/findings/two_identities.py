@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from pytest_swarmlab.errors import NotConverged, Unseen
 from pytest_swarmlab.evidence import identities
-from pytest_swarmlab.evidence.events import NodesSample, each
+from pytest_swarmlab.evidence.events import FindingTried, NodesSample, each
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults import Fault, Faults
@@ -163,7 +163,7 @@ def move_leadership(
         return
     session = under_another_s_name(record)
     for finding, seen in ((FINDING, taken), (ON_THE_WAY, taken or session)):
-        evidence.note("finding.tried", finding=finding, how=how, trials=1, seen=int(seen))
+        evidence.write(FindingTried(finding, how, trials=1, seen=int(seen)))
 
 
 def under_another_s_name(record: Record) -> bool:

@@ -54,6 +54,42 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "signal": "SIGINT",
         "user": ("postgres", 70),
     },
+    "prom/prometheus:v2.53.3": {
+        "port": "9090/tcp",
+        "volume": "/prometheus",
+        "signal": "SIGTERM",
+        "user": None,
+    },
+    "prom/alertmanager:v0.28.1": {
+        "port": "9093/tcp",
+        "volume": "/alertmanager",
+        "signal": "SIGTERM",
+        "user": None,
+    },
+    "prom/node-exporter:v1.9.0": {
+        "port": "9100/tcp",
+        "volume": None,
+        "signal": "SIGTERM",
+        "user": None,
+    },
+    "prom/blackbox-exporter:v0.26.0": {
+        "port": "9115/tcp",
+        "volume": None,
+        "signal": "SIGTERM",
+        "user": None,
+    },
+    "prometheuscommunity/postgres-exporter:v0.17.1": {
+        "port": "9187/tcp",
+        "volume": None,
+        "signal": "SIGTERM",
+        "user": None,
+    },
+    "oliver006/redis_exporter:v1.69.0": {
+        "port": "9121/tcp",
+        "volume": None,
+        "signal": "SIGTERM",
+        "user": None,
+    },
     "rabbitmq:3-management-alpine": {
         "port": "5672/tcp",
         "volume": "/var/lib/rabbitmq",

@@ -38,17 +38,29 @@ class Copy:
         return raw
 
 
+WEB = """  web:
+    image: nginx:alpine
+"""
+
+API = """  api:
+    image: myapi:latest
+    networks: [front, back]
+"""
+
 ONE = "      replicas: 1\n      update_config:\n        parallelism: 1"
 
 COPIES = (
     # Three replicas are what the lab asks for. The first deployment is one with the variable 1.
     Copy("stacks/wordpress-stack.yml", "stacks/wordpress-stack.yml",
          ((ONE, ONE.replace("1", "${WORDPRESS_REPLICAS:-3}", 1)),)),
-    # WordPress has 8080.
+    # WordPress has 8080. The site is published, so that one can see from outside what visitors see.
     Copy("stacks/health-stack.yml", "stacks/health-stack.yml",
-         (('"8080:8080"', '"8082:8080"'),)),
+         (('"8080:8080"', '"8082:8080"'),
+          (WEB, WEB + '    ports:\n      - "8083:80"\n'))),
     Copy("stacks/health/api.py", "stacks/health/api.py"),
-    Copy("stacks/multitier-stack.yml", "stacks/multitier-stack.yml"),
+    # Likewise its API, which logs in at the database whenever it is asked whether it is ready.
+    Copy("stacks/multitier-stack.yml", "stacks/multitier-stack.yml",
+         ((API, API + '    ports:\n      - "8084:8080"\n'),)),
     Copy("stacks/multitier/api.py", "stacks/multitier/api.py"),
     Copy("stacks/multitier/nginx.conf", "stacks/multitier/nginx.conf"),
     Copy("stacks/multitier/db_user_a", "stacks/multitier/db_user_a"),

@@ -33,6 +33,7 @@ from pytest_swarmlab.marking.mark import Mark
 from pytest_swarmlab.marking.state import exercise as state
 from pytest_swarmlab.model import CheckResult, Event
 from tests.marking.assemble import REFERENCE
+from tests.marking.drilled import Drilled
 
 HERE = Path(__file__).parent
 DATA, SURVEYS = HERE / "known_bad", HERE / "surveys"
@@ -122,7 +123,7 @@ def _words(value: str | list[str]) -> list[str]:
 # -- what was handed in -------------------------------------------------------------------------
 
 
-def hand_in(solution: Solution | None, directory: Path) -> Path:
+def hand_in(solution: Solution | Drilled | None, directory: Path) -> Path:
     """The submission: the reference with the solution's files; returns where it is."""
     root = directory / "submission"
     shutil.copytree(REFERENCE, root)

@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pytest_swarmlab.marking import combining
 from pytest_swarmlab.marking.rubric import points
-from tests.marking import known_bad
+from tests.marking import drilled, known_bad
 from tests.marking.known_bad import OF_REFERENCE, Outcome, Solution
 
 PAGE = Path(__file__).parents[2] / "docs" / "known-bad.md"
@@ -28,6 +29,14 @@ compares it: a change of a check or of the rubric shows here what it does to mar
 No drill was performed for this table: what drills show is ungraded, and not counted below.
 """
 
+DRILLED = """
+## Mistakes that only a drill shows
+
+Made on a real cluster, one each, and drilled as a submission is (`make known-bad-drills`; what was
+seen is in [`drilled.json`](../tests/marking/drilled.json)). **Lost**: the checks of that drill that
+failed; all others of it that have points passed. **Points**: what the failed ones are worth.
+"""
+
 
 def page(outcome: Callable[[str], Outcome]) -> str:
     """The whole page; `outcome`: a solution's name, or the reference's → what it gets."""
@@ -44,7 +53,30 @@ def page(outcome: Callable[[str], Outcome]) -> str:
         "| Solution | What is wrong | Lost | With it | Points | Ungraded | By |",
         "|---|---|---|---|---|---|---|",
     ]
-    return HEAD + summary + "\n" + "\n".join([*table, *rows]) + "\n"
+    return HEAD + summary + "\n" + "\n".join([*table, *rows, DRILLED, *_drilled()]) + "\n"
+
+
+def _drilled() -> list[str]:
+    """Of each mistake that was made for a drill what the latest run has seen."""
+    seen = drilled.seen()
+    worth = {
+        check: part
+        for item in combining.load(None).rubric.items.values()
+        for check, part in zip(item.checks, item.parts, strict=True)
+    }
+    rows = ["| Solution | What is wrong | Drill | Lost | Points |", "|---|---|---|---|---|"]
+    for each in drilled.solutions():
+        verdicts = seen.get(each.name)
+        lost = [check for check in worth if (verdicts or {}).get(check) == "fail"]
+        cells = (
+            each.name,
+            each.wrong.removesuffix("."),
+            f"{each.exercise} {each.drill}",
+            _listed(lost) if verdicts else "not run yet",
+            points(sum(worth[check] for check in lost)) if verdicts else "",
+        )
+        rows.append("| " + " | ".join(cells) + " |")
+    return rows
 
 
 def _row(solution: Solution, found: Outcome, reference: Outcome) -> str:

@@ -109,6 +109,7 @@ from pathlib import Path
 from tests.providers.conftest import PROVIDERS
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Topology
+from pytest_swarmlab.submitted import work
 from pytest_swarmlab.swarm.lifecycle import provision
 
 directory = Path(sys.argv[1])
@@ -116,11 +117,16 @@ recorder = Recorder(directory / "events.jsonl")
 provider = PROVIDERS["uml"]()
 topology = Topology.of(int(sys.argv[2]), int(sys.argv[3]), memory_mib=int(sys.argv[4]))
 swarm = provision(provider, topology, recorder=recorder, consoles=directory / "consoles")
+for brought in sys.argv[5:]:
+    work.bring(Path(brought), swarm)
 print(swarm.machines.id, flush=True)
 sys.stdin.read()
 swarm.machines.stop()
 """
-"""Another process that has a cluster until its standard input is closed."""
+"""Another process that has a cluster until its standard input is closed.
+
+Each submission that it is given is brought onto it first.
+"""
 
 SSH_CONFIG = """
 Host *
@@ -138,13 +144,16 @@ def somebodys_inventory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
 
 
 @contextmanager
-def inventory_of(topology: Topology, directory: Path) -> Iterator[Path]:
-    """The inventory of a cluster of that size, which another process has until the block's end."""
+def inventory_of(topology: Topology, directory: Path, *brought: Path) -> Iterator[Path]:
+    """The inventory of a cluster of that size, which another process has until the block's end.
+
+    `brought`: submissions that stand there.
+    """
     from pytest_swarmlab.providers.uml.state import state_root
 
     size = [len(topology.managers), len(topology.workers), topology.nodes[0].memory_mib]
     somebody = subprocess.Popen(
-        [sys.executable, "-c", SOMEBODY, str(directory), *map(str, size)],
+        [sys.executable, "-c", SOMEBODY, str(directory), *map(str, (*size, *brought))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

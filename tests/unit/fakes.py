@@ -178,11 +178,11 @@ class Engine:
 
     def __init__(self, lab: Lab, node: str) -> None:
         self._lab = lab
-        self._node = node
+        self.node = node
         self.api = self
 
     def _answer(self, value: Any) -> Any:
-        if why := self._lab.silent.get(self._node):
+        if why := self._lab.silent.get(self.node):
             raise requests.ConnectionError(why)
         return value
 
@@ -202,7 +202,7 @@ class Engine:
         return self._answer({"Spec": {"Name": name}, **update})
 
     def containers(self, **_: Any) -> Any:
-        return self._answer(self._lab.containers.get(self._node, []))
+        return self._answer(self._lab.containers.get(self.node, []))
 
     def networks(self, filters: Any = None) -> Any:
         del filters
@@ -221,7 +221,7 @@ class Engine:
 
     def volumes(self, filters: dict[str, str] | None = None) -> Any:
         """Those with that label; null where there is none, as the engine says it."""
-        there = self._lab.volumes.get(self._node, [])
+        there = self._lab.volumes.get(self.node, [])
         if filters is None:
             return self._answer({"Volumes": there or None})
         label, _, value = filters["label"].partition("=")
@@ -230,13 +230,13 @@ class Engine:
         )
 
     def info(self) -> Any:
-        return self._answer(self._lab.info.get(self._node, {}))
+        return self._answer(self._lab.info.get(self.node, {}))
 
     def events(self, **_: Any) -> Any:
-        return Told(self._answer(self._lab.told.get(self._node, [])))
+        return Told(self._answer(self._lab.told.get(self.node, [])))
 
     def version(self) -> Any:
-        return self._answer({"ApiVersion": self._lab.apis.get(self._node, "1.45")})
+        return self._answer({"ApiVersion": self._lab.apis.get(self.node, "1.45")})
 
     def ping(self) -> Any:
         return self._answer(True)

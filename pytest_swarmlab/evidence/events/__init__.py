@@ -1,17 +1,43 @@
 """The kinds of event as frozen types: each is written by its type, and read back by it.
 
 What an event says in words and units stands here once; docs/record.md and its JSON Schema are made
-from it. A kind that has no type yet is written as ``recorder.record(kind, …)`` and read as `data`.
+from it. The kinds that an exercise alone writes are types of its own module `events`; a survey's
+are those of `pytest_swarmlab.survey.events`.
 """
 
-from pytest_swarmlab.evidence.events.clients import Entries, Entry, Request
+from pytest_swarmlab.evidence.events.clients import (
+    Entries,
+    Entry,
+    Request,
+)
 from pytest_swarmlab.evidence.events.faults import (
     FaultHealed,
     FaultHealing,
     FaultInjected,
     FaultInjecting,
 )
-from pytest_swarmlab.evidence.events.kind import KINDS, Seen, each, read
+from pytest_swarmlab.evidence.events.kind import (
+    KINDS,
+    Seen,
+    each,
+    first,
+    last,
+    need,
+    read,
+)
+from pytest_swarmlab.evidence.events.machines import (
+    ClusterKept,
+    ClusterReady,
+    ClusterWanted,
+    Command,
+    EngineTold,
+    Identities,
+    Identity,
+    ImageSeen,
+    MachineSeen,
+    MachinesStarted,
+    TopologySeen,
+)
 from pytest_swarmlab.evidence.events.run import (
     Change,
     EndOfTest,
@@ -21,6 +47,8 @@ from pytest_swarmlab.evidence.events.run import (
     PhaseFinished,
     PhaseStarted,
     Problem,
+    RunFinished,
+    RunStarted,
     StageDone,
     StageFailed,
     StageStarted,
@@ -36,24 +64,49 @@ from pytest_swarmlab.evidence.events.swarm import (
     NodesSample,
     NodeUp,
     Ping,
+    Quorum,
     Raft,
     TaskSeen,
     TasksSample,
     Write,
 )
+from pytest_swarmlab.evidence.events.verdicts import (
+    CheckDeclared,
+    Checked,
+    ExerciseSelected,
+    FindingMet,
+    FindingTried,
+    Measured,
+)
 
 __all__ = [
     "KINDS",
     "Change",
+    "CheckDeclared",
+    "Checked",
+    "ClusterKept",
+    "ClusterReady",
+    "ClusterWanted",
+    "Command",
     "EndOfTest",
+    "EngineTold",
     "Entries",
     "Entry",
+    "ExerciseSelected",
     "FaultHealed",
     "FaultHealing",
     "FaultInjected",
     "FaultInjecting",
+    "FindingMet",
+    "FindingTried",
+    "Identities",
+    "Identity",
+    "ImageSeen",
     "Info",
     "MachineLoad",
+    "MachineSeen",
+    "MachinesStarted",
+    "Measured",
     "Milestone",
     "NodeJoined",
     "NodeSeen",
@@ -64,8 +117,11 @@ __all__ = [
     "PhaseStarted",
     "Ping",
     "Problem",
+    "Quorum",
     "Raft",
     "Request",
+    "RunFinished",
+    "RunStarted",
     "Seen",
     "StageDone",
     "StageFailed",
@@ -74,9 +130,13 @@ __all__ = [
     "SuiteWaited",
     "TaskSeen",
     "TasksSample",
+    "TopologySeen",
     "WaitBegan",
     "Waited",
     "Write",
     "each",
+    "first",
+    "last",
+    "need",
     "read",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import types
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from inspect import getdoc
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -13,6 +15,7 @@ MAY_BE_MISSING = "?"
 """Behind a field's name in the table."""
 
 PLAIN: dict[Any, dict[str, Any]] = {
+    Any: {},
     str: {"type": "string"},
     int: {"type": "integer"},
     float: {"type": "number"},
@@ -34,15 +37,27 @@ EVENT: dict[str, Any] = {
 
 
 def table() -> str:
-    """Every kind that has a type, as rows of Markdown in the order of their names."""
+    """Every kind that any run may write, as rows of Markdown in the order of their names."""
+    return _table({name: kind for name, kind in KINDS.items() if not kind.of})
+
+
+def table_of_exercises() -> str:
+    """The kinds that an exercise alone writes, each by its exercise and its name."""
+    return _table({name: kind for name, kind in KINDS.items() if kind.of})
+
+
+def _table(kinds: Mapping[str, type[Seen]]) -> str:
     rows = ["| Kind | Data | |", "|---|---|---|"]
-    for name, kind in sorted(KINDS.items()):
+    for name, kind in sorted(kinds.items()):
         rows.append(f"| `{name}` | {_columns(kind)} | {_says(kind)} |")
     return "\n".join(rows) + "\n"
 
 
 def schema() -> dict[str, Any]:
-    """The form of one line of events.jsonl; a kind that has no type may have any data."""
+    """The form of one line of events.jsonl; a kind that has no type may have any data.
+
+    A kind of one exercise has its form in the phases of that exercise.
+    """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "One line of events.jsonl",
@@ -52,16 +67,32 @@ def schema() -> dict[str, Any]:
         "additionalProperties": False,
         "allOf": [
             {
-                "if": {"properties": {"kind": {"const": name}}},
+                "if": {"properties": _where(kind)},
                 "then": {"properties": {"data": {"$ref": f"#/$defs/{name}"}}},
             }
-            for name in sorted(KINDS)
+            for name, kind in sorted(KINDS.items())
         ],
         "$defs": {
             name: {"description": _says(kind), **_object(kind)}
             for name, kind in sorted(KINDS.items())
         },
     }
+
+
+def _where(kind: type[Seen]) -> dict[str, Any]:
+    """What a line says that has an event of that kind."""
+    where: dict[str, Any] = {"kind": {"const": kind.kind}}
+    # An exercise may have a kind of its own under the name of one that any run may write.
+    others = [k.of for k in KINDS.values() if k.kind == kind.kind and k.of]
+    if kind.of:
+        where["phase"] = {"pattern": _phases_of([kind.of])}
+    elif others:
+        where["phase"] = {"not": {"pattern": _phases_of(sorted(others))}}
+    return where
+
+
+def _phases_of(exercises: Sequence[str]) -> str:
+    return f"^({'|'.join(map(re.escape, exercises))})/"
 
 
 def _says(kind: type[Any]) -> str:
@@ -85,12 +116,19 @@ def _fields(kind: type[Any]) -> list[tuple[str, Any, str, bool]]:
 def _columns(kind: type[Any]) -> str:
     told = []
     for name, hint, said, needed in _fields(kind):
-        row = get_args(hint)[0] if get_origin(hint) is tuple else None
-        if isinstance(row, type) and is_dataclass(row):
-            said = f"each {_columns(row)}"
+        if (row := _row(hint)) is not None:
+            columns = _columns(row) if row is hint else f"each {_columns(row)}"
+            said = f"{said}; {columns}" if said else columns
         mark = "" if needed else MAY_BE_MISSING
         told.append(f"`{name}`{mark}" + (f" ({said})" if said not in {"", name} else ""))
     return ", ".join(told)
+
+
+def _row(hint: Any) -> type[Any] | None:
+    """The type with columns of its own that a field has, or that its list or object holds."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return hint
+    return next((row for arg in get_args(hint) if (row := _row(arg)) is not None), None)
 
 
 def _object(kind: type[Any]) -> dict[str, Any]:
@@ -111,6 +149,8 @@ def _schema(hint: Any) -> dict[str, Any]:
         return PLAIN[hint]
     if get_origin(hint) in {Union, types.UnionType}:
         return {"anyOf": [_schema(each) for each in get_args(hint)]}
+    if get_origin(hint) is Mapping:
+        return {"type": "object", "additionalProperties": _schema(get_args(hint)[1])}
     if get_origin(hint) is tuple and get_args(hint)[-1] is Ellipsis:
         return {"type": "array", "items": _schema(get_args(hint)[0])}
     if get_origin(hint) is tuple:

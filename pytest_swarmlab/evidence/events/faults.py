@@ -8,34 +8,27 @@ from pytest_swarmlab.evidence.events.kind import Seconds, Seen
 
 
 @dataclass(frozen=True)
-class FaultInjecting(Seen, kind="fault.injecting"):
+class _OfFault(Seen):
+    fault: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Over(_OfFault):
+    seconds: Seconds
+
+
+class FaultInjecting(_OfFault, kind="fault.injecting"):
     """A fault is about to be made."""
 
-    fault: str
-    nodes: tuple[str, ...]
 
-
-@dataclass(frozen=True)
-class FaultInjected(Seen, kind="fault.injected"):
+class FaultInjected(_Over, kind="fault.injected"):
     """A fault is made."""
 
-    fault: str
-    nodes: tuple[str, ...]
-    seconds: Seconds
 
-
-@dataclass(frozen=True)
-class FaultHealing(Seen, kind="fault.healing"):
+class FaultHealing(_OfFault, kind="fault.healing"):
     """A fault is about to be mended."""
 
-    fault: str
-    nodes: tuple[str, ...]
 
-
-@dataclass(frozen=True)
-class FaultHealed(Seen, kind="fault.healed"):
+class FaultHealed(_Over, kind="fault.healed"):
     """A fault is mended."""
-
-    fault: str
-    nodes: tuple[str, ...]
-    seconds: Seconds

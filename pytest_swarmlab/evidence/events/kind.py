@@ -10,8 +10,18 @@ import functools
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
+from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence.events import values
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Event
@@ -34,13 +44,18 @@ class Seen:
 
     kind: ClassVar[str]
     """The event's name, as it stands in the record."""
+    of: ClassVar[str] = ""
+    """The exercise that alone writes it, by number: another's may have one of the same name."""
+    kept_as: ClassVar[str]
+    """Under which name an event that was read as this is kept with the event."""
 
     t: float = field(default=0.0, kw_only=True)
 
-    def __init_subclass__(cls, *, kind: str = "") -> None:
+    def __init_subclass__(cls, *, kind: str = "", of: str = "") -> None:
+        cls.kept_as = f"{cls.__module__}.{cls.__qualname__}"
         if kind:
-            cls.kind = kind
-            KINDS[kind] = cls
+            cls.kind, cls.of = kind, of
+            KINDS[f"e{of.replace('.', '_')}.{kind}" if of else kind] = cls
 
     def data(self) -> dict[str, Any]:
         """What is written of it. A field that may be left out, and is None, is left out."""
@@ -48,20 +63,44 @@ class Seen:
 
 
 KINDS: dict[str, type[Seen]] = {}
-"""Kind → its type: every kind that has one."""
+"""Name → type of every kind. One of an exercise bears its number, such as ``e2_6.handshake``; it
+is there when the exercise's module has been imported."""
 
 
 def read(kind: type[S], event: Event) -> S:
-    """What an event of that kind says; kept with it, since every claim asks for it anew."""
-    kept: S | None = vars(event).get(kind.__name__)
+    """What an event of that kind says; kept with it, since every claim asks for it anew.
+
+    Raises Unseen where one of an exercise's own kinds lacks a field, or has it as another type: its
+    judge can't tell then.
+    """
+    kept: S | None = vars(event).get(kind.kept_as)
     if kept is None:
-        kept = vars(event)[kind.__name__] = kind(**_filled(kind, event.data, event.t), t=event.t)
+        if kind.of and (lacks := _unsaid(kind, event.data)):
+            raise Unseen(f"an event {kind.kind!r} does not say its {lacks[0]}")
+        kept = vars(event)[kind.kept_as] = kind(**_filled(kind, event.data, event.t), t=event.t)
     return kept
 
 
 def each(record: Record, kind: type[S], **match: Any) -> list[S]:
     """All that a record has of one kind, oldest first; `match` as of `Record.of`."""
     return [read(kind, event) for event in record.of(kind.kind, **match)]
+
+
+def last(record: Record, kind: type[S], **match: Any) -> S | None:
+    """The latest of one kind, or None."""
+    found = record.last(kind.kind, **match)
+    return None if found is None else read(kind, found)
+
+
+def first(record: Record, kind: type[S], **match: Any) -> S | None:
+    """The earliest of one kind, or None."""
+    found = record.first(kind.kind, **match)
+    return None if found is None else read(kind, found)
+
+
+def need(record: Record, kind: type[S], missing: str, **match: Any) -> S:
+    """The latest of one kind. Raises Unseen with the words `missing`: a judge's `unknown`."""
+    return read(kind, record.need(kind.kind, missing, **match))
 
 
 def _data(value: Any) -> dict[str, Any]:
@@ -75,6 +114,8 @@ def _data(value: Any) -> dict[str, Any]:
 def _written(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_written(each) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _written(each) for key, each in value.items()}
     return _data(value) if is_dataclass(value) else value
 
 
@@ -87,10 +128,49 @@ def _filled(kind: type[Any], data: Mapping[str, Any], t: float) -> dict[str, Any
     }
 
 
+def _unsaid(kind: type[Any], data: Mapping[str, Any]) -> list[str]:
+    """The fields of that type that must be there and are not, or are there as another type."""
+    return [
+        f.name
+        for f in _fields(kind)
+        if not (
+            _fits(_hints(kind)[f.name], data[f.name])  # type: ignore[arg-type]  # can be hashed
+            if f.name in data
+            else f.default is not MISSING
+        )
+    ]
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Whether JSON's value is one of that type."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _fits(inner[0], value)
+    if origin in {Union, types.UnionType}:
+        return any(_fits(each, value) for each in inner)
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(_fits(inner[1], v) for v in value.values())
+    if origin is tuple:
+        return isinstance(value, list) and all(_fits(inner[0], v) for v in value)
+    if is_dataclass(hint):
+        rows = _hints(hint)  # type: ignore[arg-type]  # a class can be hashed
+        return isinstance(value, Mapping) and all(
+            _fits(each, value[name]) for name, each in rows.items() if name in value
+        )
+    if hint in {int, float} and isinstance(value, bool):
+        return False
+    return hint is Any or isinstance(value, int | float if hint is float else hint)
+
+
+@functools.cache
+def _hints(kind: type[Any]) -> Mapping[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
 @functools.cache
 def _readers(kind: type[Any]) -> tuple[tuple[str, Read, bool], ...]:
     """Each field with what reads it, and whether it has no default."""
-    hints = get_type_hints(kind, include_extras=True)
+    hints = _hints(kind)  # type: ignore[arg-type]  # a class can be hashed
     return tuple((f.name, _reader(hints[f.name]), f.default is MISSING) for f in _fields(kind))
 
 
@@ -107,13 +187,34 @@ def _reader(hint: Any) -> Read:
     if hint in _PLAIN:
         plain = _PLAIN[hint]
         return lambda value, _: plain(value)
+    if get_origin(hint) in {Union, types.UnionType}:
+        return _or_none(hint)
     if get_origin(hint) is tuple:
-        row = get_args(hint)[0]
-        return lambda value, t: tuple(row(**_filled(row, v, t)) for v in values.rows(value))
+        return _rows(get_args(hint)[0])
+    if get_origin(hint) is Mapping:
+        each = _reader(get_args(hint)[1])
+        return lambda value, t: {str(k): each(v, t) for k, v in values.mapping(value).items()}
+    if is_dataclass(hint):
+        row: Any = hint
+        return lambda value, t: row(**_filled(row, values.mapping(value), t))
     raise TypeError(f"no event has a field of type {hint}: give `_PLAIN` what reads it")
 
 
+def _rows(hint: Any) -> Read:
+    """A list's rows of one type; what is no row is left out."""
+    each = _reader(hint)
+    return lambda value, t: tuple(each(row, t) for row in values.rows(value))
+
+
+def _or_none(hint: Any) -> Read:
+    """None for what is not there, and for a value of another shape than a list or an object."""
+    (inner,) = (each for each in get_args(hint) if each is not types.NoneType)
+    each, shape = _reader(inner), list | tuple if get_origin(inner) is tuple else Mapping
+    return lambda value, t: each(value, t) if isinstance(value, shape) else None
+
+
 _PLAIN: Mapping[Any, Callable[[Any], Any]] = {
+    Any: lambda value: value,
     str: values.text,
     str | types.NoneType: values.text_or_none,
     int: lambda value: values.integer(value) or 0,
@@ -121,7 +222,10 @@ _PLAIN: Mapping[Any, Callable[[Any], Any]] = {
     float: values.number,
     float | types.NoneType: lambda value: None if value is None else values.number(value),
     bool: lambda value: value is True,
+    bool | types.NoneType: lambda value: value if isinstance(value, bool) else None,
     tuple[str, ...]: values.names,
+    tuple[int, ...]: lambda value: tuple(values.integers(value)),
+    tuple[float, ...]: values.numbers,
     tuple[tuple[str, int], ...]: lambda value: tuple(values.pairs(value)),
 }
 """Type of a field → what reads it."""

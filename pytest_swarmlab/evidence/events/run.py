@@ -9,41 +9,53 @@ from pytest_swarmlab.evidence.events.kind import Seconds, Seen
 
 
 @dataclass(frozen=True)
-class StageStarted(Seen, kind="stage.started"):
+class RunStarted(Seen, kind="run.started"):
+    """The first event: which run it is."""
+
+    run_id: str
+    started_at: Annotated[str, "ISO 8601, UTC"]
+    provider: str
+    version: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunFinished(Seen, kind="run.finished"):
+    """The last event: the run has ended."""
+
+    finished_at: Annotated[str, "ISO 8601, UTC"]
+    exit_status: int
+
+
+@dataclass(frozen=True)
+class _Named(Seen):
+    name: str
+
+
+class StageStarted(_Named, kind="stage.started"):
     """A step of set-up or clean-up begins."""
 
-    name: str
-
 
 @dataclass(frozen=True)
-class StageDone(Seen, kind="stage.done"):
+class StageDone(_Named, kind="stage.done"):
     """A step is done."""
 
-    name: str
     seconds: Seconds
 
 
 @dataclass(frozen=True)
-class StageFailed(Seen, kind="stage.failed"):
+class StageFailed(StageDone, kind="stage.failed"):
     """A step has failed."""
 
-    name: str
-    seconds: Seconds
     error: str
 
 
-@dataclass(frozen=True)
-class PhaseStarted(Seen, kind="phase.started"):
+class PhaseStarted(_Named, kind="phase.started"):
     """A drill begins."""
 
-    name: str
 
-
-@dataclass(frozen=True)
-class PhaseFinished(Seen, kind="phase.finished"):
+class PhaseFinished(_Named, kind="phase.finished"):
     """A drill has ended, well or not."""
-
-    name: str
 
 
 @dataclass(frozen=True)

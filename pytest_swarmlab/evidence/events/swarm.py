@@ -127,6 +127,14 @@ class Write(Seen, kind="write"):
 
 
 @dataclass(frozen=True)
+class Quorum(Seen, kind="quorum"):
+    """How many managers are lost now; changes that are tried next are tried at that level."""
+
+    lost: int
+    managers: Annotated[int, "how many there are in all"]
+
+
+@dataclass(frozen=True)
 class NodeUp(Seen, kind="node.up"):
     """A machine's engine answers for the first time."""
 

@@ -20,19 +20,38 @@ def pairs(value: Any) -> Iterable[tuple[str, int]]:
             yield text(pair[0]), integer(pair[1]) or 0
 
 
+def mapping(value: Any) -> Mapping[str, Any]:
+    """An object; an empty one for anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def integers(value: Any) -> Iterable[int]:
+    """The whole numbers of a list."""
+    for each in value if isinstance(value, list | tuple) else ():
+        if isinstance(each, int) and not isinstance(each, bool):
+            yield each
+
+
+def numbers(value: Any) -> tuple[float, ...]:
+    """The numbers of a list."""
+    return tuple(number(v) for v in value) if isinstance(value, list | tuple) else ()
+
+
 def names(value: Any) -> tuple[str, ...]:
     """The texts of a list."""
     return tuple(text(v) for v in value) if isinstance(value, list | tuple) else ()
 
 
 def text(value: Any) -> str:
-    """A value as text; none is empty."""
-    return "" if value is None else str(value)
+    """A text, or a number as one; empty for anything else."""
+    return text_or_none(value) or ""
 
 
 def text_or_none(value: Any) -> str | None:
-    """A value as text, if there is one."""
-    return None if value is None else str(value)
+    """A text, or a number as one; none for anything else."""
+    if isinstance(value, bool):
+        return None
+    return str(value) if isinstance(value, str | int | float) else None
 
 
 def integer(value: Any) -> int | None:

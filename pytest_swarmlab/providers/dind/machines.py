@@ -15,8 +15,9 @@ import requests
 from docker.errors import APIError, DockerException
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
-from pytest_swarmlab.model import Capability, Topology
+from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers import console
+from pytest_swarmlab.providers.base import EVERYTHING
 from pytest_swarmlab.providers.dind import container, labels
 from pytest_swarmlab.providers.dind.network import Network, dial
 from pytest_swarmlab.providers.dind.sweep import state_root, sweep
@@ -45,16 +46,7 @@ class DindMachines:
     foreign = False
     kernel = ""
     own_kernels = False
-    controls = frozenset(
-        {
-            Capability.POWER_OFF,
-            Capability.PAUSE,
-            Capability.LINK,
-            Capability.REPLACE,
-            Capability.CHANGE,
-            Capability.EXPENDABLE,
-        }
-    )
+    controls = EVERYTHING
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ import requests
 from docker.errors import APIError, DockerException
 
 from pytest_swarmlab.errors import HostError, ProviderError
+from pytest_swarmlab.evidence.events import MachinesStarted
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images import ImageOrigin, RichReport
 from pytest_swarmlab.images.container import NodeImage, ensure_image
@@ -73,7 +74,7 @@ class DindProvider:
                     f" {getattr(error, 'explanation', None) or error}"
                 ) from error
             raise
-        recorder.record("machines.started", provider=self.name, cluster=cluster)
+        recorder.write(MachinesStarted(self.name, cluster))
         return machines
 
     def _create(

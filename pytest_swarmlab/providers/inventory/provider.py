@@ -76,9 +76,9 @@ class InventoryMachines:
             return {host: why for host, why in said if why}
 
     def open(self, hosts: Sequence[Host]) -> None:
-        """Connect to every node, of which none complains.
+        """Connect to every node; `complaints` has found nothing wrong with any.
 
-        Raises ProviderError naming those to which there is no way all the same, and why.
+        Raises ProviderError with the nodes that can't be reached all the same, and why.
         """
         self._links.open()
         _refuse_any(self._closed, hosts)

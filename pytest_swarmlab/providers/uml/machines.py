@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
-from pytest_swarmlab.model import Capability, Topology
+from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers import console, ssh
+from pytest_swarmlab.providers.base import EVERYTHING
 from pytest_swarmlab.providers.uml.gate import Gate
 from pytest_swarmlab.providers.uml.state import State
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, fatal, pending
@@ -34,16 +35,7 @@ class UmlMachines:
 
     foreign = False
     own_kernels = True
-    controls = frozenset(
-        {
-            Capability.POWER_OFF,
-            Capability.PAUSE,
-            Capability.LINK,
-            Capability.REPLACE,
-            Capability.CHANGE,
-            Capability.EXPENDABLE,
-        }
-    )
+    controls = EVERYTHING
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pytest_swarmlab.errors import HostError, ProviderError
-from pytest_swarmlab.evidence.events import Notice
+from pytest_swarmlab.evidence.events import MachinesStarted, Notice
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images import ImageOrigin, NodeDisk, RichReport, ensure_disk
 from pytest_swarmlab.images.builder import require_processor
@@ -119,7 +119,7 @@ class UmlProvider:
             raise
         finally:
             os.close(lock)
-        recorder.record("machines.started", provider=self.name, cluster=state.path.name)
+        recorder.write(MachinesStarted(self.name, state.path.name))
         return UmlMachines(
             state, topology, kernel=chosen.origin, consoles=consoles, process=process
         )

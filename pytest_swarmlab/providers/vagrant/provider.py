@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_swarmlab.errors import HostError, ProviderError
+from pytest_swarmlab.evidence.events import MachinesStarted
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import NodeSpec, Topology
 from pytest_swarmlab.providers.base import Found
@@ -59,13 +60,14 @@ class VagrantProvider:
             os.close(lock)
         machines = VagrantMachines(state, topology, vagrant, consoles=consoles, process=process)
         try:
-            recorder.record(
-                "machines.started",
-                provider=self.name,
-                cluster=machines.id,
-                created=ledger.created,
-                booted=ledger.booted,
-                running=ledger.running,
+            recorder.write(
+                MachinesStarted(
+                    self.name,
+                    machines.id,
+                    created=tuple(ledger.created),
+                    booted=tuple(ledger.booted),
+                    running=tuple(ledger.running),
+                )
             )
             if wanted := [*ledger.created, *ledger.booted]:
                 vagrant.up(wanted, log=consoles / "vagrant.log")

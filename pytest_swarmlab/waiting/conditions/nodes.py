@@ -46,10 +46,10 @@ class HasLeader:
 class NodesReady:
     """Every member is ready, every manager reachable, and one leads; finds the members' rows.
 
-    A manager that others reach is one once its own engine lists the nodes, too: an engine that was
-    promoted answers as a worker for a moment. The dead row of a machine that is there under another
-    id is no member: it is named. Never, once a machine has another one's identity, or was removed
-    without knowing it.
+    A manager counts as reachable when its own engine lists the nodes, too: an engine that was
+    promoted answers as a worker for a moment. A machine that joined again has its old row besides:
+    that row is named and not counted. The condition is fatal when a machine has another one's
+    identity, or when the managers have removed one that still takes itself for a member.
     """
 
     name = "every node ready and every manager reachable"
@@ -79,7 +79,7 @@ class NodesReady:
         count = self._members in (None, len(rows))
         if not (ready and led and count):
             return pending(seen)
-        if silent := _silent(self._swarm, rows):
+        if silent := _silent(self._swarm, rows, answered=seen_from):
             return pending(f"{seen}; {silent}")
         return done(rows, seen)
 
@@ -108,7 +108,9 @@ class NodeIs:
         seen = ", ".join(map(in_words, mine)) or "no such node"
         for row in mine:
             if all(getattr(row, key) == value for key, value in self._wanted.items()):
-                silent = _silent(self._swarm, [row]) if "reachability" in self._wanted else ""
+                silent = ""
+                if "reachability" in self._wanted:
+                    silent = _silent(self._swarm, [row], answered=seen_from)
                 if not silent:
                     return done(row, in_words(row))
                 seen += f"; {silent}"
@@ -118,16 +120,20 @@ class NodeIs:
         return pending(f"{seen_from} sees {seen}")
 
 
-def _silent(swarm: Swarm, rows: Sequence[NodeSeen]) -> str:
-    """Which of the reachable managers do not list the nodes themselves, and what they say."""
+def _silent(swarm: Swarm, rows: Sequence[NodeSeen], *, answered: Node) -> str:
+    """Which of the reachable managers do not list the nodes themselves, and what they say.
+
+    `answered`: the one that gave these rows, which is not asked again.
+    """
     said = []
     for row in rows:
         node = swarm.node_of(row)
-        if node is not None and row.reachability == "reachable":
-            try:
-                node.engine.api.nodes()
-            except no_answer() as error:
-                said.append(f"{node.name} itself: {brief(error)}")
+        if node is None or node is answered or row.reachability != "reachable":
+            continue
+        try:
+            node.engine.api.nodes()
+        except no_answer() as error:
+            said.append(f"{node.name} itself: {brief(error)}")
     return "; ".join(said)
 
 

@@ -5,12 +5,15 @@ from contextlib import ExitStack
 from typing import Any
 
 from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.evidence.events import Quorum
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.model import tolerance
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Waiter
+
+from .events import Refusal
 
 Probe = Callable[..., Traffic]
 
@@ -48,7 +51,7 @@ def lose_quorum_and_regain_it(
     with ExitStack() as broken:
         for lost, victim in enumerate(victims, start=1):
             fault = broken.enter_context(faults.stop_engine(victim))
-            evidence.note("quorum", lost=lost, managers=len(managers))
+            evidence.write(Quorum(lost, len(managers)))
             evidence.ping(*victims[:lost])
             if lost <= tolerance(len(managers)):
                 wait(swarm.accepts_changes(leader), within=ACCEPTED_S)
@@ -59,7 +62,7 @@ def lose_quorum_and_regain_it(
                 wait(traffic.asked_at_least(ANSWERS), within=60)
             evidence.ping(*victims[:lost])
         fault.heal()
-        evidence.note("quorum", lost=len(victims) - 1, managers=len(managers))
+        evidence.write(Quorum(len(victims) - 1, len(managers)))
         wait(swarm.accepts_changes(leader), within=RETURNED_S)
         evidence.ping(*victims)
     wait(swarm.all_nodes_ready(), within=READY_S)
@@ -72,7 +75,7 @@ def power_off_two_of_five(
     leader, managers = swarm.leader(), swarm.managers()
     follower, *others = [node for node in managers if node is not leader]
     with faults.power_off(leader), faults.power_off(follower):
-        evidence.note("quorum", lost=2, managers=len(managers))
+        evidence.write(Quorum(2, len(managers)))
         wait(swarm.has_leader(other_than=leader), within=ACCEPTED_S)
         wait(swarm.accepts_changes(others[0]), within=ACCEPTED_S)
         evidence.ping(leader, follower)
@@ -91,4 +94,4 @@ def try_to_demote_the_last_manager(swarm: Swarm, evidence: Evidence) -> None:
     except no_answer() as error:
         response = getattr(error, "response", None)
         code, said = getattr(response, "status_code", 0), brief(error)
-    evidence.note("refusal", asked="demote the last manager", code=code, said=said)
+    evidence.write(Refusal("demote the last manager", code, said))

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from pytest_swarmlab import Exercise, failed, unknown
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import FaultHealed, FaultInjected, Info, Write, each
+from pytest_swarmlab.evidence.events import (
+    FaultHealed,
+    FaultInjected,
+    Info,
+    Quorum,
+    Write,
+    each,
+    need,
+)
 from pytest_swarmlab.evidence.readings import NodesSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
@@ -20,9 +28,10 @@ from pytest_swarmlab.judging.claims import (
     not_the_leader,
     out_of_order,
 )
-from pytest_swarmlab.model import Capability, Event, Judgement, quorum, tolerance
+from pytest_swarmlab.model import Capability, Judgement, quorum, tolerance
 
 from .. import identities
+from .events import Refusal
 
 exercise = Exercise(
     "2.1",
@@ -253,7 +262,7 @@ class Level:
 
 def levels(record: Record) -> list[Level]:
     """Every change of how many managers are lost; each ends when the next is broken or mended."""
-    marks, faults = record.of("quorum"), readings.faults(record)
+    marks, faults = each(record, Quorum), readings.faults(record)
     turns = sorted(
         [t for fault in faults for t in (fault.began, fault.heal_began) if t is not None]
         + [mark.t for mark in marks]
@@ -263,8 +272,8 @@ def levels(record: Record) -> list[Level]:
         window = Window(mark.t, next((t for t in turns if t > mark.t), record.events[-1].t))
         found.append(
             Level(
-                _count(mark, "lost"),
-                _count(mark, "managers"),
+                mark.lost,
+                mark.managers,
                 window,
                 # Mended in the same tenth of a millisecond, it was mended before that was noted.
                 tuple(
@@ -277,11 +286,6 @@ def levels(record: Record) -> list[Level]:
             )
         )
     return found
-
-
-def _count(mark: Event, key: str) -> int:
-    value = mark.data.get(key)
-    return value if isinstance(value, int) else 0
 
 
 def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = ()) -> Judgement:
@@ -398,11 +402,11 @@ def changes_return(record: Record) -> Judgement:
 )
 def last_manager_stays(record: Record) -> Judgement:
     """The engine's own words, while there is one."""
-    refusal = record.need("refusal", "it was not tried")
+    refusal = need(record, Refusal, "it was not tried")
     listed = listed_managers(record)
     return judged(
-        f"HTTP {refusal.data['code']}: {refusal.data['said']}",
-        holds=refusal.data["code"] == 400 and "last manager" in refusal.data["said"],
+        f"HTTP {refusal.code}: {refusal.said}",
+        holds=refusal.code == 400 and "last manager" in refusal.said,
         missing=[
             *([] if len(listed) == 1 else [f"{len(listed)} managers were listed then"]),
             *out_of_order(

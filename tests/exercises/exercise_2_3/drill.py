@@ -11,7 +11,7 @@ from pytest_swarmlab.waiting.waiter import Waiter
 
 from .. import volumes
 from ..postgres import READY_S, running
-from . import perform
+from . import events, perform
 
 Observe = Callable[..., AbstractContextManager[Any]]
 
@@ -28,7 +28,7 @@ def see_the_literal_command_fail(
     with volumes.named(perform.VOLUME, [on]), perform.literal_service(swarm, on) as service:
         task = wait(service.task_failed(), within=READY_S)
         said = on.log_of(task["container"])
-        evidence.note("container", said=said, exit_code=task["exit_code"], error=task["error"])
+        evidence.write(events.LiteralEnded(said, task["exit_code"], task["error"]))
 
 
 def move_the_database(
@@ -65,7 +65,7 @@ def move_the_database(
 
 def _note(evidence: Evidence, step: str, node: Node, container: str) -> None:
     names = perform.databases(node, container, f"On {node}: the databases ({step})")
-    evidence.note("databases", step=step, node=node.name, container=container, names=names)
+    evidence.write(events.Databases(step, node.name, container, tuple(names)))
 
 
 def _note_volume(evidence: Evidence, node: Node) -> None:
@@ -75,4 +75,4 @@ def _note_volume(evidence: Evidence, node: Node) -> None:
     ).stdout  # fmt: skip
     place = node.look("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", perform.VOLUME)
     held = node.look("find", place.stdout.strip(), "-maxdepth", "1", "-name", "PG_VERSION")
-    evidence.note("volume", node=node.name, listed=listed, holds_data=bool(held.stdout.strip()))
+    evidence.write(events.Volume(node.name, listed, holds_data=bool(held.stdout.strip())))

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from pytest_swarmlab import Exercise, failed, passed, unknown
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Command, each, need
 from pytest_swarmlab.evidence.readings import TaskSeen, TasksSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import Moment, Window, judged, not_sampled, out_of_order
-from pytest_swarmlab.model import Event, Judgement
+from pytest_swarmlab.model import Judgement
+
+from .events import Databases, LiteralEnded, Volume
 
 exercise = Exercise(
     "2.3",
@@ -37,8 +40,8 @@ STAYS_S = 15.0
 )
 def refused_without_a_password(record: Record) -> Judgement:
     """The image refuses to initialise a database that anybody could enter."""
-    seen = record.need("container", "no task of the literal command was seen to end")
-    code, said = seen.data["exit_code"], str(seen.data["said"])
+    seen = need(record, LiteralEnded, "no task of the literal command was seen to end")
+    code, said = seen.exit_code, seen.said
     line = next((line for line in said.splitlines() if REFUSAL in line), None)
     told = f"exit code {code}; {line or 'its log does not say so'}"
     return passed(told) if code == 1 and line else failed(told)
@@ -97,8 +100,8 @@ def constraint_rm_moves_nothing(record: Record) -> Judgement:
 def row_absent_elsewhere(record: Record) -> Judgement:
     """A local volume does not travel with its container."""
     first, moved = _seen(record, "written"), _seen(record, "moved")
-    if first.data["node"] == moved.data["node"]:
-        return failed(f"the service is still on {moved.data['node']}")
+    if first.node == moved.node:
+        return failed(f"the service is still on {moved.node}")
     return _listed(record, "moved", there=False, after=[_was_there(record, "written")])
 
 
@@ -111,22 +114,22 @@ def row_absent_elsewhere(record: Record) -> Judgement:
 )
 def volume_stays_behind(record: Record) -> Judgement:
     """Nothing removes a volume when its task goes."""
-    seen = record.need("volume", "nobody looked at the first node's volumes")
+    seen = need(record, Volume, "nobody looked at the first node's volumes")
     first, moved = _was_there(record, "written"), _seen(record, "moved")
-    listed = "mydata" in str(seen.data["listed"]).split()
+    listed = "mydata" in seen.listed.split()
     lacks = out_of_order(
         ("the data on the first node", first[1]),
         ("the service elsewhere", moved.t),
         ("a look at the first node", seen.t),
         ("the service back there", _seen(record, "back").t),
     )
-    home = _seen(record, "written").data["node"]
-    if seen.data["node"] != home or moved.data["node"] == home:
-        lacks.append(f"it was looked for on {seen.data['node']}, and written on {home}")
+    home = _seen(record, "written").node
+    if seen.node != home or moved.node == home:
+        lacks.append(f"it was looked for on {seen.node}, and written on {home}")
     return judged(
-        f"on {seen.data['node']} it is {'listed' if listed else 'not listed'} and"
-        f" {'holds' if seen.data['holds_data'] else 'does not hold'} a database's files",
-        holds=listed and bool(seen.data["holds_data"]),
+        f"on {seen.node} it is {'listed' if listed else 'not listed'} and"
+        f" {'holds' if seen.holds_data else 'does not hold'} a database's files",
+        holds=listed and seen.holds_data,
         missing=lacks,
     )
 
@@ -141,12 +144,12 @@ def volume_stays_behind(record: Record) -> Judgement:
 def row_returns(record: Record) -> Judgement:
     """The proof that it was never lost."""
     first, moved, back = (_seen(record, step) for step in ("written", "moved", "back"))
-    if first.data["node"] != back.data["node"]:
-        return failed(f"the service came back to {back.data['node']}, not to {first.data['node']}")
-    if first.data["container"] == back.data["container"]:
+    if first.node != back.node:
+        return failed(f"the service came back to {back.node}, not to {first.node}")
+    if first.container == back.container:
         return failed("it is the same container: nothing has moved")
-    if moved.data["node"] == first.data["node"]:
-        return unknown(f"the service was not seen on another node than {first.data['node']}")
+    if moved.node == first.node:
+        return unknown(f"the service was not seen on another node than {first.node}")
     return _listed(
         record,
         "back",
@@ -158,8 +161,8 @@ def row_returns(record: Record) -> Judgement:
 @exercise.measure(phases=VOLUME)
 def moves(record: Record) -> dict[str, float | None]:
     """Seconds from the command that moves the database to its first answer elsewhere."""
-    sent = [e.t for e in record.of("command") if "--constraint-add" in e.data["argv"]]
-    seen = {e.data["step"]: e.t for e in record.of("databases")}
+    sent = [e.t for e in each(record, Command) if "--constraint-add" in e.argv]
+    seen = {e.step: e.t for e in each(record, Databases)}
     return {
         f"{name}_s": round(seen[step] - sent[place], 2)
         if step in seen and len(sent) > place
@@ -168,51 +171,51 @@ def moves(record: Record) -> dict[str, float | None]:
     }
 
 
-def _seen(record: Record, step: str) -> Event:
+def _seen(record: Record, step: str) -> Databases:
     """The databases as they were listed in that step, by a container on a node.
 
     Raises Unseen when nobody listed them, or no database server gave the list.
     """
-    event = record.need("databases", f"the databases were not listed (step: {step})", step=step)
-    told = f"on {event.data['node']}: {', '.join(event.data['names'])}"
+    event = need(record, Databases, f"the databases were not listed (step: {step})", step=step)
+    told = f"on {event.node}: {', '.join(event.names)}"
     # A server without its own databases did not answer the question.
-    if "postgres" not in event.data["names"]:
+    if "postgres" not in event.names:
         raise Unseen(f"{told}: no answer of a database server")
-    if not event.data["node"] or not event.data["container"]:
+    if not event.node or not event.container:
         raise Unseen(f"{told}: nobody knows where, or in which container")
     return event
 
 
 def _was_there(record: Record, step: str) -> Moment:
     event = _seen(record, step)
-    there = DATABASE in event.data["names"]
+    there = DATABASE in event.names
     return f"{DATABASE} listed ({step})", event.t if there else None
 
 
 def _made(record: Record) -> Moment:
     """When the database was made, in the container that lists it."""
-    container = _seen(record, "written").data["container"]
-    made = [e.t for e in record.of("command", code=0) if _asks(e, container, "CREATE DATABASE")]
+    container = _seen(record, "written").container
+    made = [e.t for e in each(record, Command, code=0) if _asks(e, container, "CREATE DATABASE")]
     return f"{DATABASE} created", made[-1] if made else None
 
 
-def _asks(event: Event, container: str, words: str) -> bool:
-    argv = [str(word) for word in event.data["argv"]]
+def _asks(command: Command, container: str, words: str) -> bool:
+    argv = command.argv
     return container in argv and any(word.startswith(words) for word in argv)
 
 
 def _listed(record: Record, step: str, *, there: bool, after: Sequence[Moment]) -> Judgement:
     seen = _seen(record, step)
     return judged(
-        f"on {seen.data['node']}: {', '.join(seen.data['names'])}",
-        holds=(DATABASE in seen.data["names"]) is there,
+        f"on {seen.node}: {', '.join(seen.names)}",
+        holds=(DATABASE in seen.names) is there,
         missing=out_of_order(*after, (f"the databases ({step})", seen.t)),
     )
 
 
 def _sent(record: Record, option: str) -> float | None:
     """When the first update of the service with that option was done."""
-    done = [e.t for e in record.of("command", code=0) if option in e.data["argv"]]
+    done = [e.t for e in each(record, Command, code=0) if option in e.argv]
     return done[0] if done else None
 
 

@@ -16,7 +16,7 @@ from pytest_swarmlab.waiting.waiter import Waiter
 
 from .. import nfs, volumes
 from ..postgres import READY_S, running
-from . import perform, rexray
+from . import events, perform, rexray
 from .perform import Storage
 from .setting import AWAY_S, BAD_NAMES, BAD_OPTIONS, LEDGER
 
@@ -41,22 +41,24 @@ def share(swarm: Swarm, *, mounted_by: Sequence[Node] | None = None) -> Iterator
 
 def look_at_the_share(swarm: Swarm, server: Node, evidence: Evidence) -> None:
     """Note packages, export, fstab and mount, as every node has them, and a file seen by all."""
-    evidence.note(
-        "server",
-        node=server.name,
-        package=server.host.package(nfs.SERVER).is_installed,
-        exports=server.look("exportfs", "-s").stdout,
+    evidence.write(
+        events.Server(
+            server.name,
+            package=server.host.package(nfs.SERVER).is_installed,
+            exports=server.look("exportfs", "-s").stdout,
+        )
     )
     server.put(b"seen by all", f"{nfs.SHARE}/seen")
     for node in swarm.nodes:
         fstab = node.get(nfs.FSTAB).decode().splitlines()
-        evidence.note(
-            "client",
-            node=node.name,
-            package=node.host.package(nfs.CLIENT).is_installed,
-            fstab=next((line for line in fstab if nfs.MOUNT in line.split()), ""),
-            mount=mount_of(node, nfs.MOUNT),
-            read=node.get(f"{nfs.MOUNT}/seen").decode(),
+        evidence.write(
+            events.Client(
+                node.name,
+                package=node.host.package(nfs.CLIENT).is_installed,
+                fstab=next((line for line in fstab if nfs.MOUNT in line.split()), ""),
+                mount=mount_of(node, nfs.MOUNT),
+                read=node.get(f"{nfs.MOUNT}/seen").decode(),
+            )
         )
     server.run("rm", f"{nfs.SHARE}/seen")
 
@@ -84,7 +86,7 @@ def follow_the_data(
     with perform.database(swarm, secret, storage, home) as service:
         container = running(service, home, wait)
         directory = perform.place(home, container)
-        evidence.note("place", node=home.name, path=directory, mount=mount_of(home, directory))
+        evidence.write(events.Place(home.name, directory, mount_of(home, directory)))
         perform.create_tables(home, container)
         perform.write_proof(home, container, secrets.token_bytes(PROOF_BYTES))
         note(evidence, "written", home, container)
@@ -101,7 +103,7 @@ def follow_the_data(
 
         service.move(to=other, origin=home)
         moved = running(service, other, wait)
-        evidence.note("moved", node=other.name)
+        evidence.write(events.Moved(other.name))
         note(evidence, "moved", other, moved)
         if storage.travels:
             rows.found(perform.read_entries(other, moved))
@@ -110,24 +112,25 @@ def follow_the_data(
 def note(evidence: Evidence, step: str, node: Node, container: str) -> None:
     """Record the checksum that the container reads."""
     sha256 = perform.checksum(node, container)
-    evidence.note("proof", step=step, node=node.name, container=container, sha256=sha256)
+    evidence.write(events.Proof(step, node.name, container, sha256))
 
 
 def measure(evidence: Evidence, node: Node, directory: str) -> None:
     """Record how fast the storage is: small writes that each reach the disk, and a long one."""
     fsyncs, block, size_mib = 200, 8192, 64
-    evidence.note(
-        "speed",
-        node=node.name,
-        fsyncs=fsyncs,
-        fsync_block=block,
-        fsync_seconds=perform.time_writes(
-            node, directory, f"bs={block}", f"count={fsyncs}", "oflag=dsync"
-        ),
-        size_mib=size_mib,
-        write_seconds=perform.time_writes(
-            node, directory, "bs=1M", f"count={size_mib}", "conv=fsync"
-        ),
+    evidence.write(
+        events.Speed(
+            node.name,
+            fsyncs=fsyncs,
+            fsync_block=block,
+            fsync_seconds=perform.time_writes(
+                node, directory, f"bs={block}", f"count={fsyncs}", "oflag=dsync"
+            ),
+            size_mib=size_mib,
+            write_seconds=perform.time_writes(
+                node, directory, "bs=1M", f"count={size_mib}", "conv=fsync"
+            ),
+        )
     )
 
 
@@ -159,9 +162,7 @@ def mount_what_is_not_there(
         }
         for name, service in services.items():
             task = wait(service.task_failed(), within=FAILED_S)
-            evidence.note(
-                "mistake", name=name, node=task["node"], state=task["state"], said=task["error"]
-            )
+            evidence.write(events.Mistake(name, task["node"], task["state"], task["error"]))
 
 
 def change_the_options(
@@ -178,7 +179,7 @@ def change_the_options(
             with perform.web(swarm, f"options-{path}", mount, worker) as service:
                 wait(service.converged(replicas=1, on=worker), within=READY_S)
                 options = worker.engine.volumes.get("twice").attrs["Options"]
-                evidence.note("options", asked=f":{nfs.SHARE}/{path}", device=options["device"])
+                evidence.write(events.Options(f":{nfs.SHARE}/{path}", options["device"]))
 
 
 def squash_root(swarm: Swarm, *, secret: Secrets, wait: Waiter, evidence: Evidence) -> None:
@@ -193,11 +194,11 @@ def squash_root(swarm: Swarm, *, secret: Secrets, wait: Waiter, evidence: Eviden
     ):
         task = wait(service.task_failed(), within=READY_S)
         said = worker.log_of(task["container"])
-        evidence.note("squashed", error=task["error"], said=said)
+        evidence.write(events.Squashed(task["error"], said))
         export(nfs.OPTIONS)
         running(service, worker, wait)
         owner = server.look("stat", "-c", "%u:%a", f"{path}/db-volume").stdout.strip()
-        evidence.note("unsquashed", node=worker.name, owner=owner)
+        evidence.write(events.Unsquashed(worker.name, owner))
 
 
 def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evidence) -> None:
@@ -217,9 +218,9 @@ def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evi
             mount = nfs.volume(server, path) + ",source=web"
             service = made.enter_context(perform.web(swarm, "web", mount, starting))
             task = wait(service.task_failed(), within=FAILED_S)
-            evidence.note("refused", node=task["node"], state=task["state"], said=task["error"])
+            evidence.write(events.Refused(task["node"], task["state"], task["error"]))
             look = looking.look("timeout", "5", "ls", nfs.MOUNT, check=False)
-            evidence.note("hangs", node=looking.name, code=look.code, said=look.stderr)
+            evidence.write(events.Hangs(looking.name, look.code, look.stderr))
         wait(service.converged(replicas=1, on=starting), within=BACK_S)
         wait(looking.succeeds("timeout", "5", "ls", nfs.MOUNT), within=BACK_S)
         evidence.tasks(swarm, service.name)
@@ -236,20 +237,20 @@ def activate_the_plugin(
     mount = "type=volume,volume-driver=rexray,volume-opt=size=1,source=scheduled"
     # An engine that has ever used it knows it until it is restarted, whether or not it is there.
     known_before = rexray.advertised(swarm)
-    evidence.note("advertised", nodes=known_before)
+    evidence.write(events.Advertised(tuple(known_before)))
     with perform.web(swarm, "needs-plugin", mount) as service:
         if not known_before:
             task = wait(service.task_blocked(), within=FAILED_S)
-            evidence.note("blocked", said=task["error"])
+            evidence.write(events.Blocked(task["error"]))
         plugin.enter_context(rexray.installed(swarm, server))
         for node in swarm.nodes:
             rexray.create(node, "shared-data")
         plugin.callback(rexray.remove, server, "shared-data")
-        evidence.note("activated")
+        evidence.write(events.Activated())
         (task,) = wait(service.converged(replicas=1), within=READY_S)
-        evidence.note("scheduled", node=task["node"])
+        evidence.write(events.Scheduled(task["node"]))
         for node in swarm.nodes:
-            evidence.note("known", node=node.name, volumes=rexray.known(node))
+            evidence.write(events.Known(node.name, tuple(rexray.known(node))))
     rexray.remove(server, "scheduled")
 
 
@@ -275,13 +276,14 @@ def kill_the_driver(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> None:
 
 def note_driver(evidence: Evidence, node: Node, container: str, step: str) -> None:
     """Record the driver's process, and what the container reads of its volume."""
-    evidence.note(
-        "driver",
-        step=step,
-        node=node.name,
-        container=container,
-        pid=rexray.main_pid(node),
-        sha256=perform.checksum(node, container, at=WEB_PROOF),
+    evidence.write(
+        events.Driver(
+            step,
+            node.name,
+            container,
+            pid=rexray.main_pid(node),
+            sha256=perform.checksum(node, container, at=WEB_PROOF),
+        )
     )
 
 
@@ -291,9 +293,9 @@ def try_bad_volumes(swarm: Swarm, *, evidence: Evidence) -> None:
     before = server.look("find", "/srv/nfs", "-maxdepth", "3").stdout.split()
     for option in BAD_OPTIONS:
         output = rexray.create(node, "refused", option, check=False)
-        evidence.note("refused-option", asked=option, code=output.code, said=output.stderr)
+        evidence.write(events.RefusedOption(option, output.code, output.stderr))
     for name in BAD_NAMES:
         said = rexray.ask(node, "Create", Name=name, Opts={"size": "1"})
-        evidence.note("refused-name", asked=name, said=said)
+        evidence.write(events.RefusedName(name, said))
     after = server.look("find", "/srv/nfs", "-maxdepth", "3").stdout.split()
-    evidence.note("server-directory", before=sorted(before), after=sorted(after))
+    evidence.write(events.ServerDirectory(tuple(sorted(before)), tuple(sorted(after))))

@@ -8,6 +8,7 @@ from typing import Any
 from pytest_swarmlab import failed, unknown
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Command, Entries, each, last, need
 from pytest_swarmlab.evidence.readings import Fault, Ledger, TaskSeen
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
@@ -19,7 +20,7 @@ from pytest_swarmlab.judging.claims import (
     not_written,
     out_of_order,
 )
-from pytest_swarmlab.model import Event, Judgement
+from pytest_swarmlab.model import Judgement
 
 from .declared import (
     DISTRIBUTED,
@@ -27,6 +28,7 @@ from .declared import (
     STORAGES,
     exercise,
 )
+from .events import Moved, Place, Proof, Speed, Stuck
 from .seen import (
     both,
     is_nfs4_hard,
@@ -52,12 +54,12 @@ IDLE_S = 2.0
 )
 def mount_options(record: Record) -> Judgement:
     """What the kernel says of the place that the container writes to."""
-    seen = record.need("place", "nobody looked where the data are")
+    seen = need(record, Place, "nobody looked where the data are")
     written = _proof(record, "written")
     return judged(
-        f"on {seen.data['node']}: {seen.data['mount']}",
-        holds=is_nfs4_hard(seen.data["mount"]),
-        missing=not_each([seen.data["node"]], [written.data["node"]], "looked on"),
+        f"on {seen.node}: {seen.mount}",
+        holds=is_nfs4_hard(seen.mount),
+        missing=not_each([seen.node], [written.node], "looked on"),
     )
 
 
@@ -70,12 +72,12 @@ def mount_options(record: Record) -> Judgement:
 )
 def data_follow(record: Record) -> Judgement:
     """A file of 1 MiB of noise, written through one node and read through another."""
-    if stuck := record.last("stuck"):
-        return failed(f"it can't leave {stuck.data['node']}: {stuck.data['why']}")
+    if stuck := last(record, Stuck):
+        return failed(f"it can't leave {stuck.node}: {stuck.why}")
     written, moved = _written_and_moved(record)
-    if written.data["node"] == moved.data["node"]:
-        return failed(f"the service is still on {moved.data['node']}")
-    return judged(both(written, moved), holds=written.data["sha256"] == moved.data["sha256"])
+    if written.node == moved.node:
+        return failed(f"the service is still on {moved.node}")
+    return judged(both(written, moved), holds=written.sha256 == moved.sha256)
 
 
 @exercise.check(
@@ -88,11 +90,9 @@ def data_follow(record: Record) -> Judgement:
 def data_stay(record: Record) -> Judgement:
     """The contrast, by the same steps."""
     written, moved = _written_and_moved(record)
-    lacks = [] if moved.data["sha256"] or _no_such_file(record, moved) else ["nobody could look"]
-    elsewhere = written.data["node"] != moved.data["node"]
-    return judged(
-        both(written, moved), holds=elsewhere and moved.data["sha256"] is None, missing=lacks
-    )
+    lacks = [] if moved.sha256 or _no_such_file(record, moved) else ["nobody could look"]
+    elsewhere = written.node != moved.node
+    return judged(both(written, moved), holds=elsewhere and moved.sha256 is None, missing=lacks)
 
 
 @exercise.check(
@@ -116,7 +116,8 @@ def waits_for_its_server(record: Record) -> Judgement:
     away = while_away(fault)
     # One that was under way when it went may still be told of.
     meanwhile = [e for e in rows.acknowledged if fault.injected < e.sent and e.over < away.ended]
-    tasks = tasks_later(record, fault)
+    over = _over_before(record, fault)
+    tasks = [task for task in tasks_later(record, fault) if task.id not in over]
     lacks = _not_written_across(rows, fault)
     lacks += not_while(
         [e.over for e in rows.acknowledged if e.sent < away.ended],
@@ -162,11 +163,11 @@ def needs_no_server(record: Record) -> Judgement:
 def no_acknowledged_write_lost(record: Record) -> Judgement:
     """Read from the other node; on a local volume, where it was written."""
     rows, fault = _writes_and_fault(record)
-    read = record.need("entries", "nobody read the rows back", ledger=LEDGER)
+    read = need(record, Entries, "nobody read the rows back", ledger=LEDGER)
     if not rows.acknowledged:
         return unknown("no write was acknowledged")
     # On a local volume the rows don't come along.
-    moved = None if _phase(record) in LOCAL else record.need("moved", "the service never moved")
+    moved = None if _phase(record) in LOCAL else need(record, Moved, "the service never moved")
     strange = {number for _, number in rows.found or ()} - {e.number for e in rows.entries}
     return judged(
         f"{len(rows.acknowledged)} acknowledged, {len(rows.found or ())} there,"
@@ -188,17 +189,13 @@ def no_acknowledged_write_lost(record: Record) -> Judgement:
 @exercise.measure(phases=STORAGES)
 def comparison(record: Record) -> Mapping[str, Any]:
     """The lab's "Comparatif des solutions": the same figures for each way to keep data."""
-    speed, rows = record.last("speed"), readings.ledger(record, LEDGER)
-    sent = [e.t for e in record.of("command") if "--constraint-add" in e.data["argv"]]
-    moved = record.last("moved")
+    speed, rows = last(record, Speed), readings.ledger(record, LEDGER)
+    sent = [e.t for e in each(record, Command) if "--constraint-add" in e.argv]
+    moved = last(record, Moved)
     gap = rows.longest_gap if rows else None
     return {
-        "fsync_ms": round(1000 * speed.data["fsync_seconds"] / speed.data["fsyncs"], 3)
-        if speed
-        else None,
-        "write_mib_s": round(speed.data["size_mib"] / speed.data["write_seconds"], 1)
-        if speed
-        else None,
+        "fsync_ms": round(1000 * speed.fsync_seconds / speed.fsyncs, 3) if speed else None,
+        "write_mib_s": round(speed.size_mib / speed.write_seconds, 1) if speed else None,
         "move_s": round(moved.t - sent[0], 2) if moved and sent else None,
         "server_away_stall_s": rows.stalled_s(record) if rows else None,
         "longest_gap_s": round(gap.seconds, 3) if gap else None,
@@ -219,39 +216,37 @@ exercise.compare(
 )
 
 
-def _proof(record: Record, step: str) -> Event:
+def _proof(record: Record, step: str) -> Proof:
     """The checksum that a container read in that step. Raises Unseen when nobody took it."""
-    event = record.need("proof", f"the checksum was not taken (step: {step})", step=step)
-    if not event.data["node"] or not event.data["container"]:
+    event = need(record, Proof, f"the checksum was not taken (step: {step})", step=step)
+    if not event.node or not event.container:
         raise Unseen(f"nobody knows where the checksum was taken (step: {step})")
     return event
 
 
-def _written_and_moved(record: Record) -> tuple[Event, Event]:
+def _written_and_moved(record: Record) -> tuple[Proof, Proof]:
     """The checksums before and after the move, in this order, by two containers."""
     written, moved = _proof(record, "written"), _proof(record, "moved")
-    if not written.data["sha256"]:
+    if not written.sha256:
         raise Unseen("the checksum was not taken before the move")
-    sent = [e.t for e in record.of("command", code=0) if "--constraint-add" in e.data["argv"]]
+    sent = [e.t for e in each(record, Command, code=0) if "--constraint-add" in e.argv]
     lacks = out_of_order(
         ("the checksum", written.t),
         ("the move", sent[0] if sent else None),
         ("the checksum after it", moved.t),
     )
-    if written.data["container"] == moved.data["container"]:
-        lacks.append(f"both were taken by the container {written.data['container']}")
+    if written.container == moved.container:
+        lacks.append(f"both were taken by the container {written.container}")
     if lacks:
         raise Unseen("; ".join(lacks))
     return written, moved
 
 
-def _no_such_file(record: Record, proof: Event) -> bool:
+def _no_such_file(record: Record, proof: Proof) -> bool:
     """Whether that container looked, and said itself that it has no such file."""
     return any(
-        "sha256sum" in e.data["argv"]
-        and proof.data["container"] in e.data["argv"]
-        and "No such file" in e.data["stderr"]
-        for e in record.of("command", node=proof.data["node"])
+        "sha256sum" in e.argv and proof.container in e.argv and "No such file" in e.stderr
+        for e in each(record, Command, node=proof.node)
     )
 
 
@@ -283,7 +278,13 @@ def _not_written_across(rows: Ledger, fault: Fault) -> list[str]:
     return lacks
 
 
+def _over_before(record: Record, fault: Fault) -> set[str]:
+    """Tasks that were over before the server went: of somebody's own database there may be some."""
+    seen = [s for s in readings.task_samples(record) if s.error is None and s.t <= fault.began]
+    return {task.id for task in seen[-1].tasks if not task.running} if seen else set()
+
+
 def _another_container(record: Record, tasks: Iterable[TaskSeen]) -> list[str]:
     """Whether none of these tasks has the container that wrote the proof before the fault."""
-    mine = _proof(record, "written").data["container"]
+    mine = _proof(record, "written").container
     return [] if any(task.container == mine for task in tasks) else [f"{mine} is in no task"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_swarmlab import unknown
+from pytest_swarmlab.evidence.events import Command, each, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Window,
@@ -16,13 +17,24 @@ from pytest_swarmlab.judging.claims import (
     not_each,
     out_of_order,
 )
-from pytest_swarmlab.model import Event, Judgement
+from pytest_swarmlab.model import Judgement
 
 from .declared import (
     KILLED,
     REFUSALS,
     SCHEDULING,
     exercise,
+)
+from .events import (
+    Activated,
+    Advertised,
+    Blocked,
+    Driver,
+    Known,
+    RefusedName,
+    RefusedOption,
+    Scheduled,
+    ServerDirectory,
 )
 from .seen import (
     both,
@@ -42,14 +54,14 @@ SERVER_ROOT = "/srv/nfs"
 )
 def missing_plugin(record: Record) -> Judgement:
     """The scheduler asks for the driver that the mount names."""
-    before = record.need("advertised", "nobody looked which nodes knew it before")
-    if before.data["nodes"]:
-        nodes = ", ".join(before.data["nodes"])
+    before = need(record, Advertised, "nobody looked which nodes knew it before")
+    if before.nodes:
+        nodes = ", ".join(before.nodes)
         return unknown(
             f"{nodes} had used it before: their engines know it until they are restarted"
         )
-    seen = record.need("blocked", "no task was seen to be blocked")
-    said = str(seen.data["said"])
+    seen = need(record, Blocked, "no task was seen to be blocked")
+    said = seen.said
     count = len(nodes_of(record))
     return judged(
         said,
@@ -72,26 +84,26 @@ def missing_plugin(record: Record) -> Judgement:
 )
 def scheduled_when_used(record: Record) -> Judgement:
     """Nodes tell the managers of their plugins every 20 s."""
-    blocked, (_, activated) = record.last("blocked"), _activated(record)
+    blocked, (_, activated) = last(record, Blocked), _activated(record)
     if activated is None:
         return unknown("the plugin was not used on every node")
-    scheduled = record.last("scheduled")
+    scheduled = last(record, Scheduled)
     if scheduled is None:
         return never("the task was not placed")
     since = Window(blocked.t if blocked else activated, scheduled.t)
     used = {
-        e.data["node"]
-        for e in record.of("command", code=0)
-        if e.t in since and e.data["argv"][:5] == ["docker", "volume", "create", "-d", "rexray"]
+        e.node
+        for e in each(record, Command, code=0)
+        if e.t in since and e.argv[:5] == ("docker", "volume", "create", "-d", "rexray")
     }
     touched = [
         e.t
-        for e in record.of("command")
-        if e.t in since and e.data["argv"][:3] == ["docker", "service", "update"]
+        for e in each(record, Command)
+        if e.t in since and e.argv[:3] == ("docker", "service", "update")
     ]
     return judged(
-        f"on {scheduled.data['node']}, {scheduled.t - activated:.1f} s after that",
-        holds=bool(scheduled.data["node"]) and not touched,
+        f"on {scheduled.node}, {scheduled.t - activated:.1f} s after that",
+        holds=bool(scheduled.node) and not touched,
         missing=[
             *not_each(used, nodes_of(record), "used it on"),
             *out_of_order(
@@ -112,9 +124,9 @@ def scheduled_when_used(record: Record) -> Judgement:
 )
 def seen_everywhere(record: Record) -> Judgement:
     """Its scope is global: the server's directory is the list."""
-    seen = record.of("known")
-    blind = [e.data["node"] for e in seen if "shared-data" not in e.data["volumes"]]
-    told = [e.data["node"] for e in seen if e.data["node"] not in blind]
+    seen = each(record, Known)
+    blind = [e.node for e in seen if "shared-data" not in e.volumes]
+    told = [e.node for e in seen if e.node not in blind]
     return judged(
         f"on {', '.join(told) or 'none'}",
         wrong=[f"not on {', '.join(blind)}"] if blind else [],
@@ -135,12 +147,12 @@ def seen_everywhere(record: Record) -> Judgement:
 def driver_restarted(record: Record) -> Judgement:
     """Proof that it really was killed."""
     before, after = _driver(record, "before"), _driver(record, "after")
-    pids = [before.data["pid"], after.data["pid"]]
+    pids = [before.pid, after.pid]
     return judged(
         f"process {pids[0]}, then {pids[1]}",
         holds="0" not in pids and "" not in pids and pids[0] != pids[1],
         missing=[
-            *not_each([after.data["node"]], [before.data["node"]], "looked on"),
+            *not_each([after.node], [before.node], "looked on"),
             *out_of_order(("its process", before.t), _killed(record), ("another process", after.t)),
         ],
     )
@@ -155,20 +167,19 @@ def driver_restarted(record: Record) -> Judgement:
 )
 def service_undisturbed(record: Record) -> Judgement:
     """The kernel has the mount, not the driver."""
-    steps = [_driver(record, step) for step in ("before", "after", "written again")]
-    before, after, again = (step.data for step in steps)
-    if not before["sha256"] or not before["container"]:
+    before, after, again = (_driver(record, step) for step in ("before", "after", "written again"))
+    if not before.sha256 or not before.container:
         return unknown("nothing was read before")
-    same = before["container"] == after["container"] == again["container"]
-    kept = before["sha256"] == after["sha256"]
+    same = before.container == after.container == again.container
+    kept = before.sha256 == after.sha256
     return judged(
         f"{short(before)}, {short(after)}, and {short(again)} after writing again",
-        holds=same and kept and again["sha256"] not in (None, before["sha256"]),
+        holds=same and kept and again.sha256 not in (None, before.sha256),
         missing=out_of_order(
-            ("the data", steps[0].t),
+            ("the data", before.t),
             _killed(record),
-            ("the data again", steps[1].t),
-            ("other data", steps[2].t),
+            ("the data again", after.t),
+            ("other data", again.t),
         ),
     )
 
@@ -183,12 +194,12 @@ def service_undisturbed(record: Record) -> Judgement:
 def moves_after_restart(record: Record) -> Judgement:
     """It must still know who uses the volume, to give it up when the container goes."""
     again, moved = _driver(record, "written again"), _driver(record, "moved")
-    if not again.data["sha256"] or not moved.data["container"]:
+    if not again.sha256 or not moved.container:
         return unknown("the data were not read before and after the move")
-    elsewhere = again.data["node"] != moved.data["node"]
+    elsewhere = again.node != moved.node
     return judged(
         both(again, moved),
-        holds=elsewhere and again.data["sha256"] == moved.data["sha256"],
+        holds=elsewhere and again.sha256 == moved.sha256,
         missing=out_of_order(
             _killed(record), ("what was written last", again.t), ("another node", moved.t)
         ),
@@ -204,16 +215,12 @@ def moves_after_restart(record: Record) -> Judgement:
 )
 def options_refused(record: Record) -> Judgement:
     """A size that is no whole number of GiB, and an option that it does not know."""
-    seen = record.of("refused-option")
-    wrong = [
-        e.data["asked"]
-        for e in seen
-        if not e.data["code"] or str(e.data["asked"]).partition("=")[0] not in e.data["said"]
-    ]
+    seen = each(record, RefusedOption)
+    wrong = [e.asked for e in seen if not e.code or e.asked.partition("=")[0] not in e.said]
     return judged(
-        "; ".join(str(e.data["said"]).strip() for e in seen[:2]),
+        "; ".join(e.said.strip() for e in seen[:2]),
         wrong=[f"not refused, or not by name: {', '.join(wrong)}"] if wrong else [],
-        missing=not_each((e.data["asked"] for e in seen), BAD_OPTIONS, "tried"),
+        missing=not_each((e.asked for e in seen), BAD_OPTIONS, "tried"),
     )
 
 
@@ -226,14 +233,12 @@ def options_refused(record: Record) -> Judgement:
 )
 def names_refused(record: Record) -> Judgement:
     """Asked of the driver itself, as anybody could who may reach its socket."""
-    seen = record.of("refused-name")
-    taken = [e.data["asked"] for e in seen if not _error(e.data["said"])]
+    seen = each(record, RefusedName)
+    taken = [e.asked for e in seen if not _error(e.said)]
     return judged(
-        "; ".join(str(e.data["said"]).strip() for e in seen[:1]),
+        "; ".join(e.said.strip() for e in seen[:1]),
         wrong=[f"taken: {', '.join(map(repr, taken))}"] if taken else [],
-        missing=not_each(
-            (repr(e.data["asked"]) for e in seen), map(repr, BAD_NAMES), "tried the name"
-        ),
+        missing=not_each((repr(e.asked) for e in seen), map(repr, BAD_NAMES), "tried the name"),
     )
 
 
@@ -246,15 +251,17 @@ def names_refused(record: Record) -> Judgement:
 )
 def nothing_made(record: Record) -> Judgement:
     """What was refused leaves nothing half-done."""
-    seen = record.need("server-directory", "nobody looked")
-    before, after = set(seen.data["before"]), set(seen.data["after"])
+    seen = need(record, ServerDirectory, "nobody looked")
+    before, after = set(seen.before), set(seen.after)
     if SERVER_ROOT not in before:
         return unknown("nobody could look before anything was tried")
-    refused = record.of("refused-option", "refused-name")
-    asked = [repr(e.data["asked"]) for e in refused]
-    looks = [
-        e.t for e in record.of("command", code=0) if e.data["argv"][:2] == ["find", SERVER_ROOT]
+    refused: list[RefusedOption | RefusedName] = [
+        *each(record, RefusedOption),
+        *each(record, RefusedName),
     ]
+    refused.sort(key=lambda one: one.t)
+    asked = [repr(e.asked) for e in refused]
+    looks = [c.t for c in each(record, Command, code=0) if c.argv[:2] == ("find", SERVER_ROOT)]
     new, gone = sorted(after - before), sorted(before - after)
     return judged(
         f"{len(after)} files",
@@ -276,26 +283,26 @@ def nothing_made(record: Record) -> Judgement:
 @exercise.measure(phases=SCHEDULING)
 def placement(record: Record) -> Mapping[str, Any]:
     """Seconds from the plugin's use on the last node until the task ran."""
-    activated, scheduled = record.last("activated"), record.last("scheduled")
+    activated, scheduled = last(record, Activated), last(record, Scheduled)
     if activated is None or scheduled is None:
         return {"scheduled_s": None}
     return {"scheduled_s": round(scheduled.t - activated.t, 2)}
 
 
 def _activated(record: Record) -> tuple[str, float | None]:
-    activated = record.last("activated")
+    activated = last(record, Activated)
     return "the plugin's use on every node", activated.t if activated else None
 
 
 def _killed(record: Record) -> tuple[str, float | None]:
     """When the driver's process, as it was noted before, was killed on its node."""
-    before = _driver(record, "before").data
+    before = _driver(record, "before")
     killed = [
         e.t
-        for e in record.of("command", node=before["node"], code=0)
-        if e.data["argv"] == ["kill", "-9", before["pid"]]
+        for e in each(record, Command, node=before.node, code=0)
+        if e.argv == ("kill", "-9", before.pid)
     ]
-    return f"`kill -9 {before['pid']}`", killed[0] if killed else None
+    return f"`kill -9 {before.pid}`", killed[0] if killed else None
 
 
 def _error(answer: str) -> str:
@@ -306,6 +313,6 @@ def _error(answer: str) -> str:
     return str(found.get("Err") or "") if isinstance(found, dict) else ""
 
 
-def _driver(record: Record, step: str) -> Event:
+def _driver(record: Record, step: str) -> Driver:
     missing = f"the driver's process was not noted (step: {step})"
-    return record.need("driver", missing, step=step)
+    return need(record, Driver, missing, step=step)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.readings import Fault, TaskSeen
@@ -12,7 +9,8 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Window,
 )
-from pytest_swarmlab.model import Event
+
+from .events import Proof
 
 
 def options(fstab: str) -> list[str]:
@@ -50,14 +48,11 @@ def tasks_later(record: Record, fault: Fault) -> tuple[TaskSeen, ...]:
     return seen[-1].tasks
 
 
-def both(first: Event, then: Event) -> str:
+def both(first: Proof, then: Proof) -> str:
     """What was read first and then, in words."""
-    return (
-        f"{short(first.data)} written on {first.data['node']},"
-        f" {short(then.data)} on {then.data['node']}"
-    )
+    return f"{short(first)} written on {first.node}, {short(then)} on {then.node}"
 
 
-def short(proof: Mapping[str, Any]) -> str:
+def short(proof: Proof) -> str:
     """A checksum in words."""
-    return f"{proof['sha256'][:12]}…" if proof["sha256"] else "no file"
+    return f"{proof.sha256[:12]}…" if proof.sha256 else "no file"

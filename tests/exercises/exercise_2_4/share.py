@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from pytest_swarmlab import failed, passed
 from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     nodes_of,
     not_each,
 )
-from pytest_swarmlab.model import Event, Judgement
+from pytest_swarmlab.model import Judgement
 
 from .declared import (
     SHARE,
     exercise,
 )
+from .events import Client, Server
 from .seen import (
     is_nfs4_hard,
     options,
@@ -30,13 +32,13 @@ from .seen import (
 )
 def packages(record: Record) -> Judgement:
     """Without nfs-common a node mounts nothing from its fstab."""
-    server, clients = record.need("server", "nobody looked at the server"), _clients(record)
-    without = [e.data["node"] for e in clients if not e.data["package"]]
-    if not server.data["package"]:
-        return failed(f"{server.data['node']} has no nfs-kernel-server")
+    server, clients = need(record, Server, "nobody looked at the server"), _clients(record)
+    without = [e.node for e in clients if not e.package]
+    if not server.package:
+        return failed(f"{server.node} has no nfs-kernel-server")
     if without:
         return failed(f"no nfs-common on {', '.join(without)}")
-    return passed(f"the server on {server.data['node']}, the client on {len(clients)} nodes")
+    return passed(f"the server on {server.node}, the client on {len(clients)} nodes")
 
 
 @exercise.check(
@@ -48,11 +50,11 @@ def packages(record: Record) -> Judgement:
 )
 def exported(record: Record) -> Judgement:
     """What the server says that it exports, not what stands in its file."""
-    server = record.need("server", "nobody looked")
-    lines = [line.split() for line in str(server.data["exports"]).splitlines()]
+    server = need(record, Server, "nobody looked")
+    lines = [line.split() for line in server.exports.splitlines()]
     mine = [words[1] for words in lines if len(words) > 1 and words[0] == "/srv/nfs/swarm-data"]
     if not mine:
-        return failed(f"not among: {server.data['exports'] or 'nothing is exported'}")
+        return failed(f"not among: {server.exports or 'nothing is exported'}")
     client, _, options = mine[0].rstrip(")").partition("(")
     lacks = {"rw", "sync", "no_root_squash"} - set(options.split(","))
     told = f"to {client}: {options}"
@@ -69,7 +71,7 @@ def exported(record: Record) -> Judgement:
 def permanent(record: Record) -> Judgement:
     """The lab's line lacks `_netdev`."""
     clients = _clients(record)
-    without = [e.data["node"] for e in clients if "_netdev" not in options(e.data["fstab"])]
+    without = [e.node for e in clients if "_netdev" not in options(e.fstab)]
     told = f"{len(clients) - len(without)} of {len(clients)} nodes"
     return failed(f"{told}; not {', '.join(without)}") if without else passed(told)
 
@@ -84,10 +86,10 @@ def permanent(record: Record) -> Judgement:
 def mounted(record: Record) -> Judgement:
     """What the kernel says, on every node."""
     clients = _clients(record)
-    wrong = {e.data["node"]: e.data["mount"] for e in clients if not is_nfs4_hard(e.data["mount"])}
+    wrong = {e.node: e.mount for e in clients if not is_nfs4_hard(e.mount)}
     if wrong:
         return failed("; ".join(f"{node}: {line}" for node, line in wrong.items()))
-    return passed(f"{len(clients)} nodes, for example {clients[0].data['mount']}")
+    return passed(f"{len(clients)} nodes, for example {clients[0].mount}")
 
 
 @exercise.check(
@@ -100,15 +102,15 @@ def mounted(record: Record) -> Judgement:
 def seen_by_all(record: Record) -> Judgement:
     """A share that isn't mounted looks like an empty directory."""
     clients = _clients(record)
-    blind = [e.data["node"] for e in clients if e.data["read"] != "seen by all"]
+    blind = [e.node for e in clients if e.read != "seen by all"]
     if blind:
         return failed(f"not on {', '.join(blind)}")
-    return passed(f"on {', '.join(e.data['node'] for e in clients)}")
+    return passed(f"on {', '.join(e.node for e in clients)}")
 
 
-def _clients(record: Record) -> tuple[Event, ...]:
+def _clients(record: Record) -> list[Client]:
     """What every node's client shows. Raises Unseen where nobody looked at one of them."""
-    clients = record.of("client")
-    if lacks := not_each((e.data["node"] for e in clients), nodes_of(record), "looked at"):
+    clients = each(record, Client)
+    if lacks := not_each((e.node for e in clients), nodes_of(record), "looked at"):
         raise Unseen("; ".join(lacks))
     return clients

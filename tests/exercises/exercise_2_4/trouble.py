@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Command, each, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -23,6 +24,7 @@ from .declared import (
     SQUASH,
     exercise,
 )
+from .events import Hangs, Mistake, Options, Refused, Squashed, Unsquashed
 from .seen import (
     server_fault,
     tasks_later,
@@ -46,12 +48,12 @@ def _mistake(name: str, *wanted: str) -> None:
     )
     def refused(record: Record) -> Judgement:
         """The engine's own words."""
-        seen = record.need("mistake", "it was not tried", name=name)
+        seen = need(record, Mistake, "it was not tried", name=name)
         return judged(
-            f"{seen.data['state']} on {seen.data['node']}: {seen.data['said']}",
-            holds=all(text in seen.data["said"] for text in wanted)
-            and seen.data["state"] in {"failed", "rejected"},
-            missing=not_each(nodes_of(record), [seen.data["node"]], "knows the node"),
+            f"{seen.state} on {seen.node}: {seen.said}",
+            holds=all(text in seen.said for text in wanted)
+            and seen.state in {"failed", "rejected"},
+            missing=not_each(nodes_of(record), [seen.node], "knows the node"),
         )
 
 
@@ -70,7 +72,7 @@ _mistake("missing-bind-path", "bind source path does not exist")
 )
 def options_kept(record: Record) -> Judgement:
     """Nobody says so: the engine finds a volume of that name and takes it."""
-    seen = [(e.data["asked"], e.data["device"]) for e in record.of("options")]
+    seen = [(e.asked, e.device) for e in each(record, Options)]
     if len(seen) != 2:
         return unknown("two services with other options were not tried")
     (first, made), (second, kept) = seen
@@ -87,8 +89,8 @@ def options_kept(record: Record) -> Judgement:
 )
 def root_squash_refuses(record: Record) -> Judgement:
     """Root in the container is nobody on the server; so is the engine that fills a new volume."""
-    seen = record.need("squashed", "it was not tried")
-    lines = [seen.data["error"], *str(seen.data["said"]).splitlines()]
+    seen = need(record, Squashed, "it was not tried")
+    lines = [seen.error, *seen.said.splitlines()]
     line = next((line for line in lines if "operation not permitted" in line.lower()), None)
     return passed(line) if line else failed(f"it failed otherwise: {lines[0]}")
 
@@ -102,10 +104,10 @@ def root_squash_refuses(record: Record) -> Judgement:
 )
 def no_root_squash_permits(record: Record) -> Judgement:
     """Nothing but the export's option was changed."""
-    seen, before = record.need("unsquashed", "it did not start"), record.last("squashed")
+    seen, before = need(record, Unsquashed, "it did not start"), last(record, Squashed)
     return judged(
-        f"owner and mode on the server: {seen.data['owner']}",
-        holds=str(seen.data["owner"]).startswith("70:"),
+        f"owner and mode on the server: {seen.owner}",
+        holds=seen.owner.startswith("70:"),
         missing=out_of_order(
             ("a refusal with root_squash", before.t if before else None),
             ("the start without it", seen.t),
@@ -122,10 +124,10 @@ def no_root_squash_permits(record: Record) -> Judgement:
 )
 def new_task_refused(record: Record) -> Judgement:
     """NFS on manager1 is a single point of failure, as the lab builds it."""
-    seen = record.need("refused", "no task failed")
+    seen = need(record, Refused, "no task failed")
     return judged(
-        f"{seen.data['state']} on {seen.data['node']}: {seen.data['said']}",
-        holds="failed to mount local volume" in seen.data["said"],
+        f"{seen.state} on {seen.node}: {seen.said}",
+        holds="failed to mount local volume" in seen.said,
         missing=not_while([seen.t], while_away(server_fault(record)), "saw a task fail"),
     )
 
@@ -139,10 +141,10 @@ def new_task_refused(record: Record) -> Judgement:
 )
 def mounted_share_waits(record: Record) -> Judgement:
     """Hard, seen from the outside."""
-    seen = record.need("hangs", "nobody looked")
+    seen = need(record, Hangs, "nobody looked")
     return judged(
-        f"exit code {seen.data['code']} on {seen.data['node']}: {seen.data['said'] or 'silent'}",
-        holds=seen.data["code"] == 124,
+        f"exit code {seen.code} on {seen.node}: {seen.said or 'silent'}",
+        holds=seen.code == 124,
         missing=not_while([seen.t], while_away(server_fault(record)), "looked at the share"),
     )
 
@@ -156,14 +158,14 @@ def mounted_share_waits(record: Record) -> Judgement:
 )
 def recovers_by_itself(record: Record) -> Judgement:
     """Swarm tries again every 5 s."""
-    fault, failed_then = server_fault(record), record.need("refused", "no task failed")
+    fault, failed_then = server_fault(record), need(record, Refused, "no task failed")
     tasks = [task for task in tasks_later(record, fault) if task.desired == "running"]
     told = ", ".join(f"{task.state} on {task.node}" for task in tasks)
     touched = [
-        f"somebody helped: {' '.join(e.data['argv'][:3])}"
-        for e in record.of("command")
-        if e.data["argv"][:2] == ["docker", "service"]
-        and e.data["argv"][2] in {"update", "scale", "create"}
+        f"somebody helped: {' '.join(e.argv[:3])}"
+        for e in each(record, Command)
+        if e.argv[:2] == ("docker", "service")
+        and e.argv[2] in {"update", "scale", "create"}
         and e.t > failed_then.t
     ]
     return judged(
@@ -171,7 +173,7 @@ def recovers_by_itself(record: Record) -> Judgement:
         holds=len(tasks) == 1 and tasks[0].running,
         missing=[
             *touched,
-            *not_each((task.node for task in tasks), [failed_then.data["node"]], "saw a task on"),
+            *not_each((task.node for task in tasks), [failed_then.node], "saw a task on"),
             *not_while([failed_then.t], while_away(fault), "saw a task fail"),
         ],
     )

@@ -21,7 +21,7 @@ from pytest_swarmlab.waiting.conditions import TaskFailed, brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..stack_on_nfs import environments, labelled_nodes, listing
-from . import perform
+from . import events, perform
 from .perform import DATABASE, NAME, REPLICAS, WORDPRESS
 from .site import INSTALLER, Answers, ReadBack, Site, png
 
@@ -123,11 +123,8 @@ class Drill:
         answer = self.site.install(first)
         words = " ".join(re.sub(r"<[^>]{1,500}>", " ", answer.text).split())
         start = max(0, words.find(SUCCESS))
-        self.evidence.note(
-            "installed",
-            status=answer.status,
-            success=SUCCESS in words,
-            said=words[start : start + 200],
+        self.evidence.write(
+            events.Installed(answer.status, SUCCESS in words, words[start : start + 200])
         )
         self.site.log_in(first)
         self.site.get_nonce(first)
@@ -137,7 +134,7 @@ class Drill:
         self.path = self.site.upload(first, f"{secrets.token_hex(4)}.png", self.picture)
         self.read_everywhere()
         for found in environments(self.swarm, values):
-            self.evidence.note("environment", **found)
+            self.evidence.write(events.Environment(**found))
         self._listing("Installed")
 
     def recreate_the_database(self) -> None:
@@ -158,7 +155,7 @@ class Drill:
     def lose_the_node(self) -> None:
         """The machine on which the database runs loses power, and comes back much later."""
         self.evidence.tasks(self.swarm, self.database.name)
-        self.evidence.note("labelled", nodes=labelled_nodes(self.swarm))
+        self.evidence.write(events.Labelled(tuple(labelled_nodes(self.swarm))))
         (task,) = self.wait(self.database.converged(replicas=1), within=READY_S)
         lost = self.swarm.node(task["node"])
         with (
@@ -238,7 +235,7 @@ class Drill:
 
     def _begin(self, what: str) -> None:
         """Note the moment from which the phase is measured; of a fault, its own record says it."""
-        self.evidence.note("begun", what=what)
+        self.evidence.write(events.Begun(what))
 
     def _whole(self, replicas: int) -> None:
         """Everything runs, and all replicas serve through every node; noted as it is then."""
@@ -269,9 +266,7 @@ class Drill:
                     found = self._seen(what, node, mark)
                 except not_acknowledged() as problem:
                     error = brief(problem)
-                self.evidence.note(
-                    "read", node=node.name, what=what, expected=expected, found=found, error=error
-                )
+                self.evidence.write(events.ReadBack(node.name, what, expected, found, error))
 
     def _seen(self, what: str, node: Node, mark: str) -> str:
         if what == "post":
@@ -294,13 +289,13 @@ class Drill:
     def _replay(self, salts: str, replicas: int) -> None:
         """As often through each node as there are replicas: a mesh takes turns."""
         mark = secrets.token_hex(8)
-        tries: list[dict[str, str | None]] = []
+        tries: list[events.Try] = []
         for node in [*self.swarm.nodes] * replicas:
             try:
-                tries.append({"node": node.name, "found": self._login(node, mark)})
+                tries.append(events.Try(node.name, self._login(node, mark)))
             except not_acknowledged() as problem:
-                tries.append({"node": node.name, "found": None, "error": brief(problem)})
-        self.evidence.note("replayed", salts=salts, tries=tries)
+                tries.append(events.Try(node.name, None, brief(problem)))
+        self.evidence.write(events.Replayed(salts, tuple(tries)))
         self._served(mark)
 
     def _served(self, mark: str) -> None:
@@ -312,8 +307,8 @@ class Drill:
                 container = self.swarm.node(task["node"]).engine.containers.get(task["container"])
                 lines = container.logs(tail=LOG_LINES).decode(errors="replace").splitlines()
                 count = sum(mark in line for line in lines)
-                served.append({"task": task["id"], "node": task["node"], "requests": count})
-        self.evidence.note("served", replicas=served)
+                served.append(events.Replica(task["id"], task["node"], count))
+        self.evidence.write(events.Served(tuple(served)))
 
 
 def see_bad_files_refused(swarm: Swarm, stack: Stacks, *, wait: Waiter, evidence: Evidence) -> None:
@@ -326,33 +321,34 @@ def see_bad_files_refused(swarm: Swarm, stack: Stacks, *, wait: Waiter, evidence
             said, code = error.stderr.strip(), error.code
         else:
             stack.remove(name)
-        evidence.note("refused", file=name, by="docker stack deploy", code=code, said=said)
+        evidence.write(events.Refused(name, "docker stack deploy", said, code))
     services = {name: _deploy_bad(stack, name).service(BAD_SERVICE) for name in LATER}
     for name, ends in LATER.items():
         task = wait(ends(services[name]), within=BLOCKED_S)
-        evidence.note("refused", file=name, by=f"a task, {task['state']}", said=task["error"])
+        evidence.write(events.Refused(name, f"a task, {task['state']}", task["error"]))
     for name in LATER:
         stack.remove(name)
         stack.remove_volumes(name)
     for name in (*AT_ONCE, *LATER):
-        evidence.note("left", file=name, **_left(swarm, name))
+        evidence.write(_left(swarm, name))
 
 
 def _deploy_bad(stack: Stacks, name: str) -> Stack:
     return stack.deploy(BAD / f"{name}.yml", title=f"{name}.yml is deployed")
 
 
-def _left(swarm: Swarm, name: str) -> dict[str, object]:
+def _left(swarm: Swarm, name: str) -> events.Left:
     """What there is of a stack: how many services, networks and containers; on which nodes."""
     label = {"label": f"{STACK_LABEL}={name}"}
     api = swarm.leader().engine.api
     engines = [node.engine.api for node in swarm.nodes]
-    return {
-        "services": len(api.services(label)),
-        "networks": len(api.networks(filters=label)),
-        "containers": sum(len(engine.containers(all=True, filters=label)) for engine in engines),
-        "nodes": [node.name for node in swarm.nodes],
-    }
+    return events.Left(
+        name,
+        services=len(api.services(label)),
+        networks=len(api.networks(filters=label)),
+        containers=sum(len(engine.containers(all=True, filters=label)) for engine in engines),
+        nodes=tuple(node.name for node in swarm.nodes),
+    )
 
 
 def _digest(data: bytes) -> str:

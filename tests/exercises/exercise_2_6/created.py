@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence.events import Command, each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
     out_of_order,
 )
-from pytest_swarmlab.model import Event, Judgement
+from pytest_swarmlab.model import Judgement
 
 from .declared import CREATED, exercise
+from .events import FileLeft, Inspected
 
 NAMES = (
     "mysql_root_password", "passwd_file", "db_password", "echoed", "db_password_v2", "binary",
@@ -33,7 +34,7 @@ def listed(record: Record) -> Judgement:
     seen = _inspected(record)
     if missing := [name for name in NAMES if name not in seen]:
         return unknown(f"nobody looked at {', '.join(missing)}")
-    absent = [name for name in NAMES if not seen[name]["listed"]]
+    absent = [name for name in NAMES if not seen[name].listed]
     return failed(f"not listed: {', '.join(absent)}") if absent else passed(f"{len(NAMES)} listed")
 
 
@@ -49,23 +50,21 @@ def inspect_shows_no_value(record: Record) -> Judgement:
     seen = _inspected(record)
     if missing := [name for name in NAMES if name not in seen]:
         return unknown(f"nobody inspected {', '.join(missing)}")
-    printed = [c for c in record.of("command") if c.data["argv"][:3] == INSPECT]
-    forms = [
-        [c for c in printed if ("--pretty" in c.data["argv"]) is pretty] for pretty in (False, True)
-    ]
-    shown = [n for n in NAMES if seen[n]["shows"] is not False or seen[n]["has_data"] is not False]
+    printed = [c for c in each(record, Command) if c.argv[:3] == INSPECT]
+    forms = [[c for c in printed if ("--pretty" in c.argv) is pretty] for pretty in (False, True)]
+    shown = [n for n in NAMES if seen[n].shows is not False or seen[n].has_data is not False]
     blind = [n for n in NAMES if any(not _names(n, form) for form in forms)]
     missing = [f"in neither form, or one only, was printed: {', '.join(blind)}"] if blind else []
     told = f"{len(NAMES) - len(shown)} without Data"
     return judged(told, wrong=[f"shown: {', '.join(shown)}"] if shown else [], missing=missing)
 
 
-INSPECT = ["docker", "secret", "inspect"]
+INSPECT = ("docker", "secret", "inspect")
 
 
-def _names(name: str, printed: Sequence[Event]) -> bool:
+def _names(name: str, printed: Sequence[Command]) -> bool:
     """Whether a secret of that name was inspected, and not nothing at all printed."""
-    return any(name in str(command.data["stdout"]) for command in printed)
+    return any(name in command.stdout for command in printed)
 
 
 @exercise.check(
@@ -77,18 +76,18 @@ def _names(name: str, printed: Sequence[Event]) -> bool:
 )
 def file_removed(record: Record) -> Judgement:
     """The lab's `rm passwd`."""
-    seen = record.need("file", "nobody looked for the file")
-    argv = [*CREATE, "passwd_file", seen.data["path"]]
-    made = [command.t for command in record.of("command", code=0, argv=argv)]
-    told = f"{seen.data['path']} is {'gone' if seen.data['there'] is False else 'still there'}"
+    seen = need(record, FileLeft, "nobody looked for the file")
+    argv = [*CREATE, "passwd_file", seen.path]
+    made = [command.t for command in each(record, Command, code=0, argv=argv)]
+    told = f"{seen.path} is {'gone' if seen.there is False else 'still there'}"
     order = out_of_order(
         ("that a secret was made of it", min(made, default=None)), ("the look for it", seen.t)
     )
-    return judged(told, holds=seen.data["there"] is False, missing=order)
+    return judged(told, holds=seen.there is False, missing=order)
 
 
 CREATE = ["docker", "secret", "create"]
 
 
-def _inspected(record: Record) -> dict[str, dict[str, Any]]:
-    return {e.data["name"]: dict(e.data) for e in record.of("inspected") if "shows" in e.data}
+def _inspected(record: Record) -> dict[str, Inspected]:
+    return {seen.name: seen for seen in each(record, Inspected)}

@@ -3,10 +3,11 @@
 import base64
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from docker.errors import APIError
 from docker.types import ContainerSpec, SecretReference, ServiceMode, TaskTemplate
@@ -24,7 +25,7 @@ from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from . import perform
+from . import events, perform
 
 Probe = Callable[..., Traffic]
 
@@ -96,15 +97,16 @@ def _note_what_is_told(swarm: Swarm, values: dict[str, bytes], evidence: Evidenc
     for name, value in values.items():
         spec = leader.engine.api.inspect_secret(name)["Spec"]
         said = f"{shown}{spec}".encode()
-        evidence.note(
-            "inspected",
-            name=name,
-            listed=name in listed.split(),
-            has_data="Data" in spec,
-            shows=any(form in said for form in _forms(value)),
+        evidence.write(
+            events.Inspected(
+                name,
+                listed=name in listed.split(),
+                has_data="Data" in spec,
+                shows=any(form in said for form in _forms(value)),
+            )
         )
     there = leader.look("test", "-e", perform.FILE, check=False).code == 0
-    evidence.note("file", path=perform.FILE, there=there)
+    evidence.write(events.FileLeft(perform.FILE, there))
 
 
 def _forms(value: bytes) -> tuple[bytes, ...]:
@@ -122,24 +124,24 @@ def see_them_mounted(
 
     Then the lab's rotation as it stands, and as it must be.
     """
-    container = _container(service, on, wait)
+    container = container_of(service, on, wait)
     for name, value in values.items():
-        evidence.note("content", name=name, bytes=len(value), digest=_digest(value))
+        evidence.write(events.Content(name, len(value), _digest(value)))
     _note_files(evidence, "first", on, container)
     _note_mounts(evidence, on, container)
     _note_reading(evidence, "root's", on, container)
 
     perform.rotate_literally(service)
-    _note_files(evidence, "literal", on, _container(service, on, wait, instead_of=container))
+    _note_files(evidence, "literal", on, container_of(service, on, wait, instead_of=container))
 
-    last = _container(service, on, wait)
+    last = container_of(service, on, wait)
     perform.rotate_at_its_place(service)
-    container = _container(service, on, wait, instead_of=last)
+    container = container_of(service, on, wait, instead_of=last)
     _note_files(evidence, "mended", on, container)
     _note_reading(evidence, "the program's own", on, container)
 
 
-def _container(service: Service, on: Node, wait: Waiter, *, instead_of: str = "") -> str:
+def container_of(service: Service, on: Node, wait: Waiter, *, instead_of: str = "") -> str:
     """The container of its one task, once it runs; another than that one."""
     if instead_of:
         wait(service.updated(), within=READY_S)
@@ -158,15 +160,11 @@ def _note_files(evidence: Evidence, step: str, node: Node, container: str) -> No
     ).stdout.splitlines()  # fmt: skip
     rows = [line.split() for line in listed if line.startswith("/")]
     digests = {line[66:]: line[:64] for line in listed if not line.startswith("/")}
-    evidence.note(
-        "files",
-        step=step,
-        files={
-            path: {"mode": mode, "uid": uid, "gid": gid, "bytes": int(size),
-                   "digest": digests.get(path)}
-            for path, mode, uid, gid, size in rows
-        },
-    )  # fmt: skip
+    files = {
+        path: events.File(mode, uid, gid, int(size), digests.get(path))
+        for path, mode, uid, gid, size in rows
+    }
+    evidence.write(events.Files(step, files))
 
 
 def _note_mounts(evidence: Evidence, node: Node, container: str) -> None:
@@ -181,12 +179,8 @@ def _note_mounts(evidence: Evidence, node: Node, container: str) -> None:
         "docker", "exec", "--user", "0", container, "truncate", "--size", "0", path,
         check=False, title="root in the container tries to write",
     )  # fmt: skip
-    evidence.note(
-        "mounts",
-        mounts={row[1]: {"type": row[2], "read_only": "ro" in row[3].split(",")} for row in mounts},
-        written=tried.code == 0,
-        said=tried.stderr.strip(),
-    )
+    seen = {row[1]: events.Mount(row[2], "ro" in row[3].split(",")) for row in mounts}
+    evidence.write(events.Mounts(seen, written=tried.code == 0, said=tried.stderr.strip()))
 
 
 def _note_reading(evidence: Evidence, owner: str, node: Node, container: str) -> None:
@@ -194,33 +188,34 @@ def _note_reading(evidence: Evidence, owner: str, node: Node, container: str) ->
         "docker", "exec", container, "sha256sum", f"/run/secrets/{perform.TARGET}",
         check=False, title=f"The program's user reads a secret of mode 0400 that is {owner}",
     )  # fmt: skip
-    evidence.note(
-        "reading",
-        owner=owner,
-        code=tried.code,
-        said=tried.stderr.strip(),
-        digest=tried.stdout[:64] or None,
-    )
+    digest = tried.stdout[:64] or None
+    evidence.write(events.Reading(owner, tried.code, tried.stderr.strip(), digest))
 
 
 # -- looking for the plaintext ------------------------------------------------------------------
 
 
 def look_for_the_plaintext(
-    swarm: Swarm, service: Service, on: Node, canary: bytes, *, wait: Waiter, evidence: Evidence
+    swarm: Swarm,
+    container: str,
+    on: Node,
+    canary: bytes,
+    *,
+    evidence: Evidence,
+    besides: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> None:
     """Search every place where a secret must not be; a control lies in each, and must be found.
 
     The control is what shows that the search itself works: another random text, put on purpose
-    into each of the places.
+    into each of the places. `container`: of a task that has the secret, on that node. `besides`:
+    directories that are searched on each node, and what they are called.
     """
     control = f"control-{secrets.token_hex(12)}".encode()
-    container = _container(service, on, wait)
     long = on.look("docker", "inspect", "--format", "{{.Id}}", container).stdout.strip()
     layer = on.look(
         "docker", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", container
     ).stdout.strip()
-    for where in ("/tmp/control", "/proc/1/fd/1"):
+    for where in (f"/tmp/{control.decode()}", "/proc/1/fd/1"):
         on.run("docker", "exec", "--interactive", container, "tee", where, stdin=control + b"\n")
 
     def search(node: Node, what: str, *places: str) -> None:
@@ -228,14 +223,15 @@ def look_for_the_plaintext(
 
     def search_node(node: Node) -> None:
         # Engines may keep theirs elsewhere (`data-root`).
-        directory = f"{_data_root(node)}/swarm"
-        put = f"{directory}/control"
-        with guard.abandoned(node, ("rm", "-f", put), kind="control"):
-            node.put(control, put)
-            try:
-                search(node, "swarm directory", directory)
-            finally:
-                node.run("rm", put)
+        places = {"swarm directory": (f"{_data_root(node)}/swarm",), **besides}
+        for what, directories in places.items():
+            put = f"{directories[0]}/control"
+            with guard.abandoned(node, ("rm", "-f", put), kind="control"):
+                node.put(control, put)
+                try:
+                    search(node, what, *directories)
+                finally:
+                    node.run("rm", put)
         node.run("logger", "--tag", "swarmlab", control.decode())
         search(node, "logs", *LOGS)
 
@@ -267,13 +263,14 @@ def _search(
         stdin=b"\n".join((*forms, control)) + b"\n", check=False,
         title=f"On {node}: is it in the {what}?",
     ).stdout.encode()  # fmt: skip
-    evidence.note(
-        "search",
-        node=node.name,
-        what=what,
-        places=list(places),
-        found=sum(found.count(form) for form in forms),
-        control=found.count(control),
+    evidence.write(
+        events.Search(
+            node.name,
+            what,
+            tuple(places),
+            found=sum(found.count(form) for form in forms),
+            control=found.count(control),
+        )
     )
 
 
@@ -289,19 +286,20 @@ def _note_memory(evidence: Evidence, node: Node, place: str, canary: bytes) -> N
         "--file=-", place, stdin=canary + b"\n", check=False,
     ).stdout  # fmt: skip
     count = sum(int(line) for line in found.split())
-    evidence.note("memory", node=node.name, place=place, type=kind.strip(), found=count)
+    evidence.write(events.Memory(node.name, place, kind.strip(), count))
 
 
 def _search_the_run(evidence: Evidence, directory: Path, canary: bytes, control: bytes) -> None:
     """What this run has written itself. The control is in its record: it is no secret."""
     files = [file.read_bytes() for file in directory.rglob("*") if file.is_file()]
-    evidence.note(
-        "search",
-        node="",
-        what="what the run wrote",
-        places=[f"{len(files)} files"],
-        found=sum(content.count(form) for content in files for form in _forms(canary)),
-        control=sum(content.count(control) for content in files),
+    evidence.write(
+        events.Search(
+            "",
+            "what the run wrote",
+            (f"{len(files)} files",),
+            found=sum(content.count(form) for content in files for form in _forms(canary)),
+            control=sum(content.count(control) for content in files),
+        )
     )
 
 
@@ -405,9 +403,8 @@ class Refusals:
 
     def _note(self, case: str, code: int, said: str) -> None:
         """`said`: its last line counts; what is above it is the client's advice."""
-        self.evidence.note(
-            "refusal", case=case, code=code, said=(said.strip().splitlines() or [""])[-1]
-        )
+        last = (said.strip().splitlines() or [""])[-1]
+        self.evidence.write(events.Refusal(case, code, last))
 
 
 # -- the application of three tiers -------------------------------------------------------------
@@ -437,14 +434,14 @@ class Tiers:
         self._shake_hands("v1")
         self._use_key()
         for found in perform.definitions(self.swarm, self.values):
-            self.evidence.note("definition", **found)
+            self.evidence.write(found)
         self._listing("Deployed")
 
     def rotate_certificate(self) -> None:
         """Another certificate and key at the same places, while visitors come."""
         self.values |= perform.create_pair(self.secret, self.certificates, "v2")
         web = self.stack.service(perform.WEB)
-        self.evidence.note("certificates", old=self._fingerprint("v1"), new=self._fingerprint("v2"))
+        self.evidence.write(events.Certificates(self._fingerprint("v1"), self._fingerprint("v2")))
         with self._under_load("/health", RATE):
             perform.rotate_certificate(web)
             self.wait(web.updated(), within=ROLLED_S)
@@ -479,7 +476,7 @@ class Tiers:
         self._log_in("after", perform.NEW_ROLE, "new", new)
         self.secret.remove("db_password_v1")
         listed = self.swarm.leader().look("docker", "secret", "ls", title="The old one is gone")
-        self.evidence.note("removed", gone="db_password_v1" not in listed.stdout.split())
+        self.evidence.write(events.Removed("db_password_v1" not in listed.stdout.split()))
         self._listing("The database's password is rotated")
 
     def roll_back(self) -> None:
@@ -488,9 +485,9 @@ class Tiers:
         with self._under_load("/ready", LOGIN_RATE):
             self.evidence.tasks(self.swarm, api.name)
             said = perform.roll_back(api)
-            self.evidence.note("rollback", code=said.code, said=said.stderr.strip())
+            self.evidence.write(events.Rollback(said.code, said.stderr.strip()))
             task = self.wait(api.task_failed(), within=READY_S)
-            self.evidence.note("failed-task", state=task["state"], error=task["error"])
+            self.evidence.write(events.FailedTask(task["state"], task["error"]))
             self.wait(api.watched(for_s=PAUSED_S), within=READY_S)
             self._note_update("rolled back")
             self.evidence.tasks(self.swarm, api.name)
@@ -505,9 +502,7 @@ class Tiers:
     def _note_update(self, when: str) -> None:
         seen = self.swarm.leader().engine.api.inspect_service(f"{perform.NAME}_{perform.API}")
         status = seen.get("UpdateStatus") or {}
-        self.evidence.note(
-            "update", when=when, state=status.get("State"), said=status.get("Message")
-        )
+        self.evidence.write(events.Update(when, status.get("State"), status.get("Message")))
 
     @contextmanager
     def _under_load(self, path: str, rate: float) -> Iterator[None]:
@@ -524,9 +519,9 @@ class Tiers:
         ):
             enough = len(self.swarm.nodes) + int(rate * WARM_S) // 2
             self.wait(visitors.asked_at_least(enough), within=READY_S)
-            self.evidence.note("begun")
+            self.evidence.write(events.Begun())
             yield
-            self.evidence.note("ended")
+            self.evidence.write(events.Ended())
             self.wait(visitors.asked_at_least(visitors.asked + enough), within=READY_S)
 
     def _whole(self) -> None:
@@ -550,12 +545,9 @@ class Tiers:
             for node in self.swarm.nodes:
                 SHOWN.certificate = None
                 answer = visitor.get(f"https://{node}:{perform.PORT}/ready", timeout=PATIENCE_S)
-                self.evidence.note(
-                    "handshake",
-                    node=node.name,
-                    status=answer.status_code,
-                    shown=SHOWN.certificate,
-                    expected=self._fingerprint(version),
+                shown, expected = SHOWN.certificate, self._fingerprint(version)
+                self.evidence.write(
+                    events.Handshake(node.name, answer.status_code, shown, expected)
                 )
 
     def _use_key(self) -> None:
@@ -563,14 +555,14 @@ class Tiers:
         keys = {"none": {}, "wrong": {"X-API-Key": right[::-1]}, "right": {"X-API-Key": right}}
         for key, headers in keys.items():
             status, user, items = self._items(self.swarm.nodes[0], headers)
-            self.evidence.note("asked", key=key, status=status, user=user, items=items)
+            self.evidence.write(events.Asked(key, status, user, items))
 
     def _note_users(self) -> None:
         """As whom the API comes to the database, asked through every node."""
         key = {"X-API-Key": self.values[perform.KEY].decode()}
         for node in self.swarm.nodes:
             status, user, items = self._items(node, key)
-            self.evidence.note("user", node=node.name, status=status, user=user, items=items)
+            self.evidence.write(events.User(node.name, status, user, items))
 
     def _items(self, node: Node, headers: dict[str, str]) -> tuple[int, str | None, int | None]:
         with session(self.swarm.nodes, ca=self.certificates.ca) as client:
@@ -584,7 +576,7 @@ class Tiers:
         tasks = self.wait(api.converged(replicas=perform.REPLICAS), within=READY_S)
         node = self.swarm.node(tasks[0]["node"])
         said = perform.log_in(node, tasks[0]["container"], role, password)
-        self.evidence.note("login", when=when, role=role, password=which, said=said)
+        self.evidence.write(events.Login(when, role, which, said))
 
     def _listing(self, when: str) -> None:
         for what in ("services", "ps"):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     out_of_order,
@@ -13,6 +14,7 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import MOUNTED, exercise
+from .events import Content, File, Files, Mount, Mounts, Reading
 
 PLACES = {
     "mysql_root_password": ("/run/secrets/mysql_root_password", "444", "0", "0"),
@@ -40,7 +42,7 @@ def place_owner_mode(record: Record) -> Judgement:
     wrong = []
     for name, (path, *expected) in PLACES.items():
         found = files.get(path)
-        what = [found["mode"], found["uid"], found["gid"]] if found else None
+        what = [found.mode, found.uid, found.gid] if found else None
         if what != expected:
             wrong.append(f"{name}: {what or 'nothing'} at {path}, not {expected}")
     wrong += [
@@ -59,17 +61,15 @@ def place_owner_mode(record: Record) -> Judgement:
 def byte_identical(record: Record) -> Judgement:
     """Nothing is added, nothing is taken away."""
     files = _files(record, "first")
-    wanted = {e.data["name"]: e.data for e in record.of("content") if "digest" in e.data}
+    wanted = {content.name: content for content in each(record, Content)}
     if missing := [name for name in PLACES if name not in wanted]:
         return unknown(f"it was not noted what went into {', '.join(missing)}")
     other = [
         name
         for name, (path, *_) in PLACES.items()
-        if path not in files
-        or not files[path]["digest"]
-        or files[path]["digest"] != wanted[name]["digest"]
+        if path not in files or not files[path].digest or files[path].digest != wanted[name].digest
     ]
-    told = ", ".join(f"{name} {wanted[name]['bytes']} bytes" for name in PLACES)
+    told = ", ".join(f"{name} {wanted[name].bytes} bytes" for name in PLACES)
     return failed(f"not the same: {', '.join(other)}") if other else passed(told)
 
 
@@ -82,15 +82,15 @@ def byte_identical(record: Record) -> Judgement:
 )
 def in_memory(record: Record) -> Judgement:
     """The container's own table of mounts."""
-    seen = record.need("mounts", "nobody looked at the mounts").data
+    seen = need(record, Mounts, "nobody looked at the mounts")
     wrong = []
     for path, *_ in PLACES.values():
-        mount = seen["mounts"].get(path)
-        if mount != {"type": "tmpfs", "read_only": True}:
+        mount = seen.mounts.get(path)
+        if mount != Mount("tmpfs", read_only=True):
             wrong.append(f"{path}: {mount}")
-    if seen["written"] or "Read-only file system" not in seen["said"]:
-        wrong.append(f"root could write: {seen['said'] or 'nothing was said'}")
-    return failed("; ".join(wrong)) if wrong else passed(f"{len(PLACES)} tmpfs, {seen['said']}")
+    if seen.written or "Read-only file system" not in seen.said:
+        wrong.append(f"root could write: {seen.said or 'nothing was said'}")
+    return failed("; ".join(wrong)) if wrong else passed(f"{len(PLACES)} tmpfs, {seen.said}")
 
 
 @exercise.check(
@@ -102,12 +102,12 @@ def in_memory(record: Record) -> Judgement:
 )
 def mode_0400_of_root(record: Record) -> Judgement:
     """The image's user is 1000."""
-    root = record.need("reading", "nobody read root's", owner="root's").data
-    own = record.need("reading", "nobody read its own", owner="the program's own").data
-    wanted = record.need("content", "no second version", name="db_password_v2").data["digest"]
-    told = f"root's: {root['said'] or 'it was read'}; its own: {own['said'] or 'it was read'}"
-    kept_out = root["code"] != 0 and "Permission denied" in root["said"]
-    let_in = own["code"] == 0 and own["digest"] == wanted
+    root = need(record, Reading, "nobody read root's", owner="root's")
+    own = need(record, Reading, "nobody read its own", owner="the program's own")
+    wanted = need(record, Content, "no second version", name="db_password_v2").digest
+    told = f"root's: {root.said or 'it was read'}; its own: {own.said or 'it was read'}"
+    kept_out = root.code != 0 and "Permission denied" in root.said
+    let_in = own.code == 0 and own.digest == wanted
     return passed(told) if kept_out and let_in else failed(told)
 
 
@@ -138,24 +138,23 @@ def literal_rotation_loses_the_path(record: Record) -> Judgement:
 def rotation_keeps_the_path(record: Record) -> Judgement:
     """The rotation as it must be."""
     before, files = _files(record, "first"), _files(record, "mended")
-    wanted = record.need("content", "no second version", name="db_password_v2").data["digest"]
-    found = files.get(TARGET, {})
-    if TARGET not in before or before[TARGET]["digest"] == wanted:
+    wanted = need(record, Content, "no second version", name="db_password_v2").digest
+    found = files.get(TARGET)
+    if TARGET not in before or before[TARGET].digest == wanted:
         return unknown(f"{TARGET} did not have another content before")
     told = f"{TARGET}: {found or 'nothing'}"
-    meant = {"mode": "400", "uid": "1000", "gid": "1000", "digest": wanted}
-    same = all(found.get(key) == value for key, value in meant.items())
-    return passed(f"mode 400, uid 1000, {found['bytes']} bytes") if same else failed(told)
+    if found != File("400", "1000", "1000", found.bytes if found else 0, wanted):
+        return failed(told)
+    return passed(f"mode 400, uid 1000, {found.bytes} bytes")
 
 
 STEPS = ("first", "literal", "mended")
 
 
-def _files(record: Record, step: str) -> dict[str, dict[str, Any]]:
+def _files(record: Record, step: str) -> Mapping[str, File]:
     """The files as they were in that step, which must have come when its name says."""
-    seen = {each: record.last("files", step=each) for each in STEPS[: STEPS.index(step) + 1]}
+    seen = {s: last(record, Files, step=s) for s in STEPS[: STEPS.index(step) + 1]}
     moments = [(f"the look at the files ({s})", e.t if e else None) for s, e in seen.items()]
     if missing := out_of_order(*moments):
         raise Unseen("; ".join(missing))
-    found: dict[str, dict[str, Any]] = record.need("files", "", step=step).data["files"]
-    return found
+    return need(record, Files, "", step=step).files

@@ -23,6 +23,7 @@ from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from .. import postgres
+from .events import Definition
 
 FROM_STRING, FROM_FILE, FROM_VARIABLE = "mysql_root_password", "passwd_file", "db_password"
 ECHOED, SECOND, BINARY, UNICODE = "echoed", "db_password_v2", "binary", "unicode"
@@ -282,14 +283,14 @@ def roll_back(service: Service) -> Output:
     )  # fmt: skip
 
 
-def definitions(swarm: Swarm, values: Mapping[str, bytes]) -> list[dict[str, object]]:
+def definitions(swarm: Swarm, values: Mapping[str, bytes]) -> list[Definition]:
     """What every service's definition says: its variables, and which secret's value is in it."""
     return [
-        {
-            "service": service["Spec"]["Name"],
-            "env": service["Spec"]["TaskTemplate"]["ContainerSpec"].get("Env", []),
-            "shows": [name for name, value in values.items() if _in(value, json.dumps(service))],
-        }
+        Definition(
+            service["Spec"]["Name"],
+            tuple(service["Spec"]["TaskTemplate"]["ContainerSpec"].get("Env", ())),
+            tuple(name for name, value in values.items() if _in(value, json.dumps(service))),
+        )
         for service in swarm.leader().engine.api.services()
     ]
 

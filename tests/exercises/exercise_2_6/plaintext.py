@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from pytest_swarmlab import failed, passed
+from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -13,7 +13,9 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
+from . import somebodys
 from .declared import PLAINTEXT, exercise
+from .events import Memory, Search
 
 SEARCHED = (
     "swarm directory", "logs", "container's layer", "container's files and log",
@@ -47,7 +49,7 @@ def search_works(record: Record) -> Judgement:
 def nowhere_in_plain(record: Record) -> Judgement:
     """Of every search, also one that was made twice; a search that finds nothing at all is none."""
     searches = _searches(record)
-    found = [f"{_where(seen)}: {seen['found']} times" for seen in searches if seen["found"]]
+    found = [f"{_where(seen)}: {seen.found} times" for seen in searches if seen.found != 0]
     missing = [f"the search was blind: {'; '.join(blind)}"] if (blind := _blind(searches)) else []
     told = f"{len(searches)} searches, {len(found)} found it"
     return judged(told, wrong=found, missing=missing)
@@ -62,25 +64,26 @@ def nowhere_in_plain(record: Record) -> Judgement:
 )
 def only_in_memory(record: Record) -> Judgement:
     """Where a worker has it from is the manager's TLS connection; where it keeps it is here."""
-    seen = record.need("memory", "nobody looked at the engine's directory").data
-    told = f"{seen['type']}, found {seen['found']} times"
-    return passed(told) if seen["type"] == "tmpfs" and seen["found"] else failed(told)
+    seen = need(record, Memory, "nobody looked at the engine's directory")
+    told = f"{seen.type}, found {seen.found} times"
+    return passed(told) if seen.type == "tmpfs" and seen.found else failed(told)
 
 
-def _searches(record: Record) -> list[dict[str, Any]]:
+def _searches(record: Record) -> list[Search]:
     """Every search that was made. Raises Unseen, by `need`, when one of them was not."""
     for what in SEARCHED:
-        record.need("search", f"nobody searched the {what}", what=what)
+        need(record, Search, f"nobody searched the {what}", what=what)
+    besides = (somebodys.FILES,) if somebodys.is_theirs(record) else ()
     for node in nodes_of(record):
-        for what in ("swarm directory", "logs"):
-            record.need("search", f"nobody searched the {what} of {node}", what=what, node=node)
-    return [dict(e.data) for e in record.of("search") if "what" in e.data]
+        for what in ("swarm directory", "logs", *besides):
+            need(record, Search, f"nobody searched the {what} of {node}", what=what, node=node)
+    return each(record, Search)
 
 
-def _blind(searches: Sequence[dict[str, Any]]) -> list[str]:
+def _blind(searches: Sequence[Search]) -> list[str]:
     """Searches that did not even find the control."""
-    return [_where(seen) for seen in searches if not seen["control"]]
+    return [_where(seen) for seen in searches if not seen.control]
 
 
-def _where(seen: dict[str, Any]) -> str:
-    return f"{seen['what']} {seen['node']}".strip()
+def _where(seen: Search) -> str:
+    return f"{seen.what} {seen.node}".strip()

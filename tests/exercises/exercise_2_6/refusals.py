@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pytest_swarmlab import failed, passed
+from pytest_swarmlab.evidence.events import need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Judgement
 
 from .declared import REFUSALS, exercise
+from .events import Refusal
 
 DAEMON = "Error response from daemon: "
 GRPC = DAEMON + "rpc error: code = "
@@ -61,10 +63,10 @@ def _declare_refusal(case: str, words: str) -> None:
     )
     def refused(record: Record) -> Judgement:
         """The engine's own words, all of them; services stand in the order of their random ids."""
-        seen = record.need("refusal", "it was not tried", case=case).data
-        said = str(seen["said"])
+        seen = need(record, Refusal, "it was not tried", case=case)
+        said = seen.said
         same = said in (words, words.replace("one, two", "two, one"))
-        return passed(said) if seen["code"] and same else failed(said or "accepted")
+        return passed(said) if seen.code and same else failed(said or "accepted")
 
 
 def _declare_acceptance(case: str) -> None:
@@ -77,8 +79,8 @@ def _declare_acceptance(case: str) -> None:
     )
     def accepted(record: Record) -> Judgement:
         """What lies just within the limits."""
-        seen = record.need("refusal", "it was not tried", case=case).data
-        return passed("accepted") if seen["code"] == 0 else failed(str(seen["said"]))
+        seen = need(record, Refusal, "it was not tried", case=case)
+        return passed("accepted") if seen.code == 0 else failed(seen.said)
 
 
 _declare_refusals()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pytest_swarmlab import failed, passed, unknown
-from pytest_swarmlab.evidence.events import TasksSample, each
+from pytest_swarmlab.evidence.events import Command, TasksSample, each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -14,6 +14,7 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import ROLLBACK, exercise
+from .events import FailedTask, Rollback, Update
 from .seen import gives_the_new_one, span
 
 GONE = (
@@ -32,13 +33,12 @@ PAUSED = "update paused due to failure or early termination of task [a-z0-9]{25}
 )
 def rollback_is_taken(record: Record) -> Judgement:
     """Only what is given with a change is looked for, not what a rollback brings back."""
-    rollback = record.need("rollback", "nobody rolled back")
+    rollback = need(record, Rollback, "nobody rolled back")
     began, _ = span(record)
     if missing := out_of_order(("the beginning", began), ("the rollback", rollback.t)):
         return unknown("; ".join(missing))
-    seen = rollback.data
-    told = f"exit code {seen['code']}; {seen['said'] or 'nothing was said'}"
-    return passed(told) if seen["code"] == 0 and not seen["said"] else failed(told)
+    told = f"exit code {rollback.code}; {rollback.said or 'nothing was said'}"
+    return passed(told) if rollback.code == 0 and not rollback.said else failed(told)
 
 
 @exercise.check(
@@ -51,19 +51,18 @@ def rollback_is_taken(record: Record) -> Judgement:
 )
 def its_task_fails(record: Record) -> Judgement:
     """The task's error names the secret by its id: its name has gone with it."""
-    failed_task = record.need("failed-task", "no task of the version before was seen to fail")
-    seen = record.need("update", "nobody looked at the update", when="rolled back")
-    task, update = failed_task.data, seen.data
-    told = f"{task['state']}: {task['error']}; {update['state']}: {update['said']}"
+    task = need(record, FailedTask, "no task of the version before was seen to fail")
+    update = need(record, Update, "nobody looked at the update", when="rolled back")
+    told = f"{task.state}: {task.error}; {update.state}: {update.said}"
     good = (
-        re.fullmatch(GONE, task["error"])
-        and update["state"] == "rollback_paused"
-        and re.fullmatch(PAUSED, update["said"])
+        re.fullmatch(GONE, task.error)
+        and update.state == "rollback_paused"
+        and re.fullmatch(PAUSED, update.said or "")
     )
     missing = out_of_order(
-        ("the rollback", record.need("rollback", "nobody rolled back").t),
-        ("its task's failure", failed_task.t),
-        ("the look at the update", seen.t),
+        ("the rollback", need(record, Rollback, "nobody rolled back").t),
+        ("its task's failure", task.t),
+        ("the look at the update", update.t),
     )
     return judged(told, holds=bool(good), missing=missing)
 
@@ -79,10 +78,10 @@ def replicas_untouched(record: Record) -> Judgement:
     """None is stopped before its successor runs, and in the end none is needed."""
     samples = each(record, TasksSample, service="multitier_api")
     listed = [sample for sample in samples if sample.error is None]
-    update = record.need("update", "nobody looked at the update", when="forward again").data
-    rollback = record.need("rollback", "nobody rolled back").t
-    failed_task = record.need("failed-task", "no task of the version before was seen to fail").t
-    forward = [e.t for e in record.of("command") if gives_the_new_one(e.data["argv"])]
+    update = need(record, Update, "nobody looked at the update", when="forward again")
+    rollback = need(record, Rollback, "nobody rolled back").t
+    failed_task = need(record, FailedTask, "no task of the version before was seen to fail").t
+    forward = [c.t for c in each(record, Command) if gives_the_new_one(c.argv)]
     if not forward or not rollback <= failed_task <= forward[-1]:
         return unknown("it was not rolled back and then brought forward again")
     parts = {
@@ -96,8 +95,8 @@ def replicas_untouched(record: Record) -> Judgement:
     good = len(every) == 1 and all(len(ids) == 2 for ids in every)
     missing = [f"nobody listed the tasks {when} it" for when, seen in runs.items() if not seen]
     return judged(
-        f"{told}; {update['state']}",
-        holds=(good or not every) and update["state"] == "completed",
+        f"{told}; {update.state}",
+        holds=(good or not every) and update.state == "completed",
         missing=missing,
     )
 

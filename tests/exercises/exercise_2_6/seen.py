@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence.events import need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     out_of_order,
 )
 
+from .events import Begun, Ended
+
 
 def span(record: Record) -> tuple[float, float]:
     """When the change began and when it was over."""
-    began = record.need("begun", "it was not noted when the change began").t
-    ended = record.need("ended", "it was not noted when the change was over").t
+    began = need(record, Begun, "it was not noted when the change began").t
+    ended = need(record, Ended, "it was not noted when the change was over").t
     if missing := out_of_order(("the beginning", began), ("the end", ended)):
         raise Unseen("; ".join(missing))
     return began, ended

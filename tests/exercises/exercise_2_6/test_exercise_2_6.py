@@ -31,7 +31,8 @@ def test_a_secret_is_shown_to_its_container_alone(
             drill.see_them_mounted(service, home, values, wait=wait, evidence=evidence)
         with evidence.judged(exercise, "plaintext"):
             canary = values[perform.CANARY]
-            drill.look_for_the_plaintext(swarm, service, home, canary, wait=wait, evidence=evidence)
+            container = drill.container_of(service, home, wait)
+            drill.look_for_the_plaintext(swarm, container, home, canary, evidence=evidence)
 
 
 def test_what_cannot_be_a_secret_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -13,6 +14,7 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import CERTIFICATE, MULTITIER, exercise
+from .events import Asked, Certificates, Definition, Ended, Handshake
 
 
 @exercise.check(
@@ -24,27 +26,27 @@ from .declared import CERTIFICATE, MULTITIER, exercise
 )
 def https_with_the_secret(record: Record) -> Judgement:
     """The fingerprint over the wire against that of what went into the secret."""
-    seen = [e for e in record.of("handshake") if "node" in e.data]
-    meant = {e.data["expected"] for e in seen}
+    seen = each(record, Handshake)
+    meant = {e.expected for e in seen}
     if len(meant) != 1 or not all(meant):
         return unknown("it was not noted which certificate it should be")
     wrong = [
-        f"{e.data['node']}: status {e.data['status']}, certificate {str(e.data['shown'])[:16]}"
+        f"{e.node}: status {e.status}, certificate {str(e.shown)[:16]}"
         for e in seen
-        if e.data["shown"] != e.data["expected"] or e.data["status"] != 200
+        if e.shown != e.expected or e.status != 200
     ]
-    nodes = {str(e.data["node"]) for e in seen}
+    nodes = {e.node for e in seen}
     missing = not_each(nodes, members_of(record), "shook hands through")
     if record.events[-1].phase == exercise.phase(*CERTIFICATE):
-        rotated = record.need("certificates", "it was not noted which certificates they are")
-        ended = record.last("ended")
+        rotated = need(record, Certificates, "it was not noted which certificates they are")
+        ended = last(record, Ended)
         missing += out_of_order(
             ("the end of the rotation", ended.t if ended else None),
             ("the handshakes", min(e.t for e in seen)),
         )
-        if meant != {rotated.data["new"]}:
+        if meant != {rotated.new}:
             missing.append("the handshakes were not to show the new certificate")
-    told = f"{str(seen[0].data['shown'])[:16]}… through {len(nodes)} nodes"
+    told = f"{str(seen[0].shown)[:16]}… through {len(nodes)} nodes"
     return judged(told, wrong=wrong, missing=missing)
 
 
@@ -58,7 +60,7 @@ def https_with_the_secret(record: Record) -> Judgement:
 def api_key(record: Record) -> Judgement:
     """The key comes from a secret, and from nowhere else."""
     found = {
-        key: record.need("asked", f"nobody asked with key: {key}", key=key).data["status"]
+        key: need(record, Asked, f"nobody asked with key: {key}", key=key).status
         for key in ("none", "wrong", "right")
     }
     told = ", ".join(f"{key} {status}" for key, status in found.items())
@@ -74,9 +76,9 @@ def api_key(record: Record) -> Judgement:
 )
 def database_login(record: Record) -> Judgement:
     """The session's user, as the database names it."""
-    seen = record.need("asked", "nobody asked with the key", key="right").data
-    told = f"user {seen['user']}, {seen['items']} items"
-    return (passed if (seen["user"], seen["items"]) == ("app_a", 2) else failed)(told)
+    seen = need(record, Asked, "nobody asked with the key", key="right")
+    told = f"user {seen.user}, {seen.items} items"
+    return (passed if (seen.user, seen.items) == ("app_a", 2) else failed)(told)
 
 
 @exercise.check(
@@ -88,13 +90,13 @@ def database_login(record: Record) -> Judgement:
 )
 def no_value_in_a_definition(record: Record) -> Judgement:
     """All that `docker service inspect` shows, of the three services."""
-    seen = {e.data["service"]: e.data for e in record.of("definition") if "service" in e.data}
+    seen = {e.service: e for e in each(record, Definition) if e.shows is not None}
     services = [f"multitier_{name}" for name in ("web", "api", "db")]
     if missing := [name for name in services if name not in seen]:
         return unknown(f"nobody looked at {', '.join(missing)}")
-    shown = [f"{name} shows {value}" for name in services for value in seen[name]["shows"]]
-    secret = [word for name in services for word in seen[name]["env"] if _is_secret(word)]
-    bare = [n for n in services[1:] if not any(_is_secret(word) for word in seen[n]["env"])]
+    shown = [f"{name} shows {value}" for name in services for value in seen[name].shows or ()]
+    secret = [word for name in services for word in seen[name].env if _is_secret(word)]
+    bare = [n for n in services[1:] if not any(_is_secret(word) for word in seen[n].env)]
     shown += [word for word in secret if not word.partition("=")[2].startswith("/run/secrets/")]
     missing = [f"no variable of {', '.join(bare)} names a secret's file"] if bare else []
     return judged("; ".join(secret), wrong=shown, missing=missing)

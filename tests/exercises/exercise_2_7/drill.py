@@ -21,7 +21,7 @@ from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from . import perform
+from . import events, perform
 from .perform import NGINX, PORT, PROXY, V1, V2, V3
 
 Probe = Callable[..., Traffic]
@@ -116,16 +116,8 @@ def _note_mounted(evidence: Evidence, node: Node, container: str) -> None:
         *run, "stat", "-c", "%a %u %g %s %n", *given, title="Mode, owner, size"
     ).stdout
     for mode, uid, gid, size, path in map(str.split, modes.splitlines()):
-        evidence.note(
-            "mounted",
-            target=path,
-            given=hashlib.sha256(given[path]).hexdigest(),
-            found=found[path],
-            mode=mode,
-            uid=int(uid),
-            gid=int(gid),
-            size=int(size),
-        )
+        was = hashlib.sha256(given[path]).hexdigest()
+        evidence.write(events.Mounted(path, was, found[path], mode, int(uid), int(gid), int(size)))
 
 
 def _digest_in(node: Node, container: str, path: str) -> str:
@@ -137,7 +129,7 @@ def _note_mounts(evidence: Evidence, node: Node, container: str, targets: list[s
     rows = {row[1]: row for row in map(str.split, table.splitlines()) if len(row) > 3}
     for target in targets:
         row = rows.get(target, ["", target, "", ""])
-        evidence.note("mount", target=target, filesystem=row[2], options=row[3].split(","))
+        evidence.write(events.Mount(target, row[2], tuple(row[3].split(","))))
 
 
 def _note_written(evidence: Evidence, node: Node, container: str, target: str) -> None:
@@ -145,7 +137,7 @@ def _note_written(evidence: Evidence, node: Node, container: str, target: str) -
         "docker", "exec", container, "sh", "-c", f"echo changed > {target}",
         check=False, title="Somebody in the container tries to change it",
     )  # fmt: skip
-    evidence.note("written", target=target, code=tried.code, said=tried.stderr.strip())
+    evidence.write(events.Written(target, tried.code, tried.stderr.strip()))
 
 
 def _note_inspected(
@@ -156,12 +148,8 @@ def _note_inspected(
     leader.look("docker", what, "inspect", name, title=f"docker {what} inspect {name}")
     shown = leader.look("docker", what, "inspect", "--format", "{{json .Spec}}", name).stdout
     data = yaml.safe_load(shown).get("Data")
-    evidence.note(
-        "inspected",
-        what=what,
-        shows=data is not None,
-        same=None if data is None else base64.b64decode(data) == given,
-    )
+    same = None if data is None else base64.b64decode(data) == given
+    evidence.write(events.Inspected(what, shows=data is not None, same=same))
 
 
 # -- shared and refused ------------------------------------------------------------------------
@@ -201,14 +189,8 @@ class Readers:
         for name, service in self.services.items():
             (task,) = self.wait(service.converged(replicas=1), within=READY_S)
             node, container = self.swarm.node(task["node"]), task["container"]
-            self.evidence.note(
-                "read",
-                step=step,
-                service=name,
-                node=node.name,
-                container=container,
-                found=_digest_in(node, container, perform.READER_TARGET),
-            )
+            found = _digest_in(node, container, perform.READER_TARGET)
+            self.evidence.write(events.Read(step, name, node.name, container, found))
 
 
 SHARED, OTHER = "reader_config", "reader_config_v2"
@@ -219,12 +201,12 @@ def create_shared(configs: Configs, evidence: Evidence) -> None:
     """Two versions of what the readers read."""
     for name, raw in ((SHARED, SHARED_RAW), (OTHER, OTHER_RAW)):
         perform.create(configs, name, raw)
-        evidence.note("given", config=name, digest=hashlib.sha256(raw).hexdigest())
+        evidence.write(events.Given(config=name, digest=hashlib.sha256(raw).hexdigest()))
 
 
 def see_bad_ones_refused(swarm: Swarm, stack: Stacks, configs: Configs, evidence: Evidence) -> None:
     """Ask for everything that must be refused, and for what just may be; note every answer."""
-    evidence.note("engine", version=swarm.leader().engine.version()["Version"])
+    evidence.write(events.Engine(swarm.leader().engine.version()["Version"]))
     for size in SIZES:
         _try_to_create(configs, evidence, f"size-{size}", f"size-{size}", b"x" * size)
     for what, name in NAMES.items():
@@ -240,7 +222,7 @@ def see_bad_ones_refused(swarm: Swarm, stack: Stacks, configs: Configs, evidence
 
 
 def _note_answer(evidence: Evidence, what: str, code: int, said: str) -> None:
-    evidence.note("answer", asked=what, code=code, said=said.strip())
+    evidence.write(events.Answer(what, code, said.strip()))
 
 
 def _try_to_create(configs: Configs, evidence: Evidence, what: str, name: str, raw: bytes) -> None:
@@ -321,7 +303,7 @@ class Proxy:
             "--config-add", f"source={V2},target={perform.TARGET}", NGINX,
             check=False, title="The lab's name for the service",
         )  # fmt: skip
-        self.evidence.note("answer", asked="lab-name", code=tried.code, said=tried.stderr.strip())
+        _note_answer(self.evidence, "lab-name", tried.code, tried.stderr)
         self._note_failed(self.wait(nginx.task_failed(), within=READY_S))
         perform.listing(nginx, "Nobody is called backend")
         # Not as an update of what never worked: nginx starts sooner than the backend, ends at once,
@@ -389,15 +371,15 @@ class Proxy:
             self.probe(via=via, port=PORT, rate=RATE, header=perform.VERSION_HEADER) as traffic,
         ):
             self.wait(traffic.asked_at_least(ENOUGH), within=READY_S)
-            self.evidence.note("begun", what=what)
+            self.evidence.write(events.Begun(what))
             act()
             self.wait(nginx.rolled_back() if back else nginx.updated(), within=UPDATED_S)
             status = leader.engine.api.inspect_service(nginx.name)["UpdateStatus"]
-            self.evidence.note("over", what=what, state=status["State"], said=status["Message"])
+            self.evidence.write(events.Over(what, status["State"], status["Message"]))
             self.wait(nginx.settled(), within=READY_S)
             # A node that has not heard of the next one yet turns visitors away.
             self.wait(self.swarm.mesh_lists(replicas), within=READY_S)
-            self.evidence.note("settled", what=what)
+            self.evidence.write(events.Settled(what))
             self.wait(traffic.asked_at_least(traffic.asked + ENOUGH), within=READY_S)
         perform.listing(nginx, what)
 
@@ -409,7 +391,7 @@ class Proxy:
 
     def _note_failed(self, task: dict[str, Any]) -> None:
         said = self.swarm.node(task["node"]).log_of(task["container"])
-        self.evidence.note("failed", said=said, exit_code=task["exit_code"], error=task["error"])
+        self.evidence.write(events.Failed(said, task["exit_code"], task["error"]))
 
     def _note_echo(self, config: str) -> None:
         """What the backend says that the proxy told it, asked through every node."""
@@ -421,7 +403,7 @@ class Proxy:
                     said = client.get(f"http://{node.name}:{PORT}/", timeout=TIMEOUT_S).text
                 except (requests.RequestException, OSError) as problem:
                     error = brief(problem)
-                self.evidence.note("echo", config=config, node=node.name, said=said, error=error)
+                self.evidence.write(events.Echo(config, node.name, said, error))
 
 
 # -- versions ----------------------------------------------------------------------------------
@@ -455,7 +437,7 @@ class Versions:
         self._deploy("third", self.third)
         self._see("third")
         removed = self.proxy.configs.prune(VERSIONED, title="Versions that nothing needs go")
-        self._note("pruned", removed=removed)
+        self._note("pruned", removed=tuple(removed))
         self._try_to_remove("current", self.names["third"])
         self._roll_back("rolled-back")
         self._lose_the_way_back(self.names["third"])
@@ -483,14 +465,10 @@ class Versions:
 
     def _try_to_remove(self, what: str, name: str) -> None:
         tried = self.proxy.swarm.leader().run(
-            "docker",
-            "config",
-            "rm",
-            name,
-            check=False,
-            title=f"The {what} version is to be removed",
-        )
-        self.proxy.evidence.note("answer", asked=what, code=tried.code, said=tried.stderr.strip())
+            "docker", "config", "rm", name,
+            check=False, title=f"The {what} version is to be removed",
+        )  # fmt: skip
+        _note_answer(self.proxy.evidence, what, tried.code, tried.stderr)
 
     def _lose_the_way_back(self, name: str) -> None:
         """What only a rollback needs can be removed by hand, and is rolled back to all the same."""
@@ -499,30 +477,38 @@ class Versions:
         try:
             proxy.configs.remove(name, title="The version before is removed by hand")
         except CommandError as error:
-            code, said = error.code, error.stderr.strip()
-        proxy.evidence.note("answer", asked="previous", code=code, said=said)
+            code, said = error.code, error.stderr
+        _note_answer(proxy.evidence, "previous", code, said)
         known = proxy.task_ids()
         proxy.nginx.rollback(title="Back to a version that was removed")
         task = proxy.wait(proxy.nginx.task_failed(known=known), within=READY_S)
-        proxy.evidence.note("lost", error=task["error"])
+        proxy.evidence.write(events.Lost(task["error"]))
         perform.listing(proxy.nginx, "The way back is lost")
 
-    def _note(self, step: str, *, serving: bool = False, **more: object) -> None:
+    def _note(
+        self,
+        step: str,
+        *,
+        serving: bool = False,
+        deployed: str | None = None,
+        removed: tuple[str, ...] | None = None,
+    ) -> None:
         """`serving`: also ask the container which version it serves."""
         proxy = self.proxy
         leader = proxy.swarm.leader()
         service = leader.engine.api.inspect_service(proxy.nginx.name)
         (task,) = proxy.wait(proxy.nginx.converged(replicas=1), within=READY_S)
-        proxy.evidence.note(
-            "version",
-            step=step,
-            listed=proxy.configs.versions(VERSIONED),
+        version = events.Version(
+            step,
+            listed=tuple(proxy.configs.versions(VERSIONED)),
             current=_config_of(service["Spec"]),
             previous=_config_of(service.get("PreviousSpec")),
             task=task["id"],
             served=_served(proxy.swarm.node(task["node"]), task["container"]) if serving else None,
-            **more,
+            deployed=deployed,
+            removed=removed,
         )
+        proxy.evidence.write(version)
 
 
 def _config_of(spec: dict[str, Any] | None) -> str | None:
@@ -554,9 +540,8 @@ def ask_each_environment(
         name: perform.deploy_environment(stack, configs, name) for name in perform.ENVIRONMENTS
     }
     for name in perform.ENVIRONMENTS:
-        evidence.note(
-            "given", environment=name, settings=yaml.safe_load(perform.content(f"app-{name}.yml"))
-        )
+        settings = yaml.safe_load(perform.content(f"app-{name}.yml"))
+        evidence.write(events.Given(environment=name, settings=settings))
     listed = sum(replicas for _, replicas in perform.ENVIRONMENTS.values())
     for name, (port, replicas) in perform.ENVIRONMENTS.items():
         await_serving(
@@ -578,7 +563,7 @@ def _note_settings(
         found = client.get(f"http://{node.name}:{port}/", timeout=TIMEOUT_S).json()
     except (requests.RequestException, OSError) as problem:
         error = brief(problem)
-    evidence.note("settings", environment=name, node=node.name, found=found, error=error)
+    evidence.write(events.Settings(name, node.name, found, error))
 
 
 def _try_without_variables(swarm: Swarm, stack: Stacks, evidence: Evidence) -> None:
@@ -595,4 +580,4 @@ def _try_without_variables(swarm: Swarm, stack: Stacks, evidence: Evidence) -> N
     except CommandError as error:
         code, said = error.code, error.stderr.strip()
     made = len(swarm.leader().engine.api.services()) - before
-    evidence.note("answer", asked="no-environment", code=code, said=said, made=made)
+    evidence.write(events.Answer("no-environment", code, said, made))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -12,6 +13,7 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import MESH, exercise
+from .events import Answer, Given, Settings
 
 ENVIRONMENTS = ("environments",)
 
@@ -31,25 +33,23 @@ NO_ENVIRONMENT = (
 )
 def each_its_own(record: Record) -> Judgement:
     """The same image and the same file, and no mixing."""
-    given = {e.data["environment"]: e.data["settings"] for e in record.of("given")}
-    seen = [e.data for e in record.of("settings")]
+    given = {e.environment: e.settings for e in each(record, Given) if e.environment}
+    seen = each(record, Settings)
     if len(given) < 2:
         return unknown("it was not noted what both environments were given")
     if given["dev"] == given["prod"]:
         return unknown("both environments were given the same")
     wrong = [
-        f"{data['environment']} through {data['node']}: {data['error'] or data['found']}"
-        for data in seen
-        if data["found"] != given[data["environment"]]
+        f"{e.environment} through {e.node}: {e.error or e.found}"
+        for e in seen
+        if e.found != given[e.environment]
     ]
-    told = ", ".join(
-        f"{name} {sum(data['environment'] == name for data in seen)} times" for name in given
-    )
+    told = ", ".join(f"{name} {sum(e.environment == name for e in seen)} times" for name in given)
     missing = [
         f"{name}: {lack}"
         for name in given
         for lack in not_each(
-            (data["node"] for data in seen if data["environment"] == name),
+            (e.node for e in seen if e.environment == name),
             members_of(record),
             "asked through",
         )
@@ -66,8 +66,7 @@ def each_its_own(record: Record) -> Judgement:
 )
 def no_environment(record: Record) -> Judgement:
     """Better than a production that starts with nothing."""
-    seen = record.need("answer", "it was not tried", asked="no-environment")
-    said = str(seen.data["said"])
-    told = f"{said}; {seen.data['made']} services"
-    refused = seen.data["code"] != 0 and said == NO_ENVIRONMENT and seen.data["made"] == 0
+    seen = need(record, Answer, "it was not tried", asked="no-environment")
+    told = f"{seen.said}; {seen.made} services"
+    refused = seen.code not in (0, None) and seen.said == NO_ENVIRONMENT and seen.made == 0
     return passed(told) if refused else failed(told)

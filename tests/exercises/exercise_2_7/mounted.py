@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -24,6 +22,7 @@ from .drill import (
     PLAIN_AT,
     TWICE_AT,
 )
+from .events import Inspected, Mount, Mounted, Written
 
 
 @exercise.check(
@@ -35,12 +34,12 @@ from .drill import (
 )
 def byte_for_byte(record: Record) -> Judgement:
     """Line ends, byte order mark, and bytes that are no text are nobody's business."""
-    seen = {e.data["target"]: e.data for e in record.of("mounted")}
+    seen = {e.target: e for e in each(record, Mounted)}
     kinds = {kind: seen.get(f"{KINDS_AT}/{kind}") for kind in KINDS}
-    if missing := [kind for kind, data in kinds.items() if data is None]:
+    if missing := [kind for kind, one in kinds.items() if one is None]:
         return unknown(f"nobody looked at {', '.join(missing)}")
-    wrong = [kind for kind, data in kinds.items() if data and data["found"] != data["given"]]
-    told = ", ".join(f"{kind} {data['size']} bytes" for kind, data in kinds.items() if data)
+    wrong = [kind for kind, one in kinds.items() if one and one.found != one.given]
+    told = ", ".join(f"{kind} {one.size} bytes" for kind, one in kinds.items() if one)
     return failed(f"changed: {', '.join(wrong)}") if wrong else passed(told)
 
 
@@ -77,14 +76,14 @@ def mode_and_owner(record: Record) -> Judgement:
 )
 def one_owner(record: Record) -> Judgement:
     """A trap that nobody mentions; which of the two wins is left to chance."""
-    seen = [record.last("mounted", target=target) for target in TWICE_AT]
+    seen = [last(record, Mounted, target=target) for target in TWICE_AT]
     if None in seen:
         return unknown("nobody looked at both")
-    if any(e.data["found"] != e.data["given"] for e in seen if e):
+    if any(e.found != e.given for e in seen if e):
         return failed("they do not hold what was given")
-    got = [(e.data["mode"], e.data["uid"], e.data["gid"]) for e in seen if e]
+    got = [(e.mode, e.uid, e.gid) for e in seen if e]
     asked = [("444", 0, 0), (OWNED_MODE, OWNED_UID, OWNED_GID)]
-    told = "; ".join(f"{e.data['target']}: {e.data['mode']} {e.data['uid']}" for e in seen if e)
+    told = "; ".join(f"{e.target}: {e.mode} {e.uid}" for e in seen if e)
     return passed(told) if got[0] == got[1] and got[0] in asked else failed(told)
 
 
@@ -97,15 +96,15 @@ def one_owner(record: Record) -> Judgement:
 )
 def in_memory_read_only(record: Record) -> Judgement:
     """As a secret is; and nobody in the container can change it."""
-    mounts = {e.data["target"]: e.data for e in record.of("mount")}
-    written = record.need("written", "nobody tried to write").data
-    said = str(written["said"])
+    mounts = {e.target: e for e in each(record, Mount)}
+    written = need(record, Written, "nobody tried to write")
+    said = written.said
     wrong = [
-        f"{target}: {mount['filesystem'] or 'no mount'}"
+        f"{target}: {mount.filesystem or 'no mount'}"
         for target, mount in mounts.items()
-        if mount["filesystem"] != "tmpfs" or "ro" not in mount["options"]
+        if mount.filesystem != "tmpfs" or "ro" not in mount.options
     ]
-    refused = written["code"] != 0 and "Read-only file system" in said
+    refused = written.code != 0 and "Read-only file system" in said
     told = f"{len(mounts)} mounts; writing: {said or 'nothing was said'}"
     missing = not_each(mounts, TARGETS, "looked for the mount of")
     return judged(told, holds=refused, wrong=wrong, missing=missing)
@@ -125,24 +124,23 @@ TARGETS = (*(f"{KINDS_AT}/{kind}" for kind in KINDS), PLAIN_AT, OWNED_AT, *TWICE
 def inspect_shows_it(record: Record) -> Judgement:
     """The lab's question: what tells a config from a secret."""
     config, secret = (
-        record.last("inspected", what="config"),
-        record.last("inspected", what="secret"),
+        last(record, Inspected, what="config"),
+        last(record, Inspected, what="secret"),
     )
     if config is None or secret is None:
         return unknown("not both were inspected")
-    told = f"the config's data are {_shown(config.data)}, the secret's {_shown(secret.data)}"
-    good = config.data["shows"] and config.data["same"] and not secret.data["shows"]
+    told = f"the config's data are {_shown(config)}, the secret's {_shown(secret)}"
+    good = config.shows and config.same and secret.shows is False
     return passed(told) if good else failed(told)
 
 
-def _shown(data: Mapping[str, Any]) -> str:
-    return "shown" if data["shows"] else "not shown"
+def _shown(seen: Inspected) -> str:
+    return "shown" if seen.shows else "not shown"
 
 
 def _mode_is(record: Record, target: str, mode: str, uid: int, gid: int) -> Judgement:
-    seen = record.need("mounted", "nobody looked at it", target=target)
-    data = seen.data
-    told = f"{data['target']}: {data['mode']} {data['uid']}:{data['gid']}"
-    same = data["found"] == data["given"]
-    good = same and (data["mode"], data["uid"], data["gid"]) == (mode, uid, gid)
+    seen = need(record, Mounted, "nobody looked at it", target=target)
+    told = f"{seen.target}: {seen.mode} {seen.uid}:{seen.gid}"
+    same = seen.found == seen.given
+    good = same and (seen.mode, seen.uid, seen.gid) == (mode, uid, gid)
     return passed(told) if good else failed(told if same else f"{told}, with another content")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Moment,
@@ -19,7 +20,9 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
+from .. import whose
 from .declared import BAD, DAEMON, MESH, NO_BACKEND, exercise
+from .events import Answer, Begun, Echo, Failed, Over, Settled
 
 SWITCHES = {
     "switch": ("v1", "v2"),
@@ -28,6 +31,8 @@ SWITCHES = {
     "one-start-first": ("v2", "v1"),
 }
 """Phase → the version that answers at its beginning, and the one that does at its end."""
+MARK, THEIR_VERSION = "X-Swarmlab-Config", "marked"
+"""Somebody's own proxy is given its own configuration with this header, which it has not before."""
 UNINTERRUPTED = ("switch", "rollback", "bad-config", "one-start-first")
 UNDER_LOAD = (*SWITCHES, "bad-config")
 LEAST_REQUESTS = 50
@@ -60,9 +65,9 @@ def nginx_refuses(record: Record) -> Judgement:
 )
 def name_in_a_stack(record: Record) -> Judgement:
     """An erratum, pinned."""
-    seen = record.need("answer", "it was not tried", asked="lab-name")
-    said = str(seen.data["said"])
-    wrong = seen.data["code"] != 0 and said == f"{DAEMON}service nginx not found"
+    seen = need(record, Answer, "it was not tried", asked="lab-name")
+    said = seen.said
+    wrong = seen.code not in (0, None) and said == f"{DAEMON}service nginx not found"
     return passed(said) if wrong else failed(said or "it was accepted")
 
 
@@ -80,7 +85,7 @@ def healed(record: Record) -> Judgement:
     if not samples:
         return unknown("nobody listed the tasks")
     running = sum(task.running for task in samples[-1].tasks)
-    failure = record.need("failed", "no task was seen to fail without a backend")
+    failure = need(record, Failed, "no task was seen to fail without a backend")
     order = [("its failure without a backend", failure.t), ("the list", samples[-1].asked)]
     return _echoed(
         record, "nginx_config", "", order, also=f"{running} tasks run", holds=running == 2
@@ -97,7 +102,7 @@ def healed(record: Record) -> Judgement:
 )
 def new_options_used(record: Record) -> Judgement:
     """Not only the header is new: the lab's own options are in force."""
-    over = record.need("over", "the update did not come to an end")
+    over = need(record, Over, "the update did not come to an end")
     order = [("the end of the update", over.t)]
     return _echoed(record, "nginx_config_v2", "protocol=HTTP/1.1", order)
 
@@ -115,17 +120,16 @@ def old_then_new(record: Record) -> Judgement:
     span, answers, nodes = _span(record), readings.answered(record), members_of(record)
     if span is None or not answers:
         return unknown("it did not come to an end, or nobody was answered")
-    settled = record.need("settled", "nobody waited until the old one had stopped")
-    old, new = SWITCHES[answers_phase(record)]
+    settled = need(record, Settled, "nobody waited until the old one had stopped")
+    old, new = _versions(record)
+    meant: tuple[set[str | None], ...] = ({old}, {new}, {old, new})
     before = [r for r in answers if r.over < span[0]]
     after = [r for r in answers if r.sent > settled.t]
     shown = [{r.header for r in part} for part in (before, after, answers)]
     wrong = [
         f"{when}: {_listed(seen)}"
-        for when, seen, meant in zip(
-            ("before", "after", "all along"), shown, ({old}, {new}, {old, new}), strict=True
-        )
-        if not seen <= meant
+        for when, seen, wanted in zip(("before", "after", "all along"), shown, meant, strict=True)
+        if not seen <= wanted
     ]
     missing = not_each({r.node for r in before}, nodes, "was answered, before it, through")
     missing += not_each({r.node for r in after}, nodes, "was answered, after it, through")
@@ -136,6 +140,13 @@ def old_then_new(record: Record) -> Judgement:
         ("that the old one had stopped", settled.t),
     )
     return judged(_versions_told(record, old, new), wrong=wrong, missing=missing)
+
+
+def _versions(record: Record) -> tuple[str | None, str]:
+    """What answers carry at the beginning, and what at the end."""
+    if whose.is_somebodys(record, "proxy"):
+        return None, THEIR_VERSION
+    return SWITCHES[answers_phase(record)]
 
 
 def answers_phase(record: Record) -> str:
@@ -161,7 +172,7 @@ def no_request_failed(record: Record) -> Judgement:
 
 def _unseen(record: Record) -> list[str]:
     """Where, from before the change until the old one had stopped, nobody came; after it, too."""
-    span, settled = _span(record), record.last("settled")
+    span, settled = _span(record), last(record, Settled)
     if span is None or settled is None:
         return ["it did not come to an end"]
     asked, nodes = readings.requests(record), members_of(record)
@@ -225,11 +236,11 @@ def interruption_seen(record: Record) -> Judgement:
 )
 def taken_back(record: Record) -> Judgement:
     """Nobody has to be awake."""
-    over = record.need("over", "the update did not come to an end")
-    task = record.need("failed", "no task was seen to fail").data
-    told = f"{over.data['state']}: {over.data['said']}; a task: exit code {task['exit_code']}"
-    began = record.need("begun", "it was not noted when it began").t
-    good = over.data["state"] == "rollback_completed" and task["exit_code"] != 0
+    over = need(record, Over, "the update did not come to an end")
+    task = need(record, Failed, "no task was seen to fail")
+    told = f"{over.state}: {over.said}; a task: exit code {task.exit_code}"
+    began = need(record, Begun, "it was not noted when it began").t
+    good = over.state == "rollback_completed" and task.exit_code not in (0, None)
     order = out_of_order(("the command", began), ("the end", over.t))
     return judged(told, holds=good, missing=order)
 
@@ -265,9 +276,9 @@ def never_served(record: Record) -> Judgement:
 
 
 def _failed_with(record: Record, words: str) -> Judgement:
-    seen = record.need("failed", "no task was seen to fail")
-    code, said = seen.data["exit_code"], str(seen.data["said"])
-    line = next((line for line in said.splitlines() if words in line), None)
+    seen = need(record, Failed, "no task was seen to fail")
+    code = seen.exit_code
+    line = next((line for line in seen.said.splitlines() if words in line), None)
     told = f"exit code {code}; {line or 'its log does not say so'}"
     return passed(told) if code == 1 and line else failed(told)
 
@@ -282,19 +293,19 @@ def _echoed(
     holds: bool = True,
 ) -> Judgement:
     """Whether the backend was told host and address, and answers with these words, by each node."""
-    seen = [e for e in record.of("echo", config=config) if e.data.get("node")]
+    seen = [e for e in each(record, Echo, config=config) if e.node]
     wrong = [
-        f"{e.data['node']}: {e.data['error'] or e.data['said']}"
+        f"{e.node}: {e.error or e.said}"
         for e in seen
-        if not (told := ECHO.fullmatch(str(e.data["said"])))
+        if not (told := ECHO.fullmatch(str(e.said)))
         or words not in told[0]
-        or told["host"] != e.data["node"]
+        or told["host"] != e.node
     ]
-    nodes = {str(e.data["node"]) for e in seen}
+    nodes = {e.node for e in seen}
     missing = not_each(nodes, members_of(record), "asked the proxy through")
     first = ("the questions to the proxy", min((e.t for e in seen), default=None))
     missing += out_of_order(*after, first)
-    said = str(seen[0].data["said"]).strip() if seen else "nothing"
+    said = str(seen[0].said).strip() if seen else "nothing"
     told_of = f"{len(nodes)} nodes; {said}"
     return judged(
         f"{also}; {told_of}" if also else told_of, holds=holds, wrong=wrong, missing=missing
@@ -303,25 +314,25 @@ def _echoed(
 
 def _span(record: Record) -> tuple[float, float] | None:
     """When the change began and when it was over."""
-    began, over = record.last("begun"), record.last("over")
+    began, over = last(record, Begun), last(record, Over)
     return (began.t, over.t) if began and over else None
 
 
-def _versions_told(record: Record, old: str, new: str) -> str:
+def _versions_told(record: Record, old: str | None, new: str) -> str:
     seconds = _switched(record, old, new)
     return (
         f"first answer of {new} after {seconds['first_new_s']} s,"
-        f" last of {old} after {seconds['last_old_s']} s"
+        f" last of {old or 'theirs'} after {seconds['last_old_s']} s"
     )
 
 
-def _switched(record: Record, old: str, new: str) -> dict[str, float | None]:
+def _switched(record: Record, old: str | None, new: str) -> dict[str, float | None]:
     """Seconds from the command to the first answer of the new and the last of the old version."""
-    began, answers = record.last("begun"), readings.answered(record)
-    first = min((r.over for r in answers if r.header == new), default=None)
-    last = max((r.over for r in answers if r.header == old), default=None)
+    began, answers = last(record, Begun), readings.answered(record)
+    first_new = min((r.over for r in answers if r.header == new), default=None)
+    last_old = max((r.over for r in answers if r.header == old), default=None)
     since = None if began is None else began.t
-    return {"first_new_s": _since(since, first), "last_old_s": _since(since, last)}
+    return {"first_new_s": _since(since, first_new), "last_old_s": _since(since, last_old)}
 
 
 def _since(began: float | None, t: float | None) -> float | None:
@@ -349,7 +360,7 @@ def switched(record: Record) -> Mapping[str, float | None]:
     """When the new version was first seen from outside, and when the old one last."""
     if not readings.requests(record):
         return {"first_new_s": None, "last_old_s": None}
-    return _switched(record, *SWITCHES[answers_phase(record)])
+    return _switched(record, *_versions(record))
 
 
 exercise.compare(

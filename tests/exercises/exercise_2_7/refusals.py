@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from pytest_swarmlab import failed, not_provable, passed, unknown
+from pytest_swarmlab.evidence.events import last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Judgement
 
@@ -12,6 +13,7 @@ from .declared import INVALID, REFUSALS, RPC, exercise
 from .drill import (
     SIZES,
 )
+from .events import Answer, Engine
 
 LATER_LIMIT = (20, 10, 15)
 """Since this engine a config may hold 1,023,999 bytes, before it 500 KiB."""
@@ -26,14 +28,14 @@ LATER_LIMIT = (20, 10, 15)
 )
 def sizes(record: Record) -> Judgement:
     """The lab's question: how large may a config be?"""
-    engine = record.last("engine")
-    answers = {size: record.last("answer", asked=f"size-{size}") for size in SIZES}
+    engine = last(record, Engine)
+    answers = {size: last(record, Answer, asked=f"size-{size}") for size in SIZES}
     if engine is None or None in answers.values():
         return unknown("not every size was tried, or nobody asked which engine this is")
-    version = str(engine.data["version"])
+    version = engine.version
     if _version(version) < LATER_LIMIT:
         return not_provable(f"engine {version} still has the limit of 500 KiB")
-    accepted = [size for size, answer in answers.items() if answer and answer.data["code"] == 0]
+    accepted = [size for size, answer in answers.items() if answer and answer.code == 0]
     told = f"engine {version} accepts {', '.join(f'{size:,}' for size in accepted) or 'none'}"
     return passed(told) if accepted == [1, 1_023_999] else failed(told)
 
@@ -113,10 +115,10 @@ def _declare_refusals() -> None:
 
 
 def _refused(record: Record, asked: str, words: tuple[str, ...]) -> Judgement:
-    seen = record.need("answer", "it was not tried", asked=asked)
+    seen = need(record, Answer, "it was not tried", asked=asked)
     # What goes before is the client's notice that it doesn't wait.
-    said = str(seen.data["said"]).strip().rpartition("\n")[2]
-    if seen.data["code"] in (0, 200):
+    said = seen.said.strip().rpartition("\n")[2]
+    if seen.code in (0, 200, None):
         return failed("it was accepted")
     return passed(said) if said in words else failed(said or "nothing was said")
 
@@ -133,5 +135,5 @@ _declare_refusals()
 )
 def longest_name(record: Record) -> Judgement:
     """One more is refused."""
-    seen = record.need("answer", "it was not tried", asked="name-64")
-    return passed("accepted") if seen.data["code"] == 0 else failed(str(seen.data["said"]))
+    seen = need(record, Answer, "it was not tried", asked="name-64")
+    return passed("accepted") if seen.code == 0 else failed(seen.said)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence.events import each
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
     not_each,
     out_of_order,
 )
-from pytest_swarmlab.model import Event, Judgement
+from pytest_swarmlab.model import Judgement
 
 from .declared import SHARED, exercise
+from .events import Given, Read
 
 
 @exercise.check(
@@ -28,8 +30,8 @@ def both_read_it(record: Record) -> Judgement:
     missing += not_each(read, READERS, "looked into")
     if missing:
         return unknown("; ".join(missing))
-    wrong = [name for name, e in read.items() if e.data["found"] != given["reader_config"]]
-    told = ", ".join(f"{name} on {e.data['node']}" for name, e in read.items())
+    wrong = [name for name, e in read.items() if e.found != given["reader_config"]]
+    told = ", ".join(f"{name} on {e.node}" for name, e in read.items())
     return failed(f"another content: {', '.join(wrong)}") if wrong else passed(told)
 
 
@@ -46,17 +48,17 @@ def other_left_alone(record: Record) -> Judgement:
     if len(given) < 2 or not {*READERS} <= before.keys() & after.keys():
         return unknown("not both were looked at before and after")
     versions = {digest: name for name, digest in given.items()}
-    told = ", ".join(f"{n} reads {versions.get(e.data['found'])}" for n, e in sorted(after.items()))
-    stayed = before["reader-two"].data["container"] == after["reader-two"].data["container"]
+    told = ", ".join(f"{n} reads {versions.get(str(e.found))}" for n, e in sorted(after.items()))
+    stayed = before["reader-two"].container == after["reader-two"].container
     good = (
-        after["reader-one"].data["found"] == given["reader_config_v2"]
-        and after["reader-two"].data["found"] == given["reader_config"]
+        after["reader-one"].found == given["reader_config_v2"]
+        and after["reader-two"].found == given["reader_config"]
     )
     missing = out_of_order(
         ("the look before", max(e.t for e in before.values())),
         ("the look after", min(e.t for e in after.values())),
     )
-    if any(e.data["found"] != given["reader_config"] for e in before.values()):
+    if any(e.found != given["reader_config"] for e in before.values()):
         missing.append("they did not both read version 1 before")
     wrong = [] if stayed else ["the other one is in another container"]
     return judged(told, holds=good, wrong=wrong, missing=missing)
@@ -66,8 +68,8 @@ READERS = ("reader-one", "reader-two")
 
 
 def _given(record: Record) -> dict[str, str]:
-    return {e.data["config"]: e.data["digest"] for e in record.of("given")}
+    return {e.config: e.digest for e in each(record, Given) if e.config and e.digest}
 
 
-def _reads(record: Record, step: str) -> dict[str, Event]:
-    return {e.data["service"]: e for e in record.of("read", step=step)}
+def _reads(record: Record, step: str) -> dict[str, Read]:
+    return {e.service: e for e in each(record, Read, step=step)}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence.events import last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -15,6 +13,7 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import INVALID, VERSIONING, exercise
+from .events import Answer, Lost, Version
 
 LOST = "starting container failed: unable to get config from config store: config "
 
@@ -30,8 +29,8 @@ def same_content(record: Record) -> Judgement:
     """So it may be deployed as often as one likes."""
     steps = _steps(record, "first", "first-again")
     first, again = steps["first"], steps["first-again"]
-    told = f"{again['current']}, task {again['task'][:8]}; before {first['task'][:8]}"
-    same = all(first[key] == again[key] for key in ("current", "task", "listed"))
+    told = f"{again.current}, task {again.task[:8]}; before {first.task[:8]}"
+    same = (first.current, first.task, first.listed) == (again.current, again.task, again.listed)
     return passed(told) if same else failed(told)
 
 
@@ -47,10 +46,13 @@ def new_content(record: Record) -> Judgement:
     wanted = {"first": "v1", "second": "v2", "third": "v3"}
     steps = _steps(record, *wanted)
     seen = [steps[step] for step in wanted]
-    told = "; ".join(f"{data['current']} serves {data['served']}" for data in seen)
-    served = [data["served"] for data in seen] == list(wanted.values())
-    deployed = all(data["current"] == data["deployed"] for data in seen)
-    distinct = all(len({data[key] for data in seen}) == 3 for key in ("current", "task"))
+    told = "; ".join(f"{version.current} serves {version.served}" for version in seen)
+    served = [version.served for version in seen] == list(wanted.values())
+    deployed = all(version.current == version.deployed for version in seen)
+    distinct = all(
+        len(names) == len(seen)
+        for names in ({version.current for version in seen}, {version.task for version in seen})
+    )
     return passed(told) if served and deployed and distinct else failed(told)
 
 
@@ -64,10 +66,10 @@ def new_content(record: Record) -> Judgement:
 def prune(record: Record) -> Judgement:
     """Three were made; one is in use and one would be, after a rollback."""
     steps = _steps(record, "first", "second", "third", "pruned")
-    first, second, third = (steps[step]["current"] for step in ("first", "second", "third"))
-    removed, listed = steps["pruned"]["removed"], steps["pruned"]["listed"]
+    first, second, third = (steps[step].current for step in ("first", "second", "third"))
+    removed, listed = steps["pruned"].removed or (), steps["pruned"].listed
     told = f"removed {', '.join(removed) or 'none'}; left {', '.join(listed) or 'none'}"
-    good = removed == [first] and sorted(listed) == sorted([second, third])
+    good = removed == (first,) and len(listed) == 2 and set(listed) == {second, third}
     return passed(told) if good else failed(told)
 
 
@@ -80,14 +82,13 @@ def prune(record: Record) -> Judgement:
 )
 def in_use_is_safe(record: Record) -> Judgement:
     """Whatever a clean-up gets wrong."""
-    seen = record.need("answer", "nobody tried to remove it", asked="current")
-    said = str(seen.data["said"])
-    deployed = record.need("version", "no third version was deployed", step="third")
+    seen = need(record, Answer, "nobody tried to remove it", asked="current")
+    said = seen.said
+    deployed = need(record, Version, "no third version was deployed", step="third")
     if missing := out_of_order(("its deployment", deployed.t), ("its removal", seen.t)):
         return unknown("; ".join(missing))
-    name = deployed.data["current"]
-    words = f"{INVALID}config '{name}' is in use by the following service: proxy_nginx"
-    refused = seen.data["code"] != 0 and said == words
+    words = f"{INVALID}config '{deployed.current}' is in use by the following service: proxy_nginx"
+    refused = seen.code not in (0, None) and said == words
     return passed(said) if refused else failed(said or "it was removed")
 
 
@@ -102,9 +103,9 @@ def way_back(record: Record) -> Judgement:
     """What a clean-up by the engine's word alone would have taken."""
     steps = _steps(record, "second", "third", "pruned", "rolled-back")
     back = steps["rolled-back"]
-    told = f"{back['current']} serves {back['served']}"
-    good = back["current"] == steps["second"]["current"] and back["served"] == "v2"
-    if steps["third"]["current"] == steps["second"]["current"]:
+    told = f"{back.current} serves {back.served}"
+    good = back.current == steps["second"].current and back.served == "v2"
+    if steps["third"].current == steps["second"].current:
         return unknown(f"{told}; it was in force before")
     return passed(told) if good else failed(told)
 
@@ -118,18 +119,18 @@ def way_back(record: Record) -> Judgement:
 )
 def unsafe_by_hand(record: Record) -> Judgement:
     """Why a clean-up may not go by what the engine refuses."""
-    removal, lost = record.last("answer", asked="previous"), record.last("lost")
+    removal, lost = last(record, Answer, asked="previous"), last(record, Lost)
     if removal is None or lost is None:
         return unknown("it was not removed, or not rolled back to")
-    error = str(lost.data["error"])
-    back = record.last("version", step="rolled-back")
+    error = lost.error
+    back = last(record, Version, step="rolled-back")
     order = out_of_order(
         ("the version in force", back.t if back else None),
         ("the removal of the one before", removal.t),
         ("the rollback's failure", lost.t),
     )
-    gone = removal.data["code"] == 0 and error.startswith(LOST) and error.endswith("not found")
-    return judged(error or str(removal.data["said"]), holds=gone, missing=order)
+    gone = removal.code == 0 and error.startswith(LOST) and error.endswith("not found")
+    return judged(error or removal.said, holds=gone, missing=order)
 
 
 @exercise.check(
@@ -143,16 +144,16 @@ def redeployed(record: Record) -> Judgement:
     """A rollback then has nowhere to go: an old content has to be deployed again."""
     steps = _steps(record, "first", "first-again")
     first, again = steps["first"], steps["first-again"]
-    told = f"current {again['current']}, previous {again['previous']}"
-    if first["previous"] == first["current"]:
+    told = f"current {again.current}, previous {again.previous}"
+    if first.previous == first.current:
         return unknown(f"{told}; it had no other version before either")
-    return passed(told) if again["current"] == again["previous"] else failed(told)
+    return passed(told) if again.current == again.previous else failed(told)
 
 
-def _steps(record: Record, *wanted: str) -> dict[str, Mapping[str, Any]]:
+def _steps(record: Record, *wanted: str) -> dict[str, Version]:
     """What was noted in these steps. Raises Unseen unless each came, and after the one before."""
-    seen = {step: record.last("version", step=step) for step in wanted}
+    seen = {step: last(record, Version, step=step) for step in wanted}
     moments = [(f"the step {step!r}", e.t if e else None) for step, e in seen.items()]
     if missing := out_of_order(*moments):
         raise Unseen("; ".join(missing))
-    return {step: event.data for step, event in seen.items() if event}
+    return {step: version for step, version in seen.items() if version}

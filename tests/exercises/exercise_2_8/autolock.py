@@ -6,7 +6,7 @@ import math
 
 from pytest_swarmlab import failed, unknown
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import Write, each
+from pytest_swarmlab.evidence.events import Write, each, last
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Window,
@@ -18,6 +18,7 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import AUTOLOCK, exercise
+from .events import Answers, Backup, KeyKept, Restore, Unlock
 from .seen import as_expected
 
 UNLOCKED = {"key-unsaid": 7, "no-key": 7, "wrong-key": 7, "alone": 7}
@@ -33,11 +34,11 @@ UNLOCKED = {"key-unsaid": 7, "no-key": 7, "wrong-key": 7, "alone": 7}
 )
 def locked_out(record: Record) -> Judgement:
     """Alone: one locked manager can't be made a new cluster (moby issue 36852)."""
-    tries = {e.data.get("case"): e for e in record.of("unlock")}
-    judgement = as_expected({case: e.data.get("code") for case, e in tries.items()}, UNLOCKED)
+    tries = {e.case: e for e in each(record, Unlock)}
+    judgement = as_expected({case: e.code for case, e in tries.items()}, UNLOCKED)
     if judgement.verdict != "pass":
         return judgement
-    fault, done = readings.fault(record), record.of("restore")
+    fault, done = readings.fault(record), each(record, Restore)
     order = out_of_order(
         ("the backup that was refused", tries["key-unsaid"].t),
         ("the destruction", fault.began if fault else None),
@@ -64,18 +65,14 @@ RESTORES = ("no-key", "wrong-key", "alone")
 )
 def key_kept_apart(record: Record) -> Judgement:
     """A key beside what it locks protects nothing, and a key that nobody has locks for ever."""
-    kept = record.of("kept")
+    kept = each(record, KeyKept)
     if not kept:
         return unknown("nobody looked")
-    told = "; ".join(
-        f"{e.data.get('node')}: in the backup: {e.data.get('in_backup')}, apart:"
-        f" {e.data.get('beside')}"
-        for e in kept
-    )
-    good = all(e.data.get("in_backup") is False and e.data.get("beside") is True for e in kept)
-    taken = [str(e.data.get("node")) for e in record.of("backup", code=0)]
-    missing = not_each((str(e.data.get("node")) for e in kept), taken, "looked for the key of")
-    blind = [str(e.data.get("node")) for e in kept if e.data.get("control") is not True]
+    told = "; ".join(f"{e.node}: in the backup: {e.in_backup}, apart: {e.beside}" for e in kept)
+    good = all(e.in_backup is False and e.beside is True for e in kept)
+    taken = [str(e.node) for e in each(record, Backup, code=0)]
+    missing = not_each((e.node for e in kept), taken, "looked for the key of")
+    blind = [e.node for e in kept if e.control is not True]
     if blind:
         missing.append(f"nobody knows whether a key would have been found: {', '.join(blind)}")
     return judged(told, holds=good, missing=missing)
@@ -90,13 +87,13 @@ def key_kept_apart(record: Record) -> Judgement:
 )
 def unlocked(record: Record) -> Judgement:
     """Restored with their votes: no new cluster is forced."""
-    done, answers = record.of("restore"), record.last("answers")
-    restored = {str(e.data.get("node")) for e in done}
+    done, answers = each(record, Restore), last(record, Answers)
+    restored = {e.node for e in done}
     if len(restored) < 2:
         return unknown(f"{len(restored)} of 2 managers were restored")
-    told = ", ".join(f"{e.data.get('node')}: {e.data.get('code')}" for e in done)
-    if any(e.data.get("code") != 0 for e in done) or answers is None:
-        return failed(f"{told}; " + "; ".join(str(e.data.get("said")) for e in done))
+    told = ", ".join(f"{e.node}: {e.code}" for e in done)
+    if any(e.code != 0 for e in done) or answers is None:
+        return failed(f"{told}; " + "; ".join(e.said for e in done))
     fault, over = readings.fault(record), Window(max(e.t for e in done), math.inf)
     accepted = (write.t for write in each(record, Write) if not write.error)
     missing = not_while(accepted, over, "had a change accepted")

@@ -14,7 +14,7 @@ from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import EngineIs, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
 
-from . import perform
+from . import events, perform
 from .perform import CONFIRMED, PLACE, READY_S, SETTLED_S, STORE
 
 Observe = Callable[..., AbstractContextManager[Any]]
@@ -52,14 +52,16 @@ def offer_broken_backups(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> N
 
     def offer(case: str, node: Node, path: str, *options: str) -> None:
         output = perform.restore(node, path, *options, title=f"On {node}: {case}")
-        evidence.note(
-            "refusal",
-            case=case,
-            node=node.name,
-            code=output.code,
-            said=output.stderr.strip(),
-            untouched=perform.engine_since(node) == since[node.name],
-            left=[name for name in perform.listed(node, "/var/lib/docker") if "restor" in name],
+        directory = perform.listed(node, "/var/lib/docker")
+        evidence.write(
+            events.Refusal(
+                case,
+                node.name,
+                output.code,
+                output.stderr.strip(),
+                untouched=perform.engine_since(node) == since[node.name],
+                left=tuple(name for name in directory if "restor" in name),
+            )
         )
 
     for how in ("truncated", "bit-flipped", "manifest-edited", "checksums-cut", "volume-lost"):
@@ -101,16 +103,17 @@ def get_into_trouble(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Ev
     def attempt(case: str, node: Node, *options: str, place: str = PLACE) -> None:
         since = perform.engine_since(node)
         taken = perform.backup(node, "--to", place, *options, title=f"On {node}: {case}")
-        evidence.note(
-            "trouble",
-            case=case,
-            node=node.name,
-            code=taken.output.code,
-            said=taken.output.stderr.strip(),
-            complete=bool(taken.path),
-            stopped=perform.engine_since(node) != since,
-            answers=perform.answers(node),
-            left=perform.listed(node, place),
+        evidence.write(
+            events.Trouble(
+                case,
+                node.name,
+                taken.output.code,
+                taken.output.stderr.strip(),
+                complete=bool(taken.path),
+                stopped=perform.engine_since(node) != since,
+                answers=perform.answers(node),
+                left=tuple(perform.listed(node, place)),
+            )
         )
 
     attempt("it-leads", leader)
@@ -144,7 +147,7 @@ def get_into_trouble(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Ev
     home.run("rm", "/etc/docker/daemon.json")
     home.run(perform.BACKUP, "--mend", title=f"On {home}: its cause removed, the engine is started")
     wait(EngineIs(home, up=True), within=READY_S)
-    evidence.note("mended", node=home.name, answers=perform.answers(home))
+    evidence.write(events.Mended(home.name, answers=perform.answers(home)))
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
 
 
@@ -157,23 +160,24 @@ def _kill_it(swarm: Swarm, home: Node, *, wait: Waiter, evidence: Evidence) -> N
     with perform.timer_set(home):
         wait(EngineIs(home, up=False), within=STARTED_S)
         home.run("systemctl", "kill", "--signal=KILL", perform.UNIT)
-        evidence.note("timer", node=home.name, **perform.timer(home))
+        evidence.write(perform.timer(home))
     wait(EngineIs(home, up=True), within=READY_S)
     # Whoever has started it may still hold the lock.
     wait(home.succeeds("flock", "--nonblock", perform.LOCK, "true"), within=STARTED_S)
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
     shown = home.look("systemctl", "show", "--property=Result", "--value", perform.UNIT)
     complete = [name for name in perform.listed(home, PLACE) if not name.startswith(".partial-")]
-    evidence.note(
-        "trouble",
-        case="killed",
-        node=home.name,
-        code=137 if shown.stdout.strip() == "signal" else 0,
-        said=shown.stdout.strip(),
-        complete=complete != [name for name in before if not name.startswith(".partial-")],
-        stopped=perform.engine_since(home) != since,
-        answers=perform.answers(home),
-        left=complete,
+    evidence.write(
+        events.Trouble(
+            "killed",
+            home.name,
+            137 if shown.stdout.strip() == "signal" else 0,
+            shown.stdout.strip(),
+            complete=complete != [name for name in before if not name.startswith(".partial-")],
+            stopped=perform.engine_since(home) != since,
+            answers=perform.answers(home),
+            left=tuple(complete),
+        )
     )
 
 
@@ -195,17 +199,18 @@ def back_up_during_an_update(swarm: Swarm, *, wait: Waiter, evidence: Evidence) 
     )  # fmt: skip
     state = _update_state(leader)
     taken = perform.backup(home, title=f"On {home}: the backup meanwhile")
-    evidence.note(
-        "backup",
-        code=taken.output.code,
-        update_before=state,
-        update_after=_update_state(leader),
-        inventory=_inventoried_update(home, taken.path),
+    evidence.write(
+        events.Backup(
+            taken.output.code,
+            update_before=state,
+            update_after=_update_state(leader),
+            inventory=_inventoried_update(home, taken.path),
+        )
     )
     site = Service(swarm, perform.SITE)
     wait(site.updated(), within=SETTLED_S)
     wait(site.converged(replicas=perform.REPLICAS), within=READY_S)
-    evidence.note("updated", state=_update_state(leader))
+    evidence.write(events.Updated(_update_state(leader)))
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
 
 
@@ -236,38 +241,38 @@ def lose_everything_and_restore(
     perform.install(home)
     perform.deploy(swarm, home, wait=wait)
     perform.write(swarm, home, BEFORE, wait=wait)
-    evidence.note("identity", when="before", **perform.identity(home))
+    evidence.write(events.Identity("before", **perform.identity(home)))
     evidence.listing(home, "Before: three managers, two workers")
     with observe([home], service=perform.SITE):
         _back_up(swarm, home, wait=wait, evidence=evidence)
         taken = perform.listed(home, PLACE)[-1]
         carried = perform.carry_away(home, f"{PLACE}/{taken}")
-        evidence.note("carried", bytes=len(carried), holds=perform.held(carried))
+        evidence.write(events.Carried(len(carried), tuple(perform.held(carried))))
         lost = perform.write(swarm, home, AFTER, wait=wait)
-        evidence.note("written-after", numbers=lost)
+        evidence.write(events.WrittenAfter(tuple(lost)))
 
     # Healed: new machines have booted at the old addresses, with nothing of the old on them.
     with faults.destroy(*swarm.nodes):
-        evidence.note("destroyed", nodes=[node.name for node in swarm.nodes])
+        evidence.write(events.Destroyed(tuple(node.name for node in swarm.nodes)))
     evidence.state(swarm)
     perform.install(home)
     path = perform.bring(home, carried)
     checked = perform.restore(home, path, "--verify", title=f"On {home}, new: is it whole?")
-    evidence.note("verified", code=checked.code)
+    evidence.write(events.Verified(checked.code))
     # Unobserved: without a leader an engine sits on each question for up to 20 s, and hundreds of
     # them would wait in the one that is restored.
     _restore(home, path, CONFIRMED, evidence=evidence)
     wait(swarm.has_leader(seen_by=home), within=SETTLED_S)
-    evidence.note("answers", node=home.name)
+    evidence.write(events.Answers(home.name))
     evidence.milestone(f"restored: {home} leads")
     with observe([home], service=perform.SITE):
-        evidence.note("identity", when="after", **perform.identity(home))
+        evidence.write(events.Identity("after", **perform.identity(home)))
         evidence.listing(home, "Restored: the other rows are of machines that exist no more")
         rejoin(swarm, home, wait=wait, evidence=evidence)
         evidence.milestone("five nodes and all services again")
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
-    evidence.note("read", **perform.digest_in_container(swarm, wait=wait))
-    evidence.note("found", numbers=perform.read(swarm, home, wait=wait))
+    evidence.write(perform.digest_in_container(swarm, wait=wait))
+    evidence.write(events.Found(tuple(perform.read(swarm, home, wait=wait))))
     evidence.state(swarm)
     evidence.listing(home, "After: three managers, two workers, nothing of the old ones")
 
@@ -276,18 +281,16 @@ def _back_up(swarm: Swarm, home: Node, *, wait: Waiter, evidence: Evidence) -> N
     before = swarm.leader()
     taken = perform.backup(home, title=f"On {home}: the backup")
     facts = perform.manifest(home, taken.path) if taken.path else {}
-    evidence.note(
-        "backup", code=taken.output.code, node=home.name, leader=before.name, manifest=facts
-    )
+    evidence.write(events.Backup(taken.output.code, home.name, before.name, facts))
     evidence.milestone("the backup is complete: the recovery point")
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
     wait(swarm.converged(perform.SITE, replicas=perform.REPLICAS), within=READY_S)
-    evidence.note("leader-after-backup", leader=swarm.leader().name)
+    evidence.write(events.LeaderAfterBackup(swarm.leader().name))
 
 
 def _restore(home: Node, path: str, *options: str, evidence: Evidence) -> None:
     output = perform.restore(home, path, *options, title=f"On {home}: the restore")
-    evidence.note("restore", node=home.name, code=output.code, said=output.stderr.strip())
+    evidence.write(events.Restore(home.name, output.code, output.stderr.strip()))
 
 
 LABS = ((perform.SITE, perform.REPLICAS), (STORE, 1))
@@ -307,7 +310,7 @@ def rejoin(
     `services`: what is waited for then.
     """
     members = [node.name for node in swarm.nodes if _active(node)]
-    evidence.note("came-back", nodes=[name for name in members if name != home.name])
+    evidence.write(events.CameBack(tuple(name for name in members if name != home.name)))
     outside = [node for node in swarm.nodes if node.name not in members]
     names = {node.name for node in outside}
     old = [row for row in swarm.rows(home) if row.name in names]
@@ -319,7 +322,7 @@ def rejoin(
         wait(RowsRemoved(home, ids), within=READY_S)
     roles = {spec.name: str(spec.membership) for spec in swarm.topology.nodes}
     in_parallel(lambda node: perform.join(node, home, roles[node.name]), outside)
-    evidence.note("joined", nodes=[node.name for node in outside], removed=ids)
+    evidence.write(events.Joined(tuple(node.name for node in outside), removed=tuple(ids)))
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
     for service, replicas in services:
         wait(swarm.converged(service, replicas=replicas), within=READY_S)
@@ -364,7 +367,7 @@ def lose_the_quorum_and_force_a_new_cluster(
     workers = swarm.workers()
     perform.hide_tokens(swarm)
     perform.deploy(swarm, workers[0], wait=wait)
-    evidence.note("identity", when="before", **perform.identity(home))
+    evidence.write(events.Identity("before", **perform.identity(home)))
     evidence.state(swarm)
     with faults.destroy(*lost):
         wait(swarm.refuses_changes(home), within=READY_S)
@@ -374,12 +377,12 @@ def lose_the_quorum_and_force_a_new_cluster(
             title=f"On {home}, which survives",
         )  # fmt: skip
         home.forget_connections()
-        evidence.note("forced", node=home.name, code=forced.code, said=forced.stderr.strip())
+        evidence.write(events.Forced(home.name, forced.code, forced.stderr.strip()))
         wait(swarm.accepts_changes(home), within=READY_S)
-        evidence.note("answers", node=home.name)
+        evidence.write(events.Answers(home.name))
         for worker in workers:
             wait(swarm.node_is(worker, state="ready"), within=SETTLED_S)
-        evidence.note("identity", when="after", **perform.identity(home))
+        evidence.write(events.Identity("after", **perform.identity(home)))
         evidence.listing(home, "The workers are back by themselves")
     rejoin(swarm, home, wait=wait, evidence=evidence)
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
@@ -402,35 +405,36 @@ def restore_a_locked_swarm(
     key = perform.lock(swarm)
     told = perform.identity(homes[0])
     swarm_id = str(told["swarm"]).encode()
-    evidence.note("identity", when="before", **told)
+    evidence.write(events.Identity("before", **told))
     unsaid = perform.backup(homes[0], title=f"On {homes[0]}: nobody says where the key is kept")
-    evidence.note("unlock", case="key-unsaid", code=unsaid.output.code)
+    evidence.write(events.Unlock("key-unsaid", unsaid.output.code))
     carried = {}
     for home in homes:
         taken = perform.backup(
             home, "--unlock-key-dir", perform.KEYS, title=f"On {home}: a locked backup"
         )
-        evidence.note("backup", code=taken.output.code, node=home.name)
+        evidence.write(events.Backup(taken.output.code, home.name))
         wait(swarm.all_nodes_ready(), within=SETTLED_S)
         carried[home] = perform.carry_away(home, taken.path)
         content = perform.whole(carried[home])
-        evidence.note(
-            "kept",
-            node=home.name,
-            in_backup=key in content,
-            # What is surely in it, and would be found: the swarm's id, in the manifest.
-            control=swarm_id in content,
-            beside=perform.kept_key(home) == key,
+        evidence.write(
+            events.KeyKept(
+                home.name,
+                in_backup=key in content,
+                # What is surely in it, and would be found: the swarm's id, in the manifest.
+                control=swarm_id in content,
+                beside=perform.kept_key(home) == key,
+            )
         )
     with faults.destroy(*swarm.nodes):
-        evidence.note("destroyed", nodes=[node.name for node in swarm.nodes])
+        evidence.write(events.Destroyed(tuple(node.name for node in swarm.nodes)))
     perform.install(*homes)
     paths = {home: perform.bring(home, carried[home]) for home in homes}
 
     def offer(case: str, *options: str) -> None:
         home = homes[0]
         output = perform.restore(home, paths[home], CONFIRMED, *options, title=case)
-        evidence.note("unlock", case=case, code=output.code, said=output.stderr.strip())
+        evidence.write(events.Unlock(case, output.code, output.stderr.strip()))
 
     for home in homes:
         home.put(key + b"\n", "/root/key")
@@ -447,11 +451,11 @@ def restore_a_locked_swarm(
 
     in_parallel(bring_back, homes)
     wait(swarm.accepts_changes(homes[0]), within=SETTLED_S)
-    evidence.note("answers", node=homes[0].name)
-    evidence.note("identity", when="after", **perform.identity(homes[0]))
+    evidence.write(events.Answers(homes[0].name))
+    evidence.write(events.Identity("after", **perform.identity(homes[0])))
     rejoin(swarm, homes[0], wait=wait, evidence=evidence)
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
-    evidence.note("read", **perform.digest_in_container(swarm, wait=wait))
+    evidence.write(perform.digest_in_container(swarm, wait=wait))
     evidence.state(swarm)
 
 
@@ -467,16 +471,16 @@ def take_a_hot_backup(
 
     with ledger("configs", perform.keep_deciding(home)) as decided:
         wait(decided.acknowledges(20), within=READY_S)
-        evidence.note("hot-began", numbers=decided.acknowledged)
+        evidence.write(events.HotBegan(decided.acknowledged))
         taken = perform.backup(home, "--hot", title=f"On {home}: a hot backup")
-        evidence.note("backup", code=taken.output.code, node=home.name)
+        evidence.write(events.Backup(taken.output.code, home.name))
         wait(decided.acknowledges(5), within=READY_S)
-    evidence.note("identity", when="before", **perform.bare(perform.identity(home)))
+    evidence.write(events.Identity("before", **perform.bare(perform.identity(home))))
     carried = perform.carry_away(home, taken.path)
     with faults.destroy(home):
-        evidence.note("destroyed", nodes=[home.name])
+        evidence.write(events.Destroyed((home.name,)))
     perform.install(home)
     _restore(home, perform.bring(home, carried), CONFIRMED, evidence=evidence)
-    evidence.note("identity", when="after", **perform.bare(perform.identity(home)))
+    evidence.write(events.Identity("after", **perform.bare(perform.identity(home))))
     decided.found(perform.decisions(home))
     evidence.state(swarm)

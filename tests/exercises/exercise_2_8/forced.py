@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import Write, each
+from pytest_swarmlab.evidence.events import Write, each, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -14,6 +14,7 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import FORCED, exercise
+from .events import CameBack, Forced, Joined
 from .seen import first_managers, way_back
 
 
@@ -26,24 +27,24 @@ from .seen import first_managers, way_back
 )
 def survivor_is_enough(record: Record) -> Judgement:
     """It forgets the other managers' votes, and nothing else."""
-    forced = record.need("forced", "nobody forced a new cluster")
+    forced = need(record, Forced, "nobody forced a new cluster")
     fault = readings.fault(record)
     if fault is None:
         return unknown("no quorum was lost")
-    mine = each(record, Write, node=forced.data.get("node"))
+    mine = each(record, Write, node=forced.node)
     refused = [write for write in mine if fault.began < write.t < forced.t and write.error]
     accepted = [write for write in mine if write.t > forced.t and not write.error]
     told = (
-        f"before: {len(refused)} changes refused; exit code {forced.data.get('code')}; after:"
+        f"before: {len(refused)} changes refused; exit code {forced.code}; after:"
         f" {len(accepted)} accepted"
     )
     if not refused:
         return unknown(f"{told}; there was a quorum")
     left = sorted(set(first_managers(record)) - set(fault.nodes))
-    missing = [] if left == [forced.data.get("node")] else [f"{', '.join(left)} survived"]
+    missing = [] if left == [forced.node] else [f"{', '.join(left)} survived"]
     if fault.heal_began is not None and forced.t > fault.heal_began:
         missing.append("the lost managers' machines were there again by then")
-    return judged(told, holds=forced.data.get("code") == 0 and bool(accepted), missing=missing)
+    return judged(told, holds=forced.code == 0 and bool(accepted), missing=missing)
 
 
 @exercise.check(
@@ -55,14 +56,14 @@ def survivor_is_enough(record: Record) -> Judgement:
 )
 def workers_come_back(record: Record) -> Judgement:
     """Their certificates are the swarm's, and the swarm is the same."""
-    back, joined = record.last("came-back"), record.last("joined")
+    back, joined = last(record, CameBack), last(record, Joined)
     fault, lists = readings.fault(record), [s for s in readings.node_samples(record) if s.nodes]
     if back is None or joined is None or fault is None or not lists:
         return unknown("nobody looked")
-    came = set(back.data.get("nodes") or ())
-    told = f"by themselves: {', '.join(sorted(came)) or 'none'}; joined: {joined.data.get('nodes')}"
+    came = set(back.nodes)
+    told = f"by themselves: {', '.join(sorted(came)) or 'none'}; joined: {[*joined.nodes]}"
     workers = set(nodes_of(record)) - set(first_managers(record))
-    good = came == workers and set(joined.data.get("nodes") or ()) == set(fault.nodes)
+    good = came == workers and set(joined.nodes) == set(fault.nodes)
     rows = [{n.name: (n.identity, n.role) for n in s.nodes} for s in (lists[0], lists[-1])]
     wrong = [
         f"{name} is {' '.join(rows[1].get(name, ('not listed',)))},"

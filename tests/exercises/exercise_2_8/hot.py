@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Entries, last
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Window,
@@ -14,6 +15,7 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import HOT, exercise
+from .events import Backup, HotBegan, Restore
 from .seen import way_back
 
 
@@ -26,21 +28,21 @@ from .seen import way_back
 )
 def hot_restores(record: Record) -> Judgement:
     """What was decided while it was copied may be there or not; what came before must be."""
-    taken, done, began = (record.last(kind) for kind in ("backup", "restore", "hot-began"))
+    taken, done, began = last(record, Backup), last(record, Restore), last(record, HotBegan)
     book = readings.ledger(record, "configs")
     if taken is None or done is None or began is None or book is None or book.found is None:
         return unknown("it was not taken, not restored, or nobody counted")
-    numbers = int(began.data.get("numbers") or 0)
+    numbers = began.numbers
     lost = [n for n in book.lost if n <= numbers]
     told = (
-        f"backup {taken.data.get('code')}, restore {done.data.get('code')};"
+        f"backup {taken.code}, restore {done.code};"
         f" {len(book.acknowledged)} decisions acknowledged, {len(book.found)} found; of the"
-        f" {began.data.get('numbers')} before it began {len(lost)} are lost"
+        f" {numbers} before it began {len(lost)} are lost"
     )
-    good = taken.data.get("code") == done.data.get("code") == 0 and not lost
+    good = taken.code == done.code == 0 and not lost
     sooner = {e.number for e in book.acknowledged if e.over <= began.t}
     during = (e.over for e in book.acknowledged if e.sent >= began.t)
-    counted = record.last("entries", ledger="configs")
+    counted = last(record, Entries, ledger="configs")
     missing = [] if numbers else ["nothing was decided before it began"]
     if len(sooner) < numbers:
         missing.append(f"of the {numbers} before it began {len(sooner)} were seen")
@@ -57,8 +59,8 @@ def hot_restores(record: Record) -> Judgement:
 @exercise.measure(phases=HOT)
 def torn(record: Record) -> dict[str, int | None]:
     """Decisions of before the hot backup began that it lost; and of those made meanwhile."""
-    began, book = record.last("hot-began"), readings.ledger(record, "configs")
+    began, book = last(record, HotBegan), readings.ledger(record, "configs")
     if began is None or book is None or book.found is None:
         return {"data_lost": None, "lost_later": None}
-    before = [n for n in book.lost if n <= int(began.data.get("numbers") or 0)]
+    before = [n for n in book.lost if n <= began.numbers]
     return {"data_lost": len(before), "lost_later": len(book.lost) - len(before)}

@@ -22,6 +22,8 @@ from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import no_answer
 from pytest_swarmlab.waiting.waiter import Waiter
 
+from .events import Secret, SecretRead, TimerSet
+
 SCRIPTS = STACKS / "backup"
 PLACE = "/var/backups/swarm"
 """The scripts' own default."""
@@ -82,14 +84,14 @@ def timer_set(node: Node) -> Iterator[None]:
         node.run("systemctl", "daemon-reload")
 
 
-def timer(node: Node) -> dict[str, str]:
+def timer(node: Node) -> TimerSet:
     """When the timer last elapsed, and what it starts, in systemd's own words."""
     shown = node.look(
         "systemctl", "show", "--property=LastTriggerUSec,Unit", TIMER,
         title=f"On {node}: the timer began the backup",
     ).stdout  # fmt: skip
     facts = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
-    return {"elapsed": facts.get("LastTriggerUSec", ""), "unit": facts.get("Unit", "")}
+    return TimerSet(node.name, facts.get("LastTriggerUSec", ""), facts.get("Unit", ""))
 
 
 def deploy(swarm: Swarm, home: Node, *, wait: Waiter) -> None:
@@ -100,7 +102,7 @@ def deploy(swarm: Swarm, home: Node, *, wait: Waiter) -> None:
     leader = swarm.leader()
     value = secrets.token_urlsafe(18).encode()
     swarm.recorder.redactor.hide(SECRET, value)
-    swarm.recorder.record("secret", digest=hashlib.sha256(value).hexdigest())
+    swarm.recorder.write(Secret(hashlib.sha256(value).hexdigest()))
     leader.run("docker", "secret", "create", SECRET, "-", stdin=value)
     leader.run("docker", "config", "create", CONFIG, "-", stdin=b"the page\n")
     leader.run(
@@ -161,7 +163,7 @@ def read(swarm: Swarm, home: Node, *, wait: Waiter) -> list[int]:
     return [int(line) for line in said.split()]
 
 
-def digest_in_container(swarm: Swarm, *, wait: Waiter) -> dict[str, str]:
+def digest_in_container(swarm: Swarm, *, wait: Waiter) -> SecretRead:
     """SHA-256 of the secret as a running task of the site reads it, and where that task is."""
     tasks = wait(swarm.converged(SITE, replicas=REPLICAS), within=READY_S)
     node = swarm.node(tasks[0]["node"])
@@ -169,7 +171,7 @@ def digest_in_container(swarm: Swarm, *, wait: Waiter) -> dict[str, str]:
         "docker", "exec", tasks[0]["container"], "sha256sum", f"/run/secrets/{SECRET}",
         title=f"On {node}: a task reads its secret",
     ).stdout  # fmt: skip
-    return {"node": node.name, "digest": said.split()[0]}
+    return SecretRead(node.name, said.split()[0])
 
 
 def identity(manager: Node) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Judgement
 
 from .declared import REFUSALS, exercise
+from .events import Refusal
 from .seen import as_expected, whole
 
 REFUSED = {
@@ -32,7 +34,7 @@ REFUSED = {
 )
 def refused(record: Record) -> Judgement:
     """Confirmed as it was, each of them would have replaced the swarm."""
-    codes = {e.data.get("case"): e.data.get("code") for e in record.of("refusal")}
+    codes = {e.case: e.code for e in each(record, Refusal)}
     return as_expected(codes, REFUSED)
 
 
@@ -45,15 +47,15 @@ def refused(record: Record) -> Judgement:
 )
 def nothing_touched(record: Record) -> Judgement:
     """Verify first, delete later."""
-    offers = record.of("refusal")
-    missing = set(REFUSED) - {e.data.get("case") for e in offers}
+    offers = each(record, Refusal)
+    missing = set(REFUSED) - {e.case for e in offers}
     if missing:
         return unknown(f"never offered: {', '.join(sorted(missing))}")
     bad = [
-        f"{e.data.get('case')}: {'' if e.data.get('untouched') else 'the engine was stopped'}"
-        f" {', '.join(e.data.get('left') or ())}".strip()
+        f"{e.case}: {'' if e.untouched else 'the engine was stopped'}"
+        f" {', '.join(e.left or ())}".strip()
         for e in offers
-        if e.data.get("untouched") is not True or e.data.get("left") != []
+        if e.untouched is not True or e.left != ()
     ]
     return failed("; ".join(bad)) if bad else passed(f"after {len(offers)} offers all is as before")
 
@@ -67,11 +69,9 @@ def nothing_touched(record: Record) -> Judgement:
 )
 def good_one_verified(record: Record) -> Judgement:
     """The refusals say something only if a good backup is not refused."""
-    seen = record.need("refusal", "it was not offered", case="verified")
-    told = f"exit code {seen.data.get('code')}"
-    return (
-        passed(told) if seen.data.get("code") == 0 else failed(f"{told}: {seen.data.get('said')}")
-    )
+    seen = need(record, Refusal, "it was not offered", case="verified")
+    told = f"exit code {seen.code}"
+    return passed(told) if seen.code == 0 else failed(f"{told}: {seen.said}")
 
 
 @exercise.check(
@@ -83,5 +83,5 @@ def good_one_verified(record: Record) -> Judgement:
 )
 def swarm_unharmed(record: Record) -> Judgement:
     """Judged on the last node list."""
-    offered = max((e.t for e in record.of("refusal")), default=None)
+    offered = max((e.t for e in each(record, Refusal)), default=None)
     return whole(record, [("the last offer", offered)])

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import Info, Waited, each
+from pytest_swarmlab.evidence.events import Info, Waited, each, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -17,6 +17,21 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import AUTOLOCK, DISASTER, FORCED, HOT, exercise
+from .events import (
+    Answers,
+    Backup,
+    CameBack,
+    Carried,
+    Found,
+    Identity,
+    Joined,
+    LeaderAfterBackup,
+    Restore,
+    Secret,
+    SecretRead,
+    Verified,
+    WrittenAfter,
+)
 from .seen import way_back, whole
 
 
@@ -29,29 +44,28 @@ from .seen import way_back, whole
 )
 def backup_complete(record: Record) -> Judgement:
     """An election is what a backup on the leader costs."""
-    taken = record.need("backup", "no backup was taken, or nobody looked at the leader after it")
-    after = record.need(
-        "leader-after-backup", "no backup was taken, or nobody looked at the leader after it"
+    taken = need(record, Backup, "no backup was taken, or nobody looked at the leader after it")
+    after = need(
+        record, LeaderAfterBackup, "no backup was taken, or nobody looked at the leader after it"
     )
-    facts = _mapping(taken.data.get("manifest"))
+    facts = taken.manifest or {}
     told = (
-        f"exit code {taken.data.get('code')}; hot: {facts.get('hot')}, volumes:"
-        f" {facts.get('volumes')}; leader before: {taken.data.get('leader')}, after:"
-        f" {after.data.get('leader')}"
+        f"exit code {taken.code}; hot: {facts.get('hot')}, volumes:"
+        f" {facts.get('volumes')}; leader before: {taken.leader}, after: {after.leader}"
     )
     good = (
-        taken.data.get("code") == 0
+        taken.code == 0
         and (facts.get("hot"), facts.get("volumes")) == ("no", "yes")
-        and taken.data.get("leader") == after.data.get("leader") is not None
-        and taken.data.get("node") != taken.data.get("leader")
+        and taken.leader == after.leader is not None
+        and taken.node != taken.leader
     )
-    carried = record.need("carried", "the backup was not carried away")
-    if not carried.data.get("bytes"):
-        return failed(f"{told}; {carried.data.get('bytes')} bytes")
+    carried = need(record, Carried, "the backup was not carried away")
+    if not carried.bytes:
+        return failed(f"{told}; {carried.bytes} bytes")
     order = out_of_order(
         ("the backup", taken.t), ("the look at the leader", after.t), ("its way out", carried.t)
     )
-    return judged(f"{told}; {carried.data['bytes']} bytes", holds=good, missing=order)
+    return judged(f"{told}; {carried.bytes} bytes", holds=good, missing=order)
 
 
 @exercise.check(
@@ -63,8 +77,8 @@ def backup_complete(record: Record) -> Judgement:
 )
 def backup_holds(record: Record) -> Judgement:
     """The names in its swarm.tar.gz."""
-    carried = record.need("carried", "the backup was not carried away")
-    names = [str(name) for name in carried.data.get("holds") or ()]
+    carried = need(record, Carried, "the backup was not carried away")
+    names = carried.holds or ()
     if not names:
         return unknown("nobody looked into it")
     lacks = [part for part in HELD if not any(name.startswith(part) for name in names)]
@@ -84,7 +98,7 @@ HELD = ("swarm/docker-state.json", "swarm/certificates/", "swarm/raft/")
 )
 def all_was_lost(record: Record) -> Judgement:
     """What was not lost proves nothing."""
-    fault, restored = readings.fault(record), record.last("restore")
+    fault, restored = readings.fault(record), last(record, Restore)
     if fault is None or fault.healed is None or restored is None:
         return unknown("nothing was destroyed and replaced")
     states = {
@@ -95,7 +109,7 @@ def all_was_lost(record: Record) -> Judgement:
     )
     if set(states) != set(fault.nodes) or set(states) != set(nodes_of(record)):
         return unknown(f"{told}; not every machine was destroyed, or not every new one was asked")
-    taken = record.last("backup")
+    taken = last(record, Backup)
     order = out_of_order(
         ("the backup", taken.t if taken else None),
         ("the destruction", fault.began),
@@ -114,15 +128,16 @@ def all_was_lost(record: Record) -> Judgement:
 )
 def restored(record: Record) -> Judgement:
     """The scripts' own word, and a node list."""
-    checked, done, answers = (record.last(k) for k in ("verified", "restore", "answers"))
+    checked, done, answers = last(record, Verified), last(record, Restore), last(record, Answers)
     if done is None:
         return unknown("nothing was restored")
-    if checked is None and not done.data.get("theirs"):
+    if checked is None and not done.theirs:
         return unknown("the backup was not checked")
-    codes = {"--verify": checked} if checked else {}
-    told = ", ".join(f"{k}: {e.data.get('code')}" for k, e in {**codes, "restore": done}.items())
-    if any(e.data.get("code") != 0 for e in (*codes.values(), done)) or answers is None:
-        return failed(f"{told}; {done.data.get('said') or 'no leader answered'}")
+    codes = {"--verify": checked.code} if checked else {}
+    codes["restore"] = done.code
+    told = ", ".join(f"{step}: {code}" for step, code in codes.items())
+    if any(code != 0 for code in codes.values()) or answers is None:
+        return failed(f"{told}; {done.said or 'no leader answered'}")
     fault = readings.fault(record)
     order = out_of_order(
         ("the new machines", fault.healed if fault else None),
@@ -130,8 +145,8 @@ def restored(record: Record) -> Judgement:
         ("the restore", done.t),
         ("the leader's answer", answers.t),
     )
-    led = done.data.get("node") == answers.data.get("node")
-    return judged(f"{told}; {answers.data.get('node')} leads", holds=led, missing=order)
+    led = done.node == answers.node
+    return judged(f"{told}; {answers.node} leads", holds=led, missing=order)
 
 
 def _same(name: str, what: str, phases: Sequence[str] = (*DISASTER, *FORCED, *AUTOLOCK)) -> None:
@@ -146,23 +161,23 @@ def _same(name: str, what: str, phases: Sequence[str] = (*DISASTER, *FORCED, *AU
     )
     def same(record: Record) -> Judgement:
         """Compared value by value, as the managers told them."""
-        found = {e.data.get("when"): e for e in record.of("identity")}
+        found = {e.when: e for e in each(record, Identity)}
         if not {"before", "after"} <= found.keys():
             return unknown("nobody looked before, or after")
-        before, after = found["before"].data, found["after"].data
+        before, after = found["before"], found["after"]
         order = out_of_order(
-            ("the look before", found["before"].t),
+            ("the look before", before.t),
             *way_back(record),
-            ("the look after", found["after"].t),
+            ("the look after", after.t),
         )
         told, differs = [], []
         for part in PARTS[name]:
-            if not before.get(part):
+            was, is_now = getattr(before, part), getattr(after, part)
+            if not was:
                 return unknown(f"before the backup nobody told its {part}")
-            equal = before[part] == after.get(part)
-            told.append(f"{part}: {_brief(before[part])}")
-            if not equal:
-                differs.append(f"{part}: {_brief(before[part])}, then {_brief(after.get(part))}")
+            told.append(f"{part}: {_brief(was)}")
+            if was != is_now:
+                differs.append(f"{part}: {_brief(was)}, then {_brief(is_now)}")
         return judged("; ".join(told), wrong=differs, missing=order)
 
 
@@ -202,11 +217,11 @@ _same("tokens", "join tokens", ALL_RESTORED)
 )
 def secret_readable(record: Record) -> Judgement:
     """Its SHA-256, computed in the container, against that of what was stored."""
-    stored = record.need("secret", "the secret was not stored, or not read again")
-    seen = record.need("read", "the secret was not stored, or not read again")
-    same = stored.data.get("digest") == seen.data.get("digest") is not None
-    told = f"on {seen.data.get('node')}: {str(seen.data.get('digest'))[:12]}…"
-    wrong = [] if same else [f"not {str(stored.data.get('digest'))[:12]}…"]
+    stored = need(record, Secret, "the secret was not stored, or not read again")
+    seen = need(record, SecretRead, "the secret was not stored, or not read again")
+    same = stored.digest == seen.digest is not None
+    told = f"on {seen.node}: {str(seen.digest)[:12]}…"
+    wrong = [] if same else [f"not {str(stored.digest)[:12]}…"]
     order = out_of_order(("that it was stored", stored.t), *way_back(record), ("its value", seen.t))
     return judged(told, wrong=wrong, missing=order)
 
@@ -220,18 +235,19 @@ def secret_readable(record: Record) -> Judgement:
 )
 def data_complete(record: Record) -> Judgement:
     """The recovery point is the backup: what is lost is what came later."""
-    found = record.need("found", "nobody read the volume after the restore")
-    numbers = list(found.data.get("numbers") or ())
+    found = need(record, Found, "nobody read the volume after the restore")
+    numbers = found.numbers
     lost = [n for n in WRITTEN if n not in numbers]
     told = f"{len(numbers)} numbers, {len(lost)} of {len(WRITTEN)} lost"
-    taken, later = record.last("backup"), record.last("written-after")
+    taken = last(record, Backup) or record.last("their-backup")
+    later = last(record, WrittenAfter)
     order = out_of_order(
         ("the backup", taken.t if taken else None),
-        ("what was written after it", later.t if later and later.data.get("numbers") else None),
+        ("what was written after it", later.t if later and later.numbers else None),
         *way_back(record),
         ("the reading of the volume", found.t),
     )
-    return judged(told, holds=numbers == list(WRITTEN), missing=order)
+    return judged(told, holds=numbers == tuple(WRITTEN), missing=order)
 
 
 WRITTEN = range(1, 201)
@@ -246,11 +262,11 @@ WRITTEN = range(1, 201)
 )
 def new_machines_had_to_join(record: Record) -> Judgement:
     """Which of both is true is said by the procedure."""
-    back = record.need("came-back", "nobody looked, or nobody joined")
-    joined = record.need("joined", "nobody looked, or nobody joined")
-    came, asked = back.data.get("nodes") or [], joined.data.get("nodes") or []
+    back = need(record, CameBack, "nobody looked, or nobody joined")
+    joined = need(record, Joined, "nobody looked, or nobody joined")
+    came, asked = back.nodes, joined.nodes
     told = f"by themselves: {', '.join(came) or 'none'}; joined: {', '.join(asked)}"
-    home = record.need("restore", "nothing was restored").data.get("node")
+    home = need(record, Restore, "nothing was restored").node
     order = out_of_order(*way_back(record), ("who came back", back.t), ("the joins", joined.t))
     others = sorted(set(nodes_of(record)) - {home})
     return judged(told, holds=not came and sorted(asked) == others, missing=order)
@@ -265,10 +281,10 @@ def new_machines_had_to_join(record: Record) -> Judgement:
 )
 def whole_again(record: Record) -> Judgement:
     """Judged on the last node list."""
-    joined, home = record.last("joined"), record.last("identity", when="after")
+    joined, home = last(record, Joined), last(record, Identity, when="after")
     judgement = whole(record, [*way_back(record), ("the joins", joined.t if joined else None)])
     ids = {row.id for sample in readings.node_samples(record)[-1:] for row in sample.nodes}
-    if judgement.verdict == "pass" and not (home and home.data.get("node") in ids):
+    if judgement.verdict == "pass" and not (home and home.node in ids):
         return unknown(f"{judgement.observed}; the restored manager, by its id, is not among them")
     return judgement
 
@@ -283,7 +299,7 @@ def whole_again(record: Record) -> Judgement:
 def nothing_of_the_old(record: Record) -> Judgement:
     """Old rows would be counted, and scheduled on, for ever."""
     lists = [s for s in readings.node_samples(record) if s.nodes]
-    home, joined = record.last("restore"), record.last("joined")
+    home, joined = last(record, Restore), last(record, Joined)
     if not lists or home is None:
         return unknown("no nodes were listed, or nothing was restored")
     order = out_of_order(
@@ -297,7 +313,7 @@ def nothing_of_the_old(record: Record) -> Judgement:
     left = sorted(old[n.id] for n in after if n.id in old)
     names = [n.name for n in after]
     told = f"left: {', '.join(left) or 'none'}; listed: {', '.join(sorted(names))}"
-    good = left == [home.data.get("node")] and len(set(names)) == len(names)
+    good = left == [home.node] and len(set(names)) == len(names)
     return judged(told, holds=good, missing=order)
 
 
@@ -308,13 +324,13 @@ def recovery(record: Record) -> dict[str, float | int | None]:
     `engine_stopped_s`: from the order to stop until the engine answers again, as the script
     measured it. `restore_s`: from the moment when the new machine is up until a leader answers.
     """
-    fault, answers, found = readings.fault(record), record.last("answers"), record.last("found")
-    taken, carried, joined = record.last("backup"), record.last("carried"), record.last("joined")
-    facts = _mapping(taken.data.get("manifest")) if taken else {}
+    fault, answers, found = readings.fault(record), last(record, Answers), last(record, Found)
+    taken, carried, joined = last(record, Backup), last(record, Carried), last(record, Joined)
+    facts = (taken.manifest if taken else None) or {}
     stopped = facts.get("engine_stopped_s")
     up = fault.healed if fault else None
-    numbers = set(found.data.get("numbers") or ()) if found else None
-    after = record.last("written-after")
+    numbers = set(found.numbers) if found else None
+    after = last(record, WrittenAfter)
     return {
         "engine_stopped_s": float(stopped) if stopped else None,
         "restore_s": round(answers.t - up, 2) if answers and up is not None else None,
@@ -322,14 +338,14 @@ def recovery(record: Record) -> dict[str, float | int | None]:
         if joined and up is not None and _settled(record)
         else None,
         "data_lost": None if numbers is None else len(set(WRITTEN) - numbers),
-        "written_after_backup": len(after.data.get("numbers") or ()) if after else None,
-        "backup_bytes": carried.data.get("bytes") if carried else None,
+        "written_after_backup": len(after.numbers) if after else None,
+        "backup_bytes": carried.bytes if carried else None,
     }
 
 
 def _settled(record: Record) -> float:
     """When, after the joins, every node was first waited for with success; 0 if never."""
-    joined = record.last("joined")
+    joined = last(record, Joined)
     waits = each(record, Waited, outcome="done")
     return next(
         (
@@ -339,10 +355,6 @@ def _settled(record: Record) -> float:
         ),
         0,
     )
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _brief(value: Any) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import ClusterReady, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Moment,
@@ -15,12 +15,14 @@ from pytest_swarmlab.judging.claims import (
     nodes_of,
     out_of_order,
 )
-from pytest_swarmlab.model import Judgement
+from pytest_swarmlab.model import Judgement, Membership
+
+from .events import Forced, Restore
 
 MANAGERS, WORKERS = 3, 2
 
 
-def as_expected(codes: Mapping[Any, Any], wanted: Mapping[str, int]) -> Judgement:
+def as_expected(codes: Mapping[str, int | None], wanted: Mapping[str, int]) -> Judgement:
     """Whether each case ended with the exit code that it must have."""
     missing = [case for case in wanted if codes.get(case) is None]
     told = "; ".join(f"{case}: {codes[case]}" for case in wanted if case not in missing)
@@ -31,7 +33,7 @@ def as_expected(codes: Mapping[Any, Any], wanted: Mapping[str, int]) -> Judgemen
 
 def way_back(record: Record) -> list[Moment]:
     """What must have come before anything is looked at afterwards: the loss, and what undid it."""
-    fault, forced, restore = readings.fault(record), record.last("forced"), record.last("restore")
+    fault, forced, restore = readings.fault(record), last(record, Forced), last(record, Restore)
     lost = ("the destruction", fault.began if fault else None)
     if forced is not None:
         return [lost, ("the new cluster", forced.t)]
@@ -44,8 +46,8 @@ def way_back(record: Record) -> list[Moment]:
 
 def first_managers(record: Record) -> list[str]:
     """The machines that started as managers."""
-    ready = record.need("cluster.ready", "nobody told which nodes the cluster has")
-    return [str(n["name"]) for n in ready.data["nodes"] if n.get("membership") == "manager"]
+    ready = need(record, ClusterReady, "nobody told which nodes the cluster has")
+    return [node.name for node in ready.nodes if node.membership == Membership.MANAGER]
 
 
 def whole(record: Record, after: Sequence[Moment]) -> Judgement:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_swarmlab import failed, passed, unknown
-from pytest_swarmlab.evidence.events import Waited, each
+from pytest_swarmlab.evidence.events import Command, Waited, each, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -14,6 +14,7 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import TROUBLE, exercise
+from .events import Mended, TimerSet, Trouble
 from .seen import as_expected
 
 NEVER_STOPPED = {"it-leads": 4, "another-run": 3, "no-quorum-left": 5}
@@ -29,10 +30,9 @@ NEVER_STOPPED = {"it-leads": 4, "another-run": 3, "no-quorum-left": 5}
 )
 def not_begun(record: Record) -> Judgement:
     """Refused before anything is stopped."""
-    seen = {e.data.get("case"): e.data for e in record.of("trouble")}
-    codes = {case: each.get("code") for case, each in seen.items()}
-    judgement = as_expected(codes, NEVER_STOPPED)
-    stopped = [case for case in NEVER_STOPPED if seen.get(case, {}).get("stopped") is not False]
+    seen = {e.case: e for e in each(record, Trouble)}
+    judgement = as_expected({case: e.code for case, e in seen.items()}, NEVER_STOPPED)
+    stopped = [case for case in NEVER_STOPPED if case in seen and seen[case].stopped is not False]
     if stopped and judgement.verdict == "pass":
         return failed(f"the engine was stopped: {', '.join(stopped)}")
     return judgement
@@ -47,7 +47,7 @@ def not_begun(record: Record) -> Judgement:
 )
 def full_disk(record: Record) -> Judgement:
     """The lab's script leaves the engine stopped when tar fails."""
-    return _trouble(record, "disk-full", code=8, stopped=True, answers=True, left=[])
+    return _trouble(record, "disk-full", code=8, stopped=True, answers=True, left=())
 
 
 @exercise.check(
@@ -59,11 +59,10 @@ def full_disk(record: Record) -> Judgement:
 )
 def timer(record: Record) -> Judgement:
     """Nobody else starts the backup that is killed while the engine is stopped."""
-    event = record.need("timer", "no timer was set")
-    seen = event.data
-    told = f"elapsed: {seen.get('elapsed') or 'never'}; starts {seen.get('unit')}"
-    good = seen.get("elapsed") not in NEVER and seen.get("unit") == "swarm-backup.service"
-    gone = _stopped(record, str(seen.get("node")), event.t)
+    seen = need(record, TimerSet, "no timer was set")
+    told = f"elapsed: {seen.elapsed or 'never'}; starts {seen.unit}"
+    good = seen.elapsed not in NEVER and seen.unit == "swarm-backup.service"
+    gone = _stopped(record, seen.node, seen.t)
     missing = [] if gone else ["nobody saw the engine stopped after the timer was set"]
     return judged(told, holds=good, missing=missing)
 
@@ -71,7 +70,7 @@ def timer(record: Record) -> Judgement:
 def _stopped(record: Record, node: str, before: float) -> bool:
     """Whether the node's engine was seen to be gone, after the timer was started there."""
     argv = ["systemctl", "start", "swarm-backup.timer"]
-    started = [e.t for e in record.of("command", node=node, code=0, argv=argv) if e.t < before]
+    started = [e.t for e in each(record, Command, node=node, code=0, argv=argv) if e.t < before]
     waits = each(record, Waited, condition="the engine is gone", node=node, outcome="done")
     return bool(started) and any(started[-1] < e.t < before for e in waits)
 
@@ -89,10 +88,10 @@ NEVER = ("", "0", "n/a", None)
 )
 def killed(record: Record) -> Judgement:
     """No trap runs in a process that was killed so. In the middle: the engine was away by then."""
-    seen = record.need("trouble", "nobody killed it", case="killed")
+    seen = need(record, Trouble, "nobody killed it", case="killed")
     wanted = {"code": 137, "answers": True, "complete": False, "stopped": True}
     judgement = _trouble(record, "killed", **wanted)
-    if judgement.verdict == "pass" and not _stopped(record, str(seen.data.get("node")), seen.t):
+    if judgement.verdict == "pass" and not _stopped(record, seen.node, seen.t):
         return unknown(f"{judgement.observed}; nobody saw the engine stopped when it was killed")
     return judgement
 
@@ -107,18 +106,18 @@ def killed(record: Record) -> Judgement:
 def engine_refuses(record: Record) -> Judgement:
     """Now the backup is worth more than ever."""
     judgement = _trouble(record, "engine-refuses", code=9, answers=False, complete=True)
-    tried, mended = record.last("trouble", case="engine-refuses"), record.last("mended")
+    tried, mended = last(record, Trouble, case="engine-refuses"), last(record, Mended)
     if tried and mended and (late := out_of_order(("the trouble", tried.t), ("its end", mended.t))):
         return unknown("; ".join(late))
-    if judgement.verdict == "pass" and not (mended and mended.data.get("answers")):
+    if judgement.verdict == "pass" and not (mended and mended.answers):
         return failed(f"{judgement.observed}; it was not mended")
     return judgement
 
 
 def _trouble(record: Record, case: str, **wanted: Any) -> Judgement:
-    seen = record.last("trouble", case=case)
-    if seen is None or any(key not in seen.data for key in wanted):
+    seen = last(record, Trouble, case=case)
+    if seen is None:
         return unknown("that was not tried")
-    told = ", ".join(f"{key}: {seen.data[key]}" for key in wanted)
-    good = all(seen.data[key] == value for key, value in wanted.items())
-    return passed(told) if good else failed(f"{told}; {seen.data.get('said')}")
+    found = {key: getattr(seen, key) for key in wanted}
+    told = ", ".join(f"{k}: {[*v] if isinstance(v, tuple) else v}" for k, v in found.items())
+    return passed(told) if found == wanted else failed(f"{told}; {seen.said}")

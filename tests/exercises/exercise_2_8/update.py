@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_swarmlab import unknown
+from pytest_swarmlab.evidence.events import last
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -11,6 +12,7 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import UPDATE, exercise
+from .events import Backup, Updated
 
 
 @exercise.check(
@@ -22,18 +24,17 @@ from .declared import UPDATE, exercise
 )
 def update_goes_on(record: Record) -> Judgement:
     """The leader goes on deciding; the node's own task is what the update may meet down."""
-    taken, updated = record.last("backup"), record.last("updated")
+    taken, updated = last(record, Backup), last(record, Updated)
     if taken is None:
         return unknown("no backup was taken")
     told = (
-        f"exit code {taken.data.get('code')}; update before: {taken.data.get('update_before')}, in"
-        f" the inventory: {taken.data.get('inventory')}, at last:"
-        f" {updated.data.get('state') if updated else 'not seen'}"
+        f"exit code {taken.code}; update before: {taken.update_before}, in the inventory:"
+        f" {taken.inventory}, at last: {updated.state if updated else 'not seen'}"
     )
-    if taken.data.get("inventory") != "updating":
+    if taken.inventory != "updating":
         return unknown(f"{told}: the backup did not meet the update")
-    completed = updated is not None and updated.data.get("state") == "completed"
+    completed = updated is not None and updated.state == "completed"
     order = out_of_order(
         ("the backup", taken.t), ("the update's end", updated.t if updated else None)
     )
-    return judged(told, holds=taken.data.get("code") == 0 and completed, missing=order)
+    return judged(told, holds=taken.code == 0 and completed, missing=order)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_swarmlab import unknown
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Command, each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Window,
@@ -13,7 +14,9 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
+from ..whose import replicas
 from .declared import BAD_UPDATE, MESH, REPLICAS, exercise
+from .events import Definition, RolledBack, Updated
 from .seen import all_answered, at_work
 
 TAKEN_BACK = "update rolled back due to failure or early termination of task"
@@ -28,12 +31,11 @@ TAKEN_BACK = "update rolled back due to failure or early termination of task"
 )
 def takes_itself_back(record: Record) -> Judgement:
     """`failure_action: rollback`."""
-    end = record.need("rolled-back", "the update's end was not seen")
-    update = record.need("update", "nobody has heard the client")
-    said = str(update.data["said"])
-    line = next((line for line in said.splitlines() if TAKEN_BACK in line), None)
-    told = f"{end.data['state']}; {(line or 'the client does not say why').strip()}"
-    good = end.data["state"] == "rollback_completed" and line is not None
+    end = need(record, RolledBack, "the update's end was not seen")
+    update = need(record, Updated, "nobody has heard the client")
+    line = next((line for line in update.said.splitlines() if TAKEN_BACK in line), None)
+    told = f"{end.state}; {(line or 'the client does not say why').strip()}"
+    good = end.state == "rollback_completed" and line is not None
     order = out_of_order(("the update", update.t), ("the look at its end", end.t))
     return judged(told, holds=good, missing=order)
 
@@ -42,16 +44,16 @@ def takes_itself_back(record: Record) -> Judgement:
     "old-definition",
     phases=BAD_UPDATE,
     title="The definition is the old one again, and no replica was touched",
-    expected="check and image as before the update; the same three tasks run",
+    expected="check and image as before the update; the same tasks run, all of them",
     hint="`docker service inspect test-health`: Spec and PreviousSpec.",
 )
 def old_definition(record: Record) -> Judgement:
     """Start-first: what served goes only when its successor is healthy, and none was."""
     read = [
-        record.need("definition", f"nobody read the definition {when} the update", when=when)
+        need(record, Definition, f"nobody read the definition {when} the update", when=when)
         for when in ("before", "after")
     ]
-    before, after = (event.data for event in read)
+    before, after = (definition.data() for definition in read)
     began, end = _update(record)
     samples = [s for s in readings.task_samples(record) if s.error is None]
     parts = [s for s in samples if s.t <= began], [s for s in samples if s.asked >= end]
@@ -61,7 +63,7 @@ def old_definition(record: Record) -> Judgement:
     changed = sorted(k for k in before if k != "when" and before[k] != after.get(k))
     told = f"other than before: {', '.join(changed) or 'nothing'}; {len(set(ids[0]) & set(ids[1]))}"
     told += f" of {len(ids[0])} tasks are the same"
-    good = not changed and ids[0] == ids[1] and len(ids[0]) == REPLICAS
+    good = not changed and ids[0] == ids[1] and len(ids[0]) == replicas(record, "web", REPLICAS)
     order = out_of_order(
         ("the definition before", read[0].t),
         ("the update", began),
@@ -73,11 +75,11 @@ def old_definition(record: Record) -> Judgement:
 
 def _update(record: Record) -> tuple[float, float]:
     """When the command began that updates the service, and when its client had seen the end."""
-    update = record.need("update", "nobody has heard the client")
-    mine = [e for e in record.of("command") if {*e.data["argv"]} >= UPDATE and e.t <= update.t]
+    update = need(record, Updated, "nobody has heard the client")
+    mine = [c for c in each(record, Command) if {*c.argv} >= UPDATE and c.t <= update.t]
     if not mine:
         raise Unseen("nobody saw when the update began")
-    return mine[-1].t - float(mine[-1].data["seconds"]), update.t
+    return mine[-1].t - mine[-1].seconds, update.t
 
 
 UPDATE = {"service", "update"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from pytest_swarmlab import failed, unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import EngineTold, each, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Window,
@@ -15,7 +16,7 @@ from pytest_swarmlab.judging.claims import (
     not_while,
     out_of_order,
 )
-from pytest_swarmlab.model import Event, Judgement
+from pytest_swarmlab.model import Judgement
 
 from . import healing
 from .declared import (
@@ -30,6 +31,7 @@ from .declared import (
     REDIS,
     exercise,
 )
+from .events import OutageMoment, Readiness
 from .seen import at_work, through, untouched
 
 
@@ -50,7 +52,7 @@ def lab_s_check_takes_all_down(record: Record) -> Judgement:
         return failed("its replicas were not all seen down")
     asked = through(record, LABS_PORT)
     lost = [r for r in asked if down <= r.sent and r.over <= over]
-    slots = [e.data["slot"] for e in _ends(record, LABS, Window(began, over))]
+    slots = [e.slot for e in _ends(record, LABS, Window(began, over))]
     answered = sum(r.ok for r in lost)
     told = f"{len(slots)} containers ended; {answered} of {len(lost)} requests answered meanwhile"
     good = len(slots) > API_REPLICAS and len(set(slots)) == API_REPLICAS and not answered
@@ -87,11 +89,10 @@ def liveness_keeps_it_up(record: Record) -> Judgement:
 )
 def readiness_tells(record: Record) -> Judgement:
     """For whoever can do something about it."""
-    asked = record.need("readiness", "nobody asked for its readiness")
-    data = asked.data
-    checks = data["checks"]
-    told = f"{data['status']}: " + ", ".join(f"{name} {said}" for name, said in checks.items())
-    good = data["status"] == "503" and checks.get("database") == "ok"
+    asked = need(record, Readiness, "nobody asked for its readiness")
+    checks = asked.checks
+    told = f"{asked.status}: " + ", ".join(f"{name} {said}" for name, said in checks.items())
+    good = asked.status == "503" and checks.get("database") == "ok"
     order = out_of_order(
         ("that Redis went", _moment(record, "began")),
         ("the question", asked.t),
@@ -143,8 +144,8 @@ def cascade(record: Record) -> dict[str, Any]:
 
 
 def _moment(record: Record, what: str) -> float | None:
-    event = record.last("outage", what=what)
-    return event.t if event else None
+    moment = last(record, OutageMoment, what=what)
+    return moment.t if moment else None
 
 
 def _ends_before(record: Record, service: str, moment: float | None) -> int:
@@ -152,9 +153,9 @@ def _ends_before(record: Record, service: str, moment: float | None) -> int:
     return healing.ends(Record(tuple(until)), service)
 
 
-def _ends(record: Record, service: str, window: Window) -> list[Event]:
+def _ends(record: Record, service: str, window: Window) -> list[EngineTold]:
     """The ends of that service's containers within the window."""
-    return [e for e in record.of("engine", what="die", service=service) if e.t in window]
+    return [e for e in each(record, EngineTold, what="die", service=service) if e.t in window]
 
 
 def _between(began: float | None, ended: float | None) -> float | None:

@@ -10,12 +10,12 @@ from typing import Any
 from pytest_swarmlab.clients.probe import Traffic
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.judging.live import Evidence
-from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.cluster import Output, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.services import Service, Services
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from . import perform
+from . import events, perform
 from .perform import PORT, REPLICAS
 
 REPETITIONS = 5
@@ -96,7 +96,7 @@ class Drill:
             for task in tasks
         }
         states = {task["id"]: task["state"] for task in tasks}
-        self.evidence.note("served", when=when, served=served, states=states)
+        self.evidence.write(events.Served(when, served, states))
 
     # -- healing ------------------------------------------------------------------------------
 
@@ -142,25 +142,22 @@ class Drill:
         """The lab's `rm`, and note which task it struck and when it was over."""
         began = self.swarm.recorder.now()
         perform.remove_index(self.swarm.node(task["node"]), task["container"])
-        self.evidence.note(
-            "broken",
-            number=number,
-            began=round(began, 4),
-            **{key: task[key] for key in ("id", "slot", "node", "container")},
-        )
+        who = {key: task[key] for key in ("id", "slot", "node", "container")}
+        self.evidence.write(events.Broken(number, round(began, 4), **who))
 
     def _note_checks(self, task: dict[str, Any]) -> None:
         """Note how the last checks of an ended container went: its engine remembers five."""
-        self.evidence.note("checks", container=task["container"], **self._checks(task))
+        self.evidence.write(self._checks(task))
 
-    def _checks(self, task: dict[str, Any]) -> dict[str, list[Any]]:
+    def _checks(self, task: dict[str, Any]) -> events.Checks:
         api = self.swarm.node(task["node"]).engine.api
         health = api.inspect_container(task["container"])["State"].get("Health", {})
         log = health.get("Log") or []
-        return {
-            "seconds": [round(_when(e["End"]) - _when(e["Start"]), 3) for e in log],
-            "exit_codes": [entry["ExitCode"] for entry in log],
-        }
+        return events.Checks(
+            task["container"],
+            seconds=tuple(round(_when(e["End"]) - _when(e["Start"]), 3) for e in log),
+            exit_codes=tuple(entry["ExitCode"] for entry in log),
+        )
 
     def define(self, service: Service, when: str = "before") -> None:
         """Note what the service's definition says of checks and restarts: predictions use it."""
@@ -169,12 +166,11 @@ class Drill:
         container, restart = spec["ContainerSpec"], spec.get("RestartPolicy", {})
         health = container.get("Healthcheck", {})
         # Where it does not say so, it is as the engine and swarmkit have it by default.
-        self.evidence.note(
-            "definition",
+        definition = events.Definition(
             when=when,
             service=service.name,
             image=container["Image"],
-            test=health.get("Test"),
+            test=None if health.get("Test") is None else tuple(health["Test"]),
             interval_s=(health.get("Interval") or INTERVAL_NS) / 1e9,
             timeout_s=(health.get("Timeout") or INTERVAL_NS) / 1e9,
             retries=health.get("Retries") or RETRIES,
@@ -183,6 +179,7 @@ class Drill:
             restart_delay_s=restart.get("Delay", RESTART_DELAY_NS) / 1e9,
             grace_s=container.get("StopGracePeriod", 0) / 1e9,
         )
+        self.evidence.write(definition)
 
     def _whole(self, service: Service) -> list[dict[str, Any]]:
         """All replicas run and serve through every node; finds the tasks."""
@@ -197,25 +194,36 @@ class Drill:
 
     # -- an update that is no good ------------------------------------------------------------
 
-    def see_bad_update_rolled_back(self, service: Service) -> None:
-        """An update whose check can't succeed, while clients ask."""
+    def see_bad_update_rolled_back(
+        self, service: Service, update: Callable[[Service], Output] = perform.break_update
+    ) -> None:
+        """An update whose check can't succeed, while clients ask.
+
+        `update` does it, and returns when the client has seen its end.
+        """
         self._whole(service)
         self.define(service)
         self.evidence.tasks(self.swarm, service.name)
-        with self.probe(via=self.swarm.nodes, port=PORT, rate=RATE) as traffic:
-            self.wait(traffic.asked_at_least(WARM), within=READY_S)
-            said = perform.break_update(service)
+        with self._clients() as asked:
+            asked(WARM)
+            said = update(service)
             lines = dict.fromkeys((said.stdout + said.stderr).splitlines())
-            self.evidence.note("update", code=said.code, said="\n".join(lines))
-            self.wait(service.rolled_back(), within=READY_S)
-            asked = traffic.asked
-            self.wait(traffic.asked_at_least(asked + WARM), within=READY_S)
+            self.evidence.write(events.Updated(said.code, "\n".join(lines)))
+            try:
+                self.wait(service.rolled_back(), within=READY_S)
+            finally:
+                # Also where it was not taken back: that is what the state then says.
+                self._note_end(service)
+            asked(WARM)
         self.define(service, "after")
-        status = self.swarm.leader().engine.api.inspect_service(service.name)["UpdateStatus"]
-        self.evidence.note("rolled-back", state=status["State"], message=status.get("Message", ""))
         self._whole(service)
         self.evidence.tasks(self.swarm, service.name)
         perform.listing("After the update was taken back", service)
+
+    def _note_end(self, service: Service) -> None:
+        found = self.swarm.leader().engine.api.inspect_service(service.name)
+        status = found.get("UpdateStatus") or {}
+        self.evidence.write(events.RolledBack(status.get("State", ""), status.get("Message", "")))
 
     # -- how unhealthy tasks end --------------------------------------------------------------
 
@@ -234,7 +242,7 @@ class Drill:
         for name in ("none", "short"):
             self.wait(made[name].ended(at_least=DEATHS), within=READY_S)
         for name, service in made.items():
-            self.evidence.note("start-period", name=name, service=service.name)
+            self.evidence.write(events.StartPeriod(name, service.name))
             self.evidence.tasks(self.swarm, service.name)
         perform.listing("Start period: none, too short, long enough", *made.values())
 
@@ -257,13 +265,9 @@ class Drill:
 
     def _note_ending(self, name: str, service: Service) -> None:
         (task, *_) = self.wait(service.ended(), within=READY_S)
-        self.evidence.note(
-            "ending",
-            program=name,
-            state=task["state"],
-            exit_code=task["exit_code"],
-            error=task["error"],
-            checks=self._checks(task)["exit_codes"],
+        checks = self._checks(task).exit_codes
+        self.evidence.write(
+            events.Ending(name, task["state"], task["exit_code"], task["error"], checks)
         )
 
     def see_the_trap(self, services: Services) -> None:
@@ -288,7 +292,7 @@ class Drill:
         began = self.swarm.recorder.now()
         self.wait(service.watched(for_s=STAYS_S), within=HEALED_S)
         seconds = self.swarm.recorder.now() - began
-        self.evidence.note("watched", seconds=round(seconds, 1))
+        self.evidence.write(events.Watched(round(seconds, 1)))
         self.evidence.tasks(self.swarm, service.name)
 
 

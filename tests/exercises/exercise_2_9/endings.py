@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     judged,
@@ -15,6 +13,7 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import ENDED, ENDINGS, KILLED, LEAST_WATCHED_S, exercise
+from .events import Ending, Watched
 
 
 @exercise.check(
@@ -26,18 +25,16 @@ from .declared import ENDED, ENDINGS, KILLED, LEAST_WATCHED_S, exercise
 )
 def exit_0_is_complete(record: Record) -> Judgement:
     """For which `on-failure` is a trap."""
-    seen = {e.data["program"]: e.data for e in record.of("ending")}
+    seen = {e.program: e for e in each(record, Ending)}
     if unseen := {"nginx", "redis", "postgres"} - set(seen):
         return unknown(f"not seen to end: {', '.join(sorted(unseen))}")
     tame = {name: seen[name] for name in ("nginx", "redis", "postgres")}
-    told = "; ".join(f"{n}: {_ending(data)}" for n, data in tame.items())
-    good = all(
-        d["state"] == "complete" and d["exit_code"] == 0 and not d["error"] for d in tame.values()
-    )
+    told = "; ".join(f"{n}: {_ending(end)}" for n, end in tame.items())
+    good = all(e.state == "complete" and e.exit_code == 0 and not e.error for e in tame.values())
     missing = [
         f"nobody saw a check of {name} fail"
-        for name, data in tame.items()
-        if not any(data.get("checks") or ())
+        for name, end in tame.items()
+        if not any(end.checks or ())
     ]
     return judged(told, holds=good, missing=missing)
 
@@ -51,9 +48,9 @@ def exit_0_is_complete(record: Record) -> Judgement:
 )
 def killed_is_failed(record: Record) -> Judgement:
     """The text that one finds in forums."""
-    data = record.need("ending", "the deaf program was not seen to end", program="deaf").data
-    good = (data["state"], data["exit_code"], data["error"]) == ("failed", 137, KILLED)
-    return passed(_ending(data)) if good else failed(_ending(data))
+    end = need(record, Ending, "the deaf program was not seen to end", program="deaf")
+    good = (end.state, end.exit_code, end.error) == ("failed", 137, KILLED)
+    return passed(_ending(end)) if good else failed(_ending(end))
 
 
 @exercise.check(
@@ -65,8 +62,8 @@ def killed_is_failed(record: Record) -> Judgement:
 )
 def gives_up(record: Record) -> Judgement:
     """Nothing says so anywhere but the list of its tasks."""
-    watched = record.need("watched", "nobody watched")
-    seconds = float(watched.data["seconds"])
+    watched = need(record, Watched, "nobody watched")
+    seconds = watched.seconds
     listed = [s for s in readings.task_samples(record, "gives-up") if s.error is None]
     if not listed:
         return unknown("nobody listed its tasks")
@@ -81,5 +78,5 @@ def gives_up(record: Record) -> Judgement:
     return judged(told, holds=len(tasks) == 3 and not wanted, missing=order)
 
 
-def _ending(data: Mapping[str, Any]) -> str:
-    return f"{data['state']}, exit code {data['exit_code']}, {data['error'] or 'no error'}"
+def _ending(end: Ending) -> str:
+    return f"{end.state}, exit code {end.exit_code}, {end.error or 'no error'}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import each
+from pytest_swarmlab.evidence.events import Command, each, last, need
 from pytest_swarmlab.evidence.readings import TasksSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
@@ -14,6 +14,7 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import LEAST_WATCHED_S, REPLICAS, TRAP, exercise
+from .events import Broken, Checks, Definition, Watched
 from .seen import at_work, last_list
 
 
@@ -26,24 +27,24 @@ from .seen import at_work, last_list
 )
 def complete_not_failed(record: Record) -> Judgement:
     """The erratum's cause."""
-    broken = record.need("broken", "nothing was broken", number=1)
+    broken = need(record, Broken, "nothing was broken", number=1)
     samples = [sample for sample in each(record, TasksSample) if sample.t > broken.t]
     if not samples:
         return unknown("nobody listed the tasks after one was broken")
-    task = next((t for t in samples[0].tasks if t.id == broken.data["id"]), None)
+    task = next((t for t in samples[0].tasks if t.id == broken.id), None)
     if task is None:
         return unknown("the broken task is not listed any more")
     told = f"state {task.state}, error {task.error!r}, exit code {task.exit_code}"
     good = task.state == "complete" and not task.error and task.exit_code == 0
-    return judged(told, holds=good, missing=_not_ill(record, str(broken.data["container"])))
+    return judged(told, holds=good, missing=_not_ill(record, broken.container))
 
 
 def _not_ill(record: Record, container: str) -> list[str]:
     """Whether its engine noted that the container's checks failed at last."""
-    checks = record.last("checks", container=container)
+    checks = last(record, Checks, container=container)
     if checks is None:
         return ["nobody asked its engine for its checks"]
-    codes = checks.data["exit_codes"]
+    codes = [*checks.exit_codes]
     return [] if codes and codes[-1] != 0 else [f"its last checks ended with {codes}"]
 
 
@@ -56,10 +57,10 @@ def _not_ill(record: Record, container: str) -> list[str]:
 )
 def slot_stays_empty(record: Record) -> Judgement:
     """What the lab's stack file does to itself."""
-    defined = record.need("definition", "nobody read the definition", when="before")
-    watched = record.need("watched", "nobody watched")
-    broken = record.need("broken", "nothing was broken")
-    seconds, remedy = float(watched.data["seconds"]), _remedy(record)
+    defined = need(record, Definition, "nobody read the definition", when="before")
+    watched = need(record, Watched, "nobody watched")
+    broken = need(record, Broken, "nothing was broken")
+    seconds, remedy = watched.seconds, _remedy(record)
     samples = [
         s
         for s in readings.task_samples(record)
@@ -68,24 +69,24 @@ def slot_stays_empty(record: Record) -> Judgement:
     if not samples:
         return unknown("nobody listed the tasks after it was watched")
     running = [at_work(sample.tasks) for sample in samples]
-    told = f"{defined.data['restart_condition']}: {len(running[-1])} run after {seconds:.0f} s"
-    empty = all(t.slot != broken.data["slot"] for tasks in running for t in tasks)
+    told = f"{defined.restart_condition}: {len(running[-1])} run after {seconds:.0f} s"
+    empty = all(t.slot != broken.slot for tasks in running for t in tasks)
     good = empty and all(len(tasks) == REPLICAS - 1 for tasks in running)
     order = out_of_order(
         ("the definition", defined.t),
         ("that it was broken", broken.t),
         ("the beginning of the watch", watched.t - seconds),
     )
-    if defined.data["restart_condition"] != "on-failure" or seconds < LEAST_WATCHED_S:
+    if defined.restart_condition != "on-failure" or seconds < LEAST_WATCHED_S:
         order.append("it was watched under another condition, or not for long enough")
     return judged(told, holds=good, missing=order)
 
 
 def _remedy(record: Record) -> float | None:
     """When the service was told of the other restart condition; the new definition came later."""
-    mine = [e for e in record.of("command") if "--restart-condition" in e.data["argv"]]
-    told = [e.t - float(e.data["seconds"]) for e in mine if "update" in e.data["argv"]]
-    after = record.last("definition", when="after")
+    mine = [c for c in each(record, Command) if "--restart-condition" in c.argv]
+    told = [c.t - c.seconds for c in mine if "update" in c.argv]
+    after = last(record, Definition, when="after")
     return told[-1] if told else after.t if after else None
 
 
@@ -98,14 +99,14 @@ def _remedy(record: Record) -> float | None:
 )
 def any_heals(record: Record) -> Judgement:
     """The erratum mended on the running service."""
-    defined = record.need("definition", "nobody read the new definition", when="after")
-    broken = record.need("broken", "nothing was broken")
-    last = last_list(record)
-    running = at_work(last.tasks) if last else []
-    slot, id_ = broken.data["slot"], broken.data["id"]
+    defined = need(record, Definition, "nobody read the new definition", when="after")
+    broken = need(record, Broken, "nothing was broken")
+    latest = last_list(record)
+    running = at_work(latest.tasks) if latest else []
+    slot, id_ = broken.slot, broken.id
     heirs = [t for t in running if t.slot == slot and t.id != id_]
-    told = f"{defined.data['restart_condition']}: {len(running)} run, {len(heirs)} in that slot"
-    good = defined.data["restart_condition"] == "any" and len(running) == REPLICAS and heirs
+    told = f"{defined.restart_condition}: {len(running)} run, {len(heirs)} in that slot"
+    good = defined.restart_condition == "any" and len(running) == REPLICAS and heirs
     empty = [
         s
         for s in readings.task_samples(record)
@@ -114,8 +115,8 @@ def any_heals(record: Record) -> Judgement:
     order = out_of_order(
         ("that its slot was empty", empty[-1].t if empty else None),
         ("the new definition", defined.t),
-        ("the list of the tasks", last.asked if last else None),
+        ("the list of the tasks", latest.asked if latest else None),
     )
-    if last and id_ not in {task.id for task in last.tasks}:
+    if latest and id_ not in {task.id for task in latest.tasks}:
         order.append("what became of it is not listed: that is of another service")
-    return judged(told, holds=bool(good) or not last, missing=order)
+    return judged(told, holds=bool(good) or not latest, missing=order)

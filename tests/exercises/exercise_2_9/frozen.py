@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import EngineTold, each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Window,
     judged,
     out_of_order,
 )
-from pytest_swarmlab.model import Event, Judgement
+from pytest_swarmlab.model import Judgement
 
 from .declared import API, DATABASE, KILLED, MESH, exercise
+from .events import Frozen, Rows
 from .seen import at_work, untouched
 
 ROW = "before the database hung"
@@ -27,21 +29,20 @@ ROW = "before the database hung"
 )
 def hanging_is_unhealthy(record: Record) -> Judgement:
     """Nothing but a check sees it."""
-    event = record.need("frozen", "the database was not made to hang")
-    frozen = event.data
-    samples = [s for s in readings.task_samples(record, DATABASE_SERVICE) if s.asked > event.t]
+    frozen = need(record, Frozen, "the database was not made to hang")
+    samples = [s for s in readings.task_samples(record, DATABASE_SERVICE) if s.asked > frozen.t]
     if not samples:
         return unknown("nobody listed its tasks after it was made to hang")
     tasks = samples[-1].tasks
-    told_ill = [e.t for e in record.of("engine", container=frozen["container"]) if _ill(e)]
-    ill = any(t > event.t for t in told_ill)
-    old = next((t for t in tasks if t.id == frozen["task"]), None)
-    heirs = [t for t in at_work(tasks) if t.id != frozen["task"]]
+    told_ill = [e.t for e in each(record, EngineTold, container=frozen.container) if _ill(e)]
+    ill = any(t > frozen.t for t in told_ill)
+    old = next((t for t in tasks if t.id == frozen.task), None)
+    heirs = [t for t in at_work(tasks) if t.id != frozen.task]
     told = f"{'unhealthy' if ill else 'not found unhealthy'}; its task: "
     told += f"{old.state}, {old.error}" if old else "not listed"
     told += f"; {len(heirs)} other runs"
     good = old and old.error == KILLED and old.state == "failed" and len(heirs) == 1
-    missing = [] if record.of("engine") else ["no engine was listened to"]
+    missing = [] if each(record, EngineTold) else ["no engine was listened to"]
     if told_ill and not ill:
         missing.append("it was unhealthy before it was made to hang")
     return judged(told, holds=bool(good) and (ill or bool(missing)), missing=missing)
@@ -50,8 +51,8 @@ def hanging_is_unhealthy(record: Record) -> Judgement:
 DATABASE_SERVICE = "health_database"
 
 
-def _ill(event: Event) -> bool:
-    return bool(event.data["what"] == "health_status: unhealthy")
+def _ill(told: EngineTold) -> bool:
+    return told.what == "health_status: unhealthy"
 
 
 @exercise.check(
@@ -63,11 +64,11 @@ def _ill(event: Event) -> bool:
 )
 def data_kept(record: Record) -> Judgement:
     """In its volume, on its node."""
-    rows = record.need("rows", "nobody read the row")
-    frozen = record.need("frozen", "the database was not made to hang")
-    found = rows.data["found"]
+    rows = need(record, Rows, "nobody read the row")
+    frozen = need(record, Frozen, "the database was not made to hang")
+    found = [*rows.found]
     order = out_of_order(("that it hung", frozen.t), ("the reading of the row", rows.t))
-    if rows.data["task"] == frozen.data["task"]:
+    if rows.task == frozen.task:
         order.append("it was read from the database that hung")
     return judged(ROW if found == [ROW] else f"found: {found}", holds=found == [ROW], missing=order)
 
@@ -82,11 +83,11 @@ def data_kept(record: Record) -> Judgement:
 )
 def api_stays_meanwhile(record: Record) -> Judgement:
     """Its liveness is its own."""
-    frozen = record.need("frozen", "the database was not made to hang")
+    frozen = need(record, Frozen, "the database was not made to hang")
     back = [
         e.t
-        for e in record.of("engine", service=DATABASE_SERVICE, what="health_status: healthy")
-        if e.t > frozen.t and e.data["container"] != frozen.data["container"]
+        for e in each(record, EngineTold, service=DATABASE_SERVICE, what="health_status: healthy")
+        if e.t > frozen.t and e.container != frozen.container
     ]
     if not back:
         return unknown("nobody saw the next database healthy")

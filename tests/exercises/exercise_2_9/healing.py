@@ -5,12 +5,13 @@ Pure functions of the record; times are seconds since the run began.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from pytest_swarmlab.evidence.events import EngineTold, each, first
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.model import Event
+
+from .events import Broken, Checks, Definition
 
 SLACK_S = 1.5
 """For what no definition tells: news on their way, and a machine with more to do than this."""
@@ -29,7 +30,7 @@ class Healing:
     """One repetition, as far as the record shows it."""
 
     number: int
-    slot: int
+    slot: int | None
     container: str
     began: float
     broken: float
@@ -67,35 +68,31 @@ class Healing:
 
 def healings(record: Record) -> list[Healing]:
     """Every repetition in its order."""
-    return [_healing(record, event) for event in record.of("broken")]
+    return [_healing(record, broken) for broken in each(record, Broken)]
 
 
-def _healing(record: Record, broken: Event) -> Healing:
-    data = broken.data
-    container, slot = str(data["container"]), data["slot"]
-    engine = [e for e in record.of("engine") if e.t >= data["began"]]
-    mine = [e for e in engine if e.data["container"] == container]
+def _healing(record: Record, broken: Broken) -> Healing:
+    engine = [e for e in each(record, EngineTold) if e.t >= broken.began]
+    mine = [e for e in engine if e.container == broken.container]
     unhealthy = _first(mine, "health_status: unhealthy")
     died = _first(mine, "die")
     later = [
         e
         for e in engine
-        if e.data["slot"] == slot and e.data["container"] != container and died and e.t >= died.t
+        if e.slot == broken.slot and e.container != broken.container and died and e.t >= died.t
     ]
     started = _first(later, "start")
-    successor = started.data["container"] if started else None
-    healthy = _first(
-        [e for e in later if e.data["container"] == successor], "health_status: healthy"
-    )
+    successor = started.container if started else None
+    healthy = _first([e for e in later if e.container == successor], "health_status: healthy")
     return Healing(
-        int(data["number"]),
-        int(slot),
-        container,
-        float(data["began"]),
+        broken.number,
+        broken.slot,
+        broken.container,
+        broken.began,
         broken.t,
         unhealthy.t if unhealthy else None,
         died.t if died else None,
-        died.data["exit_code"] if died else None,
+        died.exit_code if died else None,
         started.t if started else None,
         healthy.t if healthy else None,
     )
@@ -103,17 +100,17 @@ def _healing(record: Record, broken: Event) -> Healing:
 
 def unhealthy_containers(record: Record) -> set[str]:
     """Every container that an engine called unhealthy."""
-    return {str(e.data["container"]) for e in _whats(record, "health_status: unhealthy")}
+    return {e.container for e in _whats(record, "health_status: unhealthy")}
 
 
 def ends(record: Record, service: str) -> int:
     """How many containers of a service have ended."""
-    return sum(e.data["service"] == service for e in _whats(record, "die"))
+    return sum(e.service == service for e in _whats(record, "die"))
 
 
 def check_s(record: Record) -> float | None:
     """The longest that one of the broken tasks' checks took, as its engine noted it."""
-    noted = [s for e in record.of("checks") for s in e.data["seconds"]]
+    noted = [s for checks in each(record, Checks) for s in checks.seconds]
     return max(noted, default=None)
 
 
@@ -123,12 +120,12 @@ def predicted_detection(record: Record) -> tuple[float, float] | None:
     An engine waits for the interval after each check. A fault that comes just before a check costs
     one interval less; one that comes while a check has its answer already, one check more.
     """
-    defined = _definition(record)
+    defined = first(record, Definition)
     if defined is None:
         return None
-    interval, retries = float(defined["interval_s"]), int(defined["retries"])
+    interval, retries = defined.interval_s, defined.retries
     # The last checks of each: as many as failed, and the one before.
-    spent = [sum(e.data["seconds"][-retries - 1 :]) for e in record.of("checks")]
+    spent = [sum(checks.seconds[-retries - 1 :]) for checks in each(record, Checks)]
     if not _checked(record):
         return None
     return (retries - 1) * interval, retries * interval + max(spent) + SLACK_S
@@ -141,31 +138,26 @@ def predicted_replacement(record: Record) -> tuple[float, float] | None:
     delay runs; then the new one is healthy after its first check, at the earliest. An older engine
     may not wait for the mesh: the least does without.
     """
-    defined, check = _definition(record), check_s(record)
+    defined, check = first(record, Definition), check_s(record)
     if defined is None or check is None or not _checked(record):
         return None
-    first = float(defined["start_interval_s"] or defined["interval_s"])
-    least = float(defined["restart_delay_s"]) + first
+    first_check = defined.start_interval_s or defined.interval_s
+    least = defined.restart_delay_s + first_check
     return least, least + GOSSIP_S + check + UP_S + SLACK_S
 
 
 def _checked(record: Record) -> bool:
     """Whether it was noted of each broken container how long its checks took."""
-    broken = {e.data["container"] for e in record.of("broken")}
-    return bool(broken) and broken <= {e.data["container"] for e in record.of("checks")}
+    broken = {e.container for e in each(record, Broken)}
+    return bool(broken) and broken <= {e.container for e in each(record, Checks)}
 
 
-def _definition(record: Record) -> Mapping[str, Any] | None:
-    found = record.first("definition")
-    return found.data if found else None
+def _whats(record: Record, what: str) -> Iterator[EngineTold]:
+    return (e for e in each(record, EngineTold) if e.what == what)
 
 
-def _whats(record: Record, what: str) -> Iterator[Event]:
-    return (e for e in record.of("engine") if e.data["what"] == what)
-
-
-def _first(events: list[Event], what: str) -> Event | None:
-    return next((e for e in events if e.data["what"] == what), None)
+def _first(told: list[EngineTold], what: str) -> EngineTold | None:
+    return next((e for e in told if e.what == what), None)
 
 
 def _between(began: float | None, ended: float | None) -> float | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import EngineTold, each, need
 from pytest_swarmlab.evidence.readings import Request, TasksSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
@@ -19,6 +20,7 @@ from pytest_swarmlab.model import Judgement
 from .. import whose
 from . import healing
 from .declared import HEAL, ILL, MESH, REPLICAS, exercise
+from .events import Broken
 from .healing import Healing, healings
 from .seen import at_work, by_status, last_list, uncovered
 
@@ -98,9 +100,9 @@ def replaced_as_predicted(record: Record) -> Judgement:
 def nobody_else(record: Record) -> Judgement:
     """No false positives, even on busy nodes."""
     broken = {h.container for h in _repetitions(record)}
-    ids = {str(e.data["id"]) for e in record.of("broken")}
+    ids = {e.id for e in each(record, Broken)}
     ill = healing.unhealthy_containers(record)
-    if not record.of("engine"):
+    if not each(record, EngineTold):
         return unknown("no engine was listened to")
     told = f"{len(broken)} broken, {len(ill)} unhealthy"
     wrong = [f"not both: {', '.join(sorted(ill ^ broken))}"] if ill != broken else []
@@ -119,7 +121,7 @@ def nobody_else(record: Record) -> Judgement:
 
 def _unheard(record: Record, last: TasksSample | None) -> list[str]:
     """Engines that run one of the tasks at the end, or ran one, and told nothing of any."""
-    told = {str(e.data["node"]) for e in record.of("engine")}
+    told = {e.node for e in each(record, EngineTold)}
     silent = sorted({t.node for t in last.tasks if t.node} - told) if last else []
     return [f"nothing was heard of {', '.join(silent)}"] if silent else []
 
@@ -182,7 +184,7 @@ exercise.distribute(
 
 
 def _repetitions(record: Record) -> list[Healing]:
-    record.need("broken", "nothing was broken")
+    need(record, Broken, "nothing was broken")
     return healings(record)
 
 

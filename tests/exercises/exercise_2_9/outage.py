@@ -13,7 +13,7 @@ from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.swarm.stacks import Stack, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from . import application
+from . import application, events
 from .application import API, API_REPLICAS, DATABASE, REDIS
 
 RATE = 5.0
@@ -52,14 +52,14 @@ class Outage:
         ):
             self.wait(traffic.asked_at_least(WARM), within=READY_S)
             application.freeze(node, task["container"])
-            self.evidence.note("frozen", task=task["id"], container=task["container"])
+            self.evidence.write(events.Frozen(task["id"], task["container"]))
             new = self.wait(database.replaced(task), within=HEALED_S)
             asked = traffic.asked
             self.wait(traffic.asked_at_least(asked + WARM), within=READY_S)
         self.evidence.tasks(self.swarm, database.name)
         self.evidence.tasks(self.swarm, api.name)
         rows = application.read_rows(self.swarm.node(new["node"]), new["container"])
-        self.evidence.note("rows", task=new["id"], found=rows)
+        self.evidence.write(events.Rows(new["id"], tuple(rows)))
 
     def _await_serving(self, service: Service, port: int, *, listed: int) -> list[dict[str, Any]]:
         return await_serving(
@@ -84,19 +84,19 @@ class Outage:
         ):
             self.wait(own.asked_at_least(WARM), within=READY_S)
             redis.scale(0)
-            self.evidence.note("outage", what="began")
+            self.evidence.write(events.OutageMoment("began"))
             self.wait(labs.tasks_are("running", 0), within=DOWN_S)
-            self.evidence.note("outage", what="all down")
+            self.evidence.write(events.OutageMoment("all down"))
             node = self.swarm.node(tasks[0]["node"])
             self._note_readiness(application.ask_readiness(node, tasks[0]["container"]))
             self.wait(labs.ended(at_least=RESTARTS), within=DOWN_S)
             for service in (api, labs):
                 self.evidence.tasks(self.swarm, service.name)
             redis.scale(1)
-            self.evidence.note("outage", what="over")
+            self.evidence.write(events.OutageMoment("over"))
             self.wait(redis.converged(replicas=1), within=READY_S)
             self.wait(labs.converged(replicas=API_REPLICAS), within=READY_S)
-            self.evidence.note("outage", what="all back")
+            self.evidence.write(events.OutageMoment("all back"))
         for service in (api, labs):
             self.evidence.tasks(self.swarm, service.name)
 
@@ -106,4 +106,4 @@ class Outage:
             checks = json.loads(body).get("checks", {})
         except ValueError:
             checks = {}
-        self.evidence.note("readiness", status=status, checks=checks)
+        self.evidence.write(events.Readiness(status, checks))

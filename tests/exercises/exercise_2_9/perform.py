@@ -113,6 +113,23 @@ def restart_always(service: Service) -> None:
     )
 
 
+ILL_FROM_NOW_ON = (
+    "--health-cmd", "curl -f http://127.0.0.1/missing.html || exit 1",
+    # Without one: a check that fails during the start period is no failure.
+    "--health-start-period", "0s", "--health-start-interval", "0s", "--health-retries", "1",
+)  # fmt: skip
+
+
+def break_theirs(service: Service, *, within: float) -> Output:
+    """The same update of somebody's own service, in the order that its definition says."""
+    return service.swarm.leader().run(
+        "timeout", str(int(within)),
+        "docker", "service", "update", "--no-resolve-image", *ILL_FROM_NOW_ON,
+        "--stop-signal", "SIGKILL", service.name,
+        check=False, title="An update to a check that can't succeed",
+    )  # fmt: skip
+
+
 def break_update(service: Service) -> Output:
     """An update to a check that can't succeed; returns when it has been taken back.
 
@@ -123,9 +140,7 @@ def break_update(service: Service) -> Output:
     return service.swarm.leader().run(
         "timeout", str(UPDATED_S),
         "docker", "service", "update", "--no-resolve-image",
-        "--health-cmd", "curl -f http://127.0.0.1/missing.html || exit 1",
-        # Without one: a check that fails during the start period is no failure.
-        "--health-start-period", "0s", "--health-start-interval", "0s", "--health-retries", "1",
+        *ILL_FROM_NOW_ON,
         "--stop-signal", "SIGKILL",
         "--update-order", "start-first", "--update-parallelism", "1",
         "--update-failure-action", "rollback", "--update-monitor", "5s",

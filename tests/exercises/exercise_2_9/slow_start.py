@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_swarmlab import failed, passed
-from pytest_swarmlab.evidence.events import read
+from pytest_swarmlab.evidence.events import need
 from pytest_swarmlab.evidence.readings import TasksSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
@@ -12,6 +12,7 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .declared import ENDED, ILL, SLOW, exercise
+from .events import StartPeriod
 
 
 @exercise.check(
@@ -53,11 +54,9 @@ def start_period(record: Record) -> Judgement:
 
 def _slow(record: Record, name: str) -> tuple[int, int, int]:
     """Of the service with that start period, how many have ended, run, ended as unhealthy."""
-    service = record.need("start-period", f"no such server was seen: {name}", name=name)
-    listed = record.need(
-        TasksSample.kind, "nobody listed its tasks", service=service.data["service"]
-    )
-    tasks = read(TasksSample, listed).tasks
+    service = need(record, StartPeriod, f"no such server was seen: {name}", name=name)
+    listed = need(record, TasksSample, "nobody listed its tasks", service=service.service)
+    tasks = listed.tasks
     states = [task.state for task in tasks]
     ill = sum(ILL in task.error for task in tasks)
     return sum(s in ENDED for s in states), states.count("running"), ill

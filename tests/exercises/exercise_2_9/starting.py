@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import last
 from pytest_swarmlab.evidence.readings import Request
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
@@ -15,9 +16,10 @@ from pytest_swarmlab.judging.claims import (
     not_each,
     out_of_order,
 )
-from pytest_swarmlab.model import Event, Judgement
+from pytest_swarmlab.model import Judgement
 
 from .declared import MESH, STARTING, exercise
+from .events import Served
 
 
 @exercise.check(
@@ -30,7 +32,7 @@ from .declared import MESH, STARTING, exercise
 def starting_until_healthy(record: Record) -> Judgement:
     """As the managers list them, at each step."""
     steps = _steps(record, "none", "one", "both")
-    seen = {when: sorted(e.data["states"].values()) for when, e in steps.items()}
+    seen = {when: sorted(e.states.values()) for when, e in steps.items()}
     told = "; ".join(f"{when}: {', '.join(states)}" for when, states in seen.items())
     wanted = {
         "none": ["starting", "starting"],
@@ -40,12 +42,12 @@ def starting_until_healthy(record: Record) -> Judgement:
     return passed(told) if seen == wanted else failed(told)
 
 
-def _steps(record: Record, *wanted: str) -> dict[str, Event]:
+def _steps(record: Record, *wanted: str) -> dict[str, Served]:
     """What was noted when none, one or both were healthy. Raises Unseen unless in that order."""
-    found = {when: record.last("served", when=when) for when in wanted}
+    found = {when: last(record, Served, when=when) for when in wanted}
     moments = [(f"who served when {w} was healthy", e.t if e else None) for w, e in found.items()]
     missing = out_of_order(*moments)
-    if len({frozenset(event.data["states"]) for event in found.values() if event}) > 1:
+    if len({frozenset(event.states) for event in found.values() if event}) > 1:
         missing.append("they are not the same tasks at each step")
     if missing:
         raise Unseen("; ".join(missing))
@@ -63,14 +65,13 @@ def _steps(record: Record, *wanted: str) -> dict[str, Event]:
 def no_visitor_before(record: Record) -> Judgement:
     """By what each container has logged."""
     steps = _steps(record, "none", "one")
-    seen = {when: event.data for when, event in steps.items()}
     asked = {when: _asked(record, f"asked={when}") for when in steps}
     if not all(asked.values()):
         return unknown("no request was made")
-    early = sum(r.ok for r in asked["none"]) + sum(seen["none"]["served"].values())
+    early = sum(r.ok for r in asked["none"]) + sum(steps["none"].served.values())
     by_state: dict[str, int] = {"running": 0, "starting": 0}
-    for task, count in seen["one"]["served"].items():
-        by_state[seen["one"]["states"][task]] += count
+    for task, count in steps["one"].served.items():
+        by_state[steps["one"].states[task]] += count
     told = (
         f"while none was healthy {early} of {len(asked['none'])} answered; while one was, it"
         f" answered {by_state['running']} of {len(asked['one'])}, the other {by_state['starting']}"
@@ -85,7 +86,7 @@ def _not_through(record: Record, asked: Sequence[Request]) -> list[str]:
     return not_each({r.node for r in asked}, members_of(record), "asked through")
 
 
-def _not_in_step(steps: Mapping[str, Event], asked: Mapping[str, Sequence[Request]]) -> list[str]:
+def _not_in_step(steps: Mapping[str, Served], asked: Mapping[str, Sequence[Request]]) -> list[str]:
     """Requests that were not over when it was noted who had served them, or sent a step before."""
     missing, before = [], None
     for when, event in steps.items():
@@ -112,7 +113,7 @@ def visitors_after(record: Record) -> Judgement:
     asked = {when: _asked(record, f"asked={when}") for when in steps}
     if not all(asked.values()):
         return unknown("no request was made")
-    counts = sorted(seen.data["served"].values())
+    counts = sorted(seen.served.values())
     both = asked["both"]
     told = f"{sum(r.ok for r in both)} of {len(both)} answered; by task: {counts}"
     good = all(r.ok for r in both) and len(counts) == 2 and counts[0] > 0

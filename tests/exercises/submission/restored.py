@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,13 +19,16 @@ from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_8 import perform
-from ..exercise_2_8.drill import follower, rejoin
+from ..exercise_2_8.drill import AFTER, BEFORE, follower, rejoin
 
 SCRIPT = "scripts/backup.sh"
 MOST_MIB = 128
 """Of a backup: a swarm's own directory has less than one, a database's volume a hundred."""
 
 CARRIED = "/var/tmp/carried.tar"
+
+VOLUME = "swarmlab-numbers"
+"""On the machine whose backup is taken: the lab archives all of /var/lib/docker/volumes."""
 
 
 def procedure(work: Work) -> tuple[str, tuple[str, ...]]:
@@ -47,6 +51,9 @@ def lose_everything_and_restore(
     evidence.note("identity", when="before", **_identity(home))
     evidence.listing(home, "Before")
     swarm.rows(home)
+    home.run("docker", "volume", "create", VOLUME)
+    numbers = f"{home.engine.volumes.get(VOLUME).attrs['Mountpoint']}/numbers"
+    _write(home, numbers, BEFORE)
     taken = work.run(home, SCRIPT)
     home.forget_connections()
     evidence.note("their-backup", node=home.name, code=taken.code, why=taken.why)
@@ -63,6 +70,8 @@ def lose_everything_and_restore(
         evidence.note("restore", node=home.name, code=None, said=why, theirs=True)
         return
     carried = home.get(CARRIED)
+    _write(home, numbers, AFTER)
+    evidence.note("written-after", numbers=list(AFTER))
 
     with faults.destroy(*swarm.nodes):
         evidence.note("destroyed", nodes=[node.name for node in swarm.nodes])
@@ -83,8 +92,17 @@ def lose_everything_and_restore(
     rejoin(swarm, home, wait=wait, evidence=evidence, services=())
     if reader and (seen := _secret(reader, wait)):
         evidence.note("read", **seen)
+    kept = home.look(
+        "cat", "--", numbers, check=False, title=f"On {home}: what of a volume is back"
+    )
+    evidence.note("found", numbers=[int(word) for word in kept.stdout.split() if word.isdecimal()])
     evidence.state(swarm)
     evidence.listing(home, "After")
+
+
+def _write(node: Node, path: str, numbers: Sequence[int]) -> None:
+    lines = "".join(f"{number}\n" for number in numbers)
+    node.run("tee", "--append", "--", path, stdin=lines.encode())
 
 
 def _identity(manager: Node) -> dict[str, Any]:

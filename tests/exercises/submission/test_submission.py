@@ -1,6 +1,6 @@
 """What was handed in: is it there, is it as the lab wants it, does it survive what the lab does?"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -11,6 +11,7 @@ from pytest_swarmlab.marking.state.basis import PHASE as SURVEY
 from pytest_swarmlab.submitted import steps
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.stacks import Service, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
@@ -24,11 +25,15 @@ from ..exercise_2_5 import drill as wordpress
 from ..exercise_2_5.site import Site
 from ..exercise_2_5.verify import NOT_INSTALLED
 from ..exercise_2_5.verify import exercise as exercise_2_5
+from ..exercise_2_6.somebodys import USER
+from ..exercise_2_6.verify import exercise as exercise_2_6
+from ..exercise_2_7 import drill as configuration
+from ..exercise_2_7.verify import exercise as exercise_2_7
 from ..exercise_2_8.verify import exercise as exercise_2_8
 from ..exercise_2_9 import drill as healing
 from ..exercise_2_9.verify import exercise as exercise_2_9
 from ..whose import PLAYS
-from . import restored, theirs
+from . import restored, rotated, stored, switched, theirs
 
 pytestmark = pytest.mark.submission
 
@@ -102,13 +107,65 @@ def test_what_was_written_survives(
 @pytest.mark.exercise_2_4
 @pytest.mark.exercise(exercise_2_4)
 def test_their_data_follow_their_database(
-    submitted: Work, swarm: Swarm, wait: Waiter, evidence: Evidence
+    submitted: Work,
+    swarm: Swarm,
+    faults: Faults,
+    wait: Waiter,
+    ledger: stored.MakeLedger,
+    evidence: Evidence,
 ) -> None:
-    """It is sent to another machine, and what was written is there."""
+    """Its NFS server is lost under writes; it is sent to another machine, and all is there."""
     del swarm  # It is the one on which their work is.
-    moved = theirs.database_on_nfs(submitted)
+    moved = stored.database_on_nfs(submitted)
     with evidence.judged(exercise_2_4, moved.phase):
-        theirs.move_the_database(moved, wait, evidence)
+        stored.follow_the_database(
+            moved, faults=faults, wait=wait, ledger=ledger, evidence=evidence
+        )
+
+
+@pytest.mark.exercise_2_6
+@pytest.mark.exercise(exercise_2_6)
+def test_their_secret_is_rotated_by_their_procedure(
+    submitted: Work, swarm: Swarm, wait: Waiter, probe: healing.Probe, evidence: Evidence
+) -> None:
+    """Their script replaces it while clients ask; what it is then is looked for everywhere."""
+    del swarm  # It is the one on which their work is.
+    mine, failed = rotated.used(submitted), []
+    drills: dict[str, Callable[[], None]] = {
+        "rotation": lambda: rotated.rotate(mine, wait=wait, probe=probe, evidence=evidence),
+        "plaintext": lambda: rotated.search(mine, wait=wait, evidence=evidence),
+    }
+    for phase, drill in drills.items():
+        try:
+            with evidence.judged(exercise_2_6, phase):
+                evidence.note(PLAYS, role=USER, service=mine.player.name, replicas=mine.replicas)
+                drill()
+        except pytest.fail.Exception as failure:
+            failed.append(str(failure))
+    if failed:
+        pytest.fail("\n".join(failed), pytrace=False)
+    evidence.say_unproven()
+
+
+@pytest.mark.exercise_2_7
+@pytest.mark.exercise(exercise_2_7)
+def test_their_proxy_is_given_another_configuration(
+    submitted: Work,
+    swarm: Swarm,
+    configs: Configs,
+    wait: Waiter,
+    probe: configuration.Probe,
+    observe: configuration.Observe,
+    evidence: Evidence,
+) -> None:
+    """Its own with a mark, by its own way of updating, and no visitor is turned away."""
+    del swarm  # It is the one on which their work is.
+    proxy = switched.proxy(submitted)
+    with evidence.judged(exercise_2_7, "switch"):
+        theirs.note_player(submitted, "proxy", evidence)
+        switched.switch(
+            proxy, configs=configs, wait=wait, probe=probe, observe=observe, evidence=evidence
+        )
 
 
 @pytest.mark.exercise_2_9
@@ -123,6 +180,22 @@ def test_an_ill_task_of_theirs_is_replaced(
         theirs.note_player(submitted, "web", evidence)
         with theirs.renewed_if_in_vain(service):
             healing.Drill(swarm, wait, probe, evidence, healed).heal(service)
+
+
+@pytest.mark.exercise_2_9
+@pytest.mark.exercise(exercise_2_9)
+def test_a_bad_update_of_theirs_takes_itself_back(
+    submitted: Work, swarm: Swarm, wait: Waiter, probe: healing.Probe, evidence: Evidence
+) -> None:
+    """An update to a check that can't succeed, in the order that their definition says."""
+    theirs.port(submitted, "web")
+    healed = theirs.healed(submitted, "web")
+    service = Service(swarm, theirs.player_of(submitted, "web").name)
+    with evidence.judged(exercise_2_9, "bad-update"):
+        theirs.note_player(submitted, "web", evidence)
+        with theirs.taken_back_if_in_vain(service):
+            drill = healing.Drill(swarm, wait, probe, evidence, healed)
+            drill.see_bad_update_rolled_back(service, theirs.ill_update)
 
 
 @pytest.mark.exercise_2_1

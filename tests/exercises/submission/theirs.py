@@ -1,6 +1,5 @@
 """Their services in the place of the lab's: names, ports and numbers, off the survey."""
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,31 +8,26 @@ import pytest
 
 from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.clients.serving import Serves
-from pytest_swarmlab.errors import INFRASTRUCTURE, NotConverged, Unseen
+from pytest_swarmlab.errors import INFRASTRUCTURE, NotConverged
+from pytest_swarmlab.evidence.load import load, no_idle_time
 from pytest_swarmlab.judging.live import Evidence
-from pytest_swarmlab.marking.state.wordpress import fits
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.survey import seen
-from pytest_swarmlab.survey.readings import data_of
-from pytest_swarmlab.swarm import guard
-from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.cluster import Output
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from .. import whose
-from ..exercise_2_4.drill import mount_of
-from ..exercise_2_4.perform import checksum, place, write_proof
 from ..exercise_2_5.drill import Deployed, Drill
 from ..exercise_2_9.drill import REPETITIONS, Healed
+from ..exercise_2_9.perform import UPDATED_S, break_theirs
 
 READY_S = 240
 PATIENCE_S = 10.0
 
 ASKED = {"test-service": "/", "proxy": "/", "web": "/", "wordpress": "/readme.html"}
 """Role → what clients ask for: of WordPress no page, of which each costs 0.4 s of a core."""
-
-PROOF, PROOF_BYTES = "swarmlab-proof", 1 << 20
 
 LEAST_REPLICAS = 2
 MORE_S = 60.0
@@ -61,13 +55,14 @@ def player_of(work: Work, role: str) -> seen.Service:
 def port(work: Work, role: str) -> int:
     """Where it is published through the mesh. Skips the test where it is not."""
     player = player_of(work, role)
-    found = _published(player)
+    found = published_ports(player)
     if not found:
         pytest.skip(f"{player.name} publishes no port through the mesh: no client can ask for it")
     return found[0]
 
 
-def _published(player: seen.Service) -> list[int]:
+def published_ports(player: seen.Service) -> list[int]:
+    """Where it is published through the mesh."""
     return [p.published for p in player.ports if p.mode == "ingress" and p.protocol == "tcp"]
 
 
@@ -85,7 +80,8 @@ def asked(work: Work) -> Published:
     pytest.skip(f"nobody plays one of {', '.join(ASKED)}, with replicas and a published port")
 
 
-def _replicas(work: Work, role: str) -> int:
+def replicas(work: Work, role: str) -> int:
+    """How many it has. Skips the test where that is no number."""
     player = player_of(work, role)
     if player.wanted is None:
         pytest.skip(f"{player.name} has a task on every node, and no number of replicas")
@@ -120,9 +116,9 @@ def healed(work: Work, role: str) -> Healed:
         pytest.skip(f"{player.name} has no health check: nothing finds an ill task")
     if player.repository != "nginx":
         pytest.skip(f"{player.name} is no nginx: how a task of it is made ill is not known here")
-    if (wanted := _replicas(work, role)) < LEAST_REPLICAS:
+    if (wanted := replicas(work, role)) < LEAST_REPLICAS:
         pytest.skip(f"{player.name} has {wanted} replicas: with one ill nobody would answer")
-    ports = _published(player)
+    ports = published_ports(player)
     interval, timeout = player.health.interval_s or 30.0, player.health.timeout_s or 30.0
     found = (interval + timeout) * (player.health.retries or 3)
     return Healed(
@@ -144,10 +140,28 @@ def renewed_if_in_vain(service: Service) -> Iterator[None]:
         raise
 
 
+def ill_update(service: Service) -> Output:
+    """An update of theirs to a check that can't succeed, until their definition has taken it back.
+
+    Waited for no longer than the lab's own.
+    """
+    return break_theirs(service, within=UPDATED_S)
+
+
+@contextmanager
+def taken_back_if_in_vain(service: Service) -> Iterator[None]:
+    """What their definition did not take back is taken back by hand."""
+    try:
+        yield
+    except NotConverged:
+        service.rollback(title=f"{service.name} did not take it back, and is taken back")
+        raise
+
+
 def note_player(work: Work, role: str, evidence: Evidence) -> None:
     """Note who plays that role in the drill that follows."""
     evidence.note(
-        whose.PLAYS, role=role, service=player_of(work, role).name, replicas=_replicas(work, role)
+        whose.PLAYS, role=role, service=player_of(work, role).name, replicas=replicas(work, role)
     )
 
 
@@ -162,7 +176,7 @@ def wordpress(work: Work) -> Deployed:
         stack=site.stack,
         database=database.name,
         wordpress=site.name,
-        replicas=_replicas(work, "wordpress"),
+        replicas=replicas(work, "wordpress"),
         again=lambda: work.deploy_again(database.stack),
         alone=False,
     )
@@ -192,95 +206,30 @@ def read_at_the_end(blog: Drill) -> Iterator[None]:
         raise
 
 
+INSTALLED = "submission/installed"
+"""That phase is nobody's: the checks of 2.5's are about the lab's own stack."""
+
+
 def installed(work: Work, blog: Drill) -> str:
     """Install their WordPress, and write there; returns why it can't be done, or "".
 
-    That phase is nobody's: the checks of 2.5's are about the lab's own stack.
+    Skips the test where this machine had no time for it: then nothing was learned of theirs.
     """
-    with work.swarm.recorder.phase("submission/installed"):
-        try:
-            blog.install({})
-        except INFRASTRUCTURE:
-            raise
-        except NotConverged as error:
-            return f"their WordPress could not be installed: {error}"
-        except not_acknowledged() as error:
-            return f"their WordPress could not be installed: {brief(error)}"
-    return ""
+    recorder = work.swarm.recorder
+    with load(recorder, INSTALLED, lambda: 0), recorder.phase(INSTALLED):
+        why = _install(blog)
+    if why and (busy := no_idle_time(recorder.view(), INSTALLED)):
+        pytest.skip(f"{busy}; {why}")
+    return why
 
 
-@dataclass(frozen=True)
-class Moved:
-    """Their database that is sent to another machine: `mount` is where its data are in it.
-
-    `phase`: of exercise 2.4, by how they are kept; `fitting`: machines that its constraints allow.
-    """
-
-    service: Service
-    mount: str
-    phase: str
-    fitting: tuple[str, ...]
-
-
-def database_on_nfs(work: Work) -> Moved:
-    """Their database on NFS: the one outside of any stack, or the WordPress's.
-
-    Skips the test where there is none, or nobody can tell where its data are.
-    """
-    alone = work.cast.service("nfs-database")
-    player = alone or player_of(work, "wordpress-database")
-    data = data_of(player)
-    if data is None:
-        pytest.skip(f"{player.name} mounts nothing where a database keeps its data")
-    rows = work.nodes()
+def _install(blog: Drill) -> str:
     try:
-        fitting = [r.machine for r in rows if r.machine and fits(r, player.constraints)]
-    except Unseen as error:
-        pytest.skip(str(error))
-    phase = "nfs-bind" if data.kind == "bind" else "nfs-volume"
-    return Moved(Service(work.swarm, player.name), data.target, phase, tuple(fitting))
-
-
-def move_the_database(mine: Moved, wait: Waiter, evidence: Evidence) -> None:
-    """Write on its machine, send it to another, look there; at the end it may go where it may.
-
-    What is written is a file beside the database's own: its rows are those of exercise 2.5.
-    """
-    service, swarm = mine.service, mine.service.swarm
-    (task,) = wait(service.converged(replicas=1), within=READY_S)
-    home = swarm.node(task["node"])
-    others = [name for name in mine.fitting if name != home.name]
-    proof = f"{mine.mount}/{PROOF}"
-    directory = place(home, task["container"], mine.mount)
-    evidence.note("place", node=home.name, path=directory, mount=mount_of(home, directory))
-    gone = ("rm", "-f", "--", f"{directory}/{PROOF}")
-    with guard.abandoned(home, gone, kind="proof"):
-        write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=proof)
-        _read(evidence, "written", home, task["container"], proof)
-        try:
-            if not others:
-                evidence.note("stuck", node=home.name, why=f"only {home} meets its constraints")
-                return
-            other = swarm.node(others[0])
-            with guard.abandoned(swarm.leader(), *_back(service, other), kind="moved"):
-                service.move(to=other)
-                try:
-                    (moved,) = wait(service.converged(replicas=1, on=other), within=READY_S)
-                    evidence.note("moved", node=other.name)
-                    _read(evidence, "moved", other, moved["container"], proof)
-                finally:
-                    service.update("--constraint-rm", service.only(other))
-        finally:
-            (task,) = wait(service.converged(replicas=1), within=READY_S)
-            node = swarm.node(task["node"])
-            node.run("docker", "exec", task["container"], "rm", "-f", proof, check=False)
-
-
-def _back(service: Service, other: Node) -> list[tuple[str, ...]]:
-    words = ("--detach", "--constraint-rm", service.only(other), service.name)
-    return [("docker", "service", "update", *words)]
-
-
-def _read(evidence: Evidence, step: str, node: Node, container: str, proof: str) -> None:
-    sha256 = checksum(node, container, at=proof)
-    evidence.note("proof", step=step, node=node.name, container=container, sha256=sha256)
+        blog.install({})
+    except INFRASTRUCTURE:
+        raise
+    except NotConverged as error:
+        return f"their WordPress could not be installed: {error}"
+    except not_acknowledged() as error:
+        return f"their WordPress could not be installed: {brief(error)}"
+    return ""

@@ -96,7 +96,13 @@ def stored(*, travels: bool) -> list[Row]:
     return [
         ("place", {"node": "worker1", "path": "/x", "mount": NFS4 if travels else EXT4}),
         proof("written", "worker1", "c1", "aa" * 32),
-        ("speed", {"fsyncs": 200, "fsync_seconds": 0.1, "size_mib": 64, "write_seconds": 0.5}),
+        (
+            "speed",
+            {
+                "node": "worker1", "fsyncs": 200, "fsync_block": 8192, "fsync_seconds": 0.1,
+                "size_mib": 64, "write_seconds": 0.5,
+            },
+        ),
         entry(1, 2.5), entry(2, 4.2),
         fault("fault.injected"),
         *[("wait", {"condition": "watched"})] * 6,

@@ -118,7 +118,10 @@ RUNS: dict[str, list[Timed]] = {
             ("mount", {"target": target, "filesystem": "tmpfs", "options": ["ro", "relatime"]})
             for target in TARGETS
         ),
-        ("written", {"code": 2, "said": "sh: cannot create /x: Read-only file system"}),
+        (
+            "written",
+            {"target": "/x", "code": 2, "said": "sh: cannot create /x: Read-only file system"},
+        ),
         ("inspected", {"what": "config", "shows": True, "same": True}),
         ("inspected", {"what": "secret", "shows": False, "same": None}),
     ),

@@ -78,7 +78,9 @@ def trouble(case: str, code: int, **how: Any) -> Row:
 
 
 def refusal(case: str, code: int) -> Row:
-    return "refusal", {"case": case, "code": code, "said": "no", "untouched": True, "left": []}
+    return "refusal", {
+        "case": case, "node": "manager2", "code": code, "said": "no", "untouched": True, "left": [],
+    }  # fmt: skip
 
 
 def write(error: str | None) -> Row:

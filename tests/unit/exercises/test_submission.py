@@ -16,11 +16,23 @@ from tests.exercises.exercise_2_2.verify import exercise as exercise_2_2
 from tests.exercises.exercise_2_4.verify import exercise as exercise_2_4
 from tests.exercises.exercise_2_5.verify import NOT_INSTALLED
 from tests.exercises.exercise_2_5.verify import exercise as exercise_2_5
+from tests.exercises.exercise_2_6.somebodys import FILES, USER
+from tests.exercises.exercise_2_6.verify import exercise as exercise_2_6
+from tests.exercises.exercise_2_7.verify import exercise as exercise_2_7
 from tests.exercises.exercise_2_8.verify import exercise as exercise_2_8
 from tests.exercises.exercise_2_9.verify import exercise as exercise_2_9
+from tests.exercises.submission.switched import marked
 from tests.exercises.whose import PLAYS
-from tests.unit.exercises import test_2_2, test_2_4, test_2_5, test_2_8, test_2_9
-from tests.unit.records.editing import changed, without
+from tests.unit.exercises import (
+    test_2_2,
+    test_2_4,
+    test_2_5,
+    test_2_6,
+    test_2_7,
+    test_2_8,
+    test_2_9,
+)
+from tests.unit.records.editing import LAB, changed, timed, without
 
 Good = Callable[[str], Record]
 
@@ -124,3 +136,158 @@ def test_their_site_must_have_as_many_replicas_at_the_end_as_it_had() -> None:
     good = test_2_9.good("heal")
     four = noted(good, "2.9/heal", PLAYS, role="web", service="web", replicas=4)
     assert verdicts(exercise_2_9, four, "heal")["healed-in-its-slot"] == Verdict.FAIL
+
+
+# -- a rotation by their procedure ----------------------------------------------------------------
+
+ROTATED = "2.6/rotation"
+
+
+def rotated(**said: str) -> Record:
+    """A good rotation of somebody's secret; `said`: what the database says, by when_which."""
+    words = {"before_old": "let in", "after_old": "Access denied for user 'app'@'%'",
+             "after_new": "let in", **said}  # fmt: skip
+    good = without(
+        test_2_6.good("rotation"), lambda e: e.kind in {"login", "user", "removed", "command"}
+    )
+    good = changed(good, lambda e: e.kind == "request", url="http://worker1:8084/")
+    login = {
+        (when, which): {"when": when, "role": "app", "password": which, "said": text}
+        for key, text in words.items()
+        for when, which in [tuple(key.split("_"))]
+    }
+    later: list[tuple[float, str, dict[str, Any]]] = [
+        (20.5, "their-rotation", {"code": 0, "why": "", "said": "done"}),
+        *(
+            (21.0 + n, "replica", {"node": f"worker{n}", "container": f"c{n}", "digest": "d2",
+                                   "old": False})
+            for n in (1, 2)
+        ),
+        (24.0, "login", login["after", "old"]),
+        (24.1, "login", login["after", "new"]),
+        (25.0, "removed", {"gone": True}),
+    ]  # fmt: skip
+    plays = {"role": USER, "service": "shop_api", "replicas": 2}
+    run = timed(ROTATED, (0.5, PLAYS, plays), (1.0, "login", login["before", "old"]), *later)
+    events = sorted((*good.events, *run.events), key=lambda e: e.t)
+    return Record(tuple(events))
+
+
+CLAIMS = ("new-login-only", "no-request-failed", "every-replica-has-the-new-one",
+          "old-secret-removed")  # fmt: skip
+
+
+def test_their_own_rotation_passes_without_the_labs_names_and_pages() -> None:
+    found = verdicts(exercise_2_6, rotated(), "rotation")
+    assert {found[claim] for claim in CLAIMS} == {Verdict.PASS}
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        # The secret alone was replaced, and not the database's own password.
+        ({"after_old": "let in", "after_new": "Access denied for user"}, Verdict.FAIL),
+        ({"after_old": "let in"}, Verdict.FAIL),
+        ({"after_new": "Access denied for user"}, Verdict.FAIL),
+        ({"before_old": "Access denied for user"}, Verdict.UNKNOWN),
+        ({"after_old": "could not connect to server"}, Verdict.UNKNOWN),
+    ],
+)
+def test_a_login_says_whether_the_database_has_the_new_password(
+    said: dict[str, str], verdict: Verdict
+) -> None:
+    assert verdicts(exercise_2_6, rotated(**said), "rotation")["new-login-only"] == verdict
+
+
+def test_each_replica_of_theirs_reads_the_new_one() -> None:
+    name = "every-replica-has-the-new-one"
+    run = rotated()
+    one = run.of("replica")[0]
+    assert verdicts(exercise_2_6, without(run, lambda e: e is one), "rotation")[name] == "unknown"
+    for wrong in ({"old": True}, {"digest": "d3"}):
+        stale = changed(run, lambda e: e is one, **wrong)
+        assert verdicts(exercise_2_6, stale, "rotation")[name] == Verdict.FAIL
+    none = without(run, lambda e: e.kind == "replica")
+    assert verdicts(exercise_2_6, none, "rotation")[name] == Verdict.UNKNOWN
+
+
+def test_their_old_secret_is_gone_once_their_script_has_ended() -> None:
+    run = rotated()
+    left = changed(run, lambda e: e.kind == "removed", gone=False)
+    assert verdicts(exercise_2_6, left, "rotation")["old-secret-removed"] == Verdict.FAIL
+    never = without(run, lambda e: e.kind == "their-rotation")
+    assert verdicts(exercise_2_6, never, "rotation")["old-secret-removed"] == Verdict.UNKNOWN
+
+
+def test_their_secret_is_looked_for_where_it_may_have_been_left() -> None:
+    run = noted(test_2_6.good("plaintext"), "2.6/plaintext", PLAYS, role=USER, service="x",
+                replicas=2)  # fmt: skip
+    assert verdicts(exercise_2_6, run, "plaintext")["nowhere-in-plain"] == Verdict.UNKNOWN
+    for node in LAB:
+        run = noted(run, "2.6/plaintext", "search", what=FILES, node=node, places=[], found=0,
+                    control=1)  # fmt: skip
+    assert verdicts(exercise_2_6, run, "plaintext")["nowhere-in-plain"] == Verdict.PASS
+    left = changed(run, lambda e: e.data.get("what") == FILES, found=1)
+    assert verdicts(exercise_2_6, left, "plaintext")["nowhere-in-plain"] == Verdict.FAIL
+
+
+# -- another configuration of their proxy ---------------------------------------------------------
+
+
+def switched(old: str | None, new: str | None) -> Record:
+    """The lab's switch, with these headers in place of its versions."""
+    versions = {"v1": old, "v2": new}
+    run = test_2_7.good("switch")
+    marked = [
+        replace(e, data={**e.data, "header": versions[e.data["header"]]})
+        if e.kind == "request"
+        else e
+        for e in run.events
+    ]
+    return noted(Record(tuple(marked)), "2.7/switch", PLAYS, role="proxy", service="p", replicas=2)
+
+
+def test_their_proxy_is_told_by_the_mark_that_it_was_given() -> None:
+    found = verdicts(exercise_2_7, switched(None, "marked"), "switch")
+    assert (found["old-then-new"], found["no-request-failed"]) == (Verdict.PASS, Verdict.PASS)
+    for old, new in (("marked", "marked"), (None, None), ("v1", "v2")):
+        assert verdicts(exercise_2_7, switched(old, new), "switch")["old-then-new"] == Verdict.FAIL
+
+
+def test_a_mark_is_in_every_server_and_location_and_nothing_else_is_another() -> None:
+    own = b"# server {\nserver {\n  add_header A b;\n  location ~ ^/x {\n return 200; }\n}\n"
+    found = marked(own).decode()
+    assert found.count("add_header X-Swarmlab-Config marked always;") == 3
+    assert found.replace(" add_header X-Swarmlab-Config marked always;", "").encode() == own
+    assert found.splitlines()[0].startswith("#")
+
+
+# -- the rest -------------------------------------------------------------------------------------
+
+
+def test_what_their_backup_keeps_is_counted_like_the_labs() -> None:
+    run = test_2_8.good("disaster")
+    theirs = Record(
+        tuple(replace(e, kind="their-backup") if e.kind == "backup" else e for e in run.events)
+    )
+    assert verdicts(exercise_2_8, theirs, "disaster")["data-complete"] == Verdict.PASS
+    lost = changed(theirs, lambda e: e.kind == "found", numbers=[])
+    assert verdicts(exercise_2_8, lost, "disaster")["data-complete"] == Verdict.FAIL
+
+
+def test_tasks_that_were_over_before_the_server_went_did_not_fail_to_wait_for_it() -> None:
+    run = test_2_4.good("nfs-volume")
+    sample = run.of("tasks")[-1]
+    (mine,) = sample.data["tasks"]
+    before = {**mine, "id": "older", "state": "shutdown", "desired": "shutdown"}
+    both = changed(run, lambda e: e is sample, tasks=[mine, before])
+    assert verdicts(exercise_2_4, both, "nfs-volume")["waits-for-its-server"] == Verdict.FAIL
+    known = noted(both, "2.4/nfs-volume", "tasks", **{**sample.data, "tasks": [mine, before]})
+    assert verdicts(exercise_2_4, known, "nfs-volume")["waits-for-its-server"] == Verdict.PASS
+
+
+def test_their_site_is_what_it_was_with_as_many_tasks_as_it_has() -> None:
+    run = test_2_9.good("bad-update")
+    four = noted(run, "2.9/bad-update", PLAYS, role="web", service="web", replicas=4)
+    assert verdicts(exercise_2_9, run, "bad-update")["old-definition"] == Verdict.PASS
+    assert verdicts(exercise_2_9, four, "bad-update")["old-definition"] == Verdict.FAIL

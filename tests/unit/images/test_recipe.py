@@ -8,13 +8,12 @@ from typing import get_args
 
 import pytest
 
-from pytest_swarmlab import lab
+from pytest_swarmlab.contents import STACKS
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.images.builder import detail
 from pytest_swarmlab.images.files import tree_files
 from pytest_swarmlab.images.recipe import (
     RECIPES,
-    STACKS,
     ImageConfig,
     ImageOrigin,
     load_own_kernel,
@@ -61,9 +60,16 @@ def test_the_packages_own_recipes_are_good() -> None:
         "myapi:latest": "",
         "mysql:8.0": "SIGTERM",
         "nginx:alpine": "SIGQUIT",
+        "oliver006/redis_exporter:v1.69.0": "",
         "postgres:15-alpine": "SIGINT",
+        "prom/alertmanager:v0.28.1": "",
+        "prom/blackbox-exporter:v0.26.0": "",
+        "prom/node-exporter:v1.9.0": "",
+        "prom/prometheus:v2.53.3": "",
+        "prometheuscommunity/postgres-exporter:v0.17.1": "",
         "rabbitmq:3-management-alpine": "",
         "redis:7-alpine": "",
+        "swarmlab/monitoring:trixie": "",
         "wordpress:latest": "SIGWINCH",
     }
     assert plan.node.root.tree is not None
@@ -86,10 +92,6 @@ def test_a_changed_file_changes_the_key(recipes: Path) -> None:
     before = load_plan("stand-in", recipes=recipes).key
     (recipes / "nginx-alpine/usr/share/nginx/html/index.html").write_bytes(b"other")
     assert load_plan("stand-in", recipes=recipes).key != before
-
-
-def test_sources_are_those_of_the_labs_stacks() -> None:
-    assert STACKS == lab.STACKS
 
 
 @pytest.mark.parametrize(

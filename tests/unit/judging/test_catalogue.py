@@ -52,7 +52,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 def test_every_exercise_of_the_lab_is_in_it() -> None:
     ours = {entry.name for entry in entry_points(group=GROUP)}
-    assert ours == {"state", "submission", *(number(path) for path in EXERCISES.glob("exercise_*"))}
+    others = {"monitoring", "state", "submission"}
+    assert ours == {*others, *(number(path) for path in EXERCISES.glob("exercise_*"))}
 
 
 @pytest.mark.parametrize("number", [f"2.{n}" for n in range(1, 11)])
@@ -82,7 +83,7 @@ def test_an_id_that_nobody_has_is_told_with_those_there_are(site: Site) -> None:
         Catalogue().exercise("2.99")
     assert str(refusal.value) == (
         "exercise 2.99 is not installed here: there are 2.1, 2.2, 2.3, 2.4, 2.5, 2.6, 2.7, 2.8,"
-        " 2.9, 2.10, site, state, submission. Name the module that declares it:"
+        " 2.9, 2.10, monitoring, site, state, submission. Name the module that declares it:"
         " swarmlab judge --exercises MODULE DIRECTORY"
     )
 

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_swarmlab.errors import Unusable
 from pytest_swarmlab.marking import completeness, declared, new_submission
-from pytest_swarmlab.marking.declared import Step
+from pytest_swarmlab.marking.declared import Rotation, Step
 from pytest_swarmlab.marking.submission import Submission
 
 USUAL = (
@@ -55,9 +55,28 @@ def test_a_backup_is_where_it_says_and_restored_by_these_words(root: Path) -> No
     )  # fmt: skip
 
 
+def test_a_rotation_is_a_script_a_secret_and_a_page(root: Path) -> None:
+    words = "rotation: {run: [scripts/rotation.sh, '2'], secret: key_v1, path: /ready}\n"
+    steps(root, words)
+    said = declared.read(Submission.read(root)).rotation
+    assert said == Rotation(("scripts/rotation.sh", "2"), "key_v1", "/ready")
+    steps(root, "rotation: {run: [scripts/rotation.sh], secret: key_v1}\n")
+    said = declared.read(Submission.read(root)).rotation
+    assert said
+    assert said.path == "/"
+    steps(root, "")
+    assert declared.read(Submission.read(root)).rotation is None
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
+        ("rotation: {secret: key}\n", "'run' must name a script"),
+        ("rotation: {run: [/bin/sh], secret: key}\n", "must be a path inside the root"),
+        ("rotation: {run: [x.sh]}\n", "'secret' is missing"),
+        ("rotation: {run: [x.sh], secret: k, path: 'http://x/'}\n", "use a page of the service"),
+        ('rotation: {run: [x.sh], secret: k, path: "/a\\nHost: b"}\n', "use a page"),
+        ("rotation: {run: [x.sh], secret: k, to: x}\n", "unknown key 'to'"),
         ("steps: []\n", "'steps' must be a list of tables"),
         ("steps: [{run: ../x.sh}]\n", "'../x.sh' must be a path inside the root"),
         ("steps: [{run: /bin/sh}]\n", "'/bin/sh' must be a path inside the root"),

@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +63,24 @@ def bind(path: Path) -> None:
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
 )
+
+
+def million(path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write("services:\n")
+        file.writelines(f"  s{n}: {{image: x}}\n" for n in range(10**6))
+
+
+def archive(path: Path) -> None:
+    """An office document of some KiB in which one file unpacks to 1 GiB."""
+    with zipfile.ZipFile(path.with_suffix(".docx"), "w", zipfile.ZIP_DEFLATED) as made:
+        with made.open("word/document.xml", "w", force_zip64=True) as inside:
+            for _ in range(16):
+                inside.write(bytes(MIB))
+        # Its own directory claims the rest.
+        made.infolist()[0].file_size = 2**40
+
+
 MERGED = "a0: &a0 {x0: 1}\n" + "".join(
     f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}], x{n}: 1}}\n" for n in range(1, 12)
 )
@@ -85,6 +104,18 @@ ONE = [
      Verdict.UNKNOWN, "has 2048 MiB, and 20 MiB are read at most"),
     ("a document that is not UTF-8", DOCUMENT, text(DOCUMENT, "équilibré ".encode("cp1252") * 100),
      Verdict.UNKNOWN, "is not UTF-8 (byte 0 is 0xe9): save it as UTF-8"),
+    ("an archive that unpacks to a terabyte", DOCUMENT, instead(DOCUMENT, archive),
+     Verdict.UNKNOWN, "is not read here: the teacher reads it"),
+    ("a million services", STACK, instead(STACK, million),
+     Verdict.UNKNOWN, "20 MiB are read at most"),
+    ("a thousand services in a line", STACK,
+     text(STACK, f"services: {{{', '.join(f's{n}: {{}}' for n in range(6000))}}}"),
+     Verdict.UNKNOWN, "more than 10000 values stand there"),
+    ("a NUL in a stack file", STACK, text(STACK, b"services: {a\0: {image: x}}"),
+     Verdict.UNKNOWN, "is not valid YAML"),
+    ("a picture's name in two ways of writing", DOCUMENT,
+     instead(DOCUMENT, lambda p: p.with_suffix(".MD").symlink_to("/proc/self/environ")),
+     Verdict.FAIL, "is a symbolic link, no file"),
     ("a document of zeros", DOCUMENT, text(DOCUMENT, b"\0" * MIB), Verdict.FAIL, "has 0 words"),
     ("a document of one line without end", DOCUMENT, text(DOCUMENT, b"a" * (19 * MIB)),
      Verdict.FAIL, "has 1 words"),

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_swarmlab.marking import completeness, new_submission, skeleton
+from pytest_swarmlab.marking import combining, completeness, new_submission, skeleton
 from pytest_swarmlab.marking.rubric import DRILL
 from pytest_swarmlab.marking.state import exercise as state
 from pytest_swarmlab.model import Verdict
-from tests.marking import assemble, known_bad, table
+from tests.marking import assemble, drilled, known_bad, table
 from tests.marking.assemble import REFERENCE, REPOSITORY
+from tests.marking.drilled import Drilled
 from tests.marking.known_bad import OF_REFERENCE, Solution
 
 SOLUTIONS = known_bad.solutions()
@@ -126,3 +127,24 @@ def test_the_table_is_what_these_solutions_get() -> None:
 def test_no_recording_is_of_a_solution_that_is_no_more() -> None:
     there = {path.name.partition(".")[0] for path in known_bad.SURVEYS.glob("*.jsonl.xz")}
     assert there - {known_bad.OF_REFERENCE} <= {each.name for each in SOLUTIONS}
+
+
+# -- mistakes that only a drill shows -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solution", drilled.solutions(), ids=lambda each: each.name)
+def test_a_drilled_mistake_can_be_made_and_costs_what_the_rubric_names(
+    solution: Drilled, tmp_path: Path
+) -> None:
+    known_bad.hand_in(solution, tmp_path)
+    phase = f"{solution.exercise}.{solution.drill}."
+    assert solution.loses
+    assert {check for check in solution.loses if not check.startswith(phase)} == set()
+    assert solution.loses <= combining.named_by_lab()
+
+
+def test_what_was_drilled_has_lost_its_checks_and_no_others() -> None:
+    wanted = {each.name: each.loses for each in drilled.solutions()}
+    for name, verdicts in drilled.seen().items():
+        assert {check for check, verdict in verdicts.items() if verdict == "fail"} == wanted[name]
+        assert set(verdicts.values()) <= {"pass", "fail"}

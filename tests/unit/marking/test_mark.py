@@ -47,6 +47,30 @@ def test_a_check_that_nobody_judged_is_ungraded_and_says_why() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("judged", "expected"),
+    [
+        ({"a": "pass"}, ["pass", "pass", "pass"]),
+        ({"b": "fail"}, ["fail", "fail", "fail"]),
+        ({"b": "unknown"}, ["unknown", "unknown", "unknown"]),
+        ({"a": "pass", "b": "fail"}, ["pass", "fail", "fail"]),
+        ({}, ["unknown", "unknown", "unknown"]),
+    ],
+)
+def test_a_way_that_was_not_taken_counts_as_the_one_that_was(
+    judged: dict[str, str], expected: list[str]
+) -> None:
+    ways = rubric(one={"ways": item("a", "b", "c", either=True)})
+    (criterion,) = mark(ways, results(**judged)).criteria
+    assert [check.result.verdict for check in criterion.checks] == expected
+    assert [check.result.id for check in criterion.checks] == ["a", "b", "c"]
+
+
+def test_what_is_no_way_to_do_the_same_stays_ungraded() -> None:
+    marked = mark(rubric(one={"a": item("a", "b")}), results(a="pass"))
+    assert (marked.earned, marked.ungraded) == (5000, 5000)
+
+
 NEEDS = {"base": item("base"), "top": item("top", needs=["base"])}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.errors import NotConverged
-from pytest_swarmlab.evidence.identities import Identity
+from pytest_swarmlab.evidence.events import Identity
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm import identities
 from pytest_swarmlab.swarm.identities import identities_of, identity_of

@@ -21,8 +21,8 @@ class Joining(Engine):
 
     def init_swarm(self, **how: Any) -> None:
         self._answer(None)
-        self._lab.did.append((self._node, "init", how["advertise_addr"], how["listen_addr"]))
-        self._lab.rows.append(listed(self._node, leader=True))
+        self._lab.did.append((self.node, "init", how["advertise_addr"], how["listen_addr"]))
+        self._lab.rows.append(listed(self.node, leader=True))
 
     def inspect_swarm(self) -> Any:
         return {"JoinTokens": {"Manager": "token-m", "Worker": "token-w"}}
@@ -30,9 +30,9 @@ class Joining(Engine):
     def join_swarm(self, **how: Any) -> None:
         self._answer(None)
         token, (through,) = how["join_token"], how["remote_addrs"]
-        self._lab.did.append((self._node, "join", token, through, how["advertise_addr"]))
+        self._lab.did.append((self.node, "join", token, through, how["advertise_addr"]))
         role = {"token-m": "manager", "token-w": "worker"}[token]
-        self._lab.rows.append(listed(self._node, role=role))
+        self._lab.rows.append(listed(self.node, role=role))
 
 
 class Provider:

@@ -10,7 +10,7 @@ from pytest_swarmlab.model import Capability
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import Converged, EngineIs, NodeIs, NodesReady, brief
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending
-from tests.unit.fakes import Lab, PretendedNode, listed, task
+from tests.unit.fakes import Engine, Lab, PretendedNode, listed, task
 
 FIVE = ("manager1", "manager2", "manager3", "worker1", "worker2")
 
@@ -79,6 +79,21 @@ def test_a_swarm_that_is_not_whole_is_not_ready(
 ) -> None:
     lab.row(name)[part] = value
     assert said in seen(lab.swarm.all_nodes_ready()())
+
+
+def test_the_manager_that_listed_the_nodes_is_not_asked_for_them_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    nodes = Engine.nodes
+
+    def counted(engine: Engine) -> Any:
+        asked.append(engine.node)
+        return nodes(engine)
+
+    monkeypatch.setattr(Engine, "nodes", counted)
+    assert isinstance(lab.swarm.all_nodes_ready()(), Done)
+    assert sorted(asked) == ["manager1", "manager2", "manager3"]
 
 
 def test_a_manager_that_says_itself_that_it_is_none_is_not_ready(lab: Lab) -> None:

@@ -22,7 +22,7 @@ exportfs -ra
 
 # -- labels : tous les nœuds où une base peut aller ----------------------------------------------
 
-for node in worker1 worker2; do
+for node in worker1 worker2 manager3; do
     docker node update --label-add storage=nfs "$node"
 done
 

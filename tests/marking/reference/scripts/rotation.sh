@@ -1,51 +1,59 @@
 #!/bin/bash
-# Exercice 2.6 : Exemple de rotation de secrets : le mot de passe de WordPress pour sa base.
+# Exercice 2.6 : rotation d'un secret : le mot de passe de l'application à trois tiers pour sa base.
 #
 #   rotation.sh [VERSION]       VERSION : 2 par défaut
 #
-# Le nouveau mot de passe est donné à la base elle-même (ALTER USER) et aux services, au même chemin :
-# le programme qui le lit ne change pas. La base garde l'ancien à côté jusqu'à la fin (RETAIN
-# CURRENT PASSWORD, MySQL 8), ainsi les répliques qui l'ont encore ne perdent aucune requête.
+# Deux rôles se relaient, app_a et app_b : celui qui ne sert pas reçoit le nouveau mot de passe, puis
+# les répliques passent à lui l'une après l'autre, au même chemin ; celles qui ont encore l'ancien ne
+# perdent aucune requête. À la fin l'ancien rôle n'a plus de mot de passe, et l'ancien secret n'est plus.
 set -euo pipefail
 
-readonly STACK=wp TARGET=db_password
+readonly STACK=multitier TARGET=db_password
 version=${1:-2}
 new=${TARGET}_v$version
-old=$(docker service inspect "${STACK}_wordpress" --format \
-    "{{range .Spec.TaskTemplate.ContainerSpec.Secrets}}{{if eq .File.Name \"$TARGET\"}}{{.SecretName}}{{end}}{{end}}")
+
+# Ce que le service a maintenant au chemin TARGET.
+given() {
+    docker service inspect "${STACK}_api" --format \
+        "{{range .Spec.TaskTemplate.ContainerSpec.$1s}}{{if eq .File.Name \"$2\"}}{{.$1Name}}{{end}}{{end}}"
+}
+
+old=$(given Secret "$TARGET")
+user=$(given Config /app/db_user)
 if [ "$old" = "$new" ]; then
     echo "rotation.sh : $new est déjà en place" >&2
     exit 2
 fi
-image=$(docker service inspect "${STACK}_db" --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}')
+case $user in
+    *_a) from=app_a to=app_b ;;
+    *) from=app_b to=app_a ;;
+esac
 
 # De la source au moteur : ni fichier, ni argument d'une commande, ni retour à la ligne.
 head -c 24 /dev/urandom | base64 -w0 | tr '+/' '-_' | docker secret create "$new" - >/dev/null
+printf %s "$to" | docker config create "db_user_${to#app_}_v$version" - >/dev/null
 
-# Une tâche dans le réseau de la base, qui reçoit les deux secrets et finit : elle marche sur n'importe
-# quel nœud, et aucun mot de passe n'est dans sa définition.
+# Une tâche dans le réseau de la base, qui reçoit les secrets et finit.
 in_database() {
     local name=rotation-$1 statement=$2
     docker service create --quiet --detach=false --no-resolve-image --mode replicated-job \
-        --name "$name" --network "${STACK}_backend" \
-        --secret db_root_password --secret "source=$new,target=new" \
+        --name "$name" --network "${STACK}_back" \
+        --secret db_admin_password --secret "source=$new,target=new" \
         --restart-condition on-failure --restart-max-attempts 3 \
-        "$image" sh -c "
-            printf \"$statement\" \"\$(cat /run/secrets/new)\" |
-                MYSQL_PWD=\$(cat /run/secrets/db_root_password) mysql --host=db --user=root" >/dev/null
+        postgres:15-alpine sh -c "
+            printf '\\\\set password %s\n%s\n' \"\$(cat /run/secrets/new)\" \"$statement\" |
+                PGPASSWORD=\$(cat /run/secrets/db_admin_password) \
+                psql --host=db --username=postgres --dbname=app --quiet -v ON_ERROR_STOP=1" >/dev/null
     docker service rm "$name" >/dev/null
 }
 
-exchange() {
-    docker service update --quiet --detach=false --no-resolve-image \
-        --secret-rm "$old" --secret-add "source=$new,target=$TARGET" "$1" >/dev/null
-}
-
-in_database accept "ALTER USER 'wordpress'@'%%' IDENTIFIED BY '%s' RETAIN CURRENT PASSWORD;"
-exchange "${STACK}_wordpress"
-# %.0s : le mot de passe n'est pas écrit dans cette phrase.
-in_database forget "ALTER USER 'wordpress'@'%%' DISCARD OLD PASSWORD;%.0s"
-# La base elle-même, en dernier : elle s'arrête pour cela. Ce secret ne compte que pour une base vide.
-exchange "${STACK}_db"
+in_database accept "DROP ROLE IF EXISTS $to; CREATE ROLE $to LOGIN IN ROLE app PASSWORD :'password';"
+docker service update --quiet --detach=false --no-resolve-image \
+    --secret-rm "$old" --secret-add "source=$new,target=$TARGET,uid=1000,gid=1000,mode=0400" \
+    --config-rm "$user" --config-add "source=db_user_${to#app_}_v$version,target=/app/db_user" \
+    "${STACK}_api" >/dev/null
+# Une réplique remplacée répond encore quelques secondes, avec l'ancien.
+sleep 10
+in_database forget "ALTER ROLE $from PASSWORD NULL;"
 docker secret rm "$old" >/dev/null
 echo "rotation.sh : $old est remplacé par $new, et n'existe plus"

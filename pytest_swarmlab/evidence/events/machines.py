@@ -1,0 +1,134 @@
+"""What clusters are made of, and what is run on their machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pytest_swarmlab.evidence.events.kind import Seconds, Seen
+
+
+@dataclass(frozen=True)
+class ClusterWanted(Seen, kind="cluster.wanted"):
+    """Of a run side by side: which tests want a cluster of one topology."""
+
+    topology: str
+    tests: Annotated[Mapping[str, str], "test → its group: what is to stay together"]
+
+
+@dataclass(frozen=True)
+class MachinesStarted(Seen, kind="machines.started"):
+    """A cluster's machines are there, or of a Vagrantfile's machines: which are to be started."""
+
+    provider: str
+    cluster: Annotated[str, "its id"]
+    created: tuple[str, ...] | None = None
+    booted: tuple[str, ...] | None = None
+    running: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class TopologySeen:
+    """A cluster's size."""
+
+    name: str
+    managers: int
+    workers: int
+
+
+@dataclass(frozen=True)
+class MachineSeen:
+    """A machine of a cluster; `membership`: how it starts."""
+
+    name: str
+    address: str
+    membership: str
+
+
+@dataclass(frozen=True)
+class ImageSeen:
+    """A container image that the machines carry."""
+
+    reference: str
+    origin: str
+    detail: str
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class ClusterReady(Seen, kind="cluster.ready"):
+    """A swarm of the wanted topology is ready: what it is made of and can do."""
+
+    cluster: Annotated[str, "its id"]
+    provider: str
+    topology: TopologySeen
+    nodes: tuple[MachineSeen, ...]
+    engine_version: str
+    kernel: str
+    kernel_source: Annotated[str, "whose kernel, and how it is started"]
+    images: tuple[ImageSeen, ...]
+    capabilities: Mapping[str, bool | None]
+    seconds: Seconds
+
+
+@dataclass(frozen=True)
+class ClusterKept(Seen, kind="cluster.kept"):
+    """A cluster is left running: how a person reaches it."""
+
+    cluster: Annotated[str, "its id"]
+    shell: str
+    engine: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Command(Seen, kind="command"):
+    """A command was run on a node. With a `title` it is one of the lab's deliverables."""
+
+    node: str
+    argv: tuple[str, ...]
+    code: int | None
+    stdout: str
+    stderr: str
+    seconds: Seconds
+    title: Annotated[str | None, "of a deliverable"]
+
+
+@dataclass(frozen=True)
+class EngineTold(Seen, kind="engine"):
+    """What an engine tells of a container."""
+
+    node: str
+    what: Annotated[str, "start, health_status: unhealthy, kill, die"]
+    at: Annotated[float, "Unix time, the engine's"]
+    service: str
+    slot: int | None
+    task: str
+    container: str
+    exit_code: str | None
+    signal: str | None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a machine said of itself.
+
+    `id`: its engine's node id, "" outside a swarm and while the engine is about to become a node.
+    `name`, `role`: CN and OU of its certificate. `error`: why it could not be asked; the rest is ""
+    then.
+    """
+
+    node: str
+    id: str = ""
+    name: Annotated[str, "CN of its certificate"] = ""
+    role: Annotated[str, "OU of its certificate"] = ""
+    error: Annotated[str, "why it could not be asked"] = ""
+
+
+@dataclass(frozen=True)
+class Identities(Seen, kind="identities"):
+    """Who each machine is, read on the machine, one after the other."""
+
+    machines: tuple[Identity, ...]
+    roles: Annotated[Mapping[str, str], "id → role that the managers gave it"]

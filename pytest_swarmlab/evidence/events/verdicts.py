@@ -1,0 +1,80 @@
+"""What a run is to judge, and what it concludes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pytest_swarmlab.evidence.events.kind import Seen
+
+
+@dataclass(frozen=True)
+class CheckDeclared:
+    """A check that is to be judged."""
+
+    id: str
+    phase: str
+    title: str
+    expected: str
+    hint: str
+    needs: Annotated[tuple[str, ...], "what the cluster must be able to do"]
+
+
+@dataclass(frozen=True)
+class ExerciseSelected(Seen, kind="exercise.selected"):
+    """Before anything happens: an exercise that is to be judged."""
+
+    id: str
+    title: str
+    module: Annotated[str, "for people: nothing of it is imported"]
+    titles: Annotated[Mapping[str, str], "phase → its heading"]
+    comparison: Mapping[str, Any] | None
+    distribution: Mapping[str, Any] | None
+    checks: tuple[CheckDeclared, ...]
+
+
+@dataclass(frozen=True)
+class Checked(Seen, kind="check"):
+    """The verdict on a check, at its phase's end."""
+
+    exercise: str
+    phase: str
+    id: str
+    title: str
+    verdict: Annotated[str, "pass, fail, unknown, not_provable"]
+    expected: str
+    observed: str
+    hint: str
+    looked_at: Annotated[str, "commands and moments that the verdict rests on, in words"] = ""
+    finding: str = ""
+
+
+@dataclass(frozen=True)
+class FindingMet(Seen, kind="finding"):
+    """A check failed of which a finding about Swarm is why."""
+
+    name: str
+    phase: str
+    check: Annotated[str, "its id"]
+    observed: str
+    alone: Annotated[bool, "whether nothing else failed"]
+
+
+@dataclass(frozen=True)
+class FindingTried(Seen, kind="finding.tried"):
+    """A drill that provokes a finding has counted."""
+
+    finding: str
+    how: str
+    trials: int
+    seen: int
+
+
+@dataclass(frozen=True)
+class Measured(Seen, kind="measured"):
+    """What an exercise measured at a phase's end."""
+
+    exercise: str
+    phase: str
+    values: Annotated[Mapping[str, Any], "name → number, text or null"]

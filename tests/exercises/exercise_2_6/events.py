@@ -1,0 +1,213 @@
+"""What exercise 2.6 notes: its own kinds of event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pytest_swarmlab.evidence.events import Seen
+
+EXERCISE = "2.6"
+
+
+@dataclass(frozen=True)
+class Inspected(Seen, kind="inspected", of=EXERCISE):
+    """A secret as it is listed and inspected."""
+
+    name: str
+    listed: bool
+    has_data: bool | None
+    shows: Annotated[bool | None, "whether its value is shown, plain or as Base64"]
+
+
+@dataclass(frozen=True)
+class FileLeft(Seen, kind="file", of=EXERCISE):
+    """Whether the file is still there that a secret was made of."""
+
+    path: str
+    there: bool | None
+
+
+@dataclass(frozen=True)
+class Content(Seen, kind="content", of=EXERCISE):
+    """What went into a secret."""
+
+    name: str
+    bytes: int
+    digest: Annotated[str | None, "SHA-256"]
+
+
+@dataclass(frozen=True)
+class File:
+    """A file in a container."""
+
+    mode: str
+    uid: str
+    gid: str
+    bytes: int
+    digest: Annotated[str | None, "SHA-256"]
+
+
+@dataclass(frozen=True)
+class Files(Seen, kind="files", of=EXERCISE):
+    """A container's secrets, before and after each kind of rotation."""
+
+    step: Annotated[str, "first, literal, mended"]
+    files: Annotated[Mapping[str, File], "by path"]
+
+
+@dataclass(frozen=True)
+class Mount:
+    """What a secret is mounted as."""
+
+    type: str
+    read_only: bool
+
+
+@dataclass(frozen=True)
+class Mounts(Seen, kind="mounts", of=EXERCISE):
+    """How a container has its secrets mounted, and what becomes of writing to one as root."""
+
+    mounts: Annotated[Mapping[str, Mount], "by path"]
+    written: bool
+    said: str
+
+
+@dataclass(frozen=True)
+class Reading(Seen, kind="reading", of=EXERCISE):
+    """The program's user tried to read a secret of mode 0400."""
+
+    owner: Annotated[str, "root's, the program's own"]
+    code: int | None
+    said: str
+    digest: Annotated[str | None, "SHA-256"]
+
+
+@dataclass(frozen=True)
+class Search(Seen, kind="search", of=EXERCISE):
+    """A secret was looked for, and the control that was put there."""
+
+    node: str
+    what: str
+    places: tuple[str, ...]
+    found: Annotated[int | None, "how often the secret"]
+    control: Annotated[int, "how often the control"]
+
+
+@dataclass(frozen=True)
+class Memory(Seen, kind="memory", of=EXERCISE):
+    """The engine's directory for a container's secrets."""
+
+    node: str
+    place: str
+    type: Annotated[str, "of its file system"]
+    found: Annotated[int, "how often the secret is there"]
+
+
+@dataclass(frozen=True)
+class Refusal(Seen, kind="refusal", of=EXERCISE):
+    """What was said to something that can't be a secret, or just can."""
+
+    case: str
+    code: Annotated[int | None, "the client's exit code, or the engine's status; 0: accepted"]
+    said: str
+
+
+@dataclass(frozen=True)
+class Definition(Seen, kind="definition", of=EXERCISE):
+    """What `docker service inspect` shows of a service."""
+
+    service: str
+    env: tuple[str, ...]
+    shows: Annotated[tuple[str, ...] | None, "the secrets whose values stand in it"]
+
+
+@dataclass(frozen=True)
+class Certificates(Seen, kind="certificates", of=EXERCISE):
+    """The fingerprints of the certificate before the rotation and after it."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Handshake(Seen, kind="handshake", of=EXERCISE):
+    """A handshake through a node."""
+
+    node: str
+    status: int
+    shown: Annotated[str | None, "the certificate's fingerprint"]
+    expected: Annotated[str, "the fingerprint of what went into the secret"]
+
+
+@dataclass(frozen=True)
+class Asked(Seen, kind="asked", of=EXERCISE):
+    """The API was asked for its items, with a key and without."""
+
+    key: Annotated[str, "none, wrong, right"]
+    status: int
+    user: Annotated[str | None, "as whom the API is at the database"]
+    items: int | None
+
+
+@dataclass(frozen=True)
+class User(Seen, kind="user", of=EXERCISE):
+    """The API was asked through a node as whom it is at the database."""
+
+    node: str
+    status: int
+    user: str | None
+    items: int | None
+
+
+@dataclass(frozen=True)
+class Login(Seen, kind="login", of=EXERCISE):
+    """Somebody tried to log in at the database."""
+
+    when: Annotated[str, "before, after"]
+    role: str
+    password: Annotated[str, "old, new"]
+    said: str
+
+
+@dataclass(frozen=True)
+class Removed(Seen, kind="removed", of=EXERCISE):
+    """Whether the old secret is gone."""
+
+    gone: bool
+
+
+@dataclass(frozen=True)
+class Rollback(Seen, kind="rollback", of=EXERCISE):
+    """The service was rolled back."""
+
+    code: int | None
+    said: str
+
+
+@dataclass(frozen=True)
+class FailedTask(Seen, kind="failed-task", of=EXERCISE):
+    """A task of the version that was rolled back to."""
+
+    state: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Update(Seen, kind="update", of=EXERCISE):
+    """What the managers say of the service's update."""
+
+    when: Annotated[str, "rolled back, forward again"]
+    state: str | None
+    said: str | None
+
+
+@dataclass(frozen=True)
+class Begun(Seen, kind="begun", of=EXERCISE):
+    """A change under load begins."""
+
+
+@dataclass(frozen=True)
+class Ended(Seen, kind="ended", of=EXERCISE):
+    """A change under load is over."""

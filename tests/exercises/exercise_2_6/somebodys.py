@@ -1,0 +1,98 @@
+"""A rotation by somebody's own procedure: the same claims as of the lab's, on what they use.
+
+Their script is a black box: what it did is seen by logins, by what each replica reads, by whether
+the old secret is still listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import judged, out_of_order
+from pytest_swarmlab.model import Judgement
+
+from .. import whose
+from .seen import span
+
+USER = "secrets-app"
+"""Who uses the secret that is replaced, as `whose.PLAYS` has it."""
+
+FILES = "files"
+"""What is searched besides: where what a secret was made of may have been left."""
+
+REFUSED = (
+    "password authentication failed",
+    "Access denied for user",
+    "does not exist",
+    "is not permitted to log in",
+    "no password assigned",
+)
+"""How PostgreSQL and MySQL say that they let nobody in."""
+
+RATE = 1.5
+"""Requests a second: a page of theirs may cost as much as WordPress's, 0.4 s of a core."""
+PAUSE_S, LEAST_RATE = 7.0, 0.75
+"""Longest pause through one of five nodes, two of its turns; and half of what is sent."""
+
+CASES = (("before", "old"), ("after", "old"), ("after", "new"))
+
+
+def is_theirs(record: Record) -> bool:
+    """Whether the record is about somebody's own procedure."""
+    return whose.is_somebodys(record, USER)
+
+
+def new_login_only(record: Record) -> Judgement:
+    """Logins at their database with both passwords, each as whom it was for."""
+    began, ended = span(record)
+    told, wrong, missing = [], [], []
+    for when, password in CASES:
+        case = f"the {password} password {when}"
+        tried = record.need("login", f"not tried: {case}", when=when, password=password)
+        said = str(tried.data["said"])
+        told.append(f"{tried.data['role']} with {case}: {said}")
+        if (when, password) == ("after", "old"):
+            if said == "let in":
+                wrong.append(told[-1])
+            elif not any(words in said for words in REFUSED):
+                missing.append(told[-1])
+        elif said != "let in":
+            (missing if when == "before" else wrong).append(told[-1])
+        login = (case, tried.t)
+        if when == "before":
+            missing += out_of_order(login, ("the beginning of the rotation", began))
+        else:
+            missing += out_of_order(("the end of the rotation", ended), login)
+    return judged("; ".join(told), wrong=wrong, missing=missing)
+
+
+def every_replica_has_the_new_one(record: Record) -> Judgement:
+    """What each of them reads: another value than before, and all the same."""
+    _, ended = span(record)
+    seen = record.of("replica")
+    wanted = whose.replicas(record, USER, 0)
+    digests = {e.data["digest"] for e in seen}
+    wrong = [f"{e.data['node']}: still the old one" for e in seen if e.data["old"] is not False]
+    if len(digests) > 1:
+        wrong.append("they do not all read the same")
+    found = len({e.data["container"] for e in seen})
+    missing = [] if found == wanted > 0 else [f"{found} of {wanted} replicas were looked into"]
+    first = min((e.t for e in seen), default=None)
+    missing += out_of_order(("the end of the rotation", ended), ("the look into them", first))
+    return judged(f"{found} of {wanted} replicas read it", wrong=wrong, missing=missing)
+
+
+def old_secret_removed(record: Record) -> Judgement:
+    """Not listed any more once their script has ended."""
+    seen = record.need("removed", "nobody looked whether it is gone")
+    ran = record.need("their-rotation", "their script was not run")
+    missing = out_of_order(("the end of their script", ran.t), ("the look for it", seen.t))
+    told = f"it is {'gone' if seen.data['gone'] is True else 'there'}; {_ended(ran.data)}"
+    return judged(told, holds=seen.data["gone"] is True, missing=missing)
+
+
+def _ended(ran: Mapping[str, Any]) -> str:
+    how = ran["why"] or f"exit code {ran['code']}"
+    return f"their script: {how} ({ran['said'] or 'it said nothing'})"

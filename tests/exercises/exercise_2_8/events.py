@@ -1,0 +1,215 @@
+"""What exercise 2.8 notes: its own kinds of event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pytest_swarmlab.evidence.events import Seen
+
+EXERCISE = "2.8"
+
+
+@dataclass(frozen=True)
+class Secret(Seen, kind="secret", of=EXERCISE):
+    """A secret was stored."""
+
+    digest: Annotated[str | None, "SHA-256"]
+
+
+@dataclass(frozen=True)
+class SecretRead(Seen, kind="read", of=EXERCISE):
+    """The secret as a container reads it."""
+
+    node: str
+    digest: Annotated[str | None, "SHA-256"]
+
+
+@dataclass(frozen=True)
+class Identity(Seen, kind="identity", of=EXERCISE):
+    """What makes this swarm itself, as a manager tells it."""
+
+    when: Annotated[str, "before, after"]
+    swarm: Annotated[Any, "its id"]
+    node: Annotated[Any, "that manager's id"]
+    ca: Annotated[Any, "digest of the root certificate"]
+    tokens: Annotated[Any, "role → digest"]
+    settings: Any
+    secrets: Annotated[Any, "name → id"]
+    services: Annotated[Any, "name → id and definition"]
+    networks: Annotated[Any, "name → id and definition"]
+    configs: Annotated[Any, "name → id and content; not of a hot backup, where they change"] = None
+
+
+@dataclass(frozen=True)
+class Backup(Seen, kind="backup", of=EXERCISE):
+    """A backup was taken, or could not be."""
+
+    code: int | None
+    node: str | None = None
+    leader: Annotated[str | None, "who led when it was begun"] = None
+    manifest: Annotated[Mapping[str, Any] | None, "what it says of itself"] = None
+    update_before: Annotated[str | None, "an update's state when it was begun"] = None
+    update_after: Annotated[str | None, "the same when it was taken"] = None
+    inventory: Annotated[str | None, "the same as the backup has it"] = None
+
+
+@dataclass(frozen=True)
+class LeaderAfterBackup(Seen, kind="leader-after-backup", of=EXERCISE):
+    """Who leads when the backup is taken and all nodes are ready."""
+
+    leader: str | None
+
+
+@dataclass(frozen=True)
+class Updated(Seen, kind="updated", of=EXERCISE):
+    """How the update ended."""
+
+    state: str
+
+
+@dataclass(frozen=True)
+class HotBegan(Seen, kind="hot-began", of=EXERCISE):
+    """A hot backup begins."""
+
+    numbers: Annotated[int, "decisions acknowledged so far"]
+
+
+@dataclass(frozen=True)
+class Carried(Seen, kind="carried", of=EXERCISE):
+    """A backup was carried away."""
+
+    bytes: int | None
+    holds: Annotated[tuple[str, ...] | None, "the names in its swarm.tar.gz"] = None
+
+
+@dataclass(frozen=True)
+class WrittenAfter(Seen, kind="written-after", of=EXERCISE):
+    """What was written to the volume after the backup."""
+
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Found(Seen, kind="found", of=EXERCISE):
+    """What is on the volume after the restore."""
+
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Destroyed(Seen, kind="destroyed", of=EXERCISE):
+    """Machines were destroyed, and new ones have booted at their addresses."""
+
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verified(Seen, kind="verified", of=EXERCISE):
+    """The backup was checked on a new machine."""
+
+    code: int | None
+
+
+@dataclass(frozen=True)
+class Restore(Seen, kind="restore", of=EXERCISE):
+    """A backup was restored on a machine, or could not be."""
+
+    node: str
+    code: int | None
+    said: str
+    theirs: Annotated[bool | None, "whether by somebody's own script"] = None
+
+
+@dataclass(frozen=True)
+class Answers(Seen, kind="answers", of=EXERCISE):
+    """A restored or forced manager leads."""
+
+    node: str
+
+
+@dataclass(frozen=True)
+class Forced(Seen, kind="forced", of=EXERCISE):
+    """The survivor was made a new cluster."""
+
+    node: str
+    code: int | None
+    said: str
+
+
+@dataclass(frozen=True)
+class CameBack(Seen, kind="came-back", of=EXERCISE):
+    """Which machines were members again by themselves."""
+
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Joined(Seen, kind="joined", of=EXERCISE):
+    """Which machines had to join, and the old rows that were removed."""
+
+    nodes: tuple[str, ...]
+    removed: Annotated[tuple[str, ...], "ids"]
+
+
+@dataclass(frozen=True)
+class Unlock(Seen, kind="unlock", of=EXERCISE):
+    """Something that an autolocked swarm or its backup must refuse was tried."""
+
+    case: Annotated[str, "key-unsaid, no-key, wrong-key, alone"]
+    code: int | None
+    said: str | None = None
+
+
+@dataclass(frozen=True)
+class KeyKept(Seen, kind="kept", of=EXERCISE):
+    """Where a locked swarm's key is, beside a backup that was taken."""
+
+    node: str
+    in_backup: bool | None
+    beside: Annotated[bool | None, "whether the key is kept apart"]
+    control: Annotated[bool | None, "whether what is surely in the backup was found in it"] = None
+
+
+@dataclass(frozen=True)
+class Refusal(Seen, kind="refusal", of=EXERCISE):
+    """A backup was offered to a manager that works."""
+
+    case: str
+    node: str
+    code: int | None
+    said: str
+    untouched: Annotated[bool | None, "whether the engine went on without a stop"]
+    left: Annotated[tuple[str, ...] | None, "what the offer left behind"]
+
+
+@dataclass(frozen=True)
+class Trouble(Seen, kind="trouble", of=EXERCISE):
+    """A backup that can't be taken was tried."""
+
+    case: str
+    node: str
+    code: int | None
+    said: str
+    complete: Annotated[bool | None, "whether there is one all the same"]
+    stopped: Annotated[bool | None, "whether the engine was stopped"]
+    answers: Annotated[bool | None, "whether the engine answers afterwards"]
+    left: Annotated[tuple[str, ...] | None, "what is in the backups' directory"]
+
+
+@dataclass(frozen=True)
+class TimerSet(Seen, kind="timer", of=EXERCISE):
+    """The timer that takes backups."""
+
+    node: str
+    elapsed: Annotated[str | None, "when last"]
+    unit: Annotated[str | None, "what it starts"]
+
+
+@dataclass(frozen=True)
+class Mended(Seen, kind="mended", of=EXERCISE):
+    """The cause of the trouble was removed."""
+
+    node: str
+    answers: Annotated[bool | None, "whether the engine answers"]

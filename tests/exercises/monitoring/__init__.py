@@ -1,0 +1,1 @@
+"""The monitoring plan, made real: each alert is provoked, seen to fire, and seen to be over."""

@@ -1,0 +1,120 @@
+"""The phases, what is provoked in each, and how soon somebody must hear of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_swarmlab import Exercise
+from pytest_swarmlab.model import Capability
+
+DEPLOYED = ("deployed",)
+KEPT, NODE_LOST, EDGE = ("kept",), ("node-lost",), ("quorum-edge",)
+QUORUM, CERTIFICATE = ("quorum-lost",), ("certificate",)
+PROVOKED = KEPT + NODE_LOST + EDGE + QUORUM + CERTIFICATE
+
+TITLES = {
+    "deployed": "The monitoring is deployed, and sees everything",
+    "kept": "A full disk, little memory, no successors, restarts, old backup, stale facts",
+    "node-lost": "A worker loses power",
+    "quorum-edge": "The engine of one of three managers is killed",
+    "quorum-lost": "The engines of two of three managers are killed",
+    "certificate": "The nodes' certificates end in an hour",
+}
+
+exercise = Exercise(
+    "monitoring",
+    "Le plan de monitoring",
+    module=__name__,
+    titles=TITLES,
+    # Engines are restarted with another configuration, disks and memories filled: not somebody's.
+    needs=dict.fromkeys(
+        TITLES, (Capability.CHANGE, Capability.EXPENDABLE, Capability.POWER_OFF, Capability.REPLACE)
+    ),
+)
+
+EVERY_S = 5.0
+"""How often everything is asked, and how often the rules are looked at (prometheus.yml)."""
+
+TOLD_S = 10.0
+"""From an alert that fires until it is heard: Alertmanager waits 2 s for others of its name, or 5 s
+after it has told of one; the rest is two busy processors."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """An alert that a phase provokes.
+
+    `seen`: seconds until what was done shows in what is asked, besides the two times `EVERY_S` of
+    asking and of looking at the rule. `labels`: which of its labels say what was struck.
+    """
+
+    seen: float
+    labels: tuple[str, ...] = field(default=())
+
+    def within(self, for_s: float) -> float:
+        """Longest from the deed until somebody hears of it, with its rule's `for`, seconds."""
+        return self.seen + 2 * EVERY_S + for_s + TOLD_S
+
+
+GIVEN_UP_S = 30.0
+"""Until the managers give a lost node up: its heartbeat is due every 5 s, and late after three."""
+
+STEPS_DOWN_S = 15.0
+"""Until the last manager of a lost quorum no longer leads, and says that it can't list anything."""
+
+EXPECTED: Mapping[str, Mapping[str, Expected]] = {
+    "kept": {
+        "NodeDiskFull": Expected(5, ("node",)),
+        "NodeMemoryLow": Expected(5, ("node",)),
+        "ServiceReplicasMissing": Expected(5, ("service",)),
+        # Four tasks have to fail, each with a container to be started.
+        "ServiceRestartLoop": Expected(60, ("service",)),
+        "SwarmBackupTooOld": Expected(5),
+        "NodeFactsStale": Expected(5, ("node",)),
+    },
+    "node-lost": {
+        "NodeDown": Expected(GIVEN_UP_S, ("node",)),
+        "EngineDown": Expected(5, ("node",)),
+    },
+    "quorum-edge": {
+        "SwarmQuorumAtEdge": Expected(5),
+        "EngineDown": Expected(5, ("node",)),
+        "NodeDown": Expected(GIVEN_UP_S, ("node",)),
+        "ManagerPortClosed": Expected(5, ("node",)),
+    },
+    "quorum-lost": {
+        "SwarmQuorumLost": Expected(5),
+        "SwarmLeaderless": Expected(STEPS_DOWN_S),
+        "SwarmUnseen": Expected(STEPS_DOWN_S),
+    },
+    "certificate": {
+        # Every node gets another certificate by and by.
+        "SwarmCertificateEndsSoon": Expected(60, ("node",)),
+    },
+}
+"""Phase → the alerts that it provokes."""
+
+BESIDES: Mapping[str, frozenset[str]] = {
+    "kept": frozenset(),
+    # What ran there is missing until it is placed elsewhere or comes back.
+    "node-lost": frozenset({"ServiceReplicasMissing"}),
+    "quorum-edge": frozenset({"ServiceReplicasMissing"}),
+    # An engine that was killed and comes back finds its containers' tasks failed: of a service that
+    # runs on every manager, two in the same minute, and the one of the phase before.
+    "quorum-lost": frozenset(
+        {
+            "EngineDown",
+            "NodeDown",
+            "ManagerPortClosed",
+            "ServiceReplicasMissing",
+            "ServiceRestartLoop",
+            "SwarmQuorumAtEdge",
+        }
+    ),
+    "certificate": frozenset(),
+}
+"""Phase → what else follows of itself, at its beginning or when it is mended."""
+
+RESOLVED_S = 240.0
+"""Longest until an alert whose cause is gone is over; restarts are counted over two minutes."""

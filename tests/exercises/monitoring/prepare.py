@@ -1,0 +1,92 @@
+"""What the stack file's head says is to be done on the nodes, and how the stack is deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from pytest_swarmlab.lab import STACKS
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.stacks import Stack, Stacks
+from pytest_swarmlab.waiting.conditions import EngineIs
+from pytest_swarmlab.waiting.waiter import Waiter
+
+from .setting import NAME
+
+FILE = STACKS / "monitoring-stack.yml"
+PARTS = STACKS / "monitoring"
+DAEMON = "/etc/docker/daemon.json"
+UNITS = "/etc/systemd/system"
+FACTS = "/usr/local/sbin/swarm-textfile"
+TIMER, SERVICE = "swarm-textfile.timer", "swarm-textfile.service"
+WRITTEN = "/var/lib/node-exporter"
+BACKUPS = "/var/backups/swarm"
+LABEL = "monitoring=true"
+
+BACK_S = 120
+READY_S = 180
+
+
+@contextmanager
+def prepared(swarm: Swarm, home: Node, wait: Waiter) -> Iterator[None]:
+    """Engines tell their metrics, nodes their facts; at the block's end as they were.
+
+    `home`: where Prometheus keeps its data.
+    """
+    for node in swarm.nodes:
+        node.put((PARTS / "daemon.json").read_bytes(), DAEMON)
+        node.put((PARTS / "swarm-textfile").read_bytes(), FACTS)
+        node.run("chmod", "0755", FACTS)
+        for unit in (TIMER, SERVICE):
+            node.put((PARTS / unit).read_bytes(), f"{UNITS}/{unit}")
+        node.run("mkdir", "-p", WRITTEN)
+        node.run("systemctl", "daemon-reload")
+        node.run("systemctl", "start", TIMER)
+        _restart(swarm, node, wait)
+    swarm.leader().run("docker", "node", "update", "--label-add", LABEL, home.name)
+    with ExitStack() as prepared:
+        prepared.callback(_as_before, swarm, home, wait)
+        try:
+            yield
+        except KeyboardInterrupt:
+            # Where the cluster goes with an interrupted run, nobody waits for its engines.
+            if swarm.goes_at_end:
+                prepared.pop_all()
+            raise
+
+
+def _as_before(swarm: Swarm, home: Node, wait: Waiter) -> None:
+    wait(swarm.all_nodes_ready(), within=BACK_S)
+    swarm.leader().run("docker", "node", "update", "--label-rm", "monitoring", home.name)
+    for node in swarm.nodes:
+        node.run("systemctl", "stop", TIMER)
+        node.run("rm", "-rf", DAEMON, FACTS, f"{UNITS}/{TIMER}", f"{UNITS}/{SERVICE}", WRITTEN)
+        node.run("systemctl", "daemon-reload")
+        _restart(swarm, node, wait)
+
+
+def _restart(swarm: Swarm, node: Node, wait: Waiter) -> None:
+    """The engine reads its configuration; the next node's turn comes when all are there again."""
+    node.run("systemctl", "restart", "docker.service")
+    node.forget_connections()
+    wait(EngineIs(node, up=True), within=BACK_S)
+    wait(swarm.has_leader(), within=BACK_S)
+    wait(swarm.all_nodes_ready(), within=BACK_S)
+
+
+def back_up(node: Node, when: str) -> str:
+    """A directory named as `swarm-backup` names it, of that moment; only its name is read."""
+    place = f"{BACKUPS}/swarm-{when}-{node.name}"
+    node.run("mkdir", "-p", place)
+    return place
+
+
+def write_facts(*nodes: Node) -> None:
+    """What the timer does each minute, now."""
+    for node in nodes:
+        node.run("systemctl", "start", SERVICE)
+
+
+def deploy(stack: Stacks) -> Stack:
+    """`docker stack deploy -c monitoring-stack.yml monitoring`."""
+    return stack.deploy(FILE, name=NAME, keep_volumes=False, title="The monitoring is deployed")

@@ -1,0 +1,22 @@
+"""What the monitoring is called, what of it runs, and what it is to ask."""
+
+NAME = "monitoring"
+
+REPLICAS = {
+    "docker-api": 3,
+    "prometheus": 1,
+    "alertmanager": 1,
+    "recorder": 1,
+    "swarm-exporter": 1,
+    "node-exporter": 5,
+    "blackbox-exporter": 1,
+}
+"""The stack's services, and how many tasks each has on the lab's five nodes."""
+
+EACH_NODE, MANAGERS = ("engine", "node"), ("manager-port",)
+"""Jobs that ask something of each node, and of each manager."""
+
+ONE_EACH = ("prometheus", "alertmanager", "swarm", "blackbox")
+
+DASHBOARDS = ("nodes", "swarm")
+"""Those that have data also where no shop runs."""

@@ -1,0 +1,359 @@
+"""What must be true of the monitoring, judged on the record alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pytest_swarmlab import failed
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import judged, nodes_of, not_each, out_of_order
+from pytest_swarmlab.model import Event, Judgement
+
+from .declared import (
+    BESIDES,
+    DEPLOYED,
+    EVERY_S,
+    EXPECTED,
+    PROVOKED,
+    RESOLVED_S,
+    Expected,
+    exercise,
+)
+from .setting import DASHBOARDS, EACH_NODE, MANAGERS, NAME, ONE_EACH, REPLICAS
+
+__all__ = ["exercise"]
+
+# -- deployed ------------------------------------------------------------------------------------
+
+
+@exercise.check(
+    "replicas",
+    phases=DEPLOYED,
+    title="Every service of the monitoring is at its count",
+    expected=", ".join(f"{name} {count}/{count}" for name, count in REPLICAS.items()),
+    hint="`docker stack ps monitoring --no-trunc`: has a node the label monitoring=true?",
+)
+def replicas(record: Record) -> Judgement:
+    """As `docker stack services` shows it."""
+    told, good, missing = [], True, []
+    for name, count in REPLICAS.items():
+        samples = readings.task_samples(record, f"{NAME}_{name}")
+        listed = [sample for sample in samples if sample.error is None]
+        if not listed:
+            missing.append(f"nobody listed the tasks of {name}")
+            continue
+        running = sum(task.running for task in listed[-1].tasks)
+        told.append(f"{name} {running}/{count}")
+        good = good and running == count
+    return judged(", ".join(told) or "nothing", holds=good, missing=missing)
+
+
+@exercise.check(
+    "all-watched",
+    phases=DEPLOYED,
+    title="Every node's engine and machine, every manager's port and each part is asked",
+    expected="an engine and exporter of each node, a port of each manager, the rest once; all up",
+    hint="Prometheus' page /targets says why one is down: metrics-addr, a firewall, a label?",
+)
+def all_watched(record: Record) -> Judgement:
+    """By Swarm's own lists."""
+    targets = record.need("targets", "nobody asked what is watched").data["targets"]
+    nodes = nodes_of(record)
+    wrong = [
+        f"{job}: {sorted(_on(targets, job))}"
+        for job, wanted in (
+            *((job, sorted(nodes)) for job in EACH_NODE),
+            *((job, [n for n in sorted(nodes) if n.startswith("manager")]) for job in MANAGERS),
+        )
+        if sorted(_on(targets, job)) != wanted
+    ]
+    wrong += [f"{job}: {len(_on(targets, job))}" for job in ONE_EACH if len(_on(targets, job)) != 1]
+    wrong += [f"{t['job']} of {t['node']} is down" for t in targets if not t["up"]]
+    return judged(f"{len(targets)} are asked", wrong=wrong)
+
+
+def _on(targets: Sequence[dict[str, Any]], job: str) -> list[str]:
+    return [target["node"] for target in targets if target["job"] == job]
+
+
+@exercise.check(
+    "nothing-to-tell",
+    phases=DEPLOYED,
+    title="Of a swarm that is well nothing is told",
+    expected="every rule can be computed, and none is pending or firing",
+    hint="Prometheus' page /alerts; `promtool check rules` and `promtool test rules`.",
+)
+def nothing_to_tell(record: Record) -> Judgement:
+    """Whoever is woken for nothing no longer listens."""
+    rules = record.need("rules", "nobody asked for the rules").data["rules"]
+    quiet = record.need("quiet", "it was never without an alert")
+    wrong = [f"{name}: {rule['health']}" for name, rule in rules.items() if rule["health"] != "ok"]
+    if not rules:
+        wrong.append("there is no rule")
+    later = [e.data["alert"] for e in _heard(record, "firing") if e.t > quiet.t]
+    wrong += [f"{name} was told" for name in later]
+    return judged(f"{len(rules)} rules", wrong=wrong)
+
+
+@exercise.check(
+    "dashboards",
+    phases=DEPLOYED,
+    title="Every panel of the dashboards shows something",
+    expected=f"each query of {', '.join(DASHBOARDS)} is accepted and has data",
+    hint="Ask Prometheus for the query of the panel: is a metric's name right, a label gone?",
+)
+def panels(record: Record) -> Judgement:
+    """Their queries, asked one by one."""
+    seen = record.of("panel")
+    wrong = [
+        f"{e.data['dashboard']}, {e.data['panel']}: {e.data['error'] or 'no data'}"
+        for e in seen
+        if e.data["error"] or not e.data["series"]
+    ]
+    missing = not_each((e.data["dashboard"] for e in seen), DASHBOARDS, "asked for the panels of")
+    return judged(f"{len(seen)} queries", wrong=wrong, missing=missing)
+
+
+# -- provoked ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Provoked:
+    """An alert that was provoked: its deed, what its rule says, what was heard of it."""
+
+    name: str
+    labels: dict[str, str]
+    expected: Expected
+    deed: Event
+    firing: tuple[Event, ...]
+    resolved: tuple[Event, ...]
+
+    @property
+    def words(self) -> str:
+        """The alert, and of what it is."""
+        return f"{self.name} ({', '.join(self.labels.values())})" if self.labels else self.name
+
+
+def _heard(record: Record, status: str) -> Sequence[Event]:
+    return record.of("heard", status=status)
+
+
+def _phase(record: Record) -> str:
+    """Which of the phases this is: by what was provoked in it."""
+    names = {event.data["alert"] for event in record.of("provoked")}
+    for phase, alerts in EXPECTED.items():
+        if names == alerts.keys():
+            return phase
+    raise Unseen(f"what was provoked is of no phase: {', '.join(sorted(names)) or 'nothing'}")
+
+
+def _provoked(record: Record) -> Iterator[Provoked]:
+    """Every alert that is to fire in this phase. Raises Unseen for one that was not provoked."""
+    for name, expected in EXPECTED[_phase(record)].items():
+        deed = record.need("provoked", f"nothing was done that {name} tells of", alert=name)
+        labels = dict(deed.data["labels"])
+        if missing := [each for each in expected.labels if each not in labels]:
+            raise Unseen(f"nobody said of which {missing[0]} {name} was provoked")
+
+        def of(status: str, name: str = name, labels: dict[str, str] = labels) -> tuple[Event, ...]:
+            return tuple(
+                e
+                for e in _heard(record, status)
+                if e.data["alert"] == name and labels.items() <= e.data["labels"].items()
+            )
+
+        yield Provoked(name, labels, expected, deed, of("firing"), of("resolved"))
+
+
+def _first(alert: Provoked) -> Event | None:
+    """The first time that it was told after the deed."""
+    return next((e for e in alert.firing if e.data["heard"] >= alert.deed.data["clock"]), None)
+
+
+def _for(record: Record, name: str) -> float:
+    rules = record.need("rules", "nobody asked for the rules").data["rules"]
+    if name not in rules:
+        raise Unseen(f"Prometheus has no rule {name}")
+    return float(rules[name]["for"])
+
+
+@exercise.check(
+    "told",
+    phases=PROVOKED,
+    title="What is wrong is told, of what it is wrong, and not before",
+    expected="each alert is heard after its cause, with the name of the node or service",
+    hint="Prometheus' page /alerts: pending, firing? Then Alertmanager's, then the recorder's log.",
+)
+def told(record: Record) -> Judgement:
+    """By what the receiver wrote down."""
+    alerts = list(_provoked(record))
+    wrong = [f"{alert.words} was not heard" for alert in alerts if _first(alert) is None]
+    wrong += [
+        f"{alert.words} was heard before its cause"
+        for alert in alerts
+        if any(e.data["heard"] < alert.deed.data["clock"] for e in alert.firing)
+    ]
+    heard = sum(_first(alert) is not None for alert in alerts)
+    return judged(f"{heard} of {len(alerts)} heard", wrong=wrong)
+
+
+@exercise.check(
+    "in-time",
+    phases=PROVOKED,
+    title="It is told as soon as its rule's `for` allows",
+    expected="time to be seen + asking and looking every 5 s + `for` + 10 s to be told, at most",
+    hint="Prometheus' scrape and evaluation intervals, Alertmanager's group_wait, group_interval.",
+    timed=True,
+)
+def in_time(record: Record) -> Judgement:
+    """Each by the clock of the node that hears."""
+    seen, wrong, missing = [], [], []
+    for alert in _provoked(record):
+        first, bound = _first(alert), alert.expected.within(_for(record, alert.name))
+        if first is None:
+            missing.append(f"{alert.words} was not heard")
+            continue
+        took = first.data["heard"] - alert.deed.data["clock"]
+        seen.append(f"{alert.words} {took:.0f} s ({bound:.0f})")
+        if took > bound:
+            wrong.append(f"{alert.words} took {took:.0f} s of {bound:.0f}")
+    return judged("; ".join(seen), wrong=wrong, missing=missing)
+
+
+@exercise.check(
+    "waits-its-for",
+    phases=PROVOKED,
+    title="It is not told before it has been true for as long as its rule says",
+    expected=f"`for`, and at most {2 * EVERY_S:.0f} s more, between the two",
+    hint="A `for` keeps what mends itself from waking somebody.",
+)
+def waits_its_for(record: Record) -> Judgement:
+    """From Prometheus' own moments: since when it is true, and since when it fires."""
+    seen, wrong, missing = [], [], []
+    for alert in _provoked(record):
+        first, wanted = _first(alert), _for(record, alert.name)
+        since = [
+            _moment(e.data["since"])
+            for e in record.of("active", alert=alert.name, state="firing")
+            if alert.labels.items() <= e.data["labels"].items()
+        ]
+        if first is None or not since:
+            missing.append(f"nobody saw since when {alert.words} was true, or that it was told")
+            continue
+        waited = _moment(first.data["starts"]) - since[-1]
+        seen.append(f"{alert.words} {waited:.0f} s (for {wanted:.0f})")
+        if not wanted - 0.5 <= waited <= wanted + 2 * EVERY_S:
+            wrong.append(f"{alert.words} waited {waited:.1f} s for {wanted:.0f}")
+    return judged("; ".join(seen), wrong=wrong, missing=missing)
+
+
+def _moment(said: str) -> float:
+    """Seconds since 1970 of a moment as Go writes it, with nanoseconds."""
+    whole, _, rest = said.partition(".")
+    if rest:
+        digits = rest.rstrip("Z")
+        return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{digits}")
+    return datetime.fromisoformat(said.replace("Z", "+00:00")).timestamp()
+
+
+@exercise.check(
+    "over",
+    phases=PROVOKED,
+    title="When it is mended, that is told too, and not before",
+    expected=f"each is told to be over after its cause is gone, within {RESOLVED_S:.0f} s",
+    hint="Alertmanager's send_resolved; does the expression come back to nothing?",
+)
+def over(record: Record) -> Judgement:
+    """Nothing stays on the wall for ever, and nothing goes and comes."""
+    alerts = list(_provoked(record))
+    seen, wrong, missing = 0, [], []
+    for alert in alerts:
+        mending = record.last("mending", alert=alert.name)
+        if mending is None:
+            missing.append(f"nobody mended what {alert.words} tells of")
+            continue
+        ends = [e for e in alert.resolved if e.data["heard"] >= alert.deed.data["clock"]]
+        early = [e for e in ends if e.data["heard"] < mending.data["clock"]]
+        late = [e for e in ends if e.data["heard"] >= mending.data["clock"]]
+        seen += bool(late)
+        if early:
+            wrong.append(f"{alert.words} was told to be over before it was mended")
+        if not late:
+            wrong.append(f"{alert.words} was never told to be over")
+        elif late[0].data["heard"] - mending.data["clock"] > RESOLVED_S + _mending(record, alert):
+            wrong.append(f"{alert.words} was over too late")
+    return judged(f"{seen} of {len(alerts)} over", wrong=wrong, missing=missing)
+
+
+def _mending(record: Record, alert: Provoked) -> float:
+    """How long it took to mend what it tells of, seconds."""
+    began, ended = (record.last(what, alert=alert.name) for what in ("mending", "mended"))
+    return ended.data["clock"] - began.data["clock"] if began and ended else 0.0
+
+
+@exercise.check(
+    "nothing-else",
+    phases=PROVOKED,
+    title="Nothing else is told",
+    expected="no alert but those, and what follows of itself; in the end none is left",
+    hint="An alert without a cause, or a cause with ten alerts, teaches people not to listen.",
+)
+def nothing_else(record: Record) -> Judgement:
+    """From the first deed until nothing is pending."""
+    phase = _phase(record)
+    quiet = record.last("quiet")
+    names = {e.data["alert"] for e in _heard(record, "firing")}
+    others = sorted(names - EXPECTED[phase].keys() - BESIDES[phase])
+    firsts = [e.t for e in record.of("provoked")]
+    missing = out_of_order(
+        ("the deed", min(firsts, default=None)),
+        ("that no alert was left", quiet.t if quiet else None),
+    )
+    told_ = ", ".join(sorted(names)) or "nothing"
+    if not names:
+        return failed("nothing was told at all")
+    return judged(told_, wrong=[f"{name} was told" for name in others], missing=missing)
+
+
+@exercise.check(
+    "says-what-to-do",
+    phases=PROVOKED,
+    title="Each says what is wrong and what to do",
+    expected="a summary and an action, with every value filled in",
+    hint="annotations of the rule; `promtool test rules` shows them filled in.",
+)
+def says_what_to_do(record: Record) -> Judgement:
+    """For whoever is woken."""
+    wrong, seen = [], set()
+    for alert in _provoked(record):
+        for event in alert.firing:
+            seen.add(alert.name)
+            for part in ("summary", "action"):
+                text = str(event.data[part])
+                if not text or any(word in text for word in ("{{", "<no value>", "<error")):
+                    wrong.append(f"{alert.words}: its {part} is {text!r}")
+    missing = not_each(seen, EXPECTED[_phase(record)], "heard")
+    return judged(f"{len(seen)} say it", wrong=wrong, missing=missing)
+
+
+@exercise.measure(phases=PROVOKED)
+def delays(record: Record) -> dict[str, Any]:
+    """Of each alert: seconds until it was true, until it fired, until it was heard, and its end."""
+    found: dict[str, Any] = {}
+    for alert in _provoked(record):
+        first = _first(alert)
+        clock = alert.deed.data["clock"]
+        found[f"{alert.name}_told_s"] = first and round(first.data["heard"] - clock, 1)
+        mending = record.last("mending", alert=alert.name)
+        ends = [
+            round(e.data["heard"] - mending.data["clock"], 1)
+            for e in alert.resolved
+            if mending and e.data["heard"] >= mending.data["clock"]
+        ]
+        found[f"{alert.name}_over_s"] = ends[0] if ends else None
+    return found

@@ -1,0 +1,179 @@
+"""Prometheus as it is asked, and what the recorder has heard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
+
+ASK_S = 20.0
+
+
+@dataclass
+class Watcher:
+    """The containers of Prometheus and of the recorder, by the engine of the node that runs both.
+
+    No manager is asked: without a quorum none would say where they are.
+    """
+
+    node: Node
+    prometheus: str
+    recorder: str
+    evidence: Evidence
+    _noted: int = 0
+    _heard: list[dict[str, Any]] = field(default_factory=list)
+
+    def ask(self, path: str, **query: str) -> Any:
+        """`data` of an answer of Prometheus' API. Raises ValueError when it gives none."""
+        url = f"http://127.0.0.1:9090/api/v1/{path}?{urlencode(query)}"
+        output = self.node.ask(
+            "docker", "exec", self.prometheus, "wget", "-q", "-O", "-", url, within=ASK_S
+        )
+        if output.code:
+            raise ValueError(f"Prometheus gave no answer: {output.stderr.strip()}")
+        return json.loads(output.stdout)["data"]
+
+    def value(self, expr: str) -> list[tuple[dict[str, str], float]]:
+        """What an expression is now: labels and number of each of its series."""
+        found = self.ask("query", query=expr)["result"]
+        return [(row["metric"], float(row["value"][1])) for row in found]
+
+    def listen(self) -> list[dict[str, Any]]:
+        """All that was heard until now; what is new is recorded."""
+        # The last line may not be whole yet.
+        lines = self.node.log_of(self.recorder).rpartition("\n")[0].splitlines()
+        for line in lines[self._noted :]:
+            try:
+                told = json.loads(line)
+            except ValueError:
+                continue  # Python's own words.
+            labels = dict(told["labels"])
+            said = {
+                "alert": labels.pop("alertname", ""),
+                "status": told["status"],
+                "labels": {k: labels[k] for k in ("node", "service", "severity") if k in labels},
+                "starts": told["startsAt"],
+                "ends": told["endsAt"],
+                "heard": told["heard"],
+                "summary": told["annotations"].get("summary", ""),
+                "action": told["annotations"].get("action", ""),
+            }
+            self.evidence.note("heard", **said)
+            self._heard.append(said)
+        self._noted = len(lines)
+        return self._heard
+
+    def note_pending(self) -> None:
+        """Since when each alert that Prometheus has now is true, by itself."""
+        for alert in self.ask("alerts")["alerts"]:
+            labels = alert["labels"]
+            self.evidence.note(
+                "active",
+                alert=labels["alertname"],
+                labels={k: labels[k] for k in ("node", "service", "severity") if k in labels},
+                state=alert["state"],
+                since=alert["activeAt"],
+            )
+
+    def note_rules(self) -> None:
+        """Every alert's `for`, as the running Prometheus has it."""
+        groups = self.ask("rules", type="alert")["groups"]
+        rules = {
+            rule["name"]: {"for": rule["duration"], "health": rule["health"]}
+            for group in groups
+            for rule in group["rules"]
+        }
+        self.evidence.note("rules", rules=rules)
+
+    def hears(
+        self, alert: str, status: str, labels: Mapping[str, str], *, more_than: int = 0
+    ) -> Hears:
+        """Condition: so often and once more was said that the alert with these labels is that."""
+        return Hears(self, alert, status, dict(labels), more_than)
+
+    def times(self, alert: str, status: str, labels: Mapping[str, str]) -> int:
+        """How often that was heard until now."""
+        return sum(
+            each["alert"] == alert
+            and each["status"] == status
+            and labels.items() <= each["labels"].items()
+            for each in self.listen()
+        )
+
+    def shows(self, expr: str) -> Shows:
+        """Condition: an expression that compares has a result."""
+        return Shows(self, expr)
+
+    def quiet(self) -> Quiet:
+        """Condition: no alert is pending or firing."""
+        return Quiet(self)
+
+
+@dataclass
+class Hears:
+    """An alert was told."""
+
+    watcher: Watcher
+    alert: str
+    status: str
+    labels: dict[str, str]
+    more_than: int
+    node: str | None = None
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        of = f" of {', '.join(self.labels.values())}" if self.labels else ""
+        return f"{self.alert}{of} is {self.status}"
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Look once."""
+        heard = self.watcher.times(self.alert, self.status, self.labels)
+        return done(None) if heard > self.more_than else pending(f"heard {heard} times")
+
+
+@dataclass
+class Shows:
+    """An expression has a result."""
+
+    watcher: Watcher
+    expr: str
+    node: str | None = None
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return f"Prometheus has a result of {self.expr}"
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Ask once."""
+        try:
+            found = self.watcher.value(self.expr)
+        except ValueError as error:
+            return pending(str(error))
+        return done(None) if found else pending("no result")
+
+
+@dataclass
+class Quiet:
+    """Nothing is wrong, by Prometheus' word, and all that is over was told."""
+
+    watcher: Watcher
+    name: str = "no alert is pending or firing"
+    node: str | None = None
+
+    def __call__(self) -> Done[None] | Pending | Fatal:
+        """Ask once."""
+        self.watcher.listen()
+        try:
+            alerts = self.watcher.ask("alerts")["alerts"]
+        except ValueError as error:
+            return pending(str(error))
+        names = sorted(f"{a['labels']['alertname']} {a['state']}" for a in alerts)
+        return pending(", ".join(names)) if names else done(None)

@@ -1,0 +1,236 @@
+"""Their database on NFS: its server is lost under writes, and it is sent to another machine."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_swarmlab.clients.ledger import Ledger, Write
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.marking.state.wordpress import fits
+from pytest_swarmlab.submitted.work import Work
+from pytest_swarmlab.survey.readings import POSTGRES, data_of, is_a
+from pytest_swarmlab.swarm import guard
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.waiting.conditions.machines import Succeeds
+from pytest_swarmlab.waiting.waiter import Waiter
+
+from ..exercise_2_4.drill import BACK_S, ENTRIES, mount_of
+from ..exercise_2_4.perform import WRITE_S, checksum, place, write_proof
+from ..exercise_2_4.setting import AWAY_S, LEDGER
+from .theirs import READY_S, player_of
+
+MakeLedger = Callable[[str, Write], Ledger]
+
+PROOF, PROOF_BYTES = "swarmlab-proof", 1 << 20
+
+SERVER_UNITS = ("nfs-server", "nfs-kernel-server")
+"""Under either of these names systemd knows it."""
+
+MYSQL = (
+    'MYSQL_PWD="${MYSQL_ROOT_PASSWORD:-${MARIADB_ROOT_PASSWORD:-$(cat'
+    ' "${MYSQL_ROOT_PASSWORD_FILE:-$MARIADB_ROOT_PASSWORD_FILE}")}}"'
+    ' exec "$(command -v mysql || command -v mariadb)" --user=root --batch --skip-column-names'
+)
+"""A client of the server in its own container; the password comes from where the server has it."""
+
+PSQL = (
+    'exec psql --username="${POSTGRES_USER:-$(cat "${POSTGRES_USER_FILE:-/dev/null}")}"'
+    " --dbname=postgres -qAt -v ON_ERROR_STOP=1"
+)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How rows are written there, in a place of the drill's own; statements end with a semicolon.
+
+    `client`: a shell's line that reads statements on standard input.
+    """
+
+    client: str
+    make: str
+    write: str
+    read: str
+    drop: str
+
+
+SERVERS = {
+    "mysql": Dialect(
+        MYSQL,
+        "CREATE DATABASE swarmlab_drill; CREATE TABLE swarmlab_drill.entries"
+        " (id int AUTO_INCREMENT PRIMARY KEY, number int NOT NULL);",
+        "INSERT INTO swarmlab_drill.entries (number) VALUES ({}); SELECT LAST_INSERT_ID();",
+        "SELECT CONCAT(id, '|', number) FROM swarmlab_drill.entries ORDER BY id;",
+        "DROP DATABASE IF EXISTS swarmlab_drill;",
+    ),
+    "postgres": Dialect(
+        PSQL,
+        "CREATE SCHEMA swarmlab_drill; CREATE TABLE swarmlab_drill.entries"
+        " (id serial PRIMARY KEY, number integer NOT NULL);",
+        "INSERT INTO swarmlab_drill.entries (number) VALUES ({}) RETURNING id;",
+        "SELECT id || '|' || number FROM swarmlab_drill.entries ORDER BY id;",
+        "DROP SCHEMA IF EXISTS swarmlab_drill CASCADE;",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The drill's own rows in their database, as it runs in a container of a node now."""
+
+    dialect: Dialect
+    node: Node
+    container: str
+
+    def say(self, statement: str, title: str | None = None) -> list[str]:
+        """What the server answers, by lines. Raises CommandError when it refuses, or in vain."""
+        done = self.node.run(
+            "timeout", str(WRITE_S), "docker", "exec", "--interactive", self.container,
+            "sh", "-c", self.dialect.client, stdin=statement.encode(), title=title,
+        )  # fmt: skip
+        return done.stdout.split()
+
+    def answers(self) -> Succeeds:
+        """Condition: the server lets its own client in."""
+        asks = f"echo 'SELECT 1;' | ({self.dialect.client})"
+        return self.node.succeeds("docker", "exec", self.container, "sh", "-c", asks)
+
+    def write(self, number: int) -> str:
+        """Insert a row; returns its id once the server has it on its disk."""
+        (id_,) = self.say(self.dialect.write.format(number))
+        return id_
+
+    def read(self) -> list[tuple[str, int]]:
+        """Id and number of every row."""
+        rows = (row.partition("|") for row in self.say(self.dialect.read))
+        return [(id_, int(number)) for id_, _, number in rows]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Their database that is sent to another machine: `mount` is where its data are in it.
+
+    `phase`: of exercise 2.4, by how they are kept; `fitting`: machines that its constraints allow.
+    `server`: the machine that has its data; None where it is not to be lost.
+    """
+
+    service: Service
+    mount: str
+    phase: str
+    fitting: tuple[str, ...]
+    dialect: Dialect
+    server: Node | None
+
+
+def database_on_nfs(work: Work) -> Moved:
+    """Their database on NFS: the one outside of any stack, or the WordPress's.
+
+    Skips the test where there is none, or nobody can tell where its data are. The server of
+    somebody's own cluster serves others, too: there it is not lost, and no row is written.
+    """
+    alone = work.cast.service("nfs-database")
+    player = alone or player_of(work, "wordpress-database")
+    data = data_of(player)
+    if data is None:
+        pytest.skip(f"{player.name} mounts nothing where a database keeps its data")
+    rows = work.nodes()
+    try:
+        fitting = [r.machine for r in rows if r.machine and fits(r, player.constraints)]
+    except Unseen as error:
+        pytest.skip(str(error))
+    name = work.cast["nfs-server"].name
+    known = [node for node in work.swarm.nodes if node.name == name]
+    server = known[0] if known and not work.swarm.machines.foreign else None
+    return Moved(
+        Service(work.swarm, player.name),
+        data.target,
+        "nfs-bind" if data.kind == "bind" else "nfs-volume",
+        tuple(fitting),
+        SERVERS["postgres" if is_a(player, POSTGRES) else "mysql"],
+        server,
+    )
+
+
+def follow_the_database(
+    mine: Moved, *, faults: Faults, wait: Waiter, ledger: MakeLedger, evidence: Evidence
+) -> None:
+    """Write on its machine, lose the NFS server meanwhile, send it to another, and look there.
+
+    As exercise 2.4 does it. What is written is a file beside the database's own, and rows in a
+    place of the drill's own, which are gone at the end; then it may go where it may.
+    """
+    service, swarm = mine.service, mine.service.swarm
+    (task,) = wait(service.converged(replicas=1), within=READY_S)
+    home = swarm.node(task["node"])
+    proof = f"{mine.mount}/{PROOF}"
+    directory = place(home, task["container"], mine.mount)
+    evidence.note("place", node=home.name, path=directory, mount=mount_of(home, directory))
+    gone = ("rm", "-f", "--", f"{directory}/{PROOF}")
+    with guard.abandoned(home, gone, kind="proof"):
+        write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=proof)
+        _read(evidence, "written", home, task["container"], proof)
+        rows = Rows(mine.dialect, home, task["container"])
+        try:
+            if mine.server is None:
+                _send(mine, home, wait, evidence, None)
+                return
+            evidence.tasks(swarm, service.name)
+            rows.say(mine.dialect.make, title=f"On {home}: a place for rows is made")
+            with ledger(LEDGER, rows.write) as written:
+                wait(written.acknowledges(ENTRIES), within=READY_S)
+                with faults.stop_units(mine.server, _unit(mine.server)):
+                    wait(service.watched(for_s=AWAY_S), within=READY_S)
+                wait(written.acknowledges(ENTRIES), within=BACK_S)
+            evidence.tasks(swarm, service.name)
+            _send(mine, home, wait, evidence, written)
+        finally:
+            (task,) = wait(service.converged(replicas=1), within=READY_S)
+            node = swarm.node(task["node"])
+            node.run("docker", "exec", task["container"], "rm", "-f", proof, check=False)
+            if mine.server:
+                left = Rows(mine.dialect, node, task["container"])
+                wait(left.answers(), within=READY_S)
+                left.say(mine.dialect.drop)
+
+
+def _send(
+    mine: Moved, home: Node, wait: Waiter, evidence: Evidence, written: Ledger | None
+) -> None:
+    """Send it to another machine, and look there for what was written."""
+    service, swarm = mine.service, mine.service.swarm
+    others = [name for name in mine.fitting if name != home.name]
+    if not others:
+        evidence.note("stuck", node=home.name, why=f"only {home} meets its constraints")
+        return
+    other, proof = swarm.node(others[0]), f"{mine.mount}/{PROOF}"
+    with guard.abandoned(swarm.leader(), *_back(service, other), kind="moved"):
+        service.move(to=other)
+        try:
+            (moved,) = wait(service.converged(replicas=1, on=other), within=READY_S)
+            evidence.note("moved", node=other.name)
+            _read(evidence, "moved", other, moved["container"], proof)
+            if written:
+                there = Rows(mine.dialect, other, moved["container"])
+                wait(there.answers(), within=READY_S)
+                written.found(there.read())
+        finally:
+            service.update("--constraint-rm", service.only(other))
+
+
+def _unit(server: Node) -> str:
+    """What the NFS server is called there."""
+    return next((unit for unit in SERVER_UNITS if server.host.service(unit).is_running), "")
+
+
+def _back(service: Service, other: Node) -> list[tuple[str, ...]]:
+    words = ("--detach", "--constraint-rm", service.only(other), service.name)
+    return [("docker", "service", "update", *words)]
+
+
+def _read(evidence: Evidence, step: str, node: Node, container: str, proof: str) -> None:
+    sha256 = checksum(node, container, at=proof)
+    evidence.note("proof", step=step, node=node.name, container=container, sha256=sha256)

@@ -1,0 +1,88 @@
+"""Somebody's own cluster, with the reference on it, is drilled over SSH and then what it was."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.marking.rubric import DRILL
+from pytest_swarmlab.model import Topology
+from pytest_swarmlab.swarm.cluster import Swarm
+from tests.marking.assemble import REFERENCE
+from tests.providers.conftest import inventory_of
+from tests.providers.test_marking import SWARMLAB, verdicts
+from tests.providers.test_no_harm import attached, differences, state
+
+SHOWN = ("2.1.", "2.2.graceful-stop.", "2.2.kill-9.", "2.7.", "2.9.")
+"""Of whose checks each is to pass; the others need a machine's power, or write as their owner."""
+
+MOVED = {"2.4.nfs-volume.mount-options", "2.4.nfs-volume.data-follow"}
+"""Likewise, while the NFS server, which serves others too, is left alone."""
+
+LEAVES = ("marks", "rules", "units")
+"""What tasks and their ports leave wherever they run: containers, rules, mounts."""
+
+
+@pytest.mark.long
+def test_the_reference_is_drilled_where_it_is_and_put_back(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    directory = tmp_path_factory.mktemp("somebody")
+    with inventory_of(Topology.of(), directory, REFERENCE) as inventory:
+        with seen(inventory, directory / "before") as swarm:
+            before, services = kept(swarm), definitions(swarm)
+        done = subprocess.run(
+            [
+                sys.executable, "-c", SWARMLAB, "mark", "--inventory", str(inventory),
+                "--allow-destructive", str(REFERENCE),
+            ],
+            cwd=directory, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        with seen(inventory, directory / "after") as swarm:
+            left, changed = differences(before, kept(swarm)), definitions(swarm)
+    said = done.stdout[-8000:] + done.stderr[-2000:]
+    run = directory / "reports/latest"
+    found = verdicts(run)
+    assert {check: verdict for check, verdict in found.items() if verdict == "fail"} == {}, said
+    # Nothing is lost, and what could not be shown there is ungraded.
+    assert done.returncode == 6, said
+    shown = {check for check in found if DRILL.fullmatch(check) and check.startswith(SHOWN)}
+    shown |= MOVED
+    assert {check: found[check] for check in shown if found[check] != "pass"} == {}
+    assert changed == services
+    assert left == []
+
+
+@contextmanager
+def seen(inventory: Path, directory: Path) -> Iterator[Swarm]:
+    """The cluster as its owner sees it."""
+    directory.mkdir()
+    with closing(Recorder(directory / "events.jsonl")) as recorder:
+        swarm = attached(inventory, directory, recorder)
+        yield swarm
+        for node in swarm.nodes:
+            node.forget_connections()
+        swarm.machines.stop()
+
+
+def kept(swarm: Swarm) -> dict[str, set[str]]:
+    """What its owner would miss, or find."""
+    return {what: lines for what, lines in state(swarm).items() if not what.endswith(LEAVES)}
+
+
+def definitions(swarm: Swarm) -> dict[str, Any]:
+    """Every service as it is defined, but for how often its tasks were renewed."""
+    found = {}
+    for service in swarm.leader().engine.api.services():
+        spec = service["Spec"]
+        spec["TaskTemplate"].pop("ForceUpdate", None)
+        found[spec["Name"]] = json.dumps(spec, sort_keys=True)
+    return found

@@ -1,0 +1,122 @@
+"""What the watcher makes of the recorder's lines and of Prometheus' answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import pytest
+
+from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.node import Output
+from pytest_swarmlab.waiting.waiter import Done, Pending
+from tests.exercises.monitoring.watcher import Watcher
+
+
+class Home:
+    """A node whose recorder has printed these lines, and whose Prometheus answers so."""
+
+    def __init__(self) -> None:
+        self.log = ""
+        self.answer = Output(0, "{}", "")
+        self.asked: list[str] = []
+
+    def log_of(self, container: str) -> str:
+        assert container == "recorder"
+        return self.log
+
+    def ask(self, *argv: str, within: float) -> Output:
+        assert within > 0
+        self.asked.append(argv[-1])
+        return self.answer
+
+
+class Notes:
+    """Keeps what is noted."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, dict[str, Any]]] = []
+
+    def note(self, kind: str, **data: Any) -> None:
+        self.kept.append((kind, data))
+
+
+def line(alert: str, status: str = "firing", **labels: str) -> str:
+    told = {
+        "heard": 1.5, "status": status, "labels": {"alertname": alert, **labels},
+        "annotations": {"summary": "s", "action": "a"}, "startsAt": "t0", "endsAt": "t1",
+    }  # fmt: skip
+    return json.dumps(told) + "\n"
+
+
+@pytest.fixture
+def home() -> Home:
+    return Home()
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
+
+
+@pytest.fixture
+def watcher(home: Home, notes: Notes) -> Watcher:
+    return Watcher(cast(Node, home), "prometheus", "recorder", cast(Evidence, notes))
+
+
+def test_each_line_is_noted_once_and_other_words_are_not(
+    home: Home, notes: Notes, watcher: Watcher
+) -> None:
+    home.log = "Traceback\n" + line("NodeDown", node="worker2", job="swarm")
+    assert len(watcher.listen()) == 1
+    home.log += line("NodeDown", "resolved", node="worker2")
+    watcher.listen()
+    assert [(kind, data["status"]) for kind, data in notes.kept] == [
+        ("heard", "firing"),
+        ("heard", "resolved"),
+    ]
+    assert notes.kept[0][1]["labels"] == {"node": "worker2"}
+
+
+def test_a_line_that_is_not_whole_yet_is_read_when_it_is(home: Home, watcher: Watcher) -> None:
+    whole = line("NodeDown")
+    home.log = whole[:20]
+    assert watcher.listen() == []
+    home.log = whole
+    assert len(watcher.listen()) == 1
+
+
+def test_an_alert_of_another_node_or_heard_before_is_not_the_one(
+    home: Home, watcher: Watcher
+) -> None:
+    home.log = line("NodeDown", node="worker1")
+    wanted = watcher.hears("NodeDown", "firing", {"node": "worker2"})
+    assert isinstance(wanted(), Pending)
+    home.log += line("NodeDown", node="worker2")
+    assert isinstance(wanted(), Done)
+    again = watcher.hears("NodeDown", "firing", {"node": "worker2"}, more_than=1)
+    assert isinstance(again(), Pending)
+
+
+def test_an_expression_without_a_result_or_an_answer_is_waited_for(
+    home: Home, watcher: Watcher
+) -> None:
+    shown = watcher.shows("min(up) == 1")
+    home.answer = Output(1, "", "connection refused")
+    assert isinstance(shown(), Pending)
+    home.answer = Output(0, json.dumps({"data": {"result": []}}), "")
+    assert isinstance(shown(), Pending)
+    home.answer = Output(
+        0, json.dumps({"data": {"result": [{"metric": {}, "value": [1, "1"]}]}}), ""
+    )
+    assert isinstance(shown(), Done)
+    assert home.asked[-1].endswith("/api/v1/query?query=min%28up%29+%3D%3D+1")
+
+
+def test_it_is_quiet_when_nothing_is_pending(home: Home, watcher: Watcher) -> None:
+    alert = {"labels": {"alertname": "NodeDown"}, "state": "pending", "activeAt": "t"}
+    home.answer = Output(0, json.dumps({"data": {"alerts": [alert]}}), "")
+    assert watcher.quiet()() == Pending("NodeDown pending")
+    home.answer = Output(0, json.dumps({"data": {"alerts": []}}), "")
+    assert isinstance(watcher.quiet()(), Done)
