@@ -76,6 +76,11 @@ test('while the database is away one connection at a time is tried, and visitors
   const gate = createGate(pool, reach, () => new Promise((go) => paused.push(go)));
   for (let visitor = 0; visitor < 9; visitor += 1) await assert.rejects(gate.query('SELECT 1'));
   assert.deepEqual([asked, tried, paused.length], [1, 1, 1]);
+  pool.idleCount = 1;
+  await assert.rejects(gate.query('SELECT 1'), { message: 'no' });
+  pool.idleCount = 0;
+  await assert.rejects(gate.query('SELECT 1'), { message: 'the database is away' });
+  assert.deepEqual([asked, tried, paused.length], [2, 1, 1]);
   for (const expected of [2, 3]) {
     paused.pop()();
     await new Promise(setImmediate);
