@@ -27,9 +27,16 @@ exercise = Exercise(
     "Le plan de monitoring",
     module=__name__,
     titles=TITLES,
-    # Engines are restarted with another configuration, disks and memories filled: not somebody's.
     needs=dict.fromkeys(
-        TITLES, (Capability.CHANGE, Capability.EXPENDABLE, Capability.POWER_OFF, Capability.REPLACE)
+        TITLES,
+        (
+            # Engines are restarted with another configuration, disks and memories filled.
+            Capability.EXPENDABLE,
+            Capability.CHANGE,
+            Capability.POWER_OFF,
+            Capability.REPLACE,
+            Capability.START_INTERVAL,
+        ),
     ),
 )
 
