@@ -41,7 +41,7 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 	mmdebstrap qemu-system-x86 qemu-utils vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test wheel check neighbours no-harm soak \
+.PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test test-images test-providers wheel check neighbours no-harm soak \
 	mark mark-inventory mark-reference reference known-bad known-bad-drills known-bad-table architecture vagrant-smoke finding_two_identities \
 	finding_ill_task_runs monitoring
 
@@ -117,8 +117,15 @@ soak: setup kernel
 	$(VENV)/bin/python -m tests.soak $(ROUNDS) $(SOAKED)
 
 test: setup kernel test-packages engine check wheel
-	$(PYTEST) -n auto --dist loadgroup tests/hosts tests/images tests/providers -m "not long" --swarmlab-provider=$(PROVIDER)
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-images test-providers
 	$(PYTEST) -n auto tests/exercises $(LONG:%=--ignore=%) $(UNPROVEN:%=--ignore=%) $(REPEAT) --swarmlab-provider=$(PROVIDER)
+
+# Of `make test`, beside each other: nothing of them is measured, and one processor is enough for each.
+test-images:
+	$(PYTEST) tests/hosts tests/images --swarmlab-provider=$(PROVIDER)
+
+test-providers:
+	$(PYTEST) tests/providers -m "not long" --swarmlab-provider=$(PROVIDER)
 
 finding_two_identities: setup kernel
 	$(PYTEST) $(FINDINGS)/test_two_identities.py --repetitions=$(REPETITIONS) \

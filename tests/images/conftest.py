@@ -6,7 +6,6 @@ With SWARMLAB_IMAGES=registry the same tests are the proof on the official image
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,14 +23,6 @@ from tests.images.database import ENVIRONMENT, FILES, IMAGE, READY
 
 SMALL = Topology.of(1, 0, memory_mib=768)
 """The least that the images promise to do with."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have one worker run these tests, with ``--dist loadgroup``: they share a machine."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("images"))
 
 
 @pytest.fixture(scope="package")

@@ -34,22 +34,6 @@ PROVIDERS: dict[str, Callable[[], Provider]] = {
 SMALL = Topology.of(1, 1, memory_mib=768)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have one worker run what shares a cluster or an engine, with ``--dist loadgroup``."""
-    for item in items:
-        if isinstance(item, pytest.Function) and item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group(shared_by(item)))
-
-
-def shared_by(item: pytest.Function) -> str:
-    """What a test shares with others: this host's engine, or its module's machines."""
-    provider = item.callspec.params.get("provider", "") if hasattr(item, "callspec") else ""
-    if provider == "dind" or "docker_engine" in item.fixturenames:
-        return "engine"
-    return f"{item.path.stem} {provider}".strip()
-
-
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[None]:
     """A Docker engine of this host: the one that answers, else one for these tests alone."""
