@@ -89,7 +89,7 @@ PREDICTED: dict[str, dict[str, float]] = {
     "database-moved": dict.fromkeys(BEHIND_DATABASE, MOVED_S),
     "power-off": NODE_LOST,
     "cut-off": NODE_LOST,
-    "leader-lost": ALL,
+    "leader-lost": NODE_LOST,
     "rolled": {},
     "bad-update": {},
 }
