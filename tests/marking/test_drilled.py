@@ -27,14 +27,12 @@ from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises.exercise_2_6.somebodys import USER
 from tests.exercises.exercise_2_6.verify import exercise as exercise_2_6
 from tests.exercises.exercise_2_7.verify import exercise as exercise_2_7
 from tests.exercises.exercise_2_8.verify import exercise as exercise_2_8
 from tests.exercises.exercise_2_9 import drill as healing
 from tests.exercises.exercise_2_9.verify import exercise as exercise_2_9
 from tests.exercises.submission import restored, rotated, switched, theirs
-from tests.exercises.whose import PLAYS
 from tests.marking import drilled, known_bad
 from tests.marking.drilled import STACKS, Drilled
 
@@ -58,15 +56,12 @@ def drills(
     """Drill → what performs it, as for any submission."""
 
     def rotate(mine: Work) -> None:
-        used = rotated.used(mine)
-        evidence.note(PLAYS, role=USER, service=used.player.name, replicas=used.replicas)
-        rotated.rotate(used, wait=wait, probe=probe, evidence=evidence)
+        rotated.rotate(rotated.used(mine), wait=wait, probe=probe, evidence=evidence)
 
     def search(mine: Work) -> None:
         used = rotated.used(mine)
         script, *words = used.rotation.run
         mine.run(mine.swarm.leader(), script, *words)
-        evidence.note(PLAYS, role=USER, service=used.player.name, replicas=used.replicas)
         rotated.search(used, wait=wait, evidence=evidence)
 
     def switch(mine: Work) -> None:

@@ -20,8 +20,8 @@ from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_6.drill import WARM_S, look_for_the_plaintext
-from ..exercise_2_6.somebodys import FILES, RATE
-from .theirs import PATIENCE_S, READY_S, published_ports
+from ..exercise_2_6.somebodys import FILES, RATE, USER
+from .theirs import PATIENCE_S, READY_S, note_plays, published_ports
 
 PLACES = ("/root", "/home", "/tmp", "/var/tmp", "/opt", "/etc", "/run/user")
 """Where a script, or somebody at a terminal, may have left what a secret was made of."""
@@ -118,6 +118,7 @@ def _account(work: Work, player: Defined, file: str) -> Account | None:
 
 def rotate(mine: Used, *, wait: Waiter, probe: Callable[..., Traffic], evidence: Evidence) -> None:
     """Their script replaces the secret while clients ask; logins before and after it."""
+    note_plays(USER, mine.player.name, mine.replicas, evidence)
     work, service = mine.work, mine.service
     serves = Serves(
         work.swarm, replicas=mine.replicas, port=mine.port, path=mine.rotation.path,
@@ -159,6 +160,7 @@ def rotate(mine: Used, *, wait: Waiter, probe: Callable[..., Traffic], evidence:
 
 def search(mine: Used, *, wait: Waiter, evidence: Evidence) -> None:
     """Look for what the secret is now where it must not be, and where one leaves it behind."""
+    note_plays(USER, mine.player.name, mine.replicas, evidence)
     tasks = wait(mine.service.converged(replicas=mine.replicas), within=READY_S)
     node = mine.work.swarm.node(tasks[0]["node"])
     value = _read(node, tasks[0]["container"], mine)

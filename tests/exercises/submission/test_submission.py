@@ -1,10 +1,11 @@
 """What was handed in: is it there, is it as the lab wants it, does it survive what the lab does?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
 from pytest_swarmlab.faults import Faults
+from pytest_swarmlab.judging.exercise import Exercise
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.state import exercise as state
 from pytest_swarmlab.marking.state.basis import PHASE as SURVEY
@@ -25,19 +26,36 @@ from ..exercise_2_5 import drill as wordpress
 from ..exercise_2_5.site import Site
 from ..exercise_2_5.verify import NOT_INSTALLED
 from ..exercise_2_5.verify import exercise as exercise_2_5
-from ..exercise_2_6.somebodys import USER
 from ..exercise_2_6.verify import exercise as exercise_2_6
 from ..exercise_2_7 import drill as configuration
 from ..exercise_2_7.verify import exercise as exercise_2_7
 from ..exercise_2_8.verify import exercise as exercise_2_8
 from ..exercise_2_9 import drill as healing
 from ..exercise_2_9.verify import exercise as exercise_2_9
-from ..whose import PLAYS
 from . import restored, rotated, stored, switched, theirs
 
 pytestmark = pytest.mark.submission
 
 MANAGERS = 3
+
+Drill = Callable[[], None]
+
+
+def each_judged(evidence: Evidence, exercise: Exercise, drills: Mapping[str, Drill]) -> None:
+    """Perform and judge each drill, by phase, also those after one of which a check failed.
+
+    What was lost in one way says nothing of the other.
+    """
+    failed = []
+    for phase, drill in drills.items():
+        try:
+            with evidence.judged(exercise, phase):
+                drill()
+        except pytest.fail.Exception as failure:
+            failed.append(str(failure))
+    if failed:
+        pytest.fail("\n".join(failed), pytrace=False)
+    evidence.say_unproven()
 
 
 @pytest.mark.exercise(steps.exercise)
@@ -82,26 +100,25 @@ def test_what_was_written_survives(
     blog = wordpress.Drill(
         swarm, author, stack, faults, wait, probe, ledger, observe, evidence, site
     )
-    refused, failed = theirs.installed(submitted, blog), []
-    for phase, drill in (
-        ("db-recreated", blog.recreate_the_database),
-        ("scaled", lambda: theirs.scaled(blog)),
-        ("node-lost", blog.lose_the_node),
-    ):
-        try:
-            with evidence.judged(exercise_2_5, phase):
-                theirs.note_wordpress(submitted, evidence)
-                if refused:
-                    evidence.note(NOT_INSTALLED, why=refused)
-                else:
-                    with theirs.read_at_the_end(blog):
-                        drill()
-        except pytest.fail.Exception as failure:
-            # What was lost in one way says nothing of the other.
-            failed.append(str(failure))
-    if failed:
-        pytest.fail("\n".join(failed), pytrace=False)
-    evidence.say_unproven()
+    refused = theirs.installed(submitted, blog)
+
+    def survived(drill: Drill) -> None:
+        theirs.note_wordpress(submitted, evidence)
+        if refused:
+            evidence.note(NOT_INSTALLED, why=refused)
+        else:
+            with theirs.read_at_the_end(blog):
+                drill()
+
+    each_judged(
+        evidence,
+        exercise_2_5,
+        {
+            "db-recreated": lambda: survived(blog.recreate_the_database),
+            "scaled": lambda: survived(lambda: theirs.scaled(blog)),
+            "node-lost": lambda: survived(blog.lose_the_node),
+        },
+    )
 
 
 @pytest.mark.exercise_2_4
@@ -130,21 +147,15 @@ def test_their_secret_is_rotated_by_their_procedure(
 ) -> None:
     """Their script replaces it while clients ask; what it is then is looked for everywhere."""
     del swarm  # It is the one on which their work is.
-    mine, failed = rotated.used(submitted), []
-    drills: dict[str, Callable[[], None]] = {
-        "rotation": lambda: rotated.rotate(mine, wait=wait, probe=probe, evidence=evidence),
-        "plaintext": lambda: rotated.search(mine, wait=wait, evidence=evidence),
-    }
-    for phase, drill in drills.items():
-        try:
-            with evidence.judged(exercise_2_6, phase):
-                evidence.note(PLAYS, role=USER, service=mine.player.name, replicas=mine.replicas)
-                drill()
-        except pytest.fail.Exception as failure:
-            failed.append(str(failure))
-    if failed:
-        pytest.fail("\n".join(failed), pytrace=False)
-    evidence.say_unproven()
+    mine = rotated.used(submitted)
+    each_judged(
+        evidence,
+        exercise_2_6,
+        {
+            "rotation": lambda: rotated.rotate(mine, wait=wait, probe=probe, evidence=evidence),
+            "plaintext": lambda: rotated.search(mine, wait=wait, evidence=evidence),
+        },
+    )
 
 
 @pytest.mark.exercise_2_7
@@ -242,9 +253,7 @@ def test_their_service_survives_leader_loss(
     published = theirs.asked(submitted)
     theirs.spread(published, wait)
     with evidence.judged(exercise_2_2, how), evidence.identities_of(swarm):
-        evidence.note(
-            PLAYS, role=SERVICE_ROLE, service=published.service.name, replicas=published.replicas
-        )
+        theirs.note_plays(SERVICE_ROLE, published.service.name, published.replicas, evidence)
         failover.lose_the_leader_of(
             published.service, published.replicas, published.port, how,
             faults=faults, wait=wait, probe=probe, observe=observe, evidence=evidence,

@@ -160,9 +160,12 @@ def taken_back_if_in_vain(service: Service) -> Iterator[None]:
 
 def note_player(work: Work, role: str, evidence: Evidence) -> None:
     """Note who plays that role in the drill that follows."""
-    evidence.note(
-        whose.PLAYS, role=role, service=player_of(work, role).name, replicas=replicas(work, role)
-    )
+    note_plays(role, player_of(work, role).name, replicas(work, role), evidence)
+
+
+def note_plays(role: str, service: str, replicas: int, evidence: Evidence) -> None:
+    """Note that a service plays that role in the drill that follows, with so many replicas."""
+    evidence.note(whose.PLAYS, role=role, service=service, replicas=replicas)
 
 
 def wordpress(work: Work) -> Deployed:
