@@ -57,7 +57,7 @@ class Watcher:
             said = {
                 "alert": labels.pop("alertname", ""),
                 "status": told["status"],
-                "labels": {k: labels[k] for k in ("node", "service", "severity") if k in labels},
+                "labels": _told(labels),
                 "starts": told["startsAt"],
                 "ends": told["endsAt"],
                 "heard": told["heard"],
@@ -76,7 +76,7 @@ class Watcher:
             self.evidence.note(
                 "active",
                 alert=labels["alertname"],
-                labels={k: labels[k] for k in ("node", "service", "severity") if k in labels},
+                labels=_told(labels),
                 state=alert["state"],
                 since=alert["activeAt"],
             )
@@ -98,12 +98,12 @@ class Watcher:
         return Hears(self, alert, status, dict(labels), more_than)
 
     def times(self, alert: str, status: str, labels: Mapping[str, str]) -> int:
-        """How often that was heard until now."""
+        """How often that was heard, until the last time that anybody listened."""
         return sum(
             each["alert"] == alert
             and each["status"] == status
             and labels.items() <= each["labels"].items()
-            for each in self.listen()
+            for each in self._heard
         )
 
     def shows(self, expr: str) -> Shows:
@@ -113,6 +113,11 @@ class Watcher:
     def quiet(self) -> Quiet:
         """Condition: no alert is pending or firing."""
         return Quiet(self)
+
+
+def _told(labels: Mapping[str, str]) -> dict[str, str]:
+    """Of an alert's labels, those that say what it is about."""
+    return {name: labels[name] for name in ("node", "service", "severity") if name in labels}
 
 
 @dataclass
@@ -133,7 +138,8 @@ class Hears:
         return f"{self.alert}{of} is {self.status}"
 
     def __call__(self) -> Done[None] | Pending | Fatal:
-        """Look once."""
+        """Listen once."""
+        self.watcher.listen()
         heard = self.watcher.times(self.alert, self.status, self.labels)
         return done(None) if heard > self.more_than else pending(f"heard {heard} times")
 
