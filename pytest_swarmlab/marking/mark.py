@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from pytest_swarmlab.judging.exercise import overall
 from pytest_swarmlab.marking.rubric import DRILL, Criterion, Item, Rubric
 from pytest_swarmlab.model import CheckResult, Verdict
 
@@ -24,8 +25,6 @@ NOT_THERE = {
     "answer": "no submission was given",
 }
 """How a check's id begins → why nobody judged it."""
-
-WORST_FIRST = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.NOT_PROVABLE, Verdict.PASS)
 
 UNGRADED = (Verdict.UNKNOWN, Verdict.NOT_PROVABLE)
 
@@ -179,7 +178,8 @@ def _other_way(check: str, item: Item, results: Mapping[str, CheckResult]) -> Ch
     taken = [results[other] for other in item.checks if item.either and other in results]
     if not taken:
         return None
-    worst = min(taken, key=lambda result: WORST_FIRST.index(result.verdict))
+    verdict = overall(result.verdict for result in taken)
+    worst = next(result for result in taken if result.verdict is verdict)
     return replace(
         worst, id=check, observed=f"it was done in another way, by {worst.id}: {worst.observed}"
     )
