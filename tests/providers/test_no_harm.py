@@ -36,14 +36,6 @@ PLACES = ("/etc", "/root", "/var/lib", "/var/backups", "/run/systemd", "/usr/loc
           "/mnt", "/opt", "/home", "/tmp")  # fmt: skip
 """Where an owner's files are, or ours could be left."""
 
-COMES_AND_GOES = "POSTROUTING -o docker_gwbridge -m addrtype --src-type LOCAL -j MASQUERADE"
-"""A rule that an engine makes with a published port, and removes whenever it starts.
-
-libnetwork: ``programIngress`` adds it, ``setupIPTablesInternal`` of the bridge removes it where the
-userland proxy is on. An engine that starts after a stack's removal is without it until it publishes
-its next port.
-"""
-
 STACK = """
 services:
   web:
@@ -69,8 +61,7 @@ def of_node(node: Node) -> dict[str, set[str]]:
         "sums": sums,
         "units": f"{units} | awk '!/^user|^session|^ssh/ {{print $1, $3}}'",
         "masked": states,
-        "rules": f"iptables-save | grep -v '^#' | grep -vF -e {shlex.quote(COMES_AND_GOES)}"
-        " | sed 's/\\[[0-9:]*\\]//'",
+        "rules": "iptables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'",
         "marks": "docker volume ls -q; docker ps -aq",
     }
     return {  # Of what a dead engine can't tell, what it says instead.
