@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.marking.rubric import DRILL
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.swarm.cluster import Swarm
 from tests.marking.assemble import REFERENCE
 from tests.providers.conftest import inventory_of
 from tests.providers.test_marking import SWARMLAB, verdicts
-from tests.providers.test_no_harm import attached, differences, state
+from tests.providers.test_no_harm import differences, seen, state
 
 SHOWN = ("2.1.", "2.2.graceful-stop.", "2.2.kill-9.", "2.7.", "2.9.")
 """Of whose checks each is to pass; the others need a machine's power, or write as their owner."""
@@ -37,7 +33,7 @@ def test_the_reference_is_drilled_where_it_is_and_put_back(
 ) -> None:
     directory = tmp_path_factory.mktemp("somebody")
     with inventory_of(Topology.of(), directory, REFERENCE) as inventory:
-        with seen(inventory, directory / "before") as swarm:
+        with seen(inventory, tmp_path_factory.mktemp("before")) as swarm:
             before, services = kept(swarm), definitions(swarm)
         done = subprocess.run(
             [
@@ -46,7 +42,7 @@ def test_the_reference_is_drilled_where_it_is_and_put_back(
             ],
             cwd=directory, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        with seen(inventory, directory / "after") as swarm:
+        with seen(inventory, tmp_path_factory.mktemp("after")) as swarm:
             left, changed = differences(before, kept(swarm)), definitions(swarm)
     said = done.stdout[-8000:] + done.stderr[-2000:]
     run = directory / "reports/latest"
@@ -59,18 +55,6 @@ def test_the_reference_is_drilled_where_it_is_and_put_back(
     assert {check: found[check] for check in shown if found[check] != "pass"} == {}
     assert changed == services
     assert left == []
-
-
-@contextmanager
-def seen(inventory: Path, directory: Path) -> Iterator[Swarm]:
-    """The cluster as its owner sees it."""
-    directory.mkdir()
-    with closing(Recorder(directory / "events.jsonl")) as recorder:
-        swarm = attached(inventory, directory, recorder)
-        yield swarm
-        for node in swarm.nodes:
-            node.forget_connections()
-        swarm.machines.stop()
 
 
 def kept(swarm: Swarm) -> dict[str, set[str]]:

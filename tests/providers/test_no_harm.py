@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -120,15 +120,22 @@ def attached(inventory: Path, directory: Path, recorder: Recorder) -> Swarm:
     return swarm
 
 
-@pytest.fixture
-def theirs(somebodys_inventory: Path, tmp_path: Path) -> Iterator[Swarm]:
-    """Somebody's cluster, and changes are permitted."""
-    with closing(Recorder(tmp_path / "events.jsonl")) as recorder:
-        swarm = attached(somebodys_inventory, tmp_path, recorder)
+@contextmanager
+def seen(inventory: Path, directory: Path) -> Iterator[Swarm]:
+    """Somebody's cluster as its owner sees it, recorded there; changes are permitted."""
+    with closing(Recorder(directory / "events.jsonl")) as recorder:
+        swarm = attached(inventory, directory, recorder)
         yield swarm
         for node in swarm.nodes:
             node.forget_connections()
         swarm.machines.stop()
+
+
+@pytest.fixture
+def theirs(somebodys_inventory: Path, tmp_path: Path) -> Iterator[Swarm]:
+    """Somebody's cluster, for a test."""
+    with seen(somebodys_inventory, tmp_path) as swarm:
+        yield swarm
 
 
 def written(directory: Path) -> Path:

@@ -7,18 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, fatal, pending
 from tests.providers.conftest import inventory_of
-from tests.providers.test_no_harm import AsBefore, attached, differences, state, warmed
+from tests.providers.test_no_harm import AsBefore, differences, seen, state, warmed
 
 PROJECT = Path(__file__).parents[2]
 
@@ -76,13 +74,9 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def theirs(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
     """Their cluster, once its engines have been restarted and have had networks and a mesh."""
     directory = tmp_path_factory.mktemp("seen")
-    with closing(Recorder(directory / "events.jsonl")) as recorder:
-        swarm = attached(inventory, directory, recorder)
+    with seen(inventory, directory) as swarm:
         warmed(swarm, directory)
         yield swarm
-        for node in swarm.nodes:
-            node.forget_connections()
-        swarm.machines.stop()
 
 
 class Run:
