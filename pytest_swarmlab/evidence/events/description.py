@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from inspect import getdoc
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from pytest_swarmlab.evidence.events.kind import KINDS, Seen
+from pytest_swarmlab.evidence.events.kind import KINDS, Seen, written
 
 MAY_BE_MISSING = "?"
 """Behind a field's name in the table."""
@@ -109,7 +109,7 @@ def _fields(kind: type[Any]) -> list[tuple[str, Any, str, bool]]:
         if get_origin(hint) is Annotated:
             hint, said = get_args(hint)
         if not (issubclass(kind, Seen) and field.name == "t"):
-            found.append((field.name, hint, said, field.default is not None))
+            found.append((written(field.name), hint, said, field.default is not None))
     return found
 
 

@@ -56,7 +56,7 @@ class Seen:
         cls.kept_as = f"{cls.__module__}.{cls.__qualname__}"
         if kind:
             cls.kind, cls.of = kind, of
-            KINDS[f"e{of.replace('.', '_')}.{kind}" if of else kind] = cls
+            KINDS[called(kind, of)] = cls
 
     def data(self) -> dict[str, Any]:
         """What is written of it. A field that may be left out, and is None, is left out."""
@@ -64,8 +64,18 @@ class Seen:
 
 
 KINDS: dict[str, type[Seen]] = {}
-"""Name → type of every kind. One of an exercise bears its number, such as ``e2_6.handshake``; it
-is there when the exercise's module has been imported."""
+"""Name → type of every kind. One of an exercise is there when its module has been imported."""
+
+
+def called(kind: str, of: str) -> str:
+    """A kind's name among all; one of an exercise bears its number, such as ``e2_6.handshake``."""
+    number = f"e{of.replace('.', '_')}" if of[:1].isdigit() else of
+    return f"{number}.{kind}" if of else kind
+
+
+def written(name: str) -> str:
+    """What a field is called in an event: a word that Python keeps has a ``_`` behind it here."""
+    return name.removesuffix("_")
 
 
 def read(kind: type[S], event: Event) -> S:
@@ -106,7 +116,7 @@ def need(record: Record, kind: type[S], missing: str, **match: Any) -> S:
 
 def _data(value: Any) -> dict[str, Any]:
     return {
-        f.name: _written(there)
+        written(f.name): _written(there)
         for f in _fields(type(value))
         if (there := getattr(value, f.name)) is not None or f.default is MISSING
     }
@@ -123,9 +133,9 @@ def _written(value: Any) -> Any:
 def _filled(kind: type[Any], data: Mapping[str, Any], t: float) -> dict[str, Any]:
     """The fields of that type, as an event's data have them."""
     return {
-        name: how(data.get(name), t)
+        name: how(data.get(written(name)), t)
         for name, how, needed in _readers(kind)  # type: ignore[arg-type]  # a class can be hashed
-        if needed or name in data
+        if needed or written(name) in data
     }
 
 
@@ -135,8 +145,8 @@ def _unsaid(kind: type[Any], data: Mapping[str, Any]) -> list[str]:
         f.name
         for f in _fields(kind)
         if not (
-            _fits(_hints(kind)[f.name], data[f.name])  # type: ignore[arg-type]  # can be hashed
-            if f.name in data
+            _fits(_hints(kind)[f.name], data[written(f.name)])  # type: ignore[arg-type]  # can be hashed
+            if written(f.name) in data
             else f.default is not MISSING
         )
     ]
@@ -158,7 +168,9 @@ def _fits(hint: Any, value: Any) -> bool:
     if is_dataclass(hint):
         rows = _hints(hint)  # type: ignore[arg-type]  # a class can be hashed
         return isinstance(value, Mapping) and all(
-            _fits(each, value[name]) for name, each in rows.items() if name in value
+            _fits(each, value[written(name)])
+            for name, each in rows.items()
+            if written(name) in value
         )
     if hint in {int, float} and isinstance(value, bool):
         return False

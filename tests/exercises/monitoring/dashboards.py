@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.lab import STACKS
 
+from . import events
 from .setting import DASHBOARDS
 from .watcher import Watcher
 
@@ -40,11 +41,5 @@ def note_all(watcher: Watcher, evidence: Evidence) -> None:
                 series, error = len(watcher.value(query.expr)), None
             except ValueError as no:
                 series, error = 0, str(no)
-            evidence.note(
-                "panel",
-                dashboard=query.dashboard,
-                panel=query.panel,
-                expr=query.expr,
-                series=series,
-                error=error,
-            )
+            panel = events.Panel(query.dashboard, query.panel, query.expr, series, error)
+            evidence.write(panel)

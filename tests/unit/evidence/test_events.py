@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 from docs import describe_events
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence.events import KINDS, NodesSample, Seen, Write, description, read
+from pytest_swarmlab.evidence.events.kind import called
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Event
@@ -112,8 +113,8 @@ def test_nothing_that_real_runs_wrote_is_lost(path: Path) -> None:
 
 def type_of(one: Event) -> type[Seen] | None:
     """What an event is read as: the exercise's own kind, in its phases, before any run's."""
-    exercise = one.phase.partition("/")[0].replace(".", "_")
-    return KINDS.get(f"e{exercise}.{one.kind}") or KINDS.get(one.kind)
+    exercise = one.phase.partition("/")[0]
+    return KINDS.get(called(one.kind, exercise)) or KINDS.get(one.kind)
 
 
 def holds(whole: Any, part: Any) -> bool:

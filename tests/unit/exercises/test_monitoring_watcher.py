@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
+from pytest_swarmlab.evidence.events import Seen
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.node import Output
@@ -36,10 +37,10 @@ class Notes:
     """Keeps what is noted."""
 
     def __init__(self) -> None:
-        self.kept: list[tuple[str, dict[str, Any]]] = []
+        self.kept: list[Seen] = []
 
-    def note(self, kind: str, **data: Any) -> None:
-        self.kept.append((kind, data))
+    def write(self, seen: Seen) -> None:
+        self.kept.append(seen)
 
 
 def line(alert: str, status: str = "firing", **labels: str) -> str:
@@ -72,11 +73,9 @@ def test_each_line_is_noted_once_and_other_words_are_not(
     assert len(watcher.listen()) == 1
     home.log += line("NodeDown", "resolved", node="worker2")
     watcher.listen()
-    assert [(kind, data["status"]) for kind, data in notes.kept] == [
-        ("heard", "firing"),
-        ("heard", "resolved"),
-    ]
-    assert notes.kept[0][1]["labels"] == {"node": "worker2"}
+    assert [heard.data()["status"] for heard in notes.kept] == ["firing", "resolved"]
+    assert {heard.kind for heard in notes.kept} == {"heard"}
+    assert notes.kept[0].data()["labels"] == {"node": "worker2"}
 
 
 def test_a_line_that_is_not_whole_yet_is_read_when_it_is(home: Home, watcher: Watcher) -> None:
