@@ -47,15 +47,17 @@ class Seen:
     """The event's name, as it stands in the record."""
     of: ClassVar[str] = ""
     """The exercise that alone writes it, by number: another's may have one of the same name."""
+    whole: ClassVar[bool] = False
+    """Whether every field must be there as its type; of an exercise's own kinds each must."""
     kept_as: ClassVar[str]
     """Under which name an event that was read as this is kept with the event."""
 
     t: float = field(default=0.0, kw_only=True)
 
-    def __init_subclass__(cls, *, kind: str = "", of: str = "") -> None:
+    def __init_subclass__(cls, *, kind: str = "", of: str = "", whole: bool = False) -> None:
         cls.kept_as = f"{cls.__module__}.{cls.__qualname__}"
         if kind:
-            cls.kind, cls.of = kind, of
+            cls.kind, cls.of, cls.whole = kind, of, whole or bool(of)
             KINDS[called(kind, of)] = cls
 
     def data(self) -> dict[str, Any]:
@@ -81,12 +83,12 @@ def written(name: str) -> str:
 def read(kind: type[S], event: Event) -> S:
     """What an event of that kind says; kept with it, since every claim asks for it anew.
 
-    Raises Unseen where one of an exercise's own kinds lacks a field, or has it as another type: its
-    judge can't tell then.
+    Raises Unseen where one that must be whole lacks a field, or has it as another type: its judge
+    can't tell then.
     """
     kept: S | None = vars(event).get(kind.kept_as)
     if kept is None:
-        if kind.of and (lacks := _unsaid(kind, event.data)):
+        if kind.whole and (lacks := _unsaid(kind, event.data)):
             raise Unseen(f"an event {kind.kind!r} does not say its {lacks[0]}")
         kept = vars(event)[kind.kept_as] = kind(**_filled(kind, event.data, event.t), t=event.t)
     return kept

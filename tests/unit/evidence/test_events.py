@@ -94,8 +94,8 @@ def test_what_is_written_of_a_kind_is_read_back_and_has_its_form(kind: str, data
 def test_any_values_are_read_as_something(kind: str, data: Any) -> None:
     names = [f.name for f in fields(KINDS[kind])]
     drawn = data.draw(st.dictionaries(st.sampled_from(names), JSON))
-    if KINDS[kind].of:
-        # Of an exercise's own kinds every field must be there, as its type.
+    if KINDS[kind].whole:
+        # Every field must be there, as its type.
         with contextlib.suppress(Unseen):
             read(KINDS[kind], event(kind, drawn))
         return

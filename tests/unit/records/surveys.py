@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
+from pytest_swarmlab.evidence.events import RolesDecided, Seen
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.marking.roles import DECIDED
 from pytest_swarmlab.marking.state.basis import PHASE
 from pytest_swarmlab.model import Event
 from pytest_swarmlab.survey import events
@@ -92,6 +92,9 @@ class _Kept:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
+    def write(self, seen: Seen) -> None:
+        self.record(seen.kind, **seen.data())
+
     def record(self, kind: str, **data: Any) -> None:
         seq = len(self.events)
         self.events.append(Event(seq, float(seq), "", kind, PHASE, json.loads(json.dumps(data))))
@@ -102,7 +105,7 @@ def recorded(survey: Survey, decided: dict[str, str] | None = None) -> Record:
     kept = _Kept()
     writer = events.Writer(cast(Recorder, kept))
     if decided is not None:
-        kept.record(DECIDED, roles=decided)
+        kept.write(RolesDecided(decided))
     writer.began(survey.cluster, list(survey.machines))
     for machine in survey.machines:
         for part in events.OF_MACHINE:
