@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from inspect import getdoc
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pytest_swarmlab.evidence.events.kind import KINDS, Seen, written
+from pytest_swarmlab.evidence.events import built
+from pytest_swarmlab.evidence.events.kind import KINDS, Seen
 
 MAY_BE_MISSING = "?"
 """Behind a field's name in the table."""
@@ -102,14 +103,12 @@ def _says(kind: type[Any]) -> str:
 
 def _fields(kind: type[Any]) -> list[tuple[str, Any, str, bool]]:
     """Name, type, words on it, and whether it must be there, of each field that is written."""
-    hints = get_type_hints(kind, include_extras=True)
     found = []
-    for field in fields(kind):
-        hint, said = hints[field.name], ""
+    for name, (field, hint) in built.columns(kind).items():
+        said = ""
         if get_origin(hint) is Annotated:
             hint, said = get_args(hint)
-        if not (issubclass(kind, Seen) and field.name == "t"):
-            found.append((written(field.name), hint, said, field.default is not None))
+        found.append((name, hint, said, field.default is not None))
     return found
 
 
