@@ -12,6 +12,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pytest_swarmlab.evidence.events import built
 from pytest_swarmlab.evidence.events.kind import KINDS, Seen
 
+UNIONS = (Union, types.UnionType)
+
 MAY_BE_MISSING = "?"
 """Behind a field's name in the table."""
 
@@ -116,7 +118,8 @@ def _columns(kind: type[Any]) -> str:
     told = []
     for name, hint, said, needed in _fields(kind):
         if (row := _row(hint)) is not None:
-            columns = _columns(row) if row is hint else f"each {_columns(row)}"
+            one = row in (hint, *(get_args(hint) if get_origin(hint) in UNIONS else ()))
+            columns = _columns(row) if one else f"each {_columns(row)}"
             said = f"{said}; {columns}" if said else columns
         mark = "" if needed else MAY_BE_MISSING
         told.append(f"`{name}`{mark}" + (f" ({said})" if said not in {"", name} else ""))
@@ -146,7 +149,7 @@ def _object(kind: type[Any]) -> dict[str, Any]:
 def _schema(hint: Any) -> dict[str, Any]:
     if hint in PLAIN:
         return PLAIN[hint]
-    if get_origin(hint) in {Union, types.UnionType}:
+    if get_origin(hint) in UNIONS:
         return {"anyOf": [_schema(each) for each in get_args(hint)]}
     if get_origin(hint) is Mapping:
         return {"type": "object", "additionalProperties": _schema(get_args(hint)[1])}

@@ -16,8 +16,8 @@ class SubmissionStep(Seen, kind="submission.step"):
     number: int
     step: Annotated[str, "in words"]
     node: str
-    code: Annotated[int | None, "its exit code; null: it did not end by itself"]
-    why: Annotated[str, "why it did not"]
+    code: Annotated[int | None, "its exit code; null: it was ended, or not begun"]
+    why: Annotated[str, "why then"]
     output: Annotated[str, "the end of what it printed"]
     seconds: Seconds
 

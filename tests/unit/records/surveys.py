@@ -110,12 +110,12 @@ def recorded(survey: Survey, decided: dict[str, str] | None = None) -> Record:
     for machine in survey.machines:
         for part in events.OF_MACHINE:
             if (value := getattr(machine, part)) is not None:
-                writer.machine(part, machine.name, value, 0.1)
+                writer.part(part, value, 0.1, node=machine.name)
             else:
                 writer.unseen(part, machine.errors.get(part, "away"), node=machine.name)
     for part in events.OF_SWARM:
         if (value := getattr(survey, part)) is not None:
-            writer.swarm(part, "manager1", value, 0.1)
+            writer.part(part, value, 0.1, seen_from="manager1")
         else:
             writer.unseen(part, survey.errors.get(part, "no leader"), seen_from="manager1")
     writer.ended(1.0)
