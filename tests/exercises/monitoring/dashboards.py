@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.lab import STACKS
 
-from .setting import DASHBOARDS
 from .watcher import Watcher
 
 PLACE = STACKS / "monitoring" / "dashboards"
@@ -32,10 +31,10 @@ def queries() -> Iterator[Query]:
                 yield Query(path.stem, panel["title"], target["expr"])
 
 
-def note_all(watcher: Watcher, evidence: Evidence) -> None:
-    """How many series each query has now, or why Prometheus refuses it."""
+def note_all(watcher: Watcher, names: Collection[str], evidence: Evidence) -> None:
+    """How many series each query of these has now, or why Prometheus refuses it."""
     for query in queries():
-        if query.dashboard in DASHBOARDS:
+        if query.dashboard in names:
             try:
                 series, error = len(watcher.value(query.expr)), None
             except ValueError as no:

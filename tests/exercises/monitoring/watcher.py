@@ -91,6 +91,14 @@ class Watcher:
         }
         self.evidence.note("rules", rules=rules)
 
+    def note_targets(self) -> None:
+        """Who is asked, of which node where it is one's, and whether it answers."""
+        targets = [
+            {"job": labels["job"], "node": labels.get("node", ""), "up": value == 1}
+            for labels, value in self.value("up")
+        ]
+        self.evidence.note("targets", targets=targets)
+
     def hears(
         self, alert: str, status: str, labels: Mapping[str, str], *, more_than: int = 0
     ) -> Hears:
