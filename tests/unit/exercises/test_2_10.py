@@ -191,6 +191,7 @@ def everything(t: float, mark: str = "a") -> list[Timed]:
 
 TOLD = {"orders": [f"o{n}" for n in range(1200)], "accounts": ["u1", "u2"]}
 STORED = {
+    "when": "at last",
     "orders": [[f"o{n}", 1] for n in range(1201)],
     "keys": 1201,
     "unasked": 0,
