@@ -50,6 +50,7 @@ def test_each_alert_fires_and_is_over(
             drill.keep_a_backup()
             deployed.callback(drill.drop_backups)
             deployed.enter_context(prepare.prepared(swarm, home, wait))
+            began = evidence.now()
             watcher = drill.begin(prepare.deploy(stack))
             deployed.callback(stack.remove, NAME)
             dashboards.note_all(watcher, DASHBOARDS, evidence)
@@ -73,4 +74,5 @@ def test_each_alert_fires_and_is_over(
             beside.lose_the_front()
         with evidence.judged(exercise, "shop-errors"):
             beside.let_the_database_hang()
+            dashboards.draw_all(watcher, of_s=evidence.now() - began, evidence=evidence)
     evidence.say_unproven()
