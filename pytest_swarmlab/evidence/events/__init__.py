@@ -40,6 +40,7 @@ from pytest_swarmlab.evidence.events.machines import (
 )
 from pytest_swarmlab.evidence.events.run import (
     Change,
+    Curve,
     EndOfTest,
     MachineLoad,
     Milestone,
@@ -94,6 +95,7 @@ __all__ = [
     "ClusterReady",
     "ClusterWanted",
     "Command",
+    "Curve",
     "EndOfTest",
     "EngineTold",
     "Entries",

@@ -23,7 +23,7 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
-from .declared import UNDER_LOAD, exercise
+from .declared import NODES, UNDER_LOAD, exercise
 from .events import Recovered, Struck
 from .setting import (
     CATALOGUE,
@@ -33,6 +33,7 @@ from .setting import (
     PATHS,
     PREDICTED,
     REPLICAS,
+    RETURN,
 )
 
 PAUSES_S = {PAGES: 5.0, CATALOGUE: 3.0}
@@ -62,7 +63,9 @@ def strikes(record: Record) -> list[Strike]:
 
 def wanted(phase: str) -> list[str]:
     """What is struck in a phase."""
-    return list(REPLICAS) if phase == "killed" else [phase]
+    if phase == "killed":
+        return list(REPLICAS)
+    return [phase, RETURN] if phase in NODES else [phase]
 
 
 def endpoint(request: Request) -> str | None:

@@ -29,6 +29,7 @@ from .setting import (
     PORT,
     PUBLISHED,
     REPLICAS,
+    RETURN,
     ROLLED,
     TOGETHER,
     WORKER,
@@ -216,16 +217,23 @@ class Drill:
         others = self.swarm.nodes_except(node)
         asked = [each for each in self.swarm.managers() if each is not node]
         database = self.service(DATABASE).name
-        with self.observe(asked, service=database), self.crowd.come(what, others) as load:
-            with ExitStack() as broken:
-                with self._struck(what, load, others, node=node.name):
-                    broken.enter_context(fault)
-                    self.wait(self.swarm.node_is(node, state="down"), within=DOWN_S)
-                    for name, count in REPLICAS.items():
-                        self.wait(self.service(name).converged(replicas=count), within=READY_S)
-                self._listing(f"{node} is away")
-            self.wait(self.swarm.all_nodes_ready(), within=BACK_S)
-            load.goes_on(self.wait, within=BACK_S)
+        with (
+            self.observe(asked, service=database),
+            self.crowd.come(what, others) as load,
+            ExitStack() as broken,
+        ):
+            with self._struck(what, load, others, node=node.name):
+                broken.enter_context(fault)
+                self.wait(self.swarm.node_is(node, state="down"), within=DOWN_S)
+                for name, count in REPLICAS.items():
+                    self.wait(self.service(name).converged(replicas=count), within=READY_S)
+            self._listing(f"{node} is away")
+            with self._struck(RETURN, load, others, node=node.name):
+                broken.close()
+                self.wait(self.swarm.all_nodes_ready(), within=BACK_S)
+                for name in REPLICAS:
+                    # What was replaced while it was away stops when it hears of that.
+                    self.wait(self.service(name).settled(), within=BACK_S)
         self.whole()
 
     # -- updated -----------------------------------------------------------------------------

@@ -82,11 +82,7 @@ class Drill:
         self.wait(watcher.quiet(), within=RESOLVED_S)
         self.evidence.write(events.Quiet())
         watcher.note_rules()
-        targets = (
-            events.Target(labels["job"], labels.get("node", ""), up=value == 1)
-            for labels, value in watcher.value("up")
-        )
-        self.evidence.write(events.Targets(tuple(targets)))
+        watcher.note_targets()
         names = sorted(watcher.ask("label/__name__/values"))
         self.evidence.write(events.Metrics(tuple(names)))
         return watcher
