@@ -160,12 +160,17 @@ def test_a_judge_is_not_told_what_an_exercise_s_own_kind_does_not_say() -> None:
     class Tried(Seen, kind="tried", of="9.9"):
         code: int
         said: str | None = None
+        pairs: tuple[tuple[int, str], ...] = ()
+        seen: NodesSample | None = None
 
     assert KINDS.pop("e9_9.tried") is Tried
     assert read(Tried, event("tried", {"code": 1})).code == 1
     for data in ({"said": "no"}, {"code": "1"}, {"code": True}, {"code": 1, "said": ["no"]}):
         with pytest.raises(Unseen, match=r"'tried' does not say its (code|said)"):
             read(Tried, event("tried", data))
+    for within in ({"pairs": [[1, "a", "b"]]}, {"pairs": [["a", 1]]}, {"seen": {"nodes": []}}):
+        with pytest.raises(Unseen, match=r"'tried' does not say its (pairs|seen)"):
+            read(Tried, event("tried", {"code": 1, **within}))
 
 
 def test_a_kind_of_an_exercise_has_its_form_in_its_phases_alone() -> None:
