@@ -168,6 +168,7 @@ def test_a_judge_is_not_told_what_an_exercise_s_own_kind_does_not_say() -> None:
     for data in ({"said": "no"}, {"code": "1"}, {"code": True}, {"code": 1, "said": ["no"]}):
         with pytest.raises(Unseen, match=r"'tried' does not say its (code|said)"):
             read(Tried, event("tried", data))
+    within: dict[str, Any]
     for within in ({"pairs": [[1, "a", "b"]]}, {"pairs": [["a", 1]]}, {"seen": {"nodes": []}}):
         with pytest.raises(Unseen, match=r"'tried' does not say its (pairs|seen)"):
             read(Tried, event("tried", {"code": 1, **within}))
