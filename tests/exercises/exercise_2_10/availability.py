@@ -177,19 +177,27 @@ def _first(failed: Sequence[Request]) -> str:
 
 
 def _unseen(record: Record, asked: Mapping[str, Sequence[Request]], window: Window) -> list[str]:
-    """Where nobody asked through a node that was there, or nothing was ordered or signed up."""
+    """Where nobody asked through a node that was there, or nothing was ordered or signed up.
+
+    Clients must have been there just before it was struck: who comes later may have been kept out.
+    """
     # What has an id is a task that was killed: its node stays.
     gone = {struck.node for struck in each(record, Struck) if not struck.id}
     through = [name for name in members_of(record) if name not in gone]
     missing = []
     for name, pause in PAUSES_S.items():
-        lacks = not_asked(asked[name], through=through, window=window, pause=pause)
+        lacks = not_asked(asked[name], through=through, window=_before(window, pause), pause=pause)
         missing += [f"{name}: {lack}" for lack in lacks]
     for name in LEDGERS:
         ledger = readings.ledger(record, name)
         entries = ledger.entries if ledger else ()
-        missing += [f"{name}: {x}" for x in not_written(entries, window=window, pause=IDLE_S)]
+        whole = _before(window, IDLE_S)
+        missing += [f"{name}: {x}" for x in not_written(entries, window=whole, pause=IDLE_S)]
     return missing
+
+
+def _before(window: Window, seconds: float) -> Window:
+    return Window(window.began - seconds, window.ended)
 
 
 @exercise.measure(phases=UNDER_LOAD)

@@ -258,8 +258,12 @@ def waited_for_a_worker(record: Record) -> Judgement:
     removed = need(record, Removed, "the stack was not removed")
     left = removed.services, removed.containers
     seen = f"{waiting.orders} orders waited; {left[0]} services and {left[1]} containers were left"
-    order = out_of_order(("the look at what waited", waiting.t), ("the removal", removed.t))
-    return judged(seen, holds=waiting.orders >= PENDING and left == (0, 0), missing=order)
+    moments = [("the look at what waited", waiting.t), ("the removal", removed.t)]
+    if back := last(record, Back):
+        # Only then: a look at what is left is worth nothing when all is there again.
+        moments += [("the stack's return", back.t)]
+    missing = out_of_order(*moments)
+    return judged(seen, holds=waiting.orders >= PENDING and left == (0, 0), missing=missing)
 
 
 @exercise.check(
@@ -271,9 +275,11 @@ def waited_for_a_worker(record: Record) -> Judgement:
 )
 def customers_known(record: Record) -> Judgement:
     """With the password of before."""
+    removed = need(record, Removed, "the stack was not removed")
     back = need(record, Back, "the stack did not come back")
     seen = {e.customer: e.known for e in each(record, Known) if e.t > back.t}
-    missing = not_each(map(str, seen), map(str, range(1, CUSTOMERS + 1)), "logged in as customer")
+    missing = out_of_order(("the removal", removed.t), ("the stack's return", back.t))
+    missing += not_each(map(str, seen), map(str, range(1, CUSTOMERS + 1)), "logged in as customer")
     known = sum(seen.values())
     return judged(f"{known} of {len(seen)} known", holds=known == len(seen), missing=missing)
 
@@ -286,7 +292,7 @@ def _told_and_stored(record: Record) -> tuple[Acknowledged, Stored]:
 def _in_order(record: Record) -> list[str]:
     """What was acknowledged was counted before it was read, and the stack was away between."""
     moments: list[tuple[str, Seen | None]] = [("what was acknowledged", last(record, Acknowledged))]
-    if each(record, Waiting, what="persistence"):
+    if record.phase(exercise.phase(PERSISTENCE[0])).events:
         moments += [("the removal", last(record, Removed))]
         moments += [("the stack's return", last(record, Back))]
     moments += [("the reading", last(record, Stored))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from pytest_swarmlab import unknown
@@ -101,7 +102,14 @@ def _declare_looks() -> None:
 
 def _looked(record: Record, *, log: bool) -> Judgement:
     seen = [e for e in each(record, LookedInto) if e.container]
-    missing = not_each((e.service for e in seen), (f"{NAME}_{n}" for n in REPLICAS), "looked into")
+    services = Counter(e.service for e in {e.container: e for e in seen}.values())
+    missing = [
+        f"only {services[f'{NAME}_{name}']} containers of {name} were looked into"
+        for name, count in REPLICAS.items()
+        if services[f"{NAME}_{name}"] < count
+    ]
+    # So many drills later there is none without a container of the shop, at work or ended.
+    missing += not_each((e.node for e in seen), members_of(record), "looked into a container on")
     lines = sum(e.lines for e in seen)
     if log and not lines:
         missing.append("no log has a line")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.readings import TasksSample
 from pytest_swarmlab.evidence.record import Record
@@ -22,3 +24,13 @@ def tasks_of(record: Record, name: str) -> list[TasksSample]:
 def running(sample: TasksSample) -> list[str]:
     """The nodes on which tasks run, one for each task."""
     return sorted(task.node for task in sample.tasks if task.running)
+
+
+def of_another_cluster(listed: Iterable[TasksSample]) -> list[str]:
+    """Whether tasks run on a node that has another id in these lists than it had before."""
+    known: dict[str, str] = {}
+    for sample in listed:
+        for task in sample.tasks:
+            if task.node and task.node_id != known.setdefault(task.node, task.node_id):
+                return [f"the tasks listed in second {sample.t:.1f} are of another cluster"]
+    return []

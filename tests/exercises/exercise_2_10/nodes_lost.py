@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from pytest_swarmlab import failed, unknown
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import need
+from pytest_swarmlab.evidence.events import each, last
+from pytest_swarmlab.evidence.readings import Fault
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import judged, not_the_leader
+from pytest_swarmlab.judging.claims import (
+    another_cluster,
+    judged,
+    not_the_leader,
+    out_of_order,
+)
 from pytest_swarmlab.model import Judgement
 
 from .. import identities
 from .declared import LEADER, NODES, exercise
-from .events import Struck
+from .events import Recovered, Struck
+from .setting import RETURN
 
 identities.declare(exercise, LEADER)
 
@@ -25,8 +32,9 @@ identities.declare(exercise, LEADER)
 )
 def node_gone_and_back(record: Record) -> Judgement:
     """As the other managers list it."""
-    fault, struck = readings.fault(record), need(record, Struck, "nothing was struck")
-    if fault is None or fault.heal_began is None or fault.healed is None:
+    fault = readings.fault(record)
+    struck = next((e for e in each(record, Struck) if e.what != RETURN), None)
+    if struck is None or fault is None or fault.heal_began is None or fault.healed is None:
         return unknown("no node was struck, or it was not mended")
     name = str(struck.node)
     if name not in fault.nodes:
@@ -35,20 +43,35 @@ def node_gone_and_back(record: Record) -> Judgement:
     samples = readings.node_samples(record, surviving=False)
     lists = [s for s in samples if s.nodes and s.seen_from != name]
     before = [row for s in lists if s.t <= fault.began and (row := s.node(name))]
-    while_on = [
-        row for s in lists if s.asked > fault.injected and s.t <= fault.heal_began
+    listed = [
+        (s, row) for s in lists if s.asked > fault.injected and s.t <= fault.heal_began
         if (row := s.node(name))
     ]  # fmt: skip
+    while_on = [row for _, row in listed]
     after = [row for s in lists if s.asked >= fault.healed and (row := s.node(name))]
     if not before or not while_on or not after:
         return unknown("nobody listed the nodes before, while it was away, and after")
     told = f"{name}: {while_on[-1].state} while it was away, {after[-1].state} at the end"
     same = before[-1].identity == after[-1].identity
+    missing = out_of_order(("what was struck", struck.t), ("the fault", fault.injected))
+    missing += _mended_first(record, fault)
+    down = next((s.t for s, row in listed if row.state == "down"), None)
+    if down is not None and any(s.asked > down and row.state == "ready" for s, row in listed):
+        missing.append(f"{name} was listed as ready again before it was mended")
     return judged(
         told,
         holds=while_on[-1].state == "down" and after[-1].state == "ready",
         wrong=[] if same else ["it is another node than before, by its id"],
+        missing=missing,
     )
+
+
+def _mended_first(record: Record, fault: Fault) -> list[str]:
+    """Whether it was mended before all had recovered from its return."""
+    back = last(record, Recovered, what=RETURN)
+    if back is None:
+        return []
+    return out_of_order(("the mending", fault.healed), ("the recovery from it", back.t))
 
 
 @exercise.check(
@@ -63,12 +86,14 @@ def another_leads(record: Record) -> Judgement:
     fault = readings.fault(record)
     if fault is None or fault.heal_began is None:
         return unknown("no node was struck, or it was not mended")
+    lists = readings.node_samples(record)
     led = [
-        s.leader for s in readings.node_samples(record)
+        s.leader for s in lists
         if s.leader and s.asked > fault.injected and s.t <= fault.heal_began
     ]  # fmt: skip
     if not led:
         return unknown("nobody saw who led while it was away")
     told = f"{led[-1]} leads while {', '.join(fault.nodes)} is away"
-    missing = not_the_leader(record, fault, within=5.0)
+    missing = not_the_leader(record, fault, within=5.0) + another_cluster(lists)
+    missing += _mended_first(record, fault)
     return judged(told, holds=led[-1] not in fault.nodes, missing=missing)

@@ -9,7 +9,7 @@ from pytest_swarmlab.model import Judgement
 
 from .declared import DEPLOYED, PERSISTENCE, exercise
 from .events import Begun, Followed, Health, Memory, Ordered, Ready, Removed
-from .listed import full_name, running, tasks_of
+from .listed import full_name, of_another_cluster, running, tasks_of
 from .setting import REPLICAS
 
 READY_S = 240.0
@@ -26,17 +26,19 @@ READY_S = 240.0
 def replicas(record: Record) -> Judgement:
     """As `docker stack services` shows it."""
     told, good, missing = [], True, []
-    began = last(record, Removed) or first(record, Begun)
+    began, seen = last(record, Removed) or first(record, Begun), []
     for name, count in REPLICAS.items():
         listed = tasks_of(record, name)
         if not listed:
             missing.append(f"nobody listed the tasks of {name}")
             continue
+        seen.append(listed[-1])
         count_now = len(running(listed[-1]))
         told.append(f"{name} {count_now}/{count}")
         good = good and count_now == count
         moment = (f"the list of {name}'s tasks", listed[-1].asked)
         missing += out_of_order(("the beginning", began.t if began else None), moment)
+    missing += of_another_cluster(seen)
     return judged(", ".join(told) or "nothing", holds=good, missing=missing)
 
 

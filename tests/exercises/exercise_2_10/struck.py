@@ -6,13 +6,21 @@ from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import Window, judged, not_each, out_of_order
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    members_of,
+    not_asked,
+    not_each,
+    not_written,
+    out_of_order,
+)
 from pytest_swarmlab.model import Judgement
 
-from .availability import by_endpoint, strikes
+from .availability import IDLE_S, PAUSES_S, by_endpoint, strikes
 from .declared import AWAY, KILLED, MOVED, RABBITMQ, REDIS, exercise
-from .events import Away, Replaced, Returning, Struck, Waiting
-from .listed import running, tasks_of
+from .events import Away, Recovered, Replaced, Returning, Struck, Waiting
+from .listed import of_another_cluster, running, tasks_of
 from .setting import (
     BROKER,
     CACHE,
@@ -23,9 +31,6 @@ from .setting import (
     RECOVERED_S,
     REPLICAS,
 )
-
-LEAST_UNCACHED = 5
-"""Answers of the catalogue without a cache, at least: it is asked five times a second."""
 
 # -- killed ----------------------------------------------------------------------------------------
 
@@ -96,14 +101,18 @@ def really_away(record: Record) -> Judgement:
     missing += out_of_order(
         ("its going", struck.t), ("it away", away.t), ("its return", returning.t)
     )
+    missing += of_another_cluster(listed)
     told = ", ".join(f"{count} {when}" for when, count in counts.items())
     wanted = {"before": 1, "while it was away": 0, "at the end": 1}
     return judged(told, holds=counts.items() <= wanted.items(), missing=missing)
 
 
 def _while_away(record: Record) -> Window | None:
-    away, returning = last(record, Away), last(record, Returning)
-    return Window(away.t, returning.t) if away and returning else None
+    """From when it was away until its return; None where nobody saw both, and all whole again."""
+    away, returning, whole = last(record, Away), last(record, Returning), last(record, Recovered)
+    if away is None or returning is None or whole is None:
+        return None
+    return Window(away.t, returning.t) if away.t < returning.t < whole.t else None
 
 
 @exercise.check(
@@ -119,11 +128,11 @@ def without_a_cache(record: Record) -> Judgement:
     if window is None:
         return unknown("nobody saw it go and come back")
     asked = [r for r in by_endpoint(record)[CATALOGUE] if r.sent in window and r.over in window]
-    answers = [r.header for r in asked if r.ok and r.header is not None]
+    good = [r for r in asked if r.ok and r.header is not None]
+    answers = [str(r.header) for r in good]
     told = ", ".join(f"{answers.count(said)} {said}" for said in sorted(set(answers)))
     cached = [said for said in answers if said != "off"]
-    few = len(answers) < LEAST_UNCACHED
-    missing = [f"only {len(answers)} answers were seen"] if few else []
+    missing = not_asked(good, through=members_of(record), window=window, pause=PAUSES_S[CATALOGUE])
     return judged(
         told or "none", wrong=[f"{len(cached)} cached"] if cached else [], missing=missing
     )
@@ -141,23 +150,19 @@ def kept_without_a_broker(record: Record) -> Judgement:
     window, waiting = _while_away(record), last(record, Waiting)
     if window is None or waiting is None:
         return unknown("nobody saw it go and come back, or looked what was waiting")
-    counts = {}
-    for number in range(1, CUSTOMERS + 1):
-        ledger = readings.ledger(record, CUSTOMER.format(number))
-        entries = ledger.acknowledged if ledger else []
-        counts[str(number)] = sum(e.sent in window and e.over in window for e in entries)
     # Those of the moment before it was read may have come later.
-    until = waiting.t
-    kept = sum(
-        entry.sent >= window.began and entry.over < until
-        for number in range(1, CUSTOMERS + 1)
-        if (ledger := readings.ledger(record, CUSTOMER.format(number)))
-        for entry in ledger.acknowledged
-    )
-    told = f"{sum(counts.values())} acknowledged meanwhile, {waiting.orders} waited"
+    until, counts, kept = waiting.t, [], 0
     missing = [] if until in window else ["what was waiting was not looked at meanwhile"]
-    served = all(counts.values())
-    return judged(told, holds=served and 0 < kept <= waiting.orders, missing=missing)
+    for number in range(1, CUSTOMERS + 1):
+        name = CUSTOMER.format(number)
+        ledger = readings.ledger(record, name)
+        entries = ledger.acknowledged if ledger else []
+        counts.append(sum(e.sent in window and e.over in window for e in entries))
+        kept += sum(e.sent >= window.began and e.over < until for e in entries)
+        tried = ledger.entries if ledger else ()
+        missing += [f"{name}: {x}" for x in not_written(tried, window=window, pause=IDLE_S)]
+    told = f"{sum(counts)} acknowledged meanwhile, {waiting.orders} waited"
+    return judged(told, holds=all(counts) and 0 < kept <= waiting.orders, missing=missing)
 
 
 # -- moved -----------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pytest_swarmlab.model import Judgement
 from .declared import BAD_UPDATE, exercise
 from .declared import ROLLED as ROLLED_PHASE
 from .events import RolledBack, Struck
-from .listed import running, tasks_of
+from .listed import of_another_cluster, running, tasks_of
 from .setting import ORDERS, REPLICAS, ROLLED
 
 
@@ -30,7 +30,9 @@ def every_task_replaced(record: Record) -> Judgement:
     struck = need(record, Struck, "nothing was rolled")
     wrong, missing = [], []
     for name in ROLLED:
-        before, after = _ids(tasks_of(record, name), struck.t)
+        listed = tasks_of(record, name)
+        before, after = _ids(listed, struck.t)
+        missing += of_another_cluster(listed)
         if before is None or after is None:
             missing.append(f"the tasks of {name} were not listed before and after")
         elif before & after or not len(before) == len(after) == REPLICAS[name]:
@@ -59,12 +61,14 @@ def takes_itself_back(record: Record) -> Judgement:
     """The stack file's own policy."""
     struck = need(record, Struck, "nothing was updated")
     seen = need(record, RolledBack, "nobody looked what became of the update")
-    listed = [s for s in tasks_of(record, ORDERS) if s.asked > struck.t]
-    if not listed:
-        return unknown("its tasks were not listed after the update")
-    run = len(running(listed[-1]))
+    listed = tasks_of(record, ORDERS)
+    after = [s for s in listed if s.asked > struck.t]
+    if not after or listed[0].t > struck.t:
+        return unknown("its tasks were not listed before the update and after")
+    run = len(running(after[-1]))
     told = f"{seen.state}; {run} run"
     good = seen.state == "rollback_completed" and run == REPLICAS[ORDERS]
     wrong = [] if seen.same else ["its definition is another one"]
-    moments = out_of_order(("the update", struck.t), ("the look at it", seen.t))
-    return judged(told, holds=good, wrong=wrong, missing=moments)
+    missing = out_of_order(("the update", struck.t), ("the look at it", seen.t))
+    missing += of_another_cluster(listed)
+    return judged(told, holds=good, wrong=wrong, missing=missing)

@@ -268,10 +268,11 @@ def guarded() -> list[Timed]:
     ]  # fmt: skip
     looked = [
         (2.0, "looked", {
-            "node": "worker1", "service": f"shop_{name}", "container": name, "lines": 9,
-            "defined": [], "logged": [],
+            "node": LAB[(place + n) % len(LAB)], "service": f"shop_{name}",
+            "container": f"{name}{n}", "lines": 9, "defined": [], "logged": [],
         })
-        for name in REPLICAS
+        for place, (name, count) in enumerate(REPLICAS.items())
+        for n in range(count)
     ]  # fmt: skip
     said = {
         "redis": {
@@ -335,7 +336,7 @@ def bad_input() -> list[Timed]:
 def raised() -> list[Timed]:
     """Ten seconds a step; eight visitors get no more done than four."""
     made: list[Timed] = []
-    for place, (visitors, many) in enumerate({1: 10, 2: 20, 4: 40, 8: 41, 16: 38}.items()):
+    for place, (visitors, many) in enumerate({1: 20, 2: 40, 4: 80, 8: 82, 16: 76}.items()):
         began = 20.0 * place
         made += [
             request(began + 9 * n / many, LAB[n % 5], PATHS["orders"], 201) for n in range(many)
@@ -475,11 +476,11 @@ BROKEN: Broken = {
         (edited("environment", env=[]), "unknown"),
     ],
     ("security", "no-secret-in-a-container-s-definition"): [
-        (edited("looked", {"container": "redis"}, defined=["redis_password"]), "fail"),
+        (edited("looked", {"container": "redis0"}, defined=["redis_password"]), "fail"),
         (none_of("looked", service="shop_redis"), "unknown"),
     ],
     ("security", "no-secret-in-a-log"): [
-        (edited("looked", {"container": "postgres"}, logged=["db_url"]), "fail"),
+        (edited("looked", {"container": "postgres0"}, logged=["db_url"]), "fail"),
         (none_of("looked", service="shop_redis"), "unknown"),
         (edited("looked", lines=0), "unknown"),
     ],
