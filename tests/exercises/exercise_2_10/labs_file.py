@@ -63,12 +63,16 @@ def _ended(record: Record, name: str, words: str) -> Judgement:
 def nobody_served(record: Record) -> Judgement:
     """Without a gateway and a front end there is no shop."""
     deployed = need(record, Deployed, "the file was not deployed")
-    seen = [e for e in each(record, Visited) if e.t > deployed.t and e.node]
+    ends = {e.service: e.t for e in each(record, Ended) if e.t > deployed.t}
+    # Whoever comes before all have ended may only be early.
+    since = max(ends.values(), default=deployed.t)
+    seen = [e for e in each(record, Visited) if e.t > since and e.node]
     good = [e for e in seen if e.error is None and 0 < (e.status or 0) < 400]
     wrong = [f"{e.node}:{e.port}: {e.status}" for e in good]
     wanted = {f"{node}:{port}" for node in members_of(record) for port in PORTS}
     asked = (f"{e.node}:{e.port}" for e in seen)
-    return judged(f"{len(seen)} visits", wrong=wrong, missing=not_each(asked, wanted, "visited"))
+    missing = not_each(ends, ENDS, "saw the end of") + not_each(asked, wanted, "visited")
+    return judged(f"{len(seen)} visits", wrong=wrong, missing=missing)
 
 
 _declare()

@@ -53,13 +53,15 @@ def healthy(record: Record) -> Judgement:
     """By each node's own engine."""
     ready = need(record, Ready, "it was never ready")
     seen = {e.container: e for e in each(record, Health) if e.t >= ready.t}
-    counts = {name: sum(e.service == full_name(name) for e in seen.values()) for name in REPLICAS}
     wrong = [f"{e.service} on {e.node}: {e.health}" for e in seen.values() if e.health != "healthy"]
-    missing = [
-        f"{counts[name]} containers of {name} were looked at"
-        for name, count in REPLICAS.items()
-        if counts[name] != count
-    ]
+    missing = []
+    for name, count in REPLICAS.items():
+        at_work = {
+            task.container for s in tasks_of(record, name)[-1:] for task in s.tasks if task.running
+        }
+        looked = {e.container for e in seen.values() if e.service == full_name(name)}
+        if len(looked & at_work) != count:
+            missing.append(f"{len(looked & at_work)} containers of {name}'s tasks were looked at")
     return judged(f"{len(seen)} containers", wrong=wrong, missing=missing)
 
 

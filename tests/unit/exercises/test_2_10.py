@@ -117,7 +117,7 @@ def tasks(t: float, name: str, mark: str, count: int, old: str = "", on: str = "
         many = count if state == "running" else REPLICAS[name]
         return [
             {"id": f"{mark}{n}", "slot": n, "node": on, "state": state, "desired": state,
-             "node_id": on}
+             "node_id": on, "container": f"{name}{n}"}
             for n in range(many)
         ]  # fmt: skip
 
@@ -168,7 +168,8 @@ def of_phase(phase: str) -> Iterator[Timed]:
         held = [*LAB] if phase == "cut-off" else [LOST]
         fault = {"fault": phase, "nodes": held, "seconds": 0.2}
         yield 11.0, "fault.injected", fault
-        yield nodes(16.0, "down")
+        for t in (15.0, 16.0, 17.0):
+            yield nodes(t, "down")
         yield 19.5, "fault.healed", fault
         yield nodes(20.5, "ready")
         if phase == "leader-lost":
@@ -394,17 +395,48 @@ def nobody_through(node: str) -> Edit:
     return lambda run: without(run, kind("request", node=node))
 
 
+def nobody_before(name: str, t: float = STRUCK) -> Edit:
+    """Of what clients did nothing is known that was sent before that moment."""
+    return lambda run: without(run, lambda e: e.kind == name and e.data["sent"] < t)
+
+
 def of_all(name: str, count: int = 1) -> dict[str, Any]:
     return {"tasks": tasks(0, name, "a", count)[2]["tasks"]}
 
 
+def of_another_cluster(run: Record) -> Record:
+    """The last list of tasks, or of nodes, is another cluster's: its nodes have other ids."""
+    for name, rows, id_ in (("tasks", "tasks", "node_id"), ("nodes", "nodes", "id")):
+        other = [{**row, id_: f"other {row[id_]}"} for row in said(run, name, rows)]
+        run = last(name, **{rows: other})(run)
+    return run
+
+
+def ready_for_a_moment(run: Record) -> Record:
+    """Of three lists while it was away the second says that it was ready."""
+    seen = [
+        e for e in run if e.kind == "nodes" and nodes(0, "down")[2]["nodes"][-1] in e.data["nodes"]
+    ]
+    return changed(run, lambda e: e is seen[1], nodes=nodes(0, "ready")[2]["nodes"])
+
+
+def few_of_one_customer(run: Record) -> Record:
+    """The broker is away for longer, and one customer orders only at the beginning of that."""
+    run = moved("away", to=10.5)(moved("returning", to=17.9)(run))
+    mine = kind("entry", ledger="orders-2")
+    return without(run, lambda e: mine(e) and 12.0 < e.data["sent"] < 20.0)
+
+
 BROKEN: Broken = {
     ("deployed", "replicas"): [
+        (of_another_cluster, "unknown"),
         (edited("tasks", {"service": "shop_frontend"}, **of_all("frontend", 2)), "fail"),
         (none_of("tasks", service="shop_redis"), "unknown"),
         (moved("tasks", {"service": "shop_redis"}, to=0.0), "unknown"),
     ],
     ("deployed", "healthy"): [
+        # Of another cluster, or of a task that is no more.
+        (edited("health", {"container": "redis0"}, container="another"), "unknown"),
         (edited("health", {"container": "redis0"}, health="starting"), "fail"),
         (edited("health", {"container": "redis0"}, health="not checked"), "fail"),
         (none_of("health", container="redis0"), "unknown"),
@@ -430,20 +462,28 @@ BROKEN: Broken = {
         (none_of("recovered", what="redis"), "unknown"),
     ],
     ("redis-away", "really-away"): [
+        (of_another_cluster, "unknown"),
         (edited("tasks", **of_all("redis")), "fail"),
         (none_of("tasks"), "unknown"),
         (none_of("away"), "unknown"),
     ],
     ("redis-away", "without-a-cache"): [
+        (nobody_through("worker1"), "unknown"),
+        (none_of("recovered"), "unknown"),
+        (moved("returning", to=30.0), "unknown"),
         (edited("request", header="hit"), "fail"),
         (edited("request", header=None), "unknown"),
         (none_of("returning"), "unknown"),
     ],
     ("rabbitmq-away", "really-away"): [
+        (of_another_cluster, "unknown"),
         (edited("tasks", **of_all("rabbitmq")), "fail"),
         (none_of("returning"), "unknown"),
     ],
     ("rabbitmq-away", "kept-without-a-broker"): [
+        (few_of_one_customer, "unknown"),
+        (none_of("recovered"), "unknown"),
+        (moved("returning", to=30.0), "unknown"),
         (edited("waiting", orders=3), "fail"),
         (none_of("entry", ledger="orders-2"), "fail"),
         (none_of("waiting"), "unknown"),
@@ -455,15 +495,20 @@ BROKEN: Broken = {
         (none_of("tasks"), "unknown"),
     ],
     ("leader-lost", "another-leads"): [
+        (of_another_cluster, "unknown"),
+        (moved("fault.healed", to=40.0), "unknown"),
         (edited("nodes", nodes=nodes(0, "down", LOST)[2]["nodes"]), "fail"),
         (edited("nodes", nodes=nodes(0, "down")[2]["nodes"]), "unknown"),
         (none_of("nodes"), "unknown"),
     ],
     ("rolled", "every-task-replaced"): [
+        (of_another_cluster, "unknown"),
         (edited("tasks", {"service": "shop_frontend"}, **of_all("frontend", 3)), "fail"),
         (none_of("tasks", service="shop_orders-worker"), "unknown"),
     ],
     ("bad-update", "takes-itself-back"): [
+        (of_another_cluster, "unknown"),
+        (moved("tasks", to=19.5), "unknown"),
         (edited("rolled-back", state="paused"), "fail"),
         (edited("rolled-back", same=False), "fail"),
         (last("tasks", **of_all("orders-service", 2)), "fail"),
@@ -476,10 +521,16 @@ BROKEN: Broken = {
         (edited("environment", env=[]), "unknown"),
     ],
     ("security", "no-secret-in-a-container-s-definition"): [
+        # Not one of its tasks' containers; not one on a node.
+        (none_of("looked", container="frontend0"), "unknown"),
+        (edited("looked", {"node": "worker1"}, node="worker2"), "unknown"),
         (edited("looked", {"container": "redis0"}, defined=["redis_password"]), "fail"),
         (none_of("looked", service="shop_redis"), "unknown"),
     ],
     ("security", "no-secret-in-a-log"): [
+        # Not one of its tasks' containers; not one on a node.
+        (none_of("looked", container="frontend0"), "unknown"),
+        (edited("looked", {"node": "worker1"}, node="worker2"), "unknown"),
         (edited("looked", {"container": "postgres0"}, logged=["db_url"]), "fail"),
         (none_of("looked", service="shop_redis"), "unknown"),
         (edited("looked", lines=0), "unknown"),
@@ -552,16 +603,29 @@ BROKEN: Broken = {
         (none_of("identities"), "unknown"),
     ],
     ("load", "raised-until-the-knee"): [
+        (nobody_through("worker1"), "unknown"),
+        (none_of("step", visitors=2), "unknown"),
+        # While there were four visitors; or told before it was over.
+        (edited("step", {"visitors": 8}, began=50.0), "unknown"),
+        (moved("step", {"visitors": 1}, to=5.0), "unknown"),
         (lambda run: without(run, lambda e: e.data.get("visitors", 0) > 4), "fail"),
         (edited("step", {"visitors": 8}, ended=60.0), "unknown"),
         (none_of("step"), "unknown"),
         (none_of("step", visitors=16), "unknown"),
     ],
     ("load", "no-error-up-to-the-knee"): [
+        (nobody_through("worker1"), "unknown"),
+        (none_of("step", visitors=2), "unknown"),
+        # While there were four visitors; or told before it was over.
+        (edited("step", {"visitors": 8}, began=50.0), "unknown"),
+        (moved("step", {"visitors": 1}, to=5.0), "unknown"),
         (failing(PATHS["orders"], 20.0, 21.0), "fail"),
         (none_of("request"), "unknown"),
     ],
     ("literal", "nobody-served"): [
+        # Before all of them had ended.
+        (moved("visited", to=3.0), "unknown"),
+        (none_of("ended", service="redis"), "unknown"),
         (edited("visited", {"node": "worker1", "port": 80}, status=200, error=None), "fail"),
         (none_of("visited", node="worker1"), "unknown"),
         (moved("visited", to=0.5), "unknown"),
@@ -580,22 +644,28 @@ BROKEN: Broken = {
         (none_of("acknowledged"), "unknown"),
     ],
     ("persistence", "waited-for-a-worker"): [
+        (moved("removed", to=9.0), "unknown"),
         (edited("waiting", orders=0), "fail"),
         (edited("removed", containers=1), "fail"),
         (none_of("removed"), "unknown"),
         (moved("waiting", to=3.0), "unknown"),
     ],
     ("persistence", "customers-known"): [
+        (moved("back", to=1.5), "unknown"),
+        (none_of("removed"), "unknown"),
         (edited("known", {"customer": 2}, known=False), "fail"),
         (none_of("known", customer=2), "unknown"),
         (none_of("back"), "unknown"),
     ],
     ("persistence", "replicas"): [
+        (of_another_cluster, "unknown"),
         (edited("tasks", {"service": "shop_frontend"}, **of_all("frontend", 2)), "fail"),
         (moved("tasks", {"service": "shop_redis"}, to=1.5), "unknown"),
     ],
     **{
         (phase, "node-gone-and-back"): [
+            (ready_for_a_moment, "unknown"),
+            (moved("struck", {"what": phase}, to=12.0), "unknown"),
             (edited("nodes", nodes=nodes(0, "ready", LOST)[2]["nodes"]), "fail"),
             (last("nodes", nodes=nodes(0, "down")[2]["nodes"]), "fail"),
             (none_of("fault.healed"), "unknown"),
@@ -611,6 +681,8 @@ BROKEN: Broken = {
             (nobody_through("worker1"), "unknown"),
             (none_of("entry", ledger="orders-3"), "unknown"),
             (none_of("recovered"), "unknown"),
+            (nobody_before("request"), "unknown"),
+            (nobody_before("entry"), "unknown"),
         ]
         for phase in UNDER_LOAD
     },
@@ -665,6 +737,20 @@ for _phase in ("counted", "persistence"):
             (edited("stored", damaged={}), "unknown"),
         ],
     }
+
+
+for _claim in (
+    "no-order-lost",
+    "no-order-doubled",
+    "each-order-consumed-once",
+    "nothing-half-kept",
+):
+    BROKEN["persistence", _claim] += [
+        # The stack was not away, or what is stored was read before it was back.
+        (none_of("removed"), "unknown"),
+        (none_of("back"), "unknown"),
+        (lambda run: none_of("waiting")(moved("stored", to=1.5)(run)), "unknown"),
+    ]
 
 
 class TestJudge(JudgeContract):
