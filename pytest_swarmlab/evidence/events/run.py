@@ -126,6 +126,15 @@ class Milestone(Seen, kind="milestone"):
 
 
 @dataclass(frozen=True)
+class Attachment(Seen, kind="attachment"):
+    """A picture that shows what was seen."""
+
+    title: str
+    media: Annotated[str, "image/jpeg, image/png"]
+    content: Annotated[str, "the file in Base64"]
+
+
+@dataclass(frozen=True)
 class Problem(Seen, kind="error"):
     """Something went wrong that is no verdict."""
 
