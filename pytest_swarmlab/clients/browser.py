@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,7 @@ from pytest_swarmlab.swarm.node import Node
 from pytest_swarmlab.text import line
 
 if TYPE_CHECKING:
-    import playwright.sync_api as api
+    import playwright.async_api as api
 
 PROGRAM = "chromium"
 
@@ -97,14 +97,14 @@ class Tab:
         if really and not self.closing and len(self.troubles) < MOST_TROUBLES:
             self.troubles.append(Trouble(what, line(said)))
 
-    def picture(self) -> bytes:
+    async def picture(self) -> bytes:
         """What is seen of the page now, a JPEG of LARGEST bytes at most; passwords are covered.
 
         Raises what Playwright raises, and ClientError for a picture that can't be made so small.
         """
         secret = self.page.locator("input[type=password]")
         for quality in QUALITIES:
-            found = self.page.screenshot(
+            found = await self.page.screenshot(
                 type="jpeg", quality=quality, mask=[secret], animations="disabled"
             )
             if len(found) <= LARGEST:
@@ -137,48 +137,49 @@ class Browser:
         """Where the page of that node is."""
         return f"http://{node.name.lower()}:{self._port}/"
 
-    @contextmanager
-    def visit(self) -> Iterator[Tab]:
+    @asynccontextmanager
+    async def visit(self) -> AsyncIterator[Tab]:
         """A new visitor's page; nothing of him is left at the block's end."""
-        context = self._led.new_context(
+        context = await self._led.new_context(
             viewport={"width": WIDTH, "height": HEIGHT}, locale="en", service_workers="block"
         )
         try:
             context.set_default_timeout(PATIENCE_S * 1000)
-            tab = Tab(context.new_page())
+            tab = Tab(await context.new_page())
             tab.listen()
             yield tab
             tab.closing = True
         finally:
-            with contextlib.suppress(trouble()):
-                context.close()
+            with contextlib.suppress(Exception):
+                await context.close()
 
 
 def trouble() -> type[Exception]:
     """What Playwright raises when something is not there in time, or the browser has gone."""
-    from playwright.sync_api import Error
+    from playwright.async_api import Error
 
     return Error
 
 
-@contextmanager
-def opened(nodes: Sequence[Node], port: int) -> Iterator[Browser]:
+@asynccontextmanager
+async def opened(nodes: Sequence[Node], port: int) -> AsyncIterator[Browser]:
     """A browser that reaches that port of these nodes, by their names, until the block's end.
 
     No other name or address leads anywhere, and those of the nodes lead to relays on this machine.
-    Its profile and home are a directory that goes with it. It ends with the program that leads it,
-    however that ends. Raises ClientError where it does not start.
+    Its profile and home are a directory that goes with it. It ends with this process, however that
+    ends: `asyncio.run` makes of Ctrl-C the end of the block. Raises ClientError where it does not
+    start.
     """
-    from playwright.sync_api import sync_playwright
+    from playwright.async_api import async_playwright
 
-    with ExitStack() as held:
+    async with AsyncExitStack() as held:
         relays = {node.name.lower(): held.enter_context(Relay(node, port)) for node in nodes}
         home = Path(held.enter_context(TemporaryDirectory(prefix="swarmlab-browser-")))
         rules = [f"MAP {name}:{port} 127.0.0.1:{relay.port}" for name, relay in relays.items()]
         rules.append("MAP * ~NOTFOUND")
-        playwright = held.enter_context(sync_playwright())
+        playwright = await held.enter_async_context(async_playwright())
         try:
-            led = playwright.chromium.launch(
+            led = await playwright.chromium.launch(
                 executable_path=shutil.which(PROGRAM),
                 # Root has no other way, and the pages are the lab's own.
                 args=["--no-sandbox", f"--host-resolver-rules={', '.join(rules)}", *ALONE],
@@ -188,6 +189,11 @@ def opened(nodes: Sequence[Node], port: int) -> Iterator[Browser]:
             raise ClientError(f"{PROGRAM} does not start: {line(error)}") from error
         try:
             yield Browser(led, port)
+        except Exception as error:
+            # Playwright's word for its own process having gone, which Ctrl-C also reaches.
+            if type(error) is Exception:
+                raise ClientError(f"{PROGRAM} ended early: {line(error)}") from error
+            raise
         finally:
-            with contextlib.suppress(trouble()):
-                led.close()
+            with contextlib.suppress(Exception):
+                await led.close()

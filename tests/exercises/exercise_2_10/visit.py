@@ -6,8 +6,9 @@ waited for is waited for by the browser, until its element is there.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,15 @@ from pytest_swarmlab.text import line
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..answered import Refused
-from .client import ID
+from .client import ID, Answer
 from .events import Browser, OrdersShown, PageTrouble, VisitOrder, VisitorsBooks, VisitStep
 from .load import CONSUMED_S, Crowd
 from .setting import PORT
 
 if TYPE_CHECKING:
-    import playwright.sync_api as api
+    import playwright.async_api as api
+
+Step = Callable[[], Awaitable[Any]]
 
 KEY = re.compile(r"[0-9a-f]{32}")
 """An idempotency key as the page makes it: it is asked for in the database, so it is looked at."""
@@ -53,7 +56,7 @@ class Visitor:
     """The orders that the page showed him."""
 
     @property
-    def steps(self) -> dict[str, Callable[[], None]]:
+    def steps(self) -> dict[str, Step]:
         """What he does, one thing after the other; each raises what Playwright does, or Refused."""
         return {
             "open": self._open,
@@ -66,81 +69,81 @@ class Visitor:
             "processed": self._see_it_processed,
         }
 
-    def _open(self) -> None:
-        self.page.goto(self.address)
-        self._there("heading", "Shop")
-        self.page.get_by_role("article").first.wait_for()
+    async def _open(self) -> None:
+        await self.page.goto(self.address)
+        await self._there("heading", "Shop")
+        await self.page.get_by_role("article").first.wait_for()
 
-    def _sign_up(self) -> None:
-        self._go_to("Account")
+    async def _sign_up(self) -> None:
+        await self._go_to("Account")
         form = self.page.get_by_role("form", name="Sign up")
-        form.get_by_label("Name").fill(self.name)
-        self._fill_in(form)
-        self.account = self._asked("/api/users", lambda: self._press("Sign up", form))
+        await form.get_by_label("Name").fill(self.name)
+        await self._fill_in(form)
+        self.account = await self._asked("/api/users", lambda: self._press("Sign up", form))
         # Who has signed up is logged in.
-        self._there("button", "Log out")
+        await self._there("button", "Log out")
 
-    def _log_in(self) -> None:
-        self._press("Log out")
+    async def _log_in(self) -> None:
+        await self._press("Log out")
         form = self.page.get_by_role("form", name="Log in")
-        self._fill_in(form)
-        self._press("Log in", form)
-        self._there("button", "Log out")
+        await self._fill_in(form)
+        await self._press("Log in", form)
+        await self._there("button", "Log out")
 
-    def _fill_in(self, form: api.Locator) -> None:
-        form.get_by_label("Email").fill(self.email)
-        form.get_by_label("Password").fill(self.password)
+    async def _fill_in(self, form: api.Locator) -> None:
+        await form.get_by_label("Email").fill(self.email)
+        await form.get_by_label("Password").fill(self.password)
 
-    def _browse(self) -> None:
-        self._go_to("Shop")
-        self._there("heading", "Shop")
+    async def _browse(self) -> None:
+        await self._go_to("Shop")
+        await self._there("heading", "Shop")
         articles = self.page.get_by_role("article")
-        articles.first.wait_for()
-        wanted = articles.nth(self.number % articles.count())
-        self.product = wanted.get_by_role("heading").inner_text()
+        await articles.first.wait_for()
+        wanted = articles.nth(self.number % await articles.count())
+        self.product = await wanted.get_by_role("heading").inner_text()
 
-    def _fill_the_basket(self) -> None:
+    async def _fill_the_basket(self) -> None:
         article = self.page.get_by_role("article", name=self.product, exact=True)
-        self._press("Add to basket", article)
-        self.page.get_by_role("status").filter(has_text=self.product).wait_for()
-        self._go_to("Basket (1)")
-        self._there("rowheader", self.product)
+        await self._press("Add to basket", article)
+        await self.page.get_by_role("status").filter(has_text=self.product).wait_for()
+        await self._go_to("Basket (1)")
+        await self._there("rowheader", self.product)
 
-    def _order(self) -> None:
-        self.order = self._asked("/api/orders", lambda: self._press("Order now"))
-        self._there("heading", "My orders")
+    async def _order(self) -> None:
+        self.order = await self._asked("/api/orders", lambda: self._press("Order now"))
+        await self._there("heading", "My orders")
 
-    def _see(self) -> None:
+    async def _see(self) -> None:
         try:
-            self.page.get_by_text(f"Order {self.order}", exact=True).wait_for()
+            await self.page.get_by_text(f"Order {self.order}", exact=True).wait_for()
         finally:
-            texts = self.page.get_by_text(ORDER).all_inner_texts()
+            texts = await self.page.get_by_text(ORDER).all_inner_texts()
             self.shown = tuple(each[1] for each in map(ORDER.fullmatch, texts) if each)
 
-    def _see_it_processed(self) -> None:
+    async def _see_it_processed(self) -> None:
         mine = self.page.get_by_role("listitem").filter(has_text=f"Order {self.order}")
-        mine.get_by_text("Processed", exact=True).wait_for()
+        await mine.get_by_text("Processed", exact=True).wait_for()
 
-    def _go_to(self, page: str) -> None:
-        self.page.get_by_role("navigation").get_by_role("link", name=page).click()
+    async def _go_to(self, page: str) -> None:
+        await self.page.get_by_role("navigation").get_by_role("link", name=page).click()
 
-    def _press(self, name: str, within: api.Locator | None = None) -> None:
-        (within or self.page).get_by_role("button", name=name).click()
+    async def _press(self, name: str, within: api.Locator | None = None) -> None:
+        await (within or self.page).get_by_role("button", name=name).click()
 
-    def _there(self, role: Any, name: str) -> None:
-        self.page.get_by_role(role, name=name, exact=True).wait_for()
+    async def _there(self, role: Any, name: str) -> None:
+        await self.page.get_by_role(role, name=name, exact=True).wait_for()
 
-    def _asked(self, path: str, do: Callable[[], None]) -> str:
+    async def _asked(self, path: str, do: Step) -> str:
         """The id that the shop gives for what the page asks of it, in the first answer."""
-        with self.page.expect_response(
+        async with self.page.expect_response(
             lambda r: r.url.endswith(path) and r.request.method == "POST"
         ) as answered:
-            do()
-        response = answered.value
-        found = response.json() if response.status == 201 else None
-        id_ = found.get("id") if isinstance(found, dict) else None
+            await do()
+        response = await answered.value
+        found = Answer(response.status, {}, await response.body()).json(201)
+        id_ = found.get("id")
         if not isinstance(id_, str) or not ID.fullmatch(id_):
-            raise Refused(f"POST {path}: status {response.status}, no id")
+            raise Refused(f"POST {path}: no id")
         return id_
 
 
@@ -158,17 +161,20 @@ class Visits:
             self.evidence.write(Browser("", lack))
             return
         known = set(self.crowd.visitors)
-        with browser.opened(nodes, PORT) as there:
-            self.evidence.write(Browser(there.version))
-            for number, node in enumerate(nodes, 1):
-                self._visit(there, node, number)
+        asyncio.run(self._go(nodes))
         marks = set(self.crowd.visitors) - known
         done = self.wait(self.crowd.books.consumed(*marks), within=CONSUMED_S) if marks else []
         self.evidence.write(VisitorsBooks({order.id: order.times for order in done}))
 
-    def _visit(self, there: browser.Browser, node: Node, number: int) -> None:
+    async def _go(self, nodes: Sequence[Node]) -> None:
+        async with browser.opened(nodes, PORT) as there:
+            self.evidence.write(Browser(there.version))
+            for number, node in enumerate(nodes, 1):
+                await self._visit(there, node, number)
+
+    async def _visit(self, there: browser.Browser, node: Node, number: int) -> None:
         crowd, email = self.crowd, f"{self.crowd.run}-visitor{number}@example.org"
-        with there.visit() as tab:
+        async with there.visit() as tab:
             tab.page.on("request", self._remember)
             visitor = Visitor(
                 tab.page,
@@ -179,7 +185,7 @@ class Visits:
                 number,
             )
             for name, do in visitor.steps.items():
-                if not self._did(tab, node, name, do):
+                if not await self._did(tab, node, name, do):
                     break
             if visitor.account:
                 crowd.accounts[visitor.account] = email
@@ -193,26 +199,26 @@ class Visits:
             if not there.runs:
                 raise ClientError(f"the browser ended while it visited {node}")
 
-    def _did(self, tab: Tab, node: Node, name: str, do: Callable[[], None]) -> bool:
+    async def _did(self, tab: Tab, node: Node, name: str, do: Step) -> bool:
         """Whether a step could be done; recorded, with a picture where one is wanted."""
         began, error = self.crowd.shop.now(), None
         try:
-            do()
+            await do()
         except (browser.trouble(), Refused) as problem:
             error = line(problem)
         seconds = self.crowd.shop.now() - began
         title = None
         if error or name in PICTURED:
             what = f"where he got stuck ({name})" if error else PICTURED[name]
-            title = self._photographed(tab, f"Through {node}: {what}")
+            title = await self._photographed(tab, f"Through {node}: {what}")
         self.evidence.write(
             VisitStep(node.name, name, round(began, 3), round(seconds, 3), error, title)
         )
         return error is None
 
-    def _photographed(self, tab: Tab, title: str) -> str | None:
+    async def _photographed(self, tab: Tab, title: str) -> str | None:
         try:
-            picture = tab.picture()
+            picture = await tab.picture()
         except (browser.trouble(), ClientError):
             return None
         self.evidence.attach(title, picture)
@@ -220,7 +226,9 @@ class Visits:
 
     def _remember(self, request: api.Request) -> None:
         """An order is on its way: it may be kept, whatever becomes of its answer."""
+        if request.method != "POST" or not request.url.endswith("/api/orders"):
+            return
         key = request.headers.get("idempotency-key", "")
-        if request.method == "POST" and KEY.fullmatch(key):
+        if KEY.fullmatch(key) and key not in self.crowd.sent:
             self.crowd.sent.add(key)
             self.crowd.visitors.append(key)

@@ -100,7 +100,9 @@ def order_kept(record: Record) -> Judgement:
     ordered = {e.order: e for e in each(record, VisitOrder)}
     books = need(record, VisitorsBooks, "nobody read what is stored")
     wrong = [
-        f"{e.order}, through {e.node}, is lost" for e in ordered.values() if not books.orders.get(e.order)
+        f"{e.order}, through {e.node}, is lost"
+        for e in ordered.values()
+        if not books.orders.get(e.order)
     ]
     wrong += [f"{id_} was told to nobody" for id_ in books.orders if id_ not in ordered]
     wrong += [f"{id_} {times} times" for id_, times in books.orders.items() if times > 1]
@@ -118,7 +120,7 @@ def order_kept(record: Record) -> Judgement:
     hint="Open the page with the browser's tools: what is red, on the console and on the network?",
 )
 def page_without_errors(record: Record) -> Judgement:
-    """In the browser nothing leads anywhere but to the nodes: asking another is a failed request."""
+    """Nothing in the browser leads anywhere but to the nodes: asking another fails."""
     if nobody := _nobody(record):
         return nobody
     troubles = each(record, PageTrouble)
@@ -140,7 +142,9 @@ def visits(record: Record) -> dict[str, Any]:
         node: sum(e.seconds for e in steps if e.node == node)
         for node in dict.fromkeys(e.node for e in steps)
     }
-    slowest = {name: max((e.seconds for e in steps if e.name == name), default=None) for name in STEPS}
+    slowest = {
+        name: max((e.seconds for e in steps if e.name == name), default=None) for name in STEPS
+    }
     return {
         "browser": browser.version if browser else None,
         "visits_s": round(max(e.began + e.seconds for e in steps) - min(e.began for e in steps), 1),
