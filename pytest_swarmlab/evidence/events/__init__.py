@@ -41,6 +41,7 @@ from pytest_swarmlab.evidence.events.machines import (
 from pytest_swarmlab.evidence.events.run import (
     Attachment,
     Change,
+    Curve,
     EndOfTest,
     MachineLoad,
     Milestone,
@@ -90,6 +91,7 @@ __all__ = [
     "ClusterReady",
     "ClusterWanted",
     "Command",
+    "Curve",
     "EndOfTest",
     "EngineTold",
     "Entries",

@@ -7,6 +7,7 @@ another type than its field's counts as the field's emptiest one (0, "", False, 
 from __future__ import annotations
 
 import functools
+import itertools
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
@@ -151,7 +152,9 @@ def _fits(hint: Any, value: Any) -> bool:
     if origin is Mapping:
         return isinstance(value, Mapping) and all(_fits(inner[1], v) for v in value.values())
     if origin is tuple:
-        return isinstance(value, list) and all(_fits(inner[0], v) for v in value)
+        hints = itertools.repeat(inner[0]) if inner[-1] is Ellipsis else inner
+        whole = isinstance(value, list) and (inner[-1] is Ellipsis or len(value) == len(inner))
+        return whole and all(map(_fits, hints, value))
     if is_dataclass(hint):
         rows = _hints(hint)  # type: ignore[arg-type]  # a class can be hashed
         return isinstance(value, Mapping) and all(
@@ -226,6 +229,11 @@ _PLAIN: Mapping[Any, Callable[[Any], Any]] = {
     tuple[str, ...]: values.names,
     tuple[int, ...]: lambda value: tuple(values.integers(value)),
     tuple[float, ...]: values.numbers,
-    tuple[tuple[str, int], ...]: lambda value: tuple(values.pairs(value)),
+    tuple[tuple[str, int], ...]: lambda value: tuple(
+        (values.text(a), values.integer(b) or 0) for a, b in values.pairs(value)
+    ),
+    tuple[tuple[int, str], ...]: lambda value: tuple(
+        (values.integer(a) or 0, values.text(b)) for a, b in values.pairs(value)
+    ),
 }
 """Type of a field → what reads it."""

@@ -164,7 +164,7 @@ class Visits:
         asyncio.run(self._go(nodes))
         marks = set(self.crowd.visitors) - known
         done = self.wait(self.crowd.books.consumed(*marks), within=CONSUMED_S) if marks else []
-        self.evidence.write(VisitorsBooks({order.id: order.times for order in done}))
+        self.evidence.write(VisitorsBooks(tuple((order.id, order.times) for order in done)))
 
     async def _go(self, nodes: Sequence[Node]) -> None:
         async with browser.opened(nodes, PORT) as there:

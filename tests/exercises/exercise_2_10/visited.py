@@ -99,17 +99,16 @@ def order_kept(record: Record) -> Judgement:
         return nobody
     ordered = {e.order: e for e in each(record, VisitOrder)}
     books = need(record, VisitorsBooks, "nobody read what is stored")
+    times = dict(books.orders)
     wrong = [
-        f"{e.order}, through {e.node}, is lost"
-        for e in ordered.values()
-        if not books.orders.get(e.order)
+        f"{e.order}, through {e.node}, is lost" for e in ordered.values() if e.order not in times
     ]
-    wrong += [f"{id_} was told to nobody" for id_ in books.orders if id_ not in ordered]
-    wrong += [f"{id_} {times} times" for id_, times in books.orders.items() if times > 1]
+    wrong += [f"{id_} was told to nobody" for id_ in times if id_ not in ordered]
+    wrong += [f"{id_} was processed {count} times" for id_, count in books.orders if count != 1]
     missing = not_each((e.node for e in ordered.values()), members_of(record), "ordered through")
     for e in ordered.values():
         missing += out_of_order((f"the order through {e.node}", e.t), ("the reading", books.t))
-    return judged(f"{len(books.orders)} orders", wrong=wrong, missing=missing)
+    return judged(f"{len(times)} orders", wrong=wrong, missing=missing)
 
 
 @exercise.check(

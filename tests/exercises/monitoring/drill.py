@@ -82,11 +82,7 @@ class Drill:
         self.wait(watcher.quiet(), within=RESOLVED_S)
         self.evidence.note("quiet")
         watcher.note_rules()
-        targets = [
-            {"job": labels["job"], "node": labels.get("node", ""), "up": value == 1}
-            for labels, value in watcher.value("up")
-        ]
-        self.evidence.note("targets", targets=targets)
+        watcher.note_targets()
         self.evidence.note("metrics", names=sorted(watcher.ask("label/__name__/values")))
         return watcher
 

@@ -21,10 +21,20 @@ from .declared import (
     EXPECTED,
     PROVOKED,
     RESOLVED_S,
+    SHOP,
     Expected,
     exercise,
 )
-from .setting import DASHBOARDS, EACH_NODE, MANAGERS, NAME, ONE_EACH, REPLICAS
+from .setting import (
+    DASHBOARDS,
+    EACH_NODE,
+    MANAGERS,
+    NAME,
+    ONE_EACH,
+    REPLICAS,
+    SHOP_DASHBOARDS,
+    SHOP_JOBS,
+)
 
 __all__ = ["exercise"]
 
@@ -101,10 +111,26 @@ def nothing_to_tell(record: Record) -> Judgement:
 
 
 @exercise.check(
+    "shop-watched",
+    phases=SHOP,
+    title="The shop's parts are asked",
+    expected=f"{', '.join(SHOP_JOBS)}: each is asked, and answers",
+    hint="Prometheus' page /targets; are the exporters in the network shop_backend?",
+)
+def shop_watched(record: Record) -> Judgement:
+    """Its services, its database and cache by their exporters, its front."""
+    targets = record.need("targets", "nobody asked what is watched").data["targets"]
+    wrong = [f"nobody asks {job}" for job in SHOP_JOBS if not _on(targets, job)]
+    wrong += [f"{t['job']} is down" for t in targets if t["job"] in SHOP_JOBS and not t["up"]]
+    return judged(", ".join(f"{job} {len(_on(targets, job))}" for job in SHOP_JOBS), wrong=wrong)
+
+
+@exercise.check(
     "dashboards",
-    phases=DEPLOYED,
+    phases=DEPLOYED + SHOP,
     title="Every panel of the dashboards shows something",
-    expected=f"each query of {', '.join(DASHBOARDS)} is accepted and has data",
+    expected=f"each query of {', '.join(DASHBOARDS)} is accepted and has data; beside the shop of"
+    f" {', '.join(SHOP_DASHBOARDS)}",
     hint="Ask Prometheus for the query of the panel: is a metric's name right, a label gone?",
 )
 def panels(record: Record) -> Judgement:
@@ -115,7 +141,8 @@ def panels(record: Record) -> Judgement:
         for e in seen
         if e.data["error"] or not e.data["series"]
     ]
-    missing = not_each((e.data["dashboard"] for e in seen), DASHBOARDS, "asked for the panels of")
+    wanted = SHOP_DASHBOARDS if record.events[-1].phase.endswith("/shop") else DASHBOARDS
+    missing = not_each((e.data["dashboard"] for e in seen), wanted, "asked for the panels of")
     return judged(f"{len(seen)} queries", wrong=wrong, missing=missing)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
 
 ASK_S = 20.0
+SCRAPED_S = 5.0
+"""How often everything is asked: there is no more to be seen between."""
 
 
 @dataclass
@@ -43,6 +46,29 @@ class Watcher:
         """What an expression is now: labels and number of each of its series."""
         found = self.ask("query", query=expr)["result"]
         return [(row["metric"], float(row["value"][1])) for row in found]
+
+    def values(
+        self, expr: str, *, of_s: float, points: int
+    ) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
+        """What an expression was in the last `of_s` seconds, at so many moments at most.
+
+        Of each of its series the labels, and each moment, in seconds of the run, with its value;
+        what is no number is left out.
+        """
+        clock = float(self.node.ask("date", "+%s.%N", within=ASK_S).stdout)
+        now = self.evidence.now()
+        step = max(SCRAPED_S, of_s / points)
+        rows = self.ask(
+            "query_range", query=expr, start=f"{clock - of_s:.1f}", end=f"{clock:.1f}",
+            step=f"{step:.1f}",
+        )["result"]  # fmt: skip
+        found = []
+        for row in rows:
+            seen = [(now - clock + float(t), float(value)) for t, value in row["values"]]
+            seen = [(round(t, 1), value) for t, value in seen if math.isfinite(value)]
+            if seen:
+                found.append((row["metric"], seen))
+        return found
 
     def listen(self) -> list[dict[str, Any]]:
         """All that was heard until now; what is new is recorded."""
@@ -90,6 +116,14 @@ class Watcher:
             for rule in group["rules"]
         }
         self.evidence.note("rules", rules=rules)
+
+    def note_targets(self) -> None:
+        """Who is asked, of which node where it is one's, and whether it answers."""
+        targets = [
+            {"job": labels["job"], "node": labels.get("node", ""), "up": value == 1}
+            for labels, value in self.value("up")
+        ]
+        self.evidence.note("targets", targets=targets)
 
     def hears(
         self, alert: str, status: str, labels: Mapping[str, str], *, more_than: int = 0

@@ -33,6 +33,7 @@ from tests.exercises.exercise_2_10.setting import (
     PREDICTED,
     PUBLISHED,
     REPLICAS,
+    RETURN,
     ROLLED,
 )
 from tests.exercises.exercise_2_10.trials import Trials
@@ -165,6 +166,7 @@ def of_phase(phase: str) -> Iterator[Timed]:
         led = LOST if phase == "leader-lost" else "manager1"
         yield nodes(9.0, "ready", led)
         yield from strike(phase, node=LOST)
+        yield from strike(RETURN, number=1, node=LOST)
         held = [*LAB] if phase == "cut-off" else [LOST]
         fault = {"fault": phase, "nodes": held, "seconds": 0.2}
         yield 11.0, "fault.injected", fault
@@ -193,6 +195,7 @@ def everything(t: float, mark: str = "a") -> list[Timed]:
 
 TOLD = {"orders": [f"o{n}" for n in range(1200)], "accounts": ["u1", "u2"]}
 STORED = {
+    "when": "at last",
     "orders": [[f"o{n}", 1] for n in range(1201)],
     "keys": 1201,
     "unasked": 0,
@@ -275,7 +278,7 @@ def visits_in_a_browser() -> Iterator[Timed]:
             yield began + number, "visit-step", step
         yield began + 9, "visit-order", {"node": node, "order": f"o-{node}"}
         yield began + 9, "orders-shown", {"node": node, "orders": [f"o-{node}"]}
-    yield 60.0, "visitors-books", {"orders": {f"o-{node}": 1 for node in LAB}}
+    yield 60.0, "visitors-books", {"orders": [[f"o-{node}", 1] for node in LAB]}
 
 
 def guarded() -> list[Timed]:
@@ -455,13 +458,13 @@ BROKEN: Broken = {
         (NOBODY, "not_provable"),
     ],
     ("visited", "order-kept"): [
-        (edited("visitors-books", orders={f"o-{node}": 1 for node in LAB[1:]}), "fail"),
-        (edited("visitors-books", orders={f"o-{node}": 2 for node in LAB}), "fail"),
-        (edited("visitors-books", orders={f"o-{node}": 1 for node in (*LAB, "x")}), "fail"),
+        (edited("visitors-books", orders=[[f"o-{node}", 1] for node in LAB[1:]]), "fail"),
+        (edited("visitors-books", orders=[[f"o-{node}", 2] for node in LAB]), "fail"),
+        (edited("visitors-books", orders=[[f"o-{node}", 1] for node in (*LAB, "x")]), "fail"),
         (none_of("visit-order", node="worker1"), "fail"),
         (none_of("visitors-books"), "unknown"),
         (moved("visitors-books", to=20.0), "unknown"),
-        (lambda run: edited("visitors-books", orders={})(none_of("visit-order")(run)), "unknown"),
+        (lambda run: edited("visitors-books", orders=[])(none_of("visit-order")(run)), "unknown"),
         (NOBODY, "not_provable"),
     ],
     ("visited", "page-without-errors"): [

@@ -140,7 +140,7 @@ def test_he_signs_up_logs_in_orders_and_sees_his_order(one: Lab, web: Pretended)
     assert each(run, Browser)[0].lack is None
     assert [(e.node, e.order) for e in each(run, VisitOrder)] == [("manager1", ORDER)]
     assert [e.orders for e in each(run, OrdersShown)] == [(ORDER,)]
-    assert [e.orders for e in each(run, VisitorsBooks)] == [{ORDER: 1}]
+    assert [e.orders for e in each(run, VisitorsBooks)] == [((ORDER, 1),)]
     assert not each(run, PageTrouble)
     assert crowd.orders == {ORDER: KEY}
     assert crowd.sent == {KEY}

@@ -7,10 +7,12 @@ from typing import Any, cast
 
 import pytest
 
+from pytest_swarmlab.evidence.events import Curve
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.node import Output
 from pytest_swarmlab.waiting.waiter import Done, Pending
+from tests.exercises.monitoring import dashboards
 from tests.exercises.monitoring.watcher import Watcher
 
 
@@ -18,7 +20,7 @@ class Home:
     """A node whose recorder has printed these lines, and whose Prometheus answers so."""
 
     def __init__(self) -> None:
-        self.log = ""
+        self.log, self.clock = "", "0"
         self.answer = Output(0, "{}", "")
         self.asked: list[str] = []
 
@@ -28,6 +30,8 @@ class Home:
 
     def ask(self, *argv: str, within: float) -> Output:
         assert within > 0
+        if argv[0] == "date":
+            return Output(0, f"{self.clock}\n", "")
         self.asked.append(argv[-1])
         return self.answer
 
@@ -40,6 +44,12 @@ class Notes:
 
     def note(self, kind: str, **data: Any) -> None:
         self.kept.append((kind, data))
+
+    def write(self, seen: Curve) -> None:
+        self.kept.append(("curve", vars(seen)))
+
+    def now(self) -> float:
+        return 500.0
 
 
 def line(alert: str, status: str = "firing", **labels: str) -> str:
@@ -120,3 +130,26 @@ def test_it_is_quiet_when_nothing_is_pending(home: Home, watcher: Watcher) -> No
     assert watcher.quiet()() == Pending("NodeDown pending")
     home.answer = Output(0, json.dumps({"data": {"alerts": []}}), "")
     assert isinstance(watcher.quiet()(), Done)
+
+
+def test_a_panel_s_data_are_told_by_the_run_s_own_clock_without_what_is_no_number(
+    home: Home, notes: Notes, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"metric": {"node": "worker1"}, "values": [[1000, "0.5"], [1005, "NaN"], [1010, "1"]]},
+        {"metric": {"node": "worker2"}, "values": [[1000, "NaN"]]},
+    ]
+    home.clock, home.answer = "1020.0", Output(0, json.dumps({"data": {"result": rows}}), "")
+    query = dashboards.Query("nodes", "Load", "node_load1", "short", "on {{ node }}")
+    monkeypatch.setattr(dashboards, "queries", lambda: iter([query]))
+    dashboards.draw_all(watcher, of_s=600, evidence=watcher.evidence)
+    assert notes.kept == [
+        (
+            "curve",
+            {
+                "t": 0.0,
+                "dashboard": "nodes", "panel": "Load", "unit": "short", "name": "on worker1",
+                "seconds": (480.0, 490.0), "values": (0.5, 1.0),
+            },
+        )
+    ]  # fmt: skip
