@@ -75,12 +75,11 @@ class Relay:
 def _between(near: socket.socket, far: socket.socket, over: threading.Event) -> None:
     """Give each what the other sends, until both have ended or it is over. Raises OSError."""
     with selectors.DefaultSelector() as ready:
-        for from_, to in ((near, far), (far, near)):
-            ready.register(from_, selectors.EVENT_READ, to)
+        for way in ((near, far), (far, near)):
+            ready.register(way[0], selectors.EVENT_READ, way)
         while ready.get_map() and not over.is_set():
             for key, _ in ready.select(LOOK_S):
-                from_, to = key.fileobj, key.data
-                assert isinstance(from_, socket.socket)  # noqa: S101 - no other was registered
+                from_, to = key.data
                 if words := from_.recv(CHUNK):
                     to.sendall(words)
                 else:

@@ -66,6 +66,7 @@ def visit_whole(record: Record) -> Judgement:
 @exercise.check(
     "order-shown",
     phases=VISITED,
+    timed=True,
     title="The order that was acknowledged to a visitor is shown to him",
     expected="on the page of his orders, and no other's",
     hint="`GET /api/orders` with his token: does it list the order under the same id?",
@@ -114,6 +115,7 @@ def order_kept(record: Record) -> Judgement:
 @exercise.check(
     "page-without-errors",
     phases=VISITED,
+    timed=True,
     title="The page complains of nothing, and asks nobody else for anything",
     expected="no error on its console, no exception, every request answered, each below 400",
     hint="Open the page with the browser's tools: what is red, on the console and on the network?",
