@@ -32,6 +32,9 @@ NO_PLAYWRIGHT = (
 )
 NO_PROGRAM = f"there is no browser on this machine: install Debian's package {PROGRAM}"
 
+SNAPS = "/snap/"
+"""A snap has its own idea of the file system: nobody else can give it a profile."""
+
 WIDTH, HEIGHT = 1280, 800
 """Of a page and its pictures, in pixels."""
 
@@ -58,7 +61,8 @@ def lack() -> str | None:
     """Why there is no browser here, in one sentence; None where there is one."""
     if importlib.util.find_spec("playwright") is None:
         return NO_PLAYWRIGHT
-    return None if shutil.which(PROGRAM) else NO_PROGRAM
+    program = shutil.which(PROGRAM)
+    return None if program and not program.startswith(SNAPS) else NO_PROGRAM
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ DIAL_S = 10.0
 LOOK_S = 0.2
 """How often a connection on which nothing comes looks whether the relay is over, seconds."""
 
+WAITING = 64
+"""Callers that may wait until they are let in; one more would try again a second later."""
+
 CHUNK = 65536
 """Bytes that are carried at once."""
 
@@ -40,7 +43,10 @@ class Relay:
             def handle(self) -> None:
                 relay._carry(self.request)
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Caller)
+        class Door(socketserver.ThreadingTCPServer):
+            request_queue_size = WAITING
+
+        self._server = Door(("127.0.0.1", 0), Caller)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(LOOK_S,), name=f"relay-{node.name}"
         )

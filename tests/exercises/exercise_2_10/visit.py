@@ -185,7 +185,7 @@ class Visits:
                 number,
             )
             for name, do in visitor.steps.items():
-                if not await self._did(tab, node, name, do):
+                if not await self._did(there, tab, node, name, do):
                     break
             if visitor.account:
                 crowd.accounts[visitor.account] = email
@@ -196,15 +196,18 @@ class Visits:
                 self.evidence.write(OrdersShown(node.name, visitor.shown))
             for each in tab.troubles:
                 self.evidence.write(PageTrouble(node.name, each.what, each.said))
-            if not there.runs:
-                raise ClientError(f"the browser ended while it visited {node}")
 
-    async def _did(self, tab: Tab, node: Node, name: str, do: Step) -> bool:
-        """Whether a step could be done; recorded, with a picture where one is wanted."""
+    async def _did(self, there: browser.Browser, tab: Tab, node: Node, name: str, do: Step) -> bool:
+        """Whether a step could be done; recorded, with a picture where one is wanted.
+
+        Raises ClientError where the browser has ended: that says nothing of the page.
+        """
         began, error = self.crowd.shop.now(), None
         try:
             await do()
         except (browser.trouble(), Refused) as problem:
+            if not there.runs:
+                raise ClientError(f"the browser ended while it visited {node}") from problem
             error = line(problem)
         seconds = self.crowd.shop.now() - began
         title = None

@@ -114,7 +114,8 @@ def test_what_is_missing_is_told_with_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr(util, "find_spec", lambda _: None)
     assert "install the extra `browser`" in str(browser.lack())
     monkeypatch.setattr(util, "find_spec", lambda _: object())
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    assert "install Debian's package chromium" in str(browser.lack())
+    for found in (None, "/snap/bin/chromium"):
+        monkeypatch.setattr(shutil, "which", lambda _, found=found: found)
+        assert "install Debian's package chromium" in str(browser.lack())
     monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/chromium")
     assert browser.lack() is None
