@@ -122,7 +122,7 @@ exercise_2_10: browser
 $(EXERCISES): setup
 	$(PYTEST) -m $@ --swarmlab-provider=$(PROVIDER)
 
-lab: setup kernel
+lab: setup kernel browser
 	$(PYTEST) -n auto tests/exercises $(ALONE:%=--ignore=%) $(UNPROVEN:%=--ignore=%) --swarmlab-provider=$(PROVIDER)
 	$(PYTEST) $(ALONE) --swarmlab-provider=$(PROVIDER)
 
