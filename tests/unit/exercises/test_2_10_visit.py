@@ -31,7 +31,7 @@ from tests.exercises.exercise_2_10.events import (
 )
 from tests.exercises.exercise_2_10.load import Crowd
 from tests.exercises.exercise_2_10.setting import DATABASE
-from tests.exercises.exercise_2_10.visit import Visits
+from tests.exercises.exercise_2_10.visit import Visitor, Visits
 from tests.exercises.exercise_2_10.visited import PICTURED, STEPS
 from tests.unit.fakes import Lab, task
 
@@ -169,13 +169,19 @@ def test_where_he_gets_stuck_is_told_with_a_picture_and_he_goes_no_further(
 def test_an_order_that_is_not_shown_is_missed_and_what_is_shown_is_told(
     one: Lab, web: Pretended, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browser, "PATIENCE_S", 1.0)
+    order = Visitor._order
+
+    async def then_impatient(he: Visitor) -> None:
+        await order(he)
+        he.page.set_default_timeout(500)
+
+    monkeypatch.setattr(Visitor, "_order", then_impatient)
     other = ORDER.replace("2", "3")
     web.page = web.page.replace(ORDER, other)
     run, _ = visited(one)
     steps = each(run, VisitStep)
     assert steps[-1].name == "see"
-    assert "Timeout 1000ms exceeded" in str(steps[-1].error)
+    assert "Timeout 500ms exceeded" in str(steps[-1].error)
     assert [e.orders for e in each(run, OrdersShown)] == [(other,)]
 
 
