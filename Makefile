@@ -123,8 +123,10 @@ $(EXERCISES): setup
 	$(PYTEST) -m $@ --swarmlab-provider=$(PROVIDER)
 
 lab: setup kernel browser
-	$(PYTEST) -n auto tests/exercises $(ALONE:%=--ignore=%) $(UNPROVEN:%=--ignore=%) --swarmlab-provider=$(PROVIDER)
-	$(PYTEST) $(ALONE) --swarmlab-provider=$(PROVIDER)
+	@failed=; \
+	$(PYTEST) -n auto tests/exercises $(ALONE:%=--ignore=%) $(UNPROVEN:%=--ignore=%) --swarmlab-provider=$(PROVIDER) || failed=1; \
+	$(PYTEST) $(ALONE) --swarmlab-provider=$(PROVIDER) || failed=1; \
+	test -z "$$failed"
 
 monitoring: setup kernel
 	$(PYTEST) tests/exercises/monitoring --swarmlab-provider=$(PROVIDER)
