@@ -26,8 +26,12 @@ from ..exercise_2_9.perform import UPDATED_S, break_theirs
 READY_S = 240
 PATIENCE_S = 10.0
 
-ASKED = {"test-service": "/", "proxy": "/", "web": "/", "wordpress": "/readme.html"}
-"""Role → what clients ask for: of WordPress no page, of which each costs 0.4 s of a core."""
+ASKED = {"test-service": "/", "web": "/", "proxy": "/", "wordpress": "/readme.html"}
+"""Role → what clients ask for: of WordPress no page, of which each costs 0.4 s of a core.
+
+Those first that need nobody else: behind a proxy there may be one task alone, which is lost with
+the leader, and then every request fails though each replica of the proxy is well.
+"""
 
 LEAST_REPLICAS = 2
 MORE_S = 60.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,7 +38,9 @@ from tests.exercises.exercise_2_10.setting import (
 )
 from tests.exercises.exercise_2_10.trials import Trials
 from tests.exercises.exercise_2_10.verify import exercise
+from tests.exercises.exercise_2_10.visited import PICTURED, STEPS
 from tests.unit.fakes import Lab
+from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER, UNUSED
 from tests.unit.records.editing import (
     LAB,
     Edit,
@@ -224,6 +227,8 @@ def rows(phase: str) -> list[Timed]:
             (15.0, "ordered", {"order": "o1"}),
             *followed,
         ]
+    if phase == "visited":
+        return list(visits_in_a_browser())
     if phase == "security":
         return guarded()
     if phase == "bad-input":
@@ -257,6 +262,25 @@ def rows(phase: str) -> list[Timed]:
             (10.0, "stored", STORED),
         ]
     return [*visits(phase), *entries(phase), *of_phase(phase)]
+
+
+def visits_in_a_browser() -> Iterator[Timed]:
+    """A visit through each node, a step a second."""
+    yield 0.0, "browser", {"version": "chromium 1"}
+    for place, node in enumerate(LAB):
+        began = 10.0 * place
+        for number, name in enumerate(STEPS, 1):
+            step: dict[str, Any] = {"node": node, "name": name, "began": began, "seconds": 1.0}
+            if name in PICTURED:
+                title = f"{node}: {name}"
+                yield began + number - 0.1, "attachment", {
+                    "title": title, "media": "image/jpeg", "content": "",
+                }  # fmt: skip
+                step["picture"] = title
+            yield began + number, "visit-step", step
+        yield began + 9, "visit-order", {"node": node, "order": f"o-{node}"}
+        yield began + 9, "orders-shown", {"node": node, "orders": [f"o-{node}"]}
+    yield 60.0, "visitors-books", {"orders": [[f"o-{node}", 1] for node in LAB]}
 
 
 def guarded() -> list[Timed]:
@@ -427,7 +451,60 @@ def few_of_one_customer(run: Record) -> Record:
     return without(run, lambda e: mine(e) and 12.0 < e.data["sent"] < 20.0)
 
 
+def complaining(what: str) -> Edit:
+    """A page complains of something."""
+
+    def edit(run: Record) -> Record:
+        at = run.first("visit-order", node="worker1")
+        if at is None:
+            return run
+        told = replace(at, kind="page-trouble", data={"node": "worker1", "what": what, "said": "x"})
+        return Record(tuple(each for e in run for each in ((e, told) if e is at else (e,))))
+
+    return edit
+
+
+STUCK = edited("visit-step", {"node": "worker1", "name": "order"}, error="Timeout exceeded")
+NOBODY = edited("browser", version="", lack="there is no browser")
+
+
 BROKEN: Broken = {
+    ("visited", "visit-whole"): [
+        (STUCK, "fail"),
+        (none_of("visit-step", node="worker1"), "unknown"),
+        (none_of("visit-step", name="processed", node="worker1"), "unknown"),
+        (none_of("attachment", title="worker2: basket"), "unknown"),
+        (edited("visit-step", {"name": "basket"}, picture=None), "unknown"),
+        (none_of("visit-step"), "unknown"),
+        (none_of("browser"), "unknown"),
+        (NOBODY, "not_provable"),
+    ],
+    ("visited", "order-shown"): [
+        (edited("orders-shown", {"node": "worker1"}, orders=[]), "fail"),
+        (edited("orders-shown", {"node": "worker1"}, orders=["o-worker1", "o-worker2"]), "fail"),
+        (none_of("orders-shown", node="worker1"), "unknown"),
+        (none_of("visit-order", node="worker1"), "unknown"),
+        (none_of("visit-order"), "unknown"),
+        (edited("orders-shown", orders=None), "unknown"),
+        (NOBODY, "not_provable"),
+    ],
+    ("visited", "order-kept"): [
+        (edited("visitors-books", orders=[[f"o-{node}", 1] for node in LAB[1:]]), "fail"),
+        (edited("visitors-books", orders=[[f"o-{node}", 2] for node in LAB]), "fail"),
+        (edited("visitors-books", orders=[[f"o-{node}", 1] for node in (*LAB, "x")]), "fail"),
+        (none_of("visit-order", node="worker1"), "fail"),
+        (none_of("visitors-books"), "unknown"),
+        (moved("visitors-books", to=20.0), "unknown"),
+        (lambda run: edited("visitors-books", orders=[])(none_of("visit-order")(run)), "unknown"),
+        (NOBODY, "not_provable"),
+    ],
+    ("visited", "page-without-errors"): [
+        (complaining("console"), "fail"),
+        (complaining("request"), "fail"),
+        (none_of("visit-step", node="worker1"), "unknown"),
+        (STUCK, "unknown"),
+        (NOBODY, "not_provable"),
+    ],
     ("deployed", "replicas"): [
         (of_another_cluster, "unknown"),
         (edited("tasks", {"service": "shop_frontend"}, **of_all("frontend", 2)), "fail"),
@@ -751,6 +828,76 @@ for _claim in (
         (none_of("back"), "unknown"),
         (lambda run: none_of("waiting")(moved("stored", to=1.5)(run)), "unknown"),
     ]
+
+
+STILL_PASSES = {
+    ("2.10.*.*", "*: nodes exchanged"): NAMES_ALIKE,
+    ("2.10.*.*", "*: all seen at the phase's end"): LATER,
+    **{
+        ("2.10.*.*", f"{name}: all seen at the phase's beginning"): SOONER
+        for name in ("begun", "ready", "ordered", "struck", "acknowledged", "removed", "deployed")
+    },
+    ("2.10.persistence.*", "waiting: all seen at the phase's beginning"): SOONER,
+    ("2.10.bad-input.nothing-stored", "refused: all seen at the phase's beginning"): SOONER,
+    # That they end is another claim's.
+    ("2.10.literal.nobody-served", "ended: all seen at the phase's beginning"): SOONER,
+    ("2.10.security.*", "*: all seen at the phase's beginning"): ALONE,
+    ("2.10.bad-input.*", "*: all seen at the phase's beginning"): ALONE,
+    ("2.10.counted.a-thousand-orders", "acknowledged: all seen *"): ALONE,
+    ("2.10.security.no-secret-in-a-*", "looked: the later half of another cluster"): ALONE,
+    **{
+        ("2.10.*.*", f"{name}: moments shuffled"): ANY_ORDER
+        for name in (
+            "followed",
+            "health",
+            "entry",
+            "entries",
+            "known",
+            "refused",
+            "ended",
+            "visited",
+        )
+    },
+    ("2.10.*.replicas", "tasks: moments shuffled"): ANY_ORDER,
+    ("2.10.security.*", "*: moments shuffled"): ANY_ORDER,
+    ("2.10.load.*", "request: moments shuffled"): ANY_ORDER,
+    ("2.10.*.served-as-predicted", "entries: *"): UNUSED,
+    ("2.10.rabbitmq-away.kept-without-a-broker", "entries: *"): UNUSED,
+    # A killed task's id; whether it was that one is another claim's.
+    ("2.10.killed.*", "struck: the later half of another cluster"): UNUSED,
+    ("2.10.leader-lost.identities-kept", "fault.*: *"): UNUSED,
+    ("2.10.leader-lost.identities-kept", "nodes: *"): "that leadership moved is another claim's",
+    # From 3 or 5 s before it was struck until all had recovered, with pauses that long.
+    ("2.10.*.*", "*: none before between * and struck"): ENOUGH,
+    ("2.10.*.*", "entry: none from *"): ENOUGH,
+    ("2.10.*.*", "entry: none after *recovered"): ENOUGH,
+    ("2.10.*.*", "entry: none after *fault.healed*"): ENOUGH,
+    ("2.10.*.served-as-predicted", "request: none * between fault.healed and entries*"): ENOUGH,
+    ("2.10.*.served-as-predicted", "request: none after at recovered"): ENOUGH,
+    ("2.10.*.served-as-predicted", "cut at *"): ENOUGH,
+    # While it was away, with pauses of up to 3 s, and 5 s.
+    ("2.10.redis-away.without-a-cache", "request: none [abf]*"): ENOUGH,
+    ("2.10.rabbitmq-away.kept-*", "entry: none ?*"): ENOUGH,
+    ("2.10.rabbitmq-away.kept-*", "cut at *"): ENOUGH,
+    # One manager's lists show it; that it was mended, the fault's own events.
+    ("2.10.*.node-gone-and-back", "nodes: none ?*"): ENOUGH,
+    ("2.10.*.node-gone-and-back", "cut *entries"): ENOUGH,
+    ("2.10.*.node-gone-and-back", "recovered: *"): ENOUGH,
+    ("2.10.*.node-gone-and-back", "struck: not the one of number 2"): ENOUGH,
+    ("2.10.leader-lost.another-leads", "nodes: none ?*"): ENOUGH,
+    ("2.10.leader-lost.another-leads", "cut *[he][en]*"): ENOUGH,
+    ("2.10.leader-lost.another-leads", "recovered: *"): ENOUGH,
+    # Its return need not be seen; where it is, it came after the removal.
+    ("2.10.persistence.waited-for-a-worker", "back: *"): ENOUGH,
+    ("2.10.persistence.waited-for-a-worker", "cut *removed*"): ENOUGH,
+}
+"""What passes on a broken record of a real run, and why that is right."""
+
+NOT_SEEN = {
+    f"2.10.visited.{claim}": "nobody came in a browser yet"
+    for claim in ("visit-whole", "order-shown", "order-kept", "page-without-errors")
+}
+"""What the kept run, older than the claim, does not show."""
 
 
 class TestJudge(JudgeContract):
