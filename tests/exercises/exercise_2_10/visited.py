@@ -60,6 +60,11 @@ def visit_whole(record: Record) -> Judgement:
         if e.name in PICTURED and e.error is None and e.picture not in pictures
     ]
     nodes = {e.node for e in steps if e.name == STEPS[-1]}
+    for node in sorted(nodes):
+        done = {e.name: e.t for e in steps if e.node == node}
+        missing += out_of_order(
+            *((f"{name!r} through {node}", done[name]) for name in STEPS if name in done)
+        )
     return judged(f"all of it through {len(nodes)} nodes", wrong=wrong, missing=missing)
 
 

@@ -103,7 +103,9 @@ def test_any_values_are_read_as_something(kind: str, data: Any) -> None:
     FORMS[kind].validate(json.loads(json.dumps(seen.data())))
 
 
-@pytest.mark.parametrize("path", sorted(REAL.glob("*.xz")), ids=lambda path: path.name[:3])
+@pytest.mark.parametrize(
+    "path", sorted(REAL.glob("*.xz")), ids=lambda path: path.name.partition(".")[0]
+)
 def test_nothing_that_real_runs_wrote_is_lost(path: Path) -> None:
     for number, one in enumerate(real(path.name.partition(".")[0])):
         # Of a long run every tenth is enough.

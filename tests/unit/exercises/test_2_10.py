@@ -473,6 +473,8 @@ BROKEN: Broken = {
         (STUCK, "fail"),
         (none_of("visit-step", node="worker1"), "unknown"),
         (none_of("visit-step", name="processed", node="worker1"), "unknown"),
+        # He sees his order before he has ordered.
+        (moved("visit-step", {"name": "see", "node": "worker1"}, to=34.5), "unknown"),
         (none_of("attachment", title="worker2: basket"), "unknown"),
         (edited("visit-step", {"name": "basket"}, picture=None), "unknown"),
         (none_of("visit-step"), "unknown"),
