@@ -22,7 +22,7 @@ from typing import Protocol
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import ClusterReady, MachineSeen, Ping, each, need
-from pytest_swarmlab.evidence.readings import Entry, Fault, NodesSample, Request, TasksSample
+from pytest_swarmlab.evidence.readings import Fault, NodesSample, Request, TasksSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import failed, passed, unknown
 from pytest_swarmlab.model import Judgement, Membership
@@ -65,6 +65,18 @@ class Sample(Protocol):
     @property
     def asked(self) -> float:
         """When the question was sent."""
+
+
+class Tried(Protocol):
+    """What takes its time until it is acknowledged, or given up: an `Entry` or a `Request`."""
+
+    @property
+    def sent(self) -> float:
+        """When it began."""
+
+    @property
+    def over(self) -> float:
+        """When it was over."""
 
 
 Moment = tuple[str, float | None]
@@ -144,7 +156,7 @@ def not_sampled(
     return lacks
 
 
-def not_written(entries: Iterable[Entry], *, window: Window, pause: float) -> list[str]:
+def not_written(entries: Iterable[Tried], *, window: Window, pause: float) -> list[str]:
     """Where no write was under way for longer than `pause` within the window.
 
     A write that waits for its acknowledgement is under way until it is over.

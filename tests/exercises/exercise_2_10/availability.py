@@ -14,6 +14,7 @@ from pytest_swarmlab.evidence.events import each
 from pytest_swarmlab.evidence.readings import Request
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
+    Tried,
     Window,
     judged,
     members_of,
@@ -26,9 +27,11 @@ from pytest_swarmlab.model import Judgement
 from .declared import NODES, UNDER_LOAD, exercise
 from .events import Recovered, Struck
 from .setting import (
+    ACCOUNT,
     CATALOGUE,
     ENDPOINTS,
     LEDGERS,
+    ORDER,
     PAGES,
     PATHS,
     PREDICTED,
@@ -135,6 +138,7 @@ def _bounds(bounds: Mapping[str, float]) -> str:
 def _as_predicted(record: Record, phase: str) -> Judgement:
     """By what was struck and by endpoint; outside of it every request must have been answered."""
     found, asked = strikes(record), by_endpoint(record)
+    written = _written(record, asked)
     missing = not_each((strike.what for strike in found), wanted(phase), "saw the end of")
     wrong, told = [], []
     for strike in found:
@@ -148,6 +152,10 @@ def _as_predicted(record: Record, phase: str) -> Judgement:
             elif longest:
                 told.append(f"{strike.what}: {name} {longest:.1f} s")
         missing += _unseen(record, asked, strike.window)
+        for name, tried in written.items():
+            window = _before(strike.window, IDLE_S)
+            lacks = not_written(tried, window=window, pause=IDLE_S)
+            missing += [f"{name}: {lack}" for lack in lacks]
     outside = [
         request
         for requests in asked.values()
@@ -177,7 +185,7 @@ def _first(failed: Sequence[Request]) -> str:
 
 
 def _unseen(record: Record, asked: Mapping[str, Sequence[Request]], window: Window) -> list[str]:
-    """Where nobody asked through a node that was there, or nothing was ordered or signed up.
+    """Where nobody came to look through a node that was there.
 
     Clients must have been there just before it was struck: who comes later may have been kept out.
     """
@@ -188,12 +196,18 @@ def _unseen(record: Record, asked: Mapping[str, Sequence[Request]], window: Wind
     for name, pause in PAUSES_S.items():
         lacks = not_asked(asked[name], through=through, window=_before(window, pause), pause=pause)
         missing += [f"{name}: {lack}" for lack in lacks]
+    return missing
+
+
+def _written(record: Record, asked: Mapping[str, Sequence[Request]]) -> dict[str, Sequence[Tried]]:
+    """Who orders, and who signs up: what each of them tried, and what requests that made."""
+    found: dict[str, Sequence[Tried]] = {
+        f"requests for {name}": asked[name] for name in (ACCOUNT, ORDER)
+    }
     for name in LEDGERS:
         ledger = readings.ledger(record, name)
-        entries = ledger.entries if ledger else ()
-        whole = _before(window, IDLE_S)
-        missing += [f"{name}: {x}" for x in not_written(entries, window=whole, pause=IDLE_S)]
-    return missing
+        found[name] = ledger.entries if ledger else ()
+    return found
 
 
 def _before(window: Window, seconds: float) -> Window:

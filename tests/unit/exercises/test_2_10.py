@@ -419,6 +419,13 @@ def nobody_through(node: str) -> Edit:
     return lambda run: without(run, kind("request", node=node))
 
 
+def nobody_at(path: str) -> Edit:
+    """No request for that path is known."""
+    return lambda run: without(
+        run, lambda e: e.kind == "request" and e.data["url"].endswith(f"8080{path}")
+    )
+
+
 def nobody_before(name: str, t: float = STRUCK) -> Edit:
     """Of what clients did nothing is known that was sent before that moment."""
     return lambda run: without(run, lambda e: e.kind == name and e.data["sent"] < t)
@@ -764,6 +771,9 @@ BROKEN: Broken = {
             (none_of("recovered"), "unknown"),
             (nobody_before("request"), "unknown"),
             (nobody_before("entry"), "unknown"),
+            # Who orders says so, and nobody saw a request of his.
+            (nobody_at("/api/orders"), "unknown"),
+            (nobody_at("/api/me"), "unknown"),
         ]
         for phase in UNDER_LOAD
     },
