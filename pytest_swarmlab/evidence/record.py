@@ -128,8 +128,10 @@ class Record:
         """Events of these kinds whose data hold every given value."""
         if len(kinds) == 1:
             found = self._by_kind.get(kinds[0], ())
+        elif (known := self._by_kinds.get(kinds)) is not None:
+            found = known
         else:
-            found = tuple(e for e in self.events if e.kind in kinds)
+            found = self._by_kinds[kinds] = tuple(e for e in self.events if e.kind in kinds)
         if not match:
             return found
         wanted = match.items()
@@ -142,6 +144,11 @@ class Record:
         for event in self.events:
             found.setdefault(event.kind, []).append(event)
         return {kind: tuple(events) for kind, events in found.items()}
+
+    @cached_property
+    def _by_kinds(self) -> dict[tuple[str, ...], tuple[Event, ...]]:
+        """Several kinds → their events, once asked for: every claim asks for faults."""
+        return {}
 
     def first(self, *kinds: str, **match: Any) -> Event | None:
         """The earliest such event, or None."""

@@ -78,9 +78,10 @@ def survivors(run: Record, checks: list[Check]) -> set[tuple[str, str]]:
         for check in checks:
             if needed[check] & each.touched and passes(check, broken):
                 found.add((check.id, each.name))
-    for check in checks:
-        for name in kinds[check]:
-            if check.result(beside_another(run, name)).verdict is Verdict.PASS:
+    for name in set().union(*kinds.values()):
+        both = beside_another(run, name)
+        for check in checks:
+            if name in kinds[check] and check.result(both).verdict is Verdict.PASS:
                 found.add((check.id, f"{name}: another cluster's"))
     return found
 
