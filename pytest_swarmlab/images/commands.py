@@ -6,14 +6,16 @@ import os
 import shlex
 import shutil
 import subprocess
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
 from pytest_swarmlab.errors import BuildError
-from pytest_swarmlab.images.progress import BuildReport
+from pytest_swarmlab.images.progress import PartReport
 
 # setpriv ends unshare when this process dies, unshare ends its child, and as that
 # one is PID 1 of a namespace, the kernel ends all the rest. Mounts go with theirs.
@@ -40,6 +42,39 @@ QUOTED_LINES = 5
 FULL = "No space left on device"
 
 
+class Commands:
+    """Commands that run side by side, in whatever threads, so that one call ends them all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._ended = False
+
+    @contextmanager
+    def hold(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """One of them until the block ends; killed at once where the others have been."""
+        with self._lock:
+            self._running.add(process)
+            if self._ended:
+                process.kill()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.remove(process)
+
+    def end(self) -> None:
+        """Kill those that run, and those that are started from now on."""
+        with self._lock:
+            self._ended = True
+            for process in self._running:
+                process.kill()
+
+
+COMMANDS: ContextVar[Commands | None] = ContextVar("COMMANDS", default=None)
+"""Those that a command belongs to which is started now, if somebody may want to end them."""
+
+
 def search_path() -> str:
     """Where the builder looks for commands."""
     return os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN))
@@ -63,6 +98,7 @@ def started(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A running command in namespaces of its own (`namespaces` adds some); killed on the way out.
 
+    One of `COMMANDS`, so another thread may kill it too.
     It is in a session of its own, so that Ctrl-C reaches this process alone, which then
     ends the command.
     """
@@ -80,7 +116,8 @@ def started(
         start_new_session=True,
     )
     try:
-        yield process
+        with (COMMANDS.get() or Commands()).hold(process):
+            yield process
     finally:
         if process.poll() is None:
             process.kill()
@@ -92,7 +129,7 @@ def started(
 
 def run(
     argv: Sequence[str],
-    report: BuildReport,
+    report: PartReport,
     *,
     on_line: Callable[[str], None] | None = None,
     explain: Callable[[str], str] | None = None,
