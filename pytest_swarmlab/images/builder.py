@@ -40,7 +40,7 @@ COMMANDS = {
 """Host commands that a build needs, and the Debian package of each."""
 
 NEEDED_MIB = 5120
-"""Free space that a build wants, MiB: about 4700 are in use when the disk is written."""
+"""Free space that a build wants, MiB: about 4600 are in use when the disk is written."""
 
 COMPILER_LINES = 10
 """How much of a failed compilation's output its error quotes."""
@@ -83,6 +83,7 @@ def build(plan: DiskPlan, target: Path, place: Path, report: BuildReport) -> Man
         _place_program(plan.kernel, kernel_root, target, place)
         release = _add_modules(plan.kernel, kernel_root, node.path, report)
         kernel = _record(plan.kernel, release, kernel_root)
+        shutil.rmtree(kernel_root)
         report.stage("Disk")
         _make_disk(node.path, target / "base.img", plan.node.size_gib, report)
         shutil.rmtree(work)
@@ -217,13 +218,14 @@ def _place_program(recipe: KernelRecipe, root: Path, target: Path, place: Path) 
 def _add_modules(
     recipe: KernelRecipe, kernel_root: Path, node_root: Path, report: BuildReport
 ) -> str:
-    """Put a kernel's modules into a node's root; returns the kernel's release."""
+    """Move a kernel's modules into a node's root; returns the kernel's release."""
     releases = sorted(path.name for path in (kernel_root / recipe.modules).iterdir())
     if len(releases) != 1:
         raise BuildError(f"the kernel's package holds modules of {releases}: one release is needed")
     release = releases[0]
     modules = node_root / "usr/lib/modules" / release
-    shutil.copytree(kernel_root / recipe.modules / release, modules)
+    modules.parent.mkdir(parents=True, exist_ok=True)
+    (kernel_root / recipe.modules / release).rename(modules)
     run(in_root(node_root, ["depmod", release]), report)
     return release
 

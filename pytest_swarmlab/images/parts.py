@@ -15,12 +15,16 @@ from pytest_swarmlab.images.progress import BuildReport, PartReport
 
 Made = TypeVar("Made")
 
-AT_LEAST = 2
-"""Parts that are made at once on one processor: one waits for the network while another unpacks."""
+AT_LEAST, AT_MOST = 2, 4
+"""Parts that are made at once, however few or many processors there are.
+
+Of two, one unpacks while the other waits for the network. With more than four, the disk's build stage
+is what all wait for, and what is half made takes more room than the build has asked for.
+"""
 
 
 class Parts:
-    """Makes parts in threads, as many at once as there are processors, in the order of `start`.
+    """Makes parts in threads, as many at once as there are processors, begun in their order.
 
     The first error, of a part or of the block itself, ends every running command of both, and it
     is what the block raises: what the others say then is only that they were ended.
@@ -29,7 +33,8 @@ class Parts:
     def __init__(self, report: BuildReport) -> None:
         """`report`: told of each part when it begins and ends."""
         self._report = report
-        self._pool = ThreadPoolExecutor(max(AT_LEAST, len(os.sched_getaffinity(0))))
+        processors = len(os.sched_getaffinity(0))
+        self._pool = ThreadPoolExecutor(min(max(AT_LEAST, processors), AT_MOST))
         self._commands = Commands()
         self._lock = threading.Lock()
         self._reason: BaseException | None = None

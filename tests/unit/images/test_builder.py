@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_swarmlab.errors import BuildError
-from pytest_swarmlab.images import SilentReport, builder
+from pytest_swarmlab.images import SilentReport, builder, parts
 from pytest_swarmlab.images.builder import NodeRoot, make_node_root
 from pytest_swarmlab.images.parts import Parts
 from pytest_swarmlab.images.progress import PartReport
@@ -65,6 +65,7 @@ class Build:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, ending: Sequence[str] = ()) -> None:
         """`ending`: names of roots that wait, each for the one before it in this list."""
+        monkeypatch.setattr(parts, "AT_MOST", 20)
         self.engine = Engine()
         self._before = dict(zip(ending[1:], ending[:-1], strict=True))
         self._done = {name: threading.Event() for name in ending}
@@ -76,8 +77,8 @@ class Build:
     def run(self, work: Path) -> NodeRoot:
         work.mkdir()
         plan = load_plan("stand-in", images=IMAGES)
-        with Parts(SilentReport()) as parts:
-            return make_node_root(plan, work, parts, SilentReport())
+        with Parts(SilentReport()) as made:
+            return make_node_root(plan, work, made, SilentReport())
 
     def _make_root(self, recipe: RootRecipe, work: Path, _: PartReport) -> Path:
         root = work / recipe.name
@@ -144,6 +145,20 @@ def test_an_image_tells_the_tools_that_made_it_if_the_build_stage_did(
         assert "from sources with Debian's" in told[reference]
         assert "golang-go 1" in told[reference]
     assert told["redis:7-alpine"] == "Debian bookworm: passwd 1, redis-server 1"
+
+
+def test_modules_are_moved_into_the_nodes_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = load_plan("stand-in").kernel
+    monkeypatch.setattr(builder, "run", lambda *_: [])
+    unpacked, node = tmp_path / "kernel", tmp_path / "node"
+    (unpacked / kernel.modules / "6.12.1").mkdir(parents=True)
+    (unpacked / kernel.modules / "6.12.1/modules.order").write_text("", encoding="utf-8")
+    assert builder._add_modules(kernel, unpacked, node, SilentReport()) == "6.12.1"
+    assert (node / "usr/lib/modules/6.12.1/modules.order").exists()
+    with pytest.raises(BuildError, match="one release is needed"):
+        builder._add_modules(kernel, unpacked, node, SilentReport())
 
 
 def test_a_part_that_fails_is_what_the_build_tells(

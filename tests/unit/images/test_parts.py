@@ -67,8 +67,8 @@ def failing_parts(why: str) -> Iterator[Parts]:
     assert str(error.value) == why
 
 
-@pytest.mark.parametrize(("has", "at_once"), [(1, 2), (2, 2), (3, 3)])
-def test_as_many_as_there_are_processors_are_made_at_once_and_no_fewer_than_two(
+@pytest.mark.parametrize(("has", "at_once"), [(1, 2), (2, 2), (3, 3), (16, 4)])
+def test_as_many_as_there_are_processors_are_made_at_once_but_two_at_least_and_four_at_most(
     processors: Callable[[int], None], has: int, at_once: int
 ) -> None:
     processors(has)
