@@ -18,8 +18,8 @@ Made = TypeVar("Made")
 AT_LEAST, AT_MOST = 2, 4
 """Parts that are made at once, however few or many processors there are.
 
-Of two, one unpacks while the other waits for the network. With more than four, the disk's build stage
-is what all wait for, and what is half made takes more room than the build has asked for.
+Of two, one unpacks while the other waits for the network. With more than four, the disk's build
+stage is what all wait for, and what is half made takes more room than the build has asked for.
 """
 
 
