@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import threading
 from collections import deque
@@ -60,7 +61,7 @@ class Commands:
         with self._lock:
             self._running.add(process)
             if self._ended:
-                process.kill()
+                _kill(process)
         try:
             yield
         finally:
@@ -72,7 +73,7 @@ class Commands:
         with self._lock:
             self._ended = True
             for process in self._running:
-                process.kill()
+                _kill(process)
 
 
 COMMANDS: ContextVar[Commands | None] = ContextVar("COMMANDS", default=None)
@@ -124,12 +125,30 @@ def started(
         with (COMMANDS.get() or Commands()).hold(process):
             yield process
     finally:
-        if process.poll() is None:
-            process.kill()
+        _kill(process)
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream:
                 stream.close()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the first process of a command's namespaces, which takes all others there along.
+
+    `unshare` waits for that one: when it ends itself, nothing of the command is left that could
+    write to a directory which is being removed.
+    """
+    if process.poll() is not None:
+        return
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    try:
+        first = [int(pid) for pid in children.read_text(encoding="ascii").split()]
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
+        first = []
+    if not first:
+        process.kill()
 
 
 def run(

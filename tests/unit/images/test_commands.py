@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,19 @@ def test_a_command_is_ended_with_its_block() -> None:
     with commands.started(["sleep", "60"]) as process:
         assert process.poll() is None
     assert process.returncode == -9
+
+
+def test_what_a_command_is_in_the_namespaces_is_ended_and_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As unshare does, this one waits for what it has started; it takes nothing along.
+    monkeypatch.setattr(commands, "ISOLATED", ("sh", "-c", '"$@"; exit 7', "waiting"))
+    with commands.started(["sh", "-c", "echo $$; exec sleep 60"]) as process:
+        assert process.stdout is not None
+        inner = int(process.stdout.readline())
+    assert process.returncode == 7
+    with pytest.raises(ProcessLookupError):
+        os.kill(inner, 0)
 
 
 def test_commands_are_ended_together_and_none_begins_after() -> None:
