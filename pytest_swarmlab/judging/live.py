@@ -93,6 +93,10 @@ class Evidence:
         """Record an observation of the exercise's own."""
         self._recorder.write(seen)
 
+    def now(self) -> float:
+        """This moment, in seconds of the run."""
+        return self._recorder.now()
+
     def milestone(self, text: str) -> None:
         """Name this moment in the report's picture and chronology."""
         self._recorder.write(Milestone(text))

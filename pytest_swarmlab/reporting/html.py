@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import (
     Command,
+    Curve,
     ExerciseSelected,
     Notice,
     Problem,
@@ -152,6 +154,7 @@ def _phase(record: Record, exercise: dict[str, Any], name: str, title: str) -> d
             {"at": clock(m.t, tenths=True), "text": m.text, "seen_by": line(m.seen_by)}
             for m in (timeline.moments if timeline else ())
         ],
+        "dashboards": _dashboards(part),
         "clients": _clients(part),
         "quorum": _quorum(part),
         "screens": [
@@ -176,6 +179,19 @@ def _timeline(timeline: Timeline) -> dict[str, Any]:
     from pytest_swarmlab.reporting.pictures import failover
 
     return _picture(lambda: failover.svg(timeline))
+
+
+def _dashboards(part: Record) -> list[dict[str, Any]]:
+    """Every dashboard whose data the monitoring gave, as a title and a picture."""
+    from pytest_swarmlab.reporting.pictures import panels
+
+    found: dict[str, list[Curve]] = {}
+    for curve in each(part, Curve):
+        found.setdefault(curve.dashboard, []).append(curve)
+    return [
+        {"title": line(name), "picture": _picture(partial(panels.svg, curves))}
+        for name, curves in found.items()
+    ]
 
 
 def _comparison(compared: Mapping[str, Any], measured: dict[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,17 @@ API = """  api:
     networks: [front, back]
 """
 
+
+def looks(before: str, often: int, seldom: int) -> tuple[str, str]:
+    """A health check's interval, in seconds, after the end of the line before it: less often.
+
+    In an exercise one waits for it. Here all of the lab's services are there at once, and each look
+    is a program in a container.
+    """
+    line = f"{before}\n      interval: {{}}s\n"
+    return line.format(often), line.format(seldom)
+
+
 ONE = "      replicas: 1\n      update_config:\n        parallelism: 1"
 
 COPIES = (
@@ -56,11 +67,15 @@ COPIES = (
     # WordPress has 8080. The site is published, so that one can see from outside what visitors see.
     Copy("stacks/health-stack.yml", "stacks/health-stack.yml",
          (('"8080:8080"', '"8082:8080"'),
-          (WEB, WEB + '    ports:\n      - "8083:80"\n'))),
+          (WEB, WEB + '    ports:\n      - "8083:80"\n'),
+          # The lab's intervals.
+          looks('/health/live"]', 5, 10), looks('"-t", "1"]', 2, 10), looks('PONG"]', 5, 10))),
     Copy("stacks/health/api.py", "stacks/health/api.py"),
     # Likewise its API, which logs in at the database whenever it is asked whether it is ready.
     Copy("stacks/multitier-stack.yml", "stacks/multitier-stack.yml",
-         ((API, API + '    ports:\n      - "8084:8080"\n'),)),
+         ((API, API + '    ports:\n      - "8084:8080"\n'),
+          looks("then seldom.", 5, 15), looks(':8080/health"]', 5, 15),
+          looks("127.0.0.1]", 5, 15))),
     Copy("stacks/multitier/api.py", "stacks/multitier/api.py"),
     Copy("stacks/multitier/nginx.conf", "stacks/multitier/nginx.conf"),
     Copy("stacks/multitier/db_user_a", "stacks/multitier/db_user_a"),

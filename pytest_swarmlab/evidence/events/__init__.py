@@ -40,6 +40,7 @@ from pytest_swarmlab.evidence.events.machines import (
 )
 from pytest_swarmlab.evidence.events.run import (
     Change,
+    Curve,
     EndOfTest,
     MachineLoad,
     Milestone,
@@ -56,6 +57,12 @@ from pytest_swarmlab.evidence.events.run import (
     SuiteWaited,
     WaitBegan,
     Waited,
+)
+from pytest_swarmlab.evidence.events.submission import (
+    Plays,
+    RolesDecided,
+    SubmissionSettled,
+    SubmissionStep,
 )
 from pytest_swarmlab.evidence.events.swarm import (
     Info,
@@ -88,6 +95,7 @@ __all__ = [
     "ClusterReady",
     "ClusterWanted",
     "Command",
+    "Curve",
     "EndOfTest",
     "EngineTold",
     "Entries",
@@ -116,10 +124,12 @@ __all__ = [
     "PhaseFinished",
     "PhaseStarted",
     "Ping",
+    "Plays",
     "Problem",
     "Quorum",
     "Raft",
     "Request",
+    "RolesDecided",
     "RunFinished",
     "RunStarted",
     "Seen",
@@ -127,6 +137,8 @@ __all__ = [
     "StageFailed",
     "StageStarted",
     "StepBegan",
+    "SubmissionSettled",
+    "SubmissionStep",
     "SuiteWaited",
     "TaskSeen",
     "TasksSample",

@@ -126,6 +126,18 @@ class Milestone(Seen, kind="milestone"):
 
 
 @dataclass(frozen=True)
+class Curve(Seen, kind="curve"):
+    """A line of a dashboard's panel, with the data of the monitoring; the report draws it."""
+
+    dashboard: str
+    panel: str
+    unit: Annotated[str, "as Grafana names it"]
+    name: Annotated[str, "what it is of; empty where the panel has one line"]
+    seconds: Annotated[tuple[float, ...], "moments of the run"]
+    values: Annotated[tuple[float, ...], "the value at each of them"]
+
+
+@dataclass(frozen=True)
 class Problem(Seen, kind="error"):
     """Something went wrong that is no verdict."""
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import each
 from pytest_swarmlab.evidence.readings import Request
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
@@ -22,7 +23,8 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
-from .declared import UNDER_LOAD, exercise
+from .declared import NODES, UNDER_LOAD, exercise
+from .events import Recovered, Struck
 from .setting import (
     CATALOGUE,
     ENDPOINTS,
@@ -31,6 +33,7 @@ from .setting import (
     PATHS,
     PREDICTED,
     REPLICAS,
+    RETURN,
 )
 
 PAUSES_S = {PAGES: 5.0, CATALOGUE: 3.0}
@@ -50,17 +53,19 @@ class Strike:
 def strikes(record: Record) -> list[Strike]:
     """Everything that was struck in a phase and has recovered."""
     found = []
-    for event in record.of("struck"):
-        what = str(event.data.get("what"))
-        over = next((e.t for e in record.of("recovered", what=what) if e.t > event.t), None)
+    for struck in each(record, Struck):
+        recovered = each(record, Recovered, what=struck.what)
+        over = next((e.t for e in recovered if e.t > struck.t), None)
         if over is not None:
-            found.append(Strike(what, Window(event.t, over)))
+            found.append(Strike(struck.what, Window(struck.t, over)))
     return found
 
 
 def wanted(phase: str) -> list[str]:
     """What is struck in a phase."""
-    return list(REPLICAS) if phase == "killed" else [phase]
+    if phase == "killed":
+        return list(REPLICAS)
+    return [phase, RETURN] if phase in NODES else [phase]
 
 
 def endpoint(request: Request) -> str | None:
@@ -130,22 +135,24 @@ def _bounds(bounds: Mapping[str, float]) -> str:
 def _as_predicted(record: Record, phase: str) -> Judgement:
     """By what was struck and by endpoint; outside of it every request must have been answered."""
     found, asked = strikes(record), by_endpoint(record)
-    missing = not_each((each.what for each in found), wanted(phase), "saw the end of")
+    missing = not_each((strike.what for strike in found), wanted(phase), "saw the end of")
     wrong, told = [], []
-    for each in found:
+    for strike in found:
         for name in ENDPOINTS:
-            longest = outage_s(asked[name], each.window)
-            allowed = PREDICTED[each.what].get(name, 0.0)
+            longest = outage_s(asked[name], strike.window)
+            allowed = PREDICTED[strike.what].get(name, 0.0)
             if longest > allowed:
-                wrong.append(f"{each.what}: {name} away for {longest:.1f} s, {allowed:.0f} allowed")
+                wrong.append(
+                    f"{strike.what}: {name} away for {longest:.1f} s, {allowed:.0f} allowed"
+                )
             elif longest:
-                told.append(f"{each.what}: {name} {longest:.1f} s")
-        missing += _unseen(record, asked, each.window)
+                told.append(f"{strike.what}: {name} {longest:.1f} s")
+        missing += _unseen(record, asked, strike.window)
     outside = [
         request
         for requests in asked.values()
         for request in requests
-        if not request.ok and not any(_during(request, each.window) for each in found)
+        if not request.ok and not any(_during(request, strike.window) for strike in found)
     ]
     if outside:
         wrong.append(f"{len(outside)} requests failed while nothing was struck: {_first(outside)}")
@@ -172,7 +179,7 @@ def _first(failed: Sequence[Request]) -> str:
 def _unseen(record: Record, asked: Mapping[str, Sequence[Request]], window: Window) -> list[str]:
     """Where nobody asked through a node that was there, or nothing was ordered or signed up."""
     # What has an id is a task that was killed: its node stays.
-    gone = {e.data.get("node") for e in record.of("struck") if not e.data.get("id")}
+    gone = {struck.node for struck in each(record, Struck) if not struck.id}
     through = [name for name in members_of(record) if name not in gone]
     missing = []
     for name, pause in PAUSES_S.items():
@@ -191,7 +198,7 @@ def served(record: Record) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, asked in by_endpoint(record).items():
         good = sorted(request.seconds for request in asked if request.ok)
-        struck = [outage_s(asked, each.window) for each in strikes(record)]
+        struck = [outage_s(asked, strike.window) for strike in strikes(record)]
         found |= {
             f"{name}_requests": len(asked),
             f"{name}_failed": sum(not request.ok for request in asked),

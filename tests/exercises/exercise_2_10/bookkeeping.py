@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
 from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Entries, Seen, each, last, need
 from pytest_swarmlab.evidence.readings import Ledger
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import Window, judged, not_each, not_written, out_of_order
-from pytest_swarmlab.model import Event, Judgement
+from pytest_swarmlab.model import Judgement
 
 from .availability import IDLE_S, strikes, wanted
 from .declared import COUNTED, PERSISTENCE, UNDER_LOAD, exercise
+from .events import Acknowledged, Back, Consumed, Known, Removed, Stored, Waiting
 from .setting import ACCOUNTS, CUSTOMERS, ENOUGH_ORDERS, LEDGERS
 
 PENDING = 5
@@ -94,8 +96,8 @@ def _none_doubled(record: Record, phase: str) -> Judgement:
 
 def _each_consumed(record: Record, phase: str) -> Judgement:
     ledgers = _ledgers(record)
-    told = {e.id for name, each in ledgers.items() if name != ACCOUNTS for e in each.acknowledged}
-    looked = record.need("consumed", "nobody looked what has been processed")
+    told = {e.id for name, own in ledgers.items() if name != ACCOUNTS for e in own.acknowledged}
+    looked = need(record, Consumed, "nobody looked what has been processed")
     times = _times(looked)
     wrong = _not_once(told, times)
     missing = _not_counted(record, phase, ledgers)
@@ -112,30 +114,29 @@ def _not_once(told: set[Any], times: Mapping[str, int]) -> list[str]:
     return wrong
 
 
-def _times(event: Event) -> Counter[str]:
+def _times(read: Consumed | Stored) -> Counter[str]:
     """Order → how often it has been processed; two rows of one id count together."""
     counts: Counter[str] = Counter()
-    rows: Sequence[Any] = event.data.get("orders") or ()
-    for id_, times in rows:
-        counts[str(id_)] += int(times)
+    for id_, times in read.orders:
+        counts[id_] += times
     return counts
 
 
 def _moments(record: Record, phase: str) -> list[tuple[str, float | None]]:
     """The last thing that was struck, and when it had recovered."""
-    last = wanted(phase)[-1]
-    found = [each for each in strikes(record) if each.what == last]
+    final = wanted(phase)[-1]
+    found = [strike for strike in strikes(record) if strike.what == final]
     began, ended = (found[-1].window.began, found[-1].window.ended) if found else (None, None)
-    return [(f"{last} struck", began), (f"{last} recovered", ended)]
+    return [(f"{final} struck", began), (f"{final} recovered", ended)]
 
 
 def _not_counted(record: Record, phase: str, ledgers: Mapping[str, Ledger]) -> list[str]:
     """What keeps the reading at the end from telling of orders before, during and after it."""
     missing = not_each(ledgers, LEDGERS, "wrote the ledger of")
-    missing += not_each((each.what for each in strikes(record)), wanted(phase), "saw the end of")
-    windows = [each.window for each in strikes(record)]
+    windows = [strike.window for strike in strikes(record)]
+    missing += not_each((s.what for s in strikes(record)), wanted(phase), "saw the end of")
     for name, ledger in ledgers.items():
-        looked = record.last("entries", ledger=name)
+        looked = last(record, Entries, ledger=name)
         read = (f"the reading of {name}", looked.t if looked else None)
         missing += out_of_order(*_moments(record, phase), read)
         if looked is not None and looked.t <= max(entry.over for entry in ledger.entries):
@@ -165,8 +166,8 @@ def _not_counted(record: Record, phase: str, ledgers: Mapping[str, Ledger]) -> l
 )
 def a_thousand_orders(record: Record) -> Judgement:
     """Of few orders that none was lost says little."""
-    told = record.need("acknowledged", "nobody counted what was acknowledged")
-    count = len(set(told.data.get("orders") or ()))
+    told = need(record, Acknowledged, "nobody counted what was acknowledged")
+    count = len(set(told.orders))
     return judged(f"{count} orders acknowledged", holds=count >= ENOUGH_ORDERS)
 
 
@@ -180,14 +181,14 @@ def a_thousand_orders(record: Record) -> Judgement:
 def no_order_lost(record: Record) -> Judgement:
     """Against what the customers remember."""
     told, stored = _told_and_stored(record)
-    lost = set(told.data.get("orders") or ()) - set(_times(stored))
-    gone = set(told.data.get("accounts") or ()) - set(stored.data.get("accounts") or ())
+    lost = set(told.orders) - set(_times(stored))
+    gone = set(told.accounts) - set(stored.accounts)
     wrong = [
         f"{len(found)} {what} lost"
         for what, found in (("orders", lost), ("accounts", gone))
         if found
     ]
-    counts = len(told.data.get("orders") or ()), len(told.data.get("accounts") or ())
+    counts = len(told.orders), len(told.accounts)
     seen = f"{counts[0]} orders and {counts[1]} accounts acknowledged"
     missing = [] if all(counts) else ["nothing was acknowledged"]
     return judged(seen, wrong=wrong, missing=missing + _in_order(record))
@@ -203,12 +204,11 @@ def no_order_lost(record: Record) -> Judgement:
 def no_order_doubled(record: Record) -> Judgement:
     """By their keys."""
     _, stored = _told_and_stored(record)
-    rows = [str(row[0]) for row in stored.data.get("orders") or ()]
-    keys, unasked = stored.data.get("keys"), stored.data.get("unasked")
-    if not rows or keys is None or unasked is None:
+    rows = [id_ for id_, _ in stored.orders]
+    if not rows:
         return unknown("no order was read")
-    seen = f"{len(rows)} orders, {keys} keys, {unasked} that nobody sent"
-    good = len(rows) == len(set(rows)) == keys and unasked == 0
+    seen = f"{len(rows)} orders, {stored.keys} keys, {stored.unasked} that nobody sent"
+    good = len(rows) == len(set(rows)) == stored.keys and stored.unasked == 0
     return judged(seen, holds=good, missing=_in_order(record))
 
 
@@ -225,7 +225,7 @@ def each_order_consumed_once(record: Record) -> Judgement:
     times = _times(stored)
     if not times:
         return unknown("no order was read")
-    wrong = _not_once(set(told.data.get("orders") or ()), times)
+    wrong = _not_once(set(told.orders), times)
     return judged(f"{len(times)} orders", wrong=wrong, missing=_in_order(record))
 
 
@@ -239,11 +239,10 @@ def each_order_consumed_once(record: Record) -> Judgement:
 def nothing_half_kept(record: Record) -> Judgement:
     """What belongs together was committed together, however its service ended."""
     _, stored = _told_and_stored(record)
-    damaged: Mapping[str, int] = stored.data.get("damaged") or {}
-    if not damaged:
+    if not stored.damaged:
         return unknown("nobody looked")
-    wrong = [f"{count} {what}" for what, count in damaged.items() if count]
-    return judged(f"{len(damaged)} kinds looked for", wrong=wrong, missing=_in_order(record))
+    wrong = [f"{count} {what}" for what, count in stored.damaged.items() if count]
+    return judged(f"{len(stored.damaged)} kinds looked for", wrong=wrong, missing=_in_order(record))
 
 
 @exercise.check(
@@ -255,13 +254,12 @@ def nothing_half_kept(record: Record) -> Judgement:
 )
 def waited_for_a_worker(record: Record) -> Judgement:
     """What survives must have been at stake."""
-    waiting = record.need("waiting", "nobody looked what was waiting")
-    removed = record.need("removed", "the stack was not removed")
-    count = waiting.data["orders"]
-    left = removed.data["services"], removed.data["containers"]
-    seen = f"{count} orders waited; {left[0]} services and {left[1]} containers were left"
+    waiting = need(record, Waiting, "nobody looked what was waiting")
+    removed = need(record, Removed, "the stack was not removed")
+    left = removed.services, removed.containers
+    seen = f"{waiting.orders} orders waited; {left[0]} services and {left[1]} containers were left"
     order = out_of_order(("the look at what waited", waiting.t), ("the removal", removed.t))
-    return judged(seen, holds=count >= PENDING and left == (0, 0), missing=order)
+    return judged(seen, holds=waiting.orders >= PENDING and left == (0, 0), missing=order)
 
 
 @exercise.check(
@@ -273,57 +271,56 @@ def waited_for_a_worker(record: Record) -> Judgement:
 )
 def customers_known(record: Record) -> Judgement:
     """With the password of before."""
-    back = record.need("back", "the stack did not come back")
-    seen = {e.data["customer"]: e.data["known"] for e in record.of("known") if e.t > back.t}
+    back = need(record, Back, "the stack did not come back")
+    seen = {e.customer: e.known for e in each(record, Known) if e.t > back.t}
     missing = not_each(map(str, seen), map(str, range(1, CUSTOMERS + 1)), "logged in as customer")
     known = sum(seen.values())
     return judged(f"{known} of {len(seen)} known", holds=known == len(seen), missing=missing)
 
 
-def _told_and_stored(record: Record) -> tuple[Event, Event]:
-    told = record.need("acknowledged", "nobody counted what was acknowledged")
-    return told, record.need("stored", "nobody read what is stored")
+def _told_and_stored(record: Record) -> tuple[Acknowledged, Stored]:
+    told = need(record, Acknowledged, "nobody counted what was acknowledged")
+    return told, need(record, Stored, "nobody read what is stored")
 
 
 def _in_order(record: Record) -> list[str]:
     """What was acknowledged was counted before it was read, and the stack was away between."""
-    moments = [("what was acknowledged", "acknowledged")]
-    if record.of("waiting", what="persistence"):
-        moments += [("the removal", "removed"), ("the stack's return", "back")]
-    moments += [("the reading", "stored")]
-    events = [(what, record.last(kind)) for what, kind in moments]
-    return out_of_order(*((what, event.t if event else None) for what, event in events))
+    moments: list[tuple[str, Seen | None]] = [("what was acknowledged", last(record, Acknowledged))]
+    if each(record, Waiting, what="persistence"):
+        moments += [("the removal", last(record, Removed))]
+        moments += [("the stack's return", last(record, Back))]
+    moments += [("the reading", last(record, Stored))]
+    return out_of_order(*((what, event.t if event else None) for what, event in moments))
 
 
 @exercise.measure(phases=COUNTED + PERSISTENCE)
 def counted(record: Record) -> dict[str, int | None]:
     """The figures of the whole run."""
-    told, stored = record.last("acknowledged"), record.last("stored")
-    orders = set(told.data.get("orders") or ()) if told else set()
+    told, stored = last(record, Acknowledged), last(record, Stored)
+    orders = set(told.orders) if told else set()
     times = _times(stored) if stored else None
-    rows = [str(row[0]) for row in stored.data.get("orders") or ()] if stored else []
     return {
         "acknowledged_orders": len(orders) if told else None,
         "lost_orders": len(orders - set(times)) if told and times is not None else None,
-        "duplicated_orders": len(rows) - int(stored.data.get("keys") or 0) if stored else None,
-        "accounts": len(told.data.get("accounts") or ()) if told else None,
+        "duplicated_orders": len(stored.orders) - stored.keys if stored else None,
+        "accounts": len(told.accounts) if told else None,
     }
 
 
 @exercise.measure(phases=UNDER_LOAD)
 def written(record: Record) -> dict[str, float | int | None]:
     """What was acknowledged in a drill, and the longest time without an acknowledged order."""
-    ledgers = [each for name, each in _ledgers(record).items() if name != ACCOUNTS]
-    ends = sorted(entry.over for each in ledgers for entry in each.acknowledged)
+    ledgers = [ledger for name, ledger in _ledgers(record).items() if name != ACCOUNTS]
+    ends = sorted(entry.over for ledger in ledgers for entry in ledger.acknowledged)
     gaps = [after - before for before, after in pairwise(ends)]
-    looked = bool(ledgers) and all(each.found is not None for each in ledgers)
+    looked = bool(ledgers) and all(ledger.found is not None for ledger in ledgers)
     return {
         "acknowledged_orders": len(ends) if ledgers else None,
         "refused_orders": sum(len(x.entries) - len(x.acknowledged) for x in ledgers)
         if ledgers
         else None,
-        "lost_orders": sum(len(each.lost) for each in ledgers) if looked else None,
-        "duplicated_orders": sum(len(each.duplicated) for each in ledgers) if looked else None,
+        "lost_orders": sum(len(ledger.lost) for ledger in ledgers) if looked else None,
+        "duplicated_orders": sum(len(ledger.duplicated) for ledger in ledgers) if looked else None,
         "order_gap_s": round(max(gaps), 3) if gaps else None,
     }
 

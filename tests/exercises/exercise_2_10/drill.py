@@ -16,7 +16,7 @@ from pytest_swarmlab.waiting.waiter import Waiter
 
 from .. import nfs
 from ..stack_on_nfs import listing
-from . import perform
+from . import events, perform
 from .load import CATALOGUE, PATIENCE_S, Crowd, Load, Observe
 from .setting import (
     BROKER,
@@ -29,6 +29,7 @@ from .setting import (
     PORT,
     PUBLISHED,
     REPLICAS,
+    RETURN,
     ROLLED,
     TOGETHER,
     WORKER,
@@ -63,7 +64,7 @@ class Drill:
     def open(self) -> None:
         """Everything runs and serves; a first order is placed, and followed through every node."""
         self.whole()
-        self.evidence.note("ready", services=len(REPLICAS))
+        self.evidence.write(events.Ready(len(REPLICAS)))
         self._note_healths()
         self._note_memory()
         nodes = self.swarm.nodes
@@ -73,11 +74,11 @@ class Drill:
         self.crowd.sent.add(key)
         order = customer.place(key, perform.order_of(1, self.crowd.products))
         self.crowd.orders[order] = key
-        self.evidence.note("ordered", order=order)
+        self.evidence.write(events.Ordered(order))
         self.wait(self.crowd.books.consumed(mark), within=BACK_S)
         for node in nodes:
             status = self.crowd.shop.status_of(node, customer.token, order)
-            self.evidence.note("followed", node=node.name, order=order, status=status)
+            self.evidence.write(events.Followed(node.name, order, status))
         self._listing("Deployed")
 
     def _listing(self, when: str) -> None:
@@ -110,13 +111,13 @@ class Drill:
         for node in self.swarm.nodes:
             for row in node.engine.api.containers(filters={"label": label}):
                 state = node.engine.api.inspect_container(row["Id"])["State"]
-                self.evidence.note(
-                    "health",
-                    node=node.name,
+                health = events.Health(
+                    node.name,
                     service=row["Labels"].get("com.docker.swarm.service.name", ""),
                     container=row["Id"][:12],
                     health=(state.get("Health") or {}).get("Status", "not checked"),
                 )
+                self.evidence.write(health)
 
     def _note_memory(self) -> None:
         """How much of each node's memory is in use, caches left out."""
@@ -124,18 +125,18 @@ class Drill:
             lines = node.look("cat", "/proc/meminfo").stdout.splitlines()
             kib = {line.split(":")[0]: int(line.split()[1]) for line in lines if ":" in line}
             used = (kib["MemTotal"] - kib["MemAvailable"]) // 1024
-            self.evidence.note("memory", node=node.name, used_mib=used)
+            self.evidence.write(events.Memory(node.name, used))
 
     # -- struck ------------------------------------------------------------------------------
 
     @contextmanager
     def _struck(self, what: str, load: Load, via: Sequence[Node], **more: Any) -> Iterator[None]:
         """From just before something is struck until all serves again, and each customer too."""
-        self.evidence.note("struck", what=what, **more)
+        self.evidence.write(events.Struck(what, **more))
         yield
         self._serves(via)
         load.goes_on(self.wait, within=BACK_S)
-        self.evidence.note("recovered", what=what)
+        self.evidence.write(events.Recovered(what))
 
     def kill_each(self) -> None:
         """A task of every service is killed, one after the other."""
@@ -148,7 +149,7 @@ class Drill:
                 with self._struck(name, load, nodes, **struck):
                     perform.kill(self.swarm, task["node"], task["container"], name)
                     new = self.wait(service.replaced(task), within=BACK_S)
-                    self.evidence.note("replaced", what=name, old=task["id"], new=new["id"])
+                    self.evidence.write(events.Replaced(name, old=task["id"], new=new["id"]))
                     self.wait(service.converged(replicas=count), within=BACK_S)
         self._listing("A task of each service was killed")
 
@@ -169,10 +170,10 @@ class Drill:
                 self.wait(service.tasks_are("running", 0), within=BACK_S)
                 self.wait(service.settled(), within=BACK_S)
                 self.evidence.tasks(self.swarm, service.name)
-                self.evidence.note("away", what=what)
+                self.evidence.write(events.Away(what))
                 load.goes_on(self.wait, within=BACK_S)
-                self.evidence.note("waiting", what=what, orders=self.crowd.books.waiting())
-                self.evidence.note("returning", what=what)
+                self.evidence.write(events.Waiting(what, self.crowd.books.waiting()))
+                self.evidence.write(events.Returning(what))
                 service.scale(1)
                 self.wait(service.converged(replicas=1), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
@@ -216,16 +217,23 @@ class Drill:
         others = self.swarm.nodes_except(node)
         asked = [each for each in self.swarm.managers() if each is not node]
         database = self.service(DATABASE).name
-        with self.observe(asked, service=database), self.crowd.come(what, others) as load:
-            with ExitStack() as broken:
-                with self._struck(what, load, others, node=node.name):
-                    broken.enter_context(fault)
-                    self.wait(self.swarm.node_is(node, state="down"), within=DOWN_S)
-                    for name, count in REPLICAS.items():
-                        self.wait(self.service(name).converged(replicas=count), within=READY_S)
-                self._listing(f"{node} is away")
-            self.wait(self.swarm.all_nodes_ready(), within=BACK_S)
-            load.goes_on(self.wait, within=BACK_S)
+        with (
+            self.observe(asked, service=database),
+            self.crowd.come(what, others) as load,
+            ExitStack() as broken,
+        ):
+            with self._struck(what, load, others, node=node.name):
+                broken.enter_context(fault)
+                self.wait(self.swarm.node_is(node, state="down"), within=DOWN_S)
+                for name, count in REPLICAS.items():
+                    self.wait(self.service(name).converged(replicas=count), within=READY_S)
+            self._listing(f"{node} is away")
+            with self._struck(RETURN, load, others, node=node.name):
+                broken.close()
+                self.wait(self.swarm.all_nodes_ready(), within=BACK_S)
+                for name in REPLICAS:
+                    # What was replaced while it was away stops when it hears of that.
+                    self.wait(self.service(name).settled(), within=BACK_S)
         self.whole()
 
     # -- updated -----------------------------------------------------------------------------
@@ -260,10 +268,11 @@ class Drill:
                 self.wait(service.converged(replicas=REPLICAS[ORDERS]), within=READY_S)
             seen = self.swarm.leader().engine.api.inspect_service(service.name)
             after = seen["Spec"]["TaskTemplate"]["ContainerSpec"]
-            self.evidence.note(
-                "rolled-back",
-                state=seen["UpdateStatus"]["State"],
-                same=before.get("Command") == after.get("Command"),
+            self.evidence.write(
+                events.RolledBack(
+                    seen["UpdateStatus"]["State"],
+                    same=before.get("Command") == after.get("Command"),
+                )
             )
             self.evidence.tasks(self.swarm, service.name)
         self._listing("The bad update took itself back")
@@ -272,24 +281,26 @@ class Drill:
 
     def count(self) -> None:
         """All orders and accounts of the run, as they were told, and as they stand."""
-        crowd = self.crowd
-        self.evidence.note(
-            "acknowledged", orders=sorted(crowd.orders), accounts=sorted(crowd.accounts)
-        )
+        self._note_acknowledged()
         self._note_stored("at last")
+
+    def _note_acknowledged(self) -> None:
+        told = (tuple(sorted(ids)) for ids in (self.crowd.orders, self.crowd.accounts))
+        self.evidence.write(events.Acknowledged(*told))
 
     def _note_stored(self, when: str) -> None:
         crowd = self.crowd
         stored = self.wait(crowd.books.consumed(f"{crowd.run}-"), within=BACK_S)
         _, accounts = self.wait(crowd.books.read(f"{crowd.run}-"), within=BACK_S)
-        self.evidence.note(
-            "stored",
-            when=when,
-            orders=[[order.id, order.times] for order in stored],
-            keys=len({order.key for order in stored}),
-            unasked=sum(order.key not in crowd.sent for order in stored),
-            accounts=sorted(id_ for id_, _ in accounts),
-            damaged=crowd.books.damaged(),
+        self.evidence.write(
+            events.Stored(
+                when,
+                orders=tuple((order.id, order.times) for order in stored),
+                keys=len({order.key for order in stored}),
+                unasked=sum(order.key not in crowd.sent for order in stored),
+                accounts=tuple(sorted(id_ for id_, _ in accounts)),
+                damaged=crowd.books.damaged(),
+            )
         )
 
     def redeploy(self, deployment: perform.Deployment) -> None:
@@ -306,27 +317,25 @@ class Drill:
             crowd.sent.add(key)
             id_ = customer.place(key, perform.order_of(number, crowd.products))
             crowd.orders[id_] = key
-        self.evidence.note("waiting", what="persistence", orders=crowd.books.waiting())
-        self.evidence.note(
-            "acknowledged", orders=sorted(crowd.orders), accounts=sorted(crowd.accounts)
-        )
+        self.evidence.write(events.Waiting("persistence", crowd.books.waiting()))
+        self._note_acknowledged()
         self.stack.remove(NAME)
-        self.evidence.note("removed", **self._left())
+        self.evidence.write(self._left())
         deployment.deploy()
         self.whole()
-        self.evidence.note("back")
+        self.evidence.write(events.Back())
         for number, customer in enumerate(crowd.customers, 1):
             token = crowd.shop.log_in(via[number % len(via)], customer.email)
             known = crowd.shop.who_am_i(via[-number % len(via)], token) == customer.id
-            self.evidence.note("known", customer=number, known=known)
+            self.evidence.write(events.Known(number, known))
         self._note_stored("after the stack was removed")
         self._listing("Removed and deployed again")
 
-    def _left(self) -> dict[str, int]:
+    def _left(self) -> events.Removed:
         """What there is of the stack: services, and containers on any node."""
         label = {"label": f"com.docker.stack.namespace={NAME}"}
         engines = [node.engine.api for node in self.swarm.nodes]
-        return {
-            "services": len(self.swarm.leader().engine.api.services(label)),
-            "containers": sum(len(api.containers(all=True, filters=label)) for api in engines),
-        }
+        return events.Removed(
+            services=len(self.swarm.leader().engine.api.services(label)),
+            containers=sum(len(api.containers(all=True, filters=label)) for api in engines),
+        )

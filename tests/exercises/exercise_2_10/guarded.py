@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from pytest_swarmlab import unknown
+from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, members_of, not_each
 from pytest_swarmlab.model import Judgement
 
 from .declared import BAD_INPUT, SECURITY, exercise
+from .events import (
+    AtOnce,
+    BrokerFull,
+    Dialled,
+    Environment,
+    Kept,
+    Knocked,
+    LookedInto,
+    ReadOnly,
+    Refused,
+    Token,
+    Wire,
+)
 from .setting import BROKER, CACHE, CLOSED, NAME, REPLICAS
 
 KEEPS = ("PASSWORD", "SECRET", "DATABASE_URL", "RABBITMQ_URL", "REDIS_URL")
@@ -42,40 +55,40 @@ LEAST_KEPT = 5
 )
 def no_secret_in_a_definition(record: Record) -> Judgement:
     """Every service is looked at; the record shows a secret by its name only."""
-    seen = {str(e.data.get("service")): e.data for e in record.of("environment")}
+    seen = {e.service: e for e in each(record, Environment)}
     missing = not_each(seen, (f"{NAME}_{name}" for name in REPLICAS), "looked at")
     wrong, kept = [], 0
-    for service, data in sorted(seen.items()):
-        for word in data.get("env") or ():
-            name, _, value = str(word).partition("=")
+    for service, told in sorted(seen.items()):
+        for word in told.env:
+            name, _, value = word.partition("=")
             if any(part in name for part in KEEPS):
                 kept += 1
                 if not (name.endswith("_FILE") and value.startswith("/run/secrets/")):
                     wrong.append(f"{service} {name}")
-        wrong += [f"{service} shows {secret}" for secret in data.get("shows") or ()]
+        wrong += [f"{service} shows {secret}" for secret in told.shows]
     if not kept:
         missing.append("no service has such a variable at all")
     return judged(f"{kept} variables name a file", wrong=wrong, missing=missing)
 
 
 def _declare_looks() -> None:
-    for name, key, title, hint in (
+    for name, log, title, hint in (
         (
             "no-secret-in-a-container-s-definition",
-            "defined",
+            False,
             "No secret stands in a container's definition",
             "`docker inspect` of the container: its command, its variables.",
         ),
         (
             "no-secret-in-a-log",
-            "logged",
+            True,
             "No secret stands in a log",
             "`docker service logs`: does a program log its settings, or the URL that failed?",
         ),
     ):
 
-        def judge(record: Record, key: str = key) -> Judgement:
-            return _looked(record, key)
+        def judge(record: Record, log: bool = log) -> Judgement:
+            return _looked(record, log=log)
 
         exercise.check(
             name,
@@ -86,17 +99,14 @@ def _declare_looks() -> None:
         )(judge)
 
 
-def _looked(record: Record, key: str) -> Judgement:
-    seen = [e.data for e in record.of("looked") if e.data.get("container")]
-    missing = not_each(
-        (str(data["service"]) for data in seen), (f"{NAME}_{n}" for n in REPLICAS), "looked into"
-    )
-    if key == "logged" and not any(data["lines"] for data in seen):
+def _looked(record: Record, *, log: bool) -> Judgement:
+    seen = [e for e in each(record, LookedInto) if e.container]
+    missing = not_each((e.service for e in seen), (f"{NAME}_{n}" for n in REPLICAS), "looked into")
+    lines = sum(e.lines for e in seen)
+    if log and not lines:
         missing.append("no log has a line")
-    wrong = [
-        f"{data['service']} on {data['node']}: {', '.join(data[key])}" for data in seen if data[key]
-    ]
-    lines = sum(data["lines"] for data in seen)
+    shown = [(e, e.logged if log else e.defined) for e in seen]
+    wrong = [f"{e.service} on {e.node}: {', '.join(names)}" for e, names in shown if names]
     return judged(f"{len(seen)} containers, {lines} lines", wrong=wrong, missing=missing)
 
 
@@ -121,7 +131,7 @@ def _declare_knocks() -> None:
 
 
 def _knocked(record: Record, at: str, refused: Iterable[str], let_in: str) -> Judgement:
-    said = {str(e.data["how"]): str(e.data["said"]) for e in record.of("knocked", at=at)}
+    said = {e.how: e.said for e in each(record, Knocked, at=at)}
     missing = not_each(said, ("without", "wrong", "right"), "knocked with the password")
     wrong = [
         f"{what}: {words}"
@@ -143,9 +153,7 @@ def _knocked(record: Record, at: str, refused: Iterable[str], let_in: str) -> Ju
 )
 def nothing_else_published(record: Record) -> Judgement:
     """Dialled as a stranger would."""
-    seen = {
-        (str(e.data["node"]), int(e.data["port"])): e.data["open"] for e in record.of("dialled")
-    }
+    seen = {(e.node, e.port): e.open for e in each(record, Dialled)}
     wanted = {f"{node}:{port}" for node in members_of(record) for port in CLOSED}
     missing = not_each((f"{node}:{port}" for node, port in seen), wanted, "dialled")
     wrong = [f"{node}:{port} is open" for (node, port), is_open in seen.items() if is_open]
@@ -161,7 +169,7 @@ def nothing_else_published(record: Record) -> Judgement:
 )
 def forged_tokens_refused(record: Record) -> Judgement:
     """The good one shows that the bad ones differ in nothing else."""
-    seen = {(e.data["what"], e.data["path"]): e.data["status"] for e in record.of("token")}
+    seen = {(e.what, e.path): e.status for e in each(record, Token)}
     wanted = [f"{what} at {path}" for what in (*FORGED, "good") for path in PATHS]
     missing = not_each((f"{what} at {path}" for what, path in seen), wanted, "showed one that is")
     wrong = [
@@ -184,19 +192,18 @@ def forged_tokens_refused(record: Record) -> Judgement:
 )
 def backend_encrypted(record: Record) -> Judgement:
     """Watched on the node that asked; the page's word shows that the watcher can read."""
-    seen = record.need("wire", "nobody watched the wire")
-    data: Mapping[str, Any] = seen.data
-    if "esp" not in data:
-        return unknown(str(data.get("why")))
-    told = f"{data['packets']} packets, {data['esp']} of ESP; the query's word in {data['kept']}"
+    seen = need(record, Wire, "nobody watched the wire")
+    if seen.packets is None or seen.esp is None or seen.queries is None:
+        return unknown(str(seen.why))
+    told = f"{seen.packets} packets, {seen.esp} of ESP; the query's word in {seen.kept}"
     missing = []
-    if data["queries"] < LEAST_QUERIES or data["esp"] < LEAST_ESP:
-        missing.append(f"{data['queries']} times queries were sent")
-    if not data["open"]:
+    if seen.queries < LEAST_QUERIES or seen.esp < LEAST_ESP:
+        missing.append(f"{seen.queries} times queries were sent")
+    if not seen.open:
         missing.append("the watcher could not read the page's word either")
-    if data["node"] == data["database"]:
+    if None in (seen.node, seen.database) or seen.node == seen.database:
         missing.append("the database runs on that node")
-    return judged(told, holds=data["kept"] == 0, missing=missing)
+    return judged(told, holds=seen.kept == 0, missing=missing)
 
 
 # -- bad input -----------------------------------------------------------------------------------
@@ -246,15 +253,13 @@ REFUSED: dict[str, tuple[int, ...]] = {
 )
 def refused_clearly(record: Record) -> Judgement:
     """Wrong, huge, negative, unauthenticated, injected."""
-    seen = {str(e.data["case"]): e.data for e in record.of("refused")}
+    seen = {e.case: e for e in each(record, Refused)}
     wrong = [
-        f"{case}: {data['status'] or data['error']}"
-        for case, data in seen.items()
-        if data["status"] not in REFUSED.get(case, ())
+        f"{case}: {e.status or e.error}"
+        for case, e in seen.items()
+        if e.status not in REFUSED.get(case, ())
     ]
-    wrong += [
-        f"{case}: no code or sentence" for case, data in seen.items() if not data.get("clear")
-    ]
+    wrong += [f"{case}: no code or sentence" for case, e in seen.items() if not e.clear]
     missing = not_each(seen, REFUSED, "tried")
     return judged(f"{len(seen)} refused", wrong=wrong, missing=missing)
 
@@ -268,9 +273,9 @@ def refused_clearly(record: Record) -> Judgement:
 )
 def nothing_stored(record: Record) -> Judgement:
     """Counted in the database itself."""
-    kept = record.need("kept", "nobody counted")
-    before, after = kept.data["before"], kept.data["after"]
-    tried = {str(e.data["case"]) for e in record.of("refused") if e.t < kept.t}
+    kept = need(record, Kept, "nobody counted")
+    before, after = list(kept.before), list(kept.after)
+    tried = {e.case for e in each(record, Refused) if e.t < kept.t}
     told = f"{before} before, {after} after"
     good = before == after and len(before) == 3
     return judged(
@@ -287,14 +292,14 @@ def nothing_stored(record: Record) -> Judgement:
 )
 def one_key_one_order(record: Record) -> Judgement:
     """As a client does that does not know whether it was heard."""
-    seen = record.need("at-once", "nobody tried").data
-    statuses = [int(status) for status, _ in seen["answers"]]
-    ids = {id_ for _, id_ in seen["answers"]}
-    told = f"{statuses.count(201)} of {len(statuses)} 201, {len(ids)} ids, {seen['rows']} rows"
-    told += f"; then {seen['other']} {seen['code']}"
+    seen = need(record, AtOnce, "nobody tried")
+    statuses = [status for status, _ in seen.answers]
+    ids = {id_ for _, id_ in seen.answers}
+    told = f"{statuses.count(201)} of {len(statuses)} 201, {len(ids)} ids, {seen.rows} rows"
+    told += f"; then {seen.other} {seen.code}"
     good = statuses.count(201) == 1 and set(statuses) == {200, 201} and len(ids) == 1
-    again = seen["other"] == 409 and seen["code"] == "key_reused"
-    return judged(told, holds=good and seen["rows"] == 1 and again)
+    again = seen.other == 409 and seen.code == "key_reused"
+    return judged(told, holds=good and seen.rows == 1 and again)
 
 
 @exercise.check(
@@ -306,9 +311,9 @@ def one_key_one_order(record: Record) -> Judgement:
 )
 def not_kept_not_acknowledged(record: Record) -> Judgement:
     """A database that can only be read, as one without disk."""
-    seen = record.need("read-only", "nobody tried").data
-    told = f"{seen['status']} {seen['error']}, {seen['rows']} rows; {seen['afterwards']} afterwards"
-    good = seen["status"] == 503 and seen["rows"] == 0 and seen["afterwards"] == 1
+    seen = need(record, ReadOnly, "nobody tried")
+    told = f"{seen.status} {seen.error}, {seen.rows} rows; {seen.afterwards} afterwards"
+    good = seen.status == 503 and seen.rows == 0 and seen.afterwards == 1
     return judged(told, holds=good)
 
 
@@ -321,12 +326,11 @@ def not_kept_not_acknowledged(record: Record) -> Judgement:
 )
 def broker_full_kept(record: Record) -> Judgement:
     """A broker without room on its disk blocks who publishes."""
-    seen = record.need("broker-full", "nobody tried").data
-    if not (seen["refuses"] and seen["takes"]):
+    seen = need(record, BrokerFull, "nobody tried")
+    if not (seen.refuses and seen.takes):
         return unknown("the broker did not hear that it has no room, or that it has it again")
-    told = {str(id_) for id_ in seen["acknowledged"]}
-    before = {str(id_): int(times) for id_, times in seen["meanwhile"]}
-    after = {str(id_): int(times) for id_, times in seen["afterwards"]}
+    told = set(seen.acknowledged)
+    before, after = dict(seen.meanwhile), dict(seen.afterwards)
     done = sum(before.values())
     once = sum(after.get(id_) == 1 for id_ in told)
     words = f"{len(told)} acknowledged, {done} processed meanwhile, {once} once afterwards"

@@ -9,11 +9,13 @@ from typing import Any
 
 from pytest_swarmlab import failed, unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import each
 from pytest_swarmlab.evidence.readings import Request
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, not_each
 from pytest_swarmlab.model import Judgement
 
+from . import events
 from .declared import LOAD, exercise
 from .setting import STEPS
 
@@ -50,11 +52,10 @@ class Step:
 def steps(record: Record) -> list[Step]:
     """Every step, in the order of its visitors."""
     asked, found = readings.requests(record), []
-    for event in record.of("step"):
-        began, ended = float(event.data.get("began", 0)), float(event.data.get("ended", 0))
-        mine = [r for r in asked if began <= r.sent and r.over <= ended]
-        if ended > began:
-            found.append(Step(int(event.data.get("visitors", 0)), ended - began, mine))
+    for step in each(record, events.Step):
+        mine = [r for r in asked if step.began <= r.sent and r.over <= step.ended]
+        if step.ended > step.began:
+            found.append(Step(step.visitors, step.ended - step.began, mine))
     return sorted(found, key=lambda step: step.visitors)
 
 

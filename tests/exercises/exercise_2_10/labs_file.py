@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pytest_swarmlab import failed
+from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, members_of, not_each, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import LITERAL, exercise
+from .events import Deployed, Ended, Visited
 
 ENDS = {
     "frontend": "directive is not allowed here",
@@ -42,12 +44,11 @@ def _declare() -> None:
 
 
 def _ended(record: Record, name: str, words: str) -> Judgement:
-    seen = record.need("ended", "nobody saw it end", service=name)
-    deployed = record.need("deployed", "the file was not deployed")
-    lines = [line for line in str(seen.data["said"]).splitlines() if words in line]
-    code = seen.data["exit_code"]
-    told = f"{seen.data['state']}, exit code {code}: {lines[-1] if lines else seen.data['said']}"
-    if not lines or code in (None, 0):
+    seen = need(record, Ended, "nobody saw it end", service=name)
+    deployed = need(record, Deployed, "the file was not deployed")
+    lines = [line for line in seen.said.splitlines() if words in line]
+    told = f"{seen.state}, exit code {seen.exit_code}: {lines[-1] if lines else seen.said}"
+    if not lines or seen.exit_code in (None, 0):
         return failed(told)
     return judged(told, missing=out_of_order(("the deployment", deployed.t), ("its end", seen.t)))
 
@@ -61,12 +62,12 @@ def _ended(record: Record, name: str, words: str) -> Judgement:
 )
 def nobody_served(record: Record) -> Judgement:
     """Without a gateway and a front end there is no shop."""
-    deployed = record.need("deployed", "the file was not deployed")
-    seen = [e for e in record.of("visited") if e.t > deployed.t and e.data.get("node")]
-    good = [e.data for e in seen if e.data["error"] is None and 0 < (e.data["status"] or 0) < 400]
-    wrong = [f"{data['node']}:{data['port']}: {data['status']}" for data in good]
+    deployed = need(record, Deployed, "the file was not deployed")
+    seen = [e for e in each(record, Visited) if e.t > deployed.t and e.node]
+    good = [e for e in seen if e.error is None and 0 < (e.status or 0) < 400]
+    wrong = [f"{e.node}:{e.port}: {e.status}" for e in good]
     wanted = {f"{node}:{port}" for node in members_of(record) for port in PORTS}
-    asked = (f"{e.data['node']}:{e.data['port']}" for e in seen)
+    asked = (f"{e.node}:{e.port}" for e in seen)
     return judged(f"{len(seen)} visits", wrong=wrong, missing=not_each(asked, wanted, "visited"))
 
 

@@ -19,6 +19,7 @@ from pytest_swarmlab.waiting.waiter import Waiter
 
 from .. import nfs
 from ..stack_on_nfs import labelled
+from . import events
 from .labs_file import ENDS, PORTS
 from .perform import DIRECTORIES
 
@@ -57,17 +58,12 @@ class Literal:
         """By the lab's commands, in its order; what ends is read, and visitors come."""
         with self._prepared():
             deployed = self.stack.deploy(FILE, name=NAME, title="The lab's file, literally")
-            self.evidence.note("deployed")
+            self.evidence.write(events.Deployed())
             for name in ENDS:
                 task = self.wait(deployed.service(name).task_failed(), within=FAILED_S)
                 said = self.swarm.node(task["node"]).log_of(task["container"])
-                self.evidence.note(
-                    "ended",
-                    service=name,
-                    state=task["state"],
-                    exit_code=task["exit_code"],
-                    said=said[-TAIL:],
-                )
+                ended = events.Ended(name, task["state"], task["exit_code"], said[-TAIL:])
+                self.evidence.write(ended)
             self._ask()
             self.swarm.leader().look(
                 "docker", "stack", "services", NAME, title="The lab's file: what runs of it"
@@ -101,6 +97,4 @@ class Literal:
                         status = visitor.get(url, timeout=ASK_S, allow_redirects=False).status_code
                     except (requests.RequestException, OSError) as no:
                         error = reason(no)
-                    self.evidence.note(
-                        "visited", node=node.name, port=port, status=status, error=error
-                    )
+                    self.evidence.write(events.Visited(node.name, port, status, error))

@@ -14,7 +14,7 @@ from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from . import perform
+from . import events, perform
 from .books import Books
 from .client import Customer, Shop
 from .setting import ACCOUNTS, CUSTOMER, CUSTOMERS, PORT
@@ -151,6 +151,5 @@ class Crowd:
             (id_, int(email.removeprefix(mark).partition("@")[0])) for id_, email in accounts
         )
         done = self.wait(self.books.consumed(mark), within=CONSUMED_S)
-        self.evidence.note(
-            "consumed", mark=mark, orders=[[order.id, order.times] for order in done]
-        )
+        times = tuple((order.id, order.times) for order in done)
+        self.evidence.write(events.Consumed(mark, times))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pytest_swarmlab import failed, unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, not_the_leader
 from pytest_swarmlab.model import Judgement
 
 from .. import identities
 from .declared import LEADER, NODES, exercise
+from .events import Struck
 
 identities.declare(exercise, LEADER)
 
@@ -23,10 +25,10 @@ identities.declare(exercise, LEADER)
 )
 def node_gone_and_back(record: Record) -> Judgement:
     """As the other managers list it."""
-    fault, struck = readings.fault(record), record.need("struck", "nothing was struck")
+    fault, struck = readings.fault(record), need(record, Struck, "nothing was struck")
     if fault is None or fault.heal_began is None or fault.healed is None:
         return unknown("no node was struck, or it was not mended")
-    name = str(struck.data.get("node"))
+    name = str(struck.node)
     if name not in fault.nodes:
         return failed(f"{', '.join(fault.nodes)} was struck, not {name}")
     # A partition holds all of them; it is the others' word that counts.

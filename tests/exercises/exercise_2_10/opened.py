@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pytest_swarmlab.evidence.events import each, first, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, members_of, not_each, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import DEPLOYED, PERSISTENCE, exercise
+from .events import Begun, Followed, Health, Memory, Ordered, Ready, Removed
 from .listed import full_name, running, tasks_of
 from .setting import REPLICAS
 
@@ -24,7 +26,7 @@ READY_S = 240.0
 def replicas(record: Record) -> Judgement:
     """As `docker stack services` shows it."""
     told, good, missing = [], True, []
-    began = record.last("removed") or record.first("begun")
+    began = last(record, Removed) or first(record, Begun)
     for name, count in REPLICAS.items():
         listed = tasks_of(record, name)
         if not listed:
@@ -47,16 +49,10 @@ def replicas(record: Record) -> Judgement:
 )
 def healthy(record: Record) -> Judgement:
     """By each node's own engine."""
-    ready = record.need("ready", "it was never ready")
-    seen = {e.data["container"]: e.data for e in record.of("health") if e.t >= ready.t}
-    counts = {
-        name: sum(data["service"] == full_name(name) for data in seen.values()) for name in REPLICAS
-    }
-    wrong = [
-        f"{data['service']} on {data['node']}: {data['health']}"
-        for data in seen.values()
-        if data["health"] != "healthy"
-    ]
+    ready = need(record, Ready, "it was never ready")
+    seen = {e.container: e for e in each(record, Health) if e.t >= ready.t}
+    counts = {name: sum(e.service == full_name(name) for e in seen.values()) for name in REPLICAS}
+    wrong = [f"{e.service} on {e.node}: {e.health}" for e in seen.values() if e.health != "healthy"]
     missing = [
         f"{counts[name]} containers of {name} were looked at"
         for name, count in REPLICAS.items()
@@ -75,11 +71,11 @@ def healthy(record: Record) -> Judgement:
 )
 def ready_in_time(record: Record) -> Judgement:
     """Directories, labels, secrets, configs, and the stack."""
-    began = record.need("begun", "nobody noted when it began")
-    ready = record.need("ready", "it was never ready")
+    began = need(record, Begun, "nobody noted when it began")
+    ready = need(record, Ready, "it was never ready")
     seconds = ready.t - began.t
     missing = out_of_order(("the beginning", began.t), ("its end", ready.t))
-    if ready.data.get("services") != len(REPLICAS):
+    if ready.services != len(REPLICAS):
         missing.append("not every service was waited for")
     return judged(f"ready after {seconds:.1f} s", holds=seconds <= READY_S, missing=missing)
 
@@ -93,20 +89,18 @@ def ready_in_time(record: Record) -> Judgement:
 )
 def first_order(record: Record) -> Judgement:
     """Gateway, orders, PostgreSQL, outbox, RabbitMQ, worker, and back."""
-    ordered = record.need("ordered", "nobody ordered anything")
-    seen = [e for e in record.of("followed", order=ordered.data["order"]) if e.t > ordered.t]
-    wrong = [
-        f"{e.data['node']}: {e.data['status']}" for e in seen if e.data["status"] != "processed"
-    ]
-    missing = not_each((str(e.data["node"]) for e in seen), members_of(record), "asked through")
+    ordered = need(record, Ordered, "nobody ordered anything")
+    seen = [e for e in each(record, Followed, order=ordered.order) if e.t > ordered.t]
+    wrong = [f"{e.node}: {e.status}" for e in seen if e.status != "processed"]
+    missing = not_each((e.node for e in seen), members_of(record), "asked through")
     return judged(f"asked through {len(seen)} nodes", wrong=wrong, missing=missing)
 
 
 @exercise.measure(phases=DEPLOYED)
 def deployment(record: Record) -> dict[str, float | int | None]:
     """How long it took until everything served, and what the nodes' memory holds then."""
-    began, ready = record.first("begun"), record.first("ready")
-    used = [e.data["used_mib"] for e in record.of("memory")]
+    began, ready = first(record, Begun), first(record, Ready)
+    used = [e.used_mib for e in each(record, Memory)]
     return {
         "ready_s": round(ready.t - began.t, 1) if began and ready else None,
         "memory_mib": sum(used) if used else None,

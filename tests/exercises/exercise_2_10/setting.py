@@ -39,6 +39,9 @@ ACCOUNTS = "accounts"
 """The ledger of the accounts that are opened meanwhile."""
 LEDGERS = (*(CUSTOMER.format(number) for number in range(1, CUSTOMERS + 1)), ACCOUNTS)
 
+RETURN = "node-back"
+"""What is struck when a node that was lost comes back, besides what its loss was."""
+
 ENOUGH_ORDERS = 1000
 """Acknowledged orders in a whole run, at least."""
 
@@ -62,6 +65,12 @@ gateway that was lost with it, where each waits for his time limit, 5 s. Of thos
 and who order there are several, one of whom comes through; accounts are opened by one, one after
 the other, whose turns may all go there."""
 
+RETURNED_S = 10.0
+"""A node that comes back still runs what was replaced elsewhere, until a manager tells it to stop.
+Those tasks are found by name again, and have lost the database. The catalogue and orders are asked
+again at another replica; a sign-up is not, as one that failed may have been kept: of three tasks
+one refuses it, and the next one is sent a second and a half later."""
+
 RECOVERED_S = 60.0
 """A task that was killed, and the only one of its service: noticed at once, restarted after the
 restart delay, healthy at its first checks, found by name on the other nodes."""
@@ -71,6 +80,7 @@ MOVED_S = 60.0
 
 ALL = dict.fromkeys(ENDPOINTS, TAKEN_OVER_S)
 NODE_LOST = {**ALL, ACCOUNT: GIVEN_UP_S}
+NODE_BACK = {**ALL, ACCOUNT: RETURNED_S}
 BEHIND_DATABASE = (CATALOGUE, ACCOUNT, ORDER)
 
 PREDICTED: dict[str, dict[str, float]] = {
@@ -90,6 +100,7 @@ PREDICTED: dict[str, dict[str, float]] = {
     "power-off": NODE_LOST,
     "cut-off": NODE_LOST,
     "leader-lost": NODE_LOST,
+    RETURN: NODE_BACK,
     "rolled": {},
     "bad-update": {},
 }

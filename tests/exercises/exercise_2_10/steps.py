@@ -14,7 +14,7 @@ from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
 
-from . import perform
+from . import events, perform
 from .load import CATALOGUE, Crowd
 from .setting import CUSTOMERS, STEPS
 
@@ -92,4 +92,4 @@ def raise_load(crowd: Crowd, wait: Waiter, evidence: Evidence) -> None:
         with Visitors(crowd, many):
             wait(Lasted(STEP_S), within=STEP_S + MORE_S)
             ended = crowd.shop.now()
-        evidence.note("step", visitors=many, began=round(began, 3), ended=round(ended, 3))
+        evidence.write(events.Step(many, began=round(began, 3), ended=round(ended, 3)))

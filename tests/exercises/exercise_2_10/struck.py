@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import Window, judged, not_each, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .availability import by_endpoint, strikes
 from .declared import AWAY, KILLED, MOVED, RABBITMQ, REDIS, exercise
+from .events import Away, Replaced, Returning, Struck, Waiting
 from .listed import running, tasks_of
 from .setting import (
     BROKER,
@@ -37,14 +39,14 @@ LEAST_UNCACHED = 5
 )
 def each_replaced(record: Record) -> Judgement:
     """By the tasks' ids."""
-    struck = {str(e.data["what"]): e for e in record.of("struck")}
-    replaced = {str(e.data["what"]): e for e in record.of("replaced")}
+    struck = {e.what: e for e in each(record, Struck)}
+    replaced = {e.what: e for e in each(record, Replaced)}
     missing = not_each(struck, REPLICAS, "killed a task of")
     missing += not_each(replaced, REPLICAS, "saw a successor in")
     wrong = []
     for name in struck.keys() & replaced.keys():
         was, is_ = struck[name], replaced[name]
-        if is_.data["old"] != was.data["id"] or is_.data["new"] == was.data["id"]:
+        if is_.old != was.id or is_.new == was.id:
             wrong.append(f"{name}: no other task")
         missing += out_of_order((f"the kill of {name}", was.t), ("its successor", is_.t))
     return judged(f"{len(replaced)} of {len(struck)} replaced", wrong=wrong, missing=missing)
@@ -60,7 +62,7 @@ def each_replaced(record: Record) -> Judgement:
 )
 def recovered_in_time(record: Record) -> Judgement:
     """From the kill until the last customer's next order was acknowledged."""
-    found = {each.what: each.window.seconds for each in strikes(record)}
+    found = {strike.what: strike.window.seconds for strike in strikes(record)}
     missing = not_each(found, REPLICAS, "saw the end of the kill of")
     wrong = [f"{what} {s:.1f} s" for what, s in found.items() if s > RECOVERED_S]
     told = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in found.items())
@@ -79,9 +81,9 @@ def recovered_in_time(record: Record) -> Judgement:
 )
 def really_away(record: Record) -> Judgement:
     """As the managers list its tasks."""
-    name = CACHE if record.of("struck", what="redis-away") else BROKER
-    struck, away = record.need("struck", "nothing was taken away"), record.last("away")
-    returning, listed = record.last("returning"), tasks_of(record, name)
+    name = CACHE if each(record, Struck, what="redis-away") else BROKER
+    struck, away = need(record, Struck, "nothing was taken away"), last(record, Away)
+    returning, listed = last(record, Returning), tasks_of(record, name)
     if away is None or returning is None or not listed:
         return unknown("nobody saw it go and come back, or listed its tasks")
     parts = {
@@ -100,7 +102,7 @@ def really_away(record: Record) -> Judgement:
 
 
 def _while_away(record: Record) -> Window | None:
-    away, returning = record.last("away"), record.last("returning")
+    away, returning = last(record, Away), last(record, Returning)
     return Window(away.t, returning.t) if away and returning else None
 
 
@@ -118,8 +120,8 @@ def without_a_cache(record: Record) -> Judgement:
         return unknown("nobody saw it go and come back")
     asked = [r for r in by_endpoint(record)[CATALOGUE] if r.sent in window and r.over in window]
     answers = [r.header for r in asked if r.ok and r.header is not None]
-    told = ", ".join(f"{answers.count(each)} {each}" for each in sorted(set(answers)))
-    cached = [each for each in answers if each != "off"]
+    told = ", ".join(f"{answers.count(said)} {said}" for said in sorted(set(answers)))
+    cached = [said for said in answers if said != "off"]
     few = len(answers) < LEAST_UNCACHED
     missing = [f"only {len(answers)} answers were seen"] if few else []
     return judged(
@@ -136,7 +138,7 @@ def without_a_cache(record: Record) -> Judgement:
 )
 def kept_without_a_broker(record: Record) -> Judgement:
     """What waits is in the database; the check of what was processed tells that it came through."""
-    window, waiting = _while_away(record), record.last("waiting")
+    window, waiting = _while_away(record), last(record, Waiting)
     if window is None or waiting is None:
         return unknown("nobody saw it go and come back, or looked what was waiting")
     counts = {}
@@ -152,10 +154,10 @@ def kept_without_a_broker(record: Record) -> Judgement:
         if (ledger := readings.ledger(record, CUSTOMER.format(number)))
         for entry in ledger.acknowledged
     )
-    told = f"{sum(counts.values())} acknowledged meanwhile, {waiting.data['orders']} waited"
+    told = f"{sum(counts.values())} acknowledged meanwhile, {waiting.orders} waited"
     missing = [] if until in window else ["what was waiting was not looked at meanwhile"]
     served = all(counts.values())
-    return judged(told, holds=served and 0 < kept <= waiting.data["orders"], missing=missing)
+    return judged(told, holds=served and 0 < kept <= waiting.orders, missing=missing)
 
 
 # -- moved -----------------------------------------------------------------------------------------
@@ -170,14 +172,14 @@ def kept_without_a_broker(record: Record) -> Judgement:
 )
 def runs_elsewhere(record: Record) -> Judgement:
     """As the managers list it."""
-    struck, listed = record.need("struck", "it was not moved"), tasks_of(record, DATABASE)
+    struck, listed = need(record, Struck, "it was not moved"), tasks_of(record, DATABASE)
     before = [s for s in listed if s.t <= struck.t]
     after = [s for s in listed if s.asked > struck.t]
     if not before or not after:
         return unknown("its tasks were not listed before it was moved and after")
     where = running(before[-1]), running(after[-1])
     told = f"from {', '.join(where[0]) or 'nowhere'} to {', '.join(where[1]) or 'nowhere'}"
-    old, new = str(struck.data.get("old")), str(struck.data.get("new"))
+    old, new = str(struck.old), str(struck.new)
     same = not {t.id for t in before[-1].tasks} & {t.id for t in after[-1].tasks}
     missing = ["the lists are not of one service"] if same else []
     return judged(told, holds=where == ([old], [new]) and old != new, missing=missing)

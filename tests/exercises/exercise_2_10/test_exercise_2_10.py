@@ -16,7 +16,7 @@ from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from . import perform, steps
+from . import events, perform, steps
 from .books import Books
 from .client import Shop
 from .drill import Drill
@@ -69,7 +69,7 @@ def test_no_order_is_lost(
     }
     with ExitStack() as deployment:
         with evidence.judged(exercise, "deployed"):
-            evidence.note("begun")
+            evidence.write(events.Begun())
             made = deployment.enter_context(perform.deployed(swarm, stack, secret, configs, wait))
             drill.open()
         for phase, do in struck.items():

@@ -16,7 +16,7 @@ from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..stack_on_nfs import environments
-from . import forged, perform, wire
+from . import events, forged, perform, wire
 from .books import NAME as DATABASE_NAME
 from .client import Answer
 from .load import Crowd
@@ -88,7 +88,7 @@ class Trials:
     def guard(self) -> None:
         """Where secrets could stand and must not, who is let in, and what goes over the wire."""
         for found in environments(self.swarm, self.given):
-            self.evidence.note("environment", **found)
+            self.evidence.write(events.Environment(**found))
         self._look_into_containers()
         self._knock()
         self._show_tokens()
@@ -108,15 +108,15 @@ class Trials:
                     log = node.log_of(row["Id"])
                 except no_answer():
                     continue  # One that has ended may be taken away any moment.
-                self.evidence.note(
-                    "looked",
-                    node=node.name,
+                looked = events.LookedInto(
+                    node.name,
                     service=row["Labels"].get("com.docker.swarm.service.name", ""),
                     container=row["Id"][:12],
                     lines=log.count("\n"),
-                    defined=[name for name, value in values.items() if value in shown],
-                    logged=[name for name, value in values.items() if value in log],
+                    defined=tuple(name for name, value in values.items() if value in shown),
+                    logged=tuple(name for name, value in values.items() if value in log),
                 )
+                self.evidence.write(looked)
 
     def _knock(self) -> None:
         """Redis and RabbitMQ without their passwords; what is not published, on every node."""
@@ -133,17 +133,17 @@ class Trials:
         for what, argv in tries.items():
             said = self._within(CACHE, *argv)
             words = (said.stdout + said.stderr).replace(password, "…").split()
-            self.evidence.note("knocked", at=CACHE, how=what, said=" ".join(words)[:200])
+            self.evidence.write(events.Knocked(CACHE, what, " ".join(words)[:200]))
         for what, user in {"without": "guest:guest", "wrong": f"{BROKER_USER}:wrong"}.items():
             self._ask_broker(what, f"amqp://{user}@rabbitmq:5672/")
         self._ask_broker("right", "")
         for node in self.swarm.members():
             for port in CLOSED:
-                self.evidence.note("dialled", node=node.name, port=port, open=_opens(node, port))
+                self.evidence.write(events.Dialled(node.name, port, _opens(node, port)))
 
     def _ask_broker(self, what: str, url: str) -> None:
         said = self._within(ORDERS, "python3", "-c", STRANGER, url)
-        self.evidence.note("knocked", at=BROKER, how=what, said=said.stdout.strip()[:200])
+        self.evidence.write(events.Knocked(BROKER, what, said.stdout.strip()[:200]))
 
     def _show_tokens(self) -> None:
         """Every token that must not be believed, and one that must, to both who look at them."""
@@ -152,7 +152,7 @@ class Trials:
         for what, token in made.items():
             for path in ("/api/me", "/api/orders"):
                 answer = self.crowd.shop.ask(node, path, token=token)
-                self.evidence.note("token", what=what, path=path, status=answer.status)
+                self.evidence.write(events.Token(what, path, answer.status))
 
     def _watch_the_wire(self) -> None:
         """A query from another node than the database's, and a page: one must not be readable."""
@@ -162,7 +162,7 @@ class Trials:
         tasks = self.wait(service.converged(replicas=REPLICAS[ORDERS]), within=READY_S)
         task = next((t for t in tasks if t["node"] != database.name), None)
         if task is None:
-            self.evidence.note("wire", why="every task of it runs on the database's node")
+            self.evidence.write(events.Wire("every task of it runs on the database's node"))
             return
         node = self.swarm.node(task["node"])
         counted = {"queries": 0, "pages": 0}
@@ -176,8 +176,14 @@ class Trials:
             counted["pages"] += 1
 
         seen = wire.watch(node, kept=kept, open_=open_, meanwhile=meanwhile)
-        self.evidence.note(
-            "wire", node=node.name, database=database.name, **asdict(seen), **counted
+        self.evidence.write(
+            events.Wire(
+                node=node.name,
+                database=database.name,
+                **asdict(seen),
+                queries=counted["queries"],
+                pages=counted["pages"],
+            )
         )
 
     # -- bad input ---------------------------------------------------------------------------
@@ -191,23 +197,22 @@ class Trials:
             try:
                 answer = ask()
             except not_acknowledged() as error:
-                self.evidence.note("refused", case=name, status=None, error=brief(error))
+                self.evidence.write(events.Refused(name, None, brief(error)))
                 continue
-            self.evidence.note(
-                "refused", case=name, status=answer.status, error=answer.error, clear=_clear(answer)
-            )
-        self.evidence.note("kept", when="after bad input", before=before, after=self._counted())
+            refused = events.Refused(name, answer.status, answer.error, _clear(answer))
+            self.evidence.write(refused)
+        self.evidence.write(events.Kept("after bad input", before, self._counted()))
         self._at_once()
         self._read_only()
         self._broker_full()
 
-    def _counted(self) -> list[int]:
+    def _counted(self) -> tuple[int, ...]:
         """Orders, their items, and accounts."""
         rows = self.crowd.books.rows(
             "SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_items),"
             " (SELECT count(*) FROM users)"
         )
-        return [int(count) for count in rows[0]]
+        return tuple(int(count) for count in rows[0])
 
     def _bad(self) -> dict[str, Callable[[], Answer]]:
         """Case → how it is asked. Each with a key of its own, so that none is taken for another."""
@@ -289,12 +294,13 @@ class Trials:
         for _, id_ in answers:
             if id_:
                 self.crowd.orders[id_] = key
-        self.evidence.note(
-            "at-once",
-            answers=[list(answer) for answer in answers],
-            rows=len(self.crowd.books.orders(key)),
-            other=other.status,
-            code=other.error,
+        self.evidence.write(
+            events.AtOnce(
+                tuple(answers),
+                rows=len(self.crowd.books.orders(key)),
+                other=other.status,
+                code=other.error,
+            )
         )
 
     def _read_only(self) -> None:
@@ -310,13 +316,8 @@ class Trials:
             self._writable("on")
         order = customer.place(key, items)
         self.crowd.orders[order] = key
-        self.evidence.note(
-            "read-only",
-            status=answer.status,
-            error=answer.error,
-            rows=rows,
-            afterwards=len(self.crowd.books.orders(key)),
-        )
+        afterwards = len(self.crowd.books.orders(key))
+        self.evidence.write(events.ReadOnly(answer.status, answer.error, rows, afterwards))
 
     def _broker_full(self) -> None:
         """The broker takes no message, as when its disk is full: orders are kept, and wait."""
@@ -332,13 +333,16 @@ class Trials:
         finally:
             takes = self._need_on_disk(ENOUGH_ON_DISK)
         afterwards = self.wait(crowd.books.consumed(mark), within=CONSUMED_S)
-        self.evidence.note(
-            "broker-full",
-            refuses=refuses,
-            takes=takes,
-            acknowledged=[id_ for id_, key in crowd.orders.items() if key.startswith(mark)],
-            meanwhile=[[order.id, order.times] for order in meanwhile],
-            afterwards=[[order.id, order.times] for order in afterwards],
+        self.evidence.write(
+            events.BrokerFull(
+                refuses,
+                takes,
+                acknowledged=tuple(
+                    id_ for id_, key in crowd.orders.items() if key.startswith(mark)
+                ),
+                meanwhile=tuple((order.id, order.times) for order in meanwhile),
+                afterwards=tuple((order.id, order.times) for order in afterwards),
+            )
         )
 
     def _need_on_disk(self, much: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pytest_swarmlab import unknown
+from pytest_swarmlab.evidence.events import need
 from pytest_swarmlab.evidence.readings import TasksSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, out_of_order
@@ -12,6 +13,7 @@ from pytest_swarmlab.model import Judgement
 
 from .declared import BAD_UPDATE, exercise
 from .declared import ROLLED as ROLLED_PHASE
+from .events import RolledBack, Struck
 from .listed import running, tasks_of
 from .setting import ORDERS, REPLICAS, ROLLED
 
@@ -25,7 +27,7 @@ from .setting import ORDERS, REPLICAS, ROLLED
 )
 def every_task_replaced(record: Record) -> Judgement:
     """By the tasks' ids, before and after."""
-    struck = record.need("struck", "nothing was rolled")
+    struck = need(record, Struck, "nothing was rolled")
     wrong, missing = [], []
     for name in ROLLED:
         before, after = _ids(tasks_of(record, name), struck.t)
@@ -55,14 +57,14 @@ def _ids(listed: Sequence[TasksSample], t: float) -> tuple[set[str] | None, set[
 )
 def takes_itself_back(record: Record) -> Judgement:
     """The stack file's own policy."""
-    struck = record.need("struck", "nothing was updated")
-    seen = record.need("rolled-back", "nobody looked what became of the update")
+    struck = need(record, Struck, "nothing was updated")
+    seen = need(record, RolledBack, "nobody looked what became of the update")
     listed = [s for s in tasks_of(record, ORDERS) if s.asked > struck.t]
     if not listed:
         return unknown("its tasks were not listed after the update")
     run = len(running(listed[-1]))
-    told = f"{seen.data['state']}; {run} run"
-    good = seen.data["state"] == "rollback_completed" and run == REPLICAS[ORDERS]
-    wrong = [] if seen.data["same"] else ["its definition is another one"]
+    told = f"{seen.state}; {run} run"
+    good = seen.state == "rollback_completed" and run == REPLICAS[ORDERS]
+    wrong = [] if seen.same else ["its definition is another one"]
     moments = out_of_order(("the update", struck.t), ("the look at it", seen.t))
     return judged(told, holds=good, wrong=wrong, missing=moments)

@@ -161,6 +161,8 @@ def answers_phase(record: Record) -> str:
     expected="not one request fails, through any node",
     hint="Which node, and when? Requests that fail while the old task stops: `order`, `replicas`.",
     needs=MESH,
+    # A request has so many seconds, and a machine without idle time takes them.
+    timed=True,
 )
 def no_request_failed(record: Record) -> Judgement:
     """The lab's "sans interruption", counted."""

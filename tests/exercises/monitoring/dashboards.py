@@ -3,48 +3,69 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from pytest_swarmlab.evidence.events import Curve
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.lab import STACKS
 
-from .setting import DASHBOARDS
+from . import events
 from .watcher import Watcher
 
 PLACE = STACKS / "monitoring" / "dashboards"
 
 
+LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+DRAWN = 160
+"""Points of a curve in the report, at most."""
+
+
 @dataclass(frozen=True)
 class Query:
-    """One query of a panel."""
+    """One query of a panel; `legend` names its series, with their labels in two braces."""
 
     dashboard: str
     panel: str
     expr: str
+    unit: str
+    legend: str
 
 
 def queries() -> Iterator[Query]:
     """Every query of every dashboard."""
     for path in sorted(PLACE.glob("*.json")):
         for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
+            unit = panel.get("fieldConfig", {}).get("defaults", {}).get("unit", "")
             for target in panel.get("targets", ()):
-                yield Query(path.stem, panel["title"], target["expr"])
+                legend = target.get("legendFormat", "")
+                yield Query(path.stem, panel["title"], target["expr"], unit, legend)
 
 
-def note_all(watcher: Watcher, evidence: Evidence) -> None:
-    """How many series each query has now, or why Prometheus refuses it."""
+def note_all(watcher: Watcher, names: Collection[str], evidence: Evidence) -> None:
+    """How many series each query of these has now, or why Prometheus refuses it."""
     for query in queries():
-        if query.dashboard in DASHBOARDS:
+        if query.dashboard in names:
             try:
                 series, error = len(watcher.value(query.expr)), None
             except ValueError as no:
                 series, error = 0, str(no)
-            evidence.note(
-                "panel",
-                dashboard=query.dashboard,
-                panel=query.panel,
-                expr=query.expr,
-                series=series,
-                error=error,
+            panel = events.Panel(query.dashboard, query.panel, query.expr, series, error)
+            evidence.write(panel)
+
+
+def draw_all(watcher: Watcher, *, of_s: float, evidence: Evidence) -> None:
+    """Every panel's data of the last `of_s` seconds, for the report."""
+    for query in queries():
+        for labels, points in watcher.values(query.expr, of_s=of_s, points=DRAWN):
+            name = named(query.legend, labels)
+            seconds, values = zip(*points, strict=True)
+            evidence.write(
+                Curve(query.dashboard, query.panel, query.unit, name.strip(), seconds, values)
             )
+
+
+def named(legend: str, labels: Mapping[str, str]) -> str:
+    """A series' name: the legend with its labels filled in."""
+    return LABEL.sub(lambda found: labels.get(found[1], ""), legend)

@@ -11,7 +11,8 @@ from pytest_swarmlab.model import Capability
 DEPLOYED = ("deployed",)
 KEPT, NODE_LOST, EDGE = ("kept",), ("node-lost",), ("quorum-edge",)
 QUORUM, CERTIFICATE = ("quorum-lost",), ("certificate",)
-PROVOKED = KEPT + NODE_LOST + EDGE + QUORUM + CERTIFICATE
+SHOP, FRONT, ERRORS = ("shop",), ("shop-front",), ("shop-errors",)
+PROVOKED = KEPT + NODE_LOST + EDGE + QUORUM + CERTIFICATE + FRONT + ERRORS
 
 TITLES = {
     "deployed": "The monitoring is deployed, and sees everything",
@@ -20,6 +21,9 @@ TITLES = {
     "quorum-edge": "The engine of one of three managers is killed",
     "quorum-lost": "The engines of two of three managers are killed",
     "certificate": "The nodes' certificates end in an hour",
+    "shop": "The shop is deployed beside it, and watched",
+    "shop-front": "The shop's gateway is scaled to none",
+    "shop-errors": "The shop's database hangs",
 }
 
 exercise = Exercise(
@@ -99,6 +103,13 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
         # Every node gets another certificate by and by.
         "SwarmCertificateEndsSoon": Expected(60, ("node",)),
     },
+    "shop-front": {"ShopFrontDown": Expected(10)},
+    "shop-errors": {
+        # Orders are tried one after the other, and each has five seconds.
+        "ShopErrorsFast": Expected(45),
+        "ShopErrorsSlow": Expected(45),
+        "ShopSlow": Expected(45),
+    },
 }
 """Phase → the alerts that it provokes."""
 
@@ -120,6 +131,9 @@ BESIDES: Mapping[str, frozenset[str]] = {
         }
     ),
     "certificate": frozenset(),
+    "shop-front": frozenset(),
+    # The front shows the catalogue, which is in the cache for a minute at most.
+    "shop-errors": frozenset({"ShopFrontDown"}),
 }
 """Phase → what else follows of itself, at its beginning or when it is mended."""
 

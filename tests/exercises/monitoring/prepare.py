@@ -14,6 +14,7 @@ from pytest_swarmlab.waiting.waiter import Waiter
 from .setting import NAME
 
 FILE = STACKS / "monitoring-stack.yml"
+SHOP_FILE = STACKS / "monitoring-shop.yml"
 PARTS = STACKS / "monitoring"
 DAEMON = "/etc/docker/daemon.json"
 UNITS = "/etc/systemd/system"
@@ -90,3 +91,10 @@ def write_facts(*nodes: Node) -> None:
 def deploy(stack: Stacks) -> Stack:
     """`docker stack deploy -c monitoring-stack.yml monitoring`."""
     return stack.deploy(FILE, name=NAME, keep_volumes=False, title="The monitoring is deployed")
+
+
+def deploy_beside_the_shop(stack: Stacks) -> Stack:
+    """`docker stack deploy -c monitoring-stack.yml -c monitoring-shop.yml monitoring`."""
+    return stack.deploy(
+        FILE, SHOP_FILE, name=NAME, keep_volumes=False, title="The monitoring watches the shop too"
+    )

@@ -20,3 +20,10 @@ ONE_EACH = ("prometheus", "alertmanager", "swarm", "blackbox")
 
 DASHBOARDS = ("nodes", "swarm")
 """Those that have data also where no shop runs."""
+SHOP_DASHBOARDS = ("shop",)
+
+SHOP_REPLICAS = {"postgres-exporter": 1, "redis-exporter": 1}
+"""What is deployed besides, where the shop runs."""
+
+SHOP_JOBS = ("postgres", "redis", "shop", "shop-front")
+"""Jobs that ask something of the shop."""

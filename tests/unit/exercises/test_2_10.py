@@ -32,6 +32,7 @@ from tests.exercises.exercise_2_10.setting import (
     PREDICTED,
     PUBLISHED,
     REPLICAS,
+    RETURN,
     ROLLED,
 )
 from tests.exercises.exercise_2_10.trials import Trials
@@ -163,6 +164,7 @@ def of_phase(phase: str) -> Iterator[Timed]:
         led = LOST if phase == "leader-lost" else "manager1"
         yield nodes(9.0, "ready", led)
         yield from strike(phase, node=LOST)
+        yield from strike(RETURN, number=1, node=LOST)
         held = [*LAB] if phase == "cut-off" else [LOST]
         fault = {"fault": phase, "nodes": held, "seconds": 0.2}
         yield 11.0, "fault.injected", fault
@@ -191,6 +193,7 @@ def everything(t: float, mark: str = "a") -> list[Timed]:
 
 TOLD = {"orders": [f"o{n}" for n in range(1200)], "accounts": ["u1", "u2"]}
 STORED = {
+    "when": "at last",
     "orders": [[f"o{n}", 1] for n in range(1201)],
     "keys": 1201,
     "unasked": 0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,14 @@ import pytest
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Verdict
 from tests.exercises.monitoring.declared import EXPECTED, PROVOKED
-from tests.exercises.monitoring.setting import DASHBOARDS, NAME, ONE_EACH, REPLICAS
+from tests.exercises.monitoring.setting import (
+    DASHBOARDS,
+    NAME,
+    ONE_EACH,
+    REPLICAS,
+    SHOP_DASHBOARDS,
+    SHOP_JOBS,
+)
 from tests.exercises.monitoring.verify import exercise
 from tests.unit.records.editing import LAB, Edit, edited, kind, last, none_of, timed, without
 from tests.unit.records.judge import Broken, JudgeContract
@@ -84,7 +91,17 @@ def deployed() -> Iterator[Row]:
     targets += [{"job": "manager-port", "node": node} for node in LAB if "manager" in node]
     targets += [{"job": job, "node": "worker1"} for job in ONE_EACH]
     yield 4.0, "targets", {"targets": [{**target, "up": True} for target in targets]}
-    for dashboard in DASHBOARDS:
+    yield from panels(DASHBOARDS)
+
+
+def beside() -> Iterator[Row]:
+    told = [{"job": job, "node": "", "up": True} for job in (*SHOP_JOBS, *ONE_EACH)]
+    yield 1.0, "targets", {"targets": told}
+    yield from panels(SHOP_DASHBOARDS)
+
+
+def panels(dashboards: Iterable[str]) -> Iterator[Row]:
+    for dashboard in dashboards:
         panel = {"panel": "Load", "expr": "up", "series": 5, "error": None}
         yield 5.0, "panel", {"dashboard": dashboard, **panel}
 
@@ -133,9 +150,21 @@ BROKEN: Broken = {
         (last("panel", error="parse error"), "fail"),
         (none_of("panel", dashboard="swarm"), "unknown"),
     ],
+    ("shop", "shop-watched"): [
+        (lambda run: targets(run, up=False), "fail"),
+        (lambda run: targets(run, job="node"), "fail"),
+        (edited("targets", targets=[]), "fail"),
+        (none_of("targets"), "unknown"),
+    ],
+    ("shop", "dashboards"): [
+        (last("panel", series=0), "fail"),
+        (last("panel", error="parse error"), "fail"),
+        (none_of("panel"), "unknown"),
+    ],
 }
 for _phase in PROVOKED:
     _first = next(iter(EXPECTED[_phase]))
+    _other = "SwarmUnseen" if "ShopSlow" in EXPECTED[_phase] else "ShopSlow"
     BROKEN |= {
         (_phase, "told"): [
             (none_of("heard", alert=_first, status="firing"), "fail"),
@@ -159,7 +188,7 @@ for _phase in PROVOKED:
             (none_of("mending", alert=_first), "unknown"),
         ],
         (_phase, "nothing-else"): [
-            (last("heard", {"status": "firing"}, alert="ShopSlow"), "fail"),
+            (last("heard", {"status": "firing"}, alert=_other), "fail"),
             (none_of("heard"), "fail"),
             (none_of("quiet"), "unknown"),
         ],
@@ -173,13 +202,14 @@ for _phase in PROVOKED:
 
 class TestJudges(JudgeContract):
     exercise = exercise
-    phases = ("deployed", *PROVOKED)
+    phases = ("deployed", "shop", *PROVOKED)
     broken = BROKEN
 
     @staticmethod
     def good(phase: str) -> Record:
         name = exercise.phase(phase)
-        return timed(name, *(deployed() if phase == "deployed" else provoked(phase)))
+        seen = {"deployed": deployed, "shop": beside}
+        return timed(name, *(seen[phase]() if phase in seen else provoked(phase)))
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
+from pytest_swarmlab.evidence.events import Curve, Seen
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.node import Output
 from pytest_swarmlab.waiting.waiter import Done, Pending
+from tests.exercises.monitoring import dashboards
 from tests.exercises.monitoring.watcher import Watcher
 
 
@@ -18,7 +20,7 @@ class Home:
     """A node whose recorder has printed these lines, and whose Prometheus answers so."""
 
     def __init__(self) -> None:
-        self.log = ""
+        self.log, self.clock = "", "0"
         self.answer = Output(0, "{}", "")
         self.asked: list[str] = []
 
@@ -28,6 +30,8 @@ class Home:
 
     def ask(self, *argv: str, within: float) -> Output:
         assert within > 0
+        if argv[0] == "date":
+            return Output(0, f"{self.clock}\n", "")
         self.asked.append(argv[-1])
         return self.answer
 
@@ -36,10 +40,13 @@ class Notes:
     """Keeps what is noted."""
 
     def __init__(self) -> None:
-        self.kept: list[tuple[str, dict[str, Any]]] = []
+        self.kept: list[Seen] = []
 
-    def note(self, kind: str, **data: Any) -> None:
-        self.kept.append((kind, data))
+    def write(self, seen: Seen) -> None:
+        self.kept.append(seen)
+
+    def now(self) -> float:
+        return 500.0
 
 
 def line(alert: str, status: str = "firing", **labels: str) -> str:
@@ -72,11 +79,9 @@ def test_each_line_is_noted_once_and_other_words_are_not(
     assert len(watcher.listen()) == 1
     home.log += line("NodeDown", "resolved", node="worker2")
     watcher.listen()
-    assert [(kind, data["status"]) for kind, data in notes.kept] == [
-        ("heard", "firing"),
-        ("heard", "resolved"),
-    ]
-    assert notes.kept[0][1]["labels"] == {"node": "worker2"}
+    assert [heard.data()["status"] for heard in notes.kept] == ["firing", "resolved"]
+    assert {heard.kind for heard in notes.kept} == {"heard"}
+    assert notes.kept[0].data()["labels"] == {"node": "worker2"}
 
 
 def test_a_line_that_is_not_whole_yet_is_read_when_it_is(home: Home, watcher: Watcher) -> None:
@@ -120,3 +125,18 @@ def test_it_is_quiet_when_nothing_is_pending(home: Home, watcher: Watcher) -> No
     assert watcher.quiet()() == Pending("NodeDown pending")
     home.answer = Output(0, json.dumps({"data": {"alerts": []}}), "")
     assert isinstance(watcher.quiet()(), Done)
+
+
+def test_a_panel_s_data_are_told_by_the_run_s_own_clock_without_what_is_no_number(
+    home: Home, notes: Notes, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"metric": {"node": "worker1"}, "values": [[1000, "0.5"], [1005, "NaN"], [1010, "1"]]},
+        {"metric": {"node": "worker2"}, "values": [[1000, "NaN"]]},
+    ]
+    home.clock, home.answer = "1020.0", Output(0, json.dumps({"data": {"result": rows}}), "")
+    query = dashboards.Query("nodes", "Load", "node_load1", "short", "on {{ node }}")
+    monkeypatch.setattr(dashboards, "queries", lambda: iter([query]))
+    dashboards.draw_all(watcher, of_s=600, evidence=watcher.evidence)
+    curve = Curve("nodes", "Load", "short", "on worker1", (480.0, 490.0), (0.5, 1.0))
+    assert notes.kept == [curve]

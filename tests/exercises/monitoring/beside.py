@@ -1,0 +1,130 @@
+"""The shop beside the monitoring: visited, and struck so that its own alerts have a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_swarmlab.clients.ledger import not_acknowledged
+from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.services import Service
+from pytest_swarmlab.swarm.stacks import Stacks
+
+from ..exercise_2_10 import perform
+from ..exercise_2_10.load import CATALOGUE, PATIENCE_S, Crowd, Probe
+from ..exercise_2_10.setting import DATABASE, GATEWAY, PORT
+from ..exercise_2_10.setting import REPLICAS as OF_THE_SHOP
+from . import prepare
+from .drill import Deed, Drill
+from .prepare import READY_S
+from .setting import SHOP_JOBS, SHOP_REPLICAS
+from .watcher import Watcher
+
+SHOP_READY_S = 240
+ORDERED = 2
+"""Orders of each customer that succeed: each replica has counted some before any fails."""
+REFUSED = 6
+"""Orders that are tried while the database hangs. The gateway asks a second replica for each."""
+
+VISIT_RATE = 15.0
+DILUTED = "shop:errors:ratio30m < 0.005"
+"""So few of half an hour's requests failed that the month's allowance would last."""
+DILUTED_S = 300
+
+
+@dataclass
+class Beside:
+    """One deployment of the shop, watched by the monitoring that is there already."""
+
+    drill: Drill
+    watcher: Watcher
+    crowd: Crowd
+    probe: Probe
+
+    def begin(self, stack: Stacks) -> None:
+        """The shop serves, customers order, and all of it is asked for its metrics."""
+        wait, swarm = self.drill.wait, self.drill.swarm
+        for name, count in OF_THE_SHOP.items():
+            wait(perform.service(swarm, name).converged(replicas=count), within=SHOP_READY_S)
+        wait(self._serves(), within=SHOP_READY_S)
+        self.crowd.arrive(swarm.nodes)
+        for count in range(1, ORDERED + 1):
+            for number, customer in enumerate(self.crowd.customers, 1):
+                customer.place(f"{self.crowd.run}-{number}-{count}", self._items(count))
+        monitoring = prepare.deploy_beside_the_shop(stack)
+        for name, count in SHOP_REPLICAS.items():
+            wait(monitoring.service(name).converged(replicas=count), within=READY_S)
+            self.drill.evidence.tasks(swarm, monitoring.service(name).name)
+        prometheus = monitoring.service("prometheus")
+        wait(prometheus.updated(), within=READY_S)
+        # It was replaced: there are more networks, and one more file.
+        (task,) = wait(prometheus.converged(replicas=1), within=READY_S)
+        self.watcher.prometheus = task["container"]
+        for job in SHOP_JOBS:
+            wait(self.watcher.shows(f'min(up{{job="{job}"}}) == 1'), within=READY_S)
+        wait(self.watcher.shows('min(probe_success{job="shop-front"}) == 1'), within=READY_S)
+        wait(self.watcher.shows("shop:errors:ratio5m < 0.001"), within=READY_S)
+        wait(self.watcher.quiet(), within=READY_S)
+        self.watcher.note_targets()
+
+    def lose_the_front(self) -> None:
+        """Nobody answers visitors."""
+        gateway = perform.service(self.drill.swarm, GATEWAY)
+
+        def mend() -> None:
+            gateway.scale(OF_THE_SHOP[GATEWAY])
+            self.drill.wait(self._serves(), within=SHOP_READY_S)
+
+        deed = Deed({"ShopFrontDown": {}}, lambda: gateway.scale(0), mend)
+        self.drill.provoke(self.watcher, [deed])
+
+    def let_the_database_hang(self) -> None:
+        """Its container is paused: connections stay, and nothing is answered; orders fail."""
+        service = perform.service(self.drill.swarm, DATABASE)
+        (task,) = self.drill.wait(service.converged(replicas=1), within=READY_S)
+        node = self.drill.swarm.node(task["node"])
+        alerts = ("ShopErrorsFast", "ShopErrorsSlow", "ShopSlow")
+        deed = Deed(
+            {name: {} for name in alerts},
+            lambda: self._hang(node, task["container"]),
+            lambda: self._recover(node, task["container"], service),
+        )
+        self.drill.provoke(self.watcher, [deed])
+
+    def _hang(self, node: Node, container: str) -> None:
+        node.run("docker", "pause", container, title="The database hangs")
+        customer, via = self.crowd.customers[0], self.drill.swarm.nodes
+        for number in range(1, REFUSED + 1):
+            key = f"{self.crowd.run}-hung-{number}"
+            try:
+                self.crowd.shop.order(
+                    via[number % len(via)], customer.token, key, self._items(number)
+                )
+            except not_acknowledged():
+                continue  # As it must be; that it was asked is recorded.
+
+    def _recover(self, node: Node, container: str, service: Service) -> None:
+        """It goes on, and so many visitors are served that the errors no longer count."""
+        node.run("docker", "unpause", container, title="The database goes on")
+        wait = self.drill.wait
+        wait(service.converged(replicas=1), within=SHOP_READY_S)
+        with self.probe(
+            via=self.drill.swarm.nodes,
+            port=PORT,
+            path=CATALOGUE,
+            rate=VISIT_RATE,
+            timeout=PATIENCE_S,
+        ):
+            wait(self.watcher.shows(DILUTED), within=DILUTED_S)
+
+    def _items(self, number: int) -> list[dict[str, int]]:
+        return perform.order_of(number, self.crowd.products)
+
+    def _serves(self) -> Serves:
+        return Serves(
+            self.drill.swarm,
+            replicas=OF_THE_SHOP[GATEWAY],
+            port=PORT,
+            path=CATALOGUE,
+            timeout=PATIENCE_S,
+        )
