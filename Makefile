@@ -42,7 +42,7 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages test-packages disk kernel engine $(EXERCISES) lab test test-images test-providers wheel check neighbours no-harm soak \
-	mark mark-inventory mark-reference reference known-bad known-bad-drills known-bad-table architecture vagrant-smoke finding_two_identities \
+	mark mark-inventory mark-reference mark-stranger reference known-bad known-bad-drills known-bad-table architecture vagrant-smoke finding_two_identities \
 	finding_ill_task_runs monitoring
 
 help:
@@ -156,6 +156,10 @@ mark: setup kernel
 # A cluster of another process with the reference on it, drilled over SSH: not run yet (docs/marking.md).
 mark-inventory: setup kernel
 	$(PYTEST) tests/providers/test_marking_drilled.py --swarmlab-provider=uml
+
+# The Vagrantfile's machines of another process, on which the lab's text was typed word for word.
+mark-stranger: setup kernel
+	$(PYTEST) tests/providers/test_marking_stranger.py --swarmlab-provider=uml
 
 # Nothing of it may be lost; what the machine was too busy to show is ungraded, which ends with 6.
 mark-reference: setup kernel

@@ -91,6 +91,14 @@ class Look:
             raise Unseen(str(part))
         return self.cast.service(role)
 
+    def could_play(self, role: str) -> list[Service]:
+        """The service that plays the role, else all that could: what is true of each of them is
+        true of the one that is meant.
+        """
+        part = self.cast[role]
+        names = [part.name] if part.name else [each.name for each in part.candidates]
+        return [service for service in self.services if service.name in names]
+
     def needed(self, role: str) -> Service:
         """The same for a check that is about it: without it there is nothing to judge."""
         service = self.player(role)

@@ -513,6 +513,23 @@ def test_a_health_check_of_the_image_counts() -> None:
     assert found["healthchecks.present"] is Verdict.PASS
 
 
+def trial(survey: Survey) -> Survey:
+    """Beside the stack of exercise 2.9, the service that the lab's text tries out first."""
+    web = next(s for s in survey.services or () if s.name == "health_web")
+    other = replace(web, id="id-test-health", name="test-health", stack="")
+    return replace(survey, services=(*(survey.services or ()), other))
+
+
+def test_of_two_sites_nobody_need_decide_what_is_true_of_both() -> None:
+    def present(*edits: Edit) -> Verdict:
+        return verdicts(recorded(both(trial, unwatched, *edits)(good())))["healthchecks.present"]
+
+    assert present() is Verdict.PASS
+    assert present(service("wp_wordpress", health=None)) is Verdict.FAIL
+    another = service("health_web", image="wordpress:6", variables=())
+    assert present(another, service("wp_wordpress", health=None)) is Verdict.UNKNOWN
+
+
 def test_containers_that_nobody_saw_may_have_one() -> None:
     edit = both(service("health_api", health=None), unwatched, machine("worker1", containers=None))
     assert verdicts(recorded(edit(good())))["healthchecks.present"] is Verdict.UNKNOWN
