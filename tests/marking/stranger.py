@@ -42,27 +42,6 @@ BECOMES = {
 }
 """What exercise 2.1 makes of the machines, by the letter; manager2 it never names again."""
 
-LOST = {
-    "state.storage.netdev",
-    "state.storage.hard",
-    "state.storage.volume-options",
-    "state.storage.own-directory",
-    "state.wordpress.label",
-    "state.wordpress.salts",
-    "state.secrets-configs.modes",
-    "state.secrets-configs.without-gap",
-    "state.backup.timer",
-    "state.backup.restarts-engine",
-    "state.healthchecks.present",
-    "state.healthchecks.loopback",
-    "state.healthchecks.start-period",
-    "state.healthchecks.restart",
-    "state.healthchecks.healthy",
-    "state.production.there",
-    "state.production.stack",
-}
-"""What that costs by itself, at state depth; docs/marking.md says why."""
-
 BOX = "id vagrant || useradd --create-home --shell /bin/bash vagrant; docker rmi myapi:latest"
 """A box has that user, and the lab's own image has nobody."""
 
