@@ -76,3 +76,7 @@ docker service update \
 ## manager1
 docker config create app_config_dev app-dev.yml
 docker config create app_config_prod app-prod.yml
+docker service create \
+  --name myapp \
+  --config source=app_config_prod,target=/app/config.yml \
+  myapp:latest
