@@ -14,7 +14,7 @@ from dataclasses import asdict
 
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.marking import combining, saved
-from pytest_swarmlab.marking.mark import Mark, MarkedCriterion
+from pytest_swarmlab.marking.mark import Mark
 from pytest_swarmlab.marking.rubric import points
 from pytest_swarmlab.marking.state import exercise as state
 from pytest_swarmlab.model import Event, Verdict
@@ -74,14 +74,21 @@ def marked(record: Record) -> Mark:
 def tables(mark: Mark) -> Iterator[str]:
     """The lines of both tables."""
     yield from ("| Criterion | Earned | Of | Lost | Ungraded |", "|---|---|---|---|---|")
-    for each in (*mark.criteria, mark):
-        title = each.title if isinstance(each, MarkedCriterion) else "All"
-        cells = (each.earned, each.of, each.of - each.earned - each.ungraded, each.ungraded)
-        yield "| " + " | ".join([title, *map(points, cells)]) + " |"
+    for each in mark.criteria:
+        yield _row(each.title, each.earned, each.of, each.ungraded)
+    yield _row("All", mark.earned, mark.of, mark.ungraded)
     yield from ("", "| Lost check | Points | By |", "|---|---|---|")
     for check in (check for each in mark.criteria for check in each.checks if check.lost):
         why = LOST.get(check.result.id, "goes with what it needs")
         yield f"| `{check.result.id}` | {points(check.lost)} | {why} |"
+
+
+def _row(title: str, earned: int, of: int, ungraded: int) -> str:
+    return (
+        "| "
+        + " | ".join([title, *map(points, (earned, of, of - earned - ungraded, ungraded))])
+        + " |"
+    )
 
 
 if __name__ == "__main__":

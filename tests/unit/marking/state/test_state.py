@@ -531,6 +531,20 @@ def test_of_two_sites_nobody_need_decide_what_is_true_of_both() -> None:
     assert present(another, service("wp_wordpress", health=None)) is Verdict.UNKNOWN
 
 
+def test_a_task_that_has_just_begun_again_after_many_failures_does_not_run() -> None:
+    def database(age_s: float) -> Verdict:
+        ours = next(s.id for s in good().services or () if s.name == "wp_db")
+        one = tasks(lambda t: replace(t, age_s=age_s) if t.service_id == ours else t)(good())
+        now = next(t for t in one.tasks or () if t.service_id == ours and t.running)
+        first = (now, *(t for t in one.tasks or () if t is not now))
+        looped = looping(replace(one, tasks=first))
+        return verdicts(recorded(looped))["wordpress.database"]
+
+    assert (database(3.0), database(300.0)) == (Verdict.FAIL, Verdict.PASS)
+    steady = tasks(lambda t: replace(t, age_s=3.0))(good())
+    assert verdicts(recorded(steady))["wordpress.database"] is Verdict.PASS
+
+
 def test_containers_that_nobody_saw_may_have_one() -> None:
     edit = both(service("health_api", health=None), unwatched, machine("worker1", containers=None))
     assert verdicts(recorded(edit(good())))["healthchecks.present"] is Verdict.UNKNOWN
