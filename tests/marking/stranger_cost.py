@@ -1,26 +1,18 @@
-"""What the lab's text costs whoever follows it to the letter: the stranger's cluster, marked.
-
-`python -m tests.marking.stranger_cost` prints the tables of docs/marking.md, by the latest survey
-that `make mark-stranger` has kept.
-"""
+"""What the lab's text costs whoever follows it to the letter: the stranger's cluster, marked."""
 
 from __future__ import annotations
 
-import json
-import lzma
-import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from pathlib import Path
 
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.marking import combining, saved
 from pytest_swarmlab.marking.mark import Mark
 from pytest_swarmlab.marking.rubric import points
 from pytest_swarmlab.marking.state import exercise as state
-from pytest_swarmlab.model import Event, Verdict
-from tests.marking.stranger import TYPED
+from pytest_swarmlab.model import Verdict
 
-SURVEY = TYPED / "survey.jsonl.xz"
+PAGE = Path(__file__).parents[2] / "docs/marking.md"
 
 LOST = {
     "state.storage.netdev": "2.4's line of fstab has no `_netdev`",
@@ -46,20 +38,6 @@ LOST = {
 """Check that fails by itself → which words of the text it is lost by."""
 
 
-def keep(record: Record) -> None:
-    """Keep what a run has seen of the cluster."""
-    with lzma.open(SURVEY, "wt", encoding="utf-8") as lines:
-        for event in record.phase(saved.SURVEY):
-            if event.kind.startswith("survey."):
-                lines.write(json.dumps(asdict(event)) + "\n")
-
-
-def surveyed() -> Record:
-    """What the latest run has seen."""
-    with lzma.open(SURVEY, "rt", encoding="utf-8") as lines:
-        return Record(tuple(Event(**json.loads(line)) for line in lines))
-
-
 def lost(record: Record) -> set[str]:
     """The checks that fail by themselves."""
     return {result.id for result in state.judge(record) if result.verdict is Verdict.FAIL}
@@ -72,24 +50,20 @@ def marked(record: Record) -> Mark:
 
 
 def tables(mark: Mark) -> Iterator[str]:
-    """The lines of both tables."""
+    """The lines of both tables of docs/marking.md."""
     yield from ("| Criterion | Earned | Of | Lost | Ungraded |", "|---|---|---|---|---|")
     for each in mark.criteria:
         yield _row(each.title, each.earned, each.of, each.ungraded)
     yield _row("All", mark.earned, mark.of, mark.ungraded)
     yield from ("", "| Lost check | Points | By |", "|---|---|---|")
-    for check in (check for each in mark.criteria for check in each.checks if check.lost):
-        why = LOST.get(check.result.id, "goes with what it needs")
-        yield f"| `{check.result.id}` | {points(check.lost)} | {why} |"
+    every = [check for each in mark.criteria for check in each.checks if check.lost]
+    for check in every:
+        if check.result.id in LOST:
+            yield f"| `{check.result.id}` | {points(check.lost)} | {LOST[check.result.id]} |"
+    rest = [check for check in every if check.result.id not in LOST]
+    yield f"| {len(rest)} more | {points(sum(c.lost for c in rest))} | they need one of these |"
 
 
 def _row(title: str, earned: int, of: int, ungraded: int) -> str:
-    return (
-        "| "
-        + " | ".join([title, *map(points, (earned, of, of - earned - ungraded, ungraded))])
-        + " |"
-    )
-
-
-if __name__ == "__main__":
-    sys.stdout.writelines(f"{line}\n" for line in tables(marked(surveyed())))
+    counted = (earned, of, of - earned - ungraded, ungraded)
+    return "| " + " | ".join([title, *map(points, counted)]) + " |"

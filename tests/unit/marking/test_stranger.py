@@ -12,11 +12,12 @@ from typing import cast
 import pytest
 
 from pytest_swarmlab.errors import ProviderError
-from pytest_swarmlab.marking import combining
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.node import Output
 from tests.marking import stranger, stranger_cost
 from tests.marking.stranger import Block, blocks
+from tests.unit.marking import strangers_survey
+from tests.unit.records.surveys import recorded
 
 EXERCISES = stranger.exercises()
 
@@ -118,7 +119,19 @@ def test_a_machine_on_which_something_is_missing_is_refused(said: str) -> None:
     assert [argv[0] for _, argv in there.typed] == ["sh", "bash", "bash"]
 
 
-def test_what_he_is_to_lose_are_checks_of_the_rubric() -> None:
-    rubric = combining.load(None).rubric
-    known = {check for item in rubric.items.values() for check in item.checks}
-    assert known >= stranger_cost.LOST.keys()
+RECORD = recorded(strangers_survey.survey())
+MARK = stranger_cost.marked(RECORD)
+CHECKS = [check for criterion in MARK.criteria for check in criterion.checks]
+
+
+def test_what_he_types_loses_what_the_texts_errata_cost() -> None:
+    assert stranger_cost.lost(RECORD) == stranger_cost.LOST.keys()
+
+
+def test_of_what_is_there_nothing_is_left_ungraded() -> None:
+    assert [c.result.id for c in CHECKS if c.result.id.startswith("state.") and c.ungraded] == []
+
+
+def test_the_documentation_tells_what_it_costs() -> None:
+    told = "\n".join(stranger_cost.tables(MARK))
+    assert told in stranger_cost.PAGE.read_text("utf-8"), told
