@@ -15,11 +15,14 @@ ROUNDS ?= 10
 SOAKED ?=
 EXERCISES := exercise_2_1 exercise_2_2 exercise_2_3 exercise_2_4 exercise_2_5 exercise_2_6 exercise_2_7 exercise_2_8 exercise_2_9 exercise_2_10
 
-# Drills of many minutes, which `make lab` and their own targets run and `make test` does not.
-LONG := tests/exercises/exercise_2_8
+# What takes all of two cores: nothing is beside it.
+ALONE := tests/exercises/exercise_2_10
 
-# Written, and not passed as a whole yet (docs/production.md, docs/monitoring.md): their own targets alone run them.
-UNPROVEN := tests/exercises/exercise_2_10 tests/exercises/monitoring
+# Drills of many minutes, which `make lab` and their own targets run and `make test` does not.
+LONG := tests/exercises/exercise_2_8 $(ALONE)
+
+# Written, and not passed as a whole yet (docs/monitoring.md): its own target alone runs it.
+UNPROVEN := tests/exercises/monitoring
 
 # Drills that provoke what is known of Swarm itself (docs/findings.md), and how often.
 FINDINGS := tests/findings
@@ -109,7 +112,8 @@ $(EXERCISES): setup
 	$(PYTEST) -m $@ --swarmlab-provider=$(PROVIDER)
 
 lab: setup kernel
-	$(PYTEST) -n auto tests/exercises $(UNPROVEN:%=--ignore=%) --swarmlab-provider=$(PROVIDER)
+	$(PYTEST) -n auto tests/exercises $(ALONE:%=--ignore=%) $(UNPROVEN:%=--ignore=%) --swarmlab-provider=$(PROVIDER)
+	$(PYTEST) $(ALONE) --swarmlab-provider=$(PROVIDER)
 
 monitoring: setup kernel
 	$(PYTEST) tests/exercises/monitoring --swarmlab-provider=$(PROVIDER)

@@ -18,7 +18,8 @@ EXERCISES = ROOT / "tests" / "exercises"
 BEGIN, END = "<!-- made from pytest_swarmlab/evidence/events -->\n", "<!-- end -->\n"
 OF_EXERCISES = "<!-- made from the exercises' events.py -->\n"
 
-# A kind of an exercise is known when its module has been imported.
+# A kind is known when its module has been imported.
+importlib.import_module("pytest_swarmlab.survey.events")
 for path in sorted(EXERCISES.glob("*/events.py")):
     importlib.import_module(f"tests.exercises.{path.parent.name}.events")
 

@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.evidence.events import RolesDecided, last
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.marking import players
 from pytest_swarmlab.marking.players import Candidate
 from pytest_swarmlab.survey import events
 from pytest_swarmlab.survey.seen import Service, Survey
 from pytest_swarmlab.text import line
-
-DECIDED = "roles.decided"
-"""The event with what swarmlab.yml says: `roles`, role → name."""
 
 Find = Callable[[Survey], list[Candidate]]
 
@@ -141,11 +139,9 @@ def check(decided: Mapping[str, str]) -> None:
 
 def decided_in(record: Record) -> dict[str, str]:
     """What swarmlab.yml said, as the record has it; only what is about a role."""
-    told = record.last(DECIDED)
-    roles = told.data.get("roles") if told else None
-    if not isinstance(roles, Mapping):
-        return {}
-    return {role: str(name) for role, name in roles.items() if role in IDS}
+    told = last(record, RolesDecided)
+    roles = told.roles if told else {}
+    return {role: name for role, name in roles.items() if role in IDS}
 
 
 def cast(record: Record) -> Cast:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pytest_swarmlab.errors import Unusable
+from pytest_swarmlab.evidence.events import RolesDecided
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import Check, Exercise
 from pytest_swarmlab.marking import combining, declared, handed_in
@@ -19,8 +20,8 @@ from pytest_swarmlab.marking.rubric import DRILL
 from pytest_swarmlab.marking.submission import Submission
 from pytest_swarmlab.model import CheckResult, Verdict
 
-SURVEY, DECIDED = "survey", "roles.decided"
-"""The part of a record that a survey writes, and the event in it that decides on roles."""
+SURVEY = "survey"
+"""The part of a record that a survey writes."""
 
 
 def of_record(
@@ -56,8 +57,8 @@ def decided(record: Record, roles: Mapping[str, str]) -> Record:
     said = replace(
         surveyed.events[-1],
         seq=max(event.seq for event in record) + 1,
-        kind=DECIDED,
-        data={"roles": dict(roles)},
+        kind=RolesDecided.kind,
+        data=RolesDecided(roles).data(),
     )
     return Record((*record.events, said), record.left_out)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_swarmlab.errors import NotConverged, ProviderError, Unusable
 from pytest_swarmlab.evidence import waits
-from pytest_swarmlab.evidence.events import Notice
+from pytest_swarmlab.evidence.events import Notice, SubmissionSettled, SubmissionStep
 from pytest_swarmlab.marking.declared import Step
 from pytest_swarmlab.marking.skeleton import PLACE
 from pytest_swarmlab.marking.submission import Submission
@@ -31,13 +31,6 @@ needs 40 to 130 s on five embedded machines."""
 
 ALTOGETHER_S = 1200.0
 """When no further step is begun."""
-
-STEP = "submission.step"
-"""The event of a step on a machine: `number`, `step` (in words), `node`, `code`, `why`, `output`,
-`seconds`. `code` is None where it did not end by itself; `why` says why then."""
-
-SETTLED = "submission.settled"
-"""The event at the end: `missing`, service → what of it does not run; None where nobody told."""
 
 
 def bring(submission: Submission, steps: tuple[Step, ...], swarm: Swarm) -> None:
@@ -135,15 +128,10 @@ def _not(why: str) -> Ran:
 def _record(
     swarm: Swarm, number: int, step: Step, node: str, ran: Ran, seconds: float = 0.0
 ) -> None:
-    swarm.recorder.record(
-        STEP,
-        number=number,
-        step=str(step),
-        node=node,
-        code=ran.code,
-        why=ran.why,
-        output=ran.output,
-        seconds=round(seconds, 1),
+    swarm.recorder.write(
+        SubmissionStep(
+            number, str(step), node, ran.code, ran.why, ran.output, seconds=round(seconds, 1)
+        )
     )
 
 
@@ -154,7 +142,7 @@ def _await(swarm: Swarm) -> None:
         waits.of_the_suite(swarm.recorder)(settled, within=SETTLED_S)
     except NotConverged as error:
         swarm.recorder.write(Notice(str(error)))
-    swarm.recorder.record(SETTLED, missing=settled.missing)
+    swarm.recorder.write(SubmissionSettled(settled.missing))
 
 
 class _Settled:

@@ -6,11 +6,11 @@ looks for a reason begins here.
 
 from __future__ import annotations
 
+from pytest_swarmlab.evidence.events import SubmissionSettled, SubmissionStep, each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged
 from pytest_swarmlab.judging.exercise import Exercise, unknown
 from pytest_swarmlab.model import Judgement
-from pytest_swarmlab.submitted.bringing import SETTLED, STEP
 from pytest_swarmlab.text import line
 
 PHASE = "brought-up"
@@ -32,21 +32,19 @@ exercise = Exercise(
 )
 def steps(record: Record) -> Judgement:
     """By their exit codes."""
-    done = record.of(STEP)
+    done = each(record, SubmissionStep)
     wrong = [
-        f"step {e.data.get('number')} ({line(e.data.get('step'))})"
-        f"{' on ' + str(e.data['node']) if e.data.get('node') else ''}:"
-        f" {line(e.data.get('why')) or 'exit code ' + str(e.data.get('code'))}"
-        f"{_last_words(e.data.get('output'))}"
+        f"step {e.number} ({line(e.step)}){' on ' + e.node if e.node else ''}:"
+        f" {line(e.why) or f'exit code {e.code}'}{_last_words(e.output)}"
         for e in done
-        if e.data.get("code") != 0
+        if e.code != 0
     ]
     missing = [] if done else ["no step was done"]
     return judged(f"{len(done) - len(wrong)} of {len(done)} done", wrong=wrong, missing=missing)
 
 
-def _last_words(output: object) -> str:
-    said = str(output or "").strip().rpartition("\n")[2]
+def _last_words(output: str) -> str:
+    said = output.strip().rpartition("\n")[2]
     return f" ({line(said, 160)})" if said else ""
 
 
@@ -59,9 +57,8 @@ def _last_words(output: object) -> str:
 )
 def settled(record: Record) -> Judgement:
     """As the managers counted them."""
-    seen = record.need(SETTLED, "nobody counted the tasks")
-    missing = seen.data.get("missing")
-    if missing is None:
+    seen = need(record, SubmissionSettled, "nobody counted the tasks")
+    if seen.missing is None:
         return unknown("no manager told how many tasks run")
-    wrong = [f"{line(name)}: {line(why)}" for name, why in missing.items()]
+    wrong = [f"{line(name)}: {line(why)}" for name, why in seen.missing.items()]
     return judged("all run" if not wrong else f"{len(wrong)} services do not", wrong=wrong[:10])

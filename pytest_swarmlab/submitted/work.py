@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_swarmlab.errors import Unusable
 from pytest_swarmlab.evidence import waits
-from pytest_swarmlab.evidence.events import Notice
+from pytest_swarmlab.evidence.events import Notice, RolesDecided
 from pytest_swarmlab.marking import declared, roles
 from pytest_swarmlab.marking.declared import Declared
 from pytest_swarmlab.marking.state.basis import PHASE as SURVEY
@@ -121,7 +121,7 @@ def looked_at(
     with swarm.recorder.phase(SURVEY):
         survey = look(swarm, away)
         if said.roles:
-            swarm.recorder.record(roles.DECIDED, roles=dict(said.roles))
+            swarm.recorder.write(RolesDecided(said.roles))
     for told in reaches_out(survey):
         swarm.recorder.write(Notice(told))
     return Work(swarm, survey, roles.Cast(survey, said.roles), said, submission)

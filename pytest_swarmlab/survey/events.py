@@ -6,41 +6,195 @@ should be counts as not seen, and says so.
 
 from __future__ import annotations
 
-import functools
-import math
-import types
-from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass, replace
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, get_args
 
+from pytest_swarmlab.evidence import events
+from pytest_swarmlab.evidence.events import Seen
+from pytest_swarmlab.evidence.events.built import built, columns
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Event
-from pytest_swarmlab.survey import seen
 from pytest_swarmlab.survey.machine import Container, Engine, Machine, System, Volume
+from pytest_swarmlab.survey.seen import (
+    Config,
+    Network,
+    NodeRow,
+    Secret,
+    Service,
+    Settings,
+    Survey,
+    TaskRow,
+)
 
-T = TypeVar("T")
+# -- the kinds ----------------------------------------------------------------------------------
 
-BEGAN, ENDED = "survey.began", "survey.ended"
+More = Annotated[int | None, "how many there are beyond those"]
+Took = Annotated[float | None, "seconds"]
+Why = Annotated[str | None, "why nobody saw it"]
 
-OF_MACHINE: Mapping[str, Any] = {
-    "engine": Engine,
-    "system": System,
-    "containers": tuple[Container, ...],
-    "volumes": tuple[Volume, ...],
+
+@dataclass(frozen=True)
+class LookedAt:
+    """A machine of the cluster."""
+
+    name: str
+    address: str
+    membership: str
+
+
+@dataclass(frozen=True)
+class Began(Seen, kind="survey.began"):
+    """A look at a whole cluster begins: which machines are to be looked at."""
+
+    cluster: str
+    machines: tuple[LookedAt, ...]
+
+
+@dataclass(frozen=True)
+class Ended(Seen, kind="survey.ended"):
+    """All have been asked."""
+
+    seconds: Took
+
+
+class Part(Seen):
+    """A part of what there is: what was seen of it, or why nobody saw it."""
+
+    seen: Any
+
+    def data(self) -> dict[str, Any]:
+        """What is written of it: of what was seen everything, null where there is none."""
+        told = super().data()
+        if isinstance(self.seen, tuple):
+            told["seen"] = [asdict(row) for row in self.seen]
+        elif self.seen is not None:
+            told["seen"] = asdict(self.seen)
+        return told
+
+
+@dataclass(frozen=True)
+class OfMachine(Part):
+    """A part of a machine."""
+
+    node: str
+    seen: Any = None
+    more: More = None
+    seconds: Took = None
+    error: Why = None
+
+
+@dataclass(frozen=True)
+class EngineSeen(OfMachine, kind="survey.engine"):
+    """`docker info` of a machine."""
+
+    seen: Engine | None = None
+
+
+@dataclass(frozen=True)
+class SystemSeen(OfMachine, kind="survey.system"):
+    """What is on a machine besides its engine."""
+
+    seen: System | None = None
+
+
+@dataclass(frozen=True)
+class ContainersSeen(OfMachine, kind="survey.containers"):
+    """A machine's containers."""
+
+    seen: tuple[Container, ...] | None = None
+
+
+@dataclass(frozen=True)
+class VolumesSeen(OfMachine, kind="survey.volumes"):
+    """A machine's volumes."""
+
+    seen: tuple[Volume, ...] | None = None
+
+
+@dataclass(frozen=True)
+class OfSwarm(Part):
+    """A part of the swarm, by that manager's word."""
+
+    seen_from: str
+    seen: Any = None
+    more: More = None
+    seconds: Took = None
+    error: Why = None
+
+
+@dataclass(frozen=True)
+class NodesSeen(OfSwarm, kind="survey.nodes"):
+    """`docker node ls`."""
+
+    seen: tuple[NodeRow, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ServicesSeen(OfSwarm, kind="survey.services"):
+    """The services' definitions; of a plain secret is kept that it stands there."""
+
+    seen: tuple[Service, ...] | None = None
+
+
+@dataclass(frozen=True)
+class TasksSeen(OfSwarm, kind="survey.tasks"):
+    """The tasks of all services."""
+
+    seen: tuple[TaskRow, ...] | None = None
+
+
+@dataclass(frozen=True)
+class NetworksSeen(OfSwarm, kind="survey.networks"):
+    """The swarm's networks."""
+
+    seen: tuple[Network, ...] | None = None
+
+
+@dataclass(frozen=True)
+class SecretsSeen(OfSwarm, kind="survey.secrets"):
+    """The secrets' names."""
+
+    seen: tuple[Secret, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ConfigsSeen(OfSwarm, kind="survey.configs"):
+    """The configs, without the plain secrets in them."""
+
+    seen: tuple[Config, ...] | None = None
+
+
+@dataclass(frozen=True)
+class SettingsSeen(OfSwarm, kind="survey.settings"):
+    """What the whole swarm has agreed on."""
+
+    seen: Settings | None = None
+
+
+OF_MACHINE: Mapping[str, type[OfMachine]] = {
+    "engine": EngineSeen,
+    "system": SystemSeen,
+    "containers": ContainersSeen,
+    "volumes": VolumesSeen,
 }
-"""Part of a machine → its type. Its events are ``survey.<part>`` with `node`."""
+"""Part of a machine → its kind of event."""
 
-OF_SWARM: Mapping[str, Any] = {
-    "nodes": tuple[seen.NodeRow, ...],
-    "services": tuple[seen.Service, ...],
-    "tasks": tuple[seen.TaskRow, ...],
-    "networks": tuple[seen.Network, ...],
-    "secrets": tuple[seen.Secret, ...],
-    "configs": tuple[seen.Config, ...],
-    "settings": seen.Settings,
+OF_SWARM: Mapping[str, type[OfSwarm]] = {
+    "nodes": NodesSeen,
+    "services": ServicesSeen,
+    "tasks": TasksSeen,
+    "networks": NetworksSeen,
+    "secrets": SecretsSeen,
+    "configs": ConfigsSeen,
+    "settings": SettingsSeen,
 }
-"""Part of the swarm → its type. Its events are ``survey.<part>`` with `seen_from`."""
+"""Part of the swarm → its kind of event."""
+
+PARTS: Mapping[str, Callable[..., Part]] = {**OF_MACHINE, **OF_SWARM}
+
+# -- written ------------------------------------------------------------------------------------
 
 MOST = 2000
 """Of one part so many are kept, ten times what an operator would run on five machines."""
@@ -54,96 +208,77 @@ class Writer:
 
     def began(self, cluster: str, machines: list[Machine]) -> None:
         """Before anybody is asked: which machines are to be looked at."""
-        self._recorder.record(
-            BEGAN,
-            cluster=cluster,
-            machines=[
-                {"name": m.name, "address": m.address, "membership": m.membership} for m in machines
-            ],
-        )
+        told = tuple(LookedAt(m.name, m.address, m.membership) for m in machines)
+        self._recorder.write(Began(cluster, told))
 
     def ended(self, seconds: float) -> None:
         """All have been asked; it took so many seconds."""
-        self._recorder.record(ENDED, seconds=round(seconds, 3))
+        self._recorder.write(Ended(round(seconds, 3)))
 
-    def machine(self, part: str, node: str, value: Any, seconds: float) -> None:
-        """A part of a machine."""
-        self._recorder.record(f"survey.{part}", node=node, **_kept(value), seconds=_s(seconds))
-
-    def swarm(self, part: str, seen_from: str, value: Any, seconds: float) -> None:
-        """A part of the swarm, by that manager's word."""
-        self._recorder.record(
-            f"survey.{part}", seen_from=seen_from, **_kept(value), seconds=_s(seconds)
-        )
+    def part(self, part: str, value: Any, seconds: float, **where: str) -> None:
+        """A part of what there is; `where`: `node`, or `seen_from` which manager."""
+        more = None
+        if isinstance(value, list | tuple):
+            value, more = tuple(value[:MOST]), len(value) - MOST if len(value) > MOST else None
+        self._recorder.write(PARTS[part](**where, seen=value, more=more, seconds=round(seconds, 3)))
 
     def unseen(self, part: str, why: str, **where: str) -> None:
-        """A part that nobody could tell; `where`: `node` or `seen_from`."""
-        self._recorder.record(f"survey.{part}", **where, error=why)
+        """A part that nobody could tell."""
+        self._recorder.write(PARTS[part](**where, error=why))
 
 
-def _s(seconds: float) -> float:
-    return round(seconds, 3)
-
-
-def _kept(value: Any) -> dict[str, Any]:
-    if not isinstance(value, list | tuple):
-        return {"seen": asdict(value)}
-    more = {"more": len(value) - MOST} if len(value) > MOST else {}
-    return {"seen": [asdict(each) for each in value[:MOST]], **more}
+# -- read ---------------------------------------------------------------------------------------
 
 
 def there(record: Record) -> bool:
     """Whether the record holds a survey."""
-    return any(event.kind == BEGAN for event in record)
+    return record.last(Began.kind) is not None
 
 
-def read(record: Record) -> seen.Survey:
+def read(record: Record) -> Survey:
     """The latest survey of the record; an empty one where there is none."""
-    began = record.last(BEGAN)
-    if began is None:
-        return seen.Survey()
-    own = [e for e in record if e.seq > began.seq and e.worker == began.worker]
-    own = own[: next((n for n, e in enumerate(own) if e.kind == ENDED), len(own) - 1) + 1]
+    begun = record.last(Began.kind)
+    if begun is None:
+        return Survey()
+    later = [e for e in record if e.seq > begun.seq and e.worker == begun.worker]
+    end = next((n for n, e in enumerate(later) if e.kind == Ended.kind), len(later) - 1)
+    own = Record(tuple(later[: end + 1]))
     errors: dict[str, str] = {}
     more: dict[str, int] = {}
     swarm: dict[str, Any] = {}
     for part, kind in OF_SWARM.items():
-        told = [e for e in own if e.kind == f"survey.{part}" and "seen_from" in e.data]
+        told = [e for e in own.of(kind.kind) if "seen_from" in e.data]
         swarm[part] = _value(told[-1] if told else None, part, kind, errors, more)
-    ended = next((e.data.get("seconds") for e in own if e.kind == ENDED), None)
-    seconds = float(ended) if isinstance(ended, int | float) else None
+    began, ended = events.read(Began, begun), events.first(own, Ended)
     return replace(
-        seen.Survey(**swarm),
-        cluster=str(began.data.get("cluster", "")),
-        at=began.at,
-        seconds=seconds,
-        machines=tuple(_machine(each, own) for each in _rows(began.data.get("machines"))),
+        Survey(**swarm),
+        cluster=began.cluster,
+        at=begun.at,
+        seconds=ended.seconds if ended else None,
+        machines=tuple(_machine(each, own) for each in began.machines),
         errors=errors,
         more=more,
     )
 
 
-def _machine(row: Mapping[str, Any], own: list[Event]) -> Machine:
-    name = str(row.get("name", ""))
+def _machine(looked_at: LookedAt, own: Record) -> Machine:
     errors: dict[str, str] = {}
     parts: dict[str, Any] = {}
     for part, kind in OF_MACHINE.items():
-        told = [e for e in own if e.kind == f"survey.{part}" and e.data.get("node") == name]
         more: dict[str, int] = {}
-        parts[part] = _value(told[-1] if told else None, part, kind, errors, more)
+        told = own.last(kind.kind, node=looked_at.name)
+        parts[part] = _value(told, part, kind, errors, more)
         if more:
             errors[part] = f"{more[part]} more were not kept"
-    return Machine(
-        name,
-        str(row.get("address", "")),
-        str(row.get("membership", "")),
-        **parts,
-        errors=errors,
-    )
+    return Machine(**asdict(looked_at), **parts, errors=errors)
 
 
 def _value(
-    event: Event | None, part: str, kind: Any, errors: dict[str, str], more: dict[str, int]
+    event: Event | None,
+    part: str,
+    kind: type[Part],
+    errors: dict[str, str],
+    more: dict[str, int],
 ) -> Any:
     if event is None:
         errors[part] = "nobody looked"
@@ -151,62 +286,14 @@ def _value(
     if (why := event.data.get("error")) is not None:
         errors[part] = str(why)
         return None
+    # As the event's type has it, or not at all: nothing is guessed of what is judged.
+    shape, _ = get_args(columns(kind)["seen"][1])
     try:
-        value = _built(kind, event.data.get("seen"))
-    except (TypeError, ValueError) as error:
+        value = built(shape, event.data.get("seen"))
+    except TypeError as error:
         errors[part] = f"what is recorded of it can't be read: {error}"
         return None
     beyond = event.data.get("more")
     if isinstance(beyond, int) and beyond > 0:
         more[part] = beyond
     return value
-
-
-def _rows(value: Any) -> list[Mapping[str, Any]]:
-    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
-
-
-# -- JSON and types -----------------------------------------------------------------------------
-
-
-@functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
-
-
-def _built(kind: Any, value: Any) -> Any:
-    """The value as that type. Raises TypeError or ValueError for one of another kind."""
-    if isinstance(kind, type) and is_dataclass(kind):
-        return _dataclass(cast(type[Any], kind), value)
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        kinds = [each for each in inner if each is not type(None)]
-        return None if value is None else _built(kinds[0], value)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise TypeError(f"no list but {type(value).__name__}")
-        return tuple(_built(inner[0], each) for each in value)
-    if origin is Mapping:
-        if not isinstance(value, Mapping):
-            raise TypeError(f"no table but {type(value).__name__}")
-        return {str(key): _built(inner[1], each) for key, each in value.items()}
-    return _plain(kind, value)
-
-
-def _dataclass(cls: type[T], value: Any) -> T:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"no {cls.__name__} but {type(value).__name__}")
-    hints = _hints(cls)  # type: ignore[arg-type]  # a class can be hashed
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]  # a dataclass by its caller
-    return cls(**{k: _built(hints[k], each) for k, each in value.items() if k in known})
-
-
-def _plain(kind: type, value: Any) -> Any:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind is float and number and math.isfinite(value):
-        return float(value)
-    if kind is int and isinstance(value, int) and number:
-        return value
-    if kind in (str, bool) and isinstance(value, kind):
-        return value
-    raise TypeError(f"no {kind.__name__} but {value!r:.40}")

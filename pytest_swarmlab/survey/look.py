@@ -107,7 +107,7 @@ class _Machine:
         name = self.node.name
         _record(
             ask,
-            lambda value, seconds: self._writer.machine(part, name, value, seconds),
+            lambda value, seconds: self._writer.part(part, value, seconds, node=name),
             lambda why: self._writer.unseen(part, why, node=name),
         )
 
@@ -194,7 +194,7 @@ class _Managers:
     def _part(self, part: str, seen_from: str, ask: Callable[[], Any]) -> None:
         _record(
             ask,
-            lambda value, seconds: self._writer.swarm(part, seen_from, value, seconds),
+            lambda value, seconds: self._writer.part(part, value, seconds, seen_from=seen_from),
             lambda why: self._writer.unseen(part, why, seen_from=seen_from),
         )
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.evidence.events import SubmissionStep, each
 from pytest_swarmlab.marking import declared
 from pytest_swarmlab.marking.submission import Submission
-from pytest_swarmlab.submitted.bringing import STEP, bring
+from pytest_swarmlab.submitted.bringing import bring
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.lifecycle import in_parallel
 from pytest_swarmlab.waiting.conditions import brief, no_answer
@@ -51,7 +52,7 @@ def furnish(swarm: Swarm, wait: Waiter) -> None:
     stand_in(swarm.nodes)
     submission = Submission.read(REFERENCE)
     bring(submission, declared.read(submission).steps, swarm)
-    failed = [e.data for e in swarm.recorder.view().of(STEP) if e.data["code"] != 0]
+    failed = [s for s in each(swarm.recorder.view(), SubmissionStep) if s.code != 0]
     if failed:
         raise ProviderError(f"a step of the reference failed: {failed[0]}")
     wait(Settled(swarm), within=READY_S)

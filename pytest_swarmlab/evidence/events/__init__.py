@@ -58,6 +58,12 @@ from pytest_swarmlab.evidence.events.run import (
     WaitBegan,
     Waited,
 )
+from pytest_swarmlab.evidence.events.submission import (
+    Plays,
+    RolesDecided,
+    SubmissionSettled,
+    SubmissionStep,
+)
 from pytest_swarmlab.evidence.events.swarm import (
     Info,
     NodeJoined,
@@ -118,10 +124,12 @@ __all__ = [
     "PhaseFinished",
     "PhaseStarted",
     "Ping",
+    "Plays",
     "Problem",
     "Quorum",
     "Raft",
     "Request",
+    "RolesDecided",
     "RunFinished",
     "RunStarted",
     "Seen",
@@ -129,6 +137,8 @@ __all__ = [
     "StageFailed",
     "StageStarted",
     "StepBegan",
+    "SubmissionSettled",
+    "SubmissionStep",
     "SuiteWaited",
     "TaskSeen",
     "TasksSample",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from inspect import getdoc
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin
 
+from pytest_swarmlab.evidence.events import built
 from pytest_swarmlab.evidence.events.kind import KINDS, Seen
+
+UNIONS = (Union, types.UnionType)
 
 MAY_BE_MISSING = "?"
 """Behind a field's name in the table."""
@@ -102,14 +105,12 @@ def _says(kind: type[Any]) -> str:
 
 def _fields(kind: type[Any]) -> list[tuple[str, Any, str, bool]]:
     """Name, type, words on it, and whether it must be there, of each field that is written."""
-    hints = get_type_hints(kind, include_extras=True)
     found = []
-    for field in fields(kind):
-        hint, said = hints[field.name], ""
+    for name, (field, hint) in built.columns(kind).items():
+        said = ""
         if get_origin(hint) is Annotated:
             hint, said = get_args(hint)
-        if not (issubclass(kind, Seen) and field.name == "t"):
-            found.append((field.name, hint, said, field.default is not None))
+        found.append((name, hint, said, field.default is not None))
     return found
 
 
@@ -117,7 +118,8 @@ def _columns(kind: type[Any]) -> str:
     told = []
     for name, hint, said, needed in _fields(kind):
         if (row := _row(hint)) is not None:
-            columns = _columns(row) if row is hint else f"each {_columns(row)}"
+            one = row in (hint, *(get_args(hint) if get_origin(hint) in UNIONS else ()))
+            columns = _columns(row) if one else f"each {_columns(row)}"
             said = f"{said}; {columns}" if said else columns
         mark = "" if needed else MAY_BE_MISSING
         told.append(f"`{name}`{mark}" + (f" ({said})" if said not in {"", name} else ""))
@@ -147,7 +149,7 @@ def _object(kind: type[Any]) -> dict[str, Any]:
 def _schema(hint: Any) -> dict[str, Any]:
     if hint in PLAIN:
         return PLAIN[hint]
-    if get_origin(hint) in {Union, types.UnionType}:
+    if get_origin(hint) in UNIONS:
         return {"anyOf": [_schema(each) for each in get_args(hint)]}
     if get_origin(hint) is Mapping:
         return {"type": "object", "additionalProperties": _schema(get_args(hint)[1])}

@@ -1,29 +1,21 @@
 """What all kinds of event have in common: how one is written, and read back.
 
 A record may be cut, old or forged. Reading takes nothing on trust and never fails: a value of
-another type than its field's counts as the field's emptiest one (0, "", False, none of a list).
+another type than its field's counts as the field's emptiest one (0, "", False, none of a list). An
+exercise's own event is read as it stands or not at all.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from typing import (
-    Annotated,
-    Any,
-    ClassVar,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from dataclasses import MISSING, dataclass, field, is_dataclass
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence.events import values
+from pytest_swarmlab.evidence.events.built import built, columns
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Event
 
@@ -47,16 +39,18 @@ class Seen:
     """The event's name, as it stands in the record."""
     of: ClassVar[str] = ""
     """The exercise that alone writes it, by number: another's may have one of the same name."""
+    whole: ClassVar[bool] = False
+    """Whether every field must be there as its type; of an exercise's own kinds each must."""
     kept_as: ClassVar[str]
     """Under which name an event that was read as this is kept with the event."""
 
     t: float = field(default=0.0, kw_only=True)
 
-    def __init_subclass__(cls, *, kind: str = "", of: str = "") -> None:
+    def __init_subclass__(cls, *, kind: str = "", of: str = "", whole: bool = False) -> None:
         cls.kept_as = f"{cls.__module__}.{cls.__qualname__}"
         if kind:
-            cls.kind, cls.of = kind, of
-            KINDS[f"e{of.replace('.', '_')}.{kind}" if of else kind] = cls
+            cls.kind, cls.of, cls.whole = kind, of, whole or bool(of)
+            KINDS[called(kind, of)] = cls
 
     def data(self) -> dict[str, Any]:
         """What is written of it. A field that may be left out, and is None, is left out."""
@@ -64,21 +58,25 @@ class Seen:
 
 
 KINDS: dict[str, type[Seen]] = {}
-"""Name → type of every kind. One of an exercise bears its number, such as ``e2_6.handshake``; it
-is there when the exercise's module has been imported."""
+"""Name → type of every kind. One of an exercise is there when its module has been imported."""
+
+
+def called(kind: str, of: str) -> str:
+    """A kind's name among all; one of an exercise bears its number, such as ``e2_6.handshake``."""
+    number = f"e{of.replace('.', '_')}" if of[:1].isdigit() else of
+    return f"{number}.{kind}" if of else kind
 
 
 def read(kind: type[S], event: Event) -> S:
     """What an event of that kind says; kept with it, since every claim asks for it anew.
 
-    Raises Unseen where one of an exercise's own kinds lacks a field, or has it as another type: its
-    judge can't tell then.
+    Raises Unseen where one that must be whole lacks a field, or has it as another type: its judge
+    can't tell then.
     """
     kept: S | None = vars(event).get(kind.kept_as)
     if kept is None:
-        if kind.of and (lacks := _unsaid(kind, event.data)):
-            raise Unseen(f"an event {kind.kind!r} does not say its {lacks[0]}")
-        kept = vars(event)[kind.kept_as] = kind(**_filled(kind, event.data, event.t), t=event.t)
+        found = _whole(kind, event) if kind.whole else _filled(kind, event.data, event.t)
+        kept = vars(event)[kind.kept_as] = kind(**found, t=event.t)
     return kept
 
 
@@ -106,8 +104,8 @@ def need(record: Record, kind: type[S], missing: str, **match: Any) -> S:
 
 def _data(value: Any) -> dict[str, Any]:
     return {
-        f.name: _written(there)
-        for f in _fields(type(value))
+        name: _written(there)
+        for name, (f, _) in columns(type(value)).items()
         if (there := getattr(value, f.name)) is not None or f.default is MISSING
     }
 
@@ -123,63 +121,31 @@ def _written(value: Any) -> Any:
 def _filled(kind: type[Any], data: Mapping[str, Any], t: float) -> dict[str, Any]:
     """The fields of that type, as an event's data have them."""
     return {
-        name: how(data.get(name), t)
-        for name, how, needed in _readers(kind)  # type: ignore[arg-type]  # a class can be hashed
+        field: how(data.get(name), t)
+        for name, field, how, needed in _readers(kind)  # type: ignore[arg-type]  # can be hashed
         if needed or name in data
     }
 
 
-def _unsaid(kind: type[Any], data: Mapping[str, Any]) -> list[str]:
-    """The fields of that type that must be there and are not, or are there as another type."""
-    return [
-        f.name
-        for f in _fields(kind)
-        if not (
-            _fits(_hints(kind)[f.name], data[f.name])  # type: ignore[arg-type]  # can be hashed
-            if f.name in data
-            else f.default is not MISSING
-        )
-    ]
-
-
-def _fits(hint: Any, value: Any) -> bool:
-    """Whether JSON's value is one of that type."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return _fits(inner[0], value)
-    if origin in {Union, types.UnionType}:
-        return any(_fits(each, value) for each in inner)
-    if origin is Mapping:
-        return isinstance(value, Mapping) and all(_fits(inner[1], v) for v in value.values())
-    if origin is tuple:
-        hints = itertools.repeat(inner[0]) if inner[-1] is Ellipsis else inner
-        whole = isinstance(value, list) and (inner[-1] is Ellipsis or len(value) == len(inner))
-        return whole and all(map(_fits, hints, value))
-    if is_dataclass(hint):
-        rows = _hints(hint)  # type: ignore[arg-type]  # a class can be hashed
-        return isinstance(value, Mapping) and all(
-            _fits(each, value[name]) for name, each in rows.items() if name in value
-        )
-    if hint in {int, float} and isinstance(value, bool):
-        return False
-    return hint is Any or isinstance(value, int | float if hint is float else hint)
+def _whole(kind: type[Any], event: Event) -> dict[str, Any]:
+    """The same of one that must be whole."""
+    found = {}
+    for name, (f, hint) in columns(kind).items():
+        try:
+            if name in event.data or f.default is MISSING:
+                found[f.name] = built(hint, event.data[name])
+        except (KeyError, TypeError) as none:
+            raise Unseen(f"an event {event.kind!r} does not say its {name}") from none
+    return found
 
 
 @functools.cache
-def _hints(kind: type[Any]) -> Mapping[str, Any]:
-    return get_type_hints(kind, include_extras=True)
-
-
-@functools.cache
-def _readers(kind: type[Any]) -> tuple[tuple[str, Read, bool], ...]:
-    """Each field with what reads it, and whether it has no default."""
-    hints = _hints(kind)  # type: ignore[arg-type]  # a class can be hashed
-    return tuple((f.name, _reader(hints[f.name]), f.default is MISSING) for f in _fields(kind))
-
-
-def _fields(kind: type[Any]) -> list[Field[Any]]:
-    """What stands in an event's data."""
-    return [f for f in fields(kind) if not f.kw_only]
+def _readers(kind: type[Any]) -> tuple[tuple[str, str, Read, bool], ...]:
+    """Of each field: name in an event, name here, what reads it, whether it has no default."""
+    return tuple(
+        (name, f.name, _reader(hint), f.default is MISSING)
+        for name, (f, hint) in columns(kind).items()
+    )
 
 
 def _reader(hint: Any) -> Read:
@@ -229,11 +195,6 @@ _PLAIN: Mapping[Any, Callable[[Any], Any]] = {
     tuple[str, ...]: values.names,
     tuple[int, ...]: lambda value: tuple(values.integers(value)),
     tuple[float, ...]: values.numbers,
-    tuple[tuple[str, int], ...]: lambda value: tuple(
-        (values.text(a), values.integer(b) or 0) for a, b in values.pairs(value)
-    ),
-    tuple[tuple[int, str], ...]: lambda value: tuple(
-        (values.integer(a) or 0, values.text(b)) for a, b in values.pairs(value)
-    ),
+    tuple[tuple[str, int], ...]: lambda value: tuple(values.pairs(value)),
 }
 """Type of a field → what reads it."""

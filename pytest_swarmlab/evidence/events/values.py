@@ -13,11 +13,11 @@ def rows(value: Any) -> list[Mapping[str, Any]]:
     return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
 
 
-def pairs(value: Any) -> Iterable[tuple[Any, Any]]:
-    """A list's pairs."""
+def pairs(value: Any) -> Iterable[tuple[str, int]]:
+    """A list's pairs of text and number."""
     for pair in value if isinstance(value, list | tuple) else ():
         if isinstance(pair, list | tuple) and len(pair) == 2:
-            yield pair[0], pair[1]
+            yield text(pair[0]), integer(pair[1]) or 0
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

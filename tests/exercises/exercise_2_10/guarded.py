@@ -193,7 +193,7 @@ def forged_tokens_refused(record: Record) -> Judgement:
 def backend_encrypted(record: Record) -> Judgement:
     """Watched on the node that asked; the page's word shows that the watcher can read."""
     seen = need(record, Wire, "nobody watched the wire")
-    if seen.esp is None or seen.queries is None:
+    if seen.packets is None or seen.esp is None or seen.queries is None:
         return unknown(str(seen.why))
     told = f"{seen.packets} packets, {seen.esp} of ESP; the query's word in {seen.kept}"
     missing = []

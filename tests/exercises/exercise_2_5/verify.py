@@ -10,15 +10,10 @@ from . import replicas  # isort: skip
 from . import salts  # isort: skip
 from . import refusals  # isort: skip
 from .declared import exercise
-from .events import NotInstalled
 from .refusals import LATER, REFUSED
-
-NOT_INSTALLED = NotInstalled.kind
-"""The event of a drill that could not begin, since the site could not be installed."""
 
 __all__ = [
     "LATER",
-    "NOT_INSTALLED",
     "REFUSED",
     "exercise",
     "installation",

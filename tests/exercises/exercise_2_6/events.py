@@ -179,6 +179,25 @@ class Removed(Seen, kind="removed", of=EXERCISE):
 
 
 @dataclass(frozen=True)
+class TheirRotation(Seen, kind="their-rotation", of=EXERCISE):
+    """Somebody's own script that replaces the secret has ended, or was ended."""
+
+    code: int | None
+    why: Annotated[str, "why it did not end by itself"]
+    said: Annotated[str, "its last line"]
+
+
+@dataclass(frozen=True)
+class Replica(Seen, kind="replica", of=EXERCISE):
+    """What a replica of somebody's own service reads after that."""
+
+    node: str
+    container: str
+    digest: Annotated[str, "SHA-256"]
+    old: Annotated[bool, "whether it is the value of before"]
+
+
+@dataclass(frozen=True)
 class Rollback(Seen, kind="rollback", of=EXERCISE):
     """The service was rolled back."""
 

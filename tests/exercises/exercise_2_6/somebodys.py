@@ -6,18 +6,17 @@ the old secret is still listed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .. import whose
+from .events import Login, Removed, Replica, TheirRotation
 from .seen import span
 
 USER = "secrets-app"
-"""Who uses the secret that is replaced, as `whose.PLAYS` has it."""
+"""Who uses the secret that is replaced, as `Plays` has it."""
 
 FILES = "files"
 """What is searched besides: where what a secret was made of may have been left."""
@@ -50,9 +49,9 @@ def new_login_only(record: Record) -> Judgement:
     told, wrong, missing = [], [], []
     for when, password in CASES:
         case = f"the {password} password {when}"
-        tried = record.need("login", f"not tried: {case}", when=when, password=password)
-        said = str(tried.data["said"])
-        told.append(f"{tried.data['role']} with {case}: {said}")
+        tried = need(record, Login, f"not tried: {case}", when=when, password=password)
+        said = tried.said
+        told.append(f"{tried.role} with {case}: {said}")
         if (when, password) == ("after", "old"):
             if said == "let in":
                 wrong.append(told[-1])
@@ -71,13 +70,13 @@ def new_login_only(record: Record) -> Judgement:
 def every_replica_has_the_new_one(record: Record) -> Judgement:
     """What each of them reads: another value than before, and all the same."""
     _, ended = span(record)
-    seen = record.of("replica")
+    seen = each(record, Replica)
     wanted = whose.replicas(record, USER, 0)
-    digests = {e.data["digest"] for e in seen}
-    wrong = [f"{e.data['node']}: still the old one" for e in seen if e.data["old"] is not False]
+    digests = {e.digest for e in seen}
+    wrong = [f"{e.node}: still the old one" for e in seen if e.old]
     if len(digests) > 1:
         wrong.append("they do not all read the same")
-    found = len({e.data["container"] for e in seen})
+    found = len({e.container for e in seen})
     missing = [] if found == wanted > 0 else [f"{found} of {wanted} replicas were looked into"]
     first = min((e.t for e in seen), default=None)
     missing += out_of_order(("the end of the rotation", ended), ("the look into them", first))
@@ -86,13 +85,10 @@ def every_replica_has_the_new_one(record: Record) -> Judgement:
 
 def old_secret_removed(record: Record) -> Judgement:
     """Not listed any more once their script has ended."""
-    seen = record.need("removed", "nobody looked whether it is gone")
-    ran = record.need("their-rotation", "their script was not run")
+    seen = need(record, Removed, "nobody looked whether it is gone")
+    ran = need(record, TheirRotation, "their script was not run")
     missing = out_of_order(("the end of their script", ran.t), ("the look for it", seen.t))
-    told = f"it is {'gone' if seen.data['gone'] is True else 'there'}; {_ended(ran.data)}"
-    return judged(told, holds=seen.data["gone"] is True, missing=missing)
-
-
-def _ended(ran: Mapping[str, Any]) -> str:
-    how = ran["why"] or f"exit code {ran['code']}"
-    return f"their script: {how} ({ran['said'] or 'it said nothing'})"
+    how = ran.why or f"exit code {ran.code}"
+    told = f"it is {'gone' if seen.gone else 'there'}; their script: {how}"
+    told += f" ({ran.said or 'it said nothing'})"
+    return judged(told, holds=seen.gone, missing=missing)

@@ -56,6 +56,15 @@ class Backup(Seen, kind="backup", of=EXERCISE):
 
 
 @dataclass(frozen=True)
+class TheirBackup(Seen, kind="their-backup", of=EXERCISE):
+    """Somebody's own backup was taken."""
+
+    node: str
+    code: int | None
+    why: Annotated[str, "why it did not end by itself"]
+
+
+@dataclass(frozen=True)
 class LeaderAfterBackup(Seen, kind="leader-after-backup", of=EXERCISE):
     """Who leads when the backup is taken and all nodes are ready."""
 

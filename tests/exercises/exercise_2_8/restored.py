@@ -29,6 +29,7 @@ from .events import (
     Restore,
     Secret,
     SecretRead,
+    TheirBackup,
     Verified,
     WrittenAfter,
 )
@@ -239,7 +240,7 @@ def data_complete(record: Record) -> Judgement:
     numbers = found.numbers
     lost = [n for n in WRITTEN if n not in numbers]
     told = f"{len(numbers)} numbers, {len(lost)} of {len(WRITTEN)} lost"
-    taken = last(record, Backup) or record.last("their-backup")
+    taken = last(record, Backup) or last(record, TheirBackup)
     later = last(record, WrittenAfter)
     order = out_of_order(
         ("the backup", taken.t if taken else None),

@@ -11,6 +11,7 @@ from pytest_swarmlab.evidence.events import Curve
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.lab import STACKS
 
+from . import events
 from .watcher import Watcher
 
 PLACE = STACKS / "monitoring" / "dashboards"
@@ -50,14 +51,8 @@ def note_all(watcher: Watcher, names: Collection[str], evidence: Evidence) -> No
                 series, error = len(watcher.value(query.expr)), None
             except ValueError as no:
                 series, error = 0, str(no)
-            evidence.note(
-                "panel",
-                dashboard=query.dashboard,
-                panel=query.panel,
-                expr=query.expr,
-                series=series,
-                error=error,
-            )
+            panel = events.Panel(query.dashboard, query.panel, query.expr, series, error)
+            evidence.write(panel)
 
 
 def draw_all(watcher: Watcher, *, of_s: float, evidence: Evidence) -> None:

@@ -13,7 +13,7 @@ from pytest_swarmlab.swarm.services import Service, Services
 from pytest_swarmlab.swarm.stacks import Stack
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from . import prepare
+from . import events, prepare
 from .declared import EXPECTED, RESOLVED_S
 from .prepare import READY_S
 from .setting import REPLICAS
@@ -80,10 +80,11 @@ class Drill:
         ):
             self.wait(watcher.shows(expr), within=READY_S)
         self.wait(watcher.quiet(), within=RESOLVED_S)
-        self.evidence.note("quiet")
+        self.evidence.write(events.Quiet())
         watcher.note_rules()
         watcher.note_targets()
-        self.evidence.note("metrics", names=sorted(watcher.ask("label/__name__/values")))
+        names = sorted(watcher.ask("label/__name__/values"))
+        self.evidence.write(events.Metrics(tuple(names)))
         return watcher
 
     # -- what is kept low, and what keeps failing --------------------------------------------------
@@ -265,7 +266,7 @@ class Drill:
         }
         with ExitStack() as mended:
             for deed in deeds:
-                self._note("provoked", deed)
+                self._note(events.Provoked, deed)
                 # Also half a deed is mended.
                 mended.callback(self._mend, deed)
                 deed.do()
@@ -276,15 +277,15 @@ class Drill:
             self.wait(watcher.hears(alert, "resolved", labels, more_than=known), within=RESOLVED_S)
         self.wait(watcher.quiet(), within=RESOLVED_S)
         watcher.listen()
-        self.evidence.note("quiet")
+        self.evidence.write(events.Quiet())
 
     def _mend(self, deed: Deed) -> None:
-        self._note("mending", deed)
+        self._note(events.Mending, deed)
         deed.mend()
-        self._note("mended", deed)
+        self._note(events.Mended, deed)
 
-    def _note(self, what: str, deed: Deed) -> None:
+    def _note(self, kind: type[events.Deed], deed: Deed) -> None:
         """By the clock of the node that hears: it is to be compared with what is heard."""
         clock = float(self.home.ask("date", "+%s.%N", within=CLOCK_S).stdout)
         for alert, labels in deed.alerts.items():
-            self.evidence.note(what, alert=alert, labels=dict(labels), clock=round(clock, 3))
+            self.evidence.write(kind(alert, labels, round(clock, 3)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 from pytest_swarmlab import failed
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, nodes_of, not_each, out_of_order
-from pytest_swarmlab.model import Event, Judgement
+from pytest_swarmlab.model import Judgement
 
 from .declared import (
     BESIDES,
@@ -24,6 +25,18 @@ from .declared import (
     SHOP,
     Expected,
     exercise,
+)
+from .events import (
+    Active,
+    Heard,
+    Mended,
+    Mending,
+    Panel,
+    Provoked,
+    Quiet,
+    Rules,
+    Target,
+    Targets,
 )
 from .setting import (
     DASHBOARDS,
@@ -72,7 +85,7 @@ def replicas(record: Record) -> Judgement:
 )
 def all_watched(record: Record) -> Judgement:
     """By Swarm's own lists."""
-    targets = record.need("targets", "nobody asked what is watched").data["targets"]
+    targets = need(record, Targets, "nobody asked what is watched").targets
     nodes = nodes_of(record)
     wrong = [
         f"{job}: {sorted(_on(targets, job))}"
@@ -83,12 +96,12 @@ def all_watched(record: Record) -> Judgement:
         if sorted(_on(targets, job)) != wanted
     ]
     wrong += [f"{job}: {len(_on(targets, job))}" for job in ONE_EACH if len(_on(targets, job)) != 1]
-    wrong += [f"{t['job']} of {t['node']} is down" for t in targets if not t["up"]]
+    wrong += [f"{t.job} of {t.node} is down" for t in targets if not t.up]
     return judged(f"{len(targets)} are asked", wrong=wrong)
 
 
-def _on(targets: Sequence[dict[str, Any]], job: str) -> list[str]:
-    return [target["node"] for target in targets if target["job"] == job]
+def _on(targets: Sequence[Target], job: str) -> list[str]:
+    return [target.node for target in targets if target.job == job]
 
 
 @exercise.check(
@@ -100,12 +113,12 @@ def _on(targets: Sequence[dict[str, Any]], job: str) -> list[str]:
 )
 def nothing_to_tell(record: Record) -> Judgement:
     """Whoever is woken for nothing no longer listens."""
-    rules = record.need("rules", "nobody asked for the rules").data["rules"]
-    quiet = record.need("quiet", "it was never without an alert")
-    wrong = [f"{name}: {rule['health']}" for name, rule in rules.items() if rule["health"] != "ok"]
+    rules = need(record, Rules, "nobody asked for the rules").rules
+    quiet = need(record, Quiet, "it was never without an alert")
+    wrong = [f"{name}: {rule.health}" for name, rule in rules.items() if rule.health != "ok"]
     if not rules:
         wrong.append("there is no rule")
-    later = [e.data["alert"] for e in _heard(record, "firing") if e.t > quiet.t]
+    later = [e.alert for e in each(record, Heard, status="firing") if e.t > quiet.t]
     wrong += [f"{name} was told" for name in later]
     return judged(f"{len(rules)} rules", wrong=wrong)
 
@@ -119,9 +132,9 @@ def nothing_to_tell(record: Record) -> Judgement:
 )
 def shop_watched(record: Record) -> Judgement:
     """Its services, its database and cache by their exporters, its front."""
-    targets = record.need("targets", "nobody asked what is watched").data["targets"]
+    targets = need(record, Targets, "nobody asked what is watched").targets
     wrong = [f"nobody asks {job}" for job in SHOP_JOBS if not _on(targets, job)]
-    wrong += [f"{t['job']} is down" for t in targets if t["job"] in SHOP_JOBS and not t["up"]]
+    wrong += [f"{t.job} is down" for t in targets if t.job in SHOP_JOBS and not t.up]
     return judged(", ".join(f"{job} {len(_on(targets, job))}" for job in SHOP_JOBS), wrong=wrong)
 
 
@@ -135,14 +148,12 @@ def shop_watched(record: Record) -> Judgement:
 )
 def panels(record: Record) -> Judgement:
     """Their queries, asked one by one."""
-    seen = record.of("panel")
+    seen = each(record, Panel)
     wrong = [
-        f"{e.data['dashboard']}, {e.data['panel']}: {e.data['error'] or 'no data'}"
-        for e in seen
-        if e.data["error"] or not e.data["series"]
+        f"{e.dashboard}, {e.panel}: {e.error or 'no data'}" for e in seen if e.error or not e.series
     ]
     wanted = SHOP_DASHBOARDS if record.events[-1].phase.endswith("/shop") else DASHBOARDS
-    missing = not_each((e.data["dashboard"] for e in seen), wanted, "asked for the panels of")
+    missing = not_each((e.dashboard for e in seen), wanted, "asked for the panels of")
     return judged(f"{len(seen)} queries", wrong=wrong, missing=missing)
 
 
@@ -150,15 +161,15 @@ def panels(record: Record) -> Judgement:
 
 
 @dataclass(frozen=True)
-class Provoked:
+class Alert:
     """An alert that was provoked: its deed, what its rule says, what was heard of it."""
 
     name: str
-    labels: dict[str, str]
+    labels: Mapping[str, str]
     expected: Expected
-    deed: Event
-    firing: tuple[Event, ...]
-    resolved: tuple[Event, ...]
+    deed: Provoked
+    firing: tuple[Heard, ...]
+    resolved: tuple[Heard, ...]
 
     @property
     def words(self) -> str:
@@ -166,47 +177,42 @@ class Provoked:
         return f"{self.name} ({', '.join(self.labels.values())})" if self.labels else self.name
 
 
-def _heard(record: Record, status: str) -> Sequence[Event]:
-    return record.of("heard", status=status)
-
-
 def _phase(record: Record) -> str:
     """Which of the phases this is: by what was provoked in it."""
-    names = {event.data["alert"] for event in record.of("provoked")}
+    names = {deed.alert for deed in each(record, Provoked)}
     for phase, alerts in EXPECTED.items():
         if names == alerts.keys():
             return phase
     raise Unseen(f"what was provoked is of no phase: {', '.join(sorted(names)) or 'nothing'}")
 
 
-def _provoked(record: Record) -> Iterator[Provoked]:
+def _provoked(record: Record) -> Iterator[Alert]:
     """Every alert that is to fire in this phase. Raises Unseen for one that was not provoked."""
     for name, expected in EXPECTED[_phase(record)].items():
-        deed = record.need("provoked", f"nothing was done that {name} tells of", alert=name)
-        labels = dict(deed.data["labels"])
-        if missing := [each for each in expected.labels if each not in labels]:
+        deed = need(record, Provoked, f"nothing was done that {name} tells of", alert=name)
+        if missing := [label for label in expected.labels if label not in deed.labels]:
             raise Unseen(f"nobody said of which {missing[0]} {name} was provoked")
 
-        def of(status: str, name: str = name, labels: dict[str, str] = labels) -> tuple[Event, ...]:
+        def of(status: str, deed: Provoked = deed) -> tuple[Heard, ...]:
             return tuple(
                 e
-                for e in _heard(record, status)
-                if e.data["alert"] == name and labels.items() <= e.data["labels"].items()
+                for e in each(record, Heard, status=status)
+                if e.alert == deed.alert and deed.labels.items() <= e.labels.items()
             )
 
-        yield Provoked(name, labels, expected, deed, of("firing"), of("resolved"))
+        yield Alert(name, deed.labels, expected, deed, of("firing"), of("resolved"))
 
 
-def _first(alert: Provoked) -> Event | None:
+def _first(alert: Alert) -> Heard | None:
     """The first time that it was told after the deed."""
-    return next((e for e in alert.firing if e.data["heard"] >= alert.deed.data["clock"]), None)
+    return next((e for e in alert.firing if e.heard >= alert.deed.clock), None)
 
 
 def _for(record: Record, name: str) -> float:
-    rules = record.need("rules", "nobody asked for the rules").data["rules"]
+    rules = need(record, Rules, "nobody asked for the rules").rules
     if name not in rules:
         raise Unseen(f"Prometheus has no rule {name}")
-    return float(rules[name]["for"])
+    return rules[name].for_
 
 
 @exercise.check(
@@ -223,7 +229,7 @@ def told(record: Record) -> Judgement:
     wrong += [
         f"{alert.words} was heard before its cause"
         for alert in alerts
-        if any(e.data["heard"] < alert.deed.data["clock"] for e in alert.firing)
+        if any(e.heard < alert.deed.clock for e in alert.firing)
     ]
     heard = sum(_first(alert) is not None for alert in alerts)
     return judged(f"{heard} of {len(alerts)} heard", wrong=wrong)
@@ -245,7 +251,7 @@ def in_time(record: Record) -> Judgement:
         if first is None:
             missing.append(f"{alert.words} was not heard")
             continue
-        took = first.data["heard"] - alert.deed.data["clock"]
+        took = first.heard - alert.deed.clock
         seen.append(f"{alert.words} {took:.0f} s ({bound:.0f})")
         if took > bound:
             wrong.append(f"{alert.words} took {took:.0f} s of {bound:.0f}")
@@ -265,14 +271,14 @@ def waits_its_for(record: Record) -> Judgement:
     for alert in _provoked(record):
         first, wanted = _first(alert), _for(record, alert.name)
         since = [
-            _moment(e.data["since"])
-            for e in record.of("active", alert=alert.name, state="firing")
-            if alert.labels.items() <= e.data["labels"].items()
+            _moment(e.since)
+            for e in each(record, Active, alert=alert.name, state="firing")
+            if alert.labels.items() <= e.labels.items()
         ]
         if first is None or not since:
             missing.append(f"nobody saw since when {alert.words} was true, or that it was told")
             continue
-        waited = _moment(first.data["starts"]) - since[-1]
+        waited = _moment(first.starts) - since[-1]
         seen.append(f"{alert.words} {waited:.0f} s (for {wanted:.0f})")
         if not wanted - 0.5 <= waited <= wanted + 2 * EVERY_S:
             wrong.append(f"{alert.words} waited {waited:.1f} s for {wanted:.0f}")
@@ -300,27 +306,27 @@ def over(record: Record) -> Judgement:
     alerts = list(_provoked(record))
     seen, wrong, missing = 0, [], []
     for alert in alerts:
-        mending = record.last("mending", alert=alert.name)
+        mending = last(record, Mending, alert=alert.name)
         if mending is None:
             missing.append(f"nobody mended what {alert.words} tells of")
             continue
-        ends = [e for e in alert.resolved if e.data["heard"] >= alert.deed.data["clock"]]
-        early = [e for e in ends if e.data["heard"] < mending.data["clock"]]
-        late = [e for e in ends if e.data["heard"] >= mending.data["clock"]]
+        ends = [e for e in alert.resolved if e.heard >= alert.deed.clock]
+        early = [e for e in ends if e.heard < mending.clock]
+        late = [e for e in ends if e.heard >= mending.clock]
         seen += bool(late)
         if early:
             wrong.append(f"{alert.words} was told to be over before it was mended")
         if not late:
             wrong.append(f"{alert.words} was never told to be over")
-        elif late[0].data["heard"] - mending.data["clock"] > RESOLVED_S + _mending(record, alert):
+        elif late[0].heard - mending.clock > RESOLVED_S + _mending(record, alert):
             wrong.append(f"{alert.words} was over too late")
     return judged(f"{seen} of {len(alerts)} over", wrong=wrong, missing=missing)
 
 
-def _mending(record: Record, alert: Provoked) -> float:
+def _mending(record: Record, alert: Alert) -> float:
     """How long it took to mend what it tells of, seconds."""
-    began, ended = (record.last(what, alert=alert.name) for what in ("mending", "mended"))
-    return ended.data["clock"] - began.data["clock"] if began and ended else 0.0
+    began, ended = (last(record, kind, alert=alert.name) for kind in (Mending, Mended))
+    return ended.clock - began.clock if began and ended else 0.0
 
 
 @exercise.check(
@@ -333,10 +339,10 @@ def _mending(record: Record, alert: Provoked) -> float:
 def nothing_else(record: Record) -> Judgement:
     """From the first deed until nothing is pending."""
     phase = _phase(record)
-    quiet = record.last("quiet")
-    names = {e.data["alert"] for e in _heard(record, "firing")}
+    quiet = last(record, Quiet)
+    names = {e.alert for e in each(record, Heard, status="firing")}
     others = sorted(names - EXPECTED[phase].keys() - BESIDES[phase])
-    firsts = [e.t for e in record.of("provoked")]
+    firsts = [deed.t for deed in each(record, Provoked)]
     missing = out_of_order(
         ("the deed", min(firsts, default=None)),
         ("that no alert was left", quiet.t if quiet else None),
@@ -358,10 +364,9 @@ def says_what_to_do(record: Record) -> Judgement:
     """For whoever is woken."""
     wrong, seen = [], set()
     for alert in _provoked(record):
-        for event in alert.firing:
+        for heard in alert.firing:
             seen.add(alert.name)
-            for part in ("summary", "action"):
-                text = str(event.data[part])
+            for part, text in (("summary", heard.summary), ("action", heard.action)):
                 if not text or any(word in text for word in ("{{", "<no value>", "<error")):
                     wrong.append(f"{alert.words}: its {part} is {text!r}")
     missing = not_each(seen, EXPECTED[_phase(record)], "heard")
@@ -374,13 +379,12 @@ def delays(record: Record) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for alert in _provoked(record):
         first = _first(alert)
-        clock = alert.deed.data["clock"]
-        found[f"{alert.name}_told_s"] = first and round(first.data["heard"] - clock, 1)
-        mending = record.last("mending", alert=alert.name)
+        found[f"{alert.name}_told_s"] = first and round(first.heard - alert.deed.clock, 1)
+        mending = last(record, Mending, alert=alert.name)
         ends = [
-            round(e.data["heard"] - mending.data["clock"], 1)
+            round(e.heard - mending.clock, 1)
             for e in alert.resolved
-            if mending and e.data["heard"] >= mending.data["clock"]
+            if mending and e.heard >= mending.clock
         ]
         found[f"{alert.name}_over_s"] = ends[0] if ends else None
     return found

@@ -13,6 +13,8 @@ from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
 
+from . import events
+
 ASK_S = 20.0
 SCRAPED_S = 5.0
 """How often everything is asked: there is no more to be seen between."""
@@ -30,7 +32,7 @@ class Watcher:
     recorder: str
     evidence: Evidence
     _noted: int = 0
-    _heard: list[dict[str, Any]] = field(default_factory=list)
+    _heard: list[events.Heard] = field(default_factory=list)
 
     def ask(self, path: str, **query: str) -> Any:
         """`data` of an answer of Prometheus' API. Raises ValueError when it gives none."""
@@ -70,7 +72,7 @@ class Watcher:
                 found.append((row["metric"], seen))
         return found
 
-    def listen(self) -> list[dict[str, Any]]:
+    def listen(self) -> list[events.Heard]:
         """All that was heard until now; what is new is recorded."""
         # The last line may not be whole yet.
         lines = self.node.log_of(self.recorder).rpartition("\n")[0].splitlines()
@@ -79,19 +81,18 @@ class Watcher:
                 told = json.loads(line)
             except ValueError:
                 continue  # Python's own words.
-            labels = dict(told["labels"])
-            said = {
-                "alert": labels.pop("alertname", ""),
-                "status": told["status"],
-                "labels": _told(labels),
-                "starts": told["startsAt"],
-                "ends": told["endsAt"],
-                "heard": told["heard"],
-                "summary": told["annotations"].get("summary", ""),
-                "action": told["annotations"].get("action", ""),
-            }
-            self.evidence.note("heard", **said)
-            self._heard.append(said)
+            heard = events.Heard(
+                alert=told["labels"].get("alertname", ""),
+                status=told["status"],
+                labels=_told(told["labels"]),
+                starts=told["startsAt"],
+                ends=told["endsAt"],
+                heard=told["heard"],
+                summary=told["annotations"].get("summary", ""),
+                action=told["annotations"].get("action", ""),
+            )
+            self.evidence.write(heard)
+            self._heard.append(heard)
         self._noted = len(lines)
         return self._heard
 
@@ -99,31 +100,28 @@ class Watcher:
         """Since when each alert that Prometheus has now is true, by itself."""
         for alert in self.ask("alerts")["alerts"]:
             labels = alert["labels"]
-            self.evidence.note(
-                "active",
-                alert=labels["alertname"],
-                labels=_told(labels),
-                state=alert["state"],
-                since=alert["activeAt"],
+            active = events.Active(
+                labels["alertname"], _told(labels), alert["state"], since=alert["activeAt"]
             )
+            self.evidence.write(active)
 
     def note_rules(self) -> None:
         """Every alert's `for`, as the running Prometheus has it."""
         groups = self.ask("rules", type="alert")["groups"]
         rules = {
-            rule["name"]: {"for": rule["duration"], "health": rule["health"]}
+            rule["name"]: events.Rule(rule["duration"], rule["health"])
             for group in groups
             for rule in group["rules"]
         }
-        self.evidence.note("rules", rules=rules)
+        self.evidence.write(events.Rules(rules))
 
     def note_targets(self) -> None:
         """Who is asked, of which node where it is one's, and whether it answers."""
-        targets = [
-            {"job": labels["job"], "node": labels.get("node", ""), "up": value == 1}
+        targets = (
+            events.Target(labels["job"], labels.get("node", ""), up=value == 1)
             for labels, value in self.value("up")
-        ]
-        self.evidence.note("targets", targets=targets)
+        )
+        self.evidence.write(events.Targets(tuple(targets)))
 
     def hears(
         self, alert: str, status: str, labels: Mapping[str, str], *, more_than: int = 0
@@ -134,9 +132,7 @@ class Watcher:
     def times(self, alert: str, status: str, labels: Mapping[str, str]) -> int:
         """How often that was heard, until the last time that anybody listened."""
         return sum(
-            each["alert"] == alert
-            and each["status"] == status
-            and labels.items() <= each["labels"].items()
+            each.alert == alert and each.status == status and labels.items() <= each.labels.items()
             for each in self._heard
         )
 

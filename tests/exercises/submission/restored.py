@@ -18,7 +18,7 @@ from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from ..exercise_2_8 import perform
+from ..exercise_2_8 import events, perform
 from ..exercise_2_8.drill import AFTER, BEFORE, follower, rejoin
 
 SCRIPT = "scripts/backup.sh"
@@ -47,8 +47,8 @@ def lose_everything_and_restore(
     perform.hide_tokens(swarm)
     reader = _reader(work)
     if reader and (seen := _secret(reader, wait)):
-        evidence.note("secret", digest=seen["digest"])
-    evidence.note("identity", when="before", **_identity(home))
+        evidence.write(events.Secret(seen.digest))
+    evidence.write(events.Identity("before", **_identity(home)))
     evidence.listing(home, "Before")
     swarm.rows(home)
     home.run("docker", "volume", "create", VOLUME)
@@ -56,25 +56,25 @@ def lose_everything_and_restore(
     _write(home, numbers, BEFORE)
     taken = work.run(home, SCRIPT)
     home.forget_connections()
-    evidence.note("their-backup", node=home.name, code=taken.code, why=taken.why)
+    evidence.write(events.TheirBackup(home.name, taken.code, taken.why))
     wait(swarm.all_nodes_ready(), within=perform.SETTLED_S)
     path = _newest(home, pattern)
     if path is None:
         why = f"the backup ended with {taken.code}, and {pattern} is not there"
-        evidence.note("restore", node=home.name, code=None, said=why, theirs=True)
+        evidence.write(events.Restore(home.name, None, why, theirs=True))
         return
     home.run("tar", "--create", f"--file={CARRIED}", "--directory=/", path.lstrip("/"))
     size = int(home.look("stat", "--format=%s", CARRIED).stdout)
     if size > MOST_MIB << 20:
         why = f"the backup has {size >> 20} MiB, and {MOST_MIB} are carried away at most"
-        evidence.note("restore", node=home.name, code=None, said=why, theirs=True)
+        evidence.write(events.Restore(home.name, None, why, theirs=True))
         return
     carried = home.get(CARRIED)
     _write(home, numbers, AFTER)
-    evidence.note("written-after", numbers=list(AFTER))
+    evidence.write(events.WrittenAfter(tuple(AFTER)))
 
     with faults.destroy(*swarm.nodes):
-        evidence.note("destroyed", nodes=[node.name for node in swarm.nodes])
+        evidence.write(events.Destroyed(tuple(node.name for node in swarm.nodes)))
     evidence.state(swarm)
     work.carry_again()
     home.put(carried, CARRIED)
@@ -83,19 +83,20 @@ def lose_everything_and_restore(
     done = work.run(home, script, *words)
     home.forget_connections()
     said = done.why or done.output.strip().rpartition("\n")[2]
-    evidence.note("restore", node=home.name, code=done.code, said=said, theirs=True)
+    evidence.write(events.Restore(home.name, done.code, said, theirs=True))
     wait(swarm.has_leader(seen_by=home), within=perform.SETTLED_S)
-    evidence.note("answers", node=home.name)
+    evidence.write(events.Answers(home.name))
     evidence.milestone(f"restored: {home} leads")
-    evidence.note("identity", when="after", **_identity(home))
+    evidence.write(events.Identity("after", **_identity(home)))
     evidence.listing(home, "Restored: the other rows are of machines that exist no more")
     rejoin(swarm, home, wait=wait, evidence=evidence, services=())
     if reader and (seen := _secret(reader, wait)):
-        evidence.note("read", **seen)
+        evidence.write(seen)
     kept = home.look(
         "cat", "--", numbers, check=False, title=f"On {home}: what of a volume is back"
     )
-    evidence.note("found", numbers=[int(word) for word in kept.stdout.split() if word.isdecimal()])
+    found = tuple(int(word) for word in kept.stdout.split() if word.isdecimal())
+    evidence.write(events.Found(found))
     evidence.state(swarm)
     evidence.listing(home, "After")
 
@@ -137,13 +138,13 @@ def _reader(work: Work) -> Reader | None:
     return None
 
 
-def _secret(reader: Reader, wait: Waiter) -> dict[str, str] | None:
+def _secret(reader: Reader, wait: Waiter) -> events.SecretRead | None:
     """The secret's SHA-256 as a task reads it, and where that is; None where it can't."""
     tasks = wait(reader.service.converged(replicas=reader.replicas), within=perform.SETTLED_S)
     node = reader.service.swarm.node(tasks[0]["node"])
     words = ("docker", "exec", "--user", "0", tasks[0]["container"], "sha256sum", reader.file)
     done = node.look(*words, check=False, title=f"On {node}: a task reads its secret")
-    return {"node": node.name, "digest": done.stdout.split()[0]} if done.code == 0 else None
+    return events.SecretRead(node.name, done.stdout.split()[0]) if done.code == 0 else None
 
 
 def _newest(node: Node, pattern: str) -> str | None:

@@ -19,6 +19,7 @@ from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
+from ..exercise_2_6 import events
 from ..exercise_2_6.drill import WARM_S, look_for_the_plaintext
 from ..exercise_2_6.somebodys import FILES, RATE, USER
 from .theirs import PATIENCE_S, READY_S, note_plays, published_ports
@@ -135,27 +136,30 @@ def rotate(mine: Used, *, wait: Waiter, probe: Callable[..., Traffic], evidence:
         timeout=PATIENCE_S,
     ) as visitors:  # fmt: skip
         wait(visitors.asked_at_least(enough), within=READY_S)
-        evidence.note("begun")
+        evidence.write(events.Begun())
         script, *words = mine.rotation.run
         done = work.run(work.swarm.leader(), script, *words)
-        evidence.note("their-rotation", code=done.code, why=done.why,
-                      said=done.output.strip().rpartition("\n")[2])  # fmt: skip
+        said = done.output.strip().rpartition("\n")[2]
+        evidence.write(events.TheirRotation(done.code, done.why, said))
         wait(service.updated(), within=READY_S)
         wait(service.settled(), within=READY_S)
-        evidence.note("ended")
+        evidence.write(events.Ended())
         wait(visitors.asked_at_least(visitors.asked + enough), within=READY_S)
     tasks = wait(service.converged(replicas=mine.replicas), within=READY_S)
     for task in tasks:
         node = work.swarm.node(task["node"])
         value = mine.values["new"] = _read(node, task["container"], mine)
-        evidence.note(
-            "replica", node=node.name, container=task["container"],
-            digest=hashlib.sha256(value).hexdigest(), old=value == mine.values["old"],
-        )  # fmt: skip
+        replica = events.Replica(
+            node.name,
+            container=task["container"],
+            digest=hashlib.sha256(value).hexdigest(),
+            old=value == mine.values["old"],
+        )
+        evidence.write(replica)
     _log_in(mine, "after", "old", user, wait, evidence)
     _log_in(mine, "after", "new", _user(mine, wait), wait, evidence)
     listed = work.swarm.leader().look("docker", "secret", "ls", title="Is the old one gone?")
-    evidence.note("removed", gone=mine.rotation.secret not in listed.stdout.split())
+    evidence.write(events.Removed(mine.rotation.secret not in listed.stdout.split()))
 
 
 def search(mine: Used, *, wait: Waiter, evidence: Evidence) -> None:
@@ -203,4 +207,4 @@ def _log_in(mine: Used, when: str, which: str, user: str, wait: Waiter, evidence
         title=f"{user} logs in {when} the rotation, with the {which} password",
     )  # fmt: skip
     words = "let in" if said.code == 0 else " ".join(said.stderr.split())[-200:]
-    evidence.note("login", when=when, role=user, password=which, said=words)
+    evidence.write(events.Login(when, role=user, password=which, said=words))

@@ -19,6 +19,7 @@ from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.conditions.machines import Succeeds
 from pytest_swarmlab.waiting.waiter import Waiter
 
+from ..exercise_2_4 import events
 from ..exercise_2_4.drill import BACK_S, ENTRIES, mount_of
 from ..exercise_2_4.perform import WRITE_S, checksum, place, write_proof
 from ..exercise_2_4.setting import AWAY_S, LEDGER
@@ -168,7 +169,7 @@ def follow_the_database(
     home = swarm.node(task["node"])
     proof = f"{mine.mount}/{PROOF}"
     directory = place(home, task["container"], mine.mount)
-    evidence.note("place", node=home.name, path=directory, mount=mount_of(home, directory))
+    evidence.write(events.Place(home.name, directory, mount_of(home, directory)))
     gone = ("rm", "-f", "--", f"{directory}/{PROOF}")
     with guard.abandoned(home, gone, kind="proof"):
         write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=proof)
@@ -204,14 +205,14 @@ def _send(
     service, swarm = mine.service, mine.service.swarm
     others = [name for name in mine.fitting if name != home.name]
     if not others:
-        evidence.note("stuck", node=home.name, why=f"only {home} meets its constraints")
+        evidence.write(events.Stuck(home.name, f"only {home} meets its constraints"))
         return
     other, proof = swarm.node(others[0]), f"{mine.mount}/{PROOF}"
     with guard.abandoned(swarm.leader(), *_back(service, other), kind="moved"):
         service.move(to=other)
         try:
             (moved,) = wait(service.converged(replicas=1, on=other), within=READY_S)
-            evidence.note("moved", node=other.name)
+            evidence.write(events.Moved(other.name))
             _read(evidence, "moved", other, moved["container"], proof)
             if written:
                 there = Rows(mine.dialect, other, moved["container"])
@@ -233,4 +234,4 @@ def _back(service: Service, other: Node) -> list[tuple[str, ...]]:
 
 def _read(evidence: Evidence, step: str, node: Node, container: str, proof: str) -> None:
     sha256 = checksum(node, container, at=proof)
-    evidence.note("proof", step=step, node=node.name, container=container, sha256=sha256)
+    evidence.write(events.Proof(step, node.name, container, sha256))

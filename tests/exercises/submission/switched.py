@@ -21,6 +21,7 @@ from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_7.drill import ENOUGH, RATE, STAYS_S
+from ..exercise_2_7.events import Begun, Over, Settled
 from ..exercise_2_7.proxy import MARK, THEIR_VERSION
 from .theirs import PATIENCE_S, READY_S, player_of, port, replicas
 
@@ -84,15 +85,15 @@ def switch(
         probe(via=swarm.members(), port=mine.port, rate=RATE, header=MARK) as traffic,
     ):
         wait(traffic.asked_at_least(ENOUGH), within=READY_S)
-        evidence.note("begun", what="switch")
+        evidence.write(Begun("switch"))
         service.update(*_instead(mine.config.name, name, mine.config),
                        title=f"{service.name} is given its configuration with a mark")  # fmt: skip
         wait(service.updated(), within=SWITCHED_S)
         status = leader.engine.api.inspect_service(service.name)["UpdateStatus"]
-        evidence.note("over", what="switch", state=status["State"], said=status["Message"])
+        evidence.write(Over("switch", state=status["State"], said=status["Message"]))
         wait(service.settled(), within=READY_S)
         wait(service.watched(for_s=STAYS_S), within=READY_S)
-        evidence.note("settled", what="switch")
+        evidence.write(Settled("switch"))
         wait(traffic.asked_at_least(traffic.asked + ENOUGH), within=READY_S)
     configs.remove(name)
 

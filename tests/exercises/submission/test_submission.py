@@ -23,8 +23,8 @@ from ..exercise_2_2.verify import ROLE as SERVICE_ROLE
 from ..exercise_2_2.verify import exercise as exercise_2_2
 from ..exercise_2_4.verify import exercise as exercise_2_4
 from ..exercise_2_5 import drill as wordpress
+from ..exercise_2_5.events import NotInstalled
 from ..exercise_2_5.site import Site
-from ..exercise_2_5.verify import NOT_INSTALLED
 from ..exercise_2_5.verify import exercise as exercise_2_5
 from ..exercise_2_6.verify import exercise as exercise_2_6
 from ..exercise_2_7 import drill as configuration
@@ -105,7 +105,7 @@ def test_what_was_written_survives(
     def survived(drill: Drill) -> None:
         theirs.note_wordpress(submitted, evidence)
         if refused:
-            evidence.note(NOT_INSTALLED, why=refused)
+            evidence.write(NotInstalled(refused))
         else:
             with theirs.read_at_the_end(blog):
                 drill()

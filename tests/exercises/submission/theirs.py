@@ -9,6 +9,7 @@ import pytest
 from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.errors import INFRASTRUCTURE, NotConverged
+from pytest_swarmlab.evidence.events import Plays
 from pytest_swarmlab.evidence.load import load, no_idle_time
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.submitted.work import Work
@@ -18,7 +19,6 @@ from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from .. import whose
 from ..exercise_2_5.drill import Deployed, Drill
 from ..exercise_2_9.drill import REPETITIONS, Healed
 from ..exercise_2_9.perform import UPDATED_S, break_theirs
@@ -165,7 +165,7 @@ def note_player(work: Work, role: str, evidence: Evidence) -> None:
 
 def note_plays(role: str, service: str, replicas: int, evidence: Evidence) -> None:
     """Note that a service plays that role in the drill that follows, with so many replicas."""
-    evidence.note(whose.PLAYS, role=role, service=service, replicas=replicas)
+    evidence.write(Plays(role, service, replicas))
 
 
 def wordpress(work: Work) -> Deployed:

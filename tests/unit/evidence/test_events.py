@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 from docs import describe_events
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence.events import KINDS, NodesSample, Seen, Write, description, read
+from pytest_swarmlab.evidence.events.kind import called
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Event
@@ -93,8 +94,8 @@ def test_what_is_written_of_a_kind_is_read_back_and_has_its_form(kind: str, data
 def test_any_values_are_read_as_something(kind: str, data: Any) -> None:
     names = [f.name for f in fields(KINDS[kind])]
     drawn = data.draw(st.dictionaries(st.sampled_from(names), JSON))
-    if KINDS[kind].of:
-        # Of an exercise's own kinds every field must be there, as its type.
+    if KINDS[kind].whole:
+        # Every field must be there, as its type.
         with contextlib.suppress(Unseen):
             read(KINDS[kind], event(kind, drawn))
         return
@@ -112,8 +113,8 @@ def test_nothing_that_real_runs_wrote_is_lost(path: Path) -> None:
 
 def type_of(one: Event) -> type[Seen] | None:
     """What an event is read as: the exercise's own kind, in its phases, before any run's."""
-    exercise = one.phase.partition("/")[0].replace(".", "_")
-    return KINDS.get(f"e{exercise}.{one.kind}") or KINDS.get(one.kind)
+    exercise = one.phase.partition("/")[0]
+    return KINDS.get(called(one.kind, exercise)) or KINDS.get(one.kind)
 
 
 def holds(whole: Any, part: Any) -> bool:
@@ -159,12 +160,18 @@ def test_a_judge_is_not_told_what_an_exercise_s_own_kind_does_not_say() -> None:
     class Tried(Seen, kind="tried", of="9.9"):
         code: int
         said: str | None = None
+        pairs: tuple[tuple[int, str], ...] = ()
+        seen: NodesSample | None = None
 
     assert KINDS.pop("e9_9.tried") is Tried
     assert read(Tried, event("tried", {"code": 1})).code == 1
     for data in ({"said": "no"}, {"code": "1"}, {"code": True}, {"code": 1, "said": ["no"]}):
         with pytest.raises(Unseen, match=r"'tried' does not say its (code|said)"):
             read(Tried, event("tried", data))
+    within: dict[str, Any]
+    for within in ({"pairs": [[1, "a", "b"]]}, {"pairs": [["a", 1]]}, {"seen": {"nodes": []}}):
+        with pytest.raises(Unseen, match=r"'tried' does not say its (pairs|seen)"):
+            read(Tried, event("tried", {"code": 1, **within}))
 
 
 def test_a_kind_of_an_exercise_has_its_form_in_its_phases_alone() -> None:

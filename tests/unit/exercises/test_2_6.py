@@ -240,7 +240,7 @@ def with_file(step: str, path: str, **data: Any) -> Edit:
     def edit(run: Record) -> Record:
         seen = run.last("files", step=step)
         found = dict(seen.data["files"]) if seen else {}
-        row = found.pop(path, {})
+        row = found.pop(path, file("400", "0", "0", "another"))
         if data:
             found[path] = {**row, **data}
         return edited("files", {"step": step}, files=found)(run)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from pytest_swarmlab.evidence.events import Curve
+from pytest_swarmlab.evidence.events import Curve, Seen
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.node import Output
@@ -40,13 +40,10 @@ class Notes:
     """Keeps what is noted."""
 
     def __init__(self) -> None:
-        self.kept: list[tuple[str, dict[str, Any]]] = []
+        self.kept: list[Seen] = []
 
-    def note(self, kind: str, **data: Any) -> None:
-        self.kept.append((kind, data))
-
-    def write(self, seen: Curve) -> None:
-        self.kept.append(("curve", vars(seen)))
+    def write(self, seen: Seen) -> None:
+        self.kept.append(seen)
 
     def now(self) -> float:
         return 500.0
@@ -82,11 +79,9 @@ def test_each_line_is_noted_once_and_other_words_are_not(
     assert len(watcher.listen()) == 1
     home.log += line("NodeDown", "resolved", node="worker2")
     watcher.listen()
-    assert [(kind, data["status"]) for kind, data in notes.kept] == [
-        ("heard", "firing"),
-        ("heard", "resolved"),
-    ]
-    assert notes.kept[0][1]["labels"] == {"node": "worker2"}
+    assert [heard.data()["status"] for heard in notes.kept] == ["firing", "resolved"]
+    assert {heard.kind for heard in notes.kept} == {"heard"}
+    assert notes.kept[0].data()["labels"] == {"node": "worker2"}
 
 
 def test_a_line_that_is_not_whole_yet_is_read_when_it_is(home: Home, watcher: Watcher) -> None:
@@ -143,13 +138,5 @@ def test_a_panel_s_data_are_told_by_the_run_s_own_clock_without_what_is_no_numbe
     query = dashboards.Query("nodes", "Load", "node_load1", "short", "on {{ node }}")
     monkeypatch.setattr(dashboards, "queries", lambda: iter([query]))
     dashboards.draw_all(watcher, of_s=600, evidence=watcher.evidence)
-    assert notes.kept == [
-        (
-            "curve",
-            {
-                "t": 0.0,
-                "dashboard": "nodes", "panel": "Load", "unit": "short", "name": "on worker1",
-                "seconds": (480.0, 490.0), "values": (0.5, 1.0),
-            },
-        )
-    ]  # fmt: skip
+    curve = Curve("nodes", "Load", "short", "on worker1", (480.0, 490.0), (0.5, 1.0))
+    assert notes.kept == [curve]

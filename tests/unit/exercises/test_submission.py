@@ -9,20 +9,21 @@ from typing import Any
 
 import pytest
 
+from pytest_swarmlab.evidence.events import Plays
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import Exercise
 from pytest_swarmlab.model import Event, Verdict
 from tests.exercises.exercise_2_2.verify import exercise as exercise_2_2
 from tests.exercises.exercise_2_4.verify import exercise as exercise_2_4
-from tests.exercises.exercise_2_5.verify import NOT_INSTALLED
+from tests.exercises.exercise_2_5.events import NotInstalled
 from tests.exercises.exercise_2_5.verify import exercise as exercise_2_5
 from tests.exercises.exercise_2_6.somebodys import FILES, USER
 from tests.exercises.exercise_2_6.verify import exercise as exercise_2_6
 from tests.exercises.exercise_2_7.verify import exercise as exercise_2_7
+from tests.exercises.exercise_2_8.events import TheirBackup
 from tests.exercises.exercise_2_8.verify import exercise as exercise_2_8
 from tests.exercises.exercise_2_9.verify import exercise as exercise_2_9
 from tests.exercises.submission.switched import marked
-from tests.exercises.whose import PLAYS
 from tests.unit.exercises import (
     test_2_2,
     test_2_4,
@@ -73,7 +74,7 @@ def test_their_service_is_judged_by_its_own_name(
 ) -> None:  # fmt: skip
     run = renamed(good(phase), labs, "theirs")
     whole = exercise.phase(phase)
-    known = noted(run, whole, PLAYS, role=role, service="theirs", replicas=replicas)
+    known = noted(run, whole, Plays.kind, role=role, service="theirs", replicas=replicas)
     found = verdicts(exercise, known, phase)
     assert {found[check] for check in checks} == {Verdict.PASS}
     # Nobody guesses whose they are: without the note nothing was seen of the lab's own.
@@ -82,14 +83,14 @@ def test_their_service_is_judged_by_its_own_name(
 
 def test_fewer_replicas_than_it_has_are_not_all_of_them() -> None:
     run, phase = test_2_2.good("power-off"), "2.2/power-off"
-    more = noted(run, phase, PLAYS, role="test-service", service="test-ha", replicas=6)
+    more = noted(run, phase, Plays.kind, role="test-service", service="test-ha", replicas=6)
     assert verdicts(exercise_2_2, more, "power-off")["replicas-restored"] == Verdict.FAIL
 
 
 @pytest.mark.parametrize("phase", ["db-recreated", "node-lost"])
 def test_a_site_that_can_t_be_installed_keeps_nothing(phase: str) -> None:
     run = test_2_5.good(phase)
-    refused = noted(run, f"2.5/{phase}", NOT_INSTALLED, why="status 500 all along")
+    refused = noted(run, f"2.5/{phase}", NotInstalled.kind, why="status 500 all along")
     found = verdicts(exercise_2_5, refused, phase)
     asked = {"post", "picture", "no-write-lost", "writes-come-back"}
     asked |= {"database-moves"} if phase == "node-lost" else set()
@@ -124,7 +125,7 @@ def test_of_their_site_as_many_tasks_are_made_ill_as_it_has_and_of_the_labs_five
     good = test_2_9.good("heal")
     ill = list(good.of("broken"))
     thrice = without(good, lambda e: e in ill[3:])
-    theirs = noted(thrice, "2.9/heal", PLAYS, role="web", service="web", replicas=3)
+    theirs = noted(thrice, "2.9/heal", Plays.kind, role="web", service="web", replicas=3)
     twice = without(theirs, lambda e: e == ill[1])
     for check in ("healed-in-its-slot", "detected-as-predicted", "replaced-as-predicted"):
         assert verdicts(exercise_2_9, theirs, "heal")[check] == Verdict.PASS
@@ -134,7 +135,7 @@ def test_of_their_site_as_many_tasks_are_made_ill_as_it_has_and_of_the_labs_five
 
 def test_their_site_must_have_as_many_replicas_at_the_end_as_it_had() -> None:
     good = test_2_9.good("heal")
-    four = noted(good, "2.9/heal", PLAYS, role="web", service="web", replicas=4)
+    four = noted(good, "2.9/heal", Plays.kind, role="web", service="web", replicas=4)
     assert verdicts(exercise_2_9, four, "heal")["healed-in-its-slot"] == Verdict.FAIL
 
 
@@ -168,7 +169,7 @@ def rotated(**said: str) -> Record:
         (25.0, "removed", {"gone": True}),
     ]  # fmt: skip
     plays = {"role": USER, "service": "shop_api", "replicas": 2}
-    run = timed(ROTATED, (0.5, PLAYS, plays), (1.0, "login", login["before", "old"]), *later)
+    run = timed(ROTATED, (0.5, Plays.kind, plays), (1.0, "login", login["before", "old"]), *later)
     events = sorted((*good.events, *run.events), key=lambda e: e.t)
     return Record(tuple(events))
 
@@ -220,7 +221,7 @@ def test_their_old_secret_is_gone_once_their_script_has_ended() -> None:
 
 
 def test_their_secret_is_looked_for_where_it_may_have_been_left() -> None:
-    run = noted(test_2_6.good("plaintext"), "2.6/plaintext", PLAYS, role=USER, service="x",
+    run = noted(test_2_6.good("plaintext"), "2.6/plaintext", Plays.kind, role=USER, service="x",
                 replicas=2)  # fmt: skip
     assert verdicts(exercise_2_6, run, "plaintext")["nowhere-in-plain"] == Verdict.UNKNOWN
     for node in LAB:
@@ -244,7 +245,9 @@ def switched(old: str | None, new: str | None) -> Record:
         else e
         for e in run.events
     ]
-    return noted(Record(tuple(marked)), "2.7/switch", PLAYS, role="proxy", service="p", replicas=2)
+    return noted(
+        Record(tuple(marked)), "2.7/switch", Plays.kind, role="proxy", service="p", replicas=2
+    )
 
 
 def test_their_proxy_is_told_by_the_mark_that_it_was_given() -> None:
@@ -267,8 +270,12 @@ def test_a_mark_is_in_every_server_and_location_and_nothing_else_is_another() ->
 
 def test_what_their_backup_keeps_is_counted_like_the_labs() -> None:
     run = test_2_8.good("disaster")
+    data = TheirBackup("manager2", 0, "").data()
     theirs = Record(
-        tuple(replace(e, kind="their-backup") if e.kind == "backup" else e for e in run.events)
+        tuple(
+            replace(e, kind=TheirBackup.kind, data=data) if e.kind == "backup" else e
+            for e in run.events
+        )
     )
     assert verdicts(exercise_2_8, theirs, "disaster")["data-complete"] == Verdict.PASS
     lost = changed(theirs, lambda e: e.kind == "found", numbers=[])
@@ -288,6 +295,6 @@ def test_tasks_that_were_over_before_the_server_went_did_not_fail_to_wait_for_it
 
 def test_their_site_is_what_it_was_with_as_many_tasks_as_it_has() -> None:
     run = test_2_9.good("bad-update")
-    four = noted(run, "2.9/bad-update", PLAYS, role="web", service="web", replicas=4)
+    four = noted(run, "2.9/bad-update", Plays.kind, role="web", service="web", replicas=4)
     assert verdicts(exercise_2_9, run, "bad-update")["old-definition"] == Verdict.PASS
     assert verdicts(exercise_2_9, four, "bad-update")["old-definition"] == Verdict.FAIL

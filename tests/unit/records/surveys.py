@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
+from pytest_swarmlab.evidence.events import RolesDecided, Seen
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.marking.roles import DECIDED
 from pytest_swarmlab.marking.state.basis import PHASE
 from pytest_swarmlab.model import Event
 from pytest_swarmlab.survey import events
@@ -92,6 +92,9 @@ class _Kept:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
+    def write(self, seen: Seen) -> None:
+        self.record(seen.kind, **seen.data())
+
     def record(self, kind: str, **data: Any) -> None:
         seq = len(self.events)
         self.events.append(Event(seq, float(seq), "", kind, PHASE, json.loads(json.dumps(data))))
@@ -102,17 +105,17 @@ def recorded(survey: Survey, decided: dict[str, str] | None = None) -> Record:
     kept = _Kept()
     writer = events.Writer(cast(Recorder, kept))
     if decided is not None:
-        kept.record(DECIDED, roles=decided)
+        kept.write(RolesDecided(decided))
     writer.began(survey.cluster, list(survey.machines))
     for machine in survey.machines:
         for part in events.OF_MACHINE:
             if (value := getattr(machine, part)) is not None:
-                writer.machine(part, machine.name, value, 0.1)
+                writer.part(part, value, 0.1, node=machine.name)
             else:
                 writer.unseen(part, machine.errors.get(part, "away"), node=machine.name)
     for part in events.OF_SWARM:
         if (value := getattr(survey, part)) is not None:
-            writer.swarm(part, "manager1", value, 0.1)
+            writer.part(part, value, 0.1, seen_from="manager1")
         else:
             writer.unseen(part, survey.errors.get(part, "no leader"), seen_from="manager1")
     writer.ended(1.0)

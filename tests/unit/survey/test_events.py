@@ -14,6 +14,7 @@ from pytest_swarmlab.model import Event
 from pytest_swarmlab.survey import events
 from pytest_swarmlab.survey.odd import oddities
 from pytest_swarmlab.survey.seen import Survey
+from tests.unit.records.editing import edited
 from tests.unit.records.hostile import JSON
 from tests.unit.records.surveys import good, recorded, seen
 
@@ -42,7 +43,9 @@ def test_the_latest_of_two_counts() -> None:
 
 
 def test_what_was_never_looked_at_is_not_empty() -> None:
-    only = Record(tuple(e for e in recorded(good()) if e.kind in {events.BEGAN, events.ENDED}))
+    only = Record(
+        tuple(e for e in recorded(good()) if e.kind in {events.Began.kind, events.Ended.kind})
+    )
     found = events.read(only)
     assert (found.services, found.errors["services"]) == (None, "nobody looked")
     assert found.machines[0].errors["engine"] == "nobody looked"
@@ -64,8 +67,16 @@ def test_values_of_another_kind_are_not_taken_on_trust(value: Any) -> None:
         assert "can't be read" in found.errors["tasks"]
 
 
-PARTS = (*events.OF_MACHINE, *events.OF_SWARM)
-KINDS = (events.BEGAN, events.ENDED, *(f"survey.{part}" for part in PARTS))
+def test_a_number_beyond_every_float_is_not_taken_on_trust() -> None:
+    (row, *rest) = recorded(good()).need("survey.tasks", "").data["seen"]
+    huge = [{**row, "age_s": 10**400}, *rest]
+    found = events.read(edited("survey.tasks", seen=huge)(recorded(good())))
+    assert found.errors["tasks"].startswith(
+        "what is recorded of it can't be read: no float but 1000"
+    )
+
+
+KINDS = (events.Began.kind, events.Ended.kind, *(f"survey.{part}" for part in events.PARTS))
 WORDS = ("seen", "error", "node", "seen_from", "machines", "seconds", "more", "cluster")
 SAID = st.tuples(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(WORDS), JSON))
 

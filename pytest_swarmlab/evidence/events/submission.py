@@ -1,0 +1,45 @@
+"""What somebody hands in: how it came onto a swarm, and what plays which role of the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pytest_swarmlab.evidence.events.kind import Seconds, Seen
+
+
+@dataclass(frozen=True)
+class SubmissionStep(Seen, kind="submission.step"):
+    """A step of swarmlab.yml was done on a machine, or was not begun."""
+
+    number: int
+    step: Annotated[str, "in words"]
+    node: str
+    code: Annotated[int | None, "its exit code; null: it was ended, or not begun"]
+    why: Annotated[str, "why then"]
+    output: Annotated[str, "the end of what it printed"]
+    seconds: Seconds
+
+
+@dataclass(frozen=True)
+class SubmissionSettled(Seen, kind="submission.settled"):
+    """What does not run once all steps are done."""
+
+    missing: Annotated[Mapping[str, str] | None, "service → what of it; null: nobody told"]
+
+
+@dataclass(frozen=True)
+class RolesDecided(Seen, kind="roles.decided"):
+    """What swarmlab.yml says of roles."""
+
+    roles: Annotated[Mapping[str, str], "role → name"]
+
+
+@dataclass(frozen=True)
+class Plays(Seen, kind="plays", whole=True):
+    """A service plays a role of the lab in the drill that follows."""
+
+    role: str
+    service: str
+    replicas: int
