@@ -45,8 +45,8 @@ BECOMES = {
 BOX = "id vagrant || useradd --create-home --shell /bin/bash vagrant; docker rmi myapi:latest"
 """A box has that user, and the lab's own image has nobody."""
 
-NO_SUDO = f'sudo() {{ "$@"; }}\ncd {HOME}\n'
-"""Whoever types is root on these machines, which have no sudo."""
+NO_SUDO = f'sudo() {{ "$@"; }}\nexport -f sudo\ncd {HOME}\n'
+"""Whoever types is root on these machines, which have no sudo; his script finds it, too."""
 
 HEAD = re.compile(r"## (?P<nodes>\w+(?: \w+)*)(?:, Ctrl-C after (?P<seconds>\d+) s)?")
 TOKEN, FORM = re.compile(r"SWMTKN-1-\w{30,}-\w+"), re.compile(r"SWMTKN-1-xxxxx(-\w+)?")

@@ -19,3 +19,7 @@ docker stack ps ecommerce
 docker stack services ecommerce
 docker service ls
 docker node ls
+
+# What he sees by now: the database of 2.5 has not come up.
+## manager1
+sleep 60; docker stack ps wp

@@ -16,8 +16,6 @@ from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.node import Output
 from tests.marking import stranger, stranger_cost
 from tests.marking.stranger import Block, blocks
-from tests.unit.marking import strangers_survey
-from tests.unit.records.surveys import recorded
 
 EXERCISES = stranger.exercises()
 
@@ -119,12 +117,12 @@ def test_a_machine_on_which_something_is_missing_is_refused(said: str) -> None:
     assert [argv[0] for _, argv in there.typed] == ["sh", "bash", "bash"]
 
 
-RECORD = recorded(strangers_survey.survey())
+RECORD = stranger_cost.surveyed()
 MARK = stranger_cost.marked(RECORD)
 CHECKS = [check for criterion in MARK.criteria for check in criterion.checks]
 
 
-def test_what_he_types_loses_what_the_texts_errata_cost() -> None:
+def test_a_real_cluster_loses_what_the_texts_errata_cost() -> None:
     assert stranger_cost.lost(RECORD) == stranger_cost.LOST.keys()
 
 
