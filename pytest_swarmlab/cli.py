@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,7 +121,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SwarmlabError as error:
         sys.stderr.write(f"swarmlab: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("swarmlab: interrupted\n")
+        return 128 + signal.SIGINT
     return code
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does: what it began is ended and removed."""
+
+    def end(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -142,7 +161,8 @@ def _doctor(arguments: argparse.Namespace) -> int:
 def _disk(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.images import build_at_terminal
 
-    disk = build_at_terminal(arguments.cache, origin=arguments.images)
+    with _ended_in_order():
+        disk = build_at_terminal(arguments.cache, origin=arguments.images)
     sys.stdout.write(f"node disk {disk.key}: {disk.used / 2**20:.0f} MiB in {disk.path}\n")
     return 0
 
@@ -150,7 +170,8 @@ def _disk(arguments: argparse.Namespace) -> int:
 def _kernel(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.images import build_kernel_at_terminal
 
-    kernel = build_kernel_at_terminal(arguments.cache)
+    with _ended_in_order():
+        kernel = build_kernel_at_terminal(arguments.cache)
     sys.stdout.write(f"{kernel} in {kernel.path}\n")
     return 0
 
@@ -159,7 +180,8 @@ def _image(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.images.container import build_image_at_terminal
     from pytest_swarmlab.providers.dind import engine
 
-    image = build_image_at_terminal(engine.connect(), arguments.cache)
+    with _ended_in_order():
+        image = build_image_at_terminal(engine.connect(), arguments.cache)
     sys.stdout.write(f"node image {image.reference}\n")
     return 0
 

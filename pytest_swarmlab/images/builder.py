@@ -8,9 +8,11 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
 from pytest_swarmlab.errors import BuildError, HostError
@@ -18,8 +20,9 @@ from pytest_swarmlab.images.commands import disk_full, in_root, run, search_path
 from pytest_swarmlab.images.engine import engine
 from pytest_swarmlab.images.interpreter import set_interpreter, write_starter
 from pytest_swarmlab.images.manifest import ImageRecord, KernelManifest, KernelRecord, Manifest
+from pytest_swarmlab.images.parts import Parts
 from pytest_swarmlab.images.progress import BuildReport
-from pytest_swarmlab.images.recipe import DiskPlan, ImageRecipe, KernelRecipe
+from pytest_swarmlab.images.recipe import DiskPlan, ImageRecipe, KernelRecipe, StageRecipe
 from pytest_swarmlab.images.roots import KEYRING, bootstrap, make_root, packages, remove
 from pytest_swarmlab.images.stage import copy_built, make_stage
 
@@ -37,7 +40,7 @@ COMMANDS = {
 """Host commands that a build needs, and the Debian package of each."""
 
 NEEDED_MIB = 5120
-"""Free space that a build wants, MiB: about 4700 are in use when the disk is written."""
+"""Free space that a build wants, MiB: about 4600 are in use when the disk is written."""
 
 COMPILER_LINES = 10
 """How much of a failed compilation's output its error quotes."""
@@ -73,12 +76,14 @@ def build(plan: DiskPlan, target: Path, place: Path, report: BuildReport) -> Man
     work = target / "work"
     work.mkdir()
     with full_disk_explained():
-        report.stage("Debian's kernel")
-        kernel_root = make_root(plan.kernel.root, work, report)
+        with Parts(report) as parts:
+            unpacked = parts.start("Debian's kernel", partial(make_root, plan.kernel.root, work))
+            node = make_node_root(plan, work, parts, report)
+            kernel_root = unpacked.result()
         _place_program(plan.kernel, kernel_root, target, place)
-        node = make_node_root(plan, work, report)
         release = _add_modules(plan.kernel, kernel_root, node.path, report)
         kernel = _record(plan.kernel, release, kernel_root)
+        shutil.rmtree(kernel_root)
         report.stage("Disk")
         _make_disk(node.path, target / "base.img", plan.node.size_gib, report)
         shutil.rmtree(work)
@@ -127,14 +132,25 @@ def _compile(recipe: KernelRecipe, root: Path, report: BuildReport) -> None:
         run(in_root(root, command), report, on_line=count, quoted=COMPILER_LINES)
 
 
-def make_node_root(plan: DiskPlan, work: Path, report: BuildReport) -> NodeRoot:
+def make_node_root(plan: DiskPlan, work: Path, parts: Parts, report: BuildReport) -> NodeRoot:
     """A node's file system below `work`, with its images and without an identity.
 
-    Raises BuildError when a step fails.
+    What its parts raise, such as BuildError, is raised by the block of `parts`.
     """
-    report.stage("Node's packages")
-    root = make_root(plan.node.root, work, report)
-    records, version = _add_images(plan, root, work, report)
+    # It takes longest, and what is last in the engine waits for it.
+    stage = (
+        parts.start("Build stage", partial(make_stage, plan.stage, work)) if plan.stage else None
+    )
+    node = parts.start("Node's packages", partial(make_root, plan.node.root, work))
+    roots = {
+        image.reference: parts.start(
+            f"Files of {image.reference}", partial(make_root, image.root, work)
+        )
+        for image in _loading_order(plan)
+        if image.root.suite and plan.made_of(image) != "registry"
+    }
+    root = node.result()
+    records, version = _add_images(plan, root, stage, roots, work, report)
     # Empty, so that a node without an identity is seen as new; its start brings the real one.
     (root / "etc/machine-id").write_bytes(b"")
     for host_key in (root / "etc/ssh").glob("ssh_host_*"):
@@ -202,13 +218,14 @@ def _place_program(recipe: KernelRecipe, root: Path, target: Path, place: Path) 
 def _add_modules(
     recipe: KernelRecipe, kernel_root: Path, node_root: Path, report: BuildReport
 ) -> str:
-    """Put a kernel's modules into a node's root; returns the kernel's release."""
+    """Move a kernel's modules into a node's root; returns the kernel's release."""
     releases = sorted(path.name for path in (kernel_root / recipe.modules).iterdir())
     if len(releases) != 1:
         raise BuildError(f"the kernel's package holds modules of {releases}: one release is needed")
     release = releases[0]
     modules = node_root / "usr/lib/modules" / release
-    shutil.copytree(kernel_root / recipe.modules / release, modules)
+    modules.parent.mkdir(parents=True, exist_ok=True)
+    (kernel_root / recipe.modules / release).rename(modules)
     run(in_root(node_root, ["depmod", release]), report)
     return release
 
@@ -231,54 +248,59 @@ def _record(recipe: KernelRecipe, release: str, root: Path) -> KernelRecord:
     )
 
 
+def _loading_order(plan: DiskPlan) -> list[ImageRecipe]:
+    """The images as the engine takes them in: what others are based on, then those others.
+
+    Those of the build stage come late among each, because it takes longest.
+    """
+    return sorted(plan.images, key=lambda image: (bool(image.base), bool(image.copied)))
+
+
 def _add_images(
-    plan: DiskPlan, node_root: Path, work: Path, report: BuildReport
+    plan: DiskPlan,
+    node_root: Path,
+    stage: Future[Path] | None,
+    roots: Mapping[str, Future[Path]],
+    work: Path,
+    report: BuildReport,
 ) -> tuple[list[ImageRecord], str]:
-    """Put every image into the node's engine; returns their records and the engine's version."""
-    roots, details = _image_roots(plan, work, report)
-    report.stage("Images")
+    """Put every image into the node's engine; returns their records and the engine's version.
+
+    `roots`: by reference, the files of each image that has packages.
+    """
+    report.stage("Images, each as soon as its files are there")
     records: dict[str, ImageRecord] = {}
-    with engine(node_root, work, report, network=len(roots) < len(plan.images)) as running:
-        # What others are based on comes first.
-        for number, image in enumerate(sorted(plan.images, key=lambda image: bool(image.base))):
+    pulled = any(plan.made_of(image) == "registry" for image in plan.images)
+    with engine(node_root, work, report, network=pulled) as running:
+        for number, image in enumerate(_loading_order(plan)):
             report.progress(number / len(plan.images))
             made_of = plan.made_of(image)
             report.log(f"image {image.reference} ({made_of})")
-            if root := roots.get(image.reference):
-                said = details[image.reference]
+            if made_of == "registry":
+                identity, said = running.pull(image.reference)
+            else:
+                packed = roots.get(image.reference)
+                root = packed.result() if packed else make_root(image.root, work, report)
+                tools: Mapping[str, str] = {}
+                if plan.stage and stage and image.copied:
+                    copy_built(image.copied, stage.result(), root)
+                    tools = _tools(plan.stage, stage.result())
+                said = detail(image, packages(root), tools)
                 labels = {"org.swarmlab.origin": made_of, "org.swarmlab.detail": said}
                 changes = image.config.changes(labels)
                 identity = running.load(root, image.reference, changes, base=image.base)
                 shutil.rmtree(root)
-            else:
-                identity, said = running.pull(image.reference)
             records[image.reference] = ImageRecord(image.reference, made_of, said, identity)
         version = running.version
+    if stage:
+        shutil.rmtree(stage.result())
     return [records[image.reference] for image in plan.images], version
 
 
-def _image_roots(
-    plan: DiskPlan, work: Path, report: BuildReport
-) -> tuple[dict[str, Path], dict[str, str]]:
-    """By reference: a directory with what each image that is built here holds, and its detail."""
-    stage, tools = work, {}
-    if plan.stage:
-        report.stage("Build stage")
-        stage = make_stage(plan.stage, work, report)
-        versions = packages(stage)
-        tools = {name: versions[name] for name in plan.stage.root.packages}
-    roots: dict[str, Path] = {}
-    details: dict[str, str] = {}
-    for image in plan.images:
-        if plan.made_of(image) != "registry":
-            report.stage(f"Files of {image.reference}")
-            root = make_root(image.root, work, report)
-            copy_built(image.copied, stage, root)
-            roots[image.reference] = root
-            details[image.reference] = detail(image, packages(root), tools)
-    if plan.stage:
-        shutil.rmtree(stage)
-    return roots, details
+def _tools(recipe: StageRecipe, stage: Path) -> dict[str, str]:
+    """The packages with which the build stage has built, with their versions."""
+    versions = packages(stage)
+    return {name: versions[name] for name in recipe.root.packages}
 
 
 def detail(image: ImageRecipe, versions: Mapping[str, str], tools: Mapping[str, str]) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
 from pytest_swarmlab.errors import BuildError
-from pytest_swarmlab.images.progress import BuildReport
+from pytest_swarmlab.images.progress import PartReport
 
 # setpriv ends unshare when this process dies, unshare ends its child, and as that
 # one is PID 1 of a namespace, the kernel ends all the rest. Mounts go with theirs.
@@ -39,6 +42,43 @@ QUOTED_LINES = 5
 
 FULL = "No space left on device"
 
+DPKG_FORCE = "security-mac,downgrade,unsafe-io"
+"""dpkg's own defaults, and that it need not flush each file to the host's disk, which it does 6,500
+times for an image of few packages: what a power failure spoils of a build is built again."""
+
+
+class Commands:
+    """Commands that run side by side, in whatever threads, so that one call ends them all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._ended = False
+
+    @contextmanager
+    def hold(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """One of them until the block ends; killed at once where the others have been."""
+        with self._lock:
+            self._running.add(process)
+            if self._ended:
+                _kill(process)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.remove(process)
+
+    def end(self) -> None:
+        """Kill those that run, and those that are started from now on."""
+        with self._lock:
+            self._ended = True
+            for process in self._running:
+                _kill(process)
+
+
+COMMANDS: ContextVar[Commands | None] = ContextVar("COMMANDS", default=None)
+"""Those that a command belongs to which is started now, if somebody may want to end them."""
+
 
 def search_path() -> str:
     """Where the builder looks for commands."""
@@ -63,6 +103,7 @@ def started(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A running command in namespaces of its own (`namespaces` adds some); killed on the way out.
 
+    One of `COMMANDS`, so another thread may kill it too.
     It is in a session of its own, so that Ctrl-C reaches this process alone, which then
     ends the command.
     """
@@ -76,23 +117,43 @@ def started(
             "PATH": search_path(),
             "LC_ALL": "C.UTF-8",
             "DEBIAN_FRONTEND": "noninteractive",
+            "DPKG_FORCE": DPKG_FORCE,
         },
         start_new_session=True,
     )
     try:
-        yield process
+        with (COMMANDS.get() or Commands()).hold(process):
+            yield process
     finally:
-        if process.poll() is None:
-            process.kill()
+        _kill(process)
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream:
                 stream.close()
 
 
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the first process of a command's namespaces, which takes all others there along.
+
+    `unshare` waits for that one: when it ends itself, nothing of the command is left that could
+    write to a directory which is being removed.
+    """
+    if process.poll() is not None:
+        return
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    try:
+        first = [int(pid) for pid in children.read_text(encoding="ascii").split()]
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
+        first = []
+    if not first:
+        process.kill()
+
+
 def run(
     argv: Sequence[str],
-    report: BuildReport,
+    report: PartReport,
     *,
     on_line: Callable[[str], None] | None = None,
     explain: Callable[[str], str] | None = None,

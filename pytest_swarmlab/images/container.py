@@ -17,6 +17,7 @@ import docker
 from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.images.builder import full_disk_explained, make_node_root, preflight
 from pytest_swarmlab.images.engine import Engine
+from pytest_swarmlab.images.parts import Parts
 from pytest_swarmlab.images.progress import BuildReport, RichReport
 from pytest_swarmlab.images.recipe import DiskPlan, ImageConfig, ImageOrigin, load_plan
 from pytest_swarmlab.images.roots import copy_tree
@@ -97,7 +98,8 @@ def _build(plan: DiskPlan, api: docker.APIClient, builds: Path, report: BuildRep
     with making(builds, plan.container_key, report) as work:
         preflight(work, remedy="swarmlab image")
         with full_disk_explained():
-            node = make_node_root(plan, work, report)
+            with Parts(report) as parts:
+                node = make_node_root(plan, work, parts, report)
             copy_tree(plan.container, node.path)
             set_layers_aside(node.path)
             report.stage("Node image")

@@ -20,7 +20,7 @@ from docker.errors import APIError, DockerException
 
 from pytest_swarmlab.errors import BuildError
 from pytest_swarmlab.images.commands import FULL, disk_full, started
-from pytest_swarmlab.images.progress import BuildReport
+from pytest_swarmlab.images.progress import PartReport
 
 START_S = 60.0
 """Longest the engine may take to answer, seconds; it takes about two."""
@@ -91,7 +91,7 @@ LEFT = (
 class Engine:
     """The running engine's API, as far as a build needs it."""
 
-    def __init__(self, api: docker.APIClient, report: BuildReport) -> None:
+    def __init__(self, api: docker.APIClient, report: PartReport) -> None:
         """`api`: a client connected to the engine."""
         self._api = api
         self._report = report
@@ -175,7 +175,7 @@ def unreachable(reference: str, why: str) -> str:
 
 
 @contextmanager
-def engine(root: Path, work: Path, report: BuildReport, *, network: bool) -> Iterator[Engine]:
+def engine(root: Path, work: Path, report: PartReport, *, network: bool) -> Iterator[Engine]:
     """Run the engine of `root` until the block ends, then remove what it left.
 
     `work`: directory for its log. `network`: whether it may reach the network, which

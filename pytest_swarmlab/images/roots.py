@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_swarmlab.images.commands import in_root, run
 from pytest_swarmlab.images.files import PlacedFile, tree_files
-from pytest_swarmlab.images.progress import BuildReport
+from pytest_swarmlab.images.progress import PartReport
 from pytest_swarmlab.images.recipe import RootRecipe
 
 MIRROR = "http://deb.debian.org/debian"
@@ -41,7 +41,7 @@ REFUSALS = {
 """What apt says when it gets no packages, and what that means. The first that is met counts."""
 
 
-def make_root(recipe: RootRecipe, work: Path, report: BuildReport) -> Path:
+def make_root(recipe: RootRecipe, work: Path, report: PartReport) -> Path:
     """A directory below `work` with the root file system of a recipe. Raises BuildError."""
     root = bootstrap(recipe, work, report)
     for command in recipe.commands:
@@ -57,7 +57,7 @@ def make_root(recipe: RootRecipe, work: Path, report: BuildReport) -> Path:
     return root
 
 
-def bootstrap(recipe: RootRecipe, work: Path, report: BuildReport) -> Path:
+def bootstrap(recipe: RootRecipe, work: Path, report: PartReport) -> Path:
     """A directory with a recipe's packages and files; its commands come after."""
     root = work / recipe.name
     if recipe.suite:
@@ -69,7 +69,7 @@ def bootstrap(recipe: RootRecipe, work: Path, report: BuildReport) -> Path:
     return root
 
 
-def _install(recipe: RootRecipe, root: Path, report: BuildReport) -> None:
+def _install(recipe: RootRecipe, root: Path, report: PartReport) -> None:
     argv = ["mmdebstrap", "--mode=root", f"--variant={recipe.variant}", "--format=directory"]
     argv += [f"--include={','.join(recipe.packages)}", f"--keyring={KEYRING}"]
     argv += [f"--aptopt={option}" for option in recipe.apt_options]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pytest_swarmlab.errors import BuildError
 from pytest_swarmlab.images.commands import in_root, run
-from pytest_swarmlab.images.progress import BuildReport
+from pytest_swarmlab.images.progress import PartReport
 from pytest_swarmlab.images.recipe import StageRecipe
 from pytest_swarmlab.images.roots import bootstrap, copy_files
 
@@ -23,7 +23,7 @@ REFUSAL = "npm's packages can't be had"
 """How `npm-ci` begins the sentence for people, after all that npm has said."""
 
 
-def make_stage(recipe: StageRecipe, work: Path, report: BuildReport) -> Path:
+def make_stage(recipe: StageRecipe, work: Path, report: PartReport) -> Path:
     """A directory below `work` in which everything is built. Raises BuildError."""
     root = bootstrap(recipe.root, work, report)
     copy_files(recipe.sources, root / SOURCES)

@@ -93,8 +93,8 @@ def locked(store: Path, report: BuildReport, *, what: str) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            report.stage(f"Waiting for another build of the {what}")
-            lock.acquire()
+            with report.part(f"Waiting for another build of the {what}"):
+                lock.acquire()
         try:
             yield
         finally:

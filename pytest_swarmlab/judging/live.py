@@ -13,6 +13,7 @@ from _pytest.outcomes import Failed
 
 from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import collectors
+from pytest_swarmlab.evidence.attachments import attachment
 from pytest_swarmlab.evidence.events import (
     Checked,
     FindingMet,
@@ -100,6 +101,10 @@ class Evidence:
     def milestone(self, text: str) -> None:
         """Name this moment in the report's picture and chronology."""
         self._recorder.write(Milestone(text))
+
+    def attach(self, title: str, picture: bytes) -> None:
+        """Keep a picture, JPEG or PNG of 200 kB at most, and show it in the phase's report."""
+        self._recorder.write(attachment(title, picture))
 
     def listing(self, node: Node, title: str) -> None:
         """`docker node ls` on that node, kept as one of the lab's screenshots, whatever it says."""

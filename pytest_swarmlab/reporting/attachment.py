@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import pytest
 
+from pytest_swarmlab.reporting import bitmaps
 from pytest_swarmlab.reporting.findings import findings
 from pytest_swarmlab.reporting.results import build_results, point_latest, write_results
 
@@ -158,6 +159,7 @@ class Reports:
         run = self._run
         self._end(session)
         write_results(run.directory, self._judge())
+        bitmaps.write(run.directory, run.recorder.view())
         if self._own_page:
             from pytest_swarmlab.reporting.html import document
 

@@ -26,7 +26,7 @@ from pytest_swarmlab.evidence.events import (
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.time_spent import time_spent
 from pytest_swarmlab.marking.rubric import HUNDREDTHS, points
-from pytest_swarmlab.reporting import account
+from pytest_swarmlab.reporting import account, bitmaps
 from pytest_swarmlab.reporting.findings import findings
 from pytest_swarmlab.reporting.marked import ungraded_by_reason
 from pytest_swarmlab.reporting.timeline import Timeline, build_timeline
@@ -157,6 +157,10 @@ def _phase(record: Record, exercise: dict[str, Any], name: str, title: str) -> d
         "dashboards": _dashboards(part),
         "clients": _clients(part),
         "quorum": _quorum(part),
+        "pictures": [
+            {"title": each.title, "at": clock(each.t), "source": each.source}
+            for each in bitmaps.pictures(part)
+        ],
         "screens": [
             {
                 "title": line(command.title),

@@ -7,6 +7,8 @@ import re
 import pytest
 
 from tests.plugin.test_plugin import BROKEN_LAB, EXERCISE, NO_CLUSTER
+from tests.plugin.test_xdist import EXERCISE as THING
+from tests.plugin.test_xdist import latest
 
 
 @pytest.fixture
@@ -55,3 +57,19 @@ def test_junit_holds_what_ran(lab: pytest.Pytester) -> None:
     lab.runpytest_subprocess("--swarmlab-cache=cache")
     junit = (lab.path / "reports" / "latest" / "junit.xml").read_text(encoding="utf-8")
     assert 'name="test_plain"' in junit
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_pictures_are_in_the_page_and_beside_it_whoever_took_them(
+    suite: pytest.Pytester, workers: str
+) -> None:
+    thing = THING.format(number=1)
+    noted = 'evidence.note("thing", what="1")'
+    attached = noted + '; evidence.attach("The shop", bytes.fromhex("ffd8ffe0"))'
+    suite.makepyfile(thing.replace(noted, attached))
+    suite.runpytest_subprocess(workers).assert_outcomes(passed=2)
+    page = (latest(suite) / "report.html").read_text(encoding="utf-8")
+    assert page.count('<img src="data:image/jpeg;base64,/9j/4A==" alt="The shop">') == 3
+    files = {file.name: file.read_bytes() for file in (latest(suite) / "attachments").iterdir()}
+    picture = bytes.fromhex("ffd8ffe0")
+    assert files == {f"00{number}-the-shop.jpg": picture for number in (1, 2, 3)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -226,6 +228,32 @@ def test_what_cannot_be_done_is_one_sentence(
     assert cli.main(["disk"]) == 2
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("", f"swarmlab: {error}\n")
+
+
+def test_a_build_ends_in_order_when_it_is_interrupted_or_terminated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent: list[int] = []
+    ended: list[int] = []
+
+    def build(*_: object, **__: object) -> None:
+        try:
+            os.kill(os.getpid(), sent[-1])
+            signal.pause()
+        finally:
+            ended.append(sent[-1])
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(images, "build_at_terminal", build)
+    sent.append(signal.SIGINT)
+    assert cli.main(["disk"]) == 130
+    assert capsys.readouterr().err == "swarmlab: interrupted\n"
+    sent.append(signal.SIGTERM)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["disk"])
+    assert end.value.code == 143
+    assert ended == sent
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_run_that_is_not_there_is_one_sentence(

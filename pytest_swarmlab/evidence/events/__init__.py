@@ -39,6 +39,7 @@ from pytest_swarmlab.evidence.events.machines import (
     TopologySeen,
 )
 from pytest_swarmlab.evidence.events.run import (
+    Attachment,
     Change,
     Curve,
     EndOfTest,
@@ -88,6 +89,7 @@ from pytest_swarmlab.evidence.events.verdicts import (
 
 __all__ = [
     "KINDS",
+    "Attachment",
     "Change",
     "CheckDeclared",
     "Checked",

@@ -126,6 +126,15 @@ class Milestone(Seen, kind="milestone"):
 
 
 @dataclass(frozen=True)
+class Attachment(Seen, kind="attachment"):
+    """A picture that shows what was seen."""
+
+    title: str
+    media: Annotated[str, "image/jpeg, image/png"]
+    content: Annotated[str, "the file in Base64"]
+
+
+@dataclass(frozen=True)
 class Curve(Seen, kind="curve"):
     """A line of a dashboard's panel, with the data of the monitoring; the report draws it."""
 

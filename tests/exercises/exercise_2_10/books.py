@@ -19,7 +19,7 @@ READ_S = 30.0
 ORDERS = (
     "SELECT o.id, o.key, o.status, count(p.order_id) FROM orders o"
     " LEFT JOIN processed p ON p.order_id = o.id"
-    " WHERE starts_with(o.key, '{mark}') GROUP BY o.id, o.key, o.status ORDER BY o.key"
+    " WHERE {ours} GROUP BY o.id, o.key, o.status ORDER BY o.key"
 )
 ACCOUNTS = "SELECT id, email FROM users WHERE starts_with(email, '{mark}') ORDER BY email"
 WAITING = "SELECT count(*) FROM orders WHERE status <> 'processed'"
@@ -72,9 +72,10 @@ class Books:
                 return [line.split("\t") for line in said.stdout.splitlines()]
         raise Unread("the database does not run")
 
-    def orders(self, mark: str) -> list[Stored]:
-        """Every order whose key begins so."""
-        found = self.rows(ORDERS.format(mark=mark))
+    def orders(self, *marks: str) -> list[Stored]:
+        """Every order whose key begins with one of these."""
+        ours = " OR ".join(f"starts_with(o.key, '{mark}')" for mark in marks)
+        found = self.rows(ORDERS.format(ours=ours))
         return [Stored(id_, key, status, int(times)) for id_, key, status, times in found]
 
     def accounts(self, mark: str) -> list[tuple[str, str]]:
@@ -94,9 +95,9 @@ class Books:
         """Condition: orders and accounts of that mark can be read; finds both."""
         return Read(self, mark)
 
-    def consumed(self, mark: str) -> Consumed:
-        """Condition: every order of that mark has been processed; finds them."""
-        return Consumed(self, mark)
+    def consumed(self, *marks: str) -> Consumed:
+        """Condition: every order of these marks has been processed; finds them."""
+        return Consumed(self, *marks)
 
 
 class Unread(SwarmlabError):
@@ -123,19 +124,19 @@ class Read:
 
 
 class Consumed:
-    """No order of a mark waits for a worker any more; finds the orders."""
+    """No order of these marks waits for a worker any more; finds the orders."""
 
     node = None
 
-    def __init__(self, books: Books, mark: str) -> None:
+    def __init__(self, books: Books, *marks: str) -> None:
         self._books = books
-        self._mark = mark
+        self._marks = marks
         self.name = "every order has been processed"
 
     def __call__(self) -> Done[list[Stored]] | Pending | Fatal:
         """Look once."""
         try:
-            found = self._books.orders(self._mark)
+            found = self._books.orders(*self._marks)
         except not_acknowledged() as error:
             return pending(brief(error))
         left = [order for order in found if not order.processed]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_swarmlab import Exercise
 from pytest_swarmlab.model import Capability
 
-DEPLOYED, KILLED = ("deployed",), ("killed",)
+DEPLOYED, VISITED, KILLED = ("deployed",), ("visited",), ("killed",)
 REDIS, RABBITMQ, MOVED = ("redis-away",), ("rabbitmq-away",), ("database-moved",)
 POWER, CUT, LEADER = ("power-off",), ("cut-off",), ("leader-lost",)
 ROLLED, BAD_UPDATE = ("rolled",), ("bad-update",)
@@ -18,6 +18,7 @@ UNDER_LOAD = KILLED + AWAY + MOVED + ROLLED + BAD_UPDATE + NODES
 
 TITLES = {
     "deployed": "The whole shop is deployed, and takes a first order",
+    "visited": "Somebody shops in a browser, through every node",
     "killed": "A task of every service is killed, one after the other",
     "redis-away": "Redis is away, and comes back",
     "rabbitmq-away": "RabbitMQ is away, and comes back",

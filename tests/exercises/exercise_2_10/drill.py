@@ -290,7 +290,7 @@ class Drill:
 
     def _note_stored(self, when: str) -> None:
         crowd = self.crowd
-        stored = self.wait(crowd.books.consumed(f"{crowd.run}-"), within=BACK_S)
+        stored = self.wait(crowd.books.consumed(*crowd.marks), within=BACK_S)
         _, accounts = self.wait(crowd.books.read(f"{crowd.run}-"), within=BACK_S)
         self.evidence.write(
             events.Stored(

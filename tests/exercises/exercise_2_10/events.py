@@ -66,6 +66,61 @@ class Followed(Seen, kind="followed", of=EXERCISE):
     status: str
 
 
+# -- visited ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Browser(Seen, kind="browser", of=EXERCISE):
+    """Which browser visits, or why none does."""
+
+    version: str
+    lack: Annotated[str | None, "why there is none"] = None
+
+
+@dataclass(frozen=True)
+class VisitStep(Seen, kind="visit-step", of=EXERCISE):
+    """A visitor has done something in the page, or could not."""
+
+    node: Annotated[str, "through which he came"]
+    name: Annotated[str, "open, sign up, log in, browse, basket, order, see, processed"]
+    began: Moment
+    seconds: Annotated[float, "seconds"]
+    error: Annotated[str | None, "why he could not"] = None
+    picture: Annotated[str | None, "title of the picture of it"] = None
+
+
+@dataclass(frozen=True)
+class PageTrouble(Seen, kind="page-trouble", of=EXERCISE):
+    """Something that a page complained of."""
+
+    node: str
+    what: Annotated[str, "console, exception, request, answer"]
+    said: str
+
+
+@dataclass(frozen=True)
+class VisitOrder(Seen, kind="visit-order", of=EXERCISE):
+    """An order was acknowledged to a visitor."""
+
+    node: str
+    order: Annotated[str, "its id"]
+
+
+@dataclass(frozen=True)
+class OrdersShown(Seen, kind="orders-shown", of=EXERCISE):
+    """What a visitor sees on the page of his orders."""
+
+    node: str
+    orders: Annotated[tuple[str, ...], "ids"]
+
+
+@dataclass(frozen=True)
+class VisitorsBooks(Seen, kind="visitors-books", of=EXERCISE):
+    """The database's own word on the visitors' orders, when all have been processed."""
+
+    orders: Processed
+
+
 # -- struck ----------------------------------------------------------------------------------------
 
 

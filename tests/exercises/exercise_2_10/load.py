@@ -77,7 +77,14 @@ class Crowd:
     sent: set[str] = field(default_factory=set)
     """The key of every order that was asked for."""
     run: str = field(default_factory=lambda: secrets.token_hex(3))
-    """What every key and address of this run begins with."""
+    """What every key and address of this run begins with, but for the keys of visitors."""
+    visitors: list[str] = field(default_factory=list)
+    """The keys of orders that visitors' browsers have made themselves, and sent."""
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What the key of an order of this run begins with."""
+        return (f"{self.run}-", *self.visitors)
 
     def arrive(self, via: Sequence[Node]) -> None:
         """Sign up and log in, and learn what there is to buy."""

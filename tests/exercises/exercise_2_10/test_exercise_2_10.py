@@ -25,6 +25,7 @@ from .load import Crowd, MakeLedger, Observe, Probe
 from .setting import DATABASE
 from .trials import Trials
 from .verify import exercise
+from .visit import Visits
 
 pytestmark = [pytest.mark.exercise_2_10, pytest.mark.exercise(exercise)]
 
@@ -72,6 +73,8 @@ def test_no_order_is_lost(
             evidence.write(events.Begun())
             made = deployment.enter_context(perform.deployed(swarm, stack, secret, configs, wait))
             drill.open()
+        with evidence.judged(exercise, "visited"):
+            Visits(crowd, wait, evidence).through(swarm.nodes)
         for phase, do in struck.items():
             with evidence.judged(exercise, phase):
                 do()

@@ -6,6 +6,7 @@ The judges are beside this; reports show their checks in this order.
 from __future__ import annotations
 
 from . import opened  # isort: skip
+from . import visited  # isort: skip
 from . import struck  # isort: skip
 from . import nodes_lost  # isort: skip
 from . import updated  # isort: skip
@@ -27,4 +28,5 @@ __all__ = [
     "opened",
     "struck",
     "updated",
+    "visited",
 ]

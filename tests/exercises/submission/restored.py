@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,7 +14,7 @@ from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.declared import BACKUP
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.swarm.cluster import Node
-from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.swarm.services import Service, Services
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_8 import events, perform
@@ -26,6 +25,9 @@ MOST_MIB = 128
 """Of a backup: a swarm's own directory has less than one, a database's volume a hundred."""
 
 CARRIED = "/var/tmp/carried.tar"
+
+READER, IMAGE = "swarmlab-reader", "nginx:alpine"
+"""The image is on every new machine."""
 
 VOLUME = "swarmlab-numbers"
 """On the machine whose backup is taken: the lab archives all of /var/lib/docker/volumes."""
@@ -90,8 +92,6 @@ def lose_everything_and_restore(
     evidence.write(events.Identity("after", **_identity(home)))
     evidence.listing(home, "Restored: the other rows are of machines that exist no more")
     rejoin(swarm, home, wait=wait, evidence=evidence, services=())
-    if reader and (seen := _secret(reader, wait)):
-        evidence.write(seen)
     kept = home.look(
         "cat", "--", numbers, check=False, title=f"On {home}: what of a volume is back"
     )
@@ -99,6 +99,8 @@ def lose_everything_and_restore(
     evidence.write(events.Found(found))
     evidence.state(swarm)
     evidence.listing(home, "After")
+    if reader and (seen := _secret(reader, wait)):
+        evidence.write(seen)
 
 
 def _write(node: Node, path: str, numbers: Sequence[int]) -> None:
@@ -119,31 +121,28 @@ def _identity(manager: Node) -> dict[str, Any]:
     return told | hidden
 
 
-@dataclass(frozen=True)
-class Reader:
-    """A service of theirs that needs nothing but the swarm, and the file of a secret of its."""
+def _reader(work: Work) -> Service | None:
+    """A task that can read a secret of theirs and needs nothing else; None where they have none.
 
-    service: Service
-    replicas: int
-    file: str
-
-
-def _reader(work: Work) -> Reader | None:
-    """The first there is; None without one. What is on volumes or NFS is lost with the machines."""
-    for service in work.survey.services or ():
-        whole = service.wanted and len(work.survey.running(service)) == service.wanted
-        if whole and service.secrets and not service.attached and not service.constraints:
-            target = PurePosixPath("/run/secrets", service.secrets[0].target)
-            return Reader(Service(work.swarm, service.name), service.wanted or 0, str(target))
-    return None
+    A service of theirs may need what is lost with the machines: a volume, NFS, an image of its own.
+    It is not removed: the swarm that has it is destroyed, and goes after this drill.
+    """
+    secrets = (given for each in work.survey.services or () for given in each.secrets)
+    if (given := next(secrets, None)) is None:
+        return None
+    return Services(work.swarm).create(
+        READER, "--secret", f"source={given.name},target={READER}",
+        "--stop-grace-period", "1s", IMAGE, "sleep", "infinity",
+        title=f"A task that reads {given.name}",
+    )  # fmt: skip
 
 
-def _secret(reader: Reader, wait: Waiter) -> events.SecretRead | None:
-    """The secret's SHA-256 as a task reads it, and where that is; None where it can't."""
-    tasks = wait(reader.service.converged(replicas=reader.replicas), within=perform.SETTLED_S)
-    node = reader.service.swarm.node(tasks[0]["node"])
-    words = ("docker", "exec", "--user", "0", tasks[0]["container"], "sha256sum", reader.file)
-    done = node.look(*words, check=False, title=f"On {node}: a task reads its secret")
+def _secret(reader: Service, wait: Waiter) -> events.SecretRead | None:
+    """The secret's SHA-256 as the task reads it, and where that is; None where it can't."""
+    (task,) = wait(reader.converged(replicas=1), within=perform.SETTLED_S)
+    node = reader.swarm.node(task["node"])
+    words = ("docker", "exec", task["container"], "sha256sum", f"/run/secrets/{READER}")
+    done = node.look(*words, check=False, title=f"On {node}: a task reads the secret")
     return events.SecretRead(node.name, done.stdout.split()[0]) if done.code == 0 else None
 
 

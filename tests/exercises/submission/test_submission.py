@@ -250,9 +250,11 @@ def test_their_service_survives_leader_loss(
     evidence: Evidence,
 ) -> None:
     """The leader is lost and comes back, while clients ask a service of theirs."""
-    published = theirs.asked(submitted)
-    theirs.spread(published, wait)
-    with evidence.judged(exercise_2_2, how), evidence.identities_of(swarm):
+    with (
+        theirs.spread(theirs.asked(submitted), wait) as published,
+        evidence.judged(exercise_2_2, how),
+        evidence.identities_of(swarm),
+    ):
         theirs.note_plays(SERVICE_ROLE, published.service.name, published.replicas, evidence)
         failover.lose_the_leader_of(
             published.service, published.replicas, published.port, how,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,6 +38,7 @@ from tests.exercises.exercise_2_10.setting import (
 )
 from tests.exercises.exercise_2_10.trials import Trials
 from tests.exercises.exercise_2_10.verify import exercise
+from tests.exercises.exercise_2_10.visited import PICTURED, STEPS
 from tests.unit.fakes import Lab
 from tests.unit.records.editing import (
     LAB,
@@ -223,6 +225,8 @@ def rows(phase: str) -> list[Timed]:
             (15.0, "ordered", {"order": "o1"}),
             *followed,
         ]
+    if phase == "visited":
+        return list(visits_in_a_browser())
     if phase == "security":
         return guarded()
     if phase == "bad-input":
@@ -256,6 +260,25 @@ def rows(phase: str) -> list[Timed]:
             (10.0, "stored", STORED),
         ]
     return [*visits(phase), *entries(phase), *of_phase(phase)]
+
+
+def visits_in_a_browser() -> Iterator[Timed]:
+    """A visit through each node, a step a second."""
+    yield 0.0, "browser", {"version": "chromium 1"}
+    for place, node in enumerate(LAB):
+        began = 10.0 * place
+        for number, name in enumerate(STEPS, 1):
+            step: dict[str, Any] = {"node": node, "name": name, "began": began, "seconds": 1.0}
+            if name in PICTURED:
+                title = f"{node}: {name}"
+                yield began + number - 0.1, "attachment", {
+                    "title": title, "media": "image/jpeg", "content": "",
+                }  # fmt: skip
+                step["picture"] = title
+            yield began + number, "visit-step", step
+        yield began + 9, "visit-order", {"node": node, "order": f"o-{node}"}
+        yield began + 9, "orders-shown", {"node": node, "orders": [f"o-{node}"]}
+    yield 60.0, "visitors-books", {"orders": [[f"o-{node}", 1] for node in LAB]}
 
 
 def guarded() -> list[Timed]:
@@ -397,7 +420,60 @@ def of_all(name: str, count: int = 1) -> dict[str, Any]:
     return {"tasks": tasks(0, name, "a", count)[2]["tasks"]}
 
 
+def complaining(what: str) -> Edit:
+    """A page complains of something."""
+
+    def edit(run: Record) -> Record:
+        at = run.first("visit-order", node="worker1")
+        if at is None:
+            return run
+        told = replace(at, kind="page-trouble", data={"node": "worker1", "what": what, "said": "x"})
+        return Record(tuple(each for e in run for each in ((e, told) if e is at else (e,))))
+
+    return edit
+
+
+STUCK = edited("visit-step", {"node": "worker1", "name": "order"}, error="Timeout exceeded")
+NOBODY = edited("browser", version="", lack="there is no browser")
+
+
 BROKEN: Broken = {
+    ("visited", "visit-whole"): [
+        (STUCK, "fail"),
+        (none_of("visit-step", node="worker1"), "unknown"),
+        (none_of("visit-step", name="processed", node="worker1"), "unknown"),
+        (none_of("attachment", title="worker2: basket"), "unknown"),
+        (edited("visit-step", {"name": "basket"}, picture=None), "unknown"),
+        (none_of("visit-step"), "unknown"),
+        (none_of("browser"), "unknown"),
+        (NOBODY, "not_provable"),
+    ],
+    ("visited", "order-shown"): [
+        (edited("orders-shown", {"node": "worker1"}, orders=[]), "fail"),
+        (edited("orders-shown", {"node": "worker1"}, orders=["o-worker1", "o-worker2"]), "fail"),
+        (none_of("orders-shown", node="worker1"), "unknown"),
+        (none_of("visit-order", node="worker1"), "unknown"),
+        (none_of("visit-order"), "unknown"),
+        (edited("orders-shown", orders=None), "unknown"),
+        (NOBODY, "not_provable"),
+    ],
+    ("visited", "order-kept"): [
+        (edited("visitors-books", orders=[[f"o-{node}", 1] for node in LAB[1:]]), "fail"),
+        (edited("visitors-books", orders=[[f"o-{node}", 2] for node in LAB]), "fail"),
+        (edited("visitors-books", orders=[[f"o-{node}", 1] for node in (*LAB, "x")]), "fail"),
+        (none_of("visit-order", node="worker1"), "fail"),
+        (none_of("visitors-books"), "unknown"),
+        (moved("visitors-books", to=20.0), "unknown"),
+        (lambda run: edited("visitors-books", orders=[])(none_of("visit-order")(run)), "unknown"),
+        (NOBODY, "not_provable"),
+    ],
+    ("visited", "page-without-errors"): [
+        (complaining("console"), "fail"),
+        (complaining("request"), "fail"),
+        (none_of("visit-step", node="worker1"), "unknown"),
+        (STUCK, "unknown"),
+        (NOBODY, "not_provable"),
+    ],
     ("deployed", "replicas"): [
         (edited("tasks", {"service": "shop_frontend"}, **of_all("frontend", 2)), "fail"),
         (none_of("tasks", service="shop_redis"), "unknown"),

@@ -205,6 +205,14 @@ def test_the_books_are_read_in_the_database_s_own_container_and_not_recorded(lab
     assert not lab.recorder.view().of("command")
 
 
+def test_orders_of_several_marks_are_read_at_once(lab: Lab) -> None:
+    asked: list[str] = []
+    books = database_says(lab, lambda query: asked.append(query) or "")  # type: ignore[func-returns-value]
+    assert books.orders("run-", "0123") == []
+    (query,) = asked
+    assert "WHERE starts_with(o.key, 'run-') OR starts_with(o.key, '0123') GROUP BY" in query
+
+
 @pytest.mark.parametrize(("status", "times"), [("accepted", 0), ("accepted", 1), ("processed", 0)])
 def test_an_order_is_done_with_when_its_status_and_its_effect_say_so(
     lab: Lab, status: str, times: int

@@ -68,8 +68,8 @@ def test_an_image_is_built_once_and_a_failed_build_leaves_nothing(
 
 
 def test_a_build_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(plan: object, work: Path, report: object) -> None:
-        del plan, report
+    def fail(plan: object, work: Path, *reports: object) -> None:
+        del plan, reports
         (work / "node").mkdir()
         raise BuildError("mmdebstrap ended with 1")
 

@@ -6,6 +6,8 @@ import errno
 import multiprocessing
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 from pytest_swarmlab.errors import BuildError, ConfigError, HostError
 from pytest_swarmlab.images import SilentReport, builder, ensure_disk, list_disks, remove_disk
 from pytest_swarmlab.images.manifest import ImageRecord, KernelRecord, Manifest
-from pytest_swarmlab.images.progress import BuildReport
+from pytest_swarmlab.images.progress import BuildReport, PartReport
 from pytest_swarmlab.images.recipe import DiskPlan
 
 WAIT_S = 20
@@ -140,11 +142,13 @@ class Telling(SilentReport):
 
     def __init__(self, finish: Event) -> None:
         self._finish = finish
-        self.stages: list[str] = []
+        self.parts: list[str] = []
 
-    def stage(self, name: str) -> None:
-        self.stages.append(name)
+    @contextmanager
+    def part(self, name: str) -> Iterator[PartReport]:
+        self.parts.append(name)
         self._finish.set()
+        yield self
 
 
 def test_a_second_build_waits_and_takes_the_firsts_disk(tmp_path: Path) -> None:
@@ -159,7 +163,7 @@ def test_a_second_build_waits_and_takes_the_firsts_disk(tmp_path: Path) -> None:
     finally:
         finish.set()
         first.join(WAIT_S)
-    assert told.stages == ["Waiting for another build of the node disk"]
+    assert told.parts == ["Waiting for another build of the node disk"]
     assert disk.base.read_bytes() == b"disk"
     assert first.exitcode == 0
 

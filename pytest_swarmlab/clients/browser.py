@@ -1,0 +1,203 @@
+"""A real browser, headless, that reaches the nodes of a cluster and nothing else.
+
+It is this machine's Chromium, led by Playwright, which is an extra of this package and downloads
+nothing. What a page says of itself is a stranger's text: bounded, and recorded as that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from pytest_swarmlab.clients.relay import Relay
+from pytest_swarmlab.errors import ClientError
+from pytest_swarmlab.evidence.attachments import LARGEST
+from pytest_swarmlab.swarm.node import Node
+from pytest_swarmlab.text import line
+
+if TYPE_CHECKING:
+    import playwright.async_api as api
+
+PROGRAM = "chromium"
+
+NO_PLAYWRIGHT = (
+    "nothing here leads a browser: install the extra `browser` of pytest-swarmlab (playwright)"
+)
+NO_PROGRAM = f"there is no browser on this machine: install Debian's package {PROGRAM}"
+
+SNAPS = "/snap/"
+"""A snap has its own idea of the file system: nobody else can give it a profile."""
+
+WIDTH, HEIGHT = 1280, 800
+"""Of a page and its pictures, in pixels."""
+
+QUALITIES = (70, 40, 15)
+"""Of a picture, in JPEG's percent: the first whose picture is small enough is taken."""
+
+PATIENCE_S = 20.0
+"""Longest that is waited for something to be there in a page."""
+
+MOST_TROUBLES = 50
+"""Troubles of one page that are kept."""
+
+ALONE = (
+    "--no-first-run",
+    "--no-proxy-server",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+)
+"""Nothing that a browser does by itself, and no way around the resolver's rules."""
+
+
+def lack() -> str | None:
+    """Why there is no browser here, in one sentence; None where there is one."""
+    if importlib.util.find_spec("playwright") is None:
+        return NO_PLAYWRIGHT
+    program = shutil.which(PROGRAM)
+    return None if program and not program.startswith(SNAPS) else NO_PROGRAM
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that a page complained of.
+
+    `what`: console (an error that it printed), exception (one that it did not catch), request (one
+    without an answer), answer (one with a status of 400 or more).
+    """
+
+    what: str
+    said: str
+
+
+@dataclass
+class Tab:
+    """A page of one visitor, who has no cookies and has stored nothing; what it complained of."""
+
+    page: api.Page
+    troubles: list[Trouble] = field(default_factory=list)
+    closing: bool = False
+
+    def listen(self) -> None:
+        """Keep every complaint from now on."""
+        page = self.page
+        page.on("console", lambda m: self._keep("console", m.text, m.type == "error"))
+        page.on("pageerror", lambda error: self._keep("exception", error.message))
+        page.on("requestfailed", lambda r: self._keep("request", f"{_asked(r)}: {r.failure}"))
+        page.on(
+            "response",
+            lambda r: self._keep("answer", f"{_asked(r.request)}: {r.status}", r.status >= 400),
+        )
+
+    def _keep(self, what: str, said: str, really: bool = True) -> None:
+        # What was under way when the page was closed has failed for that.
+        if really and not self.closing and len(self.troubles) < MOST_TROUBLES:
+            self.troubles.append(Trouble(what, line(said)))
+
+    async def picture(self) -> bytes:
+        """What is seen of the page now, a JPEG of LARGEST bytes at most; passwords are covered.
+
+        Raises what Playwright raises, and ClientError for a picture that can't be made so small.
+        """
+        secret = self.page.locator("input[type=password]")
+        for quality in QUALITIES:
+            found = await self.page.screenshot(
+                type="jpeg", quality=quality, mask=[secret], animations="disabled"
+            )
+            if len(found) <= LARGEST:
+                return found
+        raise ClientError(f"no picture of {self.page.url} has less than {LARGEST} bytes")
+
+
+def _asked(request: api.Request) -> str:
+    return f"{request.method} {request.url}"
+
+
+class Browser:
+    """A running browser, to which the nodes that it may visit are known by their names."""
+
+    def __init__(self, led: api.Browser, port: int) -> None:
+        self._led = led
+        self._port = port
+
+    @property
+    def version(self) -> str:
+        """Which one it is."""
+        return f"{PROGRAM} {self._led.version}"
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is still there: a page of one that has ended says nothing."""
+        return self._led.is_connected()
+
+    def address(self, node: Node) -> str:
+        """Where the page of that node is."""
+        return f"http://{node.name.lower()}:{self._port}/"
+
+    @asynccontextmanager
+    async def visit(self) -> AsyncIterator[Tab]:
+        """A new visitor's page; nothing of him is left at the block's end."""
+        context = await self._led.new_context(
+            viewport={"width": WIDTH, "height": HEIGHT}, locale="en", service_workers="block"
+        )
+        try:
+            context.set_default_timeout(PATIENCE_S * 1000)
+            tab = Tab(await context.new_page())
+            tab.listen()
+            yield tab
+            tab.closing = True
+        finally:
+            with contextlib.suppress(Exception):
+                await context.close()
+
+
+def trouble() -> type[Exception]:
+    """What Playwright raises when something is not there in time, or the browser has gone."""
+    from playwright.async_api import Error
+
+    return Error
+
+
+@asynccontextmanager
+async def opened(nodes: Sequence[Node], port: int) -> AsyncIterator[Browser]:
+    """A browser that reaches that port of these nodes, by their names, until the block's end.
+
+    No other name or address leads anywhere, and those of the nodes lead to relays on this machine.
+    Its profile and home are a directory that goes with it. It ends with this process, however that
+    ends: `asyncio.run` makes of Ctrl-C the end of the block. Raises ClientError where it does not
+    start.
+    """
+    from playwright.async_api import async_playwright
+
+    async with AsyncExitStack() as held:
+        relays = {node.name.lower(): held.enter_context(Relay(node, port)) for node in nodes}
+        home = Path(held.enter_context(TemporaryDirectory(prefix="swarmlab-browser-")))
+        rules = [f"MAP {name}:{port} 127.0.0.1:{relay.port}" for name, relay in relays.items()]
+        rules.append("MAP * ~NOTFOUND")
+        playwright = await held.enter_async_context(async_playwright())
+        try:
+            led = await playwright.chromium.launch(
+                executable_path=shutil.which(PROGRAM),
+                # Root has no other way, and the pages are the lab's own.
+                args=["--no-sandbox", f"--host-resolver-rules={', '.join(rules)}", *ALONE],
+                env={"HOME": str(home), "TMPDIR": str(home), "PATH": "/usr/bin:/bin"},
+            )
+        except trouble() as error:
+            raise ClientError(f"{PROGRAM} does not start: {line(error)}") from error
+        try:
+            yield Browser(led, port)
+        except Exception as error:
+            # Playwright's word for its own process having gone, which Ctrl-C also reaches.
+            if type(error) is Exception:
+                raise ClientError(f"{PROGRAM} ended early: {line(error)}") from error
+            raise
+        finally:
+            with contextlib.suppress(Exception):
+                await led.close()
