@@ -47,7 +47,7 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages test-packages browser disk kernel engine $(EXERCISES) lab test test-images test-providers wheel check neighbours no-harm soak \
-	mark mark-inventory mark-reference reference known-bad known-bad-drills known-bad-table architecture vagrant-smoke finding_two_identities \
+	mark mark-inventory mark-reference mark-stranger reference known-bad known-bad-drills known-bad-table architecture vagrant-smoke finding_two_identities \
 	finding_ill_task_runs monitoring
 
 help:
@@ -64,6 +64,7 @@ help:
 	@echo "make mark           hostile programs on a real machine, and a cluster that is marked as it is"
 	@echo "make reference known-bad known-bad-drills known-bad-table   the grader is graded: the reference's copies, surveys of known mistakes, their table"
 	@echo "make mark-reference the reference solution on a cluster of its own: surveyed, drilled, marked: half an hour"
+	@echo "make mark-stranger  the lab's text, typed word for word on somebody's machines, and marked: six minutes"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
 	@echo "make kernel         the kernel with which machines run twice as fast: once, eight minutes; lab and test do it"
 	@echo "make setup          system packages, $(VENV), node disk: what all the others begin with"
@@ -174,6 +175,10 @@ mark: setup kernel
 # A cluster of another process with the reference on it, drilled over SSH: not run yet (docs/marking.md).
 mark-inventory: setup kernel
 	$(PYTEST) tests/providers/test_marking_drilled.py --swarmlab-provider=uml
+
+# The Vagrantfile's machines of another process, on which the lab's text was typed word for word.
+mark-stranger: setup kernel
+	$(PYTEST) tests/providers/test_marking_stranger.py --swarmlab-provider=uml
 
 # Nothing of it may be lost; what the machine was too busy to show is ungraded, which ends with 6.
 mark-reference: setup kernel

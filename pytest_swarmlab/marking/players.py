@@ -46,6 +46,14 @@ def _chosen(survey: Survey, reasons: Callable[[Service], list[str]]) -> list[Can
     return found
 
 
+def _rather(
+    survey: Survey, found: list[Candidate], like: Callable[[Service], bool]
+) -> list[Candidate]:
+    """Of those that could be it the ones that are so; all, where none is."""
+    so = {service.name for service in survey.services or () if like(service)}
+    return [each for each in found if each.name in so] or found
+
+
 def image(service: Service) -> str:
     """Its image, as a reason."""
     return f"its image is {service.image.partition('@')[0]}"
@@ -55,7 +63,11 @@ def image(service: Service) -> str:
 
 
 def test_services(survey: Survey) -> list[Candidate]:
-    """A plain web server of several replicas, outside of any stack."""
+    """A plain web server of several replicas, outside of any stack.
+
+    The lab's text leaves two, `test-ha` and exercise 2.9's `test-health`: where some have no health
+    check, those with one are of that exercise.
+    """
 
     def reasons(service: Service) -> list[str]:
         plain = not (service.stack or service.attached or service.configs or service.secrets)
@@ -63,7 +75,7 @@ def test_services(survey: Survey) -> list[Candidate]:
             return [image(service), f"{service.wanted} replicas", "it is no part of a stack"]
         return []
 
-    return _chosen(survey, reasons)
+    return _rather(survey, _chosen(survey, reasons), lambda service: not service.health)
 
 
 def visualizers(survey: Survey) -> list[Candidate]:
@@ -251,7 +263,11 @@ def backup_timers(survey: Survey) -> list[Candidate]:
 
 
 def sites(survey: Survey) -> list[Candidate]:
-    """A web server with a health check and no configuration of its own."""
+    """A web server with a health check and no configuration of its own.
+
+    The lab's text leaves two, the one of its stack file and `test-health`, on which it shows the
+    command: where some are part of a stack, which is what is to be handed in, it is one of those.
+    """
 
     shop = shop_stack(survey)
 
@@ -262,7 +278,7 @@ def sites(survey: Survey) -> list[Candidate]:
             return [image(service), "it has a health check"]
         return []
 
-    return _chosen(survey, reasons)
+    return _rather(survey, _chosen(survey, reasons), lambda service: bool(service.stack))
 
 
 def apis(survey: Survey) -> list[Candidate]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from pytest_swarmlab.survey.machine import Attached
-from pytest_swarmlab.survey.seen import Service, Survey
+from pytest_swarmlab.survey.seen import Service, Survey, TaskRow
 
 MYSQL = {"mysql", "mariadb", "percona"}
 POSTGRES = {"postgres", "postgresql", "timescaledb", "postgis"}
@@ -22,6 +22,9 @@ INFRASTRUCTURE = DATABASES | CACHES | BROKERS
 
 LOOP_S, LOOP = 600.0, 3
 """So many failed tasks of one slot, none of them older than ten minutes, are a loop."""
+
+STEADY_S = 60.0
+"""A task in the place of such ones is believed to run when it has done so for that long."""
 
 FAILED = {"failed", "rejected"}
 
@@ -68,13 +71,30 @@ def data_of(service: Service) -> Attached | None:
 
 def loops(survey: Survey) -> list[Service]:
     """Services of which a task is replaced over and over."""
+    looping = {service for service, _ in _looping(survey)}
+    return [service for service in survey.services or () if service.id in looping]
+
+
+def running(survey: Survey, service: Service) -> list[TaskRow]:
+    """Its tasks that run, and not merely until they fail the next time."""
+    looping = _looping(survey)
+    return [
+        task
+        for task in survey.running(service)
+        if (task.service_id, task.slot or task.node) not in looping
+        or task.age_s is None
+        or task.age_s >= STEADY_S
+    ]
+
+
+def _looping(survey: Survey) -> set[tuple[str, int | str]]:
+    """The services' slots, or nodes, of which a task is replaced over and over."""
     failed = Counter(
         (task.service_id, task.slot or task.node)
         for task in survey.tasks or ()
         if task.state in FAILED and task.age_s is not None and task.age_s < LOOP_S
     )
-    looping = {service for (service, _), count in failed.items() if count >= LOOP}
-    return [service for service in survey.services or () if service.id in looping]
+    return {place for place, count in failed.items() if count >= LOOP}
 
 
 def wanted(survey: Survey, service: Service) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.model import Topology
+from pytest_swarmlab.model import NodeSpec, Topology
 from pytest_swarmlab.providers.base import Provider
 from pytest_swarmlab.providers.dind import DindProvider, engine
 from pytest_swarmlab.providers.inventory import InventoryProvider
@@ -133,27 +133,39 @@ def inventory_of(topology: Topology, directory: Path, *brought: Path) -> Iterato
 
     `brought`: submissions that stand there.
     """
+    size = [len(topology.managers), len(topology.workers), topology.nodes[0].memory_mib]
+    words = ["-c", SOMEBODY, str(directory), *map(str, (*size, *brought))]
+    with inventory_of_process(words, topology.nodes, directory) as path:
+        yield path
+
+
+@contextmanager
+def inventory_of_process(
+    words: Sequence[str], nodes: Sequence[NodeSpec], directory: Path
+) -> Iterator[Path]:
+    """The inventory of these nodes, which another Python has until its standard input is closed.
+
+    `words`: what it runs, which prints the machines' id when they are ready to be looked at.
+    """
     from pytest_swarmlab.providers.uml.state import state_root
 
-    size = [len(topology.managers), len(topology.workers), topology.nodes[0].memory_mib]
     somebody = subprocess.Popen(
-        [sys.executable, "-c", SOMEBODY, str(directory), *map(str, (*size, *brought))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with somebody:
         assert somebody.stdout is not None
-        state = state_root() / somebody.stdout.readline().strip()
+        cluster = somebody.stdout.readline().strip()
+        assert cluster, "the other process has no cluster"
+        state = state_root() / cluster
         path = directory / "cluster.yml"
         lines = [
             f"  - {{name: {n.name}, role: {n.membership}, address: {n.address}, user: root,"
             f" key: {state}/key}}\n"
-            for n in topology.nodes
+            for n in nodes
         ]
         head = f"ssh_config: ssh_config\nknown_hosts: {state}/known_hosts\nnodes:\n"
         path.write_text(head + "".join(lines), encoding="utf-8")
-        aliases = "".join(f"Host {n.name}\n  HostKeyAlias {n.name}\n" for n in topology.nodes)
+        aliases = "".join(f"Host {n.name}\n  HostKeyAlias {n.name}\n" for n in nodes)
         way = SSH_CONFIG.format(state=state, python=sys.executable)
         (directory / "ssh_config").write_text(aliases + way, encoding="utf-8")
         yield path

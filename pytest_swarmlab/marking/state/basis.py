@@ -12,7 +12,7 @@ from pytest_swarmlab.judging import claims
 from pytest_swarmlab.judging.exercise import Check, Exercise
 from pytest_swarmlab.marking.roles import Cast, decided_in
 from pytest_swarmlab.model import Event, Judgement, Membership
-from pytest_swarmlab.survey import events
+from pytest_swarmlab.survey import events, readings
 from pytest_swarmlab.survey.machine import Machine, System
 from pytest_swarmlab.survey.seen import Config, Network, NodeRow, Service, Survey, TaskRow
 
@@ -66,9 +66,9 @@ class Look:
         return {each.name: each for each in self._told("networks", self.survey.networks)}
 
     def running(self, service: Service) -> list[TaskRow]:
-        """The service's tasks that run."""
+        """The service's tasks that run; none that has just begun again after many failures."""
         self._told("tasks", self.survey.tasks)
-        return self.survey.running(service)
+        return readings.running(self.survey, service)
 
     def members(self, part: str) -> list[Machine]:
         """The machines that are to be in the swarm; `part`: of which what is looked at."""
@@ -90,6 +90,14 @@ class Look:
         if part.several:
             raise Unseen(str(part))
         return self.cast.service(role)
+
+    def could_play(self, role: str) -> list[Service]:
+        """The service that plays the role, else all that could: what is true of each of them is
+        true of the one that is meant.
+        """
+        part = self.cast[role]
+        names = [part.name] if part.name else [each.name for each in part.candidates]
+        return [service for service in self.services if service.name in names]
 
     def needed(self, role: str) -> Service:
         """The same for a check that is about it: without it there is nothing to judge."""

@@ -91,20 +91,30 @@ def some(look: Look) -> Judgement:
     hint="Exercise 2.9: `healthcheck:` of each service, or HEALTHCHECK in its image.",
 )
 def present(look: Look) -> Judgement:
-    """By definitions; by containers where the image has one."""
-    asked = [service for role in ROLES if (service := look.player(role))]
-    has = [s for s in asked if (s.health and not s.health.none) or _by_image(look, s)]
+    """By definitions; by containers where the image has one.
+
+    Of a role that two could play nobody need decide where both have one, or neither.
+    """
+    asked = {role: could for role in ROLES if (could := look.could_play(role))}
     if not asked:
         every = checked(look)
         seen = f"a health check have {names(every)}"
         return judged(seen, wrong=[] if every else ["exercise 2.9 asks for some"])
+    has, without, undecided = set[str](), [], []
+    for role, could in asked.items():
+        own = {s.name for s in could if (s.health and not s.health.none) or _by_image(look, s)}
+        has |= own
+        if not own:
+            without.append(" or ".join(service.name for service in could))
+        elif len(own) < len(could):
+            undecided.append(str(look.cast[role]))
     missing = [
         f"containers of {m.name}" for m in look.members("containers") if m.containers is None
     ]
-    without = [service.name for service in asked if service not in has]
-    seen = f"a health check have {names(has)}"
+    seen = f"a health check have {names(s for s in look.services if s.name in has)}"
     # Those of images are seen on containers alone.
-    return judged(seen, wrong=[] if missing else without, missing=missing if without else [])
+    unseen = missing if without else []
+    return judged(seen, wrong=[] if missing else without, missing=[*unseen, *undecided])
 
 
 @exercise.claim(

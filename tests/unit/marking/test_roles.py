@@ -168,3 +168,16 @@ def test_what_others_wrote_is_shown_as_text() -> None:
     told = "\n".join(roles.told(Cast(edited)))
     assert "\x1b" not in told
     assert "\u202e" not in told
+
+
+def test_of_what_the_labs_text_tries_out_beside_each_other_each_has_its_role() -> None:
+    """Exercise 2.2's test-ha, 2.9's test-health, and the site of 2.9's stack file."""
+    health = next(s.health for s in seen().services or () if s.name == "health_web")
+    ha = Service("ha", "test-ha", image="nginx:alpine", wanted=5)
+    tried = Service("h", "test-health", image="nginx:alpine", wanted=3, health=health)
+    parts = Cast(with_service(seen(), ha, tried))
+    assert (parts["test-service"].name, parts["web"].name) == ("test-ha", "health_web")
+    alone = Cast(with_service(gone("health_web")(seen()), tried))
+    assert (alone["test-service"].name, alone["web"].name) == ("test-health", "test-health")
+    two = Cast(with_service(seen(), ha, replace(ha, id="ha2", name="another")))
+    assert two["test-service"].several

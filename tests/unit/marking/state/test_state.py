@@ -513,6 +513,38 @@ def test_a_health_check_of_the_image_counts() -> None:
     assert found["healthchecks.present"] is Verdict.PASS
 
 
+def twice(survey: Survey) -> Survey:
+    """The site of exercise 2.9 is there twice, and in no stack."""
+    web = next(s for s in survey.services or () if s.name == "health_web")
+    other = replace(web, id="id-other", name="other")
+    rest = (each for each in survey.services or () if each is not web)
+    return replace(survey, services=(*rest, *(replace(s, stack="") for s in (web, other))))
+
+
+def test_of_two_sites_nobody_need_decide_what_is_true_of_both() -> None:
+    def present(*edits: Edit) -> Verdict:
+        return verdicts(recorded(both(twice, unwatched, *edits)(good())))["healthchecks.present"]
+
+    assert present() is Verdict.PASS
+    assert present(service("wp_wordpress", health=None)) is Verdict.FAIL
+    another = service("health_web", image="wordpress:6", variables=())
+    assert present(another, service("wp_wordpress", health=None)) is Verdict.UNKNOWN
+
+
+def test_a_task_that_has_just_begun_again_after_many_failures_does_not_run() -> None:
+    def database(age_s: float) -> Verdict:
+        ours = next(s.id for s in good().services or () if s.name == "wp_db")
+        one = tasks(lambda t: replace(t, age_s=age_s) if t.service_id == ours else t)(good())
+        now = next(t for t in one.tasks or () if t.service_id == ours and t.running)
+        first = (now, *(t for t in one.tasks or () if t is not now))
+        looped = looping(replace(one, tasks=first))
+        return verdicts(recorded(looped))["wordpress.database"]
+
+    assert (database(3.0), database(300.0)) == (Verdict.FAIL, Verdict.PASS)
+    steady = tasks(lambda t: replace(t, age_s=3.0))(good())
+    assert verdicts(recorded(steady))["wordpress.database"] is Verdict.PASS
+
+
 def test_containers_that_nobody_saw_may_have_one() -> None:
     edit = both(service("health_api", health=None), unwatched, machine("worker1", containers=None))
     assert verdicts(recorded(edit(good())))["healthchecks.present"] is Verdict.UNKNOWN

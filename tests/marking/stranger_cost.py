@@ -1,0 +1,94 @@
+"""What the lab's text costs whoever follows it to the letter: the stranger's cluster, marked."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.marking import combining, saved
+from pytest_swarmlab.marking.mark import Mark
+from pytest_swarmlab.marking.rubric import points
+from pytest_swarmlab.marking.state import exercise as state
+from pytest_swarmlab.model import Event, Verdict
+from tests.marking.stranger import TYPED
+
+SURVEY = TYPED / "survey.jsonl.xz"
+"""What the latest run has seen of the cluster."""
+
+PAGE = Path(__file__).parents[2] / "docs/marking.md"
+
+LOST = {
+    "state.storage.netdev": "2.4's line of fstab has no `_netdev`",
+    "state.storage.hard": "2.5's volumes say no version, and the engine mounts version 3",
+    "state.storage.volume-options": "the same volumes, by their definition",
+    "state.storage.own-directory": "2.4's `db-nfs` has the root of the share as its data directory",
+    "state.wordpress.replicas": "2.8 stops the engine: WordPress's task there ends with 0, and"
+    " 2.5's `on-failure` replaces it never",
+    "state.wordpress.database": "2.5's MySQL gets no lock on its files over NFS version 3, which"
+    " 2.4's `db-nfs` hands over to its own user each time it starts",
+    "state.wordpress.label": "2.5 labels worker1 alone, and the database has nowhere else to go",
+    "state.wordpress.salts": "2.5's file has no keys and salts",
+    "state.secrets-configs.modes": "2.6's application is never there: its file lacks `secrets:` at"
+    " its end, and nobody has its image",
+    "state.secrets-configs.without-gap": "2.7's nginx has one replica, stopped before the next one",
+    "state.backup.timer": "2.8 calls the script automatic, and nothing starts it",
+    "state.backup.restarts-engine": "2.8's script has no trap: a failed copy goes unnoticed",
+    "state.healthchecks.present": "2.5's WordPress has no health check",
+    "state.healthchecks.loopback": "2.9's checks ask `localhost`",
+    "state.healthchecks.start-period": "2.9's database is given no time to start",
+    "state.healthchecks.restart": "`on-failure` in 2.5 and 2.9, which an exit code of 0 ends",
+    "state.healthchecks.healthy": "databases without a password (2.3, 2.4) and images that are"
+    " nowhere (2.9): their tasks fail over and over",
+    "state.production.there": "2.10's stack is refused: nobody has written its nginx files",
+    "state.production.stack": "the same",
+}
+"""Check that fails by itself → which words of the text it is lost by."""
+
+
+def keep(record: Record) -> None:
+    """Keep what a run has seen."""
+    with lzma.open(SURVEY, "wt", encoding="utf-8") as lines:
+        for event in record.phase(saved.SURVEY):
+            if event.kind.startswith("survey."):
+                lines.write(json.dumps(asdict(event)) + "\n")
+
+
+def surveyed() -> Record:
+    """What the latest run has seen."""
+    with lzma.open(SURVEY, "rt", encoding="utf-8") as lines:
+        return Record(tuple(Event(**json.loads(line)) for line in lines))
+
+
+def lost(record: Record) -> set[str]:
+    """The checks that fail by themselves."""
+    return {result.id for result in state.judge(record) if result.verdict is Verdict.FAIL}
+
+
+def marked(record: Record) -> Mark:
+    """Its mark, with nothing handed in and nothing drilled."""
+    results = saved.of_record(record, [state], ())
+    return saved.marked(combining.load(None), [state], results)
+
+
+def tables(mark: Mark) -> Iterator[str]:
+    """The lines of both tables of docs/marking.md."""
+    yield from ("| Criterion | Earned | Of | Lost | Ungraded |", "|---|---|---|---|---|")
+    for each in mark.criteria:
+        yield _row(each.title, each.earned, each.of, each.ungraded)
+    yield _row("All", mark.earned, mark.of, mark.ungraded)
+    yield from ("", "| Lost check | Points | By |", "|---|---|---|")
+    every = [check for each in mark.criteria for check in each.checks if check.lost]
+    for check in every:
+        if check.result.id in LOST:
+            yield f"| `{check.result.id}` | {points(check.lost)} | {LOST[check.result.id]} |"
+    rest = [check for check in every if check.result.id not in LOST]
+    yield f"| {len(rest)} more | {points(sum(c.lost for c in rest))} | they need one of these |"
+
+
+def _row(title: str, earned: int, of: int, ungraded: int) -> str:
+    counted = (earned, of, of - earned - ungraded, ungraded)
+    return "| " + " | ".join([title, *map(points, counted)]) + " |"
