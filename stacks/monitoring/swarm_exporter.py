@@ -59,21 +59,34 @@ class Managers:
 
 
 class Failures:
-    """How many tasks of each service have ended badly since this program began, and before it."""
+    """How many tasks of each slot have ended badly since this program began, and before it.
+
+    A global service's slot is its node. When a node is lost, each slot there has a failed task;
+    where a task fails again and again, one slot has many.
+    """
 
     def __init__(self):
         self._counted = Counter()
         self._known = set()
 
     def count(self, tasks, names):
-        """The sums, with these tasks; `names`: service id → name."""
-        bad = {t["ID"]: t["ServiceID"] for t in tasks if t["Status"]["State"] in FAILED}
-        for task, service in bad.items():
-            if task not in self._known and service in names:
-                self._counted[names[service]] += 1
+        """The sums by service and slot, with these tasks; `names`: service id → name.
+
+        A slot that has not failed yet has 0: a sum that begins with 1 would not be seen to rise.
+        """
+        known = set()
+        for task in tasks:
+            if (name := names.get(task["ServiceID"])) is None:
+                continue
+            slot = name, str(task.get("Slot") or task.get("NodeID", ""))
+            self._counted.setdefault(slot, 0)
+            if task["Status"]["State"] in FAILED:
+                known.add(task["ID"])
+                self._counted[slot] += task["ID"] not in self._known
         # Swarm forgets a slot's oldest tasks; one that it no longer lists never comes again.
-        self._known = set(bad)
-        return {name: self._counted[name] for name in names.values()}
+        self._known = known
+        there = set(names.values())
+        return {slot: count for slot, count in self._counted.items() if slot[0] in there}
 
 
 def replicas(services, tasks, nodes):
@@ -145,11 +158,13 @@ class Swarm:
         yield desired
         yield running
         failures = CounterMetricFamily(
-            "swarm_task_failures", "Tasks that have failed or were rejected.", labels=["service"]
+            "swarm_task_failures",
+            "Tasks that have failed or were rejected.",
+            labels=["service", "slot"],
         )
         names = {service["ID"]: service["Spec"]["Name"] for service in services}
-        for name, count in self._failures.count(tasks, names).items():
-            failures.add_metric([name], count)
+        for slot, count in self._failures.count(tasks, names).items():
+            failures.add_metric(slot, count)
         yield failures
 
 

@@ -169,10 +169,12 @@ def service(id_: str, mode: dict[str, Any]) -> dict[str, Any]:
     return {"ID": id_, "Spec": {"Name": f"name-{id_}", "Mode": mode}}
 
 
-def task(id_: str, of: str, on: str, state: str = "running", desired: str = "running") -> Any:
+def task(
+    id_: str, of: str, on: str, state: str = "running", desired: str = "running", **more: Any
+) -> Any:
     return {
         "ID": id_, "ServiceID": of, "NodeID": on, "DesiredState": desired,
-        "Status": {"State": state},
+        "Status": {"State": state}, **more,
     }  # fmt: skip
 
 
@@ -199,12 +201,26 @@ def test_replicas_are_those_that_run_on_nodes_that_answer(exporter: ModuleType) 
 
 def test_a_failed_task_counts_once_and_stays_counted(exporter: ModuleType) -> None:
     failures, names = exporter.Failures(), {"s": "web"}
-    first = [task("a", "s", "1", "failed", "shutdown"), task("b", "s", "1")]
-    assert failures.count(first, names) == {"web": 1}
-    assert failures.count(first, names) == {"web": 1}
-    later = [task("c", "s", "1", "rejected", "shutdown")]
-    assert failures.count(later, names) == {"web": 2}
-    assert failures.count([], names) == {"web": 2}
+    first = [task("a", "s", "1", "failed", "shutdown", Slot=1), task("b", "s", "1", Slot=1)]
+    assert failures.count(first, names) == {("web", "1"): 1}
+    assert failures.count(first, names) == {("web", "1"): 1}
+    later = [task("c", "s", "1", "rejected", "shutdown", Slot=1)]
+    assert failures.count(later, names) == {("web", "1"): 2}
+    assert failures.count([], names) == {("web", "1"): 2}
+
+
+def test_failures_of_several_nodes_are_of_several_slots(exporter: ModuleType) -> None:
+    failures, names = exporter.Failures(), {"g": "everywhere", "r": "web"}
+    tasks = [
+        task("a", "g", "n1", "failed", "shutdown"),
+        task("b", "g", "n2", "failed", "shutdown"),
+        task("c", "r", "n1", "running", Slot=1),
+        task("d", "unknown", "n1", "failed", "shutdown", Slot=1),
+    ]
+    assert failures.count(tasks, names) == {
+        ("everywhere", "n1"): 1, ("everywhere", "n2"): 1, ("web", "1"): 0,
+    }  # fmt: skip
+    assert failures.count(tasks, {"r": "web"}) == {("web", "1"): 0}
 
 
 def families(exporter: ModuleType, ask: Any) -> dict[str, list[tuple[dict[str, str], float]]]:
@@ -221,7 +237,10 @@ def test_a_scrape_tells_all_of_it(exporter: ModuleType) -> None:
             node("2", "down"),
         ],
         "/services": [service("r", {"Replicated": {"Replicas": 2}})],
-        "/tasks": [task("a", "r", "1"), task("b", "r", "1", "failed", "shutdown")],
+        "/tasks": [
+            task("a", "r", "1", Slot=1),
+            task("b", "r", "1", "failed", "shutdown", Slot=1),
+        ],
     }
     found = families(exporter, lists.__getitem__)
     web = {"service": "name-r"}
@@ -234,7 +253,7 @@ def test_a_scrape_tells_all_of_it(exporter: ModuleType) -> None:
         "swarm_manager_reachable": [({"node": "host-1"}, 0)],
         "swarm_service_replicas_desired": [(web, 2)],
         "swarm_service_replicas_running": [(web, 1)],
-        "swarm_task_failures": [(web, 1)],
+        "swarm_task_failures": [({**web, "slot": "1"}, 1)],
     }
 
 

@@ -118,15 +118,12 @@ BESIDES: Mapping[str, frozenset[str]] = {
     # What ran there is missing until it is placed elsewhere or comes back.
     "node-lost": frozenset({"ServiceReplicasMissing"}),
     "quorum-edge": frozenset({"ServiceReplicasMissing"}),
-    # An engine that was killed and comes back finds its containers' tasks failed: of a service that
-    # runs on every manager, two in the same minute, and the one of the phase before.
     "quorum-lost": frozenset(
         {
             "EngineDown",
             "NodeDown",
             "ManagerPortClosed",
             "ServiceReplicasMissing",
-            "ServiceRestartLoop",
             "SwarmQuorumAtEdge",
         }
     ),
