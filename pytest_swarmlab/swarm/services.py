@@ -135,9 +135,9 @@ class Service:
         """Condition: its latest update was taken back, by itself or by order."""
         return RolledBack(self.swarm, self.name)
 
-    def ended(self, *, at_least: int = 1) -> Ended:
+    def ended(self, *, at_least: int = 1, known: Sequence[str] = ()) -> Ended:
         """Condition: so many of its tasks have ended by themselves; finds those tasks."""
-        return Ended(self.swarm, self.name, at_least)
+        return Ended(self.swarm, self.name, at_least, known)
 
     def tasks_are(self, state: str, count: int) -> TasksAre:
         """Condition: so many of the tasks that it is to have are in that state; finds them."""

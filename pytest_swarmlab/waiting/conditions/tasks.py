@@ -79,13 +79,17 @@ class Ended(_OfTasks[list[dict[str, Any]]]):
 
     states = frozenset({"complete", "failed", "rejected"})
 
-    def __init__(self, swarm: Swarm, service: str, at_least: int) -> None:
+    def __init__(
+        self, swarm: Swarm, service: str, at_least: int, known: Sequence[str] = ()
+    ) -> None:
+        """`known`: ids of tasks that don't count, since they had ended before."""
         super().__init__(swarm, service)
         self._at_least = at_least
+        self._known = frozenset(known)
         self.name = f"{at_least} tasks of {service} have ended"
 
     def _judge(self, tasks: list[dict[str, Any]]) -> Done[list[dict[str, Any]]] | Pending | Fatal:
-        found = [task for task in tasks if task["state"] in self.states]
+        found = [t for t in tasks if t["state"] in self.states and t["id"] not in self._known]
         seen = ", ".join(sorted(task["state"] for task in tasks)) or "no tasks"
         return done(found, seen) if len(found) >= self._at_least else pending(seen)
 

@@ -13,6 +13,7 @@ from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Output, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.services import Service, Services
+from pytest_swarmlab.waiting.conditions import Ended
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from . import events, perform
@@ -107,6 +108,7 @@ class Drill:
         one healthy replica is left at least.
         """
         tasks = {task["slot"]: task for task in self._whole(service)}
+        before = self._ended(service)
         slots = itertools.cycle(sorted(tasks))
         self.define(service)
         with self.evidence.containers_of(self.swarm, service.name), self._clients() as asked:
@@ -118,7 +120,8 @@ class Drill:
                 if ended:
                     healed = self.wait(service.replaced(ended), within=self.healed.within)
                     tasks[ended["slot"]] = healed
-                self.wait(service.ended(at_least=number), within=self.healed.within)
+                ill = service.ended(at_least=number, known=before)
+                self.wait(ill, within=self.healed.within)
                 self._note_checks(task)
                 ended = task
             perform.listing("The last ill task has ended", service)
@@ -126,6 +129,11 @@ class Drill:
             asked(WARM)
         self.evidence.tasks(self.swarm, service.name)
         perform.listing("At the end", service)
+
+    def _ended(self, service: Service) -> list[str]:
+        """Ids of its tasks that were over before: a service that has lived for long has some."""
+        listed = self.swarm.task_rows(self.swarm.leader().engine, service.name)
+        return [task["id"] for task in listed if task["state"] in Ended.states]
 
     @contextmanager
     def _clients(self) -> Iterator[Callable[[int], object]]:

@@ -342,6 +342,8 @@ def test_tasks_that_were_told_to_stop_have_not_ended_by_themselves(lab: Lab) -> 
     assert isinstance(found, Done)
     assert [t["state"] for t in found.value] == ["complete"]
     assert seen(web.ended(at_least=2)()) == "complete, running, shutdown"
+    known = [found.value[0]["id"]]
+    assert seen(web.ended(known=known)()) == "complete, running, shutdown"
 
 
 def test_tasks_are_counted_in_a_state_if_they_are_wanted(lab: Lab) -> None:
