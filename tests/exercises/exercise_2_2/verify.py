@@ -60,6 +60,8 @@ DOWN_AFTER_ELECTION_S = 45.0
 RESTORED_S = 90.0
 HANDOVER_S = 5.0
 COARSEST_S = 1.0
+COARSEST_OF_THEIRS_S = 2.0
+"""Of a cluster that has all of somebody's services at work: 1.2 s were seen, on two cores."""
 LONGEST_SILENCE_S = 5.0
 SETTLING_S = 15.0
 STARTING_S = 3.0
@@ -80,6 +82,11 @@ def watched(fault: Fault) -> Window:
     """From a second before the fault until it was mended: by then its outcome was to be known."""
     mended = math.inf if fault.heal_began is None else fault.heal_began
     return Window(fault.began - COARSEST_S, mended)
+
+
+def coarsest_s(record: Record) -> float:
+    """Longest pause between two node lists of one manager, seconds."""
+    return COARSEST_OF_THEIRS_S if whose.is_somebodys(record, ROLE) else COARSEST_S
 
 
 def the_fault(record: Record) -> Fault:
@@ -116,7 +123,10 @@ def not_watched(record: Record, until: float | None) -> list[str]:
     if until is not None:
         window = Window(window.began, until)
     lacks = not_sampled(
-        samples, by=survivors(record, fault, role="manager"), window=window, pause=COARSEST_S
+        samples,
+        by=survivors(record, fault, role="manager"),
+        window=window,
+        pause=coarsest_s(record),
     )
     lacks += not_the_leader(record, fault, within=COARSEST_S)
     if fault.kind not in readings.NOT_STOPPING:
@@ -152,7 +162,7 @@ def sampled(record: Record) -> Judgement:
     return judged(
         "; ".join(told) or "nobody was asked twice",
         missing=[
-            *not_sampled(samples, by=managers, window=window, pause=COARSEST_S),
+            *not_sampled(samples, by=managers, window=window, pause=coarsest_s(record)),
             *another_cluster(samples),
         ],
     )
