@@ -63,7 +63,7 @@ help:
 	@echo "make no-harm        each exercise on somebody's own cluster, also killed in its middle: is it what it was?"
 	@echo "make mark           hostile programs on a real machine, and a cluster that is marked as it is"
 	@echo "make reference known-bad known-bad-drills known-bad-table   the grader is graded: the reference's copies, surveys of known mistakes, their table"
-	@echo "make mark-reference the reference solution on a cluster of its own: surveyed, drilled, marked: half an hour"
+	@echo "make mark-reference the reference solution on a cluster of its own: surveyed, drilled, marked: twenty minutes"
 	@echo "make mark-stranger  the lab's text, typed word for word on somebody's machines, and marked: six minutes"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
 	@echo "make kernel         the kernel with which machines run twice as fast: once, eight minutes; lab and test do it"
