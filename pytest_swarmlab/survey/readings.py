@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import PurePosixPath
 
 from pytest_swarmlab.survey.machine import Attached
@@ -27,6 +27,9 @@ STEADY_S = 60.0
 """A task in the place of such ones is believed to run when it has done so for that long."""
 
 FAILED = {"failed", "rejected"}
+
+Place = tuple[str, int | str]
+"""Where a task runs for a service: the service's id, and its slot, or its node."""
 
 
 def is_a(service: Service, repositories: Iterable[str]) -> bool:
@@ -71,24 +74,23 @@ def data_of(service: Service) -> Attached | None:
 
 def loops(survey: Survey) -> list[Service]:
     """Services of which a task is replaced over and over."""
-    looping = {service for service, _ in _looping(survey)}
-    return [service for service in survey.services or () if service.id in looping]
+    ids = {service for service, _ in looping(survey)}
+    return [service for service in survey.services or () if service.id in ids]
 
 
-def running(survey: Survey, service: Service) -> list[TaskRow]:
-    """Its tasks that run, and not merely until they fail the next time."""
-    looping = _looping(survey)
+def steady(tasks: Iterable[TaskRow], looping: Set[Place]) -> list[TaskRow]:
+    """Of tasks that run, those that do not merely run until they fail the next time."""
     return [
         task
-        for task in survey.running(service)
+        for task in tasks
         if (task.service_id, task.slot or task.node) not in looping
         or task.age_s is None
         or task.age_s >= STEADY_S
     ]
 
 
-def _looping(survey: Survey) -> set[tuple[str, int | str]]:
-    """The services' slots, or nodes, of which a task is replaced over and over."""
+def looping(survey: Survey) -> set[Place]:
+    """The places of which a task is replaced over and over."""
     failed = Counter(
         (task.service_id, task.slot or task.node)
         for task in survey.tasks or ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from pytest_swarmlab.errors import Unseen
@@ -68,7 +69,12 @@ class Look:
     def running(self, service: Service) -> list[TaskRow]:
         """The service's tasks that run; none that has just begun again after many failures."""
         self._told("tasks", self.survey.tasks)
-        return readings.running(self.survey, service)
+        return readings.steady(self.survey.running(service), self._looping)
+
+    @cached_property
+    def _looping(self) -> set[readings.Place]:
+        """Found once, though every service is asked for its tasks."""
+        return readings.looping(self.survey)
 
     def members(self, part: str) -> list[Machine]:
         """The machines that are to be in the swarm; `part`: of which what is looked at."""
