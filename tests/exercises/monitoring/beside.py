@@ -52,9 +52,7 @@ class Beside:
             for number, customer in enumerate(self.crowd.customers, 1):
                 customer.place(f"{self.crowd.run}-{number}-{count}", self._items(count))
         monitoring = prepare.deploy_beside_the_shop(stack)
-        for name, count in SHOP_REPLICAS.items():
-            wait(monitoring.service(name).converged(replicas=count), within=READY_S)
-            self.drill.evidence.tasks(swarm, monitoring.service(name).name)
+        self.drill.run_all(monitoring, SHOP_REPLICAS)
         prometheus = monitoring.service("prometheus")
         wait(prometheus.updated(), within=READY_S)
         # It was replaced: there are more networks, and one more file.

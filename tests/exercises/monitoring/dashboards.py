@@ -16,7 +16,6 @@ from .watcher import Watcher
 
 PLACE = STACKS / "monitoring" / "dashboards"
 
-
 LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 DRAWN = 160
 """Points of a curve in the report, at most."""
@@ -61,11 +60,9 @@ def draw_all(watcher: Watcher, *, of_s: float, evidence: Evidence) -> None:
         for labels, points in watcher.values(query.expr, of_s=of_s, points=DRAWN):
             name = named(query.legend, labels)
             seconds, values = zip(*points, strict=True)
-            evidence.write(
-                Curve(query.dashboard, query.panel, query.unit, name.strip(), seconds, values)
-            )
+            evidence.write(Curve(query.dashboard, query.panel, query.unit, name, seconds, values))
 
 
 def named(legend: str, labels: Mapping[str, str]) -> str:
     """A series' name: the legend with its labels filled in."""
-    return LABEL.sub(lambda found: labels.get(found[1], ""), legend)
+    return LABEL.sub(lambda found: labels.get(found[1], ""), legend).strip()

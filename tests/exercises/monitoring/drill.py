@@ -61,9 +61,7 @@ class Drill:
 
     def begin(self, stack: Stack) -> Watcher:
         """All of it runs, finds everything there is to be watched, and has nothing to tell."""
-        for name, count in REPLICAS.items():
-            self.wait(stack.service(name).converged(replicas=count), within=READY_S)
-            self.evidence.tasks(self.swarm, stack.service(name).name)
+        self.run_all(stack, REPLICAS)
         prometheus, recorder = (
             self.wait(stack.service(name).tasks_are("running", 1), within=READY_S)[0]["container"]
             for name in ("prometheus", "recorder")
@@ -86,6 +84,13 @@ class Drill:
         names = sorted(watcher.ask("label/__name__/values"))
         self.evidence.write(events.Metrics(tuple(names)))
         return watcher
+
+    def run_all(self, stack: Stack, replicas: Mapping[str, int]) -> None:
+        """Each of these services of the stack is at its count; its tasks are noted."""
+        for name, count in replicas.items():
+            service = stack.service(name)
+            self.wait(service.converged(replicas=count), within=READY_S)
+            self.evidence.tasks(self.swarm, service.name)
 
     # -- what is kept low, and what keeps failing --------------------------------------------------
 
