@@ -9,6 +9,7 @@ import pytest
 from pytest_swarmlab.reporting.html import page
 from pytest_swarmlab.reporting.pictures import comparison
 from tests.unit.records.editing import events
+from tests.unit.reporting.pages import results_of
 
 PHASES = ["local", "nfs-bind"]
 MEASURES = {"fsync_ms": "small write: ms", "move_s": "move: s"}
@@ -45,10 +46,7 @@ def results(measurements: dict[str, object]) -> dict[str, object]:
         "measurements": measurements,
         "machine": {},
     }  # fmt: skip
-    return {
-        "run_id": "r", "started_at": "", "finished_at": None, "topology": None, "images": [],
-        "provider": "uml", "engine_version": None, "kernel": None, "exercises": [exercise],
-    }  # fmt: skip
+    return results_of(exercise)
 
 
 def test_the_report_shows_it_above_the_phases() -> None:

@@ -11,6 +11,7 @@ from pytest_swarmlab.reporting.html import page
 from pytest_swarmlab.reporting.pictures import distribution
 from pytest_swarmlab.reporting.pictures.canvas import VERMILLION
 from tests.unit.records.editing import events
+from tests.unit.reporting.pages import results_of
 
 MEASURES = {"found_s": ("From the fault to unhealthy, s", "predicted_s")}
 MEASURED = {"found_s": {"1": 2.5, "2": 3.25, "3": 9.0}, "predicted_s": {"from": 2.0, "to": 5.0}}
@@ -52,12 +53,8 @@ def test_the_report_shows_it_above_the_phases() -> None:
         "measurements": {"heal": MEASURED},
         "machine": {"heal": {"idle": 0.31, "beside": 1}},
     }  # fmt: skip
-    results = {
-        "run_id": "r", "started_at": "", "finished_at": None, "topology": None, "images": [],
-        "provider": "uml", "engine_version": None, "kernel": None, "exercises": [found],
-    }  # fmt: skip
-    shown = page(record, results)
+    shown = page(record, results_of(found))
     assert "median 3.25" in shown
     assert 'processors idle</td><td class="number">31%' in shown
     assert 'other clusters beside</td><td class="number">1' in shown
-    assert "median" not in page(record, {**results, "exercises": [{**found, "measurements": {}}]})
+    assert "median" not in page(record, results_of({**found, "measurements": {}}))

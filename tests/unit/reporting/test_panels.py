@@ -9,6 +9,7 @@ from pytest_swarmlab.evidence.events import Curve
 from pytest_swarmlab.reporting.html import page
 from pytest_swarmlab.reporting.pictures import panels
 from tests.unit.records.editing import events
+from tests.unit.reporting.pages import results_of
 
 SECONDS, VALUES = (10.0, 15.0, 20.0), (0.1, 0.5, 0.2)
 
@@ -58,10 +59,6 @@ def test_the_report_shows_a_dashboard_below_the_checks_of_its_phase() -> None:
         "id": "monitoring", "title": "Plan", "verdict": "pass", "checks": [check],
         "measurements": {}, "machine": {},
     }  # fmt: skip
-    results = {
-        "run_id": "r", "started_at": "", "finished_at": None, "topology": None, "images": [],
-        "provider": "uml", "engine_version": None, "kernel": None, "exercises": [found],
-    }  # fmt: skip
-    shown = page(record, results)
+    shown = page(record, results_of(found))
     assert "<b>nodes</b>" in shown
     assert {"Load", "worker1"} <= {*texts(shown)}
