@@ -14,6 +14,7 @@ from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard
 from pytest_swarmlab.waiting.conditions import (
     Converged,
     Ended,
+    Renewed,
     Replaced,
     RolledBack,
     Settled,
@@ -146,6 +147,10 @@ class Service:
     def settled(self) -> Settled:
         """Condition: none of its tasks runs any more that is to stop."""
         return Settled(self.swarm, self.name)
+
+    def renewed(self, before: Sequence[dict[str, Any]]) -> Renewed:
+        """Condition: it runs as many tasks as before, and none of those; finds them."""
+        return Renewed(self.swarm, self.name, before)
 
     def replaced(self, task: dict[str, Any]) -> Replaced:
         """Condition: another task runs in that one's slot; finds it."""

@@ -14,6 +14,7 @@ from pytest_swarmlab.evidence.readings import Request
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import Window
 from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.model import Verdict
 from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises.exercise_2_10 import perform
 from tests.exercises.exercise_2_10.availability import outage_s, wanted
@@ -35,6 +36,8 @@ from tests.exercises.exercise_2_10.setting import (
     REPLICAS,
     RETURN,
     ROLLED,
+    ROLLED_AFTER,
+    WHILE_AWAY,
 )
 from tests.exercises.exercise_2_10.trials import Trials
 from tests.exercises.exercise_2_10.verify import exercise
@@ -926,6 +929,33 @@ def test_what_is_predicted_is_predicted_of_everything_that_is_struck() -> None:
     struck = {what for phase in UNDER_LOAD for what in wanted(phase)}
     assert struck == set(PREDICTED)
     assert {name for bounds in PREDICTED.values() for name in bounds} <= set(ENDPOINTS)
+
+
+def test_nothing_may_fail_for_what_is_killed_while_another_comes_back() -> None:
+    for name, others in WHILE_AWAY.items():
+        assert not any(PREDICTED[each] for each in (name, *others))
+        assert {name, *others} <= set(REPLICAS)
+        assert not set(others) & set(WHILE_AWAY)
+
+
+def test_what_is_rolled_later_waits_for_one_that_is_rolled_at_once() -> None:
+    at_once = [name for name in ROLLED if name not in ROLLED_AFTER]
+    assert len(at_once) == 3
+    assert set(ROLLED_AFTER) < set(ROLLED)
+    assert sorted(ROLLED_AFTER.values()) == sorted(at_once)
+
+
+def test_orders_are_wanted_until_the_last_has_recovered_also_if_it_was_struck_before() -> None:
+    around = list(REPLICAS)[-1]
+    began = STRUCK + EACH * (len(REPLICAS) - 2) - 1
+    nested = moved("struck", {"what": around}, to=began)(good("killed"))
+    assert {r.verdict for r in exercise.judge(nested, "killed")} == {Verdict.PASS}
+    over = RECOVERED + EACH * (len(REPLICAS) - 2)
+    idle = without(
+        nested, lambda e: e.kind == "entry" and e.data["ledger"] == ACCOUNTS and e.t > over
+    )
+    found = {r.id: r.verdict for r in exercise.judge(idle, "killed")}
+    assert found["2.10.killed.no-order-lost"] is Verdict.UNKNOWN
 
 
 def test_an_outage_is_the_time_without_a_good_answer_around_a_failure() -> None:
