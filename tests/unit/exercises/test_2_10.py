@@ -14,8 +14,10 @@ from pytest_swarmlab.evidence.readings import Request
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import Window
 from pytest_swarmlab.judging.live import Evidence
-from pytest_swarmlab.model import Verdict
+from pytest_swarmlab.model import Capability, Verdict
+from pytest_swarmlab.swarm.stack_files import substituted
 from pytest_swarmlab.waiting.waiter import Waiter
+from tests.exercises import nfs
 from tests.exercises.exercise_2_10 import perform
 from tests.exercises.exercise_2_10.availability import outage_s, wanted
 from tests.exercises.exercise_2_10.books import Books
@@ -49,6 +51,7 @@ from tests.unit.records.editing import (
     Edit,
     changed,
     edited,
+    events,
     kind,
     last,
     moved,
@@ -997,3 +1000,39 @@ def test_forged_tokens_differ_from_the_good_one_in_one_thing_each() -> None:
     assert made["forged"].startswith(f"{head}.{body}.")
     assert made["changed"].endswith(f".{signature}")
     assert made["unsigned"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("address", "subnet"),
+    [
+        ("192.168.56.10", "192.168.56.0/24"),
+        ("172.19.0.10", "172.19.0.0/24"),
+        ("2001:db8::10", "2001:db8::/64"),
+        ("manager1", nfs.SUBNET),
+    ],
+)
+def test_the_share_is_exported_to_the_server_s_own_network(
+    lab: Lab, address: str, subnet: str
+) -> None:
+    server = lab["manager1"]
+    server.address = address
+    assert nfs.subnet_of(server) == subnet
+
+
+@pytest.mark.parametrize("server", [perform.NFS_SERVER, "172.19.0.10"])
+def test_the_stack_file_asks_the_lab_s_server_unless_another_is_named(server: str) -> None:
+    env = {} if server == perform.NFS_SERVER else {"NFS_SERVER": server}
+    stack = yaml.safe_load(perform.FILE.read_text(encoding="utf-8"))
+    asked = [substituted(each["driver_opts"]["o"], env) for each in stack["volumes"].values()]
+    assert [str(o).partition(",")[0] for o in asked] == [f"addr={server}"] * 2
+
+
+def test_without_ipvs_only_the_lab_s_own_file_is_drilled() -> None:
+    able = {str(c): c is not Capability.IPVS for c in Capability}
+    record = events("", ("cluster.ready", {"capabilities": able}))
+    provable = {
+        check.id
+        for check, result in zip(exercise.checks, exercise.judge(record), strict=True)
+        if result.verdict is not Verdict.NOT_PROVABLE
+    }
+    assert provable == {f"2.10.literal.{name}-never-starts" for name in ENDS}
