@@ -26,7 +26,6 @@ from .declared import (
     CASCADE,
     LABS,
     LABS_PORT,
-    MESH,
     PAUSE_S,
     REDIS,
     exercise,
@@ -41,7 +40,6 @@ from .seen import at_work, through, untouched
     title="With the lab's healthcheck all of the API goes down with Redis and restarts for ever",
     expected="every replica is replaced, one of them twice; while all are down nothing is answered",
     hint="The check that Swarm asks must not ask for anything outside the container.",
-    needs=MESH,
 )
 def lab_s_check_takes_all_down(record: Record) -> Judgement:
     """From the moment when all were down until Redis came back."""
@@ -70,7 +68,6 @@ def lab_s_check_takes_all_down(record: Record) -> Judgement:
     title="With a liveness check the same API goes on serving its main page",
     expected="every request is answered, and no replica was replaced",
     hint="`docker service ps health_api`: what does its healthcheck ask for?",
-    needs=MESH,
 )
 def liveness_keeps_it_up(record: Record) -> Judgement:
     """The same outage, at the same time."""

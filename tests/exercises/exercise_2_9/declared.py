@@ -16,18 +16,21 @@ TITLES = {
     "cascade": "Redis is away: the lab's healthcheck and another",
 }
 
+MESH = (Capability.IPVS,)
+NEEDED = (Capability.CHANGE, Capability.START_INTERVAL)
+
 exercise = Exercise(
     "2.9",
     "Healthchecks et auto-healing",
     module=f"{__package__}.verify",
     titles=TITLES,
-    needs=dict.fromkeys(TITLES, (Capability.CHANGE, Capability.START_INTERVAL)),
+    # The API finds Redis at its service's address, which IPVS leads to the task.
+    needs=dict.fromkeys(TITLES, NEEDED) | {"cascade": (*NEEDED, *MESH)},
 )
 
 STARTING, HEAL, BAD_UPDATE = ("starting",), ("heal",), ("bad-update",)
 TRAP, ENDINGS, SLOW = ("exit-0",), ("endings",), ("slow-start",)
 DATABASE, CASCADE = ("database",), ("cascade",)
-MESH = (Capability.IPVS,)
 REPLICAS, API_REPLICAS = 3, 2
 LEAST_WATCHED_S = 5.0
 """Five times the restart delay that is set."""
