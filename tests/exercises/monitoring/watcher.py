@@ -176,7 +176,7 @@ class Hears:
 
 @dataclass
 class Shows:
-    """An expression has a result."""
+    """An expression has a result. Where it has none, what it compares is told."""
 
     watcher: Watcher
     expr: str
@@ -189,11 +189,14 @@ class Shows:
 
     def __call__(self) -> Done[None] | Pending | Fatal:
         """Ask once."""
+        compared, _, _ = self.expr.rpartition(" ")[0].rpartition(" ")
         try:
-            found = self.watcher.value(self.expr)
+            if self.watcher.value(self.expr):
+                return done(None)
+            seen = self.watcher.value(compared) if compared else []
         except ValueError as error:
             return pending(str(error))
-        return done(None) if found else pending("no result")
+        return pending(f"{compared} is {seen[0][1]:.4g}" if seen else "no result")
 
 
 @dataclass
