@@ -104,6 +104,12 @@ def first_lists(record: Record) -> list[NodesSample]:
     return lists
 
 
+def not_before_the_fault(record: Record, what: str, t: float) -> list[str]:
+    """Whether what was seen at `t` came only when something was broken already."""
+    began = readings.fault_at(record)
+    return [] if began is None else out_of_order((what, t), ("what was broken", began))
+
+
 def listed_managers(record: Record) -> set[str]:
     """Names of the managers in the first of those lists."""
     return {node.name for node in first_lists(record)[0].nodes if node.reachability}
@@ -134,6 +140,7 @@ def membership(record: Record) -> Judgement:
         missing=[
             *not_each({s.seen_from for s in lists}, listed_managers(record), "asked"),
             *not_each({node.name for node in first.nodes}, members_of(record), "found in the list"),
+            *not_before_the_fault(record, "the last node list", lists[-1].t),
             *another_cluster(lists),
         ],
     )
@@ -176,6 +183,7 @@ def one_view(record: Record) -> Judgement:
         ],
         missing=[
             *not_each(telling, listed, "asked"),
+            *not_before_the_fault(record, "the last view", max(v.t for v in telling.values())),
             *another_cluster(first_lists(record)),
             *("a manager told no cluster id" for cluster, _ in stories if not cluster),
         ],
@@ -191,7 +199,17 @@ def one_view(record: Record) -> Judgement:
 )
 def tolerance_holds(record: Record) -> Judgement:
     """The last change tried at every level of loss must have ended as the formula says."""
-    return _decided_as_expected(record, tolerance(managers_of(record) or 0) + 1)
+    borne = tolerance(managers_of(record) or 0)
+    reached = {level.lost for level in levels(record)}
+    return _decided_as_expected(
+        record,
+        borne + 1,
+        missing=[
+            f"that {lost} are lost was never reached"
+            for lost in range(1, borne + 1)
+            if lost not in reached
+        ],
+    )
 
 
 @exercise.check(
@@ -290,7 +308,7 @@ def levels(record: Record) -> list[Level]:
 
 def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = ()) -> Judgement:
     """Changes ended as quorum says at every level of loss, and that many losses were reached."""
-    told, wrong, lacks = [], [], list(missing)
+    told, wrong, lacks = [], [], [*missing, *another_cluster(first_lists(record))]
     listed = listed_managers(record)
     for level in levels(record):
         if not level.writes:
@@ -334,6 +352,7 @@ def service_answers(record: Record) -> Judgement:
     errors = [request for request in asked if not request.ok]
     through = sorted({request.node for request in asked})
     lacks = not_asked(asked, through=remaining, window=window, rate=LEAST_RATE)
+    lacks += another_cluster(first_lists(record))
     seldom = [n for n in remaining if sum(r.node == n for r in asked) < LEAST_REQUESTS]
     if window.seconds < LEAST_S or seldom:
         lacks.append(f"{len(asked)} requests in {window.seconds:.1f} s are too few")
@@ -381,6 +400,7 @@ def changes_return(record: Record) -> Judgement:
         ("the manager's return", back.heal_began),
         ("an accepted change", accepted.t - accepted.seconds),
     )
+    lacks += another_cluster(first_lists(record))
     for level in levels(record):
         lacks += level.not_held(listed_managers(record))
     for other in faults:
@@ -412,6 +432,7 @@ def last_manager_stays(record: Record) -> Judgement:
             *out_of_order(
                 ("the node list", first_lists(record)[0].t), ("the try to demote it", refusal.t)
             ),
+            *not_before_the_fault(record, "the try to demote it", refusal.t),
         ],
     )
 
