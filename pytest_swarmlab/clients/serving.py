@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import requests
 import urllib3
 
 from pytest_swarmlab.clients.probe import TIMEOUT_S, reason, session
+from pytest_swarmlab.evidence.events import TaskSeen
 from pytest_swarmlab.model import Capability
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.services import Service
@@ -27,7 +27,7 @@ def await_serving(
     port: int = 8080,
     listed: int | None = None,
     within: float,
-) -> list[dict[str, Any]]:
+) -> list[TaskSeen]:
     """Wait until a service has converged and serves through every node; finds its tasks.
 
     `listed`: how many replicas all published services have together, where there are others:

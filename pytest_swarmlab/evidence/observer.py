@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from pytest_swarmlab.background import Background
-from pytest_swarmlab.evidence.events import NodesSample, TaskSeen, TasksSample
+from pytest_swarmlab.evidence.events import NodesSample, TasksSample
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ class Observer:
         # A manager that has no leader to ask is not asked twice: the next question is due.
         if (service := self._service) and error is None:
             tasks, error, seconds = _answer(lambda: self._swarm.task_rows(engine(), service))
-            seen = tuple(TaskSeen(**task) for task in tasks)
-            write(TasksSample(node.name, service, seconds, seen, error))
+            write(TasksSample(node.name, service, seconds, tuple(tasks), error))
 
 
 def _answer(look: Callable[[], list[T]]) -> tuple[list[T], str | None, float]:

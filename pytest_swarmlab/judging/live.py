@@ -24,7 +24,6 @@ from pytest_swarmlab.evidence.events import (
     Notice,
     Ping,
     Seen,
-    TaskSeen,
     TasksSample,
 )
 from pytest_swarmlab.evidence.load import load
@@ -173,8 +172,7 @@ class Evidence:
         """Record a service's tasks as the managers list them now."""
         seen_from, _ = swarm.look()
         tasks = swarm.task_rows(seen_from.engine, service)
-        seen = tuple(TaskSeen(**task) for task in tasks)
-        swarm.recorder.write(TasksSample(seen_from.name, service, 0.0, seen))
+        swarm.recorder.write(TasksSample(seen_from.name, service, 0.0, tuple(tasks)))
 
     def ping(self, *nodes: Node) -> None:
         """Record whether each node's engine answers now: what was broken is to be away."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.errors import ProviderError
-from pytest_swarmlab.evidence.events import NodeSeen, NodesSample, Notice, Write
+from pytest_swarmlab.evidence.events import NodeSeen, NodesSample, Notice, TaskSeen, Write
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers.base import Machines
@@ -237,10 +237,10 @@ class Swarm:
         rows = self._identify([row_of_node(node) for node in engine.api.nodes()])
         return sorted(rows, key=lambda row: row.name)
 
-    def task_rows(self, engine: docker.DockerClient, service: str) -> list[dict[str, Any]]:
-        """A service's tasks in the record's form, by slot, as this engine gives them."""
+    def task_rows(self, engine: docker.DockerClient, service: str) -> list[TaskSeen]:
+        """A service's tasks, by slot, as this engine gives them."""
         rows = [self._task(task) for task in engine.api.tasks({"service": service})]
-        return sorted(rows, key=lambda row: (row["slot"] or 0, row["id"]))
+        return sorted(rows, key=lambda row: (row.slot or 0, row.id))
 
     def has_leader(
         self, *, other_than: Node | None = None, seen_by: Node | None = None
@@ -303,11 +303,11 @@ class Swarm:
         self.recorder.write(Write(via.name, error, round(self.recorder.now() - began, 4)))
         return error
 
-    def _task(self, task: dict[str, Any]) -> dict[str, Any]:
+    def _task(self, task: dict[str, Any]) -> TaskSeen:
         row = row_of_task(task)
-        node = self._ids.get(row["node_id"])
-        listed = self._host_names.get(row["node_id"], [row["node_id"]])
-        return row | {"node": node.name if node else listed[-1]}
+        node = self._ids.get(row.node_id)
+        listed = self._host_names.get(row.node_id, [row.node_id])
+        return replace(row, node=node.name if node else listed[-1])
 
     def look(self) -> tuple[Node, list[NodeSeen]]:
         """The node list of the first manager that can give it, and which one that was.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import waits
-from pytest_swarmlab.evidence.events import Notice
+from pytest_swarmlab.evidence.events import Notice, TaskSeen
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard
 from pytest_swarmlab.waiting.conditions import (
@@ -147,7 +146,7 @@ class Service:
         """Condition: none of its tasks runs any more that is to stop."""
         return Settled(self.swarm, self.name)
 
-    def replaced(self, task: dict[str, Any]) -> Replaced:
+    def replaced(self, task: TaskSeen) -> Replaced:
         """Condition: another task runs in that one's slot; finds it."""
         return Replaced(self.swarm, self.name, task)
 

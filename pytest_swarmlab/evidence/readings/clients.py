@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,14 @@ def request_errors(record: Record, node: str | None = None) -> list[Request]:
 def answered(record: Record, node: str | None = None) -> list[Request]:
     """Requests that succeeded."""
     return [r for r in requests(record, node) if r.ok]
+
+
+def answered_within_s(asked: Sequence[Request], percent: int) -> float | None:
+    """Seconds within which so many of a hundred good answers came; None for fewer than two."""
+    took = [request.seconds for request in asked if request.ok]
+    if len(took) < 2:
+        return None
+    return round(statistics.quantiles(took, n=100, method="inclusive")[percent - 1], 3)
 
 
 def longest_gap(record: Record, node: str | None = None) -> Gap | None:

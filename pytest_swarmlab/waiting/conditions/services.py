@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from pytest_swarmlab.waiting.conditions.answers import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, fatal, pending
 
 if TYPE_CHECKING:
+    from pytest_swarmlab.evidence.events import TaskSeen
     from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 
@@ -29,7 +30,7 @@ class Converged:
         self._on = on
         self.name = f"{service} runs {replicas} tasks" + (f" on {on}" if on else "")
 
-    def __call__(self) -> Done[list[dict[str, Any]]] | Pending | Fatal:
+    def __call__(self) -> Done[list[TaskSeen]] | Pending | Fatal:
         """Look once."""
         try:
             seen_from, nodes = self._swarm.look()
@@ -41,14 +42,14 @@ class Converged:
             for row in nodes
             if row.state == "ready" and self._on in (None, self._swarm.node_of(row))
         }
-        wanted = [task for task in tasks if task["desired"] == "running"]
-        running = [t for t in wanted if t["state"] == "running" and t["node_id"] in up]
+        wanted = [task for task in tasks if task.desired == "running"]
+        running = [t for t in wanted if t.state == "running" and t.node_id in up]
         seen = f"{len(running)}/{self._replicas} running"
-        others = sorted({t["state"] for t in wanted if t not in running})
+        others = sorted({t.state for t in wanted if t not in running})
         if others:
             seen += f" (others: {', '.join(others)})"
-        if failed := [t for t in tasks if t["error"]]:
-            seen += f"; last task error: {max(failed, key=itemgetter('at'))['error']}"
+        if failed := [t for t in tasks if t.error]:
+            seen += f"; last task error: {max(failed, key=attrgetter('at')).error}"
         if len(running) == self._replicas == len(wanted):
             return done(running, seen)
         return pending(seen)
@@ -111,7 +112,7 @@ class Watched:
         self._tasks: list[tuple[str, str]] = []
         self.name = f"{service} was watched for {for_s:.0f} s"
 
-    def __call__(self) -> Done[list[dict[str, Any]]] | Pending | Fatal:
+    def __call__(self) -> Done[list[TaskSeen]] | Pending | Fatal:
         """Look once."""
         now = self._swarm.recorder.now()
         try:
@@ -119,7 +120,7 @@ class Watched:
             tasks = self._swarm.task_rows(seen_from.engine, self._service)
         except no_answer() as error:
             return pending(brief(error))
-        there = sorted((t["id"], t["node"]) for t in tasks if t["desired"] == "running")
+        there = sorted((t.id, t.node) for t in tasks if t.desired == "running")
         if self._began is None:
             self._began, self._tasks = now, there
         if there != self._tasks:

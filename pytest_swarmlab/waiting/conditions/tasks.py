@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_swarmlab.waiting.conditions.answers import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
 
 if TYPE_CHECKING:
+    from pytest_swarmlab.evidence.events import TaskSeen
     from pytest_swarmlab.swarm.cluster import Swarm
 
 
@@ -35,11 +36,11 @@ class _OfTasks(ABC, Generic[T]):
         return self._judge(tasks)
 
     @abstractmethod
-    def _judge(self, tasks: list[dict[str, Any]]) -> Done[T] | Pending | Fatal:
+    def _judge(self, tasks: list[TaskSeen]) -> Done[T] | Pending | Fatal:
         """Judge what was listed."""
 
 
-class TaskFailed(_OfTasks[dict[str, Any]]):
+class TaskFailed(_OfTasks["TaskSeen"]):
     """A task of the service has failed or was rejected; finds it."""
 
     states = frozenset({"failed", "rejected"})
@@ -51,13 +52,13 @@ class TaskFailed(_OfTasks[dict[str, Any]]):
         self._known = frozenset(known)
         self.name = f"a task of {service} {self.verb}"
 
-    def _judge(self, tasks: list[dict[str, Any]]) -> Done[dict[str, Any]] | Pending | Fatal:
+    def _judge(self, tasks: list[TaskSeen]) -> Done[TaskSeen] | Pending | Fatal:
         found = [task for task in tasks if self._is_it(task)]
-        seen = ", ".join(sorted(task["state"] for task in tasks)) or "no tasks"
-        return done(found[0], found[0]["error"] or seen) if found else pending(seen)
+        seen = ", ".join(sorted(task.state for task in tasks)) or "no tasks"
+        return done(found[0], found[0].error or seen) if found else pending(seen)
 
-    def _is_it(self, task: dict[str, Any]) -> bool:
-        return task["state"] in self.states and task["id"] not in self._known
+    def _is_it(self, task: TaskSeen) -> bool:
+        return task.state in self.states and task.id not in self._known
 
 
 class TaskBlocked(TaskFailed):
@@ -66,11 +67,11 @@ class TaskBlocked(TaskFailed):
     states = frozenset({"pending"})
     verb = "finds no node"
 
-    def _is_it(self, task: dict[str, Any]) -> bool:
-        return super()._is_it(task) and bool(task["error"])
+    def _is_it(self, task: TaskSeen) -> bool:
+        return super()._is_it(task) and bool(task.error)
 
 
-class Ended(_OfTasks[list[dict[str, Any]]]):
+class Ended(_OfTasks["list[TaskSeen]"]):
     """So many tasks of the service have ended by themselves; finds them.
 
     Complete, failed or rejected: a task that was told to stop, by an update or a removal, has
@@ -88,13 +89,13 @@ class Ended(_OfTasks[list[dict[str, Any]]]):
         self._known = frozenset(known)
         self.name = f"{at_least} tasks of {service} have ended"
 
-    def _judge(self, tasks: list[dict[str, Any]]) -> Done[list[dict[str, Any]]] | Pending | Fatal:
-        found = [t for t in tasks if t["state"] in self.states and t["id"] not in self._known]
-        seen = ", ".join(sorted(task["state"] for task in tasks)) or "no tasks"
+    def _judge(self, tasks: list[TaskSeen]) -> Done[list[TaskSeen]] | Pending | Fatal:
+        found = [t for t in tasks if t.state in self.states and t.id not in self._known]
+        seen = ", ".join(sorted(task.state for task in tasks)) or "no tasks"
         return done(found, seen) if len(found) >= self._at_least else pending(seen)
 
 
-class TasksAre(_OfTasks[list[dict[str, Any]]]):
+class TasksAre(_OfTasks["list[TaskSeen]"]):
     """So many of the tasks that Swarm wants to run are in a state; finds them."""
 
     def __init__(self, swarm: Swarm, service: str, state: str, count: int) -> None:
@@ -103,10 +104,10 @@ class TasksAre(_OfTasks[list[dict[str, Any]]]):
         self._count = count
         self.name = f"{count} tasks of {service} are {state}"
 
-    def _judge(self, tasks: list[dict[str, Any]]) -> Done[list[dict[str, Any]]] | Pending | Fatal:
-        wanted = [task for task in tasks if task["desired"] == "running"]
-        found = [task for task in wanted if task["state"] == self._state]
-        seen = ", ".join(sorted(task["state"] for task in wanted)) or "no tasks"
+    def _judge(self, tasks: list[TaskSeen]) -> Done[list[TaskSeen]] | Pending | Fatal:
+        wanted = [task for task in tasks if task.desired == "running"]
+        found = [task for task in wanted if task.state == self._state]
+        seen = ", ".join(sorted(task.state for task in wanted)) or "no tasks"
         return done(found, seen) if len(found) == self._count else pending(seen)
 
 
@@ -120,30 +121,34 @@ class Settled(_OfTasks[None]):
         super().__init__(swarm, service)
         self.name = f"what {service} no longer needs has stopped"
 
-    def _judge(self, tasks: list[dict[str, Any]]) -> Done[None] | Pending | Fatal:
-        stopping = [t for t in tasks if t["state"] == "running" and t["desired"] != "running"]
-        seen = ", ".join(f"{t['id'][:8]} on {t['node']}" for t in stopping) or "none"
+    def _judge(self, tasks: list[TaskSeen]) -> Done[None] | Pending | Fatal:
+        stopping = [t for t in tasks if t.state == "running" and t.desired != "running"]
+        seen = ", ".join(f"{t.id[:8]} on {t.node}" for t in stopping) or "none"
         return pending(seen) if stopping else done(None, seen)
 
 
-class Replaced(_OfTasks[dict[str, Any]]):
+class Replaced(_OfTasks["TaskSeen"]):
     """Another task runs in the slot of the given one; finds it.
 
     A global service has no slots: each node is one.
     """
 
-    def __init__(self, swarm: Swarm, service: str, task: dict[str, Any]) -> None:
+    def __init__(self, swarm: Swarm, service: str, task: TaskSeen) -> None:
         """`task`: its row, as `Converged` finds it."""
         super().__init__(swarm, service)
         self._task = task
-        place = task["slot"] or f"on {task['node']}"
+        place = task.slot or f"on {task.node}"
         self.name = f"task {place} of {service} is replaced"
 
-    def _judge(self, tasks: list[dict[str, Any]]) -> Done[dict[str, Any]] | Pending | Fatal:
-        place = "slot" if self._task["slot"] else "node_id"
-        mine = [task for task in tasks if task[place] == self._task[place]]
-        seen = ", ".join(sorted(task["state"] for task in mine)) or "no task in its slot"
+    def _judge(self, tasks: list[TaskSeen]) -> Done[TaskSeen] | Pending | Fatal:
+        old = self._task
+        mine = [
+            task
+            for task in tasks
+            if (task.slot == old.slot if old.slot else task.node_id == old.node_id)
+        ]
+        seen = ", ".join(sorted(task.state for task in mine)) or "no task in its slot"
         # Known by its id: the old one counts as running until its engine has reported.
-        others = [task for task in mine if task["id"] != self._task["id"]]
-        running = [task for task in others if task["state"] == task["desired"] == "running"]
+        others = [task for task in mine if task.id != old.id]
+        running = [task for task in others if task.running]
         return done(running[0], seen) if running else pending(seen)

@@ -60,10 +60,10 @@ class Books:
         seen_from, _ = swarm.look()
         tasks = swarm.task_rows(seen_from.engine, self._database.name)
         for task in tasks:
-            if task["state"] == task["desired"] == "running":
+            if task.running:
                 # Over its own socket, where it asks for no password; nothing of it is recorded.
-                said = swarm.node(task["node"]).ask(
-                    "docker", "exec", task["container"],
+                said = swarm.node(task.node).ask(
+                    "docker", "exec", task.container,
                     "psql", "-U", USER, "-d", NAME, "-At", "-F", "\t", "-c", query,
                     within=READ_S,
                 )  # fmt: skip

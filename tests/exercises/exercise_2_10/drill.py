@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.faults import Fault, Faults
@@ -17,6 +16,7 @@ from pytest_swarmlab.waiting.waiter import Waiter
 from .. import nfs
 from ..stack_on_nfs import listing
 from . import events, perform
+from .events import Struck
 from .load import CATALOGUE, PATIENCE_S, Crowd, Load, Observe
 from .setting import (
     BROKER,
@@ -130,13 +130,13 @@ class Drill:
     # -- struck ------------------------------------------------------------------------------
 
     @contextmanager
-    def _struck(self, what: str, load: Load, via: Sequence[Node], **more: Any) -> Iterator[None]:
+    def _struck(self, struck: Struck, load: Load, via: Sequence[Node]) -> Iterator[None]:
         """From just before something is struck until all serves again, and each customer too."""
-        self.evidence.write(events.Struck(what, **more))
+        self.evidence.write(struck)
         yield
         self._serves(via)
         load.goes_on(self.wait, within=BACK_S)
-        self.evidence.write(events.Recovered(what))
+        self.evidence.write(events.Recovered(struck.what))
 
     def kill_each(self) -> None:
         """A task of every service is killed, one after the other."""
@@ -145,11 +145,11 @@ class Drill:
             for name, count in REPLICAS.items():
                 service = self.service(name)
                 task = self.wait(service.converged(replicas=count), within=READY_S)[0]
-                struck = {key: task[key] for key in ("id", "slot", "node", "container")}
-                with self._struck(name, load, nodes, **struck):
-                    perform.kill(self.swarm, task["node"], task["container"], name)
+                struck = Struck(name, task.id, task.slot, task.node, task.container)
+                with self._struck(struck, load, nodes):
+                    perform.kill(self.swarm, task.node, task.container, name)
                     new = self.wait(service.replaced(task), within=BACK_S)
-                    self.evidence.write(events.Replaced(name, old=task["id"], new=new["id"]))
+                    self.evidence.write(events.Replaced(name, old=task.id, new=new.id))
                     self.wait(service.converged(replicas=count), within=BACK_S)
         self._listing("A task of each service was killed")
 
@@ -165,7 +165,7 @@ class Drill:
         nodes, service = self.swarm.nodes, self.service(name)
         with self.crowd.come(what, nodes) as load:
             self.evidence.tasks(self.swarm, service.name)
-            with self._struck(what, load, nodes):
+            with self._struck(Struck(what), load, nodes):
                 service.scale(0)
                 self.wait(service.tasks_are("running", 0), within=BACK_S)
                 self.wait(service.settled(), within=BACK_S)
@@ -182,11 +182,12 @@ class Drill:
         """PostgreSQL is sent to another node, where its files are the same."""
         nodes, service = self.swarm.nodes, self.service(DATABASE)
         (task,) = self.wait(service.converged(replicas=1), within=READY_S)
-        old = self.swarm.node(task["node"])
+        old = self.swarm.node(task.node)
         new = next(node for node in self.swarm.workers() if node is not old)
         with self.crowd.come("database-moved", nodes) as load:
             self.evidence.tasks(self.swarm, service.name)
-            with self._struck("database-moved", load, nodes, old=old.name, new=new.name):
+            struck = Struck("database-moved", old=old.name, new=new.name)
+            with self._struck(struck, load, nodes):
                 service.move(to=new)
                 self.wait(service.converged(replicas=1, on=new), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
@@ -197,7 +198,7 @@ class Drill:
     def lose_power(self) -> None:
         """A machine that does not run the database loses power, and comes back later."""
         (task,) = self.wait(self.service(DATABASE).converged(replicas=1), within=READY_S)
-        lost = next(node for node in self.swarm.workers() if node.name != task["node"])
+        lost = next(node for node in self.swarm.workers() if node.name != task.node)
         self._lose("power-off", lost, self.faults.power_off(lost))
 
     def cut_off(self) -> None:
@@ -222,13 +223,13 @@ class Drill:
             self.crowd.come(what, others) as load,
             ExitStack() as broken,
         ):
-            with self._struck(what, load, others, node=node.name):
+            with self._struck(Struck(what, node=node.name), load, others):
                 broken.enter_context(fault)
                 self.wait(self.swarm.node_is(node, state="down"), within=DOWN_S)
                 for name, count in REPLICAS.items():
                     self.wait(self.service(name).converged(replicas=count), within=READY_S)
             self._listing(f"{node} is away")
-            with self._struck(RETURN, load, others, node=node.name):
+            with self._struck(Struck(RETURN, node=node.name), load, others):
                 broken.close()
                 self.wait(self.swarm.all_nodes_ready(), within=BACK_S)
                 for name in REPLICAS:
@@ -244,7 +245,7 @@ class Drill:
         with self.crowd.come("rolled", nodes) as load:
             for name in ROLLED:
                 self.evidence.tasks(self.swarm, self.service(name).name)
-            with self._struck("rolled", load, nodes):
+            with self._struck(Struck("rolled"), load, nodes):
                 for together in TOGETHER:
                     for name in together:
                         perform.roll(self.swarm, name)
@@ -262,7 +263,7 @@ class Drill:
         before = api.inspect_service(service.name)["Spec"]["TaskTemplate"]["ContainerSpec"]
         with self.crowd.come("bad-update", nodes) as load:
             self.evidence.tasks(self.swarm, service.name)
-            with self._struck("bad-update", load, nodes):
+            with self._struck(Struck("bad-update"), load, nodes):
                 perform.break_update(self.swarm, ORDERS)
                 self.wait(service.rolled_back(), within=ROLLED_S)
                 self.wait(service.converged(replicas=REPLICAS[ORDERS]), within=READY_S)

@@ -27,8 +27,8 @@ def see_the_literal_command_fail(
     """Wait until a task of the lab's own command has failed, and note what it said."""
     with volumes.named(perform.VOLUME, [on]), perform.literal_service(swarm, on) as service:
         task = wait(service.task_failed(), within=READY_S)
-        said = on.log_of(task["container"])
-        evidence.write(events.LiteralEnded(said, task["exit_code"], task["error"]))
+        said = on.log_of(task.container)
+        evidence.write(events.LiteralEnded(said, task.exit_code, task.error))
 
 
 def move_the_database(

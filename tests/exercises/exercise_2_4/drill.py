@@ -162,7 +162,7 @@ def mount_what_is_not_there(
         }
         for name, service in services.items():
             task = wait(service.task_failed(), within=FAILED_S)
-            evidence.write(events.Mistake(name, task["node"], task["state"], task["error"]))
+            evidence.write(events.Mistake(name, task.node, task.state, task.error))
 
 
 def change_the_options(
@@ -193,8 +193,8 @@ def squash_root(swarm: Swarm, *, secret: Secrets, wait: Waiter, evidence: Eviden
         perform.database(swarm, secret, storage, worker) as service,
     ):
         task = wait(service.task_failed(), within=READY_S)
-        said = worker.log_of(task["container"])
-        evidence.write(events.Squashed(task["error"], said))
+        said = worker.log_of(task.container)
+        evidence.write(events.Squashed(task.error, said))
         export(nfs.OPTIONS)
         running(service, worker, wait)
         owner = server.look("stat", "-c", "%u:%a", f"{path}/db-volume").stdout.strip()
@@ -218,7 +218,7 @@ def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evi
             mount = nfs.volume(server, path) + ",source=web"
             service = made.enter_context(perform.web(swarm, "web", mount, starting))
             task = wait(service.task_failed(), within=FAILED_S)
-            evidence.write(events.Refused(task["node"], task["state"], task["error"]))
+            evidence.write(events.Refused(task.node, task.state, task.error))
             look = looking.look("timeout", "5", "ls", nfs.MOUNT, check=False)
             evidence.write(events.Hangs(looking.name, look.code, look.stderr))
         wait(service.converged(replicas=1, on=starting), within=BACK_S)
@@ -241,14 +241,14 @@ def activate_the_plugin(
     with perform.web(swarm, "needs-plugin", mount) as service:
         if not known_before:
             task = wait(service.task_blocked(), within=FAILED_S)
-            evidence.write(events.Blocked(task["error"]))
+            evidence.write(events.Blocked(task.error))
         plugin.enter_context(rexray.installed(swarm, server))
         for node in swarm.nodes:
             rexray.create(node, "shared-data")
         plugin.callback(rexray.remove, server, "shared-data")
         evidence.write(events.Activated())
         (task,) = wait(service.converged(replicas=1), within=READY_S)
-        evidence.write(events.Scheduled(task["node"]))
+        evidence.write(events.Scheduled(task.node))
         for node in swarm.nodes:
             evidence.write(events.Known(node.name, tuple(rexray.known(node))))
     rexray.remove(server, "scheduled")
@@ -260,17 +260,17 @@ def kill_the_driver(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> None:
     rexray.create(home, "kept")
     with perform.web(swarm, "keeps-on", "source=kept", home) as service:
         (task,) = wait(service.converged(replicas=1, on=home), within=READY_S)
-        look = functools.partial(note_driver, evidence, home, task["container"])
-        perform.write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=WEB_PROOF)
+        look = functools.partial(note_driver, evidence, home, task.container)
+        perform.write_proof(home, task.container, secrets.token_bytes(PROOF_BYTES), at=WEB_PROOF)
         look("before")
         home.run("kill", "-9", rexray.main_pid(home), title=f"On {home}: the driver is killed")
         wait(home.succeeds(*rexray.asking("List")), within=READY_S)
         look("after")
-        perform.write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=WEB_PROOF)
+        perform.write_proof(home, task.container, secrets.token_bytes(PROOF_BYTES), at=WEB_PROOF)
         look("written again")
         service.move(to=other, origin=home)
         (task,) = wait(service.converged(replicas=1, on=other), within=READY_S)
-        note_driver(evidence, other, task["container"], "moved")
+        note_driver(evidence, other, task.container, "moved")
     rexray.remove(home, "kept")
 
 

@@ -157,7 +157,7 @@ class Drill:
         self.evidence.tasks(self.swarm, self.database.name)
         self.evidence.write(events.Labelled(tuple(labelled_nodes(self.swarm))))
         (task,) = self.wait(self.database.converged(replicas=1), within=READY_S)
-        lost = self.swarm.node(task["node"])
+        lost = self.swarm.node(task.node)
         with (
             self.observe(self.swarm.managers(), service=self.database.name),
             self._under_load("node-lost", self.swarm.nodes_except(lost)) as entries,
@@ -303,11 +303,11 @@ class Drill:
         seen_from, _ = self.swarm.look()
         served = []
         for task in self.swarm.task_rows(seen_from.engine, self.wordpress.name):
-            if task["desired"] == task["state"] == "running":
-                container = self.swarm.node(task["node"]).engine.containers.get(task["container"])
+            if task.running:
+                container = self.swarm.node(task.node).engine.containers.get(task.container)
                 lines = container.logs(tail=LOG_LINES).decode(errors="replace").splitlines()
                 count = sum(mark in line for line in lines)
-                served.append(events.Replica(task["id"], task["node"], count))
+                served.append(events.Replica(task.id, task.node, count))
         self.evidence.write(events.Served(tuple(served)))
 
 
@@ -325,7 +325,7 @@ def see_bad_files_refused(swarm: Swarm, stack: Stacks, *, wait: Waiter, evidence
     services = {name: _deploy_bad(stack, name).service(BAD_SERVICE) for name in LATER}
     for name, ends in LATER.items():
         task = wait(ends(services[name]), within=BLOCKED_S)
-        evidence.write(events.Refused(name, f"a task, {task['state']}", task["error"]))
+        evidence.write(events.Refused(name, f"a task, {task.state}", task.error))
     for name in LATER:
         stack.remove(name)
         stack.remove_volumes(name)

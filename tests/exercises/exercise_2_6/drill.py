@@ -146,8 +146,7 @@ def container_of(service: Service, on: Node, wait: Waiter, *, instead_of: str = 
     if instead_of:
         wait(service.updated(), within=READY_S)
     (task,) = wait(service.converged(replicas=1, on=on), within=READY_S)
-    container: str = task["container"]
-    return container
+    return task.container
 
 
 def _note_files(evidence: Evidence, step: str, node: Node, container: str) -> None:
@@ -487,7 +486,7 @@ class Tiers:
             said = perform.roll_back(api)
             self.evidence.write(events.Rollback(said.code, said.stderr.strip()))
             task = self.wait(api.task_failed(), within=READY_S)
-            self.evidence.write(events.FailedTask(task["state"], task["error"]))
+            self.evidence.write(events.FailedTask(task.state, task.error))
             self.wait(api.watched(for_s=PAUSED_S), within=READY_S)
             self._note_update("rolled back")
             self.evidence.tasks(self.swarm, api.name)
@@ -574,8 +573,8 @@ class Tiers:
     def _log_in(self, when: str, role: str, which: str, password: bytes) -> None:
         api = self.stack.service(perform.API)
         tasks = self.wait(api.converged(replicas=perform.REPLICAS), within=READY_S)
-        node = self.swarm.node(tasks[0]["node"])
-        said = perform.log_in(node, tasks[0]["container"], role, password)
+        node = self.swarm.node(tasks[0].node)
+        said = perform.log_in(node, tasks[0].container, role, password)
         self.evidence.write(events.Login(when, role, which, said))
 
     def _listing(self, when: str) -> None:

@@ -200,7 +200,7 @@ def deploy(
 def database(swarm: Swarm, stack: Stack, wait: Waiter) -> tuple[Node, str]:
     """The node and the container of the database, once it answers."""
     (task,) = wait(stack.service(DB).converged(replicas=1), within=READY_S)
-    node = swarm.node(task["node"])
+    node = swarm.node(task.node)
     return node, postgres.running(stack.service(DB), node, wait)
 
 

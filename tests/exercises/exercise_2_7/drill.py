@@ -13,6 +13,7 @@ import yaml
 from pytest_swarmlab.clients.probe import TIMEOUT_S, Traffic, session
 from pytest_swarmlab.clients.serving import await_serving
 from pytest_swarmlab.errors import CommandError
+from pytest_swarmlab.evidence.events import TaskSeen
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.configs import Configs
@@ -91,7 +92,7 @@ def see_what_is_mounted(
         title="A service with configs of every kind",
     ) as service:  # fmt: skip
         (task,) = wait(service.converged(replicas=1), within=READY_S)
-        node, container = swarm.node(task["node"]), task["container"]
+        node, container = swarm.node(task.node), task.container
         _note_mounted(evidence, node, container)
         targets = [*(f"{KINDS_AT}/{kind}" for kind in KINDS), PLAIN_AT, OWNED_AT, *TWICE_AT]
         _note_mounts(evidence, node, container, targets)
@@ -188,7 +189,7 @@ class Readers:
     def _note(self, step: str) -> None:
         for name, service in self.services.items():
             (task,) = self.wait(service.converged(replicas=1), within=READY_S)
-            node, container = self.swarm.node(task["node"]), task["container"]
+            node, container = self.swarm.node(task.node), task.container
             found = _digest_in(node, container, perform.READER_TARGET)
             self.evidence.write(events.Read(step, name, node.name, container, found))
 
@@ -313,7 +314,7 @@ class Proxy:
         self._whole()
         self._note_echo(V1)
         (task, *_) = self.wait(self.nginx.converged(replicas=2), within=READY_S)
-        perform.ask(self.swarm.node(task["node"]), task["container"])
+        perform.ask(self.swarm.node(task.node), task.container)
 
     def switch(self) -> None:
         """The lab's update, from version 1 to 2, two replicas one after the other.
@@ -340,7 +341,7 @@ class Proxy:
     def task_ids(self) -> list[str]:
         """Every task that the service has or had, those that failed long ago among them."""
         rows = self.swarm.task_rows(self.swarm.leader().engine, self.nginx.name)
-        return [task["id"] for task in rows]
+        return [task.id for task in rows]
 
     def leave_one(self) -> None:
         """One replica; the other has left the balancing, if not yet its node."""
@@ -389,9 +390,9 @@ class Proxy:
         await_serving(self.wait, self.nginx, replicas=2, port=PORT, within=READY_S)
         self.evidence.tasks(self.swarm, self.nginx.name)
 
-    def _note_failed(self, task: dict[str, Any]) -> None:
-        said = self.swarm.node(task["node"]).log_of(task["container"])
-        self.evidence.write(events.Failed(said, task["exit_code"], task["error"]))
+    def _note_failed(self, task: TaskSeen) -> None:
+        said = self.swarm.node(task.node).log_of(task.container)
+        self.evidence.write(events.Failed(said, task.exit_code, task.error))
 
     def _note_echo(self, config: str) -> None:
         """What the backend says that the proxy told it, asked through every node."""
@@ -482,7 +483,7 @@ class Versions:
         known = proxy.task_ids()
         proxy.nginx.rollback(title="Back to a version that was removed")
         task = proxy.wait(proxy.nginx.task_failed(known=known), within=READY_S)
-        proxy.evidence.write(events.Lost(task["error"]))
+        proxy.evidence.write(events.Lost(task.error))
         perform.listing(proxy.nginx, "The way back is lost")
 
     def _note(
@@ -503,8 +504,8 @@ class Versions:
             listed=tuple(proxy.configs.versions(VERSIONED)),
             current=_config_of(service["Spec"]),
             previous=_config_of(service.get("PreviousSpec")),
-            task=task["id"],
-            served=_served(proxy.swarm.node(task["node"]), task["container"]) if serving else None,
+            task=task.id,
+            served=_served(proxy.swarm.node(task.node), task.container) if serving else None,
             deployed=deployed,
             removed=removed,
         )

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_swarmlab.evidence.events import TaskSeen
 from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
 from pytest_swarmlab.swarm.services import Service
@@ -148,7 +149,7 @@ def write(swarm: Swarm, home: Node, numbers: Sequence[int], *, wait: Waiter) -> 
     """Append numbers to the store, each acknowledged once it is on the disk; returns them."""
     (task,) = wait(swarm.converged(STORE, replicas=1, on=home), within=READY_S)
     lines = "".join(f"{number}\n" for number in numbers).encode()
-    home.run("docker", "exec", "-i", task["container"], "tee", "-a", LEDGER, stdin=lines)
+    home.run("docker", "exec", "-i", task.container, "tee", "-a", LEDGER, stdin=lines)
     home.run("sync")
     return list(numbers)
 
@@ -157,7 +158,7 @@ def read(swarm: Swarm, home: Node, *, wait: Waiter) -> list[int]:
     """What the store holds, asked of its running container."""
     (task,) = wait(swarm.converged(STORE, replicas=1, on=home), within=READY_S)
     said = home.run(
-        "docker", "exec", task["container"], "cat", LEDGER,
+        "docker", "exec", task.container, "cat", LEDGER,
         title=f"On {home}: what the volume holds",
     ).stdout  # fmt: skip
     return [int(line) for line in said.split()]
@@ -165,10 +166,14 @@ def read(swarm: Swarm, home: Node, *, wait: Waiter) -> list[int]:
 
 def digest_in_container(swarm: Swarm, *, wait: Waiter) -> SecretRead:
     """SHA-256 of the secret as a running task of the site reads it, and where that task is."""
-    tasks = wait(swarm.converged(SITE, replicas=REPLICAS), within=READY_S)
-    node = swarm.node(tasks[0]["node"])
-    said = node.run(
-        "docker", "exec", tasks[0]["container"], "sha256sum", f"/run/secrets/{SECRET}",
+    task, *_ = wait(swarm.converged(SITE, replicas=REPLICAS), within=READY_S)
+    return secret_in(task, SECRET, swarm.node(task.node))
+
+
+def secret_in(task: TaskSeen, name: str, node: Node) -> SecretRead:
+    """SHA-256 of a secret as that task, on that node, reads it. Raises CommandError if it can't."""
+    said = node.look(
+        "docker", "exec", task.container, "sha256sum", f"/run/secrets/{name}",
         title=f"On {node}: a task reads its secret",
     ).stdout  # fmt: skip
     return SecretRead(node.name, said.split()[0])

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from pytest_swarmlab.clients.probe import Traffic
 from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.evidence.events import TaskSeen
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Output, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
@@ -74,7 +74,7 @@ class Drill:
         perform.listing("Before a task is healthy", service)
         self._ask("none", service)
         for opened, task in enumerate(tasks, 1):
-            perform.open_gate(self.swarm.node(task["node"]), task["container"])
+            perform.open_gate(self.swarm.node(task.node), task.container)
             self.wait(service.tasks_are("running", opened), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
             self.wait(self.swarm.mesh_lists(opened), within=READY_S)
@@ -93,10 +93,9 @@ class Drill:
             self.wait(traffic.asked_at_least(10), within=READY_S)
         tasks = self.swarm.task_rows(self.swarm.leader().engine, service.name)
         served = {
-            task["id"]: self.swarm.node(task["node"]).log_of(task["container"]).count(path)
-            for task in tasks
+            task.id: self.swarm.node(task.node).log_of(task.container).count(path) for task in tasks
         }
-        states = {task["id"]: task["state"] for task in tasks}
+        states = {task.id: task.state for task in tasks}
         self.evidence.write(events.Served(when, served, states))
 
     # -- healing ------------------------------------------------------------------------------
@@ -107,7 +106,7 @@ class Drill:
         The next one is made ill as soon as an ill one has ended, and while its successor starts:
         one healthy replica is left at least.
         """
-        tasks = {task["slot"]: task for task in self._whole(service)}
+        tasks = {task.slot or 0: task for task in self._whole(service)}
         before = self._ended(service)
         slots = itertools.cycle(sorted(tasks))
         self.define(service)
@@ -119,7 +118,7 @@ class Drill:
                 self.break_one(number, task)
                 if ended:
                     healed = self.wait(service.replaced(ended), within=self.healed.within)
-                    tasks[ended["slot"]] = healed
+                    tasks[ended.slot or 0] = healed
                 ill = service.ended(at_least=number, known=before)
                 self.wait(ill, within=self.healed.within)
                 self._note_checks(task)
@@ -133,7 +132,7 @@ class Drill:
     def _ended(self, service: Service) -> list[str]:
         """Ids of its tasks that were over before: a service that has lived for long has some."""
         listed = self.swarm.task_rows(self.swarm.leader().engine, service.name)
-        return [task["id"] for task in listed if task["state"] in Ended.states]
+        return [task.id for task in listed if task.state in Ended.states]
 
     @contextmanager
     def _clients(self) -> Iterator[Callable[[int], object]]:
@@ -146,23 +145,24 @@ class Drill:
                 traffic.asked_at_least(traffic.asked + more), within=READY_S
             )
 
-    def break_one(self, number: int, task: dict[str, Any]) -> None:
+    def break_one(self, number: int, task: TaskSeen) -> None:
         """The lab's `rm`, and note which task it struck and when it was over."""
         began = self.swarm.recorder.now()
-        perform.remove_index(self.swarm.node(task["node"]), task["container"])
-        who = {key: task[key] for key in ("id", "slot", "node", "container")}
-        self.evidence.write(events.Broken(number, round(began, 4), **who))
+        perform.remove_index(self.swarm.node(task.node), task.container)
+        self.evidence.write(
+            events.Broken(number, round(began, 4), task.id, task.slot, task.node, task.container)
+        )
 
-    def _note_checks(self, task: dict[str, Any]) -> None:
+    def _note_checks(self, task: TaskSeen) -> None:
         """Note how the last checks of an ended container went: its engine remembers five."""
         self.evidence.write(self._checks(task))
 
-    def _checks(self, task: dict[str, Any]) -> events.Checks:
-        api = self.swarm.node(task["node"]).engine.api
-        health = api.inspect_container(task["container"])["State"].get("Health", {})
+    def _checks(self, task: TaskSeen) -> events.Checks:
+        api = self.swarm.node(task.node).engine.api
+        health = api.inspect_container(task.container)["State"].get("Health", {})
         log = health.get("Log") or []
         return events.Checks(
-            task["container"],
+            task.container,
             seconds=tuple(round(_when(e["End"]) - _when(e["Start"]), 3) for e in log),
             exit_codes=tuple(entry["ExitCode"] for entry in log),
         )
@@ -189,7 +189,7 @@ class Drill:
         )
         self.evidence.write(definition)
 
-    def _whole(self, service: Service) -> list[dict[str, Any]]:
+    def _whole(self, service: Service) -> list[TaskSeen]:
         """All replicas run and serve through every node; finds the tasks."""
         healed = self.healed
         tasks = self.wait(service.converged(replicas=healed.replicas), within=READY_S)
@@ -274,9 +274,7 @@ class Drill:
     def _note_ending(self, name: str, service: Service) -> None:
         (task, *_) = self.wait(service.ended(), within=READY_S)
         checks = self._checks(task).exit_codes
-        self.evidence.write(
-            events.Ending(name, task["state"], task["exit_code"], task["error"], checks)
-        )
+        self.evidence.write(events.Ending(name, task.state, task.exit_code, task.error, checks))
 
     def see_the_trap(self, services: Services) -> None:
         """One of three becomes unhealthy under `on-failure`, which then becomes `any`."""

@@ -57,7 +57,7 @@ class Beside:
         wait(prometheus.updated(), within=READY_S)
         # It was replaced: there are more networks, and one more file.
         (task,) = wait(prometheus.converged(replicas=1), within=READY_S)
-        self.watcher.prometheus = task["container"]
+        self.watcher.prometheus = task.container
         for job in SHOP_JOBS:
             wait(self.watcher.shows(f'min(up{{job="{job}"}}) == 1'), within=READY_S)
         wait(self.watcher.shows('min(probe_success{job="shop-front"}) == 1'), within=READY_S)
@@ -80,12 +80,12 @@ class Beside:
         """Its container is paused: connections stay, and nothing is answered; orders fail."""
         service = perform.service(self.drill.swarm, DATABASE)
         (task,) = self.drill.wait(service.converged(replicas=1), within=READY_S)
-        node = self.drill.swarm.node(task["node"])
+        node = self.drill.swarm.node(task.node)
         alerts = ("ShopErrorsFast", "ShopErrorsSlow", "ShopSlow")
         deed = Deed(
             {name: {} for name in alerts},
-            lambda: self._hang(node, task["container"]),
-            lambda: self._recover(node, task["container"], service),
+            lambda: self._hang(node, task.container),
+            lambda: self._recover(node, task.container, service),
         )
         self.drill.provoke(self.watcher, [deed])
 
