@@ -43,13 +43,7 @@ from pytest_swarmlab.run.session import (
     require_provider,
     shows_only,
 )
-from pytest_swarmlab.run.workers import (
-    LAB_FAILED,
-    REFUSED,
-    Controller,
-    require_places,
-    together,
-)
+from pytest_swarmlab.run.workers import LAB_FAILED, REFUSED, Controller, require_places, together
 
 if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider

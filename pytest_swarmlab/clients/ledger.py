@@ -126,3 +126,7 @@ class Acknowledges:
         if self._ledger.trouble:
             return fatal(self._ledger.trouble)
         return pending(seen)
+
+
+NewLedger = Callable[..., Ledger]
+"""What the fixture `ledger` gives: it starts a client that writes."""

@@ -10,7 +10,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from pathlib import Path
 from types import TracebackType
@@ -327,3 +327,7 @@ class _Until(io.RawIOBase):
     def close(self) -> None:
         self._stream.close()
         super().close()
+
+
+Probe = Callable[..., Traffic]
+"""What the fixture `probe` gives: it starts clients."""

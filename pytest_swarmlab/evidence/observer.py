@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pytest_swarmlab.background import Background
 from pytest_swarmlab.evidence.events import NodesSample, TasksSample
@@ -100,6 +100,10 @@ class Observer:
         if (service := self._service) and error is None:
             tasks, error, seconds = _answer(lambda: self._swarm.task_rows(engine(), service))
             write(TasksSample(node.name, service, seconds, tuple(tasks), error))
+
+
+Observe = Callable[..., AbstractContextManager[Any]]
+"""What the fixture `observe` gives: it has managers watched."""
 
 
 def _answer(look: Callable[[], list[T]]) -> tuple[list[T], str | None, float]:

@@ -7,11 +7,12 @@ it knows nothing of swarms, faults or exercises.
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
 
@@ -131,6 +132,22 @@ class Found:
     owner_alive: bool
     topology: Topology
     started_at: str
+
+
+def one_kept(wanted: str, kept: Collection[str]) -> str:
+    """Which of the clusters that were kept is meant: the one of that id, or the only one.
+
+    Raises ProviderError where it is not there, or where there is not just one.
+    """
+    there = ", ".join(kept) or "none"
+    if wanted and wanted not in kept:
+        raise ProviderError(f"no kept cluster {wanted}: there are {there}")
+    if not wanted and len(kept) != 1:
+        raise ProviderError(
+            f"{len(kept)} kept clusters on this host ({there}):"
+            " run once with --swarmlab-keep, or name one"
+        )
+    return wanted or next(iter(kept))
 
 
 class Provider(Protocol):

@@ -242,6 +242,14 @@ class Swarm:
         rows = [self._task(task) for task in engine.api.tasks({"service": service})]
         return sorted(rows, key=lambda row: (row.slot or 0, row.id))
 
+    def tasks(self, service: str) -> list[TaskSeen]:
+        """A service's tasks as the first manager gives them that can: also those that are over.
+
+        Raises ProviderError when none can.
+        """
+        seen_from, _ = self.look()
+        return self.task_rows(seen_from.engine, service)
+
     def has_leader(
         self, *, other_than: Node | None = None, seen_by: Node | None = None
     ) -> conditions.HasLeader:

@@ -111,6 +111,10 @@ class Service:
         """`docker service rm`, and wait until no container of it is left."""
         _remove_services(self.swarm, [self.name], title=title)
 
+    def tasks(self) -> list[TaskSeen]:
+        """Its tasks, by slot; also those that are over, as far as the managers remember them."""
+        return self.swarm.tasks(self.name)
+
     def converged(self, *, replicas: int, on: Node | None = None) -> Converged:
         """Condition: that many tasks run on nodes that are not down (or on that one)."""
         return self.swarm.converged(self.name, replicas=replicas, on=on)

@@ -35,12 +35,7 @@ from pytest_swarmlab.reporting.pictures.flags import (
     flag_width,
     levels_of,
 )
-from pytest_swarmlab.reporting.pictures.lanes import (
-    STATE_FILL,
-    fault_end,
-    node_lanes,
-    service_lane,
-)
+from pytest_swarmlab.reporting.pictures.lanes import STATE_FILL, fault_end, node_lanes, service_lane
 from pytest_swarmlab.reporting.timeline import Moment, Timeline
 from pytest_swarmlab.text import duration, line
 

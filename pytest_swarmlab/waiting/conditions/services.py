@@ -116,8 +116,7 @@ class Watched:
         """Look once."""
         now = self._swarm.recorder.now()
         try:
-            seen_from, _ = self._swarm.look()
-            tasks = self._swarm.task_rows(seen_from.engine, self._service)
+            tasks = self._swarm.tasks(self._service)
         except no_answer() as error:
             return pending(brief(error))
         there = sorted((t.id, t.node) for t in tasks if t.desired == "running")

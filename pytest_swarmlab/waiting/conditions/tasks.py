@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_swarmlab.waiting.conditions.answers import brief, no_answer
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+
+def _states(tasks: Iterable[TaskSeen], none: str = "no tasks") -> str:
+    """Their states, for a person."""
+    return ", ".join(sorted(task.state for task in tasks)) or none
 
 
 class _OfTasks(ABC, Generic[T]):
@@ -29,8 +34,7 @@ class _OfTasks(ABC, Generic[T]):
     def __call__(self) -> Done[T] | Pending | Fatal:
         """Look once."""
         try:
-            seen_from, _ = self._swarm.look()
-            tasks = self._swarm.task_rows(seen_from.engine, self._service)
+            tasks = self._swarm.tasks(self._service)
         except no_answer() as error:
             return pending(brief(error))
         return self._judge(tasks)
@@ -54,7 +58,7 @@ class TaskFailed(_OfTasks["TaskSeen"]):
 
     def _judge(self, tasks: list[TaskSeen]) -> Done[TaskSeen] | Pending | Fatal:
         found = [task for task in tasks if self._is_it(task)]
-        seen = ", ".join(sorted(task.state for task in tasks)) or "no tasks"
+        seen = _states(tasks)
         return done(found[0], found[0].error or seen) if found else pending(seen)
 
     def _is_it(self, task: TaskSeen) -> bool:
@@ -91,7 +95,7 @@ class Ended(_OfTasks["list[TaskSeen]"]):
 
     def _judge(self, tasks: list[TaskSeen]) -> Done[list[TaskSeen]] | Pending | Fatal:
         found = [t for t in tasks if t.state in self.states and t.id not in self._known]
-        seen = ", ".join(sorted(task.state for task in tasks)) or "no tasks"
+        seen = _states(tasks)
         return done(found, seen) if len(found) >= self._at_least else pending(seen)
 
 
@@ -107,7 +111,7 @@ class TasksAre(_OfTasks["list[TaskSeen]"]):
     def _judge(self, tasks: list[TaskSeen]) -> Done[list[TaskSeen]] | Pending | Fatal:
         wanted = [task for task in tasks if task.desired == "running"]
         found = [task for task in wanted if task.state == self._state]
-        seen = ", ".join(sorted(task.state for task in wanted)) or "no tasks"
+        seen = _states(wanted)
         return done(found, seen) if len(found) == self._count else pending(seen)
 
 
@@ -147,7 +151,7 @@ class Replaced(_OfTasks["TaskSeen"]):
             for task in tasks
             if (task.slot == old.slot if old.slot else task.node_id == old.node_id)
         ]
-        seen = ", ".join(sorted(task.state for task in mine)) or "no task in its slot"
+        seen = _states(mine, "no task in its slot")
         # Known by its id: the old one counts as running until its engine has reported.
         others = [task for task in mine if task.id != old.id]
         running = [task for task in others if task.running]

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -17,7 +18,7 @@ from .. import nfs
 from ..stack_on_nfs import listing
 from . import events, perform
 from .events import Struck
-from .load import CATALOGUE, PATIENCE_S, Crowd, Load, Observe
+from .load import CATALOGUE, PATIENCE_S, Crowd, Load
 from .setting import (
     BROKER,
     CACHE,

@@ -11,14 +11,7 @@ from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import each
 from pytest_swarmlab.evidence.readings import Request
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    Window,
-    judged,
-    members_of,
-    not_asked,
-    not_each,
-    pauses,
-)
+from pytest_swarmlab.judging.claims import Window, judged, members_of, not_asked, not_each, pauses
 from pytest_swarmlab.model import Judgement
 
 from . import events

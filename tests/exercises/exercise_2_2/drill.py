@@ -1,10 +1,9 @@
 """What is done to the leader, and what is waited for while clients go on asking."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from typing import Any
 
-from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.probe import Probe
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -12,9 +11,6 @@ from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from .perform import PORT, REPLICAS, SERVICE, test_ha
-
-Observe = Callable[..., AbstractContextManager[Any]]
-Probe = Callable[..., Traffic]
 
 HOW: dict[str, Callable[[Faults, Node], Fault]] = {
     "graceful-stop": Faults.stop_engine,

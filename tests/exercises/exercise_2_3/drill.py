@@ -1,9 +1,6 @@
 """The database is made to move, and each time one looks what is there."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any
-
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
@@ -12,8 +9,6 @@ from pytest_swarmlab.waiting.waiter import Waiter
 from .. import volumes
 from ..postgres import READY_S, running
 from . import events, perform
-
-Observe = Callable[..., AbstractContextManager[Any]]
 
 SETTLED_S = 1
 """How long is watched before anything is changed."""

@@ -6,9 +6,7 @@ from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.readings import Fault, TaskSeen
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    Window,
-)
+from pytest_swarmlab.judging.claims import Window
 
 from .events import Proof
 

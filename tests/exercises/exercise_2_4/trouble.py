@@ -9,27 +9,12 @@ from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import Command, each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-    nodes_of,
-    not_each,
-    not_while,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import judged, nodes_of, not_each, not_while, out_of_order
 from pytest_swarmlab.model import Judgement
 
-from .declared import (
-    AWAY,
-    MISTAKES,
-    SQUASH,
-    exercise,
-)
+from .declared import AWAY, MISTAKES, SQUASH, exercise
 from .events import Hangs, Mistake, Options, Refused, Squashed, Unsquashed
-from .seen import (
-    server_fault,
-    tasks_later,
-    while_away,
-)
+from .seen import server_fault, tasks_later, while_away
 
 
 def _mistake(name: str, *wanted: str) -> None:

@@ -1,18 +1,18 @@
 """What is done to the site, and what its author and its visitors see meanwhile and afterwards."""
 
+import functools
 import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pytest_swarmlab.clients.ledger import Ledger, Write, not_acknowledged
-from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.ledger import Ledger, NewLedger, not_acknowledged
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
-from pytest_swarmlab.errors import CommandError
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -20,6 +20,7 @@ from pytest_swarmlab.swarm.stacks import STACK_LABEL, Service, Stack, Stacks
 from pytest_swarmlab.waiting.conditions import TaskFailed, brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
+from ..refused import answer
 from ..stack_on_nfs import environments, labelled_nodes, listing
 from . import events, perform
 from .perform import DATABASE, NAME, REPLICAS, WORDPRESS
@@ -62,10 +63,6 @@ LATER: dict[str, Callable[[Service], TaskFailed]] = {
 BAD_SERVICE = "web"
 BLOCKED_S = 240
 
-Observe = Callable[..., AbstractContextManager[Any]]
-Probe = Callable[..., Traffic]
-MakeLedger = Callable[[str, Write], Ledger]
-
 
 @dataclass(frozen=True)
 class Deployed:
@@ -96,7 +93,7 @@ class Drill:
     faults: Faults
     wait: Waiter
     probe: Probe
-    ledger: MakeLedger
+    ledger: NewLedger
     observe: Observe
     evidence: Evidence
     deployed: Deployed = LABS
@@ -300,9 +297,8 @@ class Drill:
 
     def _served(self, mark: str) -> None:
         """Note how many requests with that mark each replica has in its log."""
-        seen_from, _ = self.swarm.look()
         served = []
-        for task in self.swarm.task_rows(seen_from.engine, self.wordpress.name):
+        for task in self.wordpress.tasks():
             if task.running:
                 container = self.swarm.node(task.node).engine.containers.get(task.container)
                 lines = container.logs(tail=LOG_LINES).decode(errors="replace").splitlines()
@@ -314,14 +310,10 @@ class Drill:
 def see_bad_files_refused(swarm: Swarm, stack: Stacks, *, wait: Waiter, evidence: Evidence) -> None:
     """Deploy each file that can't work, note the engine's own words, and see that nothing stays."""
     for name in AT_ONCE:
-        said, code = "", 0
-        try:
-            _deploy_bad(stack, name)
-        except CommandError as error:
-            said, code = error.stderr.strip(), error.code
-        else:
+        code, said = answer(functools.partial(_deploy_bad, stack, name))
+        if not code:
             stack.remove(name)
-        evidence.write(events.Refused(name, "docker stack deploy", said, code))
+        evidence.write(events.Refused(name, "docker stack deploy", said.strip(), code))
     services = {name: _deploy_bad(stack, name).service(BAD_SERVICE) for name in LATER}
     for name, ends in LATER.items():
         task = wait(ends(services[name]), within=BLOCKED_S)

@@ -9,14 +9,7 @@ from pytest_swarmlab.judging.claims import judged, not_each
 from pytest_swarmlab.model import Judgement
 
 from .declared import LEDGER, LOSSES, exercise
-from .seen import (
-    began_at,
-    first_good,
-    not_installed,
-    not_read_back,
-    recovered_s,
-    unwritten,
-)
+from .seen import began_at, first_good, not_installed, not_read_back, recovered_s, unwritten
 
 LATEST_S = 180.0
 """A server that was set up otherwise gives a lost client's locks back after 90 s, NFS's default;

@@ -5,23 +5,11 @@ from __future__ import annotations
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-    not_each,
-)
+from pytest_swarmlab.judging.claims import judged, not_each
 from pytest_swarmlab.model import Judgement
 
 from .declared import MOUNT, exercise
-from .drill import (
-    KINDS,
-    KINDS_AT,
-    OWNED_AT,
-    OWNED_GID,
-    OWNED_MODE,
-    OWNED_UID,
-    PLAIN_AT,
-    TWICE_AT,
-)
+from .drill import KINDS, KINDS_AT, OWNED_AT, OWNED_GID, OWNED_MODE, OWNED_UID, PLAIN_AT, TWICE_AT
 from .events import Inspected, Mount, Mounted, Written
 
 

@@ -10,9 +10,7 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Judgement
 
 from .declared import INVALID, REFUSALS, RPC, exercise
-from .drill import (
-    SIZES,
-)
+from .drill import SIZES
 from .events import Answer, Engine
 
 LATER_LIMIT = (20, 10, 15)

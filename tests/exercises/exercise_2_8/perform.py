@@ -5,7 +5,6 @@ stopped when tar fails and purges nothing but archives; its restore verifies not
 stacks/backup do what it means to do, and their README is the procedure that is followed here.
 """
 
-import gzip
 import hashlib
 import io
 import re
@@ -52,6 +51,12 @@ READY_S = 120
 
 SETTLED_S = 180
 """Longest the managers may take to see all nodes as they are after a restart."""
+
+
+def follower(swarm: Swarm) -> Node:
+    """A manager that doesn't lead: where a backup is taken."""
+    leader = swarm.leader()
+    return next(node for node in swarm.managers() if node is not leader)
 
 
 def install(*nodes: Node) -> None:
@@ -251,42 +256,6 @@ def bring(node: Node, carried: bytes, place: str = PLACE) -> str:
         return f"{place}/{inside.getnames()[0].split('/')[0]}"
 
 
-def damaged(carried: bytes, how: str) -> bytes:
-    """The same backup, broken as disks, copies and people break them."""
-    name, change = {
-        "truncated": ("swarm.tar.gz", lambda content: content[: len(content) // 2]),
-        "bit-flipped": ("swarm.tar.gz", _flip),
-        "manifest-edited": ("manifest", lambda content: content.replace(b"hot=no", b"hot=na")),
-        "checksums-cut": ("SHA256SUMS", lambda content: content[: content.rfind(b"\n", 0, -1) + 1]),
-        "volume-lost": ("volumes.tar.gz", lambda _: None),
-    }[how]
-    return _edited(carried, name, change)
-
-
-def _flip(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-
-
-def _edited(carried: bytes, wanted: str, change: Any) -> bytes:
-    out = io.BytesIO()
-    with (
-        tarfile.open(fileobj=io.BytesIO(carried)) as inside,
-        tarfile.open(fileobj=out, mode="w") as edited,
-    ):
-        for entry in inside.getmembers():
-            file = inside.extractfile(entry)
-            content = file.read() if file else None
-            if entry.name.rsplit("/", 1)[-1] == wanted and content is not None:
-                content = change(content)
-                if content is None:
-                    continue
-            if content is not None:
-                entry.size = len(content)
-            edited.addfile(entry, io.BytesIO(content) if content is not None else None)
-    return out.getvalue()
-
-
 def join(node: Node, manager: Node, role: str) -> None:
     """`docker swarm join` on that machine, with the token that the manager gives out."""
     asked = manager.look("docker", "swarm", "join-token", "--quiet", role)
@@ -358,28 +327,6 @@ def kept_key(node: Node) -> bytes:
     """The one unlock key that swarm-backup has written down."""
     (name,) = listed(node, KEYS)
     return node.get(f"{KEYS}/{name}").strip()
-
-
-def whole(carried: bytes) -> bytes:
-    """Every byte of a backup, unpacked."""
-    found = b""
-    with tarfile.open(fileobj=io.BytesIO(carried)) as inside:
-        for entry in inside.getmembers():
-            if file := inside.extractfile(entry):
-                content = file.read()
-                found += gzip.decompress(content) if entry.name.endswith(".gz") else content
-    return found
-
-
-def held(carried: bytes) -> list[str]:
-    """The names of what a backup has of the swarm's directory."""
-    with tarfile.open(fileobj=io.BytesIO(carried)) as inside:
-        found = next(e for e in inside.getmembers() if e.name.endswith("/swarm.tar.gz"))
-        file = inside.extractfile(found)
-        content = file.read() if file else b""
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        names = [f"{e.name}/" if e.isdir() else e.name for e in archive.getmembers()]
-    return sorted(names)
 
 
 def keep_deciding(manager: Node) -> Callable[[int], str]:

@@ -8,13 +8,7 @@ from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import ClusterReady, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    Moment,
-    another_cluster,
-    judged,
-    nodes_of,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import Moment, another_cluster, judged, nodes_of, out_of_order
 from pytest_swarmlab.model import Judgement, Membership
 
 from .events import Forced, Restore

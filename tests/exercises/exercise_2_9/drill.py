@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.evidence.events import TaskSeen
 from pytest_swarmlab.judging.live import Evidence
@@ -34,8 +34,6 @@ WARM = 10
 DEATHS = 2
 """How often a slow server is killed before one believes that it never comes up."""
 PASSWORD = "ending_password"  # noqa: S105 - its name
-
-Probe = Callable[..., Traffic]
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ class Drill:
         via = self.swarm.nodes
         with self.probe(via=via, port=perform.GATED_PORT, path=path, timeout=1.0) as traffic:
             self.wait(traffic.asked_at_least(10), within=READY_S)
-        tasks = self.swarm.task_rows(self.swarm.leader().engine, service.name)
+        tasks = service.tasks()
         served = {
             task.id: self.swarm.node(task.node).log_of(task.container).count(path) for task in tasks
         }
@@ -131,8 +129,7 @@ class Drill:
 
     def _ended(self, service: Service) -> list[str]:
         """Ids of its tasks that were over before: a service that has lived for long has some."""
-        listed = self.swarm.task_rows(self.swarm.leader().engine, service.name)
-        return [task.id for task in listed if task.state in Ended.states]
+        return [task.id for task in service.tasks() if task.state in Ended.states]
 
     @contextmanager
     def _clients(self) -> Iterator[Callable[[int], object]]:

@@ -1,10 +1,9 @@
 """What the API's clients see while a thing that it needs is away."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import await_serving
 from pytest_swarmlab.evidence.events import TaskSeen
 from pytest_swarmlab.judging.live import Evidence
@@ -23,8 +22,6 @@ DOWN_S = 90
 WARM = 5
 RESTARTS = API_REPLICAS + 1
 """One replica with the lab's check, at least, has been replaced twice before Redis comes back."""
-
-Probe = Callable[..., Traffic]
 
 
 @dataclass

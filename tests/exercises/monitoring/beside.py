@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_swarmlab.clients.ledger import not_acknowledged
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.swarm.stacks import Stacks
 
 from ..exercise_2_10 import perform
-from ..exercise_2_10.load import CATALOGUE, PATIENCE_S, Crowd, Probe
+from ..exercise_2_10.load import CATALOGUE, PATIENCE_S, Crowd
 from ..exercise_2_10.setting import DATABASE, GATEWAY, PORT
 from ..exercise_2_10.setting import REPLICAS as OF_THE_SHOP
 from . import prepare

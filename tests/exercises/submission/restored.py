@@ -18,7 +18,7 @@ from pytest_swarmlab.swarm.services import Service, Services
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_8 import events, perform
-from ..exercise_2_8.drill import AFTER, BEFORE, follower, rejoin
+from ..exercise_2_8.lost import AFTER, BEFORE, rejoin
 
 SCRIPT = "scripts/backup.sh"
 MOST_MIB = 128
@@ -45,7 +45,7 @@ def lose_everything_and_restore(
 ) -> None:
     """As exercise 2.8 does it with the lab's own scripts."""
     swarm, (pattern, restore) = work.swarm, procedure(work)
-    home = follower(swarm)
+    home = perform.follower(swarm)
     perform.hide_tokens(swarm)
     reader = _reader(work)
     if reader and (seen := _secret(reader, wait)):

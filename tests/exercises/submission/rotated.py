@@ -2,13 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 import pytest
 
-from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.declared import Rotation
@@ -20,7 +19,8 @@ from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_6 import events
-from ..exercise_2_6.drill import WARM_S, look_for_the_plaintext
+from ..exercise_2_6.application import WARM_S
+from ..exercise_2_6.drill import look_for_the_plaintext
 from ..exercise_2_6.somebodys import FILES, RATE, USER
 from .theirs import PATIENCE_S, READY_S, note_plays, published_ports
 
@@ -117,7 +117,7 @@ def _account(work: Work, player: Defined, file: str) -> Account | None:
     return None
 
 
-def rotate(mine: Used, *, wait: Waiter, probe: Callable[..., Traffic], evidence: Evidence) -> None:
+def rotate(mine: Used, *, wait: Waiter, probe: Probe, evidence: Evidence) -> None:
     """Their script replaces the secret while clients ask; logins before and after it."""
     note_plays(USER, mine.player.name, mine.replicas, evidence)
     work, service = mine.work, mine.service

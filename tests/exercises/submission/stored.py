@@ -1,12 +1,11 @@
 """Their database on NFS: its server is lost under writes, and it is sent to another machine."""
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
-from pytest_swarmlab.clients.ledger import Ledger, Write
+from pytest_swarmlab.clients.ledger import Ledger, NewLedger
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
@@ -24,8 +23,6 @@ from ..exercise_2_4.drill import BACK_S, ENTRIES, mount_of
 from ..exercise_2_4.perform import WRITE_S, checksum, place, write_proof
 from ..exercise_2_4.setting import AWAY_S, LEDGER
 from .theirs import READY_S, player_of
-
-MakeLedger = Callable[[str, Write], Ledger]
 
 PROOF, PROOF_BYTES = "swarmlab-proof", 1 << 20
 
@@ -157,7 +154,7 @@ def database_on_nfs(work: Work) -> Moved:
 
 
 def follow_the_database(
-    mine: Moved, *, faults: Faults, wait: Waiter, ledger: MakeLedger, evidence: Evidence
+    mine: Moved, *, faults: Faults, wait: Waiter, ledger: NewLedger, evidence: Evidence
 ) -> None:
     """Write on its machine, lose the NFS server meanwhile, send it to another, and look there.
 
