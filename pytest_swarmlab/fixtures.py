@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def wanted_topology(item: pytest.Item, memory_mib: int) -> Topology:
-    """What the test's `swarm` marker asks for: 3 managers and 2 workers without one.
+    """The topology that the test's `swarm` marker asks for; 3 managers and 2 workers by default.
 
     Raises ConfigError for a marker that can't be met.
     """
@@ -55,9 +55,9 @@ def _topology(where: str, kwargs: Mapping[str, Any], memory_mib: int) -> Topolog
 
 @pytest.fixture(scope="session")
 def swarmlab_run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    """This session's run: where it writes, and what it has written so far.
+    """This session's run: its directory and its record.
 
-    Its end, after the last test's fixtures, is the end of the cluster.
+    The cluster ends with it, after the last test's fixtures.
     """
     run = request.config.stash.get(RUN, None) or begin(request.session)
     yield run

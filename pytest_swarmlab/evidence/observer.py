@@ -103,7 +103,7 @@ class Observer:
 
 
 Observe = Callable[..., AbstractContextManager[Any]]
-"""What the fixture `observe` gives: it has managers watched."""
+"""Type of the fixture `observe`: called, it returns an observer of managers."""
 
 
 def _answer(look: Callable[[], list[T]]) -> tuple[list[T], str | None, float]:

@@ -24,9 +24,9 @@ def row_of_node(node: dict[str, Any]) -> NodeSeen:
 
 
 def row_of_task(task: dict[str, Any]) -> TaskSeen:
-    """A task of the list; a node's id is all that it says of its node, so that stands as its name.
+    """A task of the list. The engine tells the node's id only, which stands in place of its name.
 
-    It has no slot in a global service, and no exit code before its container has ended.
+    A task of a global service has no slot; a container that has not ended has no exit code.
     """
     status = task.get("Status", {})
     container = status.get("ContainerStatus", {})

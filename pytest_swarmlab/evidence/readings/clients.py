@@ -1,4 +1,4 @@
-"""What clients asked, and how long they had no answer."""
+"""Requests of clients, and how long they had no answer."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def answered_within_s(asked: Sequence[Request], percent: int) -> float | None:
 
 
 def longest_gap(record: Record, node: str | None = None) -> Gap | None:
-    """The longest stretch between two successive successful answers, through any node or one.
+    """The longest stretch between two successive good answers, through any node or one.
 
-    Failures before the first or after the last success count up to the edge of the probe, so
-    that a service that never comes back does not look well. None when nothing was asked.
+    Failures before the first or after the last success count up to the edge of the probe: a service
+    that never comes back must not look well. None when nothing was asked.
     """
     return _longest_gap(requests(record, node))
 

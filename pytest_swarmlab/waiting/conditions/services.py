@@ -1,4 +1,4 @@
-"""What becomes of a service: it converges, is updated, goes."""
+"""Conditions of a service: it converges, is updated, is removed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 class Converged:
     """A service runs as many tasks as wanted, none of them counted on a node that is down.
 
-    Finds those tasks. A task that the manager believes to run on a dead node is
-    not a running task, whatever its last report said.
+    Finds those tasks. A task on a dead node is not a running task, whatever its last report said.
     """
 
     node = None
@@ -58,8 +57,8 @@ class Converged:
 class Updated:
     """The latest update of the service is complete: Swarm has replaced every task it had to.
 
-    Never, once it is paused or rolled back. Before the first update there is nothing to wait for,
-    and that is pending: it may be about to begin.
+    Fatal once the update is paused or rolled back. Before an update begins the condition is
+    pending: it may be about to begin.
     """
 
     node = None
@@ -88,9 +87,9 @@ class Updated:
 
 
 class RolledBack(Updated):
-    """The latest update of the service was taken back, by itself or by order.
+    """The latest update of the service was rolled back, automatically or by a command.
 
-    Never, once it is complete or paused.
+    Fatal once the update is complete or paused.
     """
 
     wanted = "rollback_completed"
@@ -99,7 +98,7 @@ class RolledBack(Updated):
 
 
 class Watched:
-    """The service's tasks were watched for a while, or until they changed; finds the tasks."""
+    """The service's tasks stayed the same for a while, or changed; finds the tasks."""
 
     node = None
 
@@ -130,7 +129,7 @@ class Watched:
 
 
 class NoTaskOf:
-    """Nothing of a removed service's tasks is left in any node's engine."""
+    """No engine has a container of a removed service any more."""
 
     node = None
 

@@ -1,4 +1,4 @@
-"""What can be judged on a service's tasks alone, as a manager lists them."""
+"""Conditions of a service's tasks alone, as a manager lists them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _states(tasks: Iterable[TaskSeen], none: str = "no tasks") -> str:
 
 
 class _OfTasks(ABC, Generic[T]):
-    """What is judged on a service's tasks alone, as a manager lists them."""
+    """A condition of a service's tasks alone, as a manager lists them."""
 
     node = None
 
@@ -78,8 +78,8 @@ class TaskBlocked(TaskFailed):
 class Ended(_OfTasks["list[TaskSeen]"]):
     """So many tasks of the service have ended by themselves; finds them.
 
-    Complete, failed or rejected: a task that was told to stop, by an update or a removal, has
-    been shut down. The managers remember five tasks of a slot, at first.
+    Their state is complete, failed or rejected; a task that an update or a removal stopped is in
+    the state shutdown. By default the managers remember five tasks of a slot.
     """
 
     states = frozenset({"complete", "failed", "rejected"})
@@ -118,7 +118,7 @@ class TasksAre(_OfTasks["list[TaskSeen]"]):
 class Settled(_OfTasks[None]):
     """No task of the service runs any more that Swarm wants to stop.
 
-    Where the next is started first, an update is complete before the one before it has stopped.
+    With the update order start-first an update is complete before the old tasks have stopped.
     """
 
     def __init__(self, swarm: Swarm, service: str) -> None:
