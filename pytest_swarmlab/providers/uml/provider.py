@@ -78,7 +78,7 @@ class UmlProvider:
         self._tried: trial.Trial | None = None
 
     def disk(self) -> NodeDisk:
-        """The node disk, built if this is the first time."""
+        """The node disk; it is built at the first use."""
         if self._disk is None:
             from rich.console import Console
 

@@ -113,7 +113,7 @@ class VagrantProvider:
         return found
 
     def reap(self) -> list[str]:
-        """Give back what runs without an owner and was not kept; returns the ids."""
+        """Restore the machines whose owner is gone and that were not kept; returns the ids."""
         reaped = []
         for state, ledger in self._states():
             if not state.alive() and not ledger.kept:
@@ -153,8 +153,8 @@ def project(directory: Path) -> Path:
 def sort_out(nodes: Sequence[NodeSpec], states: Mapping[str, str], root: Path) -> Ledger:
     """Which machines exist, and in what state, before anything is done to them.
 
-    `states`: every machine of the Vagrantfile → its state. Raises HostError for machines that
-    the Vagrantfile hasn't, and for states from which no run should begin.
+    `states`: every machine of the Vagrantfile → its state. Raises HostError for machines that the
+    Vagrantfile does not have, and for states in which no run should begin.
     """
     unknown = [n.name for n in nodes if n.name not in states]
     if unknown:
