@@ -37,10 +37,8 @@ def lose_quorum_and_regain_it(
 ) -> None:
     """Stop as many managers as are tolerated and one more; then start that one again.
 
-    `port`, `path`: where clients ask for a service, and for what.
-
-    The leader stays to the end, so that no refusal can be taken for an election;
-    a single manager is its own leader, and its loss is silence.
+    `port`, `path`: of the service that clients ask. The leader stays to the end, so that no refusal
+    can be taken for an election; a single manager is its own leader, and its loss is silence.
     """
     leader, managers, members = swarm.leader(), swarm.managers(), swarm.members()
     followers = [node for node in managers if node is not leader]

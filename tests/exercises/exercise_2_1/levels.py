@@ -1,4 +1,4 @@
-"""How many managers are lost, and what became of the changes that were tried then."""
+"""How many managers are lost, and the outcome of the changes that were tried then."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def losses_borne(record: Record) -> Judgement:
 
 @dataclass(frozen=True)
 class Level:
-    """A stretch in which so many of the managers are lost: those that faults hold."""
+    """A stretch in which faults hold so many of the managers."""
 
     lost: int
     managers: int
@@ -84,7 +84,7 @@ class Level:
         return any(word in error for word in QUORUM_WORDS)
 
     def not_held(self, listed: set[str]) -> list[str]:
-        """Whether faults held others than as many of the listed managers as were to be lost."""
+        """Whether faults held too few or too many managers, or a node that is none."""
         if len(set(self.gone)) == self.lost and set(self.gone) <= listed:
             return []
         return [
@@ -131,7 +131,9 @@ def levels(record: Record) -> list[Level]:
 
 
 def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = ()) -> Judgement:
-    """Changes ended as quorum says at every level of loss, and that many losses were reached."""
+    """Changes ended as the quorum demands at every level of loss, and that many losses were
+    reached.
+    """
     told, wrong, lacks = [], [], list(missing)
     listed = listed_managers(record)
     for level in levels(record):

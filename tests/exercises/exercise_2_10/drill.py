@@ -1,4 +1,4 @@
-"""What is done to the shop, and what its customers see meanwhile and afterwards."""
+"""What happens to the shop, and what its customers see meanwhile and afterwards."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ PENDING = 5
 
 @dataclass
 class Drill:
-    """One deployment of the shop, and those who come to it."""
+    """One deployment of the shop, and its customers."""
 
     swarm: Swarm
     stack: Stacks
@@ -132,7 +132,7 @@ class Drill:
 
     @contextmanager
     def _struck(self, struck: Struck, load: Load, via: Sequence[Node]) -> Iterator[None]:
-        """From just before something is struck until all serves again, and each customer too."""
+        """From just before the strike until everything serves again, each customer included."""
         self.evidence.write(struck)
         yield
         self._serves(via)
@@ -215,7 +215,9 @@ class Drill:
             self._lose("leader-lost", leader, self.faults.kill_engine(leader))
 
     def _lose(self, what: str, node: Node, fault: Fault) -> None:
-        """Customers come through the other nodes until it is back, and all has run elsewhere."""
+        """Customers come through the other nodes until every task runs elsewhere and the node is
+        back.
+        """
         others = self.swarm.nodes_except(node)
         asked = [each for each in self.swarm.managers() if each is not node]
         database = self.service(DATABASE).name
@@ -258,7 +260,7 @@ class Drill:
         self._listing("Every service was rolled")
 
     def see_a_bad_update_rolled_back(self) -> None:
-        """The orders' service gets a version that ends at once, and takes it back by itself."""
+        """The orders' service gets a version that ends at once; the update rolls itself back."""
         nodes, service = self.swarm.nodes, self.service(ORDERS)
         api = self.swarm.leader().engine.api
         before = api.inspect_service(service.name)["Spec"]["TaskTemplate"]["ContainerSpec"]
@@ -282,7 +284,7 @@ class Drill:
     # -- counted -----------------------------------------------------------------------------
 
     def count(self) -> None:
-        """All orders and accounts of the run, as they were told, and as they stand."""
+        """All orders and accounts of the run, as acknowledged and as stored."""
         self._note_acknowledged()
         self._note_stored("at last")
 

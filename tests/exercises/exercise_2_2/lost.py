@@ -1,4 +1,4 @@
-"""The leader is lost: another is elected, and what the lost node ran is replaced.
+"""The leader is lost: another one is elected, and the lost node's replicas are replaced.
 
 Bounds are swarmkit's own (tick 1 s, election timeout 10 to 19 ticks, node heartbeat 5 s × 3,
 doubled after a change of leader), as collected in the lab's facts and seen on the embedded cluster.
@@ -55,7 +55,7 @@ RESTORED_S = 90.0
     hint="The machine was too busy to measure: end what else runs on it and run again.",
 )
 def sampled(record: Record) -> Judgement:
-    """Times are only as good as the sampling; when it is mended, nobody promised to look on."""
+    """Times are only as good as the sampling. After the healing no sample is needed."""
     fault = the_fault(record)
     window, samples = watched(fault), readings.node_samples(record)
     told = []
@@ -106,10 +106,10 @@ def leader_elected(record: Record) -> Judgement:
 
 
 def campaigns(record: Record, elected: str) -> int | None:
-    """How many terms were campaigned for up to the one that this leader was first elected for.
+    """How many terms had a candidate, up to the term in which this leader was first elected.
 
-    By the survivors' own logs, which begin before the failure and end after the mending; None when
-    they do not tell of that election.
+    By the survivors' logs, which begin before the failure and end after the healing; None when they
+    don't show that election.
     """
     won = [role.term for role in each(record, Raft, what="leader", node=elected)]
     if not won:

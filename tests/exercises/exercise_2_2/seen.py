@@ -1,4 +1,4 @@
-"""What the judges of 2.2 read off a record, and what keeps a claim from being shown."""
+"""What the judges of 2.2 read from a record, and what keeps a claim from being shown."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def the_replicas(record: Record) -> int:
 
 
 def watched(fault: Fault) -> Window:
-    """From a second before the fault until it was mended: by then its outcome was to be known."""
+    """From a second before the fault until its healing began: by then its outcome had to be known.
+    """
     mended = math.inf if fault.heal_began is None else fault.heal_began
     return Window(fault.began - COARSEST_S, mended)
 
@@ -58,10 +59,10 @@ def the_fault(record: Record) -> Fault:
 
 
 def survivors(record: Record, fault: Fault, *, role: str = "") -> set[str]:
-    """Nodes, of that role if given, in the last list before the fault that it does not take away.
+    """The nodes, of that role if given, in the last list before the fault without the faulted ones.
 
-    A demotion takes none away: of the managers it leaves the others. Raises Unseen when nobody
-    listed the nodes, or not all that the cluster has.
+    A demotion takes no node away, but of the managers it leaves the others. Raises Unseen when
+    nobody listed the nodes, or not all that the cluster has.
     """
     before = [s for s in readings.node_samples(record) if s.nodes and s.t <= fault.began]
     listed = before[-1].nodes if before else ()
@@ -74,8 +75,8 @@ def survivors(record: Record, fault: Fault, *, role: str = "") -> set[str]:
 def not_watched(record: Record, until: float | None) -> list[str]:
     """What keeps a claim about the leader's loss from being shown, up to its outcome.
 
-    The leader was not what was lost, it was not really lost, or a surviving manager was not asked
-    from before the fault until `until` (None: until the fault was mended).
+    The fault did not hold the leader, the leader was not really lost, or a surviving manager was
+    not asked all along from before the fault until `until` (None: until the healing).
     """
     fault = the_fault(record)
     samples = readings.node_samples(record)
@@ -95,12 +96,13 @@ def not_watched(record: Record, until: float | None) -> list[str]:
 
 
 def outcome(began: float, seconds: float | None) -> float | None:
-    """The moment of what came so many seconds after the fault began."""
+    """The moment so many seconds after the fault began; None without a number."""
     return None if seconds is None else began + seconds
 
 
 def not_asked_all_along(record: Record) -> list[str]:
-    """Through which surviving node clients did not ask before the fault, or while it was on."""
+    """The surviving nodes through which clients sent nothing before the fault, or while it was on.
+    """
     fault, asked = the_fault(record), readings.requests(record)
     through, window = survivors(record, fault), watched(fault)
     return not_asked(asked, through=through, window=window, rate=LEAST_RATE) + not_asked(

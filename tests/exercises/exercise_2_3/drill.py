@@ -1,4 +1,4 @@
-"""The database is made to move, and each time one looks what is there."""
+"""The database is moved, and after each step its data are looked for."""
 
 from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.judging.live import Evidence
@@ -11,7 +11,7 @@ from ..postgres import READY_S, running
 from . import events, perform
 
 SETTLED_S = 1
-"""How long is watched before anything is changed."""
+"""How long nothing may move before something is changed."""
 STAYS_S = 16
 """How long is watched that nothing moves: a task that is to move does so within a few seconds."""
 

@@ -1,4 +1,4 @@
-"""The database is made to move, its server to go away, and each time one looks what is there."""
+"""The database is moved, its NFS server stopped, and after each step the data are looked for."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def follow_the_data(
     ledger: Ledgers,
     evidence: Evidence,
 ) -> None:
-    """Write on one node, take the NFS server away under the writes, look from another node."""
+    """Write on one node, stop the NFS server during the writes, read from another node."""
     server = nfs.server_of(swarm)
     home, other, *_ = swarm.workers()
     with perform.database(swarm, secret, storage, home) as service:
@@ -229,7 +229,8 @@ def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evi
 def activate_the_plugin(
     swarm: Swarm, plugin: ExitStack, *, wait: Waiter, evidence: Evidence
 ) -> None:
-    """A service that names the driver: before any node has it, and when each has used it once.
+    """Create a service that names the driver: before any node has it, and after each has used it
+    once.
 
     The driver stays installed until `plugin` is closed.
     """

@@ -1,4 +1,4 @@
-"""What several judges of exercise 2.4 read off a record."""
+"""What several judges of exercise 2.4 read from a record."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def server_fault(record: Record) -> Fault:
 
 
 def while_away(fault: Fault) -> Window:
-    """From when the server was gone until somebody began to bring it back."""
+    """From the server's stop until its return began."""
     return Window(fault.injected, fault.injected if fault.heal_began is None else fault.heal_began)
 
 

@@ -1,4 +1,4 @@
-"""What is done to the site, and what its author and its visitors see meanwhile and afterwards."""
+"""What happens to the site, and what its author and its visitors see meanwhile and afterwards."""
 
 import functools
 import hashlib
@@ -66,10 +66,10 @@ BLOCKED_S = 240
 
 @dataclass(frozen=True)
 class Deployed:
-    """The stack that is drilled: its name, its two services', and how many of WordPress there are.
+    """The stack that is drilled: its name, its two services', and the number of WordPress replicas.
 
-    `again`: deploys it once more; the lab's own without one. `alone`: whether nothing else is
-    published, so that every node's mesh can be told by its numbers.
+    `again`: deploys it once more; by default the lab's own. `alone`: whether nothing else is
+    published, so that every node's mesh shows the number of its replicas alone.
     """
 
     stack: str = NAME
@@ -308,7 +308,8 @@ class Drill:
 
 
 def see_bad_files_refused(swarm: Swarm, stack: Stacks, *, wait: Waiter, evidence: Evidence) -> None:
-    """Deploy each file that can't work, note the engine's own words, and see that nothing stays."""
+    """Deploy each file that can't work, note the engine's own words, and check that nothing stays.
+    """
     for name in AT_ONCE:
         code, said = answer(functools.partial(_deploy_bad, stack, name))
         if not code:

@@ -1,4 +1,4 @@
-"""What becomes of the author's posts and comments when something is lost or changed."""
+"""The author's posts and comments while something is lost or changed."""
 
 from collections.abc import Mapping, Sequence
 

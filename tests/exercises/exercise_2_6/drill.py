@@ -190,9 +190,9 @@ def look_for_the_plaintext(
 ) -> None:
     """Search every place where a secret must not be; a control lies in each, and must be found.
 
-    The control is what shows that the search itself works: another random text, put on purpose
-    into each of the places. `container`: of a task that has the secret, on that node. `besides`:
-    directories that are searched on each node, and what they are called.
+    The control shows that the search works: another random text, put on purpose into each of the
+    places. `container`: of a task that has the secret, on that node. `besides`: name → directories
+    that are searched on each node.
     """
     control = f"control-{secrets.token_hex(12)}".encode()
     long = on.look("docker", "inspect", "--format", "{{.Id}}", container).stdout.strip()
@@ -292,7 +292,7 @@ def _search_the_run(evidence: Evidence, directory: Path, canary: bytes, control:
 
 @dataclass
 class Refusals:
-    """Tries what the engine must refuse, and what it must not, and notes its words."""
+    """Tries what the engine must refuse, and what it must accept, and notes its words."""
 
     swarm: Swarm
     secret: Secrets

@@ -1,4 +1,4 @@
-"""A secret in its container: place, owner, mode, content."""
+"""A secret in its container: path, owner, mode, content."""
 
 from __future__ import annotations
 

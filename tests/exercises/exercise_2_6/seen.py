@@ -1,4 +1,4 @@
-"""What several judges of exercise 2.6 read off a record."""
+"""What several judges of exercise 2.6 read from a record."""
 
 from __future__ import annotations
 

@@ -21,6 +21,19 @@ from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..refused import answer
 from . import events, perform
+from .setting import (
+    HIDDEN,
+    KINDS,
+    KINDS_AT,
+    NAMES,
+    OWNED,
+    OWNED_AT,
+    PLACED,
+    PLAIN_AT,
+    READERS,
+    SIZES,
+    TWICE_AT,
+)
 
 READY_S = 90
 """A service of small images runs after 3 to 6 s."""
@@ -28,35 +41,6 @@ READY_S = 90
 UPDATED_S = 120
 """Two replicas, one after the other, took 20 s: each is taken out of the balancing before it is
 stopped, the next is started, and must be healthy."""
-
-KINDS = {
-    "crlf": b"a = 1\r\nb = 2\r\n",
-    "utf8-bom": "\ufeffété = 1\n".encode(),
-    "binary": bytes(range(256)),
-    "no-newline": b"a = 1",
-    "newline": b"a = 1\n",
-}
-"""Contents that a careless tool would change."""
-
-KINDS_AT = "/etc/reader"
-PLACED = {"plain": b"a = 2\n", "owned": b"a = 3\n", "twice": b"a = 4\n"}
-"""One without a target, one with mode and owner, one at two places."""
-
-PLAIN_AT, OWNED_AT, TWICE_AT = "/content-plain", "/etc/owned", ("/etc/once", "/etc/twice")
-OWNED_MODE, OWNED_UID, OWNED_GID = "400", 33, 34
-OWNED = f"uid={OWNED_UID},gid={OWNED_GID},mode=0{OWNED_MODE}"
-HIDDEN = "content-secret"
-
-SIZES = (0, 1, 1_023_999, 1_024_000)
-LONGEST = 64
-NAMES = {
-    "name-64": "a" * LONGEST,
-    "name-65": "a" * (LONGEST + 1),
-    "name-space": "nginx config",
-    "name-accent": "configuré",
-    "name-slash": "nginx/config",
-    "name-dot": ".nginx",
-}
 
 
 # -- mounted -----------------------------------------------------------------------------------
@@ -156,7 +140,7 @@ class Readers:
     def see_both_read_it(self) -> None:
         """The same bytes in both; then one of them gets another version."""
         self._note("shared")
-        first = self.services[perform.READERS[0]]
+        first = self.services[READERS[0]]
         first.update(
             "--update-monitor", "1s",
             "--config-rm", SHARED, "--config-add", f"source={OTHER},target={perform.READER_TARGET}",
@@ -168,7 +152,7 @@ class Readers:
     def see_it_protected(self) -> None:
         """What one of them uses can't be removed; nor what both use again."""
         try_to_remove(self.swarm, self.evidence, "in-use-by-one", SHARED)
-        self.services[perform.READERS[0]].update(
+        self.services[READERS[0]].update(
             "--config-rm", OTHER, "--config-add", f"source={SHARED},target={perform.READER_TARGET}",
             title=f"Both use {SHARED} again",
         )  # fmt: skip

@@ -9,8 +9,17 @@ from pytest_swarmlab.judging.claims import judged, not_each
 from pytest_swarmlab.model import Judgement
 
 from .declared import MOUNT, exercise
-from .drill import KINDS, KINDS_AT, OWNED_AT, OWNED_GID, OWNED_MODE, OWNED_UID, PLAIN_AT, TWICE_AT
 from .events import Inspected, Mount, Mounted, Written
+from .setting import (
+    KINDS,
+    KINDS_AT,
+    OWNED_AT,
+    OWNED_GID,
+    OWNED_MODE,
+    OWNED_UID,
+    PLAIN_AT,
+    TWICE_AT,
+)
 
 
 @exercise.check(

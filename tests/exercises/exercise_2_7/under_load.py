@@ -26,7 +26,7 @@ RATE, ENOUGH = 20.0, 10
 """Each of five nodes is asked every 250 ms, and twice before and after each change."""
 
 STAYS_S = 2
-"""How long is watched that nothing moves."""
+"""How long nothing may move, seconds."""
 
 
 # -- the proxy ---------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ class Proxy:
     def switch(self) -> None:
         """The lab's update, from version 1 to 2, two replicas one after the other.
 
-        In the order that Swarm has without being asked, as the lab's own file would.
+        In Swarm's default order, as in the lab's own file.
         """
         self.under_load(
             "switch", lambda: perform.switch(self.nginx, V1, V2, "--update-order", "stop-first")
@@ -90,7 +90,7 @@ class Proxy:
         )
 
     def try_a_bad_one(self) -> None:
-        """A configuration that nginx refuses: the update is taken back by itself."""
+        """A configuration that nginx refuses: the update rolls itself back."""
         known = self.task_ids()
         self.under_load("bad", lambda: perform.switch(self.nginx, V1, V3), back=True)
         self._note_failed(self.wait(self.nginx.task_failed(known=known), within=READY_S))
@@ -118,8 +118,8 @@ class Proxy:
     ) -> None:
         """Do it while visitors come through every node; note when it began, was over, and settled.
 
-        Started first, the next replica makes an update complete; the one before it is told to stop
-        then, and goes on answering until every node knows.
+        With start-first an update is complete as soon as the next replica runs; the old one is
+        stopped only then, and answers until every node knows.
         """
         nginx, leader = self.nginx, self.swarm.leader()
         via = self.swarm.members()
@@ -221,7 +221,9 @@ class Versions:
         self.proxy.wait(self.proxy.nginx.settled(), within=READY_S)
 
     def _lose_the_way_back(self, name: str) -> None:
-        """What only a rollback needs can be removed by hand, and is rolled back to all the same."""
+        """The version that only a rollback needs can be removed, and the rollback is accepted all
+        the same.
+        """
         proxy = self.proxy
         title = "The version before is removed by hand"
         said = answer(lambda: proxy.configs.remove(name, title=title))

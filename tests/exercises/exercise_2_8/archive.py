@@ -1,4 +1,4 @@
-"""A backup that was carried away, as one tar: broken as it may be, and what it holds."""
+"""A backup that was carried away, as one tar: damaging it, and reading its content."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""What goes wrong around a backup, while nothing is lost."""
+"""What can go wrong around a backup, while no machine is lost."""
 
 import json
 
@@ -22,7 +22,7 @@ STARTED_S = 60
 
 
 def offer_broken_backups(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> None:
-    """Restore what must be refused, confirmed as if it were meant, on a manager that works."""
+    """Offer backups that must be refused to a manager that works, as if the restore were meant."""
     home = follower(swarm)
     other = next(node for node in swarm.managers() if node not in (home, swarm.leader()))
     stranger = swarm.workers()[-1]
@@ -137,9 +137,9 @@ def get_into_trouble(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Ev
 
 
 def _kill_it(swarm: Swarm, home: Node, *, wait: Waiter, evidence: Evidence) -> None:
-    """kill -9 while the engine is stopped: systemd starts it, the script can't any more.
+    """kill -9 while the engine is stopped: systemd starts it again, since the script can't.
 
-    The backup that is killed is one that the timer began.
+    The killed backup is one that the timer began.
     """
     before, since = perform.listed(home, PLACE), perform.engine_since(home)
     with perform.timer_set(home):
@@ -208,7 +208,8 @@ def _update_state(leader: Node) -> str:
 
 
 def _inventoried_update(home: Node, path: str) -> str:
-    """What the backup's inventory says of the update: it is that moment's, not a later one's."""
+    """The update's state in the backup's inventory: that of the backup's moment, not a later one.
+    """
     services = json.loads(home.get(f"{path}/inventory/services.json"))
     site = next(each for each in services if each["Spec"]["Name"] == perform.SITE)
     return str(site.get("UpdateStatus", {}).get("State", ""))

@@ -1,4 +1,4 @@
-"""What is lost so that a backup is needed, and how it is brought back."""
+"""Machines are lost so that a backup is needed, and the swarm is brought back."""
 
 from collections.abc import Sequence
 
@@ -94,9 +94,9 @@ def rejoin(
     evidence: Evidence,
     services: Sequence[tuple[str, int]] = LABS,
 ) -> None:
-    """Steps 3 to 5 of the procedure: who came back by itself; old rows go; the others join.
+    """Steps 3 to 5 of the procedure: note who came back, remove old rows, join the others.
 
-    `services`: what is waited for then.
+    `services`: which services are waited for then, and how many tasks each has.
     """
     members = [node.name for node in swarm.nodes if _active(node)]
     evidence.write(events.CameBack(tuple(name for name in members if name != home.name)))

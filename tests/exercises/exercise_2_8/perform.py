@@ -76,7 +76,7 @@ def install(*nodes: Node) -> None:
 
 @contextmanager
 def timer_set(node: Node) -> Iterator[None]:
-    """The timer is started, to elapse a second later instead of at night; stopped at the end."""
+    """Start the timer so that it elapses a second later instead of at night; stop it at the end."""
     place = f"/run/systemd/system/{TIMER}.d"
     node.run("mkdir", "-p", place)
     node.put(SOON, f"{place}/soon.conf")
@@ -141,7 +141,7 @@ def remove(swarm: Swarm) -> None:
 
 
 def fill_a_volume(node: Node, *, mib: int) -> str:
-    """A volume with so much in it that can't be packed; returns its name."""
+    """A volume with that much data that can't be compressed; returns its name."""
     name = "filler"
     node.run("docker", "volume", "create", name)
     shown = node.look("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", name)
@@ -160,7 +160,7 @@ def write(swarm: Swarm, home: Node, numbers: Sequence[int], *, wait: Waiter) -> 
 
 
 def read(swarm: Swarm, home: Node, *, wait: Waiter) -> list[int]:
-    """What the store holds, asked of its running container."""
+    """The numbers in the store, read in its running container."""
     (task,) = wait(swarm.converged(STORE, replicas=1, on=home), within=READY_S)
     said = home.run(
         "docker", "exec", task.container, "cat", LEDGER,
@@ -185,7 +185,7 @@ def secret_in(task: TaskSeen, name: str, node: Node) -> SecretRead:
 
 
 def identity(manager: Node) -> dict[str, Any]:
-    """What makes this swarm itself, as that manager tells it; of secrets only names and ids."""
+    """What makes this swarm itself, as that manager describes it; of secrets only names and ids."""
     api = manager.engine.api
     swarm: dict[str, Any] = api.inspect_swarm()
     return {
@@ -330,7 +330,7 @@ def kept_key(node: Node) -> bytes:
 
 
 def keep_deciding(manager: Node) -> Callable[[int], str]:
-    """What the managers decide again and again: a config, numbered."""
+    """A change that the managers decide again and again: a config, numbered."""
 
     def write(number: int) -> str:
         made = manager.engine.api.create_config(f"decision-{number}", b"a decision")
@@ -349,5 +349,5 @@ def decisions(manager: Node) -> list[tuple[str, int]]:
 
 
 def bare(told: dict[str, Any]) -> dict[str, Any]:
-    """An identity without what goes on changing while it is copied."""
+    """An identity without the parts that change while it is copied."""
     return {key: value for key, value in told.items() if key != "configs"}

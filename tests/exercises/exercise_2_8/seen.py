@@ -1,4 +1,4 @@
-"""What several judges of exercise 2.8 read off a record."""
+"""What several judges of exercise 2.8 read from a record."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def as_expected(codes: Mapping[str, int | None], wanted: Mapping[str, int]) -> J
 
 
 def way_back(record: Record) -> list[Moment]:
-    """What must have come before anything is looked at afterwards: the loss, and what undid it."""
+    """The moments before any later reading: the loss, and what undid it."""
     fault, forced, restore = readings.fault(record), last(record, Forced), last(record, Restore)
     lost = ("the destruction", fault.began if fault else None)
     if forced is not None:

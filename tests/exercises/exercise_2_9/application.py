@@ -1,4 +1,5 @@
-"""The lab's API, deployed with its stack: what it says, and what is done to what it needs."""
+"""The lab's API and its stack: deploying them, reading their answers, breaking what the API needs.
+"""
 
 from pathlib import Path
 

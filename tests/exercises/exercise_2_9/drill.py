@@ -1,4 +1,4 @@
-"""What makes tasks unhealthy, and what Swarm and the clients do and see then."""
+"""What makes tasks unhealthy, and how Swarm and the clients react."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -29,19 +29,20 @@ RATE = 10.0
 READY_S = 90
 HEALED_S = 60
 STAYS_S = 6
-"""How long is watched that a slot stays empty: six times the restart delay that it has."""
+"""How long a slot must stay empty: six times its restart delay."""
 WARM = 10
 DEATHS = 2
-"""How often a slow server is killed before one believes that it never comes up."""
+"""How often a slow server is killed before it counts as one that never comes up."""
 PASSWORD = "ending_password"  # noqa: S105 - its name
 
 
 @dataclass(frozen=True)
 class Healed:
-    """What is healed: how many replicas, at which port (0: nobody can ask), how often.
+    """What is healed: the number of replicas, their port (0: no client can ask), the repetitions.
 
     `within`: seconds that a task may take from its illness to its end, and to its successor.
-    `alone`: whether nothing else is published, so that a mesh can be told by its numbers.
+    `alone`: whether nothing else is published, so that a mesh shows the number of its replicas
+    alone.
     """
 
     replicas: int = REPLICAS
@@ -83,7 +84,7 @@ class Drill:
         return service
 
     def _ask(self, when: str, service: Service) -> None:
-        """A handful of requests through every node, and which task has answered how many."""
+        """A handful of requests through every node; note which task has answered how many."""
         path = f"/?asked={when}"
         # Where nobody answers a request costs its time limit.
         via = self.swarm.nodes
@@ -128,7 +129,7 @@ class Drill:
         perform.listing("At the end", service)
 
     def _ended(self, service: Service) -> list[str]:
-        """Ids of its tasks that were over before: a service that has lived for long has some."""
+        """Ids of its tasks that had ended before: an old service has some."""
         return [task.id for task in service.tasks() if task.state in Ended.states]
 
     @contextmanager
@@ -165,7 +166,9 @@ class Drill:
         )
 
     def define(self, service: Service, when: str = "before") -> None:
-        """Note what the service's definition says of checks and restarts: predictions use it."""
+        """Note the health check and the restart policy of the service's definition: predictions use
+        them.
+        """
         api = self.swarm.leader().engine.api
         spec = api.inspect_service(service.name)["Spec"]["TaskTemplate"]
         container, restart = spec["ContainerSpec"], spec.get("RestartPolicy", {})
@@ -236,7 +239,7 @@ class Drill:
     def slow_start(self, services: Services) -> Iterator[None]:
         """A slow server without a start period, with one too short, and with one long enough.
 
-        They start while the block does something else; at its end it is seen what became of them.
+        They start while the block does something else; at its end their states are noted.
         """
         periods = {"none": (), "short": period("2s"), "long": period("30s")}
         made = {
@@ -253,9 +256,10 @@ class Drill:
 
     @contextmanager
     def endings(self, services: Services, secret: Secrets) -> Iterator[None]:
-        """Four programs become unhealthy: how each ends; and one is restarted until its limit.
+        """Four programs become unhealthy, and each ends in its own way; one is restarted until its
+        limit.
 
-        They do so while the block does something else; at its end it is seen how they ended.
+        They do so while the block does something else; at its end it is noted how they ended.
         """
         secret.create(PASSWORD)
         endings = {**perform.ENDINGS, "postgres": perform.postgres_ending(PASSWORD)}
@@ -291,7 +295,7 @@ class Drill:
         perform.listing("The slot is filled again", service)
 
     def _watch(self, service: Service) -> None:
-        """Watch that nothing moves; for how long is noted, and its tasks at the end."""
+        """Watch that nothing moves; note for how long, and the tasks at the end."""
         began = self.swarm.recorder.now()
         self.wait(service.watched(for_s=STAYS_S), within=HEALED_S)
         seconds = self.swarm.recorder.now() - began

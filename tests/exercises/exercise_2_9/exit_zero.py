@@ -1,4 +1,4 @@
-"""The lab's on-failure, and a server that ends with 0."""
+"""The lab's `on-failure`, and a server that ends with exit code 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API's clients see while a thing that it needs is away."""
+"""What the API's clients see while its database hangs, or Redis is away."""
 
 import json
 from dataclasses import dataclass

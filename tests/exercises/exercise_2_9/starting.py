@@ -1,4 +1,4 @@
-"""Before and after a task is healthy: who is asked, and when."""
+"""Which tasks get requests before and after they are healthy."""
 
 from __future__ import annotations
 
