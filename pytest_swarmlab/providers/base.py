@@ -162,7 +162,7 @@ class Provider(Protocol):
         """The container images its machines carry: reference, origin, detail."""
 
     def start(self, topology: Topology, *, recorder: Recorder, consoles: Path) -> Machines:
-        """Start the machines; returns when they can be reached.
+        """Start the machines; `await_access` then waits until one answers.
 
         `consoles`: a directory for one console log per node, written as it happens. Raises
         HostError before anything is created when this host can't carry them, ProviderError (with
