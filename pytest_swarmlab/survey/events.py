@@ -133,7 +133,7 @@ class NodesSeen(OfSwarm, kind="survey.nodes"):
 
 @dataclass(frozen=True)
 class ServicesSeen(OfSwarm, kind="survey.services"):
-    """The services' definitions; of a plain secret is kept that it stands there."""
+    """The services' definitions. Of a plain secret only its presence is kept."""
 
     seen: tuple[Service, ...] | None = None
 
