@@ -118,8 +118,8 @@ class Beside:
         wait(service.converged(replicas=1), within=SHOP_READY_S)
         catalogue = perform.service(self.drill.swarm, PRODUCTS)
         for task in wait(catalogue.converged(replicas=OF_THE_SHOP[PRODUCTS]), within=SHOP_READY_S):
-            machine = self.drill.swarm.node(task["node"])
-            ready = machine.succeeds("docker", "exec", task["container"], *CATALOGUE_READY)
+            machine = self.drill.swarm.node(task.node)
+            ready = machine.succeeds("docker", "exec", task.container, *CATALOGUE_READY)
             wait(ready, within=SHOP_READY_S)
         with self.probe(
             via=self.drill.swarm.nodes,
