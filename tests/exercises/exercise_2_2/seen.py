@@ -39,7 +39,7 @@ def the_replicas(record: Record) -> int:
 
 
 def watched(fault: Fault) -> Window:
-    """From a second before the fault until its healing began: by then its outcome had to be known."""
+    """From a second before the fault until its healing: by then its outcome had to be known."""
     mended = math.inf if fault.heal_began is None else fault.heal_began
     return Window(fault.began - COARSEST_S, mended)
 
@@ -100,7 +100,7 @@ def outcome(began: float, seconds: float | None) -> float | None:
 
 
 def not_asked_all_along(record: Record) -> list[str]:
-    """The surviving nodes through which clients sent nothing before the fault, or while it was on."""
+    """The surviving nodes through which no client came before the fault, or while it was on."""
     fault, asked = the_fault(record), readings.requests(record)
     through, window = survivors(record, fault), watched(fault)
     return not_asked(asked, through=through, window=window, rate=LEAST_RATE) + not_asked(

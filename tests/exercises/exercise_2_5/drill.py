@@ -308,7 +308,7 @@ class Drill:
 
 
 def see_bad_files_refused(swarm: Swarm, stack: Stacks, *, wait: Waiter, evidence: Evidence) -> None:
-    """Deploy each file that can't work, note the engine's own words, and check that nothing stays."""
+    """Deploy each file that can't work, note the engine's own words, check that nothing stays."""
     for name in AT_ONCE:
         code, said = answer(functools.partial(_deploy_bad, stack, name))
         if not code:

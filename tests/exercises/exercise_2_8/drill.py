@@ -208,7 +208,7 @@ def _update_state(leader: Node) -> str:
 
 
 def _inventoried_update(home: Node, path: str) -> str:
-    """The update's state in the backup's inventory: that of the backup's moment, not a later one."""
+    """The update's state in the backup's inventory: that of the backup's moment, no later one."""
     services = json.loads(home.get(f"{path}/inventory/services.json"))
     site = next(each for each in services if each["Spec"]["Name"] == perform.SITE)
     return str(site.get("UpdateStatus", {}).get("State", ""))

@@ -1,4 +1,4 @@
-"""The lab's API and its stack: deploying them, reading their answers, breaking what the API needs."""
+"""The lab's API and its stack: deploying, reading answers, breaking what the API needs."""
 
 from pathlib import Path
 
