@@ -98,7 +98,7 @@ class Waited(Seen, kind="wait"):
 
 @dataclass(frozen=True)
 class SuiteWaited(Waited, kind="suite.wait"):
-    """A wait of the plugin itself has ended: for set-up, healing or tidying up. No check reads it."""
+    """A wait of the plugin itself has ended: for set-up, healing, tidying up. No check reads it."""
 
 
 @dataclass(frozen=True)
