@@ -85,12 +85,18 @@ class Traffic:
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._failed: list[dict[str, Any]] = []
+        self._sent = 0
         self._asked = 0
         # One for the clock, and enough that a node that stalls never slows the others' share.
         self._threads = Background("the probe", threads=2 + math.ceil(rate * timeout))
         self._session = session(self.via, ca=ca)
         if host:
             self._session.headers["Host"] = host
+
+    @property
+    def sent(self) -> int:
+        """Requests that have begun, over or not."""
+        return self._sent
 
     @property
     def asked(self) -> int:
@@ -148,6 +154,7 @@ class Traffic:
         for node in itertools.cycle(self.via):
             if self._over.wait(max(0.0, due - time.monotonic())):
                 return
+            self._sent += 1
             self._threads.start(self._ask, node, due)
             due += self._period
 

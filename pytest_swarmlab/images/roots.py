@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pytest_swarmlab.images.commands import in_root, run
 from pytest_swarmlab.images.files import PlacedFile, tree_files
@@ -91,7 +92,9 @@ def _install(recipe: RootRecipe, root: Path, report: PartReport) -> None:
                     return f"the packages of {recipe.name} can't be had: {meaning} ({line})"
         return ""
 
-    run(argv, report, on_line=hear, explain=explain)
+    # What it makes for itself there stays when it is killed: this goes with the build.
+    with TemporaryDirectory(prefix=f"{root.name}.", dir=root.parent) as place:
+        run(["env", f"TMPDIR={place}", *argv], report, on_line=hear, explain=explain)
 
 
 def copy_tree(tree: Path, root: Path) -> None:

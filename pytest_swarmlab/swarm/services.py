@@ -13,6 +13,7 @@ from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard
 from pytest_swarmlab.waiting.conditions import (
     Converged,
     Ended,
+    Renewed,
     Replaced,
     RolledBack,
     Settled,
@@ -150,6 +151,10 @@ class Service:
     def settled(self) -> Settled:
         """Condition: no task runs any more that Swarm wants to stop."""
         return Settled(self.swarm, self.name)
+
+    def renewed(self, before: Sequence[TaskSeen]) -> Renewed:
+        """Condition: it runs as many tasks as before, and none of those; finds them."""
+        return Renewed(self.swarm, self.name, before)
 
     def replaced(self, task: TaskSeen) -> Replaced:
         """Condition: another task runs in that task's slot; finds it."""

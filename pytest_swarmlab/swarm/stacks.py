@@ -175,10 +175,23 @@ class Stacks:
             raise ConfigError(f"no stack file {path}: there are {self._listing()}")
         return path
 
-    def remove(self, name: str) -> None:
-        """`docker stack rm`, and wait until nothing of it is left."""
+    def remove(self, name: str, *, kill: bool = False) -> None:
+        """`docker stack rm`, and wait until nothing of it is left.
+
+        `kill`: its containers are given no time to end in order: where nothing of it is kept.
+        """
         self._ask_to_remove(name)
+        if kill:
+            self._kill(name)
         self._await_removal(name)
+
+    def _kill(self, name: str) -> None:
+        """`docker kill`, also of what ends by itself meanwhile; what starts yet ends in order."""
+        filters = {"label": f"{STACK_LABEL}={name}"}
+        for node in self._swarm.nodes_except(*self._swarm.places.lost):
+            with suppress(*no_answer()):
+                if ids := [row["Id"] for row in node.engine.api.containers(filters=filters)]:
+                    node.run("docker", "kill", *ids, check=False)
 
     def remove_volumes(self, name: str) -> None:
         """Remove that stack's volumes on every node, which `docker stack rm` leaves there."""

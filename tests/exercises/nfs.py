@@ -6,6 +6,7 @@ of its own directory; `_netdev` in fstab, because a node must not wait for the n
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from ipaddress import ip_interface
 
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.swarm import guard
@@ -31,6 +32,15 @@ SERVER, SERVER_UNIT, CLIENT = "nfs-kernel-server", "nfs-server", "nfs-common"
 EXPORTS, FSTAB = "/etc/exports", "/etc/fstab"
 
 
+def subnet_of(server: Node) -> str:
+    """The server's own network, taken for a /24 as the lab's is; the lab's for a name alone."""
+    try:
+        mine = ip_interface(server.address)
+    except ValueError:
+        return SUBNET
+    return str(ip_interface(f"{mine.ip}/{24 if mine.version == 4 else 64}").network)
+
+
 def server_of(swarm: Swarm) -> Node:
     """The lab's NFS server: manager1."""
     return swarm.nodes[0]
@@ -38,14 +48,14 @@ def server_of(swarm: Swarm) -> Node:
 
 @contextmanager
 def exported(
-    server: Node, path: str = SHARE, options: str = OPTIONS
+    server: Node, path: str = SHARE, options: str = OPTIONS, *, subnet: str = SUBNET
 ) -> Iterator[Callable[[str], None]]:
-    """Export the directory to the lab's subnet; at the block's end everything is as it was before.
+    """Export the directory to that subnet; at the block's end everything is as it was before.
 
     Yields a function that exports it with other options.
     """
     with guard.abandoned(server, *_as_before(server, path), kind="export"):
-        yield from _exported(server, path, options)
+        yield from _exported(server, path, options, subnet)
 
 
 def _as_before(server: Node, path: str) -> list[tuple[str, ...]]:
@@ -61,14 +71,16 @@ def _as_before(server: Node, path: str) -> list[tuple[str, ...]]:
     return undo
 
 
-def _exported(server: Node, path: str, options: str) -> Iterator[Callable[[str], None]]:
+def _exported(
+    server: Node, path: str, options: str, subnet: str
+) -> Iterator[Callable[[str], None]]:
     before = server.get(EXPORTS)
     there, set_up = server.host.file(path).exists, server.host.file(SETTINGS).exists
     owned = _owned(server, path) if there else ()
     ran = server.host.service(SERVER_UNIT).is_running
 
     def export(options: str) -> None:
-        line = f"{path} {SUBNET}({options})\n"
+        line = f"{path} {subnet}({options})\n"
         # A line that stands there already exports it as it says.
         if line not in before.decode():
             server.put(_whole_lines(before) + line.encode(), EXPORTS)

@@ -75,7 +75,8 @@ def _remove(swarm: Swarm, stack: Stacks, name: str, wait: Waiter) -> None:
     """`docker stack rm`, and the volumes that it leaves on each node: they'd keep their options."""
     # What runs on a node that is away could not be seen to go.
     wait(swarm.all_nodes_ready(), within=BACK_S)
-    stack.remove(name)
+    # Its data go with it.
+    stack.remove(name, kill=True)
     stack.remove_volumes(name)
 
 

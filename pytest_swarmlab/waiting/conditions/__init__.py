@@ -16,6 +16,7 @@ from pytest_swarmlab.waiting.conditions.services import (
 )
 from pytest_swarmlab.waiting.conditions.tasks import (
     Ended,
+    Renewed,
     Replaced,
     Settled,
     TaskBlocked,
@@ -32,6 +33,7 @@ __all__ = [
     "NoTaskOf",
     "NodeIs",
     "NodesReady",
+    "Renewed",
     "Replaced",
     "RolledBack",
     "Settled",

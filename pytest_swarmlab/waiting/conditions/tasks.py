@@ -131,6 +131,25 @@ class Settled(_OfTasks[None]):
         return pending(seen) if stopping else done(None, seen)
 
 
+class Renewed(_OfTasks["list[TaskSeen]"]):
+    """Every task of the service is another one than before, and runs; finds them.
+
+    An update that replaces one after the other has done so then, and goes on watching the last.
+    """
+
+    def __init__(self, swarm: Swarm, service: str, before: Sequence[TaskSeen]) -> None:
+        """`before`: the tasks of before, as `Converged` finds them."""
+        super().__init__(swarm, service)
+        self._before = frozenset(task.id for task in before)
+        self.name = f"every task of {service} is another one"
+
+    def _judge(self, tasks: list[TaskSeen]) -> Done[list[TaskSeen]] | Pending | Fatal:
+        wanted = [task for task in tasks if task.desired == "running"]
+        new = [task for task in wanted if task.running and task.id not in self._before]
+        seen = f"{len(new)} of {len(self._before)} are"
+        return done(new, seen) if len(new) == len(wanted) == len(self._before) else pending(seen)
+
+
 class Replaced(_OfTasks["TaskSeen"]):
     """Another task runs in the slot of the given one; finds it.
 

@@ -39,7 +39,7 @@ from .setting import (
 )
 
 PAUSES_S = {PAGES: 5.0, CATALOGUE: 3.0}
-"""Longest pause through one node, of clients that come to it every two seconds, and every one."""
+"""Longest pause through one node, of clients that come to it every second."""
 IDLE_S = 5.0
 """Longest that no order, and no sign-up, may be under way: the pause between two is 2 s at most."""
 

@@ -142,7 +142,7 @@ def _not_counted(record: Record, phase: str, ledgers: Mapping[str, Ledger]) -> l
         if looked is not None and looked.t <= max(entry.over for entry in ledger.entries):
             missing.append(f"{name} was read before its last entry was over")
         if windows:
-            whole = Window(windows[0].began, windows[-1].ended)
+            whole = Window(windows[0].began, max(window.ended for window in windows))
             if not any(entry.over <= whole.began for entry in ledger.acknowledged):
                 missing.append(f"{name}: nothing was acknowledged before anything was struck")
             if not any(entry.over > windows[-1].began for entry in ledger.acknowledged):

@@ -44,6 +44,9 @@ NEEDED = (
     Capability.START_INTERVAL,
 )
 
+LITERALLY = (Capability.CHANGE, Capability.NFS, Capability.ENCRYPTED_OVERLAY)
+"""The lab's own file has no start interval, and what ends as soon as it is started no visitors."""
+
 exercise = Exercise(
     "2.10",
     "Stack Production Complète",
@@ -51,6 +54,7 @@ exercise = Exercise(
     titles=TITLES,
     needs={
         **dict.fromkeys(TITLES, NEEDED),
+        "literal": LITERALLY,
         "power-off": (*NEEDED, Capability.POWER_OFF),
         "cut-off": (*NEEDED, Capability.PARTITION),
     },

@@ -32,7 +32,8 @@ from .setting import (
     REPLICAS,
     RETURN,
     ROLLED,
-    TOGETHER,
+    ROLLED_AFTER,
+    WHILE_AWAY,
     WORKER,
 )
 
@@ -141,18 +142,24 @@ class Drill:
 
     def kill_each(self) -> None:
         """A task of every service is killed, one after the other."""
-        nodes = self.swarm.nodes
-        with self.crowd.come("killed", nodes) as load:
-            for name, count in REPLICAS.items():
-                service = self.service(name)
-                task = self.wait(service.converged(replicas=count), within=READY_S)[0]
-                struck = Struck(name, task.id, task.slot, task.node, task.container)
-                with self._struck(struck, load, nodes):
-                    perform.kill(self.swarm, task.node, task.container, name)
-                    new = self.wait(service.replaced(task), within=BACK_S)
-                    self.evidence.write(events.Replaced(name, old=task.id, new=new.id))
-                    self.wait(service.converged(replicas=count), within=BACK_S)
+        meanwhile = {name for names in WHILE_AWAY.values() for name in names}
+        with self.crowd.come("killed", self.swarm.nodes) as load:
+            for name in REPLICAS:
+                if name not in meanwhile:
+                    self._kill(name, load)
         self._listing("A task of each service was killed")
+
+    def _kill(self, name: str, load: Load) -> None:
+        service, count = self.service(name), REPLICAS[name]
+        task = self.wait(service.converged(replicas=count), within=READY_S)[0]
+        struck = Struck(name, task.id, task.slot, task.node, task.container)
+        with self._struck(struck, load, self.swarm.nodes):
+            perform.kill(self.swarm, task.node, task.container, name)
+            for other in WHILE_AWAY.get(name, ()):
+                self._kill(other, load)
+            new = self.wait(service.replaced(task), within=BACK_S)
+            self.evidence.write(events.Replaced(name, old=task.id, new=new.id))
+            self.wait(service.converged(replicas=count), within=BACK_S)
 
     def take_the_cache_away(self) -> None:
         """Redis is scaled to none, and back."""
@@ -246,15 +253,21 @@ class Drill:
         """Every service that has replicas to spare is rolled."""
         nodes = self.swarm.nodes
         with self.crowd.come("rolled", nodes) as load:
+            before = {}
             for name in ROLLED:
-                self.evidence.tasks(self.swarm, self.service(name).name)
+                service, count = self.service(name), REPLICAS[name]
+                before[name] = self.wait(service.converged(replicas=count), within=READY_S)
+                self.evidence.tasks(self.swarm, service.name)
             with self._struck(Struck("rolled"), load, nodes):
-                for together in TOGETHER:
-                    for name in together:
+                for name in ROLLED:
+                    if name not in ROLLED_AFTER:
                         perform.roll(self.swarm, name)
-                    for name in together:
-                        self.wait(self.service(name).updated(), within=ROLLED_S)
-                        self.wait(self.service(name).settled(), within=ROLLED_S)
+                for name, first in ROLLED_AFTER.items():
+                    self.wait(self.service(first).renewed(before[first]), within=ROLLED_S)
+                    perform.roll(self.swarm, name)
+                for name in ROLLED:
+                    self.wait(self.service(name).updated(), within=ROLLED_S)
+                    self.wait(self.service(name).settled(), within=ROLLED_S)
             for name in ROLLED:
                 self.evidence.tasks(self.swarm, self.service(name).name)
         self._listing("Every service was rolled")

@@ -6,7 +6,7 @@ from pytest_swarmlab import failed
 from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, members_of, not_each, out_of_order
-from pytest_swarmlab.model import Judgement
+from pytest_swarmlab.model import Capability, Judgement
 
 from .declared import LITERAL, exercise
 from .events import Deployed, Ended, Visited
@@ -56,6 +56,7 @@ def _ended(record: Record, name: str, words: str) -> Judgement:
 @exercise.check(
     "nobody-served",
     phases=LITERAL,
+    needs=(Capability.IPVS,),
     title="Nobody is served by the lab's file",
     expected=f"no good answer at port {' and '.join(map(str, PORTS))} of any node",
     hint="`docker stack ps ecommerce`: which task runs?",

@@ -68,7 +68,7 @@ class Literal:
             self.swarm.leader().look(
                 "docker", "stack", "services", NAME, title="The lab's file: what runs of it"
             )
-            self.stack.remove(NAME)
+            self.stack.remove(NAME, kill=True)
             self.stack.remove_volumes(NAME)
 
     @contextmanager

@@ -23,7 +23,7 @@ PAUSE_S = 0.6
 """Between a customer's orders: four of them place about five a second."""
 ACCOUNT_PAUSE_S = 1.5
 """Between two sign-ups: a password's hash takes a tenth of a core's second, twice for each."""
-PAGE_RATE, CATALOGUE_RATE = 2.5, 5.0
+PAGE_RATE, CATALOGUE_RATE = 5.0, 5.0
 """Requests a second over all nodes."""
 PATIENCE_S = 5.0
 CATALOGUE = "/api/products?limit=12"
@@ -47,8 +47,8 @@ class Load:
         """Every customer, and who opens accounts, is served again; so are those who only look."""
         waited: list[Any] = [
             *(each.acknowledges(ENOUGH if each.name != ACCOUNTS else 1) for each in self.ledgers),
-            # Each node is asked in turn.
-            *(each.asked_at_least(each.asked + 2 * len(each.via)) for each in self.looks),
+            # Each node is asked in turn: once, by a request that begins from now on.
+            *(each.asked_at_least(each.sent + len(each.via)) for each in self.looks),
         ]
         for condition in waited:
             wait(condition, within=within)

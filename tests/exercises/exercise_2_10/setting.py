@@ -20,16 +20,29 @@ REPLICAS = {
 PUBLISHED = ("api-gateway",)
 """Services with published ports: what every node's mesh lists is their tasks."""
 
-TOGETHER = (
-    ("frontend", "api-gateway", "users-service"),
-    ("products-service", "orders-service", "orders-worker"),
+ROLLED = (
+    "frontend",
+    "api-gateway",
+    "users-service",
+    "products-service",
+    "orders-service",
+    "orders-worker",
 )
-"""Which are rolled at the same time: those that have replicas to spare; the rest keep data, or have
-one task."""
-ROLLED = tuple(name for each in TOGETHER for name in each)
+"""Those that have replicas to spare; the rest keep data, or have one task."""
+ROLLED_AFTER = {
+    "api-gateway": "frontend",
+    "users-service": "products-service",
+    "orders-worker": "orders-service",
+}
+"""Service → the one whose tasks are all others before its own are replaced: three are rolled at the
+same time, those with most tasks first. Swarm goes on watching the last one's for ten seconds."""
 
 DATABASE, CACHE, BROKER, WORKER = "postgres", "redis", "rabbitmq", "orders-worker"
 ORDERS, GATEWAY = "orders-service", "api-gateway"
+
+WHILE_AWAY = {BROKER: (CACHE, WORKER)}
+"""Service → those whose tasks are killed while it comes back. RabbitMQ needs half a minute, and
+neither for it nor for them may one request fail: so nothing is excused by another's loss."""
 
 CUSTOMERS = 4
 """Who order at the same time, each one order after the other."""

@@ -18,7 +18,8 @@ from . import events, perform
 from .load import CATALOGUE, Crowd
 from .setting import CUSTOMERS, STEPS
 
-STEP_S = 8.0
+STEP_S = 5.0
+"""Two hundred answers of one visitor, and twice as many of sixteen."""
 MORE_S = 60.0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -156,7 +157,7 @@ class Visits:
     evidence: Evidence
 
     def through(self, nodes: Sequence[Node]) -> None:
-        """One after the other; then the books are read."""
+        """One after the other, but for the last step; then the books are read."""
         if lack := browser.lack():
             self.evidence.write(Browser("", lack))
             return
@@ -169,29 +170,44 @@ class Visits:
     async def _go(self, nodes: Sequence[Node]) -> None:
         async with browser.opened(nodes, PORT) as there:
             self.evidence.write(Browser(there.version))
-            for number, node in enumerate(nodes, 1):
-                await self._visit(there, node, number)
+            # A page waits for seconds before it asks whether an order is processed; meanwhile the
+            # next visitor comes.
+            turn = asyncio.Lock()
+            try:
+                async with asyncio.TaskGroup() as visits:
+                    for number, node in enumerate(nodes, 1):
+                        visits.create_task(self._visit(there, node, turn, number))
+            except ExceptionGroup as several:
+                # What ended one of them has ended all.
+                raise several.exceptions[0] from several
 
-    async def _visit(self, there: browser.Browser, node: Node, number: int) -> None:
+    async def _visit(
+        self, there: browser.Browser, node: Node, turn: asyncio.Lock, number: int
+    ) -> None:
         crowd, email = self.crowd, f"{self.crowd.run}-visitor{number}@example.org"
-        async with there.visit() as tab:
-            tab.page.on("request", self._remember)
-            visitor = Visitor(
-                tab.page,
-                there.address(node),
-                email,
-                crowd.shop.password,
-                f"Visitor of {node}",
-                number,
-            )
-            for name, do in visitor.steps.items():
-                if not await self._did(there, tab, node, name, do):
-                    break
-            if visitor.account:
-                crowd.accounts[visitor.account] = email
-            if visitor.order:
-                crowd.orders[visitor.order] = crowd.visitors[-1]
-                self.evidence.write(VisitOrder(node.name, visitor.order))
+        async with AsyncExitStack() as held:
+            async with turn:
+                tab = await held.enter_async_context(there.visit())
+                tab.page.on("request", self._remember)
+                visitor = Visitor(
+                    tab.page,
+                    there.address(node),
+                    email,
+                    crowd.shop.password,
+                    f"Visitor of {node}",
+                    number,
+                )
+                *first, (last, see) = visitor.steps.items()
+                well = True
+                for name, do in first:
+                    well = well and await self._did(there, tab, node, name, do)
+                if visitor.account:
+                    crowd.accounts[visitor.account] = email
+                if visitor.order:
+                    crowd.orders[visitor.order] = crowd.visitors[-1]
+                    self.evidence.write(VisitOrder(node.name, visitor.order))
+            if well:
+                await self._did(there, tab, node, last, see)
             if visitor.shown is not None:
                 self.evidence.write(OrdersShown(node.name, visitor.shown))
             for each in tab.troubles:

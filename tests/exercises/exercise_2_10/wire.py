@@ -11,7 +11,8 @@ from pytest_swarmlab.background import Background
 from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.swarm.cluster import Node
 
-WATCHED_S = 12
+WATCHED_S = 5
+"""Two queries are needed; one takes 0.7 s, of which most is the start of a program."""
 MORE_S = 30.0
 
 COUNTER = """

@@ -237,7 +237,7 @@ def test_how_far_a_probe_has_got_can_be_waited_for(lab: Lab, web: Web) -> None:
     assert web.asked
     outcome = AskedAtLeast(traffic, 5)()
     assert isinstance(outcome, Done)
-    assert outcome.value == traffic.asked
+    assert outcome.value == traffic.asked == traffic.sent
     assert isinstance(traffic.asked_at_least(10_000)(), Pending)
 
 

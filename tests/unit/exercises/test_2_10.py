@@ -14,7 +14,10 @@ from pytest_swarmlab.evidence.readings import Request
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import Window
 from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.model import Capability, Verdict
+from pytest_swarmlab.swarm.stack_files import substituted
 from pytest_swarmlab.waiting.waiter import Waiter
+from tests.exercises import nfs
 from tests.exercises.exercise_2_10 import perform
 from tests.exercises.exercise_2_10.availability import outage_s, wanted
 from tests.exercises.exercise_2_10.books import Books
@@ -35,6 +38,8 @@ from tests.exercises.exercise_2_10.setting import (
     REPLICAS,
     RETURN,
     ROLLED,
+    ROLLED_AFTER,
+    WHILE_AWAY,
 )
 from tests.exercises.exercise_2_10.trials import Trials
 from tests.exercises.exercise_2_10.verify import exercise
@@ -46,6 +51,7 @@ from tests.unit.records.editing import (
     Edit,
     changed,
     edited,
+    events,
     kind,
     last,
     moved,
@@ -928,6 +934,33 @@ def test_what_is_predicted_is_predicted_of_everything_that_is_struck() -> None:
     assert {name for bounds in PREDICTED.values() for name in bounds} <= set(ENDPOINTS)
 
 
+def test_nothing_may_fail_for_what_is_killed_while_another_comes_back() -> None:
+    for name, others in WHILE_AWAY.items():
+        assert not any(PREDICTED[each] for each in (name, *others))
+        assert {name, *others} <= set(REPLICAS)
+        assert not set(others) & set(WHILE_AWAY)
+
+
+def test_what_is_rolled_later_waits_for_one_that_is_rolled_at_once() -> None:
+    at_once = [name for name in ROLLED if name not in ROLLED_AFTER]
+    assert len(at_once) == 3
+    assert set(ROLLED_AFTER) < set(ROLLED)
+    assert sorted(ROLLED_AFTER.values()) == sorted(at_once)
+
+
+def test_orders_are_wanted_until_the_last_has_recovered_also_if_it_was_struck_before() -> None:
+    around = list(REPLICAS)[-1]
+    began = STRUCK + EACH * (len(REPLICAS) - 2) - 1
+    nested = moved("struck", {"what": around}, to=began)(good("killed"))
+    assert {r.verdict for r in exercise.judge(nested, "killed")} == {Verdict.PASS}
+    over = RECOVERED + EACH * (len(REPLICAS) - 2)
+    idle = without(
+        nested, lambda e: e.kind == "entry" and e.data["ledger"] == ACCOUNTS and e.t > over
+    )
+    found = {r.id: r.verdict for r in exercise.judge(idle, "killed")}
+    assert found["2.10.killed.no-order-lost"] is Verdict.UNKNOWN
+
+
 def test_an_outage_is_the_time_without_a_good_answer_around_a_failure() -> None:
     def asked(over: float, *, ok: bool) -> Request:
         return Request(over, 0.0, "worker1", 200 if ok else 503, None, "http://worker1:8080/", 80)
@@ -967,3 +1000,39 @@ def test_forged_tokens_differ_from_the_good_one_in_one_thing_each() -> None:
     assert made["forged"].startswith(f"{head}.{body}.")
     assert made["changed"].endswith(f".{signature}")
     assert made["unsigned"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("address", "subnet"),
+    [
+        ("192.168.56.10", "192.168.56.0/24"),
+        ("172.19.0.10", "172.19.0.0/24"),
+        ("2001:db8::10", "2001:db8::/64"),
+        ("manager1", nfs.SUBNET),
+    ],
+)
+def test_the_share_is_exported_to_the_server_s_own_network(
+    lab: Lab, address: str, subnet: str
+) -> None:
+    server = lab["manager1"]
+    server.address = address
+    assert nfs.subnet_of(server) == subnet
+
+
+@pytest.mark.parametrize("server", [perform.NFS_SERVER, "172.19.0.10"])
+def test_the_stack_file_asks_the_lab_s_server_unless_another_is_named(server: str) -> None:
+    env = {} if server == perform.NFS_SERVER else {"NFS_SERVER": server}
+    stack = yaml.safe_load(perform.FILE.read_text(encoding="utf-8"))
+    asked = [substituted(each["driver_opts"]["o"], env) for each in stack["volumes"].values()]
+    assert [str(o).partition(",")[0] for o in asked] == [f"addr={server}"] * 2
+
+
+def test_without_ipvs_only_the_lab_s_own_file_is_drilled() -> None:
+    able = {str(c): c is not Capability.IPVS for c in Capability}
+    record = events("", ("cluster.ready", {"capabilities": able}))
+    provable = {
+        check.id
+        for check, result in zip(exercise.checks, exercise.judge(record), strict=True)
+        if result.verdict is not Verdict.NOT_PROVABLE
+    }
+    assert provable == {f"2.10.literal.{name}-never-starts" for name in ENDS}

@@ -76,6 +76,8 @@ class Pretended(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.page = PAGE.replace("ORDER", ORDER).replace("KEY", KEY)
         self.status = 201
+        self.ordered = 0
+        self.wanted = 0
         self.passwords: list[bytes] = []
 
 
@@ -83,11 +85,16 @@ class Handler(BaseHTTPRequestHandler):
     server: Pretended
 
     def do_GET(self) -> None:
-        self._say(200, "text/html", self.server.page)
+        if self.path == "/state":
+            done = self.server.ordered >= self.server.wanted
+            self._say(200, "text/plain", "Processed" if done else "Accepted")
+        else:
+            self._say(200, "text/html", self.server.page)
 
     def do_POST(self) -> None:
         ids = {"/api/users": ACCOUNT, "/api/orders": ORDER}
         status = self.server.status if self.path == "/api/orders" else 201
+        self.server.ordered += self.path == "/api/orders"
         self._say(status, "application/json", json.dumps({"id": ids.get(self.path, "")}))
 
     def _say(self, status: int, media: str, body: str) -> None:
@@ -183,6 +190,33 @@ def test_an_order_that_is_not_shown_is_missed_and_what_is_shown_is_told(
     assert steps[-1].name == "see"
     assert "Timeout 500ms exceeded" in str(steps[-1].error)
     assert [e.orders for e in each(run, OrdersShown)] == [(other,)]
+
+
+ASKS_AGAIN = """setInterval(() => fetch('/state').then((r) => r.text()).then((t) => {
+    const state = document.querySelector('#state');
+    if (state) state.textContent = t;
+  }), 100);
+</script>"""
+
+
+def test_the_next_visitor_comes_while_an_order_waits_for_a_worker(tmp_path: Path) -> None:
+    two = Lab(tmp_path, Topology.of(1, 1)).settle()
+    two.tasks = [task(1, "manager1")]
+    two.shell = lambda *_: (0, f"{ORDER}\t{KEY}\tprocessed\t1\n", "")
+    with Pretended() as server, two.published(server):
+        server.wanted = 2
+        waits = server.page.replace("<span>Processed", '<span id="state">Accepted')
+        server.page = waits.replace("</script>", ASKS_AGAIN)
+        run, _ = visited(two)
+    steps = each(run, VisitStep)
+    assert [e.error for e in steps] == [None] * 2 * len(STEPS)
+    for node in ("manager1", "worker1"):
+        assert [e.name for e in steps if e.node == node] == list(STEPS)
+    began = {(e.node, e.name): e.began for e in steps}
+    ended = {e.node: e.began + e.seconds for e in steps if e.name == "processed"}
+    first, second = sorted(("manager1", "worker1"), key=lambda node: began[node, "open"])
+    assert began[second, "order"] < ended[first]
+    two.recorder.close()
 
 
 @pytest.mark.parametrize("key", ["'; DROP TABLE orders; --", KEY.upper(), KEY + "0", ""])

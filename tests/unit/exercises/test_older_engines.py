@@ -16,6 +16,7 @@ from tests.exercises.exercise_2_5.verify import exercise as site
 from tests.exercises.exercise_2_6.verify import exercise as secrets
 from tests.exercises.exercise_2_7.verify import exercise as configs
 from tests.exercises.exercise_2_9.verify import exercise as healing
+from tests.exercises.exercise_2_10.verify import exercise as shop
 from tests.unit.records.editing import events
 
 OLDER = {str(c): c is not Capability.START_INTERVAL for c in Capability}
@@ -28,6 +29,7 @@ WITHOUT = {
     secrets: {"created", "mounted", "plaintext", "refusals"},
     configs: {"mount", "shared", "refusals"},
     healing: set[str](),
+    shop: {"literal"},
 }
 """Exercise → its phases that have no health check with a start interval."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -106,6 +106,24 @@ def test_packages_that_cannot_be_had_are_told_as_what_they_are(
     assert str(error.value).startswith("the packages of kernel-own can't be had: ")
     assert meant in str(error.value)
     assert said in str(error.value)
+
+
+def test_what_a_bootstrap_makes_for_itself_lies_in_the_build_s_own_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def killed(argv: Sequence[str], *_: object, **__: object) -> None:
+        env, variable, program, *_options = argv
+        assert (env, program) == ("env", "mmdebstrap")
+        place = Path(variable.removeprefix("TMPDIR="))
+        assert place.parent == tmp_path
+        (place / "mmdebstrap.gpghome.x").mkdir()
+        raise BuildError("it was killed")
+
+    monkeypatch.setattr(roots, "run", killed)
+    recipe = RootRecipe("kernel-own", "trixie", "minbase", ("linux-source",))
+    with pytest.raises(BuildError, match="it was killed"):
+        roots.bootstrap(recipe, tmp_path, SilentReport())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_options_file_says_each_option_once() -> None:

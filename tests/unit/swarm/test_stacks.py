@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,29 @@ def test_a_file_that_is_not_there_is_named_with_those_that_are(
     with pytest.raises(ConfigError, match=r"wbe\.yml: there are compose.yaml, mail.yml, web.yml"):
         stacks.deploy("wbe.yml")
     assert lab.did == []
+
+
+@pytest.mark.parametrize("kill", [True, False])
+def test_only_what_is_not_kept_is_killed_when_it_is_removed(
+    lab: Lab, stacks: Stacks, kill: bool
+) -> None:
+    stacks.deploy("web.yml")
+    lab.containers = {"worker2": [{"Id": "c1"}, {"Id": "c2"}], "worker1": [{"Id": "c3"}]}
+
+    def shell(node: str, argv: Sequence[str]) -> tuple[int, str, str]:
+        if tuple(argv[:2]) == ("docker", "kill"):
+            del lab.containers[node]
+            # One of them had ended by itself.
+            return 1, "", "cannot kill container c2: container c2 is not running"
+        if not kill and tuple(argv[:3]) == ("docker", "stack", "rm"):
+            lab.containers = {}
+        return 0, "", ""
+
+    lab.shell = shell
+    stacks.remove("web", kill=kill)
+    killed = [act for act in lab.commands("docker") if act[2] == "kill"]
+    both = [("worker1", "docker", "kill", "c3"), ("worker2", "docker", "kill", "c1", "c2")]
+    assert killed == (both if kill else [])
 
 
 def test_all_that_was_deployed_is_removed_the_latest_first(lab: Lab, stacks: Stacks) -> None:

@@ -462,3 +462,21 @@ def test_a_service_has_settled_when_what_is_to_stop_has_stopped(lab: Lab) -> Non
     assert seen(settled()) == "task-1-w on worker2"
     lab.tasks = [task(1, "worker1"), task(1, "worker2", "shutdown", desired="shutdown")]
     assert isinstance(settled(), Done)
+
+
+def test_a_service_is_renewed_when_as_many_others_run_and_none_of_before(lab: Lab) -> None:
+    lab.tasks = [task(1, "worker1"), task(2, "worker2")]
+    before = lab.swarm.task_rows(lab.swarm.leader().engine, "web")
+    renewed = Service(lab.swarm, "web").renewed(before)
+    assert seen(renewed()) == "0 of 2 are"
+    lab.tasks = [task(1, "manager3"), task(2, "worker2")]
+    assert seen(renewed()) == "1 of 2 are"
+    # The next is started first, and the one before is wanted until it runs.
+    lab.tasks = [task(1, "manager3"), task(2, "worker2"), task(2, "manager1", "starting")]
+    assert seen(renewed()) == "1 of 2 are"
+    lab.tasks = [task(1, "manager3"), task(2, "worker2", desired="shutdown"), task(2, "manager1")]
+    found = renewed()
+    assert isinstance(found, Done)
+    assert {row["node"] for row in found.value} == {"manager3", "manager1"}
+    lab.tasks = []
+    assert seen(renewed()) == "0 of 2 are"

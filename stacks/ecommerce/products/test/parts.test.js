@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -99,8 +99,10 @@ test('a question that the database refuses does not make it away', async () => {
   assert.equal(asked, 3);
 });
 
-test('settings: a file goes before a variable, and no message tells a value', () => {
-  const file = join(mkdtempSync(join(tmpdir(), 'shop-')), 'secret');
+test('settings: a file goes before a variable, and no message tells a value', (t) => {
+  const place = mkdtempSync(join(tmpdir(), 'shop-'));
+  t.after(() => rmSync(place, { recursive: true }));
+  const file = join(place, 'secret');
   writeFileSync(file, 'of the file\n');
   const env = { DATABASE_URL: 'of the environment', DATABASE_URL_FILE: file, REDIS_HOST: 'redis', REDIS_PASSWORD_FILE: file };
   assert.deepEqual(readSettings(env), {
