@@ -22,10 +22,12 @@ SURVEY = TYPED / "survey.jsonl.xz"
 PAGE = Path(__file__).parents[2] / "docs/marking.md"
 
 LOST = {
+    "state.cluster-ha.workers": "2.1 promotes worker1, and brings nobody in its place",
     "state.storage.netdev": "2.4's line of fstab has no `_netdev`",
     "state.storage.hard": "2.5's volumes say no version, and the engine mounts version 3",
     "state.storage.volume-options": "the same volumes, by their definition",
     "state.storage.own-directory": "2.4's `db-nfs` has the root of the share as its data directory",
+    "state.wordpress.deployed": "its database does not run, for what is said of it below",
     "state.wordpress.replicas": "2.8 stops the engine: WordPress's task there ends with 0, and"
     " 2.5's `on-failure` replaces it never",
     "state.wordpress.database": "2.5's MySQL gets no lock on its files over NFS version 3, which"
@@ -34,6 +36,8 @@ LOST = {
     "state.wordpress.salts": "2.5's file has no keys and salts",
     "state.secrets-configs.modes": "2.6's application is never there: its file lacks `secrets:` at"
     " its end, and nobody has its image",
+    "state.secrets-configs.config-used": "2.7's proxy sends visitors on to `backend`, and the text"
+    " has no such service",
     "state.secrets-configs.without-gap": "2.7's nginx has one replica, stopped before the next one",
     "state.backup.timer": "2.8 calls the script automatic, and nothing starts it",
     "state.backup.restarts-engine": "2.8's script has no trap: a failed copy goes unnoticed",

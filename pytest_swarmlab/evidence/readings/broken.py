@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pytest_swarmlab.evidence.events import FaultHealed, FaultInjected, read
+from pytest_swarmlab.evidence.events import FaultHealed, FaultInjected, first, read
 from pytest_swarmlab.evidence.record import Record
 
 NOT_STOPPING = frozenset({"demote", "stop-units"})
@@ -57,8 +57,8 @@ def fault(record: Record) -> Fault | None:
 
 def fault_at(record: Record) -> float | None:
     """When the first fault began."""
-    first = fault(record)
-    return None if first is None else first.began
+    made = first(record, FaultInjected)
+    return None if made is None else made.t - made.seconds
 
 
 def held_by(name: str, t: float, by: Iterable[Fault]) -> bool:

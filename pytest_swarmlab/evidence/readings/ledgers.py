@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from pytest_swarmlab.evidence.events import Entries, Entry, each, read
 from pytest_swarmlab.evidence.readings.broken import fault_at
@@ -14,14 +15,20 @@ from pytest_swarmlab.evidence.record import Record
 
 @dataclass(frozen=True)
 class Ledger:
-    """A ledger's entries and their fate.
-
-    `found`: id and number of each entry that was there at the end; None if nobody looked.
-    """
+    """A ledger's entries and their fate."""
 
     name: str
     entries: tuple[Entry, ...]
-    found: tuple[tuple[str, int], ...] | None
+    record: Record = field(repr=False)
+
+    @cached_property
+    def found(self) -> tuple[tuple[str, int], ...] | None:
+        """Id and number of each entry that was there at the end; None if nobody looked.
+
+        Read when it is asked for: a claim about writes alone has not looked at it.
+        """
+        last = self.record.last(Entries.kind, ledger=self.name)
+        return None if last is None else read(Entries, last).found
 
     @property
     def acknowledged(self) -> list[Entry]:
@@ -70,5 +77,4 @@ def ledger(record: Record, name: str) -> Ledger | None:
     entries = tuple(each(record, Entry, ledger=name))
     if not entries:
         return None
-    last = record.last(Entries.kind, ledger=name)
-    return Ledger(name, entries, None if last is None else read(Entries, last).found)
+    return Ledger(name, entries, record)

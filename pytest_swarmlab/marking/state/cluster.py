@@ -7,6 +7,9 @@ from collections import defaultdict
 from pytest_swarmlab.marking.state.basis import Look, exercise, judged
 from pytest_swarmlab.model import Judgement, tolerance
 
+WORKERS = 2
+"""Beside the three managers of the lab's picture."""
+
 HOSTS = 3
 """Nodes that must take tasks: when one is lost, replicas still run on two machines."""
 
@@ -83,16 +86,17 @@ def one_swarm(look: Look) -> Judgement:
 @exercise.claim(
     "cluster-ha",
     "workers",
-    title="There is a worker besides the managers",
-    expected="at least one ready worker, as in the lab's picture",
-    hint="Exercise 2.1: the target picture has two workers; the lab's text promotes one of them.",
+    title="There are two workers besides the managers",
+    expected="at least two ready workers, as in the lab's picture",
+    hint="Exercise 2.1: the target picture has two workers; the lab's text promotes one of them,"
+    " and another machine must take its place.",
 )
 def workers(look: Look) -> Judgement:
     """Rows with the role of a worker."""
     there = [row.machine or row.name for row in look.nodes if row.role == "worker"]
     ready = [row for row in look.nodes if row.role == "worker" and row.state == "ready"]
     seen = f"workers: {', '.join(there) or 'none'}; {len(ready)} ready"
-    return judged(seen, wrong=[] if ready else ["none is ready"])
+    return judged(seen, wrong=[] if len(ready) >= WORKERS else [f"the lab has {WORKERS}"])
 
 
 @exercise.claim(

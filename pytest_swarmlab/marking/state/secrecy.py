@@ -8,6 +8,7 @@ import re
 
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.marking import players
+from pytest_swarmlab.marking.state import sends_on
 from pytest_swarmlab.marking.state.basis import Look, exercise, judged, names
 from pytest_swarmlab.model import Judgement
 from pytest_swarmlab.survey import readings
@@ -159,8 +160,9 @@ def modes(look: Look) -> Judgement:
     "secrets-configs",
     "config-used",
     title="A proxy's configuration is a config",
-    expected="a web server with a config that sends visitors on",
-    hint="Exercise 2.7: `docker config create`, and `configs:` with a target below /etc/nginx.",
+    expected="a web server with a config that sends visitors on to something that is there",
+    hint="Exercise 2.7: `docker config create`, and `configs:` with a target below /etc/nginx. What"
+    " `proxy_pass` names must be a service in one network with the proxy: the lab's text has none.",
 )
 def config_used(look: Look) -> Judgement:
     """The service that plays the proxy, which is known by what its config says."""
@@ -168,7 +170,35 @@ def config_used(look: Look) -> Judgement:
     if proxy is None:
         seen = f"{len(look.services)} services, {len(there)} configs"
         return judged(seen, wrong=[str(look.cast["proxy"])])
-    return judged(str(look.cast["proxy"]))
+    mounted = {given.name for given in proxy.configs}
+    named = {
+        name
+        for config in there
+        if config.name in mounted
+        for host in sends_on.hosts(config.text or "")
+        if (name := sends_on.of_the_swarm(host))
+    }
+    if not named or named & _known_to(look, proxy):
+        return judged(str(look.cast["proxy"]))
+    said = ", ".join(sorted(named))
+    unseen = [m.name for m in look.members("containers") if m.containers is None]
+    return judged(
+        f"{look.cast['proxy']}, to {said}",
+        wrong=[] if unseen else ["nothing in its networks is called that"],
+        missing=[f"containers of {name}" for name in unseen],
+    )
+
+
+def _known_to(look: Look, proxy: Service) -> set[str]:
+    """What others in a service's networks are called; a container of no service by its name."""
+    near = [each for each in look.services if set(each.networks) & set(proxy.networks)]
+    alone = [
+        container.name
+        for machine in look.members("containers")
+        for container in machine.containers or ()
+        if not container.service
+    ]
+    return {name for each in near for name in (each.name, *each.aliases)} | set(alone)
 
 
 @exercise.claim(

@@ -39,16 +39,24 @@ def runs(look: Look, service: Service, least: int) -> Judgement:
     "wordpress",
     "deployed",
     title="WordPress runs",
-    expected="at least one replica of it runs",
-    hint="Exercise 2.5: `docker stack deploy`; `docker service ps --no-trunc` says what keeps it.",
+    expected="at least one replica of it runs, and one of its database: without it every page is an"
+    " error",
+    hint="Exercise 2.5: `docker stack deploy`; `docker service ps --no-trunc` says what keeps it,"
+    " or its database.",
 )
 def deployed(look: Look) -> Judgement:
-    """The service that plays WordPress."""
+    """The service that plays WordPress, and the one that plays its database."""
     site = look.player("wordpress")
     if site is None:
         return judged(f"{len(look.services)} services", wrong=[str(look.cast["wordpress"])])
     running = len(look.running(site))
-    return judged(f"{running} replicas of {site.name} run", wrong=[] if running else ["none runs"])
+    wrong = [] if running else ["none runs"]
+    found = look.player("wordpress-database")
+    if found is None:
+        wrong.append(str(look.cast["wordpress-database"]))
+    elif not look.running(found):
+        wrong.append(f"its database, {found.name}, does not run")
+    return judged(f"{running} replicas of {site.name} run", wrong=wrong)
 
 
 @exercise.claim(

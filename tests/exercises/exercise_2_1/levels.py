@@ -9,11 +9,11 @@ from pytest_swarmlab import failed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import Quorum, Write, each
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import Window, judged, not_away, not_the_leader
+from pytest_swarmlab.judging.claims import Window, another_cluster, judged, not_away, not_the_leader
 from pytest_swarmlab.model import Judgement, quorum, tolerance
 
 from .declared import QUORUM_LOST, exercise
-from .seen import listed_managers, managers_of
+from .seen import first_lists, listed_managers, managers_of
 
 REFUSED_S = 60.0
 """How soon a change must be refused without a quorum: its leader steps down within two election
@@ -33,7 +33,17 @@ some wait for a leader longer than our client does. Any other error refuses the 
 )
 def tolerance_holds(record: Record) -> Judgement:
     """The last change tried at every level of loss must have ended as the formula says."""
-    return _decided_as_expected(record, tolerance(managers_of(record) or 0) + 1)
+    borne = tolerance(managers_of(record) or 0)
+    reached = {level.lost for level in levels(record)}
+    return _decided_as_expected(
+        record,
+        borne + 1,
+        missing=[
+            f"that {lost} are lost was never reached"
+            for lost in range(1, borne + 1)
+            if lost not in reached
+        ],
+    )
 
 
 @exercise.check(
@@ -134,7 +144,7 @@ def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = (
     """Changes ended as the quorum demands at every level of loss, and that many losses were
     reached.
     """
-    told, wrong, lacks = [], [], list(missing)
+    told, wrong, lacks = [], [], [*missing, *another_cluster(first_lists(record))]
     listed = listed_managers(record)
     for level in levels(record):
         if not level.writes:

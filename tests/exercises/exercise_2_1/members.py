@@ -10,7 +10,7 @@ from pytest_swarmlab.judging.claims import another_cluster, judged, members_of, 
 from pytest_swarmlab.model import Judgement
 
 from .declared import MANAGERS, exercise
-from .seen import first_lists, listed_managers, managers_of
+from .seen import first_lists, listed_managers, managers_of, not_before_the_fault
 
 
 @exercise.check(
@@ -38,6 +38,7 @@ def membership(record: Record) -> Judgement:
         missing=[
             *not_each({s.seen_from for s in lists}, listed_managers(record), "asked"),
             *not_each({node.name for node in first.nodes}, members_of(record), "found in the list"),
+            *not_before_the_fault(record, "the last node list", lists[-1].t),
             *another_cluster(lists),
         ],
     )
@@ -80,6 +81,7 @@ def one_view(record: Record) -> Judgement:
         ],
         missing=[
             *not_each(telling, listed, "asked"),
+            *not_before_the_fault(record, "the last view", max(v.t for v in telling.values())),
             *another_cluster(first_lists(record)),
             *("a manager told no cluster id" for cluster, _ in stories if not cluster),
         ],

@@ -9,7 +9,7 @@ from pytest_swarmlab.model import Judgement
 
 from .declared import exercise
 from .events import Refusal
-from .seen import first_lists, listed_managers
+from .seen import first_lists, listed_managers, not_before_the_fault
 
 
 @exercise.check(
@@ -31,6 +31,7 @@ def last_manager_stays(record: Record) -> Judgement:
             *out_of_order(
                 ("the node list", first_lists(record)[0].t), ("the try to demote it", refusal.t)
             ),
+            *not_before_the_fault(record, "the try to demote it", refusal.t),
         ],
     )
 

@@ -6,6 +6,7 @@ from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.readings import NodesSample
 from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import out_of_order
 
 from .declared import MANAGERS, exercise
 
@@ -27,6 +28,12 @@ def first_lists(record: Record) -> list[NodesSample]:
     if not lists:
         raise Unseen("no manager listed the nodes before anything was broken")
     return lists
+
+
+def not_before_the_fault(record: Record, what: str, t: float) -> list[str]:
+    """Whether what was seen at `t` came only when something was broken already."""
+    began = readings.fault_at(record)
+    return [] if began is None else out_of_order((what, t), ("what was broken", began))
 
 
 def listed_managers(record: Record) -> set[str]:

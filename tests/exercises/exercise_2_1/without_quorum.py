@@ -8,6 +8,7 @@ from pytest_swarmlab.evidence.events import FaultHealed, FaultInjected, Write, e
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import (
     Window,
+    another_cluster,
     judged,
     members_of,
     not_asked,
@@ -52,6 +53,7 @@ def service_answers(record: Record) -> Judgement:
     errors = [request for request in asked if not request.ok]
     through = sorted({request.node for request in asked})
     lacks = not_asked(asked, through=remaining, window=window, rate=LEAST_RATE)
+    lacks += another_cluster(first_lists(record))
     seldom = [n for n in remaining if sum(r.node == n for r in asked) < LEAST_REQUESTS]
     if window.seconds < LEAST_S or seldom:
         lacks.append(f"{len(asked)} requests in {window.seconds:.1f} s are too few")
@@ -99,6 +101,7 @@ def changes_return(record: Record) -> Judgement:
         ("the manager's return", back.heal_began),
         ("an accepted change", accepted.t - accepted.seconds),
     )
+    lacks += another_cluster(first_lists(record))
     for level in levels(record):
         lacks += level.not_held(listed_managers(record))
     for other in faults:

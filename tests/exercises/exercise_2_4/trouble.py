@@ -9,7 +9,14 @@ from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import Command, each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import judged, nodes_of, not_each, not_while, out_of_order
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    nodes_of,
+    not_each,
+    not_while,
+    out_of_order,
+)
 from pytest_swarmlab.model import Judgement
 
 from .declared import AWAY, MISTAKES, SQUASH, exercise
@@ -146,18 +153,21 @@ def recovers_by_itself(record: Record) -> Judgement:
     fault, failed_then = server_fault(record), need(record, Refused, "no task failed")
     tasks = [task for task in tasks_later(record, fault) if task.desired == "running"]
     told = ", ".join(f"{task.state} on {task.node}" for task in tasks)
+    since = Window(failed_then.t, record.events[-1].t)
+    run = [command for command in each(record, Command) if command.t > failed_then.t]
     touched = [
-        f"somebody helped: {' '.join(e.argv[:3])}"
-        for e in each(record, Command)
-        if e.argv[:2] == ("docker", "service")
-        and e.argv[2] in {"update", "scale", "create"}
-        and e.t > failed_then.t
+        f"somebody helped: {' '.join(command.argv[:3])}"
+        for command in run
+        if command.argv[:2] == ("docker", "service")
+        and command.argv[2] in {"update", "scale", "create"}
     ]
     return judged(
         told or "no task",
         holds=len(tasks) == 1 and tasks[0].running,
         missing=[
             *touched,
+            # Who noted no command at all would have noted no help.
+            *not_while((command.t for command in run), since, "noted a command"),
             *not_each((task.node for task in tasks), [failed_then.node], "saw a task on"),
             *not_while([failed_then.t], while_away(fault), "saw a task fail"),
         ],

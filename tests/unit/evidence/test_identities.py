@@ -19,8 +19,14 @@ def run(*rows: tuple[str, dict[str, object]]) -> Record:
     return events("2.2/demotion", *rows, machines=list(ROLES))
 
 
+def led_by(node: str) -> tuple[str, dict[str, object]]:
+    row = {"id": node, "name": node, "role": "manager", "state": "ready", "leader": True}
+    return "nodes", {"nodes": [row]}
+
+
 def good() -> Record:
-    return run(who(ROLES), ("fault.injected", {"fault": "demote", "nodes": []}), who(ROLES))
+    broken = ("fault.injected", {"fault": "demote", "nodes": []})
+    return run(who(ROLES), broken, led_by("manager1"), who(ROLES))
 
 
 def test_who_is_the_same_node_with_the_same_certificate_has_kept_its_identity() -> None:
@@ -104,9 +110,6 @@ def test_a_machine_that_was_destroyed_begins_anew_and_no_other_does() -> None:
     assert kept(run(who(ROLES), stopped, again)).wrong != ()
 
 
-LED = {"id": "manager2", "name": "manager2", "role": "manager", "state": "ready", "leader": True}
-
-
 @pytest.mark.parametrize(
     ("record", "said"),
     [
@@ -118,7 +121,7 @@ LED = {"id": "manager2", "name": "manager2", "role": "manager", "state": "ready"
             "worker1 could not be asked at the end",
         ),
         (
-            Record((*good().events, *events("2.2/demotion", ("nodes", {"nodes": [LED]}), start=9))),
+            Record((*good().events, *events("2.2/demotion", led_by("manager2"), start=9))),
             "nobody asked the machines after manager2 had begun to lead",
         ),
     ],
@@ -127,6 +130,12 @@ LED = {"id": "manager2", "name": "manager2", "role": "manager", "state": "ready"
 def test_what_was_not_asked_is_unknown(record: Record, said: str) -> None:
     with pytest.raises(Unseen, match=said):
         kept(record)
+
+
+def test_whether_leadership_moved_must_have_been_seen() -> None:
+    judgement = identities_kept(run(led_by("manager1"), who(ROLES), who(ROLES)))
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert "nobody saw who led" in judgement.observed
 
 
 def test_a_member_that_is_in_no_reading_was_not_asked() -> None:

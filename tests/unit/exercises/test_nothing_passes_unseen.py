@@ -19,7 +19,8 @@ from pytest_swarmlab.judging.exercise import Check
 from pytest_swarmlab.model import Verdict
 from tests.unit.exercises import test_2_2
 from tests.unit.exercises.test_every_check_can_fail import EXERCISES, MODULES
-from tests.unit.records.breaker import breaks, events_read, real
+from tests.unit.records.breaker import Break, breaks, real
+from tests.unit.records.declared import claim_of
 from tests.unit.records.editing import kind, without
 
 SINCE = {"identities-kept": "identities"}
@@ -59,29 +60,25 @@ def part(phase: str) -> Record:
     return Record(tuple(replace(e, seq=seq) for seq, e in enumerate(events)))
 
 
-def reads(check: Check, run: Record) -> set[int]:
-    """The numbers of the events that a claim's judge is given on a good run."""
-    with events_read() as read:
-        assert check.judge(run).verdict is Verdict.PASS, check.result(run)
-    return read
-
-
 def survivors(run: Record, checks: list[Check]) -> set[tuple[str, str]]:
     """Claims, by phase and name, that pass on a broken record: and what was broken."""
-    needed = {check: reads(check, run) for check in checks}
-    kinds = {
-        check: {event.kind for event in run if event.seq in read} for check, read in needed.items()
-    }
-    found = set()
+    claims = {check: claim_of(check, run) for check in checks}
+    kinds = {check: claim.kinds for check, claim in claims.items()}
+    found: set[tuple[str, str]] = set()
+    gone: dict[str, Break] = {}
     for each in breaks(run, set().union(*kinds.values())):
+        if each.how == "none":
+            gone[each.kind] = each
         broken = each.edit(run)
-        for check in checks:
-            if needed[check] & each.touched and passes(check, broken):
+        for check, claim in claims.items():
+            if claim.read & each.touched and not claim.bears(each, run) and passes(check, broken):
                 found.add((check.id, each.name))
     for name in set().union(*kinds.values()):
         both = beside_another(run, name)
         for check in checks:
-            if name in kinds[check] and check.result(both).verdict is Verdict.PASS:
+            if name not in kinds[check] or (name in gone and claims[check].bears(gone[name], run)):
+                continue
+            if check.result(both).verdict is Verdict.PASS:
                 found.add((check.id, f"{name}: another cluster's"))
     return found
 

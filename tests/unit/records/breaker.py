@@ -10,13 +10,12 @@ import json
 import lzma
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Event
@@ -35,17 +34,27 @@ ALONE = "one look that says by itself what it is of; when it came is no matter"
 ANY_ORDER = "several looks, of which none needs to come first"
 ENOUGH = "what is left is enough for it"
 UNUSED = "read along with what the claim is about, and not used for it"
-ID = re.compile(r"[0-9a-z]{25}|[0-9a-f]{12}")
-"""How Swarm names what it has, and an engine a container."""
+ID = re.compile(r"[0-9a-z]{25}|[0-9a-f]{12}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""How Swarm names what it has, an engine a container, and the shop an order."""
 
 
 @dataclass(frozen=True)
 class Break:
-    """One way to break a record: the numbers of the events that it touches, its name, the edit."""
+    """One way to break a record.
+
+    `touched`: the numbers of the events that it touches. `kind`: theirs, "" where the record is cut
+    short. `how`: what is done with them.
+    """
 
     touched: frozenset[int]
-    name: str
+    kind: str
+    how: str
     edit: Edit
+
+    @property
+    def name(self) -> str:
+        """For people, and for who explains it."""
+        return f"{self.kind}: {self.how}" if self.kind else self.how
 
 
 def real(exercise: str) -> Record:
@@ -59,21 +68,6 @@ def real(exercise: str) -> Record:
         return Record(tuple(Event(**json.loads(line)) for line in lines))
 
 
-@contextmanager
-def events_read() -> Iterator[set[int]]:
-    """The numbers of the events that a record gives when it is asked, within the block."""
-    read: set[int] = set()
-    ask = Record.of
-
-    def of(record: Record, *kinds: str, **match: Any) -> tuple[Event, ...]:
-        found = ask(record, *kinds, **match)
-        read.update(event.seq for event in found)
-        return found
-
-    with patch.object(Record, "of", of):
-        yield read
-
-
 def breaks(record: Record, kinds: Iterable[str]) -> Iterator[Break]:
     """Every way to break a phase's record in what it has of those kinds."""
     marks = landmarks(record)
@@ -82,11 +76,12 @@ def breaks(record: Record, kinds: Iterable[str]) -> Iterator[Break]:
         mine = [e for e in record.of(kind) if kind != "info" or e.data.get("control")]
         if not mine:
             continue
-        for name, edit in (*_gone(mine, marks), *_moved(record, mine)):
-            yield Break(_touched(record, edit), f"{kind}: {name}", edit)
+        every = "none", _dropping(record.of(kind))
+        for name, edit in (every, *_gone(mine, marks), *_moved(record, mine)):
+            yield Break(_touched(record, edit), kind, name, edit)
     for name, t in marks:
         later = frozenset(event.seq for event in record if event.t > t)
-        yield Break(later, f"cut {name}", lambda run, t=t: without(run, lambda e: e.t > t))
+        yield Break(later, "", f"cut {name}", lambda run, t=t: without(run, lambda e: e.t > t))
 
 
 def _touched(record: Record, edit: Edit) -> frozenset[int]:
@@ -112,7 +107,6 @@ def landmarks(record: Record) -> list[tuple[str, float]]:
 
 
 def _gone(mine: Sequence[Event], marks: Sequence[tuple[str, float]]) -> Iterator[tuple[str, Edit]]:
-    yield "none", _dropping(mine)
     # A command is like no other: of all that were run a claim may be about one.
     if mine[0].kind == "command":
         return
@@ -120,8 +114,11 @@ def _gone(mine: Sequence[Event], marks: Sequence[tuple[str, float]]) -> Iterator
     for node in nodes if len(nodes) > 1 else ():
         yield f"none of {node}", _dropping([e for e in mine if node in of_nodes(e)])
     if 1 < len(mine) <= FEW:
+        said = Counter(map(_said, mine))
         for number, event in enumerate(mine, 1):
-            yield f"not the one of number {number}", _dropping([event])
+            # Of two that say the same one may go.
+            if said[_said(event)] == 1:
+                yield f"not the one of number {number}", _dropping([event])
     if len(mine) <= FEW:
         return
     for name, t in marks:
@@ -153,6 +150,19 @@ def _moved(record: Record, mine: Sequence[Event]) -> Iterator[tuple[str, Edit]]:
             "the later half of another cluster",
             _respelled(later, lambda word: word[::-1] if ID.fullmatch(word) else word),
         )
+
+
+def _said(event: Event) -> str:
+    """What an event says, its moments left out."""
+    return json.dumps(_timeless(event.data), sort_keys=True)
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _timeless(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_timeless(each) for each in value]
+    return None if isinstance(value, float) else value
 
 
 def _dropping(gone: Sequence[Event]) -> Edit:

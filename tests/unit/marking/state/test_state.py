@@ -13,7 +13,7 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.marking.state import exercise
 from pytest_swarmlab.model import Verdict
 from pytest_swarmlab.survey import events
-from pytest_swarmlab.survey.machine import Attached, Mount, Script, Unit, Volume
+from pytest_swarmlab.survey.machine import Attached, Container, Mount, Script, Unit, Volume
 from pytest_swarmlab.survey.seen import Port, Restart, Service, Survey, Update, Variable, Words
 from tests.unit.records.surveys import (
     Edit,
@@ -226,7 +226,7 @@ SOFT = "addr=192.168.56.10,rw,nfsvers=4.2,soft"
 FAULTS: dict[str, list[tuple[Edit, set[str]]]] = {
     "cluster-ha.managers": [
         (role("manager3", "worker"), set()),
-        (role("worker1", "manager"), set()),
+        (role("worker1", "manager"), {"cluster-ha.workers"}),
     ],
     "cluster-ha.reachable": [
         (row("manager3", reachability="unreachable"), set()),
@@ -239,6 +239,9 @@ FAULTS: dict[str, list[tuple[Edit, set[str]]]] = {
     ],
     "cluster-ha.workers": [
         (both(role("worker1", "manager"), role("worker2", "manager")), set()),
+        # One worker is left, and of the two nodes with a label one.
+        (both(rows(lambda r: None if r.name == "worker1" else r),
+              machine("worker1", membership="outside")), {"wordpress.label"}),
     ],
     "cluster-ha.no-dead-row": [(dead_row, set())],
     "cluster-ha.take-tasks": [
@@ -288,9 +291,9 @@ FAULTS: dict[str, list[tuple[Edit, set[str]]]] = {
         (service("wp_wordpress", wanted=5), set()),
     ],
     "wordpress.database": [
-        (gone("wp_db"), set()),
+        (gone("wp_db"), {"wordpress.deployed"}),
         (tasks(lambda t: replace(t, state="failed") if t.service_id == id_of("wp_db") else t),
-         set()),
+         {"wordpress.deployed"}),
     ],
     "wordpress.database-on-nfs": [
         (local("wp_db"), set()),
@@ -334,7 +337,11 @@ FAULTS: dict[str, list[tuple[Edit, set[str]]]] = {
         (services(lambda s: s if s.name.startswith("wp") else replace(s, secrets=())),
          {"secrets-configs.targets"}),
     ],
-    "secrets-configs.config-used": [(gone("proxy_nginx"), set())],
+    "secrets-configs.config-used": [
+        (gone("proxy_nginx"), set()),
+        (gone("proxy_backend"), set()),
+        (service("proxy_backend", networks=("another",)), set()),
+    ],
     "secrets-configs.config-versioned": [(renamed_config("nginx_config"), set())],
     "secrets-configs.without-gap": [
         (service("proxy_nginx", wanted=1, update=Update(True, "stop-first")), set()),
@@ -543,6 +550,17 @@ def test_a_task_that_has_just_begun_again_after_many_failures_does_not_run() -> 
     assert (database(3.0), database(300.0)) == (Verdict.FAIL, Verdict.PASS)
     steady = tasks(lambda t: replace(t, age_s=3.0))(good())
     assert verdicts(recorded(steady))["wordpress.database"] is Verdict.PASS
+
+
+def test_a_proxys_backend_may_be_a_container_of_no_service_or_one_that_nobody_saw() -> None:
+    def used(*edits: Edit) -> Verdict:
+        without = both(gone("proxy_backend"), *edits)
+        return verdicts(recorded(without(good())))["secrets-configs.config-used"]
+
+    alone = (Container("c1", "backend", "nginx", "running"),)
+    assert used() is Verdict.FAIL
+    assert used(machine("worker1", containers=alone)) is Verdict.PASS
+    assert used(machine("worker1", containers=None)) is Verdict.UNKNOWN
 
 
 def test_containers_that_nobody_saw_may_have_one() -> None:
