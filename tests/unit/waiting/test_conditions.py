@@ -477,6 +477,6 @@ def test_a_service_is_renewed_when_as_many_others_run_and_none_of_before(lab: La
     lab.tasks = [task(1, "manager3"), task(2, "worker2", desired="shutdown"), task(2, "manager1")]
     found = renewed()
     assert isinstance(found, Done)
-    assert {row["node"] for row in found.value} == {"manager3", "manager1"}
+    assert {row.node for row in found.value} == {"manager3", "manager1"}
     lab.tasks = []
     assert seen(renewed()) == "0 of 2 are"
