@@ -26,7 +26,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What declares exercises: only a suite that has some needs it."""
+    """Import the names that declare exercises on first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from pytest_swarmlab.judging import exercise

@@ -1,4 +1,4 @@
-"""What runs beside a block: what goes wrong in one of its threads ends the block with an error."""
+"""Threads that run beside a block: an error in one of them ends the block."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_swarmlab.errors import ClientError, SwarmlabError
 
 
 class Background:
-    """Threads that live no longer than a block, and remember the first error of any of them."""
+    """Threads that live no longer than a block, and keep the first error of any of them."""
 
     def __init__(self, name: str, *, threads: int) -> None:
         """`name`: who it is, for a person; `threads`: how many may be at work at once."""
@@ -29,7 +29,7 @@ class Background:
 
     @property
     def trouble(self) -> str | None:
-        """What went wrong first, in one sentence; None while all is well."""
+        """The first error, in one sentence; None without an error."""
         if self._error is None:
             return None
         if isinstance(self._error, SwarmlabError):
@@ -37,10 +37,10 @@ class Background:
         return f"{self._name} ended early by {type(self._error).__name__}: {self._error}"
 
     def end(self, within: BaseException | None) -> None:
-        """Wait for every thread; raises ClientError if something went wrong in one.
+        """Wait for every thread. Raises ClientError if one of them had an error.
 
-        `within`: the error that ended the block, if one did. It is the one to tell, so the other
-        is noted beside it.
+        `within`: the error that ended the block, if one did. That error is raised, and the thread's
+        error is added to it as a note.
         """
         self._pool.shutdown(wait=True)
         if self.trouble is None:

@@ -1,4 +1,4 @@
-"""The command `swarmlab`: what is done outside a pytest run."""
+"""The command `swarmlab`: everything outside of a pytest run."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does: what it began is ended and removed."""
+    """SIGTERM ends the block as Ctrl-C does: processes that it started are ended and removed."""
 
     def end(number: int, _: object) -> None:
         sys.exit(128 + number)
@@ -329,7 +329,7 @@ def _mark(arguments: argparse.Namespace) -> int:
 
 
 def _drilled(arguments: argparse.Namespace) -> Path:
-    """The directory of a new run, in which it was drilled."""
+    """The directory of the new run that performed the drills."""
     from pytest_swarmlab.lab.command import drill
 
     if arguments.submission is None and arguments.inventory is None:

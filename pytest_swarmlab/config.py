@@ -1,4 +1,4 @@
-"""One frozen configuration, read once; nothing else reads options, environment or ini file."""
+"""One frozen configuration, read once; no other module reads options, environment or ini file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SMALLEST_MEMORY_MIB = 512
 
 @dataclass(frozen=True)
 class Option:
-    """One setting: its name without prefix, what it means, its default, how its text is read."""
+    """One setting: name without prefix, meaning, default, and how its text is read."""
 
     name: str
     help: str
@@ -106,10 +106,10 @@ def read(
 ) -> LabConfig:
     """Read every setting once.
 
-    `command_line` gets a switch's destination (``swarmlab_keep``), `ini` an ini
-    name; both answer None or "" for what was not set. `typed_in`: the directory in which the
-    command was typed; the command line's and the environment's inventory is looked for from
-    there, the ini file's from `rootdir`. So is the submission. Raises ConfigError for a value that
+    `command_line` gets a switch's destination (``swarmlab_keep``), `ini` an ini name; both answer
+    None or "" for a setting that is not set. `typed_in`: the directory in which the command was
+    typed. A relative path of an inventory or a submission starts there if the command line or the
+    environment gives it, and at `rootdir` if the ini file does. Raises ConfigError for a value that
     can't be used.
     """
 

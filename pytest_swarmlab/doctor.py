@@ -27,7 +27,7 @@ NOT_BUILT = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One look: what was looked at, whether it is well, what was seen, what to do about it."""
+    """One finding: its subject, whether it is well, what was seen, and the remedy."""
 
     what: str
     well: bool
@@ -36,7 +36,7 @@ class Finding:
 
 
 def examine(cache: Path) -> Iterator[Finding]:
-    """Look at everything that an embedded cluster needs; each finding as soon as it is known."""
+    """Examine all that an embedded cluster needs; yield each finding as soon as it is known."""
     for commands, purpose in (
         (uml.COMMANDS, "run a cluster"),
         (builder.COMMANDS, "build the node disk"),
@@ -81,7 +81,7 @@ def _try(what: str, look: Callable[[], object]) -> Finding:
 
 
 def _machine(cache: Path) -> Iterator[Finding]:
-    """The disk, the kernels, and whether a machine starts with them: that is tried."""
+    """The node disk, the kernels, and a trial boot with them."""
     what = "a machine that boots"
     try:
         disk, own = find_disk(cache), find_kernel(cache)

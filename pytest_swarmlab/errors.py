@@ -18,7 +18,7 @@ class ConfigError(SwarmlabError):
 
 
 class Unusable(SwarmlabError):
-    """Something in a submission can't be used: a file that is none, or that says nothing."""
+    """A file of a submission can't be read as what it should be, or is empty."""
 
 
 class HostError(SwarmlabError):
@@ -26,7 +26,7 @@ class HostError(SwarmlabError):
 
 
 class Unfit(SwarmlabError):
-    """Somebody's own cluster is not what a test needs; another test may do with it."""
+    """Somebody's own cluster does not suit one test; it may suit another."""
 
 
 class Disturbed(SwarmlabError):
@@ -42,7 +42,7 @@ class ProviderError(SwarmlabError):
 
 
 class ClientError(SwarmlabError):
-    """A client or an observer of ours has not done its work: what it saw proves nothing."""
+    """A client or an observer of ours failed: what it saw proves nothing."""
 
 
 class CommandError(SwarmlabError):
@@ -63,7 +63,7 @@ class CommandError(SwarmlabError):
 
 
 class Unseen(SwarmlabError):
-    """The record doesn't hold what a judge needs to tell: its verdict is `unknown`."""
+    """The record lacks what a judge needs: the verdict is `unknown`."""
 
 
 class NotConverged(SwarmlabError):

@@ -13,8 +13,9 @@ from pytest_swarmlab.model import TOPOLOGIES, Topology
 from pytest_swarmlab.run.session import EVIDENCE, RUN, begin, make_provider, say_no_cluster
 
 if TYPE_CHECKING:
-    from pytest_swarmlab.clients.ledger import Ledger, Write
-    from pytest_swarmlab.clients.probe import Traffic
+    from pytest_swarmlab.clients.ledger import Ledger, NewLedger, Write
+    from pytest_swarmlab.clients.probe import Probe, Traffic
+    from pytest_swarmlab.evidence.observer import Observe, Observer
     from pytest_swarmlab.faults import Faults
     from pytest_swarmlab.judging.live import Evidence
     from pytest_swarmlab.run.run import Run
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def wanted_topology(item: pytest.Item, memory_mib: int) -> Topology:
-    """What the test's `swarm` marker asks for: 3 managers and 2 workers without one.
+    """The topology that the test's `swarm` marker asks for; 3 managers and 2 workers by default.
 
     Raises ConfigError for a marker that can't be met.
     """
@@ -54,9 +55,9 @@ def _topology(where: str, kwargs: Mapping[str, Any], memory_mib: int) -> Topolog
 
 @pytest.fixture(scope="session")
 def swarmlab_run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    """This session's run: where it writes, and what it has written so far.
+    """This session's run: its directory and its record.
 
-    Its end, after the last test's fixtures, is the end of the cluster.
+    The cluster ends with it, after the last test's fixtures.
     """
     run = request.config.stash.get(RUN, None) or begin(request.session)
     yield run
@@ -175,7 +176,7 @@ def faults(swarm: Swarm, stack: Stacks) -> Iterator[Faults]:  # noqa: ARG001 - h
 
 
 @pytest.fixture(scope="session")
-def probe(swarmlab_run: Run) -> Callable[..., Traffic]:
+def probe(swarmlab_run: Run) -> Probe:
     """``with probe(via=nodes, port=8080) as traffic:`` keeps asking; ``traffic.errors`` tells."""
     from pytest_swarmlab.clients.probe import Traffic
 
@@ -186,7 +187,7 @@ def probe(swarmlab_run: Run) -> Callable[..., Traffic]:
 
 
 @pytest.fixture(scope="session")
-def ledger(swarmlab_run: Run) -> Callable[..., Ledger]:
+def ledger(swarmlab_run: Run) -> NewLedger:
     """``with ledger("posts", write):`` keeps writing; what was acknowledged may not be lost."""
     from pytest_swarmlab.clients.ledger import Ledger
 
@@ -197,7 +198,7 @@ def ledger(swarmlab_run: Run) -> Callable[..., Ledger]:
 
 
 @pytest.fixture
-def observe(swarm: Swarm) -> Callable[..., AbstractContextManager[Any]]:
+def observe(swarm: Swarm) -> Observe:
     """``with observe(managers, service="web"):`` records what those managers say, 5 × a second."""
     from pytest_swarmlab.evidence.observer import Observer
 

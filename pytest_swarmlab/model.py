@@ -1,4 +1,4 @@
-"""The nouns: what a cluster should look like, what was seen, what was concluded. All frozen."""
+"""The nouns: a cluster's shape, what was seen, what was concluded. All frozen."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Membership(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the evidence says. Only PASS counts as a pass."""
+    """What the evidence shows. Only PASS counts as a pass."""
 
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
@@ -221,10 +221,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a judge says of a record: a verdict and what was observed, in words.
+    """A judge's answer: a verdict, and in words what was observed.
 
-    `finding`: the name of what is known of Swarm itself (docs/findings.md), if that and nothing
-    else is why it failed.
+    `finding`: the name of a known property of Swarm (docs/findings.md), if it alone explains the
+    failure.
     """
 
     verdict: Verdict
@@ -234,9 +234,9 @@ class Judgement:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check's outcome as it stands in the record; `finding` as its judgement's.
+    """One check's outcome as the record has it; `finding` as in the judgement.
 
-    `looked_at`: the evidence that the verdict rests on, in words: commands, moments of the run.
+    `looked_at`: the evidence behind the verdict, in words: commands, moments of the run.
     """
 
     id: str

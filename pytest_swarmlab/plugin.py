@@ -1,4 +1,4 @@
-"""Options, markers and hooks. What they do lies in the modules they call, loaded when needed."""
+"""Options, markers and hooks. They call modules that do the work and are loaded when needed."""
 
 from __future__ import annotations
 
@@ -43,13 +43,7 @@ from pytest_swarmlab.run.session import (
     require_provider,
     shows_only,
 )
-from pytest_swarmlab.run.workers import (
-    LAB_FAILED,
-    REFUSED,
-    Controller,
-    require_places,
-    together,
-)
+from pytest_swarmlab.run.workers import LAB_FAILED, REFUSED, Controller, require_places, together
 
 if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider
@@ -188,7 +182,7 @@ def _select_drills(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def _refuse(config: pytest.Config, why: object) -> NoReturn:
-    """End the session with one sentence, in a worker of pytest-xdist by its controller's mouth."""
+    """End the session with one sentence. In a pytest-xdist worker the controller says it."""
     if hasattr(config, "workeroutput"):
         config.workeroutput[REFUSED] = str(why)
     raise pytest.UsageError(str(why))
@@ -279,7 +273,7 @@ def pytest_swarmlab_make_provider(config: LabConfig, out: TextIO) -> Provider | 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Record when a test is over: what comes then is not its time."""
+    """Record the end of a test: the time after it is not the test's."""
     result = yield
     if STEPPED in item.stash:
         _step(item, "over")
@@ -307,7 +301,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """A test that ran well is no pass while something of it could not be proven."""
+    """Skip a test that passed but has checks that can't be proven here."""
     if used_run(item):
         _step(item, "call")
     outcome = yield
@@ -318,7 +312,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Tell the run when no test comes any more, before fixtures tidy up."""
+    """Tell the run that no further test comes, before fixtures tidy up."""
     if run := item.config.stash.get(RUN, None):
         run.last_test = nextitem is None
         if used_run(item):
@@ -329,7 +323,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Record how a test of the run ended, and what the lab itself got wrong."""
+    """Record how a test of the run ended, and the lab's own errors."""
     report = yield
     run = item.config.stash.get(RUN, None)
     if run is None:
@@ -367,7 +361,7 @@ def pytest_runtest_makereport(
 
 
 class Tally:
-    """Tells a failure of the lab from a failure of the cluster under test by the exit code."""
+    """Sets the exit code by which a failure of the lab differs from a failure of the cluster."""
 
     def __init__(self) -> None:
         self._of_the_lab = 0

@@ -1,4 +1,4 @@
-"""Reads tables that people wrote, and says exactly what in them can't be used."""
+"""Reads tables from files that people wrote, and names exactly what in them can't be used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from pytest_swarmlab.errors import ConfigError
 
 
 class Table:
-    """A table from such a file, used up key by key, so that a misspelt key can't go unseen."""
+    """A table from such a file. Each key is taken once, so that a misspelt key is left over and
+    found.
+    """
 
     def __init__(self, content: Mapping[str, Any], where: str) -> None:
         self._left = dict(content)
@@ -56,7 +58,7 @@ class Table:
             self.fail(f"unknown key {sorted(self._left)[0]!r}")
 
     def string(self, key: str, default: str | None = None) -> str:
-        """Text; `default` when it isn't there, and without one it must be."""
+        """Text. Without `default` the key must be there."""
         return str(self._take(key, str, "a string", default))
 
     def choice(self, key: str, allowed: tuple[Any, ...], default: str | None = None) -> Any:
@@ -137,7 +139,7 @@ class Table:
         return Table(self._take(key, dict, "a table", {}), f"{self._where} [{key}]")
 
     def place(self, key: str, default: str | None = None) -> str:
-        """A path inside the root; `default` when it isn't there, and without one it must be."""
+        """A path inside the root. Without `default` the key must be there."""
         if default is not None and not self.has(key):
             return default
         place = self.string(key)

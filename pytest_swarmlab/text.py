@@ -1,4 +1,4 @@
-"""Makes text that comes from a cluster or a student safe to show, and puts times into words."""
+"""Makes text from a cluster or a student safe to show, and puts times into words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`swarmlab survey`: a visit to a cluster that is there. Connect, look, write it down, show it."""
+"""`swarmlab survey`: connect to an existing cluster, look at it, record and show what is there."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Clients beside a test: one that reads (probe) and one that writes (ledger)."""
+"""Clients beside a test: `probe` reads, `ledger` writes, `browser` visits pages."""

@@ -1,7 +1,7 @@
 """A real browser, headless, that reaches the nodes of a cluster and nothing else.
 
-It is this machine's Chromium, led by Playwright, which is an extra of this package and downloads
-nothing. What a page says of itself is a stranger's text: bounded, and recorded as that.
+It is this machine's Chromium, driven by Playwright, which is an extra of this package and downloads
+nothing. The text of a page is hostile: it is cut to a bounded length before it is recorded.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ WIDTH, HEIGHT = 1280, 800
 """Of a page and its pictures, in pixels."""
 
 QUALITIES = (70, 40, 15)
-"""Of a picture, in JPEG's percent: the first whose picture is small enough is taken."""
+"""JPEG qualities in percent; the first whose picture is small enough is used."""
 
 PATIENCE_S = 20.0
-"""Longest that is waited for something to be there in a page."""
+"""Longest wait for an element of a page, seconds."""
 
 MOST_TROUBLES = 50
 """Troubles of one page that are kept."""
@@ -58,7 +58,7 @@ ALONE = (
 
 
 def lack() -> str | None:
-    """Why there is no browser here, in one sentence; None where there is one."""
+    """Why no browser can be started here, in one sentence; None if one can."""
     if importlib.util.find_spec("playwright") is None:
         return NO_PLAYWRIGHT
     program = shutil.which(PROGRAM)
@@ -67,7 +67,7 @@ def lack() -> str | None:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that a page complained of.
+    """An error that a page reported.
 
     `what`: console (an error that it printed), exception (one that it did not catch), request (one
     without an answer), answer (one with a status of 400 or more).
@@ -79,7 +79,7 @@ class Trouble:
 
 @dataclass
 class Tab:
-    """A page of one visitor, who has no cookies and has stored nothing; what it complained of."""
+    """The page of one visitor without cookies or storage, and the errors that it reported."""
 
     page: api.Page
     troubles: list[Trouble] = field(default_factory=list)
@@ -102,9 +102,10 @@ class Tab:
             self.troubles.append(Trouble(what, line(said)))
 
     async def picture(self) -> bytes:
-        """What is seen of the page now, a JPEG of LARGEST bytes at most; passwords are covered.
+        """The page as it looks now: a JPEG of LARGEST bytes at most, passwords covered.
 
-        Raises what Playwright raises, and ClientError for a picture that can't be made so small.
+        Raises what Playwright raises, and ClientError for a picture that can't be made small
+        enough.
         """
         secret = self.page.locator("input[type=password]")
         for quality in QUALITIES:
@@ -121,7 +122,7 @@ def _asked(request: api.Request) -> str:
 
 
 class Browser:
-    """A running browser, to which the nodes that it may visit are known by their names."""
+    """A running browser. It knows the nodes that it may visit by their names."""
 
     def __init__(self, led: api.Browser, port: int) -> None:
         self._led = led
@@ -169,9 +170,9 @@ def trouble() -> type[Exception]:
 async def opened(nodes: Sequence[Node], port: int) -> AsyncIterator[Browser]:
     """A browser that reaches that port of these nodes, by their names, until the block's end.
 
-    No other name or address leads anywhere, and those of the nodes lead to relays on this machine.
-    Its profile and home are a directory that goes with it. It ends with this process, however that
-    ends: `asyncio.run` makes of Ctrl-C the end of the block. Raises ClientError where it does not
+    The nodes' names lead to relays on this machine; no other name or address leads anywhere.
+    Profile and home lie in a temporary directory. The browser ends with this process, however that
+    ends: `asyncio.run` turns Ctrl-C into the end of the block. Raises ClientError if it does not
     start.
     """
     from playwright.async_api import async_playwright

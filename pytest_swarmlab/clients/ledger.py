@@ -1,4 +1,4 @@
-"""A client that goes on writing while something breaks, and notes what was acknowledged."""
+"""A client that writes continuously while something breaks, and records what was acknowledged."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ was not acknowledged.
 
 
 def not_acknowledged() -> tuple[type[Exception], ...]:
-    """What a write raises that failed, or of which nobody knows whether it did."""
+    """The errors of a write that failed, or whose outcome nobody knows."""
     return (*no_answer(), SwarmlabError)
 
 
 class Ledger:
-    """Writes one numbered entry after the other, each once, and never again what failed.
+    """Writes one numbered entry after the other, each once; a failed entry is never tried again.
 
-    A context manager; between entry and exit every write becomes an `entry` event. What was not
-    acknowledged may have been kept all the same: only what was acknowledged must be there, and
-    nothing may be there twice. An error of the write that is no refusal ends the block with a
-    ClientError.
+    A context manager; between entry and exit every write becomes an `entry` event. An entry that
+    was not acknowledged may have been kept all the same. So only acknowledged entries must be
+    there, and no entry may be there twice. An error of the write that is no refusal ends the block
+    with a ClientError.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Ledger:
         return Acknowledges(self, more)
 
     def found(self, entries: Iterable[tuple[str, int]]) -> None:
-        """Record what is there at the end: the id and number of every entry, read back."""
+        """Record the entries that are there at the end: id and number of each, read back."""
         self._recorder.write(Entries(self.name, tuple(entries)))
 
     def __enter__(self) -> Self:
@@ -99,7 +99,7 @@ class Ledger:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps it from writing, in one sentence; None while all is well."""
+        """Why it can't write, in one sentence; None if it can."""
         return self._threads.trouble
 
     @property
@@ -109,7 +109,7 @@ class Ledger:
 
 
 class Acknowledges:
-    """A ledger has got so many entries further; finds how many it has."""
+    """A ledger has so many more entries acknowledged; finds how many it has."""
 
     node = None
 
@@ -126,3 +126,7 @@ class Acknowledges:
         if self._ledger.trouble:
             return fatal(self._ledger.trouble)
         return pending(seen)
+
+
+NewLedger = Callable[..., Ledger]
+"""Type of the fixture `ledger`: called, it returns a client that writes."""

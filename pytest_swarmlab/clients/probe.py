@@ -1,4 +1,4 @@
-"""A client that goes on asking while something breaks, and writes down every answer."""
+"""A client that sends requests continuously while something breaks, and records every answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from pathlib import Path
 from types import TracebackType
@@ -34,22 +34,23 @@ TIMEOUT_S = 3.0
 """From the start of a request to the last byte of its answer, before it counts as an error."""
 
 LATE_S = 1.0
-"""A request that is sent so long after it was due was not sent: at the usual rate, through four
-nodes, five of the node's were to be sent meanwhile."""
+"""A request that is sent so long after it was due counts as not sent, seconds: at the usual rate,
+through four nodes, five requests to one node are due in that time.
+"""
 
 CHUNK = 65536
-"""Bytes of an answer that are read at once; they are not kept."""
+"""Bytes of an answer that are read at a time; they are not kept."""
 
 HIGHEST_RATE = 200.0
-"""Load stays bounded: two cores carry the nodes and this client."""
+"""Bound of the load, requests a second: two cores carry the nodes and this client."""
 
 
 class Traffic:
-    """Asks the nodes in turn, each time on a new connection, at a steady rate.
+    """Sends requests to the nodes in turn, each on a new connection, at a steady rate.
 
-    A context manager; between entry and exit every request becomes a `request`
-    event with node, time sent, duration and status or error. A probe that could not do its work
-    ends its block with a ClientError.
+    A context manager; between entry and exit every request becomes a `request` event with node,
+    time sent, duration and status or error. A probe that can't do its work ends its block with a
+    ClientError.
     """
 
     def __init__(
@@ -65,12 +66,11 @@ class Traffic:
         header: str | None = None,
         ca: Path | None = None,
     ) -> None:
-        """`via`: nodes to ask through; `rate`: requests a second in all, `timeout`: seconds.
+        """`via`: the nodes; `rate`: requests a second in all; `timeout`: seconds.
 
-        `host`: the name a visitor would ask for, where a site cares; by default the node's.
-        `header`: one of the answer's headers, whose value is recorded with each request: which
-        version gave it, for example.
-        `ca`: ask over TLS, and believe only what this authority's certificate (PEM) vouches for.
+        `host`: the name that a visitor would use, if the site cares; by default the node's.
+        `header`: a header of the answer whose value is recorded with each request, for example
+        which version answered. `ca`: use TLS, and trust only this authority's certificate (PEM).
         """
         if not via or not 0 < rate <= HIGHEST_RATE:
             raise ValueError(f"a probe needs nodes and a rate up to {HIGHEST_RATE}, not {rate}")
@@ -123,7 +123,7 @@ class Traffic:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps it from asking, in one sentence; None while all is well."""
+        """Why it can't send requests, in one sentence; None if it can."""
         return self._threads.trouble
 
     def asked_at_least(self, requests: int) -> AskedAtLeast:
@@ -214,7 +214,7 @@ class AskedAtLeast:
 
 
 def reason(problem: BaseException) -> str:
-    """Why a request failed, in a word that can be counted: the innermost cause's own name."""
+    """Why a request failed, as a word that can be counted: the name of the innermost cause."""
     seen: BaseException = problem
     while True:
         inner = seen.__cause__ or seen.__context__ or getattr(seen, "reason", None)
@@ -240,9 +240,9 @@ SHOWN = _Shown()
 def session(nodes: Sequence[Node], *, ca: Path | None = None) -> requests.Session:
     """A client whose URLs name nodes (``http://manager1:8080/``) and that reaches them.
 
-    Every request opens a connection of its own, as the mesh balances connections,
-    from the client's place in the lab network. No proxy, no retry, no cookies kept
-    by the transport. `ca`: the certificate (PEM) of the only authority that it believes.
+    Every request opens a connection of its own, since the mesh balances connections, from the
+    client's place in the lab network. No proxy, no retry, no cookies kept by the transport. `ca`:
+    the certificate (PEM) of the only authority that it trusts.
     """
     client = requests.Session()
     client.trust_env = False
@@ -261,7 +261,7 @@ def session(nodes: Sequence[Node], *, ca: Path | None = None) -> requests.Sessio
 class _ThroughTheLab(HTTPAdapter):
     """Opens connections with `Node.dial` instead of a socket of this process's own network.
 
-    The time limit is for all of a request: a server that sends a byte now and then is given up
+    The time limit holds for the whole request: a server that sends a byte now and then is given up
     like one that sends nothing.
     """
 
@@ -334,3 +334,7 @@ class _Until(io.RawIOBase):
     def close(self) -> None:
         self._stream.close()
         super().close()
+
+
+Probe = Callable[..., Traffic]
+"""Type of the fixture `probe`: called, it returns a client that sends requests."""

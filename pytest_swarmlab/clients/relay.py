@@ -1,4 +1,4 @@
-"""A port of this machine that leads to a node's, for programs that open connections themselves."""
+"""Forwards a port of this machine to a node's, for programs that open connections themselves."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from pytest_swarmlab.swarm.node import Node
 from pytest_swarmlab.waiting.conditions import no_answer
 
 DIAL_S = 10.0
-"""Longest that a node may take to accept a connection, and either side to take what is sent."""
+"""Longest that a node may take to accept a connection, or a side to take data, seconds."""
 
 LOOK_S = 0.2
-"""How often a connection on which nothing comes looks whether the relay is over, seconds."""
+"""Interval at which an idle connection checks whether the relay has ended, seconds."""
 
 WAITING = 64
-"""Callers that may wait until they are let in; one more would try again a second later."""
+"""Callers in the queue of the listening socket; one more tries again after a second."""
 
 CHUNK = 65536
-"""Bytes that are carried at once."""
+"""Bytes that are forwarded at a time."""
 
 
 class Relay:
-    """Within its block, who connects to `port` of the loopback speaks to that port of the node.
+    """Within its block, connections to `port` of the loopback are forwarded to that port of the
+    node.
 
     Each connection is dialled anew from the client's place in the lab network (`Node.dial`): this
-    machine needs no route to a node. One that can't be dialled is closed, as is one that breaks.
+    machine needs no route to a node. A connection that can't be dialled, or that breaks, is closed.
     """
 
     def __init__(self, node: Node, port: int) -> None:
@@ -79,7 +80,9 @@ class Relay:
 
 
 def _between(near: socket.socket, far: socket.socket, over: threading.Event) -> None:
-    """Give each what the other sends, until both have ended or it is over. Raises OSError."""
+    """Forward data in both directions until both sides have ended or the relay ends. Raises
+    OSError.
+    """
     with selectors.DefaultSelector() as ready:
         for way in ((near, far), (far, near)):
             ready.register(way[0], selectors.EVENT_READ, way)

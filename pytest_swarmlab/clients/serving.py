@@ -1,22 +1,22 @@
-"""Waits until a published service serves, rather than until it is listed as running."""
+"""Waits until a published service answers; being listed as running is not enough."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import requests
 import urllib3
 
 from pytest_swarmlab.clients.probe import TIMEOUT_S, reason, session
+from pytest_swarmlab.evidence.events import TaskSeen
 from pytest_swarmlab.model import Capability
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
 
 TURNS = 2
-"""How often each node leads to each replica: its mesh takes those that it lists in turn."""
+"""Requests through each node to each replica: the mesh takes the replicas that it lists in turn."""
 
 
 def await_serving(
@@ -27,11 +27,11 @@ def await_serving(
     port: int = 8080,
     listed: int | None = None,
     within: float,
-) -> list[dict[str, Any]]:
-    """Wait until a service has converged and serves through every node; finds its tasks.
+) -> list[TaskSeen]:
+    """Wait until a service has converged and answers through every node; finds its tasks.
 
-    `listed`: how many replicas all published services have together, where there are others:
-    nodes balance over all of them by one table. `within`: seconds for each of the three waits.
+    `listed`: the replicas of all published services together, if there are others: a node balances
+    all of them by one table. `within`: seconds for each of the three waits.
     """
     swarm = service.swarm
     tasks = wait(service.converged(replicas=replicas), within=within)
@@ -41,13 +41,13 @@ def await_serving(
 
 
 class Serves:
-    """Through each node each replica answers, and well: status below 400.
+    """Each replica answers through each node, with a status below 400.
 
     Managers list a task as running, and nodes list it in their mesh, before containers on other
-    nodes have heard where it is: gossip brings a service's address, its name and each replica's
-    machine one by one. So a replica that is listed may still be without the database that it
-    needs (seen in exercise 2.6: status 503 through two of five nodes, 40 ms after every node's mesh
-    had listed it). What is asked here is no part of the record: nobody is served yet.
+    nodes can reach it: gossip brings a service's address, its name and each replica's machine one
+    by one. So a listed replica may still lack the database that it needs (seen in exercise 2.6:
+    status 503 through two of five nodes, 40 ms after every node's mesh had listed it). These
+    requests are not recorded: no client is served yet.
     """
 
     node = None
@@ -78,7 +78,7 @@ class Serves:
         self.name = f"each of {replicas} replicas serves port {port} through {len(self._via)} nodes"
 
     def __call__(self) -> Done[None] | Pending | Fatal:
-        """Ask through one node after the other, until one has no good answer."""
+        """Send requests through one node after the other, up to the first bad answer."""
         with session(self._via, ca=self._ca) as visitor:
             if self._host:
                 visitor.headers["Host"] = self._host

@@ -1,4 +1,4 @@
-"""Pictures that belong to a record: of two kinds, bounded, and looked at before they are shown."""
+"""Pictures that belong to a record: JPEG or PNG, of bounded size, checked before they are shown."""
 
 from __future__ import annotations
 

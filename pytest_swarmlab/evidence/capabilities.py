@@ -1,4 +1,4 @@
-"""What machines' kernels can do, found by having one do it, and what their engines know."""
+"""What machines' kernels can do, found by having one do it, and which API their engines speak."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Probe:
     """How a capability shows: modules to load first, where they are, then commands that succeed.
 
-    `reads`: the commands only read, and may be run on somebody's own machine. Others act in a
+    `reads`: the commands only read, and may run on somebody's own machine. Other commands act in a
     network namespace of their own, but could make a kernel load a module.
     """
 
@@ -64,9 +64,9 @@ START_INTERVAL_API = (1, 44)
 
 
 def capabilities(swarm: Swarm, node: Node) -> dict[str, bool]:
-    """Capability → whether it was found on that node, or is a control of its provider.
+    """Capability → whether the node has it, or its provider controls it.
 
-    What engines must know, each must: any of them may get a service's task.
+    A capability of the engine must be one of every engine: any of them may get a service's task.
     """
     found: dict[str, bool] = {str(c): True for c in swarm.machines.controls}
     with ThreadPoolExecutor(max_workers=len(PROBES)) as pool:

@@ -1,4 +1,4 @@
-"""Fetches what a cluster tells of itself: identity and capabilities first, logs at the end."""
+"""Collects what a cluster says of itself: identity and capabilities first, logs at the end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 RAFT_ROLE = re.compile(
     r"^(?P<at>\d+(\.\d+)?) .*became (?P<role>follower|candidate|leader) at term (?P<term>\d+)"
 )
-"""How the engine's Raft library tells a change of role; candidate: it campaigns for that term."""
+"""How the engine's Raft library logs a change of role; a candidate campaigns for that term."""
 
 CURSOR = re.compile(r"^-- cursor: (\S+)$", re.MULTILINE)
 """How journalctl tells a place in the journal."""
@@ -45,7 +45,7 @@ JOURNAL = ("journalctl", "--no-pager", "-o", "short-iso-precise", "-u", "docker"
 
 
 def describe(swarm: Swarm, provider: Provider, *, seconds: float) -> None:
-    """Record what this cluster is made of and what its kernels can do, as `cluster.ready`."""
+    """Record the cluster's nodes and their kernels' capabilities as `cluster.ready`."""
     first = swarm.nodes[0]
     info = first.engine.info()
     swarm.identify()
@@ -85,7 +85,9 @@ def _machines(swarm: Swarm) -> tuple[MachineSeen, ...]:
 
 
 def journal_ends(nodes: Sequence[Node]) -> dict[str, str]:
-    """Node → where its journal ends now: no clock of another machine is asked what came after."""
+    """Node → the present end of its journal: so no clock of another machine decides what came
+    after.
+    """
     ends = {}
     for node in nodes:
         shown = node.look("journalctl", "--no-pager", "--lines=0", "--show-cursor").stdout
@@ -97,7 +99,7 @@ def journal_ends(nodes: Sequence[Node]) -> dict[str, str]:
 def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: Mapping[str, str]) -> None:
     """Record what these nodes' engines logged of their roles in Raft, as `raft` events.
 
-    `since`: what `journal_ends` gave; all of a journal counts that was empty then.
+    `since`: the result of `journal_ends`; of a journal that was empty then all counts.
     """
     for node in nodes:
         argv = ["journalctl", "--no-pager", "-o", "short-unix", "-u", "docker"]
@@ -119,10 +121,10 @@ CONTAINER_EVENTS = ("start", "health_status", "kill", "die")
 
 @contextmanager
 def engine_events(nodes: Sequence[Node], recorder: Recorder, service: str) -> Iterator[None]:
-    """Record what these engines tell of the service's containers, as `engine` events, as it comes.
+    """Record these engines' events of the service's containers, as `engine` events, as they come.
 
-    `service`: its full name. Raises ClientError at the block's end when an engine has ceased to
-    tell before, unless a fault held its node.
+    `service`: its full name. Raises ClientError at the block's end when an engine stopped sending
+    before, unless a fault held its node.
     """
     wanted = {
         "type": "container",

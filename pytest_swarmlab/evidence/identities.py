@@ -1,6 +1,6 @@
-"""Who each machine is in the swarm, by its own word: read on the machine, compared later.
+"""Who each machine is in the swarm: read on the machine, compared later.
 
-A node is its id. Its engine has one, its certificate names one and the role that it may act in.
+A node is its id. Its engine has one; its certificate names one, and the role in which it may act.
 Swarm can give one node's certificate to another while leadership moves (docs/findings.md).
 """
 
@@ -18,10 +18,11 @@ from pytest_swarmlab.evidence.record import Record
 
 @dataclass(frozen=True)
 class Kept:
-    """What became of identities.
+    """The comparison of identities.
 
-    `wrong`: what is not as it was, in words. `taken`: all of that is that machines have another
-    one's identity. `seen`: the readings, in words. `asked`: who was asked at the end.
+    `wrong`: every difference, in words. `taken`: all differences are that machines have another
+    one's identity. `seen`: the readings, in words. `asked`: the machines that were asked at the
+    end.
     """
 
     wrong: tuple[str, ...]
@@ -31,12 +32,12 @@ class Kept:
 
 
 def kept(record: Record) -> Kept:
-    """Hold each machine against its first reading.
+    """Compare each machine with its first reading.
 
-    The same id, a certificate in that id's name, with the role that it had or that the managers
-    have given it since; a machine that was destroyed begins anew. Raises Unseen when the record
-    can't tell: no second reading, none after the last change of leader, or a machine that was not
-    asked at the end.
+    It must have the same id, a certificate in that id's name, and in it the role that it had or
+    that the managers have given it since; a machine that was destroyed begins anew. Raises Unseen
+    when the record can't tell: no second reading, none after the last change of leader, or a
+    machine that was not asked at the end.
     """
     found = each(record, Identities)
     if not found:

@@ -1,4 +1,6 @@
-"""How busy this machine was while something was observed: times taken on it are worth no more."""
+"""How busy this machine was during an observation: times that are taken on a busy one prove
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 LEAST_IDLE = 0.02
 """Share of all processors' time. With less, a process that wants to run waits for one that runs:
-heartbeats come late, and what was timed tells of this machine rather than of the cluster."""
+heartbeats come late, and a time shows this machine's load instead of the cluster's speed.
+"""
 
 STAT = Path("/proc/stat")
 
@@ -25,8 +28,8 @@ STAT = Path("/proc/stat")
 def load(recorder: Recorder, phase: str, beside: Callable[[], int]) -> Iterator[None]:
     """Record, at the block's end, how busy the processors were during that phase.
 
-    `beside`: how many other clusters are under test on this machine; it is asked at the block's
-    beginning and its end, and the larger number counts.
+    `beside`: how many other clusters are under test on this machine; it is called at the block's
+    beginning and end, and the larger number counts.
     """
     began, others = processors(), beside()
     try:
@@ -45,7 +48,7 @@ def load(recorder: Recorder, phase: str, beside: Callable[[], int]) -> Iterator[
 
 
 def processors() -> tuple[float, float]:
-    """Seconds since this machine's start that its processors were idle, and in all, summed up."""
+    """Seconds since this machine's start: those that its processors were idle, and all."""
     line = STAT.read_text(encoding="ascii").partition("\n")[0]
     # proc_stat(5): user nice system idle iowait irq softirq steal, then what is in user already.
     spent = [int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in line.split()[1:9]]

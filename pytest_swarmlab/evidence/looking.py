@@ -1,4 +1,4 @@
-"""Notes what of a record a judge has looked at, so that a verdict can be traced to its evidence."""
+"""Notes which events a judge has looked at, so that a verdict can be traced to its evidence."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Looked(Record):
-    """A record that remembers which of its events it was asked for by kind.
+    """A record that remembers which of its events were asked for by kind.
 
-    An event that a judge finds by going through all of them is not noted.
+    Events that a judge finds by iterating over the record are not noted.
     """
 
     asked: dict[int, Event] = field(default_factory=dict, compare=False)

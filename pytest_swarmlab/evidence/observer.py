@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pytest_swarmlab.background import Background
-from pytest_swarmlab.evidence.events import NodesSample, TaskSeen, TasksSample
+from pytest_swarmlab.evidence.events import NodesSample, TasksSample
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 
 if TYPE_CHECKING:
@@ -99,8 +99,11 @@ class Observer:
         # A manager that has no leader to ask is not asked twice: the next question is due.
         if (service := self._service) and error is None:
             tasks, error, seconds = _answer(lambda: self._swarm.task_rows(engine(), service))
-            seen = tuple(TaskSeen(**task) for task in tasks)
-            write(TasksSample(node.name, service, seconds, seen, error))
+            write(TasksSample(node.name, service, seconds, tuple(tasks), error))
+
+
+Observe = Callable[..., AbstractContextManager[Any]]
+"""Type of the fixture `observe`: called, it returns an observer of managers."""
 
 
 def _answer(look: Callable[[], list[T]]) -> tuple[list[T], str | None, float]:

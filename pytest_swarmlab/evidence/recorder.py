@@ -1,4 +1,4 @@
-"""Writes what is observed to events.jsonl, at once and in order, before anyone judges it."""
+"""Writes each observation to events.jsonl at once and in order, before anything is judged."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ CUT = " … (cut, {more} more characters)"
 class Recorder:
     """Appends events to one file; safe to call from several threads.
 
-    Every event is on disk (written and flushed) before `record` returns and
-    before a listener hears of it. `worker`: whose events these are, where several processes
-    record one run; `started`: that run's beginning on the clock, if it began elsewhere.
+    Every event is on disk (written and flushed) before `record` returns and before a listener gets
+    it. `worker`: the process whose events these are, where several record one run; `started`: that
+    run's beginning on the clock, if it began elsewhere.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Recorder:
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
-        """Have every later event passed to `listener`, in the recording thread."""
+        """Call `listener` with every later event, in the recording thread."""
         self._listeners.append(listener)
 
     def now(self) -> float:
@@ -85,7 +85,7 @@ class Recorder:
         return self.record(seen.kind, **seen.data())
 
     def adopt(self, event: Event) -> Event:
-        """Write an event that another process of this run has recorded; only its number is new."""
+        """Write an event that another process of this run has recorded, under a new number."""
         with self._lock:
             event = self._write(replace(event, seq=len(self._events)))
         self._tell(event)
@@ -109,7 +109,7 @@ class Recorder:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Mark every event of the block, whatever thread it comes from, as part of that drill."""
+        """Mark every event of the block, from whatever thread, as part of that drill."""
         before, self._phase = self._phase, name
         self.write(PhaseStarted(name))
         try:
@@ -119,7 +119,7 @@ class Recorder:
             self._phase = before
 
     def view(self) -> Record:
-        """All that has been written so far, to be judged."""
+        """All events so far, to be judged."""
         with self._lock:
             return Record(tuple(self._events))
 

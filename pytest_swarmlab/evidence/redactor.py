@@ -1,4 +1,4 @@
-"""Keeps secrets out of everything that a run writes: each is shown by its name instead."""
+"""Keeps secrets out of everything that a run writes: a secret's name stands in its place."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from urllib.parse import quote, quote_plus
 PLACEHOLDER = "‹secret {name}›"
 
 SHORTEST = 6
-"""A shorter text is left as it is: as a part of other words it would make them unreadable, and
-whoever sees them could tell from the gaps what it was."""
+"""A shorter text is left as it is: replaced within other words it would make them unreadable, and
+the gaps would show what it is.
+"""
 
 SHORTEST_PIECE, LONGEST_PIECE = 8, 10
 """Characters of a value that is cut (a diff that skips what is alike, `…` in the middle, an output
@@ -40,7 +41,7 @@ worked on: what stands for one must not be searched for another."""
 
 
 class Redactor:
-    """Knows the secrets of a run, in the forms in which programs print them."""
+    """The secrets of a run, in the forms in which programs print them."""
 
     def __init__(self) -> None:
         self._forms: dict[str, str] = {}
@@ -50,14 +51,14 @@ class Redactor:
         self._placeholders: dict[str, str] = {}
 
     def hide(self, name: str, value: str | bytes) -> bool:
-        """Have this value replaced from now on; `name` stands in its place.
+        """Replace this value by `name` from now on. Returns False if it is too short to be hidden.
 
-        Besides the value itself: without the white space around it, each of its lines if it has
-        several (but not the first and the last of a certificate or key), and what URLs, HTML, JSON,
-        Python, a shell's quotes, hexadecimal digits and Base64 make of it; the last also where
-        something stands before it, such as a user's name. Binary values only as the last two and
-        as Python shows them. Of all of these also pieces, where a program cut them.
-        Returns whether it can be hidden: not when it is shorter than SHORTEST characters.
+        These forms are replaced: the value itself, also without the white space around it; each of
+        its lines (but not the boundary lines of a certificate or key); its forms in URLs, HTML,
+        JSON, Python, a shell's quotes, hexadecimal digits and Base64, the latter also behind other
+        text such as a user's name. Of a binary value only hexadecimal digits, Base64 and Python's
+        form are replaced. Pieces of all these forms are replaced too, where a program cut them. A
+        value of fewer than SHORTEST characters can't be hidden.
         """
         placeholder = PLACEHOLDER.format(name=name)
         marks = {shown: mark for mark, shown in self._placeholders.items()}

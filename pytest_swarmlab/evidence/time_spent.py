@@ -1,7 +1,7 @@
-"""Where a run's own time went, read off its record: for each worker what it did, and waited for.
+"""Where a run's own time went, by its record: what each worker did, and what it waited for.
 
-Older records have no begin of a test's steps or of a wait: set-up and tidying up are then as long
-as the stages in them, and what lies between is `Doing.BETWEEN`.
+Older records lack the beginnings of a test's steps and of waits: there set-up and tidying up last
+as long as their stages, and the time between is `Doing.BETWEEN`.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ class Awaited(StrEnum):
 class Block:
     """A stretch in which a worker did one thing. Times in seconds since the run began.
 
-    `name`: of the stage, the drill or the test, "" for none. `exercise`: the one whose drill it
-    is or whose test it belongs to, "" for none. `waiting`, `faults`, `commands`: how much of it
-    went by in waits; in breaking and mending without a wait; in commands on nodes without either.
+    `name`: of the stage, the drill or the test, "" for none. `exercise`: the exercise of the drill
+    or test, "" for none. `waiting`, `faults`, `commands`: the part of it that was spent in waits;
+    in injecting and healing outside of waits; in commands on nodes outside of both.
     """
 
     doing: Doing
@@ -125,8 +125,8 @@ class Wait:
 class WorkerTime:
     """One worker's time: `blocks` follow each other without a gap, `waits` may overlap.
 
-    `worker`: "" where one process did it all. What went on within a wait for a condition is not
-    among its waits, nor is a command that is part of a fault.
+    `worker`: "" where one process did it all. A wait within another wait is not listed, nor is a
+    command that is part of a fault.
     """
 
     worker: str
@@ -161,7 +161,7 @@ def _order(worker: str) -> tuple[str, int, str]:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """What may be seen of a stretch; where several cover a moment, the highest `level` counts."""
+    """A candidate for a stretch; where several cover a moment, the highest `level` counts."""
 
     level: int
     doing: Doing

@@ -16,7 +16,7 @@ _COUNT = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w.-])")
 
 @dataclass(frozen=True)
 class WaitedFor:
-    """All waits for one thing in one exercise; counts in it, and containers, may differ.
+    """All waits for one thing in one exercise; counts and container ids in it may differ.
 
     `unmet`: how many of them did not end with the condition met.
     """

@@ -1,4 +1,4 @@
-"""Waiters whose waiting stands in the record, from its begin on: where time goes is read there."""
+"""Waiters that record each wait, from its beginning on: reports read from that where time goes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pytest_swarmlab.waiting.waiter import Waiter
 
 
 def of_tests(recorder: Recorder) -> Waiter:
-    """The one that tests have: each wait is an event ``wait``, told at the terminal, judged."""
+    """The tests' waiter: each wait is an event ``wait``, shown at the terminal and judged."""
     return _recorded(recorder, Waited)
 
 
 def of_the_suite(recorder: Recorder) -> Waiter:
-    """For set-up, mending and tidying up: ``suite.wait``, which no check looks at."""
+    """The waiter of set-up, healing and tidying up: ``suite.wait``, which no check reads."""
     return _recorded(recorder, SuiteWaited)
 
 

@@ -1,4 +1,4 @@
-"""What can be broken on purpose, and mended again."""
+"""The faults: what can be broken on purpose, and healed again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Fault", "Faults"]
 
 
 class Faults:
-    """Makes faults on a swarm's nodes and remembers them, so that all can be healed."""
+    """Injects faults on a swarm's nodes and remembers them, so that all can be healed."""
 
     def __init__(self, swarm: Swarm) -> None:
         self._swarm = swarm
@@ -32,7 +32,7 @@ class Faults:
         return self._remember(UnitsStopped([node], self._swarm.recorder, units))
 
     def kill_engine(self, node: Node) -> Fault:
-        """kill -9 of the engine, which stays away; its containers go on."""
+        """kill -9 of the engine, which stays down until healed; its containers run on."""
         return self._remember(EngineKilled([node], self._swarm.recorder))
 
     def power_off(self, node: Node) -> Fault:
@@ -44,7 +44,7 @@ class Faults:
         return self._remember(Destroyed(nodes, self._controls(Capability.REPLACE)))
 
     def pause(self, node: Node) -> Fault:
-        """Freeze the whole machine; it goes on where it was."""
+        """Freeze the whole machine; healed, it continues where it was."""
         return self._remember(Paused(node, self._controls(Capability.PAUSE)))
 
     def link_down(self, node: Node) -> Fault:
@@ -52,7 +52,7 @@ class Faults:
         return self._remember(LinkDown(node, self._controls(Capability.LINK)))
 
     def partition(self, *sides: Sequence[Node]) -> Fault:
-        """Cut the network between groups of nodes. Within a group, and to the client, it stays."""
+        """Cut the network between groups of nodes; within a group, and to the client, it stays."""
         return self._remember(Partition(sides, self._swarm.recorder))
 
     def demote(self, node: Node, *, via: Node) -> Fault:
@@ -62,7 +62,7 @@ class Faults:
         )
 
     def heal(self) -> None:
-        """Mend all that is still broken, the latest first.
+        """Heal all faults that are still on, the latest first.
 
         Every fault is tried; raises ProviderError naming those that could not be healed.
         """

@@ -29,10 +29,10 @@ class Fault(ABC):
         self._guard = Guard(())
 
     def _prepare(self) -> None:  # noqa: B027 - most faults need no preparation
-        """Do what must be done first and breaks nothing yet: it doesn't count as the fault."""
+        """Prepare what breaks nothing yet: its time does not count as the fault's."""
 
     def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:
-        """What would mend it without us: commands to run on a node, for each node."""
+        """The commands that would heal it without this process, for each node."""
         return ()
 
     @abstractmethod
@@ -44,7 +44,7 @@ class Fault(ABC):
         """Mend it; returns when the nodes can be used again. May be called twice."""
 
     def inject(self) -> None:
-        """Break it and record when, and how long that took."""
+        """Inject it, and record when, and how long that took."""
         self._broken = True
         self._guard = Guard.arm(self._mending(), self.kind)
         self._prepare()
@@ -53,7 +53,7 @@ class Fault(ABC):
         self._recorder.write(FaultInjected(self.kind, self._names, seconds))
 
     def heal(self) -> None:
-        """Mend it if it is broken, and record when, and how long that took."""
+        """Heal it if it is on, and record when, and how long that took."""
         if self._broken:
             self._recorder.write(FaultHealing(self.kind, self._names))
             seconds = _timed(self._heal)

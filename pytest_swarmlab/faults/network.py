@@ -23,7 +23,7 @@ OPENING = (
 
 
 class LinkDown(MachineFault):
-    """The machine's cable is unplugged: it can't reach or be reached by anyone."""
+    """The machine's cable is unplugged: no packet comes in or goes out."""
 
     kind: ClassVar[str] = "link-down"
 
@@ -36,10 +36,11 @@ class LinkDown(MachineFault):
 
 
 class Partition(Fault):
-    """Groups of nodes drop each other's packets, in both directions, by a chain of our own.
+    """Groups of nodes drop each other's packets, in both directions, by an iptables chain of our
+    own.
 
-    The chain is made whole on every node before it is hooked in, and one command
-    empties it: healing twice, or after half an injection, leaves nothing behind.
+    The chain is complete on every node before it is hooked in, and one command empties it: healing
+    twice, or after half an injection, leaves nothing behind.
     """
 
     kind: ClassVar[str] = "partition"
@@ -47,8 +48,8 @@ class Partition(Fault):
     def __init__(self, sides: Sequence[Sequence[Node]], recorder: Recorder) -> None:
         """`sides`: two or more groups.
 
-        Raises ConfigError when a node stands in two of them, or has no address by which others
-        could tell it.
+        Raises ConfigError when a node stands in two of them, or has no address that the others
+        could drop.
         """
         nodes = [node for side in sides for node in side]
         if len(sides) < 2 or len(set(nodes)) != len(nodes) or not all(sides):

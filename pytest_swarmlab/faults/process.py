@@ -48,7 +48,7 @@ class UnitsStopped(Fault):
 
 
 class EngineStopped(UnitsStopped):
-    """`systemctl stop`: the engine ends its containers and leaves in order."""
+    """`systemctl stop`: the engine stops its containers and exits in order."""
 
     kind: ClassVar[str] = "stop-engine"
 
@@ -62,10 +62,10 @@ class EngineStopped(UnitsStopped):
 
 
 class EngineKilled(Fault):
-    """SIGKILL to the engine, and systemd kept from starting it again until the fault is healed.
+    """SIGKILL to the engine; systemd is kept from restarting it until the fault is healed.
 
-    Its unit says Restart=always: without that the engine would be back after
-    two seconds. Containers survive, as their shims are processes of their own.
+    Its unit says Restart=always: otherwise the engine would be back after two seconds. Containers
+    survive, since their shims are processes of their own.
     """
 
     kind: ClassVar[str] = "kill-engine"

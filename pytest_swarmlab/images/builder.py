@@ -249,9 +249,9 @@ def _record(recipe: KernelRecipe, release: str, root: Path) -> KernelRecord:
 
 
 def _loading_order(plan: DiskPlan) -> list[ImageRecipe]:
-    """The images as the engine takes them in: what others are based on, then those others.
+    """The order in which the engine loads the images: bases first, then what is based on them.
 
-    Those of the build stage come late among each, because it takes longest.
+    Among each, images of the build stage come late, because that takes longest.
     """
     return sorted(plan.images, key=lambda image: (bool(image.base), bool(image.copied)))
 
@@ -339,7 +339,9 @@ def _make_disk(root: Path, disk: Path, size_gib: int, report: BuildReport) -> No
 
 @contextmanager
 def full_disk_explained() -> Iterator[None]:
-    """Turn what the operating system refuses during a build into a BuildError."""
+    """Turn a full disk, or another refusal of the operating system during a build, into a
+    BuildError.
+    """
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Runs the host's commands so that nothing of them outlives the build."""
+"""Runs the host's commands so that none outlives the build."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a node disk is made of: recipes in TOML, with a tree of files beside each.
+"""The content of a node disk: recipes in TOML, with a tree of files beside each.
 
-A recipe is data; `builder` carries it out. The hash of a recipe names the disk
-that it leads to, so every change to a recipe or its files leads to a new disk.
+A recipe is data; `builder` carries it out. The hash of a recipe is the disk's name, so that every
+change to a recipe or its files leads to a new disk.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RECIPES = Path(__file__).with_name("recipes")
 """The recipes that come with the package."""
 
 FORMAT = "1"
-"""Goes into every hash: raise it when the builder makes something else of the same recipe."""
+"""Part of every hash: raise it when the builder makes something else of the same recipe."""
 
 NODE, OWN_KERNEL, DEBIAN_KERNEL = "node", "kernel-own", "kernel-debian"
 BUILD_STAGE = "build-stage"
@@ -52,8 +52,8 @@ VARIANTS = ("extract", "essential", "apt", "minbase")
 class RootRecipe:
     """A Debian file system: packages of one suite, then files, commands, links and deletions.
 
-    `suite` is "" where there is nothing but files. `more_suites`: where packages are taken from
-    that name their suite (``name/suite``).
+    `suite` is "" for a file system of files alone. `more_suites`: suites of packages that name
+    theirs (``name/suite``).
     """
 
     name: str
@@ -92,10 +92,9 @@ class StageRecipe:
 class KernelRecipe:
     """The kernel as a program, and how a node is started with it.
 
-    `package`: pattern of the package's name that it comes from. `modules`: where they lie, ""
-    when all is built in. `preload`: a library that makes it start on more hosts, or "".
-    `words`: what it wants on its command line. `objects`: lines that its compilation says, 0 when
-    it isn't compiled.
+    `package`: pattern of the name of the package that has it. `modules`: their directory, "" when
+    all are built in. `preload`: a library that makes it start on more hosts, or "". `words`: of its
+    command line. `objects`: lines that its compilation prints, 0 if it isn't compiled.
     """
 
     root: RootRecipe
@@ -155,11 +154,11 @@ class ImageConfig:
 
 @dataclass(frozen=True)
 class ImageRecipe:
-    """A container image: the reference it is known by, its file system and its configuration.
+    """A container image: its reference, its file system and its configuration.
 
-    `base`: reference of the image whose file system and configuration it adds to, or "".
-    `copied`: place in the build stage → place in the image. `note`: how it differs from the
-    official image, besides its versions; told wherever it is used. `own`: no registry has it.
+    `base`: reference of the image whose file system and configuration it adds to, or "". `copied`:
+    place in the build stage → place in the image. `note`: its differences from the official image
+    besides versions; reports show it. `own`: no registry has it.
     """
 
     root: RootRecipe
@@ -173,9 +172,9 @@ class ImageRecipe:
 
 @dataclass(frozen=True)
 class DiskPlan:
-    """Everything that decides what a disk holds; Debian's kernel has its modules there.
+    """All that decides a disk's content; the modules of Debian's kernel are on it.
 
-    `stage`: there if an image copies of it.
+    `stage`: the build stage, if an image copies something of it.
     """
 
     node: NodeRecipe

@@ -23,7 +23,7 @@ PHASES = {
     "installing remaining": 0.55,
     "cleaning package lists": 0.95,
 }
-"""How far mmdebstrap is when it says so, measured on the node's root."""
+"""mmdebstrap's messages → how far it is then, measured on the node's root."""
 
 REFUSALS = {
     "Unable to locate package": "Debian's suite has a package of the recipe no more",
@@ -39,7 +39,7 @@ REFUSALS = {
     f" {MIRROR}",
     "Could not connect": f"Debian's server doesn't answer: see that this machine reaches {MIRROR}",
 }
-"""What apt says when it gets no packages, and what that means. The first that is met counts."""
+"""apt's message when it gets no packages → its meaning. The first that matches counts."""
 
 
 def make_root(recipe: RootRecipe, work: Path, report: PartReport) -> Path:

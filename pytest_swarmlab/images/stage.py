@@ -1,6 +1,6 @@
-"""The build stage: a root with compilers, in which sources become what images copy of it.
+"""The build stage: a root with compilers in which sources are built; images copy the results.
 
-Its commands are the only ones of a build that use the network other than for Debian's packages.
+Its commands are the only ones of a build that use the network for more than Debian's packages.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _refusal(line: str) -> str:
 
 
 def copy_built(copied: Mapping[str, str], stage: Path, root: Path) -> None:
-    """Put what was built into an image's root, as root's. Raises BuildError when it isn't there."""
+    """Copy built files into an image's root, owned by root. Raises BuildError if one is missing."""
     for source, place in copied.items():
         built, aim = stage / source, root / place
         aim.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
-"""What takes minutes to build: each entry of a store is there whole or not at all, and built once.
+"""A store of what takes minutes to build: each entry is built once, and is there whole or not at
+all.
 
 ``<store>/<key>/`` holds what was built, with ``build.log`` beside it; ``<store>/.failed-<key>.log``
-is what the last build said that failed.
+is the log of the last build that failed.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ Fill = Callable[[Path, Path, BuildReport], None]
 
 
 def ensure(store: Path, key: str, fill: Fill, report: BuildReport, *, what: str) -> Path:
-    """The directory of an entry, built now if it isn't there; `what` it is, for people.
+    """The directory of an entry, built now if it isn't there; `what`: its name for people.
 
-    A second caller waits for the first and takes what it made. Raises HostError when the store
-    can't be written and what `fill` raises, BuildError with the place of its log; then nothing
-    else of it is left.
+    A second caller waits for the first and gets the same entry. Raises HostError when the store
+    can't be written; what `fill` raises; and BuildError with the place of its log. Nothing else is
+    left then.
     """
     entry = store / key
     if entry.is_dir():
@@ -108,7 +109,7 @@ def locked(store: Path, report: BuildReport, *, what: str) -> Iterator[None]:
 
 @contextmanager
 def making(store: Path, key: str, report: BuildReport) -> Iterator[Path]:
-    """An empty directory to build in, which is gone after the block; for who holds the lock."""
+    """An empty directory to build in, removed at the block's end. The caller holds the lock."""
     # Whoever holds it knows that no other build runs: these are leftovers.
     for leftover in store.glob(f"{BUILDING}*"):
         report.log(f"removing {leftover.name}, left by a build that was interrupted")

@@ -20,16 +20,16 @@ SAID = 2000
 def exercises_of(record: Record, catalogue: Catalogue) -> list[Exercise]:
     """The exercises that the run was to judge, each once.
 
-    Raises ConfigError for one that the catalogue has not.
+    Raises ConfigError for one that the catalogue does not have.
     """
     ids = dict.fromkeys(selected.id for selected in each(record, ExerciseSelected))
     return [catalogue.exercise(id_) for id_ in ids]
 
 
 def judge_again(run_directory: Path, record: Record, catalogue: Catalogue, out: TextIO) -> int:
-    """Print every verdict of the run, as today's checks give it; 0 when all is passed.
+    """Print every verdict of the run as today's checks give it; returns 0 if all passed.
 
-    `record`: the run's, whole. Raises ConfigError when it can't be judged here.
+    `record`: the whole record. Raises ConfigError when it can't be judged here.
     """
     exercises = exercises_of(record, catalogue)
     if not exercises:

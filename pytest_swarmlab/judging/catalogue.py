@@ -1,7 +1,7 @@
-"""Where exercises are found when a saved run is judged: by id among those that are installed, or in
+"""Where exercises are found when a saved run is judged: by id among the installed ones, or in
 modules that a person names.
 
-A record has an exercise's id and nothing that is imported: it may be anybody's.
+A record has only an exercise's id, and nothing in it is imported: it may be anybody's.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _named(modules: Sequence[str]) -> Iterator[tuple[str, Exercise]]:
 
 @contextmanager
 def _importable_from_here() -> Iterator[None]:
-    """Modules of the working directory can be imported, and stand for no installed one."""
+    """Makes modules of the working directory importable, but not in place of installed ones."""
     here = str(Path.cwd())
     sys.path.append(here)
     try:

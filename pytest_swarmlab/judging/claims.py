@@ -1,14 +1,13 @@
 """The vocabulary of claims: what must have been seen before a claim may pass.
 
-A check's judge says what it saw, collects what is wrong and what nobody looked at, and `judged`
-makes a verdict of it; `never` is for what was to come and was not seen. Every other function here
-gives what is missing, in words with the moment; an empty list says that all of it was seen. Moments
-are seconds since the run began, as `t` in events.jsonl.
+A judge says what it saw, collects what is wrong and what nobody looked at, and `judged` makes a
+verdict of that; `never` is for an outcome that did not come. Every other function returns what is
+missing, in words with the moment; an empty list means that nothing is missing. Moments are seconds
+since the run began, as `t` in events.jsonl.
 
 Clients: `not_asked`, `not_written`. Observers: `not_sampled`. Single looks: `not_each`,
 `not_while`, `out_of_order`. Which cluster: `nodes_of`, `members_of`, `another_cluster`,
-`on_no_node`.
-What was broken: `not_the_leader`, `not_away`.
+`on_no_node`. Faults: `not_the_leader`, `not_away`.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ from pytest_swarmlab.judging.exercise import failed, passed, unknown
 from pytest_swarmlab.model import Judgement, Membership
 
 PAUSE_S = 1.0
-"""Longest pause of a client through one node, or of an observer of one manager, that is no gap.
-
+"""Longest pause of a client at one node, or of an observer at one manager, that is no gap, seconds.
 The probe asks each of five nodes four times a second and calls a request late that is sent a second
-after it was due; the observer asks each manager five times a second."""
+after it was due; the observer asks each manager five times a second.
+"""
 
 
 @dataclass(frozen=True)
 class Window:
-    """The stretch of a run that a claim is about: from before its cause until after its outcome."""
+    """The stretch of a run that a claim is about: from before the cause until after the outcome."""
 
     began: float
     ended: float
@@ -86,7 +85,8 @@ Moment = tuple[str, float | None]
 def judged(
     seen: str, *, holds: bool = True, wrong: Iterable[str] = (), missing: Iterable[str] = ()
 ) -> Judgement:
-    """Failed where it does not hold or anything is wrong, else unknown where anything is missing.
+    """Failed if it does not hold or anything is wrong, else unknown if anything is missing, else
+    passed.
 
     What was seen to be wrong stays wrong, however little was seen.
     """
@@ -97,7 +97,7 @@ def judged(
 
 
 def never(seen: str, missing: Iterable[str] = ()) -> Judgement:
-    """Failed for what was not seen to come, unknown where nobody looked for it all along."""
+    """Failed, since the outcome did not come; unknown if nobody looked for it all along."""
     return judged(seen, missing=lacks) if (lacks := list(missing)) else failed(seen)
 
 
@@ -105,9 +105,9 @@ def never(seen: str, missing: Iterable[str] = ()) -> Judgement:
 
 
 def pauses(moments: Iterable[float], window: Window, longest: float) -> list[Window]:
-    """The stretches of the window, longer than `longest` seconds, with none of those moments.
+    """The stretches of more than `longest` seconds of the window without any of these moments.
 
-    A window with none at all is a pause, however short it is.
+    A window without any moment is one pause, however short it is.
     """
     within = sorted(t for t in moments if t in window)
     if not within:
@@ -124,7 +124,7 @@ def not_asked(
     pause: float = PAUSE_S,
     rate: float = 0.0,
 ) -> list[str]:
-    """Through which of these nodes clients paused for longer than `pause` within the window.
+    """The nodes through which clients paused for more than `pause` seconds within the window.
 
     `rate`: requests a second, over all nodes, that the window needs.
     """
@@ -145,7 +145,7 @@ def not_asked(
 def not_sampled(
     samples: Iterable[Sample], *, by: Iterable[str], window: Window, pause: float = PAUSE_S
 ) -> list[str]:
-    """Which of these managers nobody asked for longer than `pause` within the window."""
+    """The managers that nobody asked for more than `pause` seconds within the window."""
     managers, known = sorted(set(by)), list(samples)
     if not managers:
         return ["there is no manager that could have been asked"]
@@ -157,9 +157,9 @@ def not_sampled(
 
 
 def not_written(entries: Iterable[Tried], *, window: Window, pause: float) -> list[str]:
-    """Where no write was under way for longer than `pause` within the window.
+    """The stretches of more than `pause` seconds of the window without a write under way.
 
-    A write that waits for its acknowledgement is under way until it is over.
+    A write that waits for its acknowledgement is under way until that comes.
     """
     busy = sorted(
         (entry.sent, entry.over)
@@ -186,7 +186,7 @@ def _longest(what: str, found: list[Window]) -> list[str]:
 
 
 def not_each(seen: Iterable[str], wanted: Iterable[str], what: str) -> list[str]:
-    """Which of the wanted nobody looked at; `what` nobody did, such as "asked" or "looked at"."""
+    """The wanted that are not among the seen; `what` names what nobody did, such as "asked"."""
     wanted = set(wanted)
     if not wanted:
         return [f"nobody {what} anything"]
@@ -203,7 +203,7 @@ def not_while(moments: Iterable[float], window: Window, what: str, *, least: int
 
 
 def out_of_order(*moments: Moment) -> list[str]:
-    """What was not seen, or not seen after what it must follow: each follows the one before."""
+    """The moments that are missing, or not later than the moment before them."""
     unseen = [f"nobody saw {what}" for what, t in moments if t is None]
     known = [(what, t) for what, t in moments if t is not None]
     return unseen + [
@@ -217,12 +217,12 @@ def out_of_order(*moments: Moment) -> list[str]:
 
 
 def nodes_of(record: Record) -> list[str]:
-    """Every machine of the cluster that the phase ran on. Raises Unseen when nobody told."""
+    """Every machine of the cluster that the phase ran on. Raises Unseen if none are listed."""
     return [node.name for node in _machines(record)]
 
 
 def members_of(record: Record) -> list[str]:
-    """Those of them that started in the swarm. Raises Unseen when nobody told."""
+    """The machines that started in the swarm. Raises Unseen if none are listed."""
     return [node.name for node in _machines(record) if node.membership != Membership.OUTSIDE]
 
 
@@ -235,7 +235,7 @@ def _machines(record: Record) -> list[MachineSeen]:
 
 
 def another_cluster(samples: Iterable[NodesSample]) -> list[str]:
-    """Node lists that share no node, by id, with the first: they tell of another cluster."""
+    """Node lists that share no node, by id, with the first: they are of another cluster."""
     lists = [sample for sample in samples if sample.nodes]
     if not lists:
         return ["no manager listed the nodes"]
@@ -248,7 +248,7 @@ def another_cluster(samples: Iterable[NodesSample]) -> list[str]:
 
 
 def on_no_node(tasks: Iterable[TasksSample], lists: Iterable[NodesSample]) -> list[str]:
-    """Tasks that run on a node, by id, which no list has: they are of another cluster."""
+    """Tasks on a node that no list has, by id: they are of another cluster."""
     known = {node.id for sample in lists for node in sample.nodes}
     return [
         f"the task {task.id} of second {sample.t:.1f} runs on a node that nobody listed"
@@ -273,11 +273,11 @@ def not_the_leader(record: Record, fault: Fault, *, within: float = PAUSE_S) -> 
 
 
 def not_away(record: Record, fault: Fault, *, until: float) -> list[str]:
-    """Which of the fault's nodes nobody saw to be gone while it was on, or somebody saw at work.
+    """The fault's nodes that were not seen to be away while it was on, or were seen at work.
 
-    Gone: a manager that the fault does not hold lists it as down or unreachable, or its engine gave
-    no answer (`ping`), before the fault was mended. At work, up to `until`: its engine gave one
-    since the fault was on, or a manager lists it as ready and reachable after it was seen gone.
+    Away: before the fault is healed, a manager that it does not hold lists the node as down or
+    unreachable, or the node's engine gives no answer (`ping`). At work, up to `until`: its engine
+    answers while the fault is on, or a manager lists it as ready and reachable after it was away.
     """
     on = Window(fault.began, math.inf if fault.heal_began is None else fault.heal_began)
     lacks = []

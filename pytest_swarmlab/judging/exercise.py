@@ -1,8 +1,7 @@
 """From a record to verdicts. Pure: the same record always gives the same verdicts.
 
-An exercise declares its checks beside the code that judges them; judging reads
-the record and nothing else, so a run can be judged again long after its cluster
-is gone.
+An exercise declares its checks beside the code that judges them. Judging reads the record and
+nothing else, so that a run can be judged again long after its cluster is gone.
 """
 
 from __future__ import annotations
@@ -31,29 +30,29 @@ def passed(observed: str) -> Judgement:
 def failed(observed: str, *, finding: str = "") -> Judgement:
     """The record shows something else.
 
-    `finding`: the name of what is known of Swarm itself, if that and nothing else explains it.
+    `finding`: the name of a known property of Swarm, if it alone explains the failure.
     """
     return Judgement(Verdict.FAIL, observed, finding)
 
 
 def unknown(observed: str) -> Judgement:
-    """The record does not hold what is needed to tell."""
+    """The record lacks what is needed to decide."""
     return Judgement(Verdict.UNKNOWN, observed)
 
 
 def not_provable(observed: str) -> Judgement:
-    """These machines cannot show it, whatever the cluster does."""
+    """These machines can't show it, whatever the cluster does."""
     return Judgement(Verdict.NOT_PROVABLE, observed)
 
 
 @dataclass(frozen=True)
 class Check:
-    """One claim: a stable id, what was expected, how to judge it, what to do when it is not so.
+    """One claim: a stable id, what is expected, its judge, and a hint for when it does not hold.
 
-    `phase` names the part of the record it is judged on, with the `cluster.ready` before it, which
-    tells the cluster's nodes; `needs` what the cluster must be able to do for it: where that was
-    looked for and not found, the check is `not_provable`. `timed`: it has a bound of time, which a
-    machine without idle time may exceed: that is `unknown`, no fail.
+    `phase`: the part of the record that it is judged on, together with the `cluster.ready` before
+    it, which lists the cluster's nodes. `needs`: capabilities of the cluster; if one was looked for
+    and not found, the check is `not_provable`. `timed`: it has a bound of time, which a machine
+    without idle time may exceed: then it is `unknown`, not failed.
     """
 
     id: str
@@ -68,7 +67,8 @@ class Check:
     def result(self, record: Record) -> CheckResult:
         """Judge the record. A judge that crashes gives `unknown`, never a pass.
 
-        Where several clusters went through the phase, each is judged by itself: the worst stays.
+        Where several clusters went through the phase, each is judged by itself, and the worst
+        result counts.
         """
         return worst([self._result(each) for each in record.performances(self.phase)])
 
@@ -111,10 +111,10 @@ class Check:
 
 
 class Exercise:
-    """An exercise of the lab: its number, title, and the checks and measurements it declares.
+    """An exercise of the lab: its number, its title, its checks and its measurements.
 
-    `module` is where it is declared (``__name__``), for whoever reads a record. A saved run is
-    judged by the exercise that is installed under its id (`judging.catalogue`).
+    `module`: where it is declared (``__name__``), for readers of a record. A saved run is judged by
+    the exercise that is installed under its id (`judging.catalogue`).
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Exercise:
     ) -> None:
         """`titles`: phase → its heading in the report.
 
-        `needs`: phase → what its drill can't do without; by default leave to change things.
+        `needs`: phase → capabilities without which its drill can't run; by default CHANGE.
         """
         self.titles = dict(titles or {})
         self._needs = {name: tuple(wanted) for name, wanted in (needs or {}).items()}
@@ -145,7 +145,9 @@ class Exercise:
         return f"{self.id}/{name}"
 
     def needs(self, phase: str) -> tuple[Capability, ...]:
-        """What a phase's drill can't do without: none of its checks can be proven then."""
+        """Capabilities without which a phase's drill can't run: none of its checks can be proven
+        then.
+        """
         return self._needs.get(phase, (Capability.CHANGE,))
 
     def check(
@@ -212,7 +214,7 @@ class Exercise:
         self.distribution = {"phase": phase, "measures": {k: list(v) for k, v in measures.items()}}
 
     def selected(self) -> ExerciseSelected:
-        """What a record says of it before anything happens: what is to be judged."""
+        """The event that lists its checks before anything happens."""
         return ExerciseSelected(
             id=self.id,
             title=self.title,
@@ -232,9 +234,9 @@ class Exercise:
         return [c.result(record) for c in self.checks if wanted in (None, c.phase)]
 
     def measurements(self, record: Record, phase: str | None = None) -> dict[str, dict[str, Any]]:
-        """Phase → measurements; phases of which nothing was recorded are left out.
+        """Phase → measurements; phases without events are left out.
 
-        So are those during which the machine had no idle time. Of several clusters that went
+        So are phases during which the machine had no idle time. Of several clusters that went
         through a phase, the last in their names' order counts.
         """
         found: dict[str, dict[str, Any]] = {}
@@ -249,9 +251,9 @@ class Exercise:
 
 
 def worst(results: Sequence[CheckResult]) -> CheckResult:
-    """Of one check's results the one that decides, the earliest of equals; there is one at least.
+    """The result of one check that decides, the earliest of equals; at least one is given.
 
-    Nothing that was found before is taken back by what is found later.
+    A later result does not take back an earlier one.
     """
     verdict = overall(result.verdict for result in results)
     return next(result for result in results if result.verdict is verdict)
@@ -260,7 +262,7 @@ def worst(results: Sequence[CheckResult]) -> CheckResult:
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict over many: a fail outweighs unknown, unknown outweighs not_provable.
 
-    No checks at all is `unknown`: nothing was shown.
+    Without any check it is `unknown`: nothing was shown.
     """
     seen = set(verdicts)
     for verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.NOT_PROVABLE):

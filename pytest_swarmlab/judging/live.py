@@ -24,7 +24,6 @@ from pytest_swarmlab.evidence.events import (
     Notice,
     Ping,
     Seen,
-    TaskSeen,
     TasksSample,
 )
 from pytest_swarmlab.evidence.load import load
@@ -39,20 +38,20 @@ if TYPE_CHECKING:
 
 
 PING_S = 2.0
-"""Longest that an engine may take to say that it is there."""
+"""Longest that an engine may take to answer a ping, seconds."""
 
 
 class FindingSeen(Failed):
-    """A test failed, and all that failed in it is a named finding about Swarm.
+    """A test failed, and a named finding about Swarm explains all of it.
 
-    Such a test may be run once more: pytest-rerunfailures has
-    ``--reruns=1 --only-rerun='^FindingSeen:'`` for it, and the next test has a new cluster. What
-    was judged stays: the exercise has failed.
+    Such a test may be run once more: pytest-rerunfailures has ``--reruns=1
+    --only-rerun='^FindingSeen:'`` for that, and the next test has a new cluster. The verdict stays:
+    the exercise has failed.
     """
 
 
 class Evidence:
-    """Bound to the run's recorder.
+    """Records and judges for one test.
 
     `beside`: how many other clusters are under test on this machine now.
     """
@@ -66,12 +65,12 @@ class Evidence:
 
     @contextmanager
     def judged(self, exercise: Exercise, phase: str) -> Iterator[None]:
-        """All that is recorded in the block belongs to that phase; at its end the phase is judged.
+        """Events of the block belong to that phase; at the block's end the phase is judged.
 
-        A condition that is not met ends the block and is judged all the same: what
-        was recorded until then tells which checks fail. Any other error leaves the
-        checks unjudged, which makes them `unknown`. A phase that needs what this
-        cluster hasn't is not begun: its checks are `not_provable` and the test is skipped.
+        A condition that is not met ends the block, and the phase is judged all the same: the events
+        until then show which checks fail. After any other error the checks are not judged, which
+        makes them `unknown`. A phase whose needs this cluster does not meet is not begun: its
+        checks are `not_provable` and the test is skipped.
         """
         able = self._recorder.view().capabilities()
         if any(able.get(need) is False for need in exercise.needs(phase)):
@@ -118,14 +117,13 @@ class Evidence:
         collectors.raft_log(nodes, self._recorder, since=began)
 
     def containers_of(self, swarm: Swarm, service: str) -> AbstractContextManager[None]:
-        """Record, within the block, what every engine tells of the service's containers.
-
-        Started, healthy, unhealthy, killed, ended: as it comes.
+        """Record, within the block, the events of the service's containers as every engine sends
+        them: started, healthy, unhealthy, killed, ended.
         """
         return collectors.engine_events(swarm.nodes, self._recorder, service)
 
     def state(self, swarm: Swarm) -> None:
-        """Record what every machine says of the swarm: its own view, and a manager's node list."""
+        """Record every machine's own view of the swarm, and the node list of each manager."""
         for node in swarm.nodes:
             try:
                 info = node.engine.info()["Swarm"]
@@ -148,9 +146,10 @@ class Evidence:
 
     @contextmanager
     def identities_of(self, swarm: Swarm) -> Iterator[None]:
-        """Record, before and after the block, who each machine is: `identities.kept` compares.
+        """Record every machine's identity before and after the block: `identities.kept` compares
+        them.
 
-        After it also where it fails: an identity that was lost may be why.
+        It is recorded also when the block fails: a lost identity may be the reason.
         """
         self.identities(swarm)
         try:
@@ -161,7 +160,9 @@ class Evidence:
         self.identities(swarm)
 
     def identities(self, swarm: Swarm) -> None:
-        """Record who each machine is by its engine and its certificate, and the roles given."""
+        """Record every machine's identity by its engine and its certificate, and the managers'
+        roles.
+        """
         machines = tuple(identities_of(swarm.nodes))
         try:
             roles = {row.id: row.role for row in swarm.look()[1]}
@@ -173,11 +174,10 @@ class Evidence:
         """Record a service's tasks as the managers list them now."""
         seen_from, _ = swarm.look()
         tasks = swarm.task_rows(seen_from.engine, service)
-        seen = tuple(TaskSeen(**task) for task in tasks)
-        swarm.recorder.write(TasksSample(seen_from.name, service, 0.0, seen))
+        swarm.recorder.write(TasksSample(seen_from.name, service, 0.0, tuple(tasks)))
 
     def ping(self, *nodes: Node) -> None:
-        """Record whether each node's engine answers now: what was broken is to be away."""
+        """Record whether each node's engine answers now: a broken one must be away."""
         for node in nodes:
             try:
                 with contextlib.closing(node.new_engine(PING_S)) as engine:
@@ -190,13 +190,13 @@ class Evidence:
     def judge(
         self, exercise: Exercise, phase: str, unmet: NotConverged | None = None
     ) -> list[CheckResult]:
-        """Judge every check of that phase on what was recorded, write the verdicts, then say them.
+        """Judge every check of that phase on what was recorded, and write the verdicts.
 
-        Fails the test when a check failed or is unknown. Checks that can't be proven here
-        are remembered: the test goes on, and is skipped at its end. `unmet`: the condition
-        that ended the phase early; it fails the test in any case. Raises FindingSeen where
-        nothing failed but what a named finding about Swarm explains. Where the phase was performed
-        more than once, this is about the last time.
+        Fails the test when a check failed or is unknown. A check that can't be proven here is
+        remembered: the test goes on, and is skipped at its end. `unmet`: the condition that ended
+        the phase early; it fails the test in any case. Raises FindingSeen if a named finding about
+        Swarm alone explains the failure. If the phase was performed more than once, the last time
+        is judged.
         """
         last = self._recorder.view().performances(exercise.phase(phase))[-1]
         results = exercise.judge(last, phase)
@@ -219,10 +219,10 @@ class Evidence:
     def _only_findings(
         self, phase: str, results: Sequence[CheckResult], unmet: NotConverged | None
     ) -> bool:
-        """Record the findings among the failures, and tell whether there is nothing else.
+        """Record the findings among the failures; returns whether there is nothing else.
 
-        A wait that could not be met any more is a finding's consequence; one that ran out of time
-        is a failure of its own.
+        A wait that could not be met any more is a finding's consequence; a wait that ran out of
+        time is a failure of its own.
         """
         bad = [r for r in results if r.verdict in (Verdict.FAIL, Verdict.UNKNOWN)]
         named = [r for r in bad if r.finding and r.verdict is Verdict.FAIL]
@@ -236,7 +236,7 @@ class Evidence:
         return alone
 
     def _measure(self, exercise: Exercise, phase: str) -> None:
-        """Record what was measured: who writes the report may not have the exercise at hand."""
+        """Record the measurements: the writer of the report may not have the exercise installed."""
         try:
             measured = exercise.measurements(self._recorder.view(), phase)
         except Exception as error:  # noqa: BLE001 - figures less must not cost the verdict
@@ -253,7 +253,7 @@ class Evidence:
 
 
 def complaint(results: list[CheckResult]) -> str:
-    """Every check that did not pass: its claim, what was expected, what was seen, what helps."""
+    """Every check that did not pass: its claim, what is expected, what was observed, the hint."""
     lines = []
     for r in results:
         if r.verdict is not Verdict.PASS:

@@ -1,7 +1,8 @@
 """`swarmlab lab`: runs the lab's exercises, from a wheel as from a clone.
 
 pytest's configuration is the lab's own, ``pytest.ini`` beside this file: a ``pytest.ini`` or
-``conftest.py`` where the command is typed is another suite's. Reports go where it is typed.
+``conftest.py`` of the working directory belongs to another suite. Reports go into the working
+directory.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ PREFIX = "exercise_"
 def run(numbers: Sequence[str], arguments: Sequence[str]) -> int:
     """Run the exercises of these numbers, or all, in pytest; returns pytest's exit code.
 
-    `arguments`: more of them for pytest, which outweigh ours. Raises ConfigError for a number
-    that the lab has not.
+    `arguments`: further arguments of pytest, which outweigh ours. Raises ConfigError for a number
+    that the lab does not have.
     """
     there = {number(path): path for path in EXERCISES.glob(f"{PREFIX}*") if path.is_dir()}
     wanted = list(dict.fromkeys(numbers)) or sorted(there, key=by_number)
@@ -58,10 +59,10 @@ def run(numbers: Sequence[str], arguments: Sequence[str]) -> int:
 
 
 def drill(submission: Path | None, arguments: Sequence[str]) -> Path:
-    """Run the drills on what was handed in, or on a cluster as it is; returns the run's directory.
+    """Run the drills on a submission, or on a cluster as it is; returns the run's directory.
 
-    `arguments`: more of them for pytest. How tests end is in the record, by which a mark is made.
-    Raises Unusable or ConfigError where nothing can be drilled.
+    `arguments`: further arguments of pytest. The outcome of the tests is in the record, from which
+    a mark is made. Raises Unusable or ConfigError when nothing can be drilled.
     """
     if submission is not None:
         work.read(submission)
@@ -77,7 +78,7 @@ def drill(submission: Path | None, arguments: Sequence[str]) -> Path:
 
 
 class RunKept:
-    """Knows where the session's run is written, after it."""
+    """Keeps the directory of the session's run beyond the session."""
 
     def __init__(self) -> None:
         self.directory: Path | None = None

@@ -1,1 +1,1 @@
-"""From a record to a mark: which service plays which role, what is judged, and why."""
+"""From a record to a mark: who plays which role, the checks and their points, the reasons."""

@@ -1,8 +1,8 @@
 """Marks answers that are right or wrong without any doubt, and leaves all others to the teacher.
 
-An answer is right when it is one of the accepted forms, and wrong when it is surely something else:
-another number, the other of yes and no, a name that is known to be none. Whatever is neither is
-`unknown`. Nothing is guessed.
+An answer is right when it is one of the accepted forms. It is wrong when it is surely something
+else: another number, the opposite of yes or no, a name that is known to be wrong. Any other answer
+is `unknown`. Nothing is guessed.
 """
 
 from __future__ import annotations

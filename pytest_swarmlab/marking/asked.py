@@ -1,4 +1,4 @@
-"""What the lab asks for, from the package's data: deliverables and questions."""
+"""The lab's deliverables and questions, from the package's data."""
 
 from __future__ import annotations
 

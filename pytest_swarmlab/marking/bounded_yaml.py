@@ -1,8 +1,8 @@
 """Reads YAML that a stranger wrote, in bounded time and memory.
 
 A few lines of YAML can stand for more than a machine's memory (an alias of a list of aliases), for
-a structure that holds itself, or for a nesting that no stack bears. So the stream of events is
-counted before anything is built of it.
+a structure that contains itself, or for a nesting that overflows any stack. So the stream of events
+is counted before any value is built.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ DEEPEST = 40
 
 
 def load(content: bytes, what: str, *, texts: bool = False) -> dict[str, Any]:
-    """The table that a YAML file's first document is; an empty file is an empty table.
+    """The table in a YAML file's first document; an empty file is an empty table.
 
-    `texts`: every value stays the text that was written (``no`` is no false, ``1.10`` no number).
-    `what` names the file in errors. Raises Unusable for anything else, in one sentence.
+    `texts`: every value stays the text that was written (``no`` is not false, ``1.10`` is no
+    number). `what` names the file in errors. Raises Unusable for anything else, in one sentence.
     """
     if len(content) > MOST_BYTES:
         raise Unusable(
@@ -57,7 +57,7 @@ def load(content: bytes, what: str, *, texts: bool = False) -> dict[str, Any]:
 
 
 class _NoDates(yaml.SafeLoader):
-    """As the safe loader, but a date stays text: 2026-02-31 is no reason to fail."""
+    """The safe loader, except that a date stays text: 2026-02-31 is no reason to fail."""
 
 
 _NoDates.yaml_implicit_resolvers = {
@@ -108,7 +108,9 @@ def _at(event: yaml.Event, what: str) -> str:
 
 
 def _document(text: str, loader: Any, what: str) -> Any:
-    """What the first document stands for, a key of a table given once at most; None without one."""
+    """The first document's value; a key of a table may stand there once only. None without a
+    document.
+    """
     reading = loader(text)
     if not reading.check_node():
         return None
@@ -118,7 +120,7 @@ def _document(text: str, loader: Any, what: str) -> Any:
 
 
 def _refuse_doubles(node: yaml.Node, what: str, seen: set[int]) -> None:
-    """Raise Unusable for a key that stands twice: YAML's readers keep the last without a word."""
+    """Raise Unusable for a key that stands twice: YAML's readers silently keep the last."""
     if id(node) in seen:
         return
     seen.add(id(node))

@@ -1,4 +1,4 @@
-"""What a submission still lacks, told without a cluster."""
+"""What a submission still lacks, found without a cluster."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class Completeness:
 def look(directory: Path) -> Completeness:
     """Look at a submission.
 
-    Raises ConfigError where there is none to be read, Unusable where it is more than one can be.
+    Raises ConfigError if its directory can't be read, Unusable if it is larger than a submission
+    can be.
     """
     submission = Submission.read(directory)
     lacks = []

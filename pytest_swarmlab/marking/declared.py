@@ -1,5 +1,5 @@
-"""What a submission says of itself, in swarmlab.yml: of which lab it is, whose, who plays what, and
-what is done in which order to bring it onto a swarm.
+"""The content of a submission's swarmlab.yml: its lab, its author, which service plays which role,
+and the steps that bring it onto a swarm.
 """
 
 from __future__ import annotations
@@ -37,10 +37,9 @@ MOST_STEPS = 30
 
 @dataclass(frozen=True)
 class Step:
-    """Something that is done with a file of the submission, on a throw-away cluster.
+    """A step with a file of the submission, on a throw-away cluster.
 
-    A stack is deployed under `name`; a script, of which `name` is "", is run on the machines that
-    `on` means.
+    A stack is deployed under `name`; a script, whose `name` is "", is run on the machines of `on`.
     """
 
     place: str
@@ -56,8 +55,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Rotation:
-    """How a secret is replaced: their script and its words, the name of the secret that is replaced
-    by it, and a page of the service that uses it, which clients ask for meanwhile.
+    """How a secret is rotated: their script and its words, the name of the secret that it replaces,
+    and a page of the service that uses the secret, which clients ask for meanwhile.
     """
 
     run: tuple[str, ...]
@@ -67,11 +66,11 @@ class Rotation:
 
 @dataclass(frozen=True)
 class Declared:
-    """`roles`: role → the service that plays it, where the submission decides it.
+    """`roles`: role → the service that plays it, where the submission decides that.
 
-    `steps`: what brings it onto a swarm, in this order. `backup`: where their script leaves its
-    backups, a pattern in the last part of the path. `restore`: their other script and its words, of
-    which ``{}`` stands for a backup. Without these two no backup of theirs is tried.
+    `steps`: the steps that bring it onto a swarm, in this order. `backup`: where their script
+    leaves its backups, a pattern in the last part of the path. `restore`: their other script and
+    its words, with ``{}`` for a backup. Without these two no backup of theirs is drilled.
     """
 
     students: tuple[str, ...] = ()
@@ -138,7 +137,7 @@ def _backup(table: Table) -> tuple[str, tuple[str, ...]]:
 
 
 def _usual(submission: Submission) -> tuple[Step, ...]:
-    """The lab's order, as far as the submission has files for it."""
+    """The lab's steps, as far as the submission has files for them."""
     steps = (Step(*step) for step in skeleton.STEPS)
     return tuple(step for step in steps if step.place in submission.files)
 

@@ -1,7 +1,7 @@
-"""Judges what was handed in: is each deliverable there, and is it more than the skeleton?
+"""Judges deliverables: is each there, and is it more than the skeleton?
 
-Whether a text is good, no program can tell; that it is there and says something, one can. What is
-there and can't be read here (a PDF, a text in another encoding) is `unknown`: the teacher reads it.
+Whether a text is good, no program can tell; that it is there and has content, one can. A file that
+can't be read here (a PDF, a text in another encoding) is `unknown`: the teacher reads it.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def judge(submission: Submission) -> list[CheckResult]:
 
 
 def in_time(deadline: datetime, handed_in: datetime | None) -> CheckResult:
-    """Whether it was handed in in time; `handed_in` is what the teacher says, or None.
+    """Whether it was handed in in time; `handed_in`: the time that the teacher gives, or None.
 
-    Times of files are not asked: a student can set them, and a copy changes them.
+    Times of files don't count: a student can set them, and a copy changes them.
     """
     if handed_in is None:
         verdict, observed = Verdict.UNKNOWN, "nobody has said when it was handed in (--handed-in)"

@@ -1,7 +1,7 @@
-"""Checks that a teacher brings along: a Python file beside the rubric that names it.
+"""A teacher's own checks: a Python file beside the rubric that names it.
 
-It holds an `OwnChecks` by the name `checks`. It is the teacher's code and runs as it is; nothing of
-a submission is ever run here.
+It holds an `OwnChecks` under the name `checks`. It is the teacher's code and runs as it is; nothing
+of a submission is ever run here.
 """
 
 from __future__ import annotations

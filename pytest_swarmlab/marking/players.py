@@ -1,6 +1,6 @@
-"""Who could play a role of the lab: all that fit, each with the reasons for it.
+"""Who could play a role of the lab: every candidate, each with the reasons.
 
-Names decide nothing: images, volumes, networks, ports, secrets and variables do.
+Names decide nothing; images, volumes, networks, ports, secrets and variables do.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _chosen(survey: Survey, reasons: Callable[[Service], list[str]]) -> list[Can
 def _rather(
     survey: Survey, found: list[Candidate], like: Callable[[Service], bool]
 ) -> list[Candidate]:
-    """Of those that could be it the ones that are so; all, where none is."""
+    """Of the candidates those for which it holds; all of them if it holds for none."""
     so = {service.name for service in survey.services or () if like(service)}
     return [each for each in found if each.name in so] or found
 
@@ -150,7 +150,7 @@ def wordpresses(survey: Survey) -> list[Candidate]:
 
 
 def wordpress_databases(survey: Survey) -> list[Candidate]:
-    """What WordPress itself names; without that, what has a database of that name."""
+    """The database that WordPress names; otherwise every service that has one of that name."""
     sites = [survey.service(each.name) for each in wordpresses(survey)]
     named = {
         database.name: Candidate(database.name, tuple(_names(site, database)))
@@ -235,7 +235,7 @@ def proxies(survey: Survey) -> list[Candidate]:
 
 
 def backup_timers(survey: Survey) -> list[Candidate]:
-    """A timer of systemd's or a line of cron's that runs a script which speaks of a swarm.
+    """A systemd timer, or a line of cron, that runs a script which mentions a swarm.
 
     The same one on several machines is one.
     """

@@ -1,6 +1,6 @@
 """Which service, machine or unit plays which role of the lab, and why: roles instead of names.
 
-A role has one player or none. Where several could be it, nobody guesses: a line in swarmlab.yml
+A role has one player or none. If several could play it, nothing is guessed: a line in swarmlab.yml
 decides, ``roles: {wordpress-database: mystack_db}``. Pure: the same record, the same cast.
 """
 
@@ -60,9 +60,9 @@ IDS = {role.id: role for role in ROLES}
 
 @dataclass(frozen=True)
 class Part:
-    """Who plays a role and why; `name` is "" where nobody does, or several could.
+    """Who plays a role and why; `name` is "" if nobody does, or several could.
 
-    `decided`: swarmlab.yml says so. `candidates`: who could be it.
+    `decided`: swarmlab.yml decides it. `candidates`: who could play it.
     """
 
     role: Role

@@ -1,8 +1,8 @@
-"""A rubric: criteria with points, the weighted items that they are made of, the checks of each.
+"""A rubric: criteria with points, their weighted items, and the checks of each item.
 
-The one rounding of a mark happens here, when a criterion's points are divided among its checks:
-each check is worth a whole number of hundredths of a point. What follows only adds whole numbers,
-so every sum is exact and every share is what it says.
+A mark is rounded only here, when a criterion's points are divided among its checks: each check is
+worth a whole number of hundredths of a point. All later steps add whole numbers, so that every sum
+is exact.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every verdict that a mark is made of, from a saved run's record and from a submission."""
+"""Every verdict behind a mark, from a saved run's record and from a submission."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SURVEY = "survey"
 def of_record(
     record: Record, exercises: Sequence[Exercise], own: Sequence[Check]
 ) -> dict[str, CheckResult]:
-    """Check's id → what it says of that record; without those of a phase that nobody performed."""
+    """Check's id → its result on that record; phases that nobody performed are left out."""
     performed = {event.phase for event in record}
     checks = [*(check for exercise in exercises for check in exercise.checks), *own]
     results = [(check, check.result(record)) for check in checks]

@@ -1,6 +1,7 @@
-"""Which files of a submission its stack files name, and which of them are not there.
+"""The files that a submission's stack files name, and those of them that are missing.
 
-Only what is written out is followed: a path with ``${…}`` depends on the shell that deploys it.
+Only a path that is written out is followed: a path with ``${…}`` depends on the shell that deploys
+it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Reads what a student hands in, without trusting any of it.
+"""Reads a student's submission without trusting any of it.
 
-A submission is listed once, in bounded time and memory: links are not followed, nothing but
-regular files is ever opened, and what is too large, too many or too deep is told in one sentence.
+It is listed once, in bounded time and memory: links are not followed, only regular files are ever
+opened, and what is too large, too many or too deep is reported in one sentence.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Submission:
             raise Unusable(f"{line(place)} can't be read: {error.strerror}") from error
 
     def text(self, place: str) -> str:
-        """A text file's beginning. Raises Unusable for what is none, or is not UTF-8."""
+        """A text file's beginning. Raises Unusable for a file that is no text, or not UTF-8."""
         content = self.content(place)
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             content = content[: len(content) // 2 * 2]

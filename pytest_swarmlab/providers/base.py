@@ -1,17 +1,18 @@
-"""What the rest of the plugin may ask of machines, whatever they are made of.
+"""The protocol of providers: what the rest of the plugin may ask of machines, whatever they are.
 
-A provider turns a topology into running machines with SSH and a Docker engine;
-it knows nothing of swarms, faults or exercises.
+A provider turns a topology into running machines with SSH and a Docker engine; it knows nothing of
+swarms, faults or exercises.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
 
@@ -35,13 +36,13 @@ EVERYTHING = frozenset(
 class Machines(Protocol):
     """Running machines of one topology. Every name is a node's name in that topology.
 
-    Methods that control a machine are idempotent and raise ProviderError when
-    the machine can't be controlled; those that `controls` doesn't list raise it too.
+    Methods that control a machine are idempotent. They raise ProviderError when the machine can't
+    be controlled, or when `controls` does not list that control.
     """
 
     @property
     def id(self) -> str:
-        """Label that finds these machines again, also from another process."""
+        """The label by which these machines are found again, also from another process."""
 
     @property
     def topology(self) -> Topology:
@@ -49,38 +50,38 @@ class Machines(Protocol):
 
     @property
     def foreign(self) -> bool:
-        """Whether they are somebody's own, so that each change is announced and undone."""
+        """Whether they are somebody's own: then each change is announced and undone."""
 
     @property
     def own_kernels(self) -> bool:
         """Whether stopping them ends every process and every mount on them.
 
-        Containers have none: their mounts are of their host's kernel, which goes on.
+        It does not for containers: their mounts belong to their host's kernel, which runs on.
         """
 
     @property
     def kernel(self) -> str:
-        """Whose kernel they boot and how, for people; "" where nobody here chose one."""
+        """The kernel that they boot, for people; "" if the provider does not choose one."""
 
     @property
     def controls(self) -> frozenset[Capability]:
         """What can be done to the machines from outside: power, pause, link, replacement.
 
-        Among them CHANGE: whether a run may change anything; machines of its own it may. And
-        EXPENDABLE: whether whatever becomes of their systems is nobody's loss.
+        CHANGE: a run may change things on them; on machines that it started it always may.
+        EXPENDABLE: a damaged system on them is nobody's loss.
         """
 
     def host(self, node: str) -> Host:
         """The node as a testinfra host whose commands run as root."""
 
     def command(self, node: str, argv: Sequence[str]) -> list[str]:
-        """What to run here so that `argv` runs there as root.
+        """The command to run here so that `argv` runs there as root.
 
-        Standard input and both streams are passed through, and the exit code with them.
+        Standard input, both output streams and the exit code are passed through.
         """
 
     def reach(self, node: str) -> str:
-        """What a person types to get a shell on the node."""
+        """The command that gives a person a shell on the node."""
 
     def engine_socket(self, node: str) -> Path:
         """Unix socket on this machine that leads to the node's Docker engine."""
@@ -119,18 +120,34 @@ class Machines(Protocol):
         """Leave the machines running when this process ends."""
 
     def stop(self) -> None:
-        """Remove the machines and all they left on this host. Idempotent."""
+        """Remove the machines and everything of theirs on this host. Idempotent."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """Machines met on this host that no call of this process started."""
+    """Machines that are on this host and were not started by this process."""
 
     id: str
     kept: bool
     owner_alive: bool
     topology: Topology
     started_at: str
+
+
+def one_kept(wanted: str, kept: Collection[str]) -> str:
+    """The kept cluster that is meant: the one of that id, or the only one.
+
+    Raises ProviderError if it is not there, or if there is not exactly one.
+    """
+    there = ", ".join(kept) or "none"
+    if wanted and wanted not in kept:
+        raise ProviderError(f"no kept cluster {wanted}: there are {there}")
+    if not wanted and len(kept) != 1:
+        raise ProviderError(
+            f"{len(kept)} kept clusters on this host ({there}):"
+            " run once with --swarmlab-keep, or name one"
+        )
+    return wanted or next(iter(kept))
 
 
 class Provider(Protocol):
@@ -145,22 +162,22 @@ class Provider(Protocol):
         """The container images its machines carry: reference, origin, detail."""
 
     def start(self, topology: Topology, *, recorder: Recorder, consoles: Path) -> Machines:
-        """Bring the machines up to where they can be reached.
+        """Start the machines; `await_access` then waits until one answers.
 
-        `consoles`: a directory for one console log per node, written as it happens.
-        Raises HostError before anything is created when this host can't carry them,
-        ProviderError (with everything removed again) when a machine does not come up.
+        `consoles`: a directory for one console log per node, written as it happens. Raises
+        HostError before anything is created when this host can't carry them, ProviderError (with
+        everything removed again) when a machine does not come up.
         """
 
     def attach(self, cluster: str, *, logs: Path) -> Machines:
-        """Take over machines that are there already. Raises ProviderError when there are none.
+        """Take over existing machines. Raises ProviderError when there are none.
 
-        `cluster`: their id, or "" for the only ones there are. `logs`: a directory for what
-        the way to them has to say.
+        `cluster`: their id, or "" for the only ones. `logs`: a directory for logs of the
+        connections.
         """
 
     def find(self) -> list[Found]:
         """Machines of this provider on this host: kept, in use, or left over."""
 
     def reap(self) -> list[str]:
-        """Remove what runs without an owner and was not kept; returns their ids."""
+        """Remove machines whose owner is gone and that were not kept; returns their ids."""

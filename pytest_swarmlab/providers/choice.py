@@ -1,4 +1,4 @@
-"""Which provider a run uses: the one that was named, or with `auto` the best there is."""
+"""Which provider a run uses: the one that was named, or the best for `auto`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def choose(config: LabConfig, needs: Collection[Capability]) -> tuple[str, str]:
     """The provider for a run that needs these capabilities, and in one line which and why.
 
-    An inventory if one is given; else dind where this host has a Docker engine, and a kernel
-    with all of those; else uml.
+    An inventory if one is given; else dind if this host has a Docker engine, and a kernel with all
+    of these capabilities; else uml.
     """
     if config.provider != "auto":
         return config.provider, ""

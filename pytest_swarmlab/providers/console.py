@@ -1,4 +1,4 @@
-"""What machines print: what of it may be shown, and the line that tells why one ended."""
+"""Consoles of machines: what of them may be shown, and the line that says why a machine ended."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def lines(said: bytes) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """What of a text from elsewhere a terminal only shows."""
+    """A text from elsewhere without anything that controls a terminal."""
     return "".join(filter(str.isprintable, text)).strip()
 
 
 def cause(console: Sequence[str]) -> str:
-    """The line that matters: what failed before the kernel gave up, else what was said last."""
+    """The line that matters: what failed before the kernel's panic, else the last line."""
     end = next((at for at, line in enumerate(console) if PANIC in line), len(console) - 1)
     if end < 0:
         return "it said nothing"

@@ -1,4 +1,4 @@
-"""What providers ask of this host, whatever their machines are made of."""
+"""What every provider asks of this host."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Asks a running OpenSSH connection for a way to an address that its far side can reach.
+"""Opens connections to addresses that the far side of a running OpenSSH connection can reach.
 
-Speaks OpenSSH's own multiplexing protocol (PROTOCOL.mux in its sources) to the control
-socket of a master connection: one connection costs no process, and its failure is told.
+It speaks OpenSSH's own multiplexing protocol (PROTOCOL.mux in its sources) to the control socket of
+a master connection: a connection costs no process, and its failure is reported.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Command lines that every login shell reads alike: sh and bash, but also fish, csh and tcsh.
 
-sshd gives a command to the user's own shell. What stands in single quotes is the same to all of
-them but for some characters: a backslash is one of an escape to fish, an exclamation mark of the
-history to csh, which wants no line to end within quotes either.
+sshd gives a command to the user's own shell. All of them read single quotes alike but for some
+characters: in fish a backslash begins an escape; in csh an exclamation mark is the history's, and
+no line may end within quotes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Sequence
 
 READ_OTHERWISE = re.compile(r"[\\!\n\r]")
-"""What some shell does not leave as it is in single quotes."""
+"""Characters within single quotes that some shell does not leave as they are."""
 
 LONGEST = 24_000
 """Characters of a line that is written otherwise: it becomes five times as long, and Linux takes

@@ -1,4 +1,4 @@
-"""Nodes reached with OpenSSH: what every provider has in common whose machines have it."""
+"""Nodes that are reached with OpenSSH: what all such providers share."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ TROUBLES = (
     ("No route to host", "it can't be reached: is it up, and the address right?"),
     ("Network is unreachable", "it can't be reached from here: correct the address"),
 )  # fmt: skip
-"""What ssh says → what that means for a person, the most telling first."""
+"""ssh's message → its meaning for a person, the most specific first."""
 
 LONGEST_WORDS = 200
 """Of ssh's own words, characters that are passed on."""
@@ -84,9 +84,9 @@ def command(config: Path, node: str, argv: Sequence[str], *, sudo: bool = False)
 
 
 def trouble(said: str) -> str:
-    """What ssh's complaint means, in words for a person, with the line that says it.
+    """The meaning of ssh's complaint, in words for a person, with the line that shows it.
 
-    The last line alone when it is none known. What ssh printed may hold what the other side sent:
+    An unknown complaint gives its last line alone. ssh's output may hold text of the other side:
     only printable characters are passed on.
     """
     lines = [printable(line) for line in said.splitlines()]
@@ -97,7 +97,7 @@ def trouble(said: str) -> str:
 
 
 def locked(key: str) -> bool:
-    """Whether a private key has a passphrase, which ssh does not say when it may not ask for it."""
+    """Whether a private key has a passphrase: ssh does not say so when it may not ask for it."""
     shown = subprocess.run(
         ["ssh-keygen", "-y", "-P", "", "-f", key],
         stdin=subprocess.DEVNULL,
@@ -121,10 +121,9 @@ class Access:
 
 
 class SshLinks:
-    """An SSH connection to each node, made again whenever it breaks, and what runs over it.
+    """An SSH connection to each node, opened again whenever it breaks, and what runs over it.
 
-    Nothing of it outlives this process: each connection ends with the pipe that this process
-    holds to it.
+    None outlives this process: each connection ends with the pipe that this process holds to it.
     """
 
     def __init__(
@@ -150,7 +149,7 @@ class SshLinks:
             thread.start()
 
     def address(self, node: str, access: Access) -> None:
-        """Have clients reach a node so from now on; SSH goes on by its own configuration."""
+        """Let clients reach a node at this address from now on; SSH keeps its own configuration."""
         self._nodes[node] = access
 
     def close(self) -> None:
@@ -293,10 +292,10 @@ class _Link(threading.Thread):
 
 
 class _EngineDoor(threading.Thread):
-    """Listens where the engine's socket would be, for a node whose user may not open that.
+    """Listens in place of the engine's socket, for a node whose user may not open that.
 
-    Each caller is led there by the CLI, through sudo: a process of its own, so that it is kept
-    for nodes where SSH can't forward the socket itself.
+    Each caller is connected by the CLI, through sudo: that costs a process, and so is done only
+    where SSH can't forward the socket itself.
     """
 
     def __init__(self, links: SshLinks, node: str) -> None:

@@ -1,4 +1,4 @@
-"""The account of a run's own time, as results.json has it and the page shows it."""
+"""The account of a run's own time, for results.json and the page."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _sums(blocks: Sequence[Block]) -> dict[str, float]:
 
 
 def summary(workers: Sequence[WorkerTime]) -> str:
-    """In one sentence: how long the run took, and what with."""
+    """In one sentence: how long the run took, and what took most of it."""
     blocks = [block for worker in workers for block in worker.blocks]
     parts = [f"{what} {duration(s)}" for what, s in _sums(blocks).items() if s >= LEAST]
     many = f" with {len(workers)} workers, whose times sum to" if len(workers) > 1 else ":"
@@ -120,7 +120,7 @@ def summary(workers: Sequence[WorkerTime]) -> str:
 
 
 def told(record: Record, most: int = 5) -> str:
-    """The account in a few lines: how long it took, what with, and the longest waits."""
+    """The account in a few lines: the run's length, what took most of it, the longest waits."""
     workers = time_spent(record)
     if not workers:
         return ""

@@ -1,4 +1,4 @@
-"""Hangs a run's reports on a pytest session that has turned out to need a cluster."""
+"""Adds a run's reports to a pytest session that turned out to need a cluster."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def attach(
 ) -> None:
     """Turn on report.html and junit.xml in the run's directory, and the narration on `out`.
 
-    It is late for that: only now is it known that the session needs a cluster, and one that
-    doesn't must leave no report. A report that the user asked for himself (``--html``,
-    ``--junitxml``) stays where he wants it and is copied. `complete` is called before anything is
-    made of the record: it takes over what other processes have recorded.
+    Only now is it known that the session needs a cluster; a session without one must leave no
+    report. A report that the user asked for (``--html``, ``--junitxml``) stays where he wants it
+    and is copied. `complete` is called before anything is made of the record: it merges what other
+    processes have recorded.
     """
     config = session.config
     end_progress = _tell(config, run, out)
@@ -47,7 +47,7 @@ def attach(
 
 
 def _tell(config: pytest.Config, run: Run, out: Terminal) -> Callable[[], None]:
-    """Have a person hear what happens, as it is wanted; returns what ends that."""
+    """Start the narration in the form that is wanted; returns what ends it."""
     from pytest_swarmlab.reporting.live import Live
     from pytest_swarmlab.reporting.terminal import Narration
 

@@ -1,4 +1,4 @@
-"""Pictures that a record holds: in the page, and as files beside it."""
+"""A record's JPEG and PNG pictures: in the page, and as files beside it."""
 
 from __future__ import annotations
 

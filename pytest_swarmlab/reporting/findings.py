@@ -1,4 +1,4 @@
-"""What a run has found out about Swarm itself, and what became of the test when it was repeated."""
+"""Findings about Swarm that a run met, and the outcome of the repeated tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our part of report.html: verdicts, measurements, pictures, chronology, screenshots.
+"""The plugin's part of report.html: verdicts, measurements, pictures, chronology, screenshots.
 
 Every text that comes from a cluster goes through `text.clean` and is escaped by the template.
 """
@@ -129,7 +129,7 @@ def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:
 
 
 def _machine(machine: dict[str, Any], phases: list[str]) -> dict[str, list[str]]:
-    """Rows under the measurements: what the machine had left, and who else was on it."""
+    """Rows under the measurements: the machine's idle time, and the other clusters on it."""
     seen = [machine.get(phase) for phase in phases]
     if not any(seen):
         return {}
@@ -186,7 +186,7 @@ def _timeline(timeline: Timeline) -> dict[str, Any]:
 
 
 def _dashboards(part: Record) -> list[dict[str, Any]]:
-    """Every dashboard whose data the monitoring gave, as a title and a picture."""
+    """Title and picture of every dashboard of which the monitoring gave data."""
     from pytest_swarmlab.reporting.pictures import panels
 
     found: dict[str, list[Curve]] = {}
@@ -260,7 +260,7 @@ def _clients(part: Record) -> dict[str, Any] | None:
 
 
 def _quorum(part: Record) -> list[dict[str, Any]]:
-    """What became of the changes that were tried at each level of loss."""
+    """The outcome of the changes that were tried at each level of loss."""
     rows: list[dict[str, Any]] = []
     for event in part.of(Quorum.kind, Write.kind):
         if event.kind == Quorum.kind:

@@ -1,7 +1,7 @@
-"""What happens, on lines below pytest's own that are renewed in place, one for each worker.
+"""The narration on lines below pytest's own, one for each worker, renewed in place.
 
-What a person has to be able to read later is told on lines that stay: verdicts that are no pass,
-waits in vain, notices, failures.
+Events that a person must be able to read later are printed on lines that stay: verdicts other than
+a pass, waits that failed, notices, failures.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Terminal(Protocol):
 
 
 class Passage:
-    """A file of the terminal's, before each write to which the lines are taken away."""
+    """A file of the terminal; before each write to it the lines are removed."""
 
     def __init__(self, file: TextIO, live: Live) -> None:
         self._file = file
@@ -86,7 +86,7 @@ class Passage:
 
 @dataclass
 class _Line:
-    """What one worker is at. `waits`: (condition, node) → when the wait began, and its limit."""
+    """What one worker is doing. `waits`: (condition, node) → when the wait began, and its limit."""
 
     narrator: Narrator
     phase: str = ""
@@ -156,7 +156,7 @@ class Live:
         self._thread.join()
 
     def hear(self, event: Event) -> None:
-        """Note what the event changes; print what is to stay."""
+        """Note what the event changes; print it if its line is to stay."""
         with self._lock:
             if event.worker not in self._lines:
                 narrator = Narrator(cast(TextIO, self._terminal), event.worker)

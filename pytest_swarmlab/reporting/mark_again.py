@@ -1,4 +1,4 @@
-"""Marks a saved run by a rubric: the same record, submission and rubric, always the same mark."""
+"""Marks a saved run: the same record, submission and rubric always give the same mark."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def mark_again(
     submission: Path | None = None,
     handed_in: datetime | None = None,
 ) -> int:
-    """Mark it, say it, and write results.json, report.html and junit.xml; returns the exit code.
+    """Mark it, print the mark, and write results.json, report.html and junit.xml; returns the exit
+    code.
 
-    `exercises`: modules that declare exercises which no installed package has.
-
-    Raises ConfigError for a record, rubric or submission that can't be read.
+    `exercises`: modules that declare exercises which no installed package has. Raises ConfigError
+    for a record, rubric or submission that can't be read.
     """
     chosen = combining.load(rubric)
     record = _load(run)

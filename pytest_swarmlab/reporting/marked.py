@@ -1,4 +1,4 @@
-"""A mark as it stands in results.json, and as the terminal says it."""
+"""A mark in the form of results.json, and in words for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""results.json: what a run found, for programs. Its form is in results.schema.json."""
+"""results.json: a run's results for programs. Its form is in results.schema.json."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ NO_LAB = "not judged, because the lab itself failed: {message}"
 
 
 def build_results(record: Record, exercises: Iterable[Exercise]) -> dict[str, Any]:
-    """Everything that stands in results.json, from the record alone.
+    """The content of results.json, from the record alone.
 
-    `exercises`: those that the run was to judge; they tell how to measure. Of one that is not
-    among them (only workers imported it) the figures are those that were recorded. Where a run
-    had several clusters, the last one is described and the images of all are listed.
+    `exercises`: those that the run was to judge; their measurements are taken again. For any other
+    (only workers imported it) the recorded measurements count. Where a run had several clusters,
+    the last one is described and the images of all are listed.
     """
     begun, ended = first(record, RunStarted), last(record, RunFinished)
     ready = last(record, ClusterReady)
@@ -127,9 +127,9 @@ def _figures(record: Record, exercise: str, judged: Exercise | None) -> dict[str
 
 
 def _unjudged(needs: Iterable[str], able: Mapping[str, bool], why: str) -> Judgement:
-    """The verdict on a check that nobody judged: what these machines can't do excuses it.
+    """The verdict on a check that nobody judged: `not_provable` if these machines can't do it.
 
-    A test ends with its first phase that can't be proven, and its later ones are not begun.
+    A test ends with its first phase that can't be proven; its later phases are not begun.
     """
     lacks = [Capability(need).lack for need in needs if able.get(need) is False]
     verdict = Verdict.NOT_PROVABLE if lacks else Verdict.UNKNOWN

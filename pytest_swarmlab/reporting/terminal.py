@@ -1,4 +1,4 @@
-"""Tells at the terminal what happens while it happens, made from the events alone."""
+"""The narration at the terminal, made from the events alone while they happen."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ PROGRESS_S = 10.0
 S = TypeVar("S", bound=Seen)
 
 Teller = Callable[[Event], str | None]
-"""What an event means to a person, in rich's markup; None for nothing."""
+"""The event's meaning for a person, in rich's markup; None for nothing."""
 
 
 def plain(value: object, limit: int = SHORT) -> str:
@@ -70,11 +70,11 @@ def plain(value: object, limit: int = SHORT) -> str:
 
 
 ASKED_FOR = {"cluster.kept"}
-"""What is told to those who want quiet, too: without it they could not use what they asked for."""
+"""Events that are printed even with -q: without them people could not use what they asked for."""
 
 
 class Narration:
-    """Has each worker's events told by themselves: of several clusters no two are one story."""
+    """Narrates each worker's events by themselves: those of two clusters are no single story."""
 
     def __init__(self, out: TextIO, *, quiet: bool = False) -> None:
         self._out = out
@@ -91,9 +91,9 @@ class Narration:
 
 
 class Narrator:
-    """Hears every event and prints those that a person waits for, with the run's own clock.
+    """Gets every event and prints those that a person waits for, with the run's own clock.
 
-    `worker`: whose events they are, named in each line; "" where there is but one.
+    `worker`: whose events they are, named in each line; "" if there is only one.
     """
 
     def __init__(self, out: TextIO, worker: str = "") -> None:
@@ -136,12 +136,12 @@ class Narrator:
         }
 
     def hear(self, event: Event) -> None:
-        """Print what the event means to a person, if anything."""
+        """Print the event's meaning for a person, if it has one."""
         if text := self.tell(event):
             self.say(event, text)
 
     def tell(self, event: Event) -> str | None:
-        """What the event means to a person, in rich's markup; None for nothing."""
+        """The event's meaning for a person, in rich's markup; None for nothing."""
         tell = self._tellers.get(event.kind)
         return (tell(event) or None) if tell else None
 

@@ -182,7 +182,7 @@ def _watched(record: Record, held: Sequence[Fault]) -> list[float]:
 
 
 def wanted_replicas(record: Record) -> int:
-    """How many replicas ran before the fault: what "restored" means when nobody says."""
+    """How many replicas ran before the fault: the number to be restored, if nobody names one."""
     began = readings.fault_at(record)
     counts = readings.replicas_over_time(record, _watched_service(record))
     before = [c.running for c in counts if began is None or c.t <= began]

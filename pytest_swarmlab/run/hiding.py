@@ -1,4 +1,4 @@
-"""Takes secrets out of what pytest itself shows: failures, output, logs, warnings, reports."""
+"""Removes secrets from what pytest shows: failures, output, logs, warnings, reports."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def hide_secrets(report: pytest.TestReport, redactor: Redactor) -> None:
-    """Take secrets out of what a test's failure and its output show, wherever that is shown.
+    """Remove secrets from a test's failure and its output, in every report.
 
-    And what no file can hold and no worker can send: halves of surrogate pairs, as escapes.
+    Halves of surrogate pairs become escapes: no file can hold them and no worker can send them.
     """
 
     def shown(text: str) -> str:
@@ -39,7 +39,7 @@ def hide_secrets(report: pytest.TestReport, redactor: Redactor) -> None:
 
 
 def tell_of_id(run: Run, nodeid: str) -> None:
-    """Say once that a test's id holds a secret: pytest shows ids before anybody knows of any."""
+    """Say once that a test's id holds a secret: pytest shows ids before any secret is known."""
     from pytest_swarmlab.evidence.events import Notice
 
     if (hidden := run.recorder.redactor.text(nodeid)) == nodeid:
@@ -50,7 +50,7 @@ def tell_of_id(run: Run, nodeid: str) -> None:
 
 
 class Hiding:
-    """The hooks and handlers by which words reach the terminal before a test has its report."""
+    """The hooks and log handlers whose text reaches the terminal before a test's report exists."""
 
     def __init__(self, redactor: Redactor, config: pytest.Config) -> None:
         self._redactor = redactor
@@ -63,14 +63,14 @@ class Hiding:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
-        """Take secrets out of a warning before the terminal is told of it."""
+        """Remove secrets from a warning before the terminal gets it."""
         said = str(warning_message.message)
         if (hidden := self._redactor.text(said)) != said:
             warning_message.message = hidden
 
 
 class _Hidden(logging.Formatter):
-    """What another formatter makes of a log record, without secrets."""
+    """Another formatter's text of a log record, without secrets."""
 
     def __init__(self, formatter: logging.Formatter, redactor: Redactor) -> None:
         super().__init__()

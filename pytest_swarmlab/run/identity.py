@@ -1,4 +1,4 @@
-"""Which run a process belongs to. Light: a session with workers asks before it needs a run."""
+"""Which run a process belongs to. Light, since a session with workers needs it before any run."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Identity:
         return self.directory(config) / PARTS
 
     def begin(self, recorder: Recorder, *, provider: str, version: str) -> None:
-        """Record what a run begins with: which it is, since when, on what, and by which command."""
+        """Record the run's beginning: its id, its time, provider, version and command."""
         recorder.write(RunStarted(self.id, _now(), provider, version, tuple(sys.argv)))
 
     def finish(self, recorder: Recorder, *, exit_status: int) -> None:
-        """Record that it has ended, and how."""
+        """Record the run's end and its exit status."""
         recorder.write(RunFinished(_now(), exit_status))

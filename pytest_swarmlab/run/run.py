@@ -32,8 +32,8 @@ BASELINE_S = 60.0
 class Run:
     """Everything between the first swarm test of a pytest session and its end.
 
-    With pytest-xdist each worker has one, with a cluster, consoles and a record of its own; the
-    one of the process that leads them has no cluster, and the record in which all come together.
+    With pytest-xdist each worker has a run of its own, with cluster, consoles and record. The
+    controller's run has no cluster; its record is the one in which the workers' records are merged.
     """
 
     def __init__(
@@ -82,9 +82,9 @@ class Run:
         return {need for e in self.exercises for check in e.checks for need in check.needs}
 
     def failed(self, where: str, error: BaseException, *, judged: bool) -> bool:
-        """Note why a test failed; returns whether only the lab did.
+        """Note why a test failed. Returns True if only the lab itself failed.
 
-        `judged`: the error is a verdict, which is in the record already as `check` events.
+        `judged`: the error is a verdict, which the record has already as `check` events.
         """
         infrastructure = isinstance(error, INFRASTRUCTURE)
         if not judged:
@@ -97,7 +97,8 @@ class Run:
         return slots.taken(self.config) - (self._slot is not None)
 
     def swarm(self, topology: Topology, make_provider: Callable[[], Provider]) -> Swarm:
-        """A cluster in that topology's starting state: the one at hand if it is, else a new one.
+        """A cluster in that topology's starting state: the present one if it is in that state, else
+        a new one.
 
         Raises HostError or ProviderError when there can be none.
         """
@@ -130,12 +131,12 @@ class Run:
         return self._swarm
 
     def replace_cluster(self, why: str) -> None:
-        """Have the next test get a new cluster whatever this one looks like; `why` is told then."""
+        """Give the next test a new cluster, whatever this one's state; `why` is reported then."""
         if self._swarm and not self._swarm.machines.foreign and self.config.reuse is None:
             self._spent = why
 
     def share(self, topology: Topology, make_provider: Callable[[], Provider]) -> Swarm:
-        """The same for a block that shares it with several tests, or with a block around it."""
+        """A cluster for a block that shares it with several tests, or with a block around it."""
         if self.shared:
             return self.shared[0].lend("a fixture", topology)
         return self.swarm(topology, make_provider)
@@ -143,9 +144,9 @@ class Run:
     def clean(self, remove: Callable[[], None]) -> None:
         """Remove a test's services, secrets and the like, unless the machines are removed next.
 
-        They are after the last test, where machines with kernels of their own are not kept: to wait
-        for each container would take ten seconds more. They are, too, where a machine is lost for
-        good: the next test has a new cluster.
+        After the last test machines with kernels of their own are removed, if they are not kept:
+        waiting for each container first would take ten seconds more. When a machine is lost for
+        good, the next test gets a new cluster.
         """
         if self._swarm and (self._swarm.given_up or (self.last_test and self._swarm.goes_at_end)):
             return
@@ -153,7 +154,7 @@ class Run:
 
     @property
     def _keeps(self) -> bool:
-        """Whether the cluster is left to somebody at its end."""
+        """Whether the cluster stays after the run: kept by `--swarmlab-keep`, or reused."""
         return self.config.keep or self.config.reuse is not None
 
     def logs(self) -> Path:
@@ -161,7 +162,7 @@ class Run:
         return self.directory / "nodes" / self.worker / f"cluster{self._clusters}"
 
     def end_cluster(self) -> None:
-        """Collect the cluster's logs, then remove it (or leave it, when it is to be kept)."""
+        """Collect the cluster's logs, then remove the cluster, or leave it if it is kept."""
         swarm, self._swarm, self._spent = self._swarm, None, None
         if swarm is None:
             return
@@ -219,7 +220,7 @@ class Run:
         return swarm
 
     def _unfit(self, swarm: Swarm, topology: Topology) -> str | None:
-        """Why that cluster, as it is now, is not that topology's starting state; None if it is."""
+        """Why that cluster is not in that topology's starting state; None if it is."""
         return self.lacks(swarm, topology) or self._holds(swarm)
 
     def lacks(self, swarm: Swarm, topology: Topology) -> str | None:
@@ -254,7 +255,7 @@ class Run:
         return None
 
     def _holds(self, swarm: Swarm) -> str | None:
-        """What it holds that no new cluster does: a service, a volume plugin that was used."""
+        """What a used cluster has that no new one does: a service, a used volume plugin."""
         try:
             engine = swarm.leader().engine
             services, plugins = engine.api.services(), _volume_plugins(engine)

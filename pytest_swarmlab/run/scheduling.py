@@ -1,4 +1,4 @@
-"""Which worker runs which tests: what wants one cluster stays together. Needs pytest-xdist."""
+"""Which pytest-xdist worker runs which tests: tests that want one cluster stay together."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Wanted = Mapping[str, tuple[str, str]]
 
 
 class Scheduler:
-    """xdist's own ``load``; where tests want clusters, those of one group stay together.
+    """xdist's own ``load``, except that tests of one cluster and group stay together.
 
-    xdist asks for a scheduler before the workers have collected, so that this decides later.
+    xdist asks for a scheduler before the workers have collected; so this one decides later.
     """
 
     def __init__(self, config: pytest.Config, log: Any, wanted: Callable[[], Wanted]) -> None:
@@ -49,10 +49,10 @@ class Scheduler:
 
 
 class ClusterScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives out tests of one topology and group as a whole; any other test by itself.
+    """Assigns tests of one topology and group as a whole, and every other test by itself.
 
-    A worker gets what wants the cluster that it has, as long as there is such a group, and no
-    sooner than its last test but one has ended: drills take minutes.
+    A worker prefers groups that want the cluster it has, as long as there are any. It gets the next
+    group only when its last test but one has ended, since drills take minutes.
     """
 
     def __init__(self, config: pytest.Config, log: Any, wanted: Wanted) -> None:
@@ -91,7 +91,7 @@ class ClusterScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has
             node.shutdown()
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Give what a lost worker had left to others, but for the test that it was lost with."""
+        """Give a lost worker's remaining tests to others, except the test that was running."""
         self._has.pop(node, None)
         units = self.assigned_work[node]
         crashed = next((test for u in units.values() for test, done in u.items() if not done), None)

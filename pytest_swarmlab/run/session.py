@@ -1,4 +1,4 @@
-"""What a pytest session carries for us: configuration, run, provider, terminal."""
+"""What a pytest session stores for the plugin: configuration, run, provider, terminal."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ NO_CLUSTER = "swarmlab_no_cluster"
 
 
 class Screen(io.TextIOBase):
-    """The terminal, for lines of ours among pytest's: each begins on a line of its own.
+    """The terminal: lines of the plugin among pytest's, each on a line of its own.
 
-    Lines of workers come from another thread than pytest's, so only one of both writes at a time.
+    Workers' lines come from another thread than pytest's; a lock lets one of the two write at a
+    time.
     """
 
     def __init__(self, out: TextIO, reporter: pytest.TerminalReporter | None) -> None:
@@ -64,7 +65,7 @@ class Screen(io.TextIOBase):
             reporter._tw.write = in_turn  # type: ignore[method-assign]
 
     def write(self, text: str) -> int:
-        """Write after what pytest has written, and have it know that its line is interrupted."""
+        """Write below pytest's text, and tell pytest that its line is interrupted."""
         with self._turn:
             if self._reporter is not None:
                 # Ours goes another way to the terminal: what pytest still holds came before.
@@ -82,7 +83,9 @@ class Screen(io.TextIOBase):
         return self._reporter._tw.width_of_current_line if self._reporter is not None else 0
 
     def through(self, wrap: Callable[[TextIO], TextIO]) -> Callable[[], None]:
-        """Have all that pytest and we write go through `wrap` of its file; returns what ends it."""
+        """Send all text of pytest and of the plugin through `wrap` of its file; returns what ends
+        that.
+        """
         mine, writer = self._out, self._reporter._tw if self._reporter is not None else None
         theirs = writer._file if writer is not None else None
         self._out = wrap(mine)
@@ -182,9 +185,9 @@ def _exercises(items: Iterable[pytest.Item]) -> list[Any]:
 
 
 def require_provider(pytest_config: pytest.Config) -> None:
-    """Raise ConfigError where no plugin and no conftest has the provider that was named.
+    """Raise ConfigError if no plugin and no conftest has the provider that was named.
 
-    Those that come with the plugin are not asked; another one's is made, for the first cluster.
+    The plugin's own providers are not asked; any other is made now, for the first cluster.
     """
     lab = pytest_config.stash[CONFIG]
     if lab.provider not in PROVIDERS:

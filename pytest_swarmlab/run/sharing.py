@@ -1,4 +1,4 @@
-"""A cluster that several tests share, with what was set up on it once for all of them."""
+"""A cluster that several tests share, with services that are deployed once for all of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Shared:
     """A context manager: within the block tests get this cluster as it is, not a clean one.
 
-    `stack`, `secret` and `configs` make what is there until the block's end.
+    What `stack`, `secret` and `configs` make stays until the block's end.
     """
 
     def __init__(self, run: Run, swarm: Swarm, stacks: Path) -> None:

@@ -1,4 +1,4 @@
-"""How many clusters one machine carries side by side, and who has which of these places."""
+"""How many clusters a machine carries side by side, and which process holds which place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ a core has no time left, elections take place because of that."""
 
 @dataclass(frozen=True)
 class Capacity:
-    """How many clusters there may be at once, and in one line why not more."""
+    """How many clusters fit at once, and in one line what limits them."""
 
     clusters: int
     why: str
@@ -29,11 +29,11 @@ class Capacity:
 
 
 def capacity(config: LabConfig) -> Capacity:
-    """What this machine carries in this configuration.
+    """How many clusters this machine carries in this configuration.
 
-    One cluster for each core, and no more than memory allows if every node of a cluster of the
-    default size (3 managers, 2 workers) took all that it may. Machines that are not started for
-    the run, and those of a Vagrantfile, are there once.
+    One for each core, and no more than fit into memory if every node of a default cluster (3
+    managers, 2 workers) uses all that it may. Of somebody's own machines, and of a Vagrantfile's,
+    there is one set only.
     """
     if config.reuse is not None:
         return Capacity(1, "the kept cluster that is run on again is one")
@@ -87,7 +87,7 @@ def take(config: LabConfig) -> int:
 
 
 def taken(config: LabConfig) -> int:
-    """How many places are taken now. Who asks takes none, not even for a moment."""
+    """How many places are taken now. Asking takes none, not even for a moment."""
     return sum(_held(place) for place in (config.cache / "slots").glob("*"))
 
 

@@ -1,7 +1,7 @@
-"""One run of many workers: what pytest-xdist's controller does for it, and what each worker does.
+"""One run of many workers: the part of pytest-xdist's controller, and the part of each worker.
 
-A worker has a cluster, consoles and a part of the record of its own. The controller has the run:
-it is told of each part as it grows and writes the record and the reports.
+A worker has a cluster, consoles and a part of the record of its own. It sends each part to the
+controller as it grows; the controller writes the run's record and reports.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ LAB_FAILED = "swarmlab_lab_failed"
 
 
 def together(item: pytest.Item) -> str:
-    """Name of the group that a test is in: all of one group run in one worker, in their order.
+    """Name of a test's group: one worker runs all tests of a group, in their order.
 
-    Its module, which may set up things that its tests share, or what an ``xdist_group`` mark says.
+    The group is the test's module, whose fixtures its tests may share, or the name in an
+    ``xdist_group`` mark.
     """
     mark = item.get_closest_marker("xdist_group")
     if mark:
@@ -150,7 +151,7 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
-        """A worker that was killed took its cluster along: what it tested is not known."""
+        """Note that a killed worker took its cluster along: its test's outcome is not known."""
         run = self._config.stash.get(RUN, None)
         if run is None:
             return
@@ -163,6 +164,8 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End as without workers when there was no cluster: xdist makes an interruption of it."""
+        """Without a cluster end as a session without workers does: xdist would report an
+        interruption.
+        """
         if self._no_cluster and session.exitstatus == pytest.ExitCode.INTERRUPTED:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

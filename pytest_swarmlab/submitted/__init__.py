@@ -1,1 +1,1 @@
-"""What somebody handed in, brought onto a throw-away swarm within limits, and its drills."""
+"""A submission on a throw-away swarm: brought there within limits, and drilled."""

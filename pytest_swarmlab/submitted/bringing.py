@@ -1,7 +1,7 @@
 """Brings a submission onto a throw-away swarm, step by step as its swarmlab.yml says.
 
-Nothing of it is run elsewhere than on the swarm's machines. A step that fails is recorded, and the
-next one is done all the same: what is missing then costs what depends on it, and nothing else.
+Nothing of it runs anywhere but on the swarm's machines. After a step that fails the next one is
+done all the same: so a failed step costs only what depends on it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ ALTOGETHER_S = 1200.0
 
 
 def bring(submission: Submission, steps: tuple[Step, ...], swarm: Swarm) -> None:
-    """Do it. Raises ProviderError for a swarm that is somebody's own.
+    """Carry out the steps.
 
-    Raises Unusable when its files as a whole can't be carried there.
+    Raises ProviderError for a swarm that is somebody's own, and Unusable when its files as a whole
+    can't be carried there.
     """
     if swarm.machines.foreign:
         raise ProviderError(

@@ -1,4 +1,4 @@
-"""Packs what of a submission goes to the machines: regular files alone, under their own names."""
+"""Packs the files of a submission for the machines: regular files alone, under their own names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_MIB = 32
 """All files together; the lab's own stacks and scripts have less than one."""
 
 STAYS = ("documents/", "answers.yml")
-"""What no script and no stack needs."""
+"""Files that no script and no stack needs: they are left out."""
 
 ARCHIVE = f"{PLACE}.tar"
 
@@ -27,9 +27,10 @@ million have no time for anything else."""
 
 
 def packed(submission: Submission) -> bytes:
-    """An archive of it. Raises Unusable when it is more than a cluster is to carry, or changes.
+    """An archive of the files. Raises Unusable if they are more than a cluster is to carry, or
+    change.
 
-    Links, devices and the like are not there: `Submission` lists them apart, and opens none.
+    Links, devices and the like are left out: `Submission` lists them apart, and opens none.
     """
     total, archive = 0, io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -51,7 +52,7 @@ def packed(submission: Submission) -> bytes:
 
 
 def carry(submission: Submission, swarm: Swarm) -> None:
-    """Have it on every machine. Raises Unusable, and CommandError where it can't be unpacked."""
+    """Unpack it on every machine. Raises Unusable, and CommandError if one can't unpack it."""
     content = packed(submission)
 
     def unpack(node: Node) -> None:

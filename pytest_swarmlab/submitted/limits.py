@@ -1,9 +1,9 @@
-"""Runs a stranger's program on a throw-away node, within limits that hold there and here.
+"""Runs a stranger's program on a throw-away node, within limits on both machines.
 
-It is a unit of systemd of its own: what it starts can't leave that, and all of it is ended
-together. Its output goes to a file of the node, of which a bounded end is read; so an endless one
-fills neither a connection nor a memory, and a program that stops the engine or the network is none
-the less waited for.
+It is a systemd unit of its own: processes that it starts can't leave the unit, and all of them are
+ended together. Its output goes to a file on the node, of which a bounded end is read. So endless
+output fills neither a connection nor memory, and a program that stops the engine or the network is
+still waited for.
 """
 
 from __future__ import annotations
@@ -57,9 +57,10 @@ DEPLOY = Limits(seconds=120, file_mib=16, disk_mib=4096)
 
 @dataclass(frozen=True)
 class Ran:
-    """How it ended: `code` is its exit code, or None when it did not end by itself: `why` says why.
+    """How a program ended.
 
-    `output`: the end of what it printed, both streams as they came.
+    `code`: its exit code, or None if it did not end by itself; then `why` has the reason. `output`:
+    the end of its output, both streams as they came.
     """
 
     code: int | None
@@ -87,7 +88,8 @@ def run(
 ) -> Ran:
     """Run it as root in the directory `where`, and wait until it has ended or was ended.
 
-    What it has left running then is ended, too. Raises ProviderError when the node can't be asked.
+    Processes that it has left running are ended then, too. Raises ProviderError when the node can't
+    be asked.
     """
     unit = f"swarmlab-step-{secrets.token_hex(4)}.service"
     output = f"{OUTPUTS}/{unit}"
@@ -127,12 +129,12 @@ def run(
 
 
 def _tell(node: Node, *argv: str) -> None:
-    """Have a command done, however it ends, in bounded time."""
+    """Run a command in bounded time; its exit code does not matter."""
     node.ask(*argv, within=START_S)
 
 
 class _Ended:
-    """A unit has ended; finds what systemd tells of it. Never, once the disk is filled too far."""
+    """A unit has ended; finds systemd's account of it. Fatal once the disk is filled too far."""
 
     def __init__(self, node: Node, unit: str, before_mib: int, limits: Limits) -> None:
         self._node = node

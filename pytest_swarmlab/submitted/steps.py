@@ -1,7 +1,7 @@
-"""Judges what became of the steps that brought a submission onto the swarm. Pure, as all judging.
+"""Judges the steps that brought a submission onto the swarm. Pure, as all judging.
 
-They have no points of their own: what a step has left out costs what depends on it. But whoever
-looks for a reason begins here.
+They earn no points: what a failed step leaves out costs the points of what depends on it. But the
+reason is found here.
 """
 
 from __future__ import annotations

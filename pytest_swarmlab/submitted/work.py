@@ -1,4 +1,4 @@
-"""Somebody's work on a swarm, as drills meet it: who plays which role, what brought it there."""
+"""A submission on a swarm, as drills get it: who plays which role, and how it was brought there."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from pytest_swarmlab.text import line
 
 @dataclass(frozen=True)
 class Work:
-    """`cast`: who plays what. `said`: what swarmlab.yml says; `submission` is None for a cluster
-    that is marked as it is.
+    """`cast`: which service plays which role. `said`: the content of swarmlab.yml; `submission` is
+    None for a cluster that is marked as it is.
     """
 
     swarm: Swarm
@@ -93,9 +93,9 @@ SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
 
 
 def reaches_out(survey: Survey) -> list[str]:
-    """What services reach beyond their containers, in words: it is theirs to do, and is said.
+    """What services can reach beyond their containers, in words; it is permitted, and reported.
 
-    A visualizer needs the engine's socket; whoever has it can do whatever root can.
+    A visualizer needs the engine's socket; whoever has that can do whatever root can.
     """
     return [
         f"{line(service.name)} mounts {what} of its machine: whoever is in it is root there"

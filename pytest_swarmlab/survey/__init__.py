@@ -1,1 +1,1 @@
-"""One look at a whole cluster that changes nothing of it: recorded first, then read and shown."""
+"""One look at a whole cluster that changes nothing on it: recorded first, then read and shown."""

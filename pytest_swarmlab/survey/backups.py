@@ -1,4 +1,4 @@
-"""Looks for what takes a swarm's backups, and for the backups that it has taken."""
+"""Looks for programs that take a swarm's backups, and for backups that they have taken."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _script(node: Node, file: File) -> Script:
 
 
 def script(path: str, text: str, *, executable: bool) -> Script:
-    """What a script's words say of what it does with the engine. Its comments say nothing."""
+    """What a script does with the engine, by its commands; its comments don't count."""
     first = text.partition("\n")[0]
     shell = bool(re.match(r"#!.*\b(ba|da|z|k)?sh\b", first)) or path.endswith(".sh")
     said = re.sub(r"(?m)^\s*#.*$", "", text)
@@ -148,7 +148,7 @@ def _backups(node: Node, files: list[File], now: float) -> tuple[Backup, ...]:
 
 
 def _beside(key: str, backup: str) -> bool:
-    """Whether the key lies in the backup's directory, or in the one in which all backups are."""
+    """Whether the key lies in the backup's directory, or in the directory of all backups."""
     place = PurePosixPath(backup).parent
     return PurePosixPath(key).parent in {place, place.parent}
 

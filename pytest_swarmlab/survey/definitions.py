@@ -1,4 +1,4 @@
-"""From what an engine tells of services and the like to what is kept of it."""
+"""Makes rows of a survey of the engine's answers about services and other objects."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def _labels(spec: Table) -> tuple[str, ...]:
 
 
 def settings(told: Table) -> seen.Settings:
-    """What the swarm has agreed on; its join tokens are nobody's business."""
+    """The swarm's settings; its join tokens are left out."""
     spec = told.get("Spec") or {}
     return seen.Settings(
         told.get("ID", ""),
@@ -302,7 +302,7 @@ def volume(told: Table, hider: Hider) -> Volume:
 
 
 def node(told: Table, machine: str, *, leftover: bool) -> seen.NodeRow:
-    """A row of the node list; `machine`: whose it is."""
+    """A row of the node list; `machine`: the machine that it is about."""
     spec, status = told["Spec"], told.get("Status") or {}
     manager, description = told.get("ManagerStatus") or {}, told.get("Description") or {}
     return seen.NodeRow(

@@ -1,7 +1,7 @@
-"""The one place where what was seen becomes events, and events become what was seen again.
+"""The one place where a survey becomes events, and events become a survey again.
 
-A record may be cut, old or forged: an event of ours whose values are of another kind than they
-should be counts as not seen, and says so.
+A record may be cut, old or forged: an event of ours whose values have another type than they should
+counts as not seen, with that reason.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class NodesSeen(OfSwarm, kind="survey.nodes"):
 
 @dataclass(frozen=True)
 class ServicesSeen(OfSwarm, kind="survey.services"):
-    """The services' definitions; of a plain secret is kept that it stands there."""
+    """The services' definitions. Of a plain secret only its presence is kept."""
 
     seen: tuple[Service, ...] | None = None
 

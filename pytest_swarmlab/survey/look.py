@@ -1,7 +1,7 @@
-"""One look at a whole cluster: every machine at once, and a manager for what they have agreed on.
+"""One look at a whole cluster: every machine at once, and a manager for the swarm's own state.
 
-Nothing is changed: engines get GET requests, machines commands that only read. Whatever can't be
-seen is recorded with the reason, and costs nothing else.
+Nothing is changed: engines get GET requests, machines get commands that only read. If something
+can't be seen, the reason is recorded and the rest is looked at.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 ENGINE_S = 25.0
-"""Longest an engine may take over one question: above the 20 s after which a manager without a
-quorum gives up."""
+"""Longest an engine may take over one question, seconds: more than the 20 s after which a manager
+without a quorum gives up.
+"""
 
 ILL = {
     "inactive": "it belongs to no swarm",
@@ -37,9 +38,9 @@ ILL = {
 
 
 def look(swarm: Swarm, away: Mapping[NodeSpec, str] | None = None) -> seen.Survey:
-    """Look at it once and record all of it; returns what a reader of the record sees.
+    """Look at the cluster once and record it; returns the survey as a reader of the record gets it.
 
-    `away`: further machines of the cluster, which could not even be connected to, and why.
+    `away`: further machines of the cluster that could not be connected to, and why.
     """
     began = time.monotonic()
     writer, hider = events.Writer(swarm.recorder), Hider()
@@ -84,7 +85,7 @@ class _Machine:
         self._part("engine", ask)
 
     def rest(self) -> None:
-        """All else on it; of an engine that gave no answer nothing more is asked."""
+        """Everything else on the machine; an engine that gave no answer is not asked again."""
         if self.told:
             self._part("containers", self._containers)
             self._part("volumes", self._volumes)
@@ -113,7 +114,7 @@ class _Machine:
 
 
 class _Managers:
-    """The swarm, by the word of the first manager that can tell."""
+    """The swarm, as the first manager that can answer describes it."""
 
     def __init__(self, machines: list[_Machine], writer: events.Writer, hider: Hider) -> None:
         self._machines = machines

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 class Engine:
     """What a machine's engine says of itself, and of its place in the swarm.
 
-    `state`: ``active``, ``inactive``, ``locked`` …; `cluster`: the swarm's id, which managers
-    alone know.
+    `state`: ``active``, ``inactive``, ``locked`` …; `cluster`: the swarm's id, which only managers
+    know.
     """
 
     name: str = ""
@@ -38,7 +38,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Certificate:
-    """Who a machine is in the swarm by its certificate, and how long that is valid, seconds."""
+    """The identity in a machine's certificate, and how long that is valid, seconds."""
 
     swarm: str = ""
     role: str = ""
@@ -78,7 +78,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Job:
-    """A line of cron's that speaks of a backup: when, and which program."""
+    """A line of cron that mentions a backup: when it runs, and which program."""
 
     file: str
     when: str
@@ -138,10 +138,10 @@ class Disk:
 
 @dataclass(frozen=True)
 class Script:
-    """A program that takes backups. What it does is read off a shell script's words.
+    """A program that takes backups. What it does is read from a shell script's commands.
 
-    `shell`: whether it is one; otherwise nobody knows the rest. `swarm`: it speaks of Docker and of
-    a swarm.
+    `shell`: whether it is a shell script; otherwise the rest is not known. `swarm`: it mentions
+    Docker and a swarm.
     """
 
     path: str
@@ -190,9 +190,9 @@ class System:
 
 @dataclass(frozen=True)
 class Attached:
-    """What is mounted into a container, or is to be: `kind` volume, bind or tmpfs.
+    """A mount of a container, or of a definition: `kind` volume, bind or tmpfs.
 
-    `driver` and `options` are those with which a volume is made where there is none.
+    `driver` and `options`: with these a volume is created where there is none.
     """
 
     kind: str
@@ -205,7 +205,7 @@ class Attached:
 
 @dataclass(frozen=True)
 class Container:
-    """A container on a machine; `health` is "" where nobody looks after it."""
+    """A container on a machine; `health` is "" without a health check."""
 
     id: str
     name: str

@@ -1,6 +1,6 @@
-"""What an operator would stop at in a survey: sentences, the worst first. Pure.
+"""What an operator would notice in a survey: sentences, the worst first. Pure.
 
-No judgement: an even number of managers may be meant for an hour, a local volume for ever.
+They are no judgement: an even number of managers may be meant for an hour, a local volume for ever.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DATABASE_PORTS = {3306, 5432, 6379, 27017, 5672}
 
 
 class Weight(IntEnum):
-    """How much it matters: something is broken, something may break, worth knowing."""
+    """How much it matters: something is broken, may break, or is worth knowing."""
 
     BROKEN = 0
     RISK = 1

@@ -1,7 +1,7 @@
-"""What in a definition is a plain secret, and how it is kept out of the record.
+"""Finds plain secrets in definitions, and keeps them out of the record.
 
-A guess by names and forms, since a value alone doesn't tell what it is: what is hidden is shown
-as ‹hidden›, and that it was there is kept.
+It guesses by names and forms, since a value alone does not show what it is. A hidden value is shown
+as ‹hidden›, so that one sees that it is there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ _NAME = (
     r"[_-]?key|salt|requirepass|masterauth)"
 )
 SECRET_NAME = re.compile(rf"(?:^|[_.-]){_NAME}s?(?:[_.-]?v?\d+)?$", re.IGNORECASE)
-"""How what holds a secret is called: ``MYSQL_ROOT_PASSWORD``, ``db.password``, ``API_KEY``."""
+"""Names of variables and keys that hold a secret: ``MYSQL_ROOT_PASSWORD``, ``db.password``,
+``API_KEY``.
+"""
 
 HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 """Where a word begins in `accessToken`."""
@@ -28,10 +30,10 @@ NO_SECRET = re.compile(
     r"^(?:|true|false|yes|no|on|off|0|1|none|null|/[\w./-]+|\$\{?\w+\}?|\{\{.*\}\}|<[^>]*>)$",
     re.IGNORECASE,
 )
-"""Values that are none: switches, paths, and names of what is put in their place elsewhere."""
+"""Values that are no secret: switches, paths, and placeholders for a value from elsewhere."""
 
 CODE = re.compile(r"[(){}\[\]<>=]|^\w+\.\w+$")
-"""What stands in programs and templates where a value would be."""
+"""What programs and templates have in the place of a value."""
 
 FILE_NAME = re.compile(r"_FILE$|_PATH$", re.IGNORECASE)
 """How what names a secret's file is called; what it holds is a path."""
@@ -59,7 +61,7 @@ SHORT_FLAG = re.compile(
 """``mysqladmin -pvalue``, ``redis-cli -a value``."""
 
 BARE_FLAG = re.compile(rf"--?(?:[\w-]*-)?{_NAME}", re.IGNORECASE)
-"""A word of its own after which the secret is the next word."""
+"""A flag of its own; the next word is the secret."""
 
 KEY_BLOCK = re.compile(
     r"(?P<before>-----BEGIN [A-Z ]*PRIVATE KEY-----)(?P<value>.*?)(?=-----END|\Z)", re.DOTALL
@@ -69,9 +71,9 @@ FORMS = (KEY_BLOCK, URL, SHORT_FLAG, FLAG, ASSIGNED)
 
 
 class Hider:
-    """Hides plain secrets; equal ones have equal digests for as long as this object lives.
+    """Hides plain secrets; equal secrets have equal digests for as long as this object lives.
 
-    The key with which they are made is written nowhere, so that nobody can try out passwords.
+    The digests' key is written nowhere, so that nobody can try out passwords.
     """
 
     def __init__(self) -> None:
@@ -113,7 +115,7 @@ class Hider:
         return not quoted and bool(CODE.search(value) or SECRET_NAME.search(value))
 
     def words(self, words: list[str]) -> tuple[tuple[str, ...], int]:
-        """The same for a command: a secret may be a word of its own."""
+        """The same for the words of a command: a secret may be a word of its own."""
         shown, found, after_flag = [], 0, False
         for word in words:
             if after_flag and not word.startswith("-") and not NO_SECRET.match(word):

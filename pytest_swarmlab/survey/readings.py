@@ -1,4 +1,4 @@
-"""What a survey says when its parts are put together. Pure functions of what was seen."""
+"""Readings of a survey that need several of its parts. Pure functions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOOP_S, LOOP = 600.0, 3
 """So many failed tasks of one slot, none of them older than ten minutes, are a loop."""
 
 STEADY_S = 60.0
-"""A task in the place of such ones is believed to run when it has done so for that long."""
+"""So long a task at such a place must have run before it counts as running, seconds."""
 
 FAILED = {"failed", "rejected"}
 
@@ -42,8 +42,9 @@ def is_a(service: Service, repositories: Iterable[str]) -> bool:
 
 
 def distributed(survey: Survey, attached: Attached) -> str:
-    """How that mount leads to what every node finds, in words; "" if it doesn't, as far as was
-    seen: NFS, another file system of the network, a volume plugin.
+    """How every node finds that mount's data, in words; "" if a node does not, as far as was seen.
+
+    By NFS, another network file system, or a volume plugin.
     """
     if attached.kind == "volume":
         if attached.driver not in ("", "local"):
@@ -58,7 +59,7 @@ def distributed(survey: Survey, attached: Attached) -> str:
 
 
 def share_of(survey: Survey, path: str) -> str:
-    """The directory at which a share is mounted that a path lies in; "" if it lies in none."""
+    """The mount point of the share in which a path lies; "" if it lies in none."""
     places = (path, *map(str, PurePosixPath(path).parents))
     return next((place for place in places if place in survey.share_targets), "")
 
@@ -79,7 +80,7 @@ def loops(survey: Survey) -> list[Service]:
 
 
 def steady(tasks: Iterable[TaskRow], looping: Set[Place]) -> list[TaskRow]:
-    """Of tasks that run, those that do not merely run until they fail the next time."""
+    """The running tasks without those that will only run until they fail again."""
     return [
         task
         for task in tasks
@@ -90,7 +91,7 @@ def steady(tasks: Iterable[TaskRow], looping: Set[Place]) -> list[TaskRow]:
 
 
 def looping(survey: Survey) -> set[Place]:
-    """The places of which a task is replaced over and over."""
+    """The places whose task is replaced over and over."""
     failed = Counter(
         (task.service_id, task.slot or task.node)
         for task in survey.tasks or ()
@@ -100,7 +101,7 @@ def looping(survey: Survey) -> set[Place]:
 
 
 def wanted(survey: Survey, service: Service) -> int | None:
-    """How many replicas are asked for; None where nobody knows."""
+    """How many replicas are asked for; None if nobody knows."""
     if service.wanted is not None:
         return service.wanted
     return None if survey.nodes is None else sum(row.takes_tasks for row in survey.nodes)

@@ -1,9 +1,7 @@
-"""What one look at a cluster shows, as frozen types: what events hold, and what judges read.
+"""What one look at a cluster shows, as frozen types: events hold them, judges read them.
 
-Of a machine: `machine`.
-
-Whatever could not be seen is None, never empty: an empty list was looked at. Sizes are bytes, ages
-and intervals seconds.
+Types of a single machine are in `machine`. What could not be seen is None, never empty: an empty
+list was looked at. Sizes are bytes, ages and intervals seconds.
 """
 
 from __future__ import annotations
@@ -44,7 +42,7 @@ class NodeRow:
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of a definition. What a plain secret says is not kept: `digest` stands for it.
+    """A variable of a definition. A plain secret is not kept: `digest` stands for its value.
 
     Equal values have equal digests within one survey, and in no other.
     """
@@ -104,7 +102,7 @@ class Restart:
 
 @dataclass(frozen=True)
 class Update:
-    """How replicas are exchanged. Docker's defaults where nothing was said."""
+    """How replicas are updated. Docker's defaults where the definition says nothing."""
 
     said: bool = False
     order: str = "stop-first"
@@ -235,7 +233,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the whole swarm has agreed on; `certificate_s`: how long a new certificate is valid."""
+    """The swarm's settings; `certificate_s`: how long a new certificate is valid."""
 
     id: str = ""
     autolock: bool = False
@@ -246,9 +244,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Survey:
-    """The whole look. What is None no manager could tell, and `errors` says why: part → words.
+    """The whole look. A part that no manager could tell is None, and `errors` has the reason.
 
-    `more`: part → how many of it there are beyond those that were kept.
+    `more`: part → how many of it there are beyond those that are kept.
     """
 
     cluster: str = ""

@@ -1,4 +1,4 @@
-"""What is seen on a machine besides its engine: asked for with commands that only read.
+"""What is seen on a machine besides its engine, by commands that only read.
 
 No command here may wait for an NFS server that is away: nothing looks into what is mounted.
 """
@@ -61,7 +61,7 @@ ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 class Looker:
-    """Looks at one machine; part by part, so that one that can't be seen costs no other."""
+    """Looks at one machine, part by part: one part that can't be seen does not hide the others."""
 
     def __init__(self, node: Node, root: str) -> None:
         """`root`: the directory of its engine, ``/var/lib/docker``."""
@@ -115,7 +115,7 @@ class Looker:
         return self._said("head", f"--bytes={LARGEST}", "--", path, fine=fine)
 
     def _now(self) -> float:
-        """The machine's clock; with the first command it shows whether there is a machine."""
+        """The machine's clock. As the first command it shows whether the machine answers."""
         output = self._ask("date", "+%s")
         if output.code:
             raise ProviderError(f"{self._node} can't be reached: {brief(output.stderr)}")
@@ -202,7 +202,7 @@ def program(started: str) -> str:
 
 
 def meant(words: Iterable[str]) -> str:
-    """Of a command line the program that is meant, by its path; "" where there is none."""
+    """The path of the program that a command line runs; "" if it runs none."""
     paths = [word.strip("'\";") for word in words if word.strip("'\";").startswith("/")]
     return next((p for p in paths if p.rpartition("/")[2] not in SHELLS), "")
 

@@ -1,8 +1,8 @@
-"""Every change that this package makes to a cluster, in one place: what it is, and what undoes it.
+"""Every kind of change that this package makes to a cluster, and its undoing, in one place.
 
-On somebody's own cluster each is announced and recorded (`change`) before it is made. Only what
-begins as one of these is made by fixtures, faults and conditions; other changes are those of a
-test's own commands, and the test has to undo them.
+On somebody's own cluster each change is announced and recorded (`change`) before it is made.
+Fixtures, faults and conditions make only changes that begin as one of these. Any other change is a
+test's own command, and the test has to undo it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ CHANGES = (
 
 
 def undone(what: str) -> str:
-    """What undoes a change that is announced in these words."""
+    """The undoing of a change that is announced in these words."""
     words = shlex.split(what)
     for change in CHANGES:
         *whole, last = change.begins

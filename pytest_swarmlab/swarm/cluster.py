@@ -1,4 +1,4 @@
-"""A Swarm as exercises see it; its nodes, which it hands out, are imported from here as well."""
+"""A Swarm as exercises see it. Its nodes are imported from here as well."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.errors import ProviderError
-from pytest_swarmlab.evidence.events import NodeSeen, NodesSample, Notice, Write
+from pytest_swarmlab.evidence.events import NodeSeen, NodesSample, Notice, TaskSeen, Write
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers.base import Machines
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["Node", "Output", "Swarm"]
 
 AGAIN_S = 5.0
-"""How long an engine that did not say which node it is, is left alone, seconds."""
+"""Pause before an engine that did not tell its node id is asked again, seconds."""
 
 
 TRIED = "org.swarmlab.tried"
-"""On every config that is only made to see whether a change is accepted."""
+"""Label of every config that only tests whether a change is accepted."""
 
 
 class Swarm:
-    """The cluster. What it says of its state comes from its managers, now."""
+    """The cluster. Its state comes from its managers, at the moment of the question."""
 
     def __init__(self, machines: Machines, recorder: Recorder) -> None:
         self.machines = machines
@@ -71,7 +71,7 @@ class Swarm:
         return [node for node in self.nodes if node not in left_out]
 
     def managers(self) -> list[Node]:
-        """Nodes that say of themselves that they control the swarm."""
+        """Nodes whose own engine says that it controls the swarm."""
         return [n for n in self.nodes if self._swarm_info(n).get("ControlAvailable")]
 
     def workers(self) -> list[Node]:
@@ -87,9 +87,9 @@ class Swarm:
         return [node for node in self.nodes if node in meant]
 
     def node_of(self, row: NodeSeen) -> Node | None:
-        """The machine with the id of a row of the node list; None when no machine here has it.
+        """The machine whose id a row of the node list has; None when no machine here has it.
 
-        That is so of the old row of a machine that has left and joined again.
+        The old row of a machine that has left and joined again is such a row.
         """
         return self.with_id(row.id)
 
@@ -119,11 +119,13 @@ class Swarm:
 
     @property
     def given_up(self) -> bool:
-        """Whether it has lost a machine for good and is ours: it serves no other test as it is."""
+        """Whether one of our own machines is lost for good: no other test gets the cluster then."""
         return bool(self.places.lost) and not self.machines.foreign
 
     def known_as(self, node: Node) -> str:
-        """How a manager's client is told that node: its host name, or its id if that is shared."""
+        """The node's name in a `docker` command: its host name, or its id if two nodes share that
+        name.
+        """
         ids = self.ids_of(node)
         if not ids or ids[0] not in self._host_names:
             return node.name
@@ -132,11 +134,11 @@ class Swarm:
         return ids[0] if len(shared) > 1 else name
 
     def ids_of(self, node: Node) -> list[str]:
-        """The node's id in the swarm, as far as it is known."""
+        """The node's id in the swarm, if it is known."""
         return [id_ for id_, known in self._ids.items() if known is node]
 
     def leftovers(self, rows: Iterable[NodeSeen]) -> list[NodeSeen]:
-        """Rows of machines that are in the swarm under another id: down for ever, and of nobody.
+        """Old rows of machines that have joined again under another id; they are down for ever.
 
         Swarm never removes them by itself (moby#24106): `docker node rm ID` does.
         """
@@ -149,10 +151,10 @@ class Swarm:
         ]
 
     def _identify(self, rows: list[NodeSeen]) -> list[NodeSeen]:
-        """Find whose rows these are, by id; each shows the name that is used here for it.
+        """Find the machine of each row by id, and put its name here into the row.
 
-        A row that alone has the name of a machine is that machine's. Where names don't tell,
-        engines are asked, once for each set of nodes that nobody knows.
+        If only one row has the name of a machine, it is that machine's row. Where names don't
+        decide, every engine is asked for its id, once for each set of unknown nodes.
         """
         known = {node.name: node for node in self.nodes}
         names = Counter(row.name for row in rows)
@@ -201,9 +203,10 @@ class Swarm:
         self.recorder.write(Notice(message))
 
     def leader(self) -> Node:
-        """The node that leads now, by the word of the first manager that answers.
+        """The node that leads now, as the first manager that answers says.
 
-        Raises ProviderError when no manager knows of a leader, or when it is no machine known here.
+        Raises ProviderError when no manager knows a leader, or when the leader is no machine known
+        here.
         """
         for rows in self._listings():
             for row in rows:
@@ -222,7 +225,7 @@ class Swarm:
         return node
 
     def rows(self, seen_from: Node) -> list[NodeSeen]:
-        """`docker node ls` as that manager tells it now; recorded as a `nodes` event.
+        """`docker node ls` as that manager answers it now; recorded as a `nodes` event.
 
         Raises docker.errors.DockerException or requests' RequestException as the engine answers.
         """
@@ -237,10 +240,18 @@ class Swarm:
         rows = self._identify([row_of_node(node) for node in engine.api.nodes()])
         return sorted(rows, key=lambda row: row.name)
 
-    def task_rows(self, engine: docker.DockerClient, service: str) -> list[dict[str, Any]]:
-        """A service's tasks in the record's form, by slot, as this engine gives them."""
+    def task_rows(self, engine: docker.DockerClient, service: str) -> list[TaskSeen]:
+        """A service's tasks, by slot, as this engine gives them."""
         rows = [self._task(task) for task in engine.api.tasks({"service": service})]
-        return sorted(rows, key=lambda row: (row["slot"] or 0, row["id"]))
+        return sorted(rows, key=lambda row: (row.slot or 0, row.id))
+
+    def tasks(self, service: str) -> list[TaskSeen]:
+        """A service's tasks, also ended ones, from the first manager that can list them.
+
+        Raises ProviderError when none can.
+        """
+        seen_from, _ = self.look()
+        return self.task_rows(seen_from.engine, service)
 
     def has_leader(
         self, *, other_than: Node | None = None, seen_by: Node | None = None
@@ -277,18 +288,19 @@ class Swarm:
         return conditions.NodeIs(self, node, wanted)
 
     def accepts_changes(self, via: Node) -> conditions.Writes:
-        """Condition: a change through that node is agreed on by the managers."""
+        """Condition: the managers accept a change that is sent through that node."""
         return conditions.Writes(self, via, accepted=True)
 
     def refuses_changes(self, via: Node) -> conditions.Writes:
-        """Condition: a change through that node fails, as it must without a quorum."""
+        """Condition: a change that is sent through that node fails, as it must without a quorum."""
         return conditions.Writes(self, via, accepted=False)
 
     def try_change(self, via: Node) -> str | None:
-        """Try one change through that node, and record it; why it was refused, None if it wasn't.
+        """Try one change through that node and record it; returns why it was refused, None if
+        accepted.
 
-        The change is a config, created and removed again: the smallest thing that the managers
-        must agree on.
+        The change is a config, created and removed again: the smallest change that needs the
+        managers' agreement.
         """
         began = self.recorder.now()
         error = None
@@ -303,14 +315,14 @@ class Swarm:
         self.recorder.write(Write(via.name, error, round(self.recorder.now() - began, 4)))
         return error
 
-    def _task(self, task: dict[str, Any]) -> dict[str, Any]:
+    def _task(self, task: dict[str, Any]) -> TaskSeen:
         row = row_of_task(task)
-        node = self._ids.get(row["node_id"])
-        listed = self._host_names.get(row["node_id"], [row["node_id"]])
-        return row | {"node": node.name if node else listed[-1]}
+        node = self._ids.get(row.node_id)
+        listed = self._host_names.get(row.node_id, [row.node_id])
+        return replace(row, node=node.name if node else listed[-1])
 
     def look(self) -> tuple[Node, list[NodeSeen]]:
-        """The node list of the first manager that can give it, and which one that was.
+        """The node list of the first manager that can give it, and that manager.
 
         Raises ProviderError with every manager's answer when none can.
         """

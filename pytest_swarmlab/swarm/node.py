@@ -33,11 +33,12 @@ API = "1.44"
 """The engine API that is spoken: of Docker 25. Somebody's own engine may have an older one."""
 
 OUT_OF_SEQUENCE = "update out of sequence"
-"""A manager's refusal of a change to something that has changed since the client read it, as nodes
-and services do by themselves. Nothing was changed; who still wants it reads and asks again."""
+"""A manager's refusal of a change to an object that has changed since the client read it, as nodes
+and services do by themselves. Nothing was changed; the client reads and asks again.
+"""
 
 MOST_ASKED = 5
-"""So often a change is asked for that others get before; twice was never seen to be too few."""
+"""Attempts at a change that others overtake; two always sufficed."""
 
 
 @dataclass(frozen=True)
@@ -120,12 +121,11 @@ class Node:
     ) -> Output:
         """Run a command on the machine as root and record it.
 
-        `title`: what it shows, if it is a deliverable such as the lab's screenshots.
-        `stdin`: what it reads; that is not recorded.
-        A change that a manager refuses because another one came between is asked for again, by a
-        client that reads anew; each time is recorded.
-        Raises CommandError for an exit code other than zero unless `check` is False,
-        ProviderError when the machine could not be reached, or is only to be looked at.
+        `title`: what the output shows, if it is a deliverable such as the lab's screenshots.
+        `stdin`: the command's input, which is not recorded. A change that a manager refuses because
+        another one came between is sent again; each attempt is recorded. Raises CommandError for an
+        exit code other than zero unless `check` is False, ProviderError when the machine can't be
+        reached or may not be changed.
         """
         self._announce(shlex.join(argv))
         for _ in range(MOST_ASKED):
@@ -143,7 +143,7 @@ class Node:
         title: str | None = None,
         stdin: bytes | None = None,
     ) -> Output:
-        """Run a command that changes nothing, by the caller's word; otherwise like `run`."""
+        """As `run`, for a command of which the caller knows that it changes nothing."""
         began = time.monotonic()
         if stdin is None:
             try:
@@ -171,10 +171,10 @@ class Node:
         return output
 
     def ask(self, *argv: str, within: float) -> Output:
-        """Run a command that changes nothing, and record nothing: its words may hold secrets.
+        """Run a command that changes nothing and record nothing: its output may hold secrets.
 
-        `within`: seconds. Who asks records what of the answer may be kept. Raises ProviderError
-        when there is none.
+        `within`: seconds. The caller records the part of the answer that may be kept. Raises
+        ProviderError when there is no answer in time.
         """
         try:
             done = self._piped(argv, b"", within)

@@ -1,4 +1,4 @@
-"""Secrets and configs alike: made through the leader by a test, and removed at its end."""
+"""Secrets and configs: created through the leader, and removed at the test's end."""
 
 from __future__ import annotations
 

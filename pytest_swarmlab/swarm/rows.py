@@ -1,10 +1,10 @@
-"""Nodes and tasks as an engine lists them, in the record's form."""
+"""Nodes and tasks as an engine lists them, as the types that are recorded."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pytest_swarmlab.evidence.events import NodeSeen
+from pytest_swarmlab.evidence.events import NodeSeen, TaskSeen
 
 
 def row_of_node(node: dict[str, Any]) -> NodeSeen:
@@ -23,18 +23,24 @@ def row_of_node(node: dict[str, Any]) -> NodeSeen:
     )
 
 
-def row_of_task(task: dict[str, Any]) -> dict[str, Any]:
-    """A task of the list; `node_id` is all it says of its node."""
+def row_of_task(task: dict[str, Any]) -> TaskSeen:
+    """A task of the list. The engine tells the node's id only, which stands in place of its name.
+
+    A task of a global service has no slot; a container that has not ended has no exit code.
+    """
     status = task.get("Status", {})
-    return {
-        "id": task["ID"],
-        "slot": task.get("Slot"),
-        "node_id": task.get("NodeID", ""),
-        "state": status.get("State", ""),
-        "desired": task.get("DesiredState", ""),
-        "error": status.get("Err", ""),
-        "message": status.get("Message", ""),
-        "container": status.get("ContainerStatus", {}).get("ContainerID", "")[:12],
-        "exit_code": status.get("ContainerStatus", {}).get("ExitCode"),
-        "at": status.get("Timestamp", ""),
-    }
+    container = status.get("ContainerStatus", {})
+    node = task.get("NodeID", "")
+    return TaskSeen(
+        id=task["ID"],
+        slot=task.get("Slot"),
+        node_id=node,
+        state=status.get("State", ""),
+        desired=task.get("DesiredState", ""),
+        error=status.get("Err", ""),
+        message=status.get("Message", ""),
+        container=container.get("ContainerID", "")[:12],
+        exit_code=container.get("ExitCode"),
+        at=status.get("Timestamp", ""),
+        node=node,
+    )

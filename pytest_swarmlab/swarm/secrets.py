@@ -1,4 +1,4 @@
-"""Makes Swarm secrets whose values nothing that the run writes will show."""
+"""Creates Swarm secrets. No output of the run shows their values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RANDOM_BYTES = 18
 
 
 def hide(recorder: Recorder, name: str, value: bytes) -> None:
-    """Have a secret's value hidden from now on, or say that it is too short for that."""
+    """Hide a secret's value from now on, or report that it is too short to be hidden."""
     if not recorder.redactor.hide(name, value):
         recorder.write(
             Notice(

@@ -1,14 +1,13 @@
-"""Services: what is done with one, what it can be waited for, and how they are taken away again."""
+"""Services: creating, changing and removing them, and their conditions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import waits
-from pytest_swarmlab.evidence.events import Notice
+from pytest_swarmlab.evidence.events import Notice, TaskSeen
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard
 from pytest_swarmlab.waiting.conditions import (
@@ -26,17 +25,17 @@ from pytest_swarmlab.waiting.conditions import (
 )
 
 GONE_S = 90.0
-"""Longest what was removed may take to go: containers that are stopped, networks, addresses."""
+"""Longest until a removed service's containers, networks and addresses are gone."""
 
 BACK_S = 240.0
-"""Longest the nodes may take to be whole again before something is removed from them."""
+"""Longest until all nodes are ready again, before a service is removed."""
 
 
 @contextmanager
 def removed_after(swarm: Swarm, remove: Callable[[], None]) -> Iterator[None]:
-    """At the block's end, also at one that fails, what was made for it is removed.
+    """Call `remove` at the block's end, also when the block fails.
 
-    Unless the cluster is given up, and all of it goes.
+    If the cluster itself is given up, everything on it goes with it and `remove` is not called.
     """
     try:
         yield
@@ -64,7 +63,7 @@ class Service:
     def created(
         cls, swarm: Swarm, name: str, *words: str, title: str | None = None
     ) -> Iterator[Service]:
-        """As `Services.create`, for one that is removed at the block's end."""
+        """As `Services.create`; the service is removed at the block's end."""
         with Services.removed(swarm) as services:
             yield services.create(name, *words, title=title)
 
@@ -86,16 +85,17 @@ class Service:
         )  # fmt: skip
 
     def rollback(self, *, title: str | None = None) -> None:
-        """`docker service rollback`: back to what it was; returns before it has converged.
+        """`docker service rollback`: back to the definition before; returns before it has
+        converged.
 
         Raises CommandError with the engine's own words when it refuses.
         """
         self.swarm.leader().run("docker", "service", "rollback", "--detach", self.name, title=title)
 
     def move(self, *, to: Node, origin: Node | None = None) -> None:
-        """Send its tasks to a node: a constraint that only that node meets.
+        """Move its tasks to a node, by a constraint that only that node meets.
 
-        `origin`: the node that an earlier such constraint names; it is taken away.
+        `origin`: the node of an earlier such constraint, which is removed.
         """
         away = () if origin is None else ("--constraint-rm", self.only(origin))
         self.update(
@@ -113,6 +113,10 @@ class Service:
         """`docker service rm`, and wait until no container of it is left."""
         _remove_services(self.swarm, [self.name], title=title)
 
+    def tasks(self) -> list[TaskSeen]:
+        """Its tasks, by slot; also ended ones, as far as the managers remember them."""
+        return self.swarm.tasks(self.name)
+
     def converged(self, *, replicas: int, on: Node | None = None) -> Converged:
         """Condition: that many tasks run on nodes that are not down (or on that one)."""
         return self.swarm.converged(self.name, replicas=replicas, on=on)
@@ -129,11 +133,11 @@ class Service:
         return TaskBlocked(self.swarm, self.name)
 
     def updated(self) -> Updated:
-        """Condition: its latest update has replaced all tasks, and none has failed."""
+        """Condition: its latest update has replaced every task, and no new task has failed."""
         return Updated(self.swarm, self.name)
 
     def rolled_back(self) -> RolledBack:
-        """Condition: its latest update was taken back, by itself or by order."""
+        """Condition: its latest update was rolled back, automatically or by a command."""
         return RolledBack(self.swarm, self.name)
 
     def ended(self, *, at_least: int = 1, known: Sequence[str] = ()) -> Ended:
@@ -141,28 +145,28 @@ class Service:
         return Ended(self.swarm, self.name, at_least, known)
 
     def tasks_are(self, state: str, count: int) -> TasksAre:
-        """Condition: so many of the tasks that it is to have are in that state; finds them."""
+        """Condition: so many of the tasks that Swarm wants to run are in that state; finds them."""
         return TasksAre(self.swarm, self.name, state, count)
 
     def settled(self) -> Settled:
-        """Condition: none of its tasks runs any more that is to stop."""
+        """Condition: no task runs any more that Swarm wants to stop."""
         return Settled(self.swarm, self.name)
 
-    def renewed(self, before: Sequence[dict[str, Any]]) -> Renewed:
+    def renewed(self, before: Sequence[TaskSeen]) -> Renewed:
         """Condition: it runs as many tasks as before, and none of those; finds them."""
         return Renewed(self.swarm, self.name, before)
 
-    def replaced(self, task: dict[str, Any]) -> Replaced:
-        """Condition: another task runs in that one's slot; finds it."""
+    def replaced(self, task: TaskSeen) -> Replaced:
+        """Condition: another task runs in that task's slot; finds it."""
         return Replaced(self.swarm, self.name, task)
 
     def watched(self, *, for_s: float) -> Watched:
-        """Condition: its tasks were watched for so many seconds, or until they changed."""
+        """Condition: its tasks stayed the same for so many seconds, or changed; finds the tasks."""
         return Watched(self.swarm, self.name, for_s)
 
 
 class Services:
-    """Several services that are removed together, which takes no longer than for one of them."""
+    """Several services that are removed together: that takes no longer than for one of them."""
 
     def __init__(self, swarm: Swarm) -> None:
         self._swarm = swarm
@@ -173,9 +177,9 @@ class Services:
     @classmethod
     @contextmanager
     def removed(cls, swarm: Swarm) -> Iterator[Services]:
-        """What is created within the block is removed at its end.
+        """Services that are created within the block are removed at its end.
 
-        Nothing of it is left then, on any node: what follows must not meet its end.
+        No container of them is left on any node then, so that none disturbs the next test.
         """
         services = cls(swarm)
         with removed_after(swarm, services.remove_all):
@@ -184,8 +188,8 @@ class Services:
     def create(self, name: str, *words: str, title: str | None = None) -> Service:
         """`docker service create --name NAME` and these words.
 
-        It returns before the service has converged: the client would wait for ever for one
-        that never does. The images are on the nodes already: no registry is asked for digests.
+        It returns before the service has converged: the client would wait for ever for a service
+        that never does. Images are on the nodes already, so no registry is asked for digests.
         Raises CommandError with the engine's own words when it refuses.
         """
         leader = self._swarm.leader()
@@ -203,10 +207,10 @@ class Services:
         return Service(self._swarm, name)
 
     def let_go(self, service: Service) -> None:
-        """`docker service rm` of one of them; it is waited for at the block's end.
+        """`docker service rm` of one of them; its end is awaited at the block's end.
 
-        What is to follow it is created before: one that comes after it may get its address, and
-        some node may still be taking that down.
+        Create its successor before: a service that is created afterwards may get its address while
+        some node still removes that.
         """
         self._made.remove(service.name)
         self._leaving.append(service.name)
@@ -242,13 +246,13 @@ def _remove_services(
 
 
 def timer(leader: Node, kind: str, name: str) -> Guard:
-    """On somebody's own cluster, what removes a stack or service if nobody else does."""
+    """A timer on somebody's own cluster: it removes a stack or service if the test process dies."""
     remove = ("docker", kind, "rm", name)
     return Guard.arm([(leader, [remove])], kind, after=ABANDONED_AFTER_S)
 
 
 def await_free_addresses(swarm: Swarm) -> None:
-    """Wait until every node has let go of a removed service: the next might get its address."""
+    """Wait until every node has released the address of a removed service: the next may get it."""
     if not swarm.leader().engine.api.services():
         lost = swarm.places.lost
         on = [node for node in swarm.members() if node not in lost]

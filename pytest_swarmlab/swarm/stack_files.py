@@ -1,13 +1,14 @@
-"""Reads stack files as the client will, and packs what they need for a directory of our own.
+"""Reads stack files as the docker client does, and collects the files that they name.
 
-`docker stack deploy` runs on the leader, where nothing of what a stack file names is. So the files
-that it names are carried there, under names of our own, and in the carried copy these names stand
-in the place of the old ones; every other byte of it is as it was. Nothing outside that directory
-is read or written there, whatever the file says.
+`docker stack deploy` runs on the leader, which has none of these files. So they are copied to a
+directory there, under names chosen here. The copied stack file has these names in place of the old
+ones; every other byte stays as it was. Nothing outside that directory is read or written there,
+whatever the file says.
 
 The rules are those of the client's loader (docker/cli, cli/compose): the first document counts, the
-last of several files wins, `${…}` is replaced before a path is one, and paths are relative to
-the first file's directory. What the client refuses is left for it to refuse, in its own words.
+last of several files wins, `${…}` is replaced before a path is read, and paths are relative to the
+first file's directory. What the client refuses stays in the copy: the client refuses it in its own
+words.
 """
 
 from __future__ import annotations
@@ -60,11 +61,11 @@ class Secret:
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a deployment needs in a directory of its own, and what it needs besides.
+    """The files of a deployment, and what it needs besides them.
 
     `stack_files`: names in that directory, in the order of their `-c`. `files`: every file's name
     there and its content. `secrets`: to be created before. `configs`: names that the client will
-    create, or take over. `unset`: variables that the stack files name and nothing gives a value.
+    create or reuse. `unset`: variables of the stack files that have no value.
     """
 
     stack_files: tuple[str, ...]
@@ -75,9 +76,10 @@ class Bundle:
 
 
 def load(paths: Sequence[Path], *, stack: str, env: Mapping[str, str]) -> Bundle:
-    """Read stack files and what they name. Raises ConfigError when something can't be carried.
+    """Read stack files and the files that they name.
 
-    `stack`: the name to deploy them by; `env`: what stands in the place of their ``${…}``.
+    `stack`: the name of the stack; `env`: values of their ``${…}``. Raises ConfigError when
+    something can't be copied.
     """
     files = [_File(path, env) for path in paths]
     beside = paths[0].parent
@@ -154,7 +156,7 @@ def load(paths: Sequence[Path], *, stack: str, env: Mapping[str, str]) -> Bundle
 
 
 def _override(version: str, external: Mapping[str, str]) -> bytes:
-    """A stack file that says of these secrets that they are there already."""
+    """A stack file that declares these secrets as external."""
     content: dict[str, Any] = {"version": version} if version else {}
     content["secrets"] = {
         name: {"external": {"name": full}}
@@ -281,7 +283,7 @@ class _File:
 
 
 class _Composer(yaml.SafeLoader):
-    """Composes nodes, and constructs nothing of them: no value and no tag is too odd for that.
+    """Composes YAML nodes and constructs no values: no value and no tag can raise an error.
 
     Where an alias stands for a scalar, the node's place is the alias's.
     """

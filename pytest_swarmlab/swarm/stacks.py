@@ -1,4 +1,4 @@
-"""Deploys what lies in stacks/ and takes it away again."""
+"""Deploys stack files of stacks/ and removes the stacks again."""
 
 from __future__ import annotations
 
@@ -69,17 +69,18 @@ class Stacks:
     ) -> Stack:
         """`docker stack deploy` of these files on the leader; returns before it has converged.
 
-        `file`: its name in the directory of stacks, or an absolute path to one elsewhere; `more`:
-        those that are laid over it. `name`: the stack's name, by default the first file's without
-        its ending. A stack that is deployed already is brought to what the files say; services
-        that they have no longer are removed. `env`: what stands in the place of the files'
-        ``${…}``. `keep_volumes`: whether its volumes stay when it is removed, as
-        `docker stack rm` leaves them, on each node. `title`: as for `Node.run`. Files that they
-        name go with them, to a directory on the leader that is gone when this returns; what
-        secrets hold is hidden in all that the run writes.
-        Raises ConfigError when one of these files isn't there or can't be carried, CommandError
-        with the engine's own words when it refuses them; what a first deployment had made until
-        then is removed. Raises ProviderError when somebody's own cluster has such a stack already.
+        `file`: its name in the directory of stacks, or an absolute path; `more`: files that
+        override it. `name`: the stack's name, by default the first file's without its ending. A
+        stack that is deployed already is updated to the files; services that they no longer have
+        are removed. `env`: values of the files' ``${…}``. `keep_volumes`: whether its volumes stay
+        on the nodes when it is removed, as `docker stack rm` leaves them. `title`: as for
+        `Node.run`.
+
+        Files that the stack file names are copied to a directory on the leader, which is removed
+        when this returns. Secrets' values are hidden in all that the run writes. Raises ConfigError
+        when one of these files isn't there or can't be copied. Raises CommandError with the
+        engine's own words when it refuses them; objects that a first deployment had made until then
+        are removed. Raises ProviderError when somebody's own cluster has such a stack already.
         """
         paths = [self._found(each) for each in (file, *more)]
         name = name or _stack_name(paths[0])
@@ -116,12 +117,12 @@ class Stacks:
         return Stack(self._swarm, name)
 
     def _create_secrets(self, leader: Node, stack: str, declared: Sequence[Secret]) -> None:
-        """Create what the stack's files declare as secrets, as the client would: name and labels.
+        """Create the secrets that the stack's files declare, with the client's names and labels.
 
-        The client reads a secret from a file only. This way there is none, on no disk and in no
-        memory file system of a node, also when the test run is killed: the value goes from this
-        process's memory to the engine. The stack's last file says that these secrets are there
-        already; their label lets `docker stack rm` take them along.
+        The client reads a secret only from a file. Here no file exists, on no disk and in no memory
+        file system of a node, also when the test run is killed: the value goes from this process's
+        memory to the engine. The stack's last file declares these secrets as external; their label
+        lets `docker stack rm` remove them.
         """
         for secret in declared:
             digest = hashlib.sha256(secret.content).hexdigest()
@@ -200,10 +201,11 @@ class Stacks:
                 node.run("docker", "volume", "rm", "--force", *names)
 
     def remove_all(self) -> None:
-        """Remove everything that was deployed, the latest first, and wait for all of it together.
+        """Remove every stack that was deployed, the latest first, and wait for all of them
+        together.
 
-        Every stack is tried; raises ProviderError naming those that could not be removed. What is
-        on a machine that is known to be lost is not waited for.
+        Every stack is tried; raises ProviderError naming those that could not be removed.
+        Containers on a machine that is known to be lost are not waited for.
         """
         asked, left = [], []
         while self._deployed:
@@ -242,7 +244,7 @@ class Stacks:
 
 
 def _refuse_another_s_configs(leader: Node, stack: str, names: Sequence[str]) -> None:
-    """Raise ProviderError for a config of the owner's: the client would make it the stack's."""
+    """Raise ProviderError for a config of the owner's: the client would add it to the stack."""
     for config in leader.engine.api.configs():
         name, labels = config["Spec"]["Name"], config["Spec"].get("Labels") or {}
         if name in names and labels.get(STACK_LABEL) != stack:
@@ -265,11 +267,12 @@ def _stack_name(path: Path) -> str:
 
 @contextmanager
 def _place_for(leader: Node, files: Mapping[str, bytes]) -> Iterator[str]:
-    """A directory on the leader with these files, root's alone; gone at the block's end.
+    """A directory on the leader with these files, readable by root alone; removed at the block's
+    end.
 
-    It lies in memory, as a service's variables may be passwords. Its name is chosen here: what a
-    node prints would have to be trusted before it is removed. On somebody's own node a timer
-    removes it if nobody else does.
+    It lies in memory, since a service's variables may be passwords. Its name is chosen here, so
+    that no output of the node decides what is removed. On somebody's own node a timer removes it if
+    this process dies.
     """
     place = f"{VOLATILE}/swarmlab-{secrets.token_hex(8)}"
     remove = ("rm", "-rf", "--", place)

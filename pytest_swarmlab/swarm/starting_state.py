@@ -1,4 +1,4 @@
-"""What tells a cluster that a test has used from a new one: all that a test may change."""
+"""How a used cluster differs from a new one: everything that a test may change."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ and above what a busy engine takes to answer."""
 
 
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
-"""Name of a volume that nobody named: no other test can come upon it."""
+"""Name of an anonymous volume: no other test can meet it."""
 
 
 def availability(rows: Iterable[NodeSeen]) -> Iterator[str]:
-    """Rows of nodes that take no new tasks, in words; what services need to converge as asked."""
+    """Rows of nodes that take no new tasks, in words: services need them to converge as asked."""
     for row in rows:
         if row.availability != "active":
             yield f"{row.name} is set to {row.availability}"
 
 
 def changes(swarm: Swarm, *, volumes: bool = True) -> list[str]:
-    """What is not as in a cluster that has just been formed, each in words.
+    """Every difference from a cluster that has just been formed, in words.
 
     `volumes`: whether they count; `docker stack rm` leaves them on each node. Raises what asking
     engines raises.
@@ -57,7 +57,7 @@ def changes(swarm: Swarm, *, volumes: bool = True) -> list[str]:
 
 
 def _made(network: dict[str, Any]) -> bool:
-    """Whether it is a network of the swarm that somebody has made."""
+    """Whether somebody has created this network of the swarm."""
     return network.get("Scope") == "swarm" and not network.get("Ingress")
 
 

@@ -1,4 +1,4 @@
-"""What a site of the lab answers: text of a stranger, bounded in time and size."""
+"""Answers of a site of the lab: a stranger's text, bounded in time and size."""
 
 import time
 
@@ -12,10 +12,10 @@ class Refused(SwarmlabError):
 
 
 def body(response: requests.Response, *, began: float, within: float, most: int) -> bytes:
-    """What a streamed answer holds.
+    """The content of a streamed answer.
 
-    `began`: when it was asked for, by the monotonic clock. Raises Refused when it goes on for more
-    than `within` seconds since then, or is larger than `most` bytes.
+    `began`: when the request was sent, by the monotonic clock. Raises Refused when the answer goes
+    on for more than `within` seconds since then, or is larger than `most` bytes.
     """
     content = b""
     for chunk in response.iter_content(1 << 16):

@@ -1,6 +1,6 @@
-"""Who the machines are after leadership has moved: the check of every exercise that moves it.
+"""The check of every exercise that moves leadership: each machine keeps its identity.
 
-Its drills read them before and after: ``with evidence.identities_of(swarm):``.
+The drills read the identities before and after: ``with evidence.identities_of(swarm):``.
 """
 
 from collections.abc import Sequence

@@ -50,7 +50,7 @@ def server_of(swarm: Swarm) -> Node:
 def exported(
     server: Node, path: str = SHARE, options: str = OPTIONS, *, subnet: str = SUBNET
 ) -> Iterator[Callable[[str], None]]:
-    """The directory is exported to that subnet; all is as it was before at the block's end.
+    """Export the directory to that subnet; at the block's end everything is as it was before.
 
     Yields a function that exports it with other options.
     """

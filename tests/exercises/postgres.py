@@ -14,9 +14,9 @@ READY_S = 120
 
 
 def running(service: Service, node: Node, wait: Waiter) -> str:
-    """The container's id, once the service runs on that node and answers."""
+    """The container's id, once the service runs on that node and the database answers."""
     (task,) = wait(service.converged(replicas=1, on=node), within=READY_S)
-    container: str = task["container"]
+    container: str = task.container
     # Over TCP: while it initialises itself, the database listens at a Unix socket only.
     wait(
         node.succeeds("docker", "exec", container, "pg_isready", "-h", "127.0.0.1"), within=READY_S

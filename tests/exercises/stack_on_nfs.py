@@ -53,9 +53,9 @@ def labelled_nodes(swarm: Swarm) -> list[str]:
 def removed_at_end(
     stack: Stacks, name: str, prepared: ExitStack, swarm: Swarm, wait: Waiter
 ) -> Iterator[None]:
-    """The stack of that name is removed at the block's end, before what was `prepared` for it.
+    """Remove the stack of that name at the block's end, before what was `prepared` for it.
 
-    Where the cluster goes with an interrupted run, and all of it along, nobody waits for either.
+    If an interrupted run removes the whole cluster, neither is removed first.
     """
     try:
         yield

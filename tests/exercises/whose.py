@@ -1,6 +1,6 @@
 """Whose services a drill was about: the lab's own, or those that play their roles elsewhere.
 
-A drill on somebody's work notes it; where nothing is noted they are the lab's.
+A drill on somebody's work records them; without such a record they are the lab's.
 """
 
 from pytest_swarmlab.evidence.events import Plays, last

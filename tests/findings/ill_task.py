@@ -40,11 +40,11 @@ def update_to_what_is_ill(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> 
             "--restart-condition", "none",
             "nginx:alpine",
         )  # fmt: skip
-        before = {task["id"] for task in wait(service.converged(replicas=REPLICAS), within=READY_S)}
+        before = {task.id for task in wait(service.converged(replicas=REPLICAS), within=READY_S)}
         service.update(*ILL, title="An update to a check that can't succeed")
         wait(service.ended(at_least=REPLICAS), within=READY_S)
         evidence.tasks(swarm, service.name)
-        tasks = swarm.task_rows(swarm.leader().engine, service.name)
-    stopped = [t for t in tasks if t["id"] in before and t["desired"] != "running"]
-    ended = [t for t in tasks if t["id"] not in before and t["state"] == "complete"]
+        tasks = service.tasks()
+    stopped = [t for t in tasks if t.id in before and t.desired != "running"]
+    ended = [t for t in tasks if t.id not in before and t.state == "complete"]
     evidence.write(FindingTried(FINDING, HOW, trials=len(ended), seen=len(stopped)))

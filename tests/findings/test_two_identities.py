@@ -2,11 +2,12 @@
 
 import pytest
 
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.findings.two_identities import HOW, Observe, move_leadership
+from tests.findings.two_identities import HOW, move_leadership
 
 
 @pytest.mark.parametrize("how", HOW)

@@ -7,13 +7,13 @@ since the two are parted.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pytest_swarmlab.errors import NotConverged, Unseen
 from pytest_swarmlab.evidence import identities
 from pytest_swarmlab.evidence.events import FindingTried, NodesSample, each
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults import Fault, Faults
@@ -36,8 +36,6 @@ WINDOW_S = 9
 campaigns itself. A certificate was seen to go to another machine 1.3 s after the demotion."""
 SETTLED_S = 60
 BACK_S = 240
-
-Observe = Callable[..., AbstractContextManager[Any]]
 
 
 class Unheard(Fault):

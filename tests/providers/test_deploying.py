@@ -107,7 +107,7 @@ def test_a_whole_stack_runs_with_all_that_it_names_and_leaves_no_file_on_the_nod
     web = stacks.deploy("all.yml", "over.yml").service("web")
     assert files(leader) == before
     (task,) = Waiter()(web.converged(replicas=1), within=120)
-    inside = ("docker", "exec", task["container"])
+    inside = ("docker", "exec", task.container)
     read = leader.host.run(shlex.join([*inside, "cat", "/run/secrets/key"])).stdout
     assert read.encode() == VALUE
     hosts = leader.host.run(shlex.join([*inside, "cat", "/host"])).stdout

@@ -5,26 +5,14 @@ from it. The kinds that an exercise alone writes are types of its own module `ev
 are those of `pytest_swarmlab.survey.events`.
 """
 
-from pytest_swarmlab.evidence.events.clients import (
-    Entries,
-    Entry,
-    Request,
-)
+from pytest_swarmlab.evidence.events.clients import Entries, Entry, Request
 from pytest_swarmlab.evidence.events.faults import (
     FaultHealed,
     FaultHealing,
     FaultInjected,
     FaultInjecting,
 )
-from pytest_swarmlab.evidence.events.kind import (
-    KINDS,
-    Seen,
-    each,
-    first,
-    last,
-    need,
-    read,
-)
+from pytest_swarmlab.evidence.events.kind import KINDS, Seen, each, first, last, need, read
 from pytest_swarmlab.evidence.events.machines import (
     ClusterKept,
     ClusterReady,

@@ -53,7 +53,7 @@ class Entry(Seen, kind="entry"):
 
 @dataclass(frozen=True)
 class Entries(Seen, kind="entries"):
-    """What was there at the end."""
+    """The entries of a ledger that were there at the end."""
 
     ledger: str
     found: Annotated[tuple[tuple[str, int], ...], "pairs of id and number"]

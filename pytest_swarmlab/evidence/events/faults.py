@@ -19,16 +19,16 @@ class _Over(_OfFault):
 
 
 class FaultInjecting(_OfFault, kind="fault.injecting"):
-    """A fault is about to be made."""
+    """A fault is about to be injected."""
 
 
 class FaultInjected(_Over, kind="fault.injected"):
-    """A fault is made."""
+    """A fault is injected."""
 
 
 class FaultHealing(_OfFault, kind="fault.healing"):
-    """A fault is about to be mended."""
+    """A fault is about to be healed."""
 
 
 class FaultHealed(_Over, kind="fault.healed"):
-    """A fault is mended."""
+    """A fault is healed."""

@@ -11,7 +11,7 @@ from pytest_swarmlab.evidence.events.kind import Seconds, Seen
 
 @dataclass(frozen=True)
 class ClusterWanted(Seen, kind="cluster.wanted"):
-    """Of a run side by side: which tests want a cluster of one topology."""
+    """In a run side by side: the tests that want a cluster of one topology."""
 
     topology: str
     tests: Annotated[Mapping[str, str], "test → its group: what is to stay together"]
@@ -19,7 +19,7 @@ class ClusterWanted(Seen, kind="cluster.wanted"):
 
 @dataclass(frozen=True)
 class MachinesStarted(Seen, kind="machines.started"):
-    """A cluster's machines are there, or of a Vagrantfile's machines: which are to be started."""
+    """A cluster's machines are there; of a Vagrantfile's machines, those that are to be started."""
 
     provider: str
     cluster: Annotated[str, "its id"]
@@ -58,7 +58,7 @@ class ImageSeen:
 
 @dataclass(frozen=True)
 class ClusterReady(Seen, kind="cluster.ready"):
-    """A swarm of the wanted topology is ready: what it is made of and can do."""
+    """A swarm of the wanted topology is ready: its parts and its capabilities."""
 
     cluster: Annotated[str, "its id"]
     provider: str
@@ -74,7 +74,7 @@ class ClusterReady(Seen, kind="cluster.ready"):
 
 @dataclass(frozen=True)
 class ClusterKept(Seen, kind="cluster.kept"):
-    """A cluster is left running: how a person reaches it."""
+    """A cluster is left running, and how a person reaches it."""
 
     cluster: Annotated[str, "its id"]
     shell: str
@@ -97,7 +97,7 @@ class Command(Seen, kind="command"):
 
 @dataclass(frozen=True)
 class EngineTold(Seen, kind="engine"):
-    """What an engine tells of a container."""
+    """An engine's event of a container."""
 
     node: str
     what: Annotated[str, "start, health_status: unhealthy, kill, die"]
@@ -128,7 +128,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Identities(Seen, kind="identities"):
-    """Who each machine is, read on the machine, one after the other."""
+    """Every machine's identity, read on the machines one after the other."""
 
     machines: tuple[Identity, ...]
     roles: Annotated[Mapping[str, str], "id → role that the managers gave it"]

@@ -78,7 +78,7 @@ class EndOfTest(Seen, kind="test.finished"):
 
 @dataclass(frozen=True)
 class WaitBegan(Seen, kind="wait.began"):
-    """Somebody waits. One without an end: the run was killed while it waited."""
+    """A wait begins. If its end is missing, the run was killed while it waited."""
 
     condition: str
     node: str | None
@@ -98,7 +98,7 @@ class Waited(Seen, kind="wait"):
 
 @dataclass(frozen=True)
 class SuiteWaited(Waited, kind="suite.wait"):
-    """A wait of the suite's has ended: for set-up, mending or tidying up. No check looks at it."""
+    """A wait of the plugin itself has ended: for set-up, healing, tidying up. No check reads it."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Curve(Seen, kind="curve"):
 
 @dataclass(frozen=True)
 class Problem(Seen, kind="error"):
-    """Something went wrong that is no verdict."""
+    """An error that is no verdict."""
 
     where: str
     message: str
@@ -157,7 +157,7 @@ class Problem(Seen, kind="error"):
 
 @dataclass(frozen=True)
 class Change(Seen, kind="change"):
-    """What may change somebody's own cluster, written before it is done."""
+    """A change of somebody's own cluster, written before it is made."""
 
     node: str
     what: Annotated[str, "the command or request"]

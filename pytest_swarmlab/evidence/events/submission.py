@@ -24,14 +24,14 @@ class SubmissionStep(Seen, kind="submission.step"):
 
 @dataclass(frozen=True)
 class SubmissionSettled(Seen, kind="submission.settled"):
-    """What does not run once all steps are done."""
+    """The services that do not run once all steps are done."""
 
     missing: Annotated[Mapping[str, str] | None, "service → what of it; null: nobody told"]
 
 
 @dataclass(frozen=True)
 class RolesDecided(Seen, kind="roles.decided"):
-    """What swarmlab.yml says of roles."""
+    """The roles that swarmlab.yml decides."""
 
     roles: Annotated[Mapping[str, str], "role → name"]
 

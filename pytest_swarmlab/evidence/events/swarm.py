@@ -111,7 +111,7 @@ class TasksSample(Seen, kind="tasks"):
 
 @dataclass(frozen=True)
 class Ping(Seen, kind="ping"):
-    """Whether a node's engine answered then: what was broken is to be away."""
+    """Whether a node's engine answers at that moment: a broken one must be away."""
 
     node: str
     answers: bool
@@ -119,7 +119,7 @@ class Ping(Seen, kind="ping"):
 
 @dataclass(frozen=True)
 class Write(Seen, kind="write"):
-    """A change was tried through one node: a config, made and removed again."""
+    """A change was tried through one node: a config, created and removed again."""
 
     node: str
     error: Annotated[str | None, "why it was refused; none if it was accepted"]
@@ -128,7 +128,7 @@ class Write(Seen, kind="write"):
 
 @dataclass(frozen=True)
 class Quorum(Seen, kind="quorum"):
-    """How many managers are lost now; changes that are tried next are tried at that level."""
+    """So many managers are lost now; the changes that follow are tried at that level."""
 
     lost: int
     managers: Annotated[int, "how many there are in all"]
@@ -150,7 +150,7 @@ class NodeJoined(Seen, kind="node.joined"):
 
 @dataclass(frozen=True)
 class Info(Seen, kind="info"):
-    """A machine's own view of the swarm, or why it told none."""
+    """A machine's own view of the swarm, or why it gave none."""
 
     node: str
     state: str = ""
@@ -163,7 +163,7 @@ class Info(Seen, kind="info"):
 
 @dataclass(frozen=True)
 class Raft(Seen, kind="raft"):
-    """What an engine's log tells of its node's role in Raft."""
+    """A node's role in Raft, by its engine's log."""
 
     node: str
     at: Annotated[float, "Unix time, by the node's clock"]

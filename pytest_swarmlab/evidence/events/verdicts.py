@@ -23,7 +23,7 @@ class CheckDeclared:
 
 @dataclass(frozen=True)
 class ExerciseSelected(Seen, kind="exercise.selected"):
-    """Before anything happens: an exercise that is to be judged."""
+    """An exercise that is to be judged, written before anything happens."""
 
     id: str
     title: str
@@ -52,7 +52,7 @@ class Checked(Seen, kind="check"):
 
 @dataclass(frozen=True)
 class FindingMet(Seen, kind="finding"):
-    """A check failed of which a finding about Swarm is why."""
+    """A check failed, and a finding about Swarm explains it."""
 
     name: str
     phase: str
@@ -63,7 +63,7 @@ class FindingMet(Seen, kind="finding"):
 
 @dataclass(frozen=True)
 class FindingTried(Seen, kind="finding.tried"):
-    """A drill that provokes a finding has counted."""
+    """The count of a drill that provokes a finding."""
 
     finding: str
     how: str
@@ -73,7 +73,7 @@ class FindingTried(Seen, kind="finding.tried"):
 
 @dataclass(frozen=True)
 class Measured(Seen, kind="measured"):
-    """What an exercise measured at a phase's end."""
+    """An exercise's measurements at a phase's end."""
 
     exercise: str
     phase: str

@@ -1,16 +1,17 @@
-"""What a record says happened, as typed values: checks, measurements and pictures all read here.
+"""What a record shows, as typed values: checks, measurements and pictures all read here.
 
-Pure functions of a `Record`, usually one phase of it (``record.phase("2.2/power-off")``). All
-times are seconds since the run began; a measurement (``…_s``) is seconds since the fault began.
-None means that the record does not show it, never "zero".
+Pure functions of a `Record`, usually one phase of it (``record.phase("2.2/power-off")``). All times
+are seconds since the run began; a measurement (``…_s``) is seconds since the fault began. None
+means that the record does not show it, never "zero".
 
-Typed events: `faults`, `fault`, `fault_at`, `node_samples`, `task_samples`, `requests`.
-Leader: `leader_before`, `leader_changes`, `leader_spans`.
-Nodes, by id: `identities_of`, `first_seen`, `node_state_at`, `node_spans`.
-Service: `replicas_over_time`, `first_restored`.
-Clients: `request_errors`, `answered`, `longest_gap`, `longest_gap_by_node`, `ledger`.
-Measurements: `leader_unreachable_s`, `leader_elected_s`, `node_down_s`, `node_back_s`,
-`replicas_restored_s`, `longest_gap_s`; `failover_measurements` holds them all.
+- Typed events: `faults`, `fault`, `fault_at`, `node_samples`, `task_samples`, `requests`.
+- Leader: `leader_before`, `leader_changes`, `leader_spans`.
+- Nodes, by id: `identities_of`, `first_seen`, `node_state_at`, `node_spans`.
+- Service: `replicas_over_time`, `first_restored`.
+- Clients: `request_errors`, `answered`, `answered_within_s`, `longest_gap`, `longest_gap_by_node`,
+  `ledger`.
+- Measurements: `leader_unreachable_s`, `leader_elected_s`, `node_down_s`, `node_back_s`,
+  `replicas_restored_s`, `longest_gap_s`; `failover_measurements` holds them all.
 """
 
 from pytest_swarmlab.evidence.events import (
@@ -25,6 +26,7 @@ from pytest_swarmlab.evidence.readings.broken import NOT_STOPPING, Fault, fault,
 from pytest_swarmlab.evidence.readings.clients import (
     Gap,
     answered,
+    answered_within_s,
     longest_gap,
     longest_gap_by_node,
     request_errors,
@@ -76,6 +78,7 @@ __all__ = [
     "TaskSeen",
     "TasksSample",
     "answered",
+    "answered_within_s",
     "failover_measurements",
     "fault",
     "fault_at",

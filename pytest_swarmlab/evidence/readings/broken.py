@@ -1,4 +1,4 @@
-"""What was broken on purpose, from when to when."""
+"""The faults of a record: what was broken on purpose, from when to when."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pytest_swarmlab.evidence.events import FaultHealed, FaultInjected, first, r
 from pytest_swarmlab.evidence.record import Record
 
 NOT_STOPPING = frozenset({"demote", "stop-units"})
-"""Faults that take a role or another server away and leave the node's containers at work."""
+"""Faults that take away a role or another server, but leave the node's containers running."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something broken on purpose.
+    """A fault.
 
-    `began` … `injected`: how long breaking took. `heal_began` … `healed`: how long repairing
-    took; both None while it is on, or when the run ended before.
+    `began` … `injected`: how long injecting took. `heal_began` … `healed`: how long healing took;
+    both None while it is on, or when the run ended before.
     """
 
     kind: str

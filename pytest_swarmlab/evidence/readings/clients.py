@@ -1,8 +1,9 @@
-"""What clients asked, and how long they had no answer."""
+"""Requests of clients, and how long they had no answer."""
 
 from __future__ import annotations
 
 import itertools
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,11 +45,19 @@ def answered(record: Record, node: str | None = None) -> list[Request]:
     return [r for r in requests(record, node) if r.ok]
 
 
-def longest_gap(record: Record, node: str | None = None) -> Gap | None:
-    """The longest stretch between two successive successful answers, through any node or one.
+def answered_within_s(asked: Sequence[Request], percent: int) -> float | None:
+    """Seconds within which so many of a hundred good answers came; None for fewer than two."""
+    took = [request.seconds for request in asked if request.ok]
+    if len(took) < 2:
+        return None
+    return round(statistics.quantiles(took, n=100, method="inclusive")[percent - 1], 3)
 
-    Failures before the first or after the last success count up to the edge of the probe, so
-    that a service that never comes back does not look well. None when nothing was asked.
+
+def longest_gap(record: Record, node: str | None = None) -> Gap | None:
+    """The longest stretch between two successive good answers, through any node or one.
+
+    Failures before the first or after the last success count up to the edge of the probe: a service
+    that never comes back must not look well. None when nothing was asked.
     """
     return _longest_gap(requests(record, node))
 

@@ -37,10 +37,10 @@ def leading_before(record: Record, t: float) -> NodeSeen | None:
 
 
 def leader_changes(record: Record) -> list[LeaderChange]:
-    """Each leader as it is first seen; the first entry is the one found at the start.
+    """Each leader as it is first seen; the first entry is the leader at the start.
 
-    A leader is another one when its id is. A late answer to a question asked before a change was
-    known does not count as a change back.
+    A leader is another one when its id is. A late answer to a question that was sent before a known
+    change does not count as a change back.
     """
     changes: list[LeaderChange] = []
     for sample in node_samples(record):
@@ -58,10 +58,9 @@ def leader_changes(record: Record) -> list[LeaderChange]:
 def leader_spans(record: Record, *, blind_after: float = 1.0) -> list[Span]:
     """Who led from when to when, as surviving managers saw it.
 
-    A reign ends with the last sample that shows it. What lies between two reigns, and any stretch
-    of one that is longer than `blind_after` seconds without a sample that names it, has the value
-    "": no manager could name a leader. Between two spans of one name there may have been another
-    election that it won.
+    A span ends with the last sample that shows the leader. Between two spans, and where more than
+    `blind_after` seconds pass without a sample that names the leader, the value is "": no manager
+    could name one. Between two spans of one name that node may have won another election.
     """
     samples = [(s.t, s.leading.identity) for s in node_samples(record) if s.leading]
     changes = leader_changes(record)

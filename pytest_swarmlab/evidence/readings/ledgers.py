@@ -1,4 +1,4 @@
-"""What was written, what of it was acknowledged, and what is there."""
+"""Entries that were written, acknowledged, and found at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_swarmlab.evidence.record import Record
 
 @dataclass(frozen=True)
 class Ledger:
-    """What became of a ledger's entries."""
+    """A ledger's entries and their fate."""
 
     name: str
     entries: tuple[Entry, ...]
@@ -32,12 +32,12 @@ class Ledger:
 
     @property
     def acknowledged(self) -> list[Entry]:
-        """Entries of which the other side said that it has them."""
+        """Entries whose write was acknowledged."""
         return [entry for entry in self.entries if entry.id is not None]
 
     @property
     def lost(self) -> list[int]:
-        """Numbers that were acknowledged and are not there under the id that they were given."""
+        """Numbers of acknowledged entries that are not there under the id that was returned."""
         there = set(self.found or ())
         return [e.number for e in self.acknowledged if (str(e.id), e.number) not in there]
 

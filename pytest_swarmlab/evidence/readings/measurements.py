@@ -1,4 +1,4 @@
-"""Seconds from the first fault's begin to what came of it."""
+"""Measurements: seconds from the beginning of the first fault."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Span:
 def node_samples(record: Record, *, surviving: bool = True) -> list[NodesSample]:
     """Every sampled node list, errors included, oldest first.
 
-    `surviving` leaves out what a node said while a fault held it: it may be the one that is wrong.
+    `surviving` leaves out the answers of a node while a fault holds it: that node may be wrong.
     """
     held = faults(record) if surviving else []
     return [
@@ -54,9 +54,9 @@ def first_seen(
 
 
 def identities_of(record: Record, name: str) -> frozenset[str]:
-    """Who is meant by a node's name: every id that is first listed under it.
+    """Every id that is first listed under a node's name.
 
-    Later a manager may list it under another one, and another one under that name.
+    Later a manager may list this node under another name, and another node under this one.
     """
     first: dict[str, str] = {}
     for sample in node_samples(record, surviving=False):
@@ -81,8 +81,8 @@ def node_spans(
 ) -> list[Span]:
     """The values of one column of a node ("state", "reachability") over time.
 
-    A stretch longer than `blind_after` seconds without any answer is a span of its own with the
-    value "": the managers could not tell, and what was true before is not carried over it.
+    A stretch of more than `blind_after` seconds without any answer is a span of its own with the
+    value "": the managers could not tell, and the value before is not carried over it.
     """
     meant = identities_of(record, name)
     seen = [

@@ -17,8 +17,8 @@ from pytest_swarmlab.evidence.record import Record
 class Replicas:
     """Running tasks per node at `t`.
 
-    `by_node` is what the managers said. `running` leaves out nodes that a fault holds at `t`:
-    their tasks stand as running until the managers notice that the node is gone.
+    `by_node`: as the managers list them. `running` leaves out nodes that a fault holds at `t`:
+    managers list their tasks as running until they notice that the node is gone.
     """
 
     t: float
@@ -54,8 +54,8 @@ def replicas_over_time(record: Record, service: str | None = None) -> list[Repli
 def first_restored(record: Record, wanted: int, service: str | None = None) -> TasksSample | None:
     """The first answer, asked for after the fault, with `wanted` tasks running elsewhere.
 
-    Elsewhere: not on the faulted nodes, even when they are back, nor on another that is down. After
-    a demotion every node counts.
+    A task runs elsewhere if its node was not faulted, even if that is back, and is not down for
+    another reason. After a demotion every node counts.
     """
     first = fault(record)
     if first is None:

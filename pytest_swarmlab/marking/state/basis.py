@@ -1,4 +1,4 @@
-"""What all state checks share: how they are declared, and what they look at."""
+"""What all state checks share: their declaration, and what they look at."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PHASE = "survey"
 """The part of a record that these checks are judged on."""
 
 SHOWN = 6
-"""Of many that are wrong so many are named."""
+"""Of many that are wrong, so many are named."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a check looks at. Each property raises Unseen, a judge's `unknown`, for what was not
-    seen.
+    """What a check looks at. Each property raises Unseen, a judge's `unknown`, for a part that was
+    not seen.
     """
 
     survey: Survey
@@ -67,7 +67,7 @@ class Look:
         return {each.name: each for each in self._told("networks", self.survey.networks)}
 
     def running(self, service: Service) -> list[TaskRow]:
-        """The service's tasks that run; none that has just begun again after many failures."""
+        """The service's running tasks, without those that will only run until they fail again."""
         self._told("tasks", self.survey.tasks)
         return readings.steady(self.survey.running(service), self._looping)
 
@@ -77,19 +77,19 @@ class Look:
         return readings.looping(self.survey)
 
     def members(self, part: str) -> list[Machine]:
-        """The machines that are to be in the swarm; `part`: of which what is looked at."""
+        """The machines that are to be in the swarm; `part`: the part of each that is looked at."""
         self.record.of(f"survey.{part}")
         return [m for m in self.survey.machines if m.membership != Membership.OUTSIDE]
 
     def unkept(self, part: str) -> list[str]:
-        """What was too much to be kept, as something that is missing."""
+        """The rows that were too many to be kept, as something that is missing."""
         more = self.survey.more.get(part, 0)
         return [f"{more} more {part} were not kept"] if more else []
 
     def player(self, role: str) -> Service | None:
-        """The service that plays the role; None where nothing is like it.
+        """The service that plays the role; None if none is like it.
 
-        Raises Unseen where several could, and nobody has decided.
+        Raises Unseen if several could play it and nobody has decided.
         """
         _ = self.services
         part = self.cast[role]
@@ -106,7 +106,10 @@ class Look:
         return [service for service in self.services if service.name in names]
 
     def needed(self, role: str) -> Service:
-        """The same for a check that is about it: without it there is nothing to judge."""
+        """The service that plays the role, for a check that is about it.
+
+        Raises Unseen if none does, or several could: there is nothing to judge then.
+        """
         service = self.player(role)
         if service is None:
             raise Unseen(str(self.cast[role]))
@@ -136,7 +139,9 @@ StateJudge = Callable[[Look], Judgement]
 
 
 class State(Exercise):
-    """Checks of what is there, each of one of the lab's criteria: ``state.<criterion>.<name>``."""
+    """Checks of the cluster's state, each of one of the lab's criteria:
+    ``state.<criterion>.<name>``.
+    """
 
     def claim(
         self, criterion: str, name: str, *, title: str, expected: str, hint: str
@@ -172,7 +177,7 @@ _latest: list[tuple[tuple[Event, ...], Survey, Cast]] = []
 
 
 def look_at(record: Record) -> Look:
-    """What the record's latest survey shows. Raises Unseen when there is none."""
+    """The record's latest survey. Raises Unseen when there is none."""
     if not events.there(record):
         raise Unseen("nobody has looked at the cluster")
     if not _latest or _latest[0][0] != record.events:

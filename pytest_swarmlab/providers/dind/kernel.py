@@ -1,4 +1,4 @@
-"""What this host's kernel lacks for nodes that share it, told without starting one."""
+"""Capabilities that this host's kernel lacks for nodes that share it, found without a node."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PRESENT: dict[Capability, tuple[str, str]] = {
 
 
 def lacks(needs: Collection[Capability], root: Path = Path("/")) -> list[Capability]:
-    """Which of these the kernel has not and can't load, as far as its files tell."""
+    """The capabilities that the kernel does not have and can't load, as far as its files tell."""
     return [need for need in MODULES if need in needs and not _has(need, root)]
 
 

@@ -1,4 +1,4 @@
-"""What is written on everything that a cluster has in the engine, and read back from it."""
+"""The labels of everything that a cluster has in the engine: written, and read back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNKNOWN = Topology("unknown", ())
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, told from another that has its number later or in another PID namespace."""
+    """A process, told apart from another that gets its number later or in another PID namespace."""
 
     uid: int
     pid: int

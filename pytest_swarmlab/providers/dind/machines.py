@@ -243,7 +243,7 @@ class DindMachines:
 
 
 class EngineAnswers:
-    """A node has got so far that its engine answers a ping."""
+    """A node's engine answers a ping."""
 
     name = "the engine answers"
 

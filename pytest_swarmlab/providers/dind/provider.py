@@ -21,7 +21,7 @@ from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images import ImageOrigin, RichReport
 from pytest_swarmlab.images.container import NodeImage, ensure_image
 from pytest_swarmlab.model import Topology
-from pytest_swarmlab.providers.base import Found
+from pytest_swarmlab.providers.base import Found, one_kept
 from pytest_swarmlab.providers.dind import container, engine, labels, network
 from pytest_swarmlab.providers.dind.machines import DindMachines
 from pytest_swarmlab.providers.dind.network import Network
@@ -129,20 +129,8 @@ class DindProvider:
     def attach(self, cluster: str, *, logs: Path) -> DindMachines:
         """Take over a kept cluster by its id, or the only one there is when `cluster` is empty."""
         del logs  # the engine holds the consoles, and the way to the nodes has nothing to say
-        kept = [f for f in self.find() if f.kept]
-        ids = ", ".join(f.id for f in kept) or "none"
-        if cluster:
-            chosen = [f for f in kept if f.id == cluster]
-            if not chosen:
-                raise ProviderError(f"no kept cluster {cluster}: there are {ids}")
-        else:
-            chosen = kept
-        if len(chosen) != 1:
-            raise ProviderError(
-                f"{len(kept)} kept clusters on this host ({ids}):"
-                " run once with --swarmlab-keep, or name one"
-            )
-        found = chosen[0]
+        kept = {found.id: found for found in self.find() if found.kept}
+        found = kept[one_kept(cluster, kept)]
         net = network.find(self._engine(), f"{labels.CLUSTER}={found.id}")
         if net is None:
             raise ProviderError(

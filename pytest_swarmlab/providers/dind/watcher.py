@@ -1,9 +1,8 @@
-"""Watches over one cluster on behalf of its owner: its only process that is no container.
+"""Watches over one cluster for its owner; the cluster's only process outside of a container.
 
-Writes every node's console into a file as it happens. When the owner closes the pipe on its
-standard input, which the kernel does for a killed owner too, it removes the cluster and ends.
-A line through the pipe tells it that there is nothing left to do: the cluster was removed,
-or is to be kept.
+It writes every node's console into a file as it happens. When the owner closes the pipe on its
+standard input, which the kernel does for a killed owner too, it removes the cluster and ends. A
+line through the pipe tells it that nothing is left to do: the cluster was removed, or is kept.
 
 Run as ``python -I -m pytest_swarmlab.providers.dind.watcher ENGINE CLUSTER CONSOLES``.
 """

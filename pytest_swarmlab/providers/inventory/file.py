@@ -1,4 +1,4 @@
-"""What stands in an inventory file, checked before anything is connected to."""
+"""An inventory file, checked before any connection is opened."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORD = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9_.:@%\[\]-]*")
 class Host:
     """One line of the inventory: a node and how it is reached.
 
-    What is empty is left to the SSH configuration that the inventory names, or to ssh itself.
+    An empty field is left to the SSH configuration that the inventory names, or to ssh itself.
     """
 
     name: str

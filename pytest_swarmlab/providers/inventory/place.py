@@ -1,4 +1,4 @@
-"""Where a run's sockets lie on this machine: gone with it, or with the next if it was killed."""
+"""Where a run's sockets lie on this machine. They are removed at its end, or by the next run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks at a cluster over SSH: it owns nothing, and removes nothing."""
+"""A cluster that exists, over SSH: this provider owns nothing and removes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The other side of the keeper's gate: one request, one answer, perhaps with a socket."""
+"""The client of the keeper's gate: one request, one answer, perhaps with a socket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Gate:
         self._path = path
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
-        """Have the keeper do something; returns its answer.
+        """Send the keeper a request; returns its answer.
 
         Raises ProviderError when the keeper is gone or could not do it.
         """

@@ -277,10 +277,10 @@ class Keeper:
 
 
 def hardware_address(address: str) -> str:
-    """A network card of its own for each IPv4 address, the same at every boot.
+    """A hardware address for each IPv4 address, the same at every boot.
 
-    The kernel's default is another one each time, and whoever has talked to the machine before goes
-    on sending to the old one for half a minute: 42 s until a new boot could be reached, not 15 s.
+    The kernel's default is another one at each boot, and machines that had connections to the old
+    one go on sending there for half a minute: a new boot was reached after 42 s instead of 15 s.
     """
     return "02:53:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 

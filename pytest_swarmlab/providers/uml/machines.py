@@ -167,7 +167,7 @@ class UmlMachines:
 
 
 class EngineAnswers:
-    """A machine has got so far that its engine answers a ping, through SSH."""
+    """A machine's engine answers a ping, through SSH."""
 
     name = "the engine answers through SSH"
 
@@ -186,7 +186,7 @@ class EngineAnswers:
 
 
 class KeeperGone:
-    """Nobody holds a cluster's lock any more: its keeper, and all it kept, has ended."""
+    """Nobody holds a cluster's lock any more: its keeper has ended, and the nodes with it."""
 
     name = "the cluster's keeper is gone"
     node = None

@@ -21,7 +21,7 @@ from pytest_swarmlab.images.builder import require_processor
 from pytest_swarmlab.images.commands import search_path
 from pytest_swarmlab.images.interpreter import PRELOAD_VARIABLE
 from pytest_swarmlab.model import Topology
-from pytest_swarmlab.providers.base import Found
+from pytest_swarmlab.providers.base import Found, one_kept
 from pytest_swarmlab.providers.host import require_memory
 from pytest_swarmlab.providers.uml import keeper, trial
 from pytest_swarmlab.providers.uml.gate import Gate
@@ -78,7 +78,7 @@ class UmlProvider:
         self._tried: trial.Trial | None = None
 
     def disk(self) -> NodeDisk:
-        """The node disk, built if this is the first time."""
+        """The node disk; it is built at the first use."""
         if self._disk is None:
             from rich.console import Console
 
@@ -127,15 +127,8 @@ class UmlProvider:
     def attach(self, cluster: str, *, logs: Path) -> UmlMachines:
         """Take over a kept cluster by its id, or the only one there is when `cluster` is empty."""
         del logs  # Its keeper writes on where it began.
-        kept = [f.id for f in self.find() if f.kept]
-        if cluster and cluster not in kept:
-            raise ProviderError(f"no kept cluster {cluster}: there are {', '.join(kept) or 'none'}")
-        if not cluster and len(kept) != 1:
-            raise ProviderError(
-                f"{len(kept)} kept clusters on this host ({', '.join(kept) or 'none'}):"
-                " run once with --swarmlab-keep, or name one"
-            )
-        state = next(s for s in State.all() if s.path.name == (cluster or kept[0]))
+        meant = one_kept(cluster, [f.id for f in self.find() if f.kept])
+        state = next(s for s in State.all() if s.path.name == meant)
         label = _label(state)
         return UmlMachines(
             state,

@@ -1,7 +1,7 @@
-"""What a cluster keeps on this host: one directory, found again by name, held by a lock.
+"""A cluster's directory on this host: found again by name, held by a lock.
 
-The lock on it is inherited by the keeper. Whoever can take it knows that neither
-owner nor keeper is alive, and may remove the directory.
+The keeper inherits the lock. Whoever can take it knows that neither owner nor keeper is alive, and
+may remove the directory.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class State:
 
 @contextmanager
 def _nobody_reaps(kind: str) -> Iterator[None]:
-    """While a directory is made it is not locked yet: nobody may take it for a leftover."""
+    """Keeps others from removing a directory as a leftover before it is complete and locked."""
     root = os.open(state_root(kind), os.O_RDONLY)
     try:
         fcntl.flock(root, fcntl.LOCK_EX)

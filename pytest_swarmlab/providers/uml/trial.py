@@ -1,7 +1,7 @@
-"""Boots a kernel as far as its first program, and ends it: whether this host can run nodes.
+"""Boots a kernel as far as its first program, to find out whether this host can run nodes.
 
-It takes 0.2 s. What a host allows depends on its processor, its kernel, and what surrounds this
-process (a container, say); so it is tried instead of guessed.
+It takes 0.2 s. What a host allows depends on its processor, its kernel, and the container around
+this process, if any; so it is tried instead of guessed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FIRST = "/usr/local/lib/swarmlab/first"
 """The first program, on the node disk."""
 
 RUNS = "swarmlab: a first program runs"
-"""What it says."""
+"""What the first program prints."""
 
 SECCOMP = "seccomp filters can be installed...OK"
 """How the kernel says that guest programs run under seccomp; else they run under ptrace."""
@@ -40,7 +40,9 @@ MEMORY_MIB = 64
 
 @dataclass(frozen=True)
 class Trial:
-    """How one boot went: `preload` is what was loaded before the kernel's own libraries, or ""."""
+    """The outcome of one boot: `preload` names the libraries that were loaded before the kernel's
+    own.
+    """
 
     kernel: NodeKernel
     preload: str
@@ -75,7 +77,7 @@ class Trial:
 
 
 def boot(kernel: NodeKernel, disk: NodeDisk, *, preload: str = "") -> Trial:
-    """Boot that kernel on that disk, which is only read, until its first program speaks.
+    """Boot that kernel on that disk, which is only read, until its first program prints.
 
     `preload`: libraries to load first, with spaces between them.
     """
@@ -147,8 +149,8 @@ def usable(kernel: NodeKernel, disk: NodeDisk) -> Trial:
 def choose(wanted: str, cache: Path, disk: NodeDisk) -> tuple[Trial, Sequence[str]]:
     """The kernel for a run's nodes, and what a person should know of that choice, a line each.
 
-    `wanted`: ``own``, ``debian``, or ``auto``: the own one where it is built and runs, else
-    Debian's. Raises HostError when none of them runs here.
+    `wanted`: ``own``, ``debian``, or ``auto``: the own one if it is built and runs, else Debian's.
+    Raises HostError when none of them runs here.
     """
     own = None if wanted == "debian" else find_kernel(cache)
     if wanted == "own" and own is None:

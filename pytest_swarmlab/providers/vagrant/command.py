@@ -1,4 +1,4 @@
-"""The command `vagrant`: what it is asked, and what its answers mean."""
+"""The command `vagrant`: its questions and its answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_VAGRANTFILE = "Vagrant::Errors::NoEnvironmentError"
 
 
 class Vagrant:
-    """Speaks of the machines of one Vagrantfile. Every method may raise HostError.
+    """Runs `vagrant` for the machines of one Vagrantfile. Every method may raise HostError.
 
     A machine's state is in the words of Vagrant's provider: ``running``, ``not_created``,
     ``poweroff`` (VirtualBox), ``shutoff`` (libvirt) and others.

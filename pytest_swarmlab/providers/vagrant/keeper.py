@@ -1,4 +1,4 @@
-"""Waits for the end of a run, however it ends, and then puts its machines in order.
+"""Waits for the end of a run, however it ends, and then restores its machines.
 
 Runs as a process of its own; its standard input is a pipe that the run holds.
 """
@@ -21,7 +21,7 @@ RETRY_S = 3.0
 
 
 def main(path: Path) -> int:
-    """Return 0 when nothing is owed any more, 1 when it could not be done."""
+    """Return 0 when everything is restored, 1 when that failed."""
     sys.stdin.buffer.read()
     state = RunState(path)
     try:

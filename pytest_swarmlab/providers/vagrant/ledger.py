@@ -1,4 +1,4 @@
-"""What a run found and what it made, so that exactly that is undone, also by somebody else."""
+"""What a run found and what it created, so that any process can undo exactly that."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LEAVE = "sudo docker swarm leave --force"
 
 @dataclass(frozen=True)
 class Ledger:
-    """The machines of a run by what is owed to them at its end.
+    """The machines of a run, by what is done with them at its end.
 
-    `created` did not exist: they are destroyed. `booted` were off: they are shut down.
-    `running` ran: they are left so. `outside`: those of the latter two that were in no swarm,
-    and are taken out of the run's. `kept`: nothing is owed before somebody asks for it.
+    `created` did not exist: they are destroyed. `booted` were off: they are shut down. `running`
+    ran: they are left running. `outside`: those of the latter two that were in no swarm; they leave
+    the run's. `kept`: nothing is done before somebody asks for it.
     """
 
     directory: str

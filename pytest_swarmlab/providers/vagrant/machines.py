@@ -1,4 +1,4 @@
-"""Machines of a Vagrantfile in the service of a run."""
+"""Running machines of a Vagrantfile."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEEPER_S = keeper.RESTORE_S + 60
 
 
 class VagrantMachines:
-    """Machines of a Vagrantfile in the service of a run."""
+    """Running machines of a Vagrantfile."""
 
     foreign = False
     kernel = ""
@@ -177,7 +177,7 @@ class VagrantMachines:
             self._end_keeper()
 
     def stop(self) -> None:
-        """Destroy the machines that the run created; leave all others as they were found."""
+        """Destroy the machines that the run created; leave all others as the run found them."""
         self._links.close()
         if self._process:
             if self._end_keeper():

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pytest_swarmlab.errors import HostError, ProviderError
+from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.evidence.events import MachinesStarted
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import NodeSpec, Topology
-from pytest_swarmlab.providers.base import Found
+from pytest_swarmlab.providers.base import Found, one_kept
 from pytest_swarmlab.providers.vagrant import keeper
 from pytest_swarmlab.providers.vagrant.command import ABSENT, OFF, RUNNING, Vagrant
 from pytest_swarmlab.providers.vagrant.ledger import Ledger, RunState, restore
@@ -80,14 +80,7 @@ class VagrantProvider:
     def attach(self, cluster: str, *, logs: Path) -> VagrantMachines:
         """Take over kept machines by their id, or the only ones there are."""
         kept = {s.path.name: s for s, ledger in self._states() if ledger.kept}
-        if cluster and cluster not in kept:
-            raise ProviderError(f"no kept cluster {cluster}: there are {', '.join(kept) or 'none'}")
-        if not cluster and len(kept) != 1:
-            raise ProviderError(
-                f"{len(kept)} kept clusters on this host ({', '.join(kept) or 'none'}):"
-                " run once with --swarmlab-keep, or name one"
-            )
-        state = kept[cluster or next(iter(kept))]
+        state = kept[one_kept(cluster, kept)]
         for left in state.path.glob("*.engine"):
             left.unlink()  # Nobody listens there any more.
         machines = VagrantMachines(
@@ -120,7 +113,7 @@ class VagrantProvider:
         return found
 
     def reap(self) -> list[str]:
-        """Give back what runs without an owner and was not kept; returns the ids."""
+        """Restore the machines whose owner is gone and that were not kept; returns the ids."""
         reaped = []
         for state, ledger in self._states():
             if not state.alive() and not ledger.kept:
@@ -160,8 +153,8 @@ def project(directory: Path) -> Path:
 def sort_out(nodes: Sequence[NodeSpec], states: Mapping[str, str], root: Path) -> Ledger:
     """Which machines exist, and in what state, before anything is done to them.
 
-    `states`: every machine of the Vagrantfile → its state. Raises HostError for machines that
-    the Vagrantfile hasn't, and for states from which no run should begin.
+    `states`: every machine of the Vagrantfile → its state. Raises HostError for machines that the
+    Vagrantfile does not have, and for states in which no run should begin.
     """
     unknown = [n.name for n in nodes if n.name not in states]
     if unknown:

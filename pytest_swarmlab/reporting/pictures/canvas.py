@@ -42,7 +42,9 @@ SMALL = 7.5
 
 @contextmanager
 def settings() -> Iterator[None]:
-    """Our settings for one drawing; a name in a rare script must not end the run by a warning."""
+    """matplotlib's settings for one drawing: a name in a rare script must not end the run by a
+    warning.
+    """
     import matplotlib
 
     ours: Any = {

@@ -1,4 +1,4 @@
-"""Draws a timeline: who led, how each node stood, how many replicas ran, how clients fared.
+"""Draws a timeline: who led, each node's state, the replicas that ran, the clients' requests.
 
 One picture per drill, as a self-contained SVG (no script, no link) or PNG, legible in a column of
 1000 pixels and in print. Colours are Okabe and Ito's, told apart by colour-blind readers; states
@@ -35,12 +35,7 @@ from pytest_swarmlab.reporting.pictures.flags import (
     flag_width,
     levels_of,
 )
-from pytest_swarmlab.reporting.pictures.lanes import (
-    STATE_FILL,
-    fault_end,
-    node_lanes,
-    service_lane,
-)
+from pytest_swarmlab.reporting.pictures.lanes import STATE_FILL, fault_end, node_lanes, service_lane
 from pytest_swarmlab.reporting.timeline import Moment, Timeline
 from pytest_swarmlab.text import duration, line
 
@@ -151,7 +146,7 @@ def _heading(figure: Figure, timeline: Timeline, height: float) -> None:
 
 
 def _leads_on(timeline: Timeline, after: Mapping[str, Moment]) -> bool:
-    """Whether the fault left the leader alone: then a manager's late answer means no loss of it."""
+    """Whether the leader led on during the fault: then a manager's late answer is no loss of it."""
     if not timeline.leaders:
         return False
     last, lost = timeline.leaders[-1], after.get("lost")

@@ -1,4 +1,4 @@
-"""Lanes of a timeline: who led, how each node stood, how many replicas ran."""
+"""Lanes of a timeline: who led, each node's state, the replicas that ran."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws where a run's own time went: for each worker what it did, and below what that time held."""
+"""Draws where a run's own time went: what each worker did, and below what that time contained."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What can be waited for. Each look returns done, pending with a reason, or fatal with a reason.
+"""What can be waited for. Each call returns done, pending with a reason, or fatal with a reason.
 
-A module for each subject; who asks for a condition takes it from here.
+There is a module for each subject; conditions are imported from here.
 """
 
 from pytest_swarmlab.waiting.conditions.answers import brief, no_answer

@@ -1,4 +1,4 @@
-"""What it looks like when an engine gives no good answer."""
+"""Errors of an engine that gives no good answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_swarmlab.errors import ProviderError
 
 @functools.cache
 def no_answer() -> tuple[type[Exception], ...]:
-    """What asking an engine, or the managers together, raises when there is no good answer."""
+    """The errors of asking an engine, or all managers, when there is no good answer."""
     import docker.errors
     import requests
 

@@ -1,4 +1,4 @@
-"""What one machine shows, or each of several: its engine, its routing mesh, a command."""
+"""Conditions of single machines: engine, routing mesh, a command."""
 
 from __future__ import annotations
 
@@ -61,11 +61,10 @@ class Succeeds:
 class MeshLists:
     """The routing mesh of every given node balances over so many replicas, no more and no fewer.
 
-    A service that has converged is not yet one that every node balances: gossip
-    follows later. And where a service was removed just before, its address may be
-    given to the next one while nodes still take the old one down; a node that does
-    both at once keeps an incomplete table for a minute or more (seen on the
-    embedded cluster as `Failed add IP alias … file exists` in the engine's log).
+    It follows later than `Converged`: nodes hear of replicas by gossip. When a service was removed
+    just before, the next one may get its address while nodes still remove the old one; a node that
+    does both at once keeps an incomplete table for a minute or more (seen on the embedded cluster
+    as `Failed add IP alias … file exists` in the engine's log).
 
     The table is IPVS's own, in the namespace where Swarm keeps the mesh of published ports.
     """

@@ -46,10 +46,11 @@ class HasLeader:
 class NodesReady:
     """Every member is ready, every manager reachable, and one leads; finds the members' rows.
 
-    A manager counts as reachable when its own engine lists the nodes, too: an engine that was
-    promoted answers as a worker for a moment. A machine that joined again has its old row besides:
-    that row is named and not counted. The condition is fatal when a machine has another one's
-    identity, or when the managers have removed one that still takes itself for a member.
+    A manager counts as reachable only when its own engine lists the nodes, too: for a moment after
+    its promotion an engine still answers as a worker. A machine that joined again has its old row
+    besides; that row is named and not counted. The condition is fatal when a machine has another
+    one's identity, or when the managers have removed a machine that still takes itself for a
+    member.
     """
 
     name = "every node ready and every manager reachable"
@@ -85,10 +86,10 @@ class NodesReady:
 
 
 class NodeIs:
-    """The managers see one node in a certain way; finds its row.
+    """The managers see one node in a certain state; finds its row.
 
-    One that must be a reachable manager must say so itself, too. Never, once it has lost its
-    identity, or was in the swarm and is so no longer.
+    A node that is waited for as a reachable manager must list the nodes itself, too. The condition
+    is fatal once the node has lost its identity, or has left the swarm.
     """
 
     def __init__(self, swarm: Swarm, node: Node, wanted: dict[str, str]) -> None:
@@ -121,9 +122,9 @@ class NodeIs:
 
 
 def _silent(swarm: Swarm, rows: Sequence[NodeSeen], *, answered: Node) -> str:
-    """Which of the reachable managers do not list the nodes themselves, and what they say.
+    """The reachable managers that do not list the nodes themselves, with their errors.
 
-    `answered`: the one that gave these rows, which is not asked again.
+    `answered`: the manager that gave these rows; it is not asked again.
     """
     said = []
     for row in rows:

@@ -1,22 +1,22 @@
-"""What becomes of a service: it converges, is updated, goes."""
+"""Conditions of a service: it converges, is updated, is removed."""
 
 from __future__ import annotations
 
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from pytest_swarmlab.waiting.conditions.answers import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, fatal, pending
 
 if TYPE_CHECKING:
+    from pytest_swarmlab.evidence.events import TaskSeen
     from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 
 class Converged:
     """A service runs as many tasks as wanted, none of them counted on a node that is down.
 
-    Finds those tasks. A task that the manager believes to run on a dead node is
-    not a running task, whatever its last report said.
+    Finds those tasks. A task on a dead node is not a running task, whatever its last report said.
     """
 
     node = None
@@ -29,7 +29,7 @@ class Converged:
         self._on = on
         self.name = f"{service} runs {replicas} tasks" + (f" on {on}" if on else "")
 
-    def __call__(self) -> Done[list[dict[str, Any]]] | Pending | Fatal:
+    def __call__(self) -> Done[list[TaskSeen]] | Pending | Fatal:
         """Look once."""
         try:
             seen_from, nodes = self._swarm.look()
@@ -41,14 +41,14 @@ class Converged:
             for row in nodes
             if row.state == "ready" and self._on in (None, self._swarm.node_of(row))
         }
-        wanted = [task for task in tasks if task["desired"] == "running"]
-        running = [t for t in wanted if t["state"] == "running" and t["node_id"] in up]
+        wanted = [task for task in tasks if task.desired == "running"]
+        running = [t for t in wanted if t.state == "running" and t.node_id in up]
         seen = f"{len(running)}/{self._replicas} running"
-        others = sorted({t["state"] for t in wanted if t not in running})
+        others = sorted({t.state for t in wanted if t not in running})
         if others:
             seen += f" (others: {', '.join(others)})"
-        if failed := [t for t in tasks if t["error"]]:
-            seen += f"; last task error: {max(failed, key=itemgetter('at'))['error']}"
+        if failed := [t for t in tasks if t.error]:
+            seen += f"; last task error: {max(failed, key=attrgetter('at')).error}"
         if len(running) == self._replicas == len(wanted):
             return done(running, seen)
         return pending(seen)
@@ -57,8 +57,8 @@ class Converged:
 class Updated:
     """The latest update of the service is complete: Swarm has replaced every task it had to.
 
-    Never, once it is paused or rolled back. Before the first update there is nothing to wait for,
-    and that is pending: it may be about to begin.
+    Fatal once the update is paused or rolled back. Before an update begins the condition is
+    pending: it may be about to begin.
     """
 
     node = None
@@ -87,9 +87,9 @@ class Updated:
 
 
 class RolledBack(Updated):
-    """The latest update of the service was taken back, by itself or by order.
+    """The latest update of the service was rolled back, automatically or by a command.
 
-    Never, once it is complete or paused.
+    Fatal once the update is complete or paused.
     """
 
     wanted = "rollback_completed"
@@ -98,7 +98,7 @@ class RolledBack(Updated):
 
 
 class Watched:
-    """The service's tasks were watched for a while, or until they changed; finds the tasks."""
+    """The service's tasks stayed the same for a while, or changed; finds the tasks."""
 
     node = None
 
@@ -111,15 +111,14 @@ class Watched:
         self._tasks: list[tuple[str, str]] = []
         self.name = f"{service} was watched for {for_s:.0f} s"
 
-    def __call__(self) -> Done[list[dict[str, Any]]] | Pending | Fatal:
+    def __call__(self) -> Done[list[TaskSeen]] | Pending | Fatal:
         """Look once."""
         now = self._swarm.recorder.now()
         try:
-            seen_from, _ = self._swarm.look()
-            tasks = self._swarm.task_rows(seen_from.engine, self._service)
+            tasks = self._swarm.tasks(self._service)
         except no_answer() as error:
             return pending(brief(error))
-        there = sorted((t["id"], t["node"]) for t in tasks if t["desired"] == "running")
+        there = sorted((t.id, t.node) for t in tasks if t.desired == "running")
         if self._began is None:
             self._began, self._tasks = now, there
         if there != self._tasks:
@@ -130,7 +129,7 @@ class Watched:
 
 
 class NoTaskOf:
-    """Nothing of a removed service's tasks is left in any node's engine."""
+    """No engine has a container of a removed service any more."""
 
     node = None
 

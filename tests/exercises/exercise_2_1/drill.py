@@ -1,10 +1,9 @@
 """Managers are lost one by one until the swarm can't decide any more, then brought back."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.evidence.events import Quorum
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
@@ -14,8 +13,6 @@ from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from .events import Refusal
-
-Probe = Callable[..., Traffic]
 
 PORT = 8080
 ACCEPTED_S = 45
@@ -40,10 +37,8 @@ def lose_quorum_and_regain_it(
 ) -> None:
     """Stop as many managers as are tolerated and one more; then start that one again.
 
-    `port`, `path`: where clients ask for a service, and for what.
-
-    The leader stays to the end, so that no refusal can be taken for an election;
-    a single manager is its own leader, and its loss is silence.
+    `port`, `path`: of the service that clients ask. The leader stays to the end, so that no refusal
+    can be taken for an election; a single manager is its own leader, and its loss is silence.
     """
     leader, managers, members = swarm.leader(), swarm.managers(), swarm.members()
     followers = [node for node in managers if node is not leader]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.lab import STACKS
@@ -21,7 +22,7 @@ def test_from_one_manager_to_three(
     stack: Stacks,
     faults: Faults,
     wait: Waiter,
-    probe: drill.Probe,
+    probe: Probe,
     evidence: Evidence,
 ) -> None:
     """Each step of the lab, and after each: how many losses does the swarm bear?"""

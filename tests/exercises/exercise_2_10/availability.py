@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -219,14 +218,13 @@ def served(record: Record) -> dict[str, Any]:
     """By endpoint: requests, failed ones, how long answers took, and the longest outage."""
     found: dict[str, Any] = {}
     for name, asked in by_endpoint(record).items():
-        good = sorted(request.seconds for request in asked if request.ok)
         struck = [outage_s(asked, strike.window) for strike in strikes(record)]
         found |= {
             f"{name}_requests": len(asked),
             f"{name}_failed": sum(not request.ok for request in asked),
-            f"{name}_p50_s": _quantile(good, 50),
-            f"{name}_p95_s": _quantile(good, 95),
-            f"{name}_p99_s": _quantile(good, 99),
+            f"{name}_p50_s": readings.answered_within_s(asked, 50),
+            f"{name}_p95_s": readings.answered_within_s(asked, 95),
+            f"{name}_p99_s": readings.answered_within_s(asked, 99),
             f"{name}_outage_s": round(max(struck), 3) if struck else None,
         }
     return found
@@ -236,12 +234,6 @@ exercise.compare(
     phases=UNDER_LOAD,
     measures={f"{name}_outage_s": f"{name}: no good answer, s" for name in ENDPOINTS},
 )
-
-
-def _quantile(values: Sequence[float], percent: int) -> float | None:
-    if len(values) < 2:
-        return None
-    return round(statistics.quantiles(values, n=100, method="inclusive")[percent - 1], 3)
 
 
 _declare()

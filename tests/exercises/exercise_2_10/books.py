@@ -57,13 +57,11 @@ class Books:
     def rows(self, query: str) -> list[list[str]]:
         """What a query gives. Raises ProviderError or what asking an engine raises."""
         swarm = self._database.swarm
-        seen_from, _ = swarm.look()
-        tasks = swarm.task_rows(seen_from.engine, self._database.name)
-        for task in tasks:
-            if task["state"] == task["desired"] == "running":
+        for task in self._database.tasks():
+            if task.running:
                 # Over its own socket, where it asks for no password; nothing of it is recorded.
-                said = swarm.node(task["node"]).ask(
-                    "docker", "exec", task["container"],
+                said = swarm.node(task.node).ask(
+                    "docker", "exec", task.container,
                     "psql", "-U", USER, "-d", NAME, "-At", "-F", "\t", "-c", query,
                     within=READ_S,
                 )  # fmt: skip

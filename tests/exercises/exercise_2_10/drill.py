@@ -1,13 +1,13 @@
-"""What is done to the shop, and what its customers see meanwhile and afterwards."""
+"""What happens to the shop, and what its customers see meanwhile and afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -17,7 +17,8 @@ from pytest_swarmlab.waiting.waiter import Waiter
 from .. import nfs
 from ..stack_on_nfs import listing
 from . import events, perform
-from .load import CATALOGUE, PATIENCE_S, Crowd, Load, Observe
+from .events import Struck
+from .load import CATALOGUE, PATIENCE_S, Crowd, Load
 from .setting import (
     BROKER,
     CACHE,
@@ -46,7 +47,7 @@ PENDING = 5
 
 @dataclass
 class Drill:
-    """One deployment of the shop, and those who come to it."""
+    """One deployment of the shop, and its customers."""
 
     swarm: Swarm
     stack: Stacks
@@ -131,13 +132,13 @@ class Drill:
     # -- struck ------------------------------------------------------------------------------
 
     @contextmanager
-    def _struck(self, what: str, load: Load, via: Sequence[Node], **more: Any) -> Iterator[None]:
-        """From just before something is struck until all serves again, and each customer too."""
-        self.evidence.write(events.Struck(what, **more))
+    def _struck(self, struck: Struck, load: Load, via: Sequence[Node]) -> Iterator[None]:
+        """From just before the strike until everything serves again, each customer included."""
+        self.evidence.write(struck)
         yield
         self._serves(via)
         load.goes_on(self.wait, within=BACK_S)
-        self.evidence.write(events.Recovered(what))
+        self.evidence.write(events.Recovered(struck.what))
 
     def kill_each(self) -> None:
         """A task of every service is killed, one after the other."""
@@ -151,13 +152,13 @@ class Drill:
     def _kill(self, name: str, load: Load) -> None:
         service, count = self.service(name), REPLICAS[name]
         task = self.wait(service.converged(replicas=count), within=READY_S)[0]
-        struck = {key: task[key] for key in ("id", "slot", "node", "container")}
-        with self._struck(name, load, self.swarm.nodes, **struck):
-            perform.kill(self.swarm, task["node"], task["container"], name)
+        struck = Struck(name, task.id, task.slot, task.node, task.container)
+        with self._struck(struck, load, self.swarm.nodes):
+            perform.kill(self.swarm, task.node, task.container, name)
             for other in WHILE_AWAY.get(name, ()):
                 self._kill(other, load)
             new = self.wait(service.replaced(task), within=BACK_S)
-            self.evidence.write(events.Replaced(name, old=task["id"], new=new["id"]))
+            self.evidence.write(events.Replaced(name, old=task.id, new=new.id))
             self.wait(service.converged(replicas=count), within=BACK_S)
 
     def take_the_cache_away(self) -> None:
@@ -172,7 +173,7 @@ class Drill:
         nodes, service = self.swarm.nodes, self.service(name)
         with self.crowd.come(what, nodes) as load:
             self.evidence.tasks(self.swarm, service.name)
-            with self._struck(what, load, nodes):
+            with self._struck(Struck(what), load, nodes):
                 service.scale(0)
                 self.wait(service.tasks_are("running", 0), within=BACK_S)
                 self.wait(service.settled(), within=BACK_S)
@@ -189,11 +190,12 @@ class Drill:
         """PostgreSQL is sent to another node, where its files are the same."""
         nodes, service = self.swarm.nodes, self.service(DATABASE)
         (task,) = self.wait(service.converged(replicas=1), within=READY_S)
-        old = self.swarm.node(task["node"])
+        old = self.swarm.node(task.node)
         new = next(node for node in self.swarm.workers() if node is not old)
         with self.crowd.come("database-moved", nodes) as load:
             self.evidence.tasks(self.swarm, service.name)
-            with self._struck("database-moved", load, nodes, old=old.name, new=new.name):
+            struck = Struck("database-moved", old=old.name, new=new.name)
+            with self._struck(struck, load, nodes):
                 service.move(to=new)
                 self.wait(service.converged(replicas=1, on=new), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
@@ -204,7 +206,7 @@ class Drill:
     def lose_power(self) -> None:
         """A machine that does not run the database loses power, and comes back later."""
         (task,) = self.wait(self.service(DATABASE).converged(replicas=1), within=READY_S)
-        lost = next(node for node in self.swarm.workers() if node.name != task["node"])
+        lost = next(node for node in self.swarm.workers() if node.name != task.node)
         self._lose("power-off", lost, self.faults.power_off(lost))
 
     def cut_off(self) -> None:
@@ -220,7 +222,9 @@ class Drill:
             self._lose("leader-lost", leader, self.faults.kill_engine(leader))
 
     def _lose(self, what: str, node: Node, fault: Fault) -> None:
-        """Customers come through the other nodes until it is back, and all has run elsewhere."""
+        """Customers come through the other nodes until every task runs elsewhere and the node is
+        back.
+        """
         others = self.swarm.nodes_except(node)
         asked = [each for each in self.swarm.managers() if each is not node]
         database = self.service(DATABASE).name
@@ -229,13 +233,13 @@ class Drill:
             self.crowd.come(what, others) as load,
             ExitStack() as broken,
         ):
-            with self._struck(what, load, others, node=node.name):
+            with self._struck(Struck(what, node=node.name), load, others):
                 broken.enter_context(fault)
                 self.wait(self.swarm.node_is(node, state="down"), within=DOWN_S)
                 for name, count in REPLICAS.items():
                     self.wait(self.service(name).converged(replicas=count), within=READY_S)
             self._listing(f"{node} is away")
-            with self._struck(RETURN, load, others, node=node.name):
+            with self._struck(Struck(RETURN, node=node.name), load, others):
                 broken.close()
                 self.wait(self.swarm.all_nodes_ready(), within=BACK_S)
                 for name in REPLICAS:
@@ -254,7 +258,7 @@ class Drill:
                 service, count = self.service(name), REPLICAS[name]
                 before[name] = self.wait(service.converged(replicas=count), within=READY_S)
                 self.evidence.tasks(self.swarm, service.name)
-            with self._struck("rolled", load, nodes):
+            with self._struck(Struck("rolled"), load, nodes):
                 for name in ROLLED:
                     if name not in ROLLED_AFTER:
                         perform.roll(self.swarm, name)
@@ -269,13 +273,13 @@ class Drill:
         self._listing("Every service was rolled")
 
     def see_a_bad_update_rolled_back(self) -> None:
-        """The orders' service gets a version that ends at once, and takes it back by itself."""
+        """The orders' service gets a version that ends at once; the update rolls itself back."""
         nodes, service = self.swarm.nodes, self.service(ORDERS)
         api = self.swarm.leader().engine.api
         before = api.inspect_service(service.name)["Spec"]["TaskTemplate"]["ContainerSpec"]
         with self.crowd.come("bad-update", nodes) as load:
             self.evidence.tasks(self.swarm, service.name)
-            with self._struck("bad-update", load, nodes):
+            with self._struck(Struck("bad-update"), load, nodes):
                 perform.break_update(self.swarm, ORDERS)
                 self.wait(service.rolled_back(), within=ROLLED_S)
                 self.wait(service.converged(replicas=REPLICAS[ORDERS]), within=READY_S)
@@ -293,7 +297,7 @@ class Drill:
     # -- counted -----------------------------------------------------------------------------
 
     def count(self) -> None:
-        """All orders and accounts of the run, as they were told, and as they stand."""
+        """All orders and accounts of the run, as acknowledged and as stored."""
         self._note_acknowledged()
         self._note_stored("at last")
 

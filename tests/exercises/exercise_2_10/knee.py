@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +11,7 @@ from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import each
 from pytest_swarmlab.evidence.readings import Request
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    Window,
-    judged,
-    members_of,
-    not_asked,
-    not_each,
-    pauses,
-)
+from pytest_swarmlab.judging.claims import Window, judged, members_of, not_asked, not_each, pauses
 from pytest_swarmlab.model import Judgement
 
 from . import events
@@ -50,13 +42,6 @@ class Step:
     def throughput(self) -> float:
         """Good answers a second."""
         return len(self.good) / self.seconds
-
-    def quantile(self, percent: int) -> float | None:
-        """Seconds within which so many of a hundred good answers came."""
-        took = [request.seconds for request in self.good]
-        if len(took) < 2:
-            return None
-        return round(statistics.quantiles(took, n=100, method="inclusive")[percent - 1], 3)
 
 
 def steps(record: Record) -> list[Step]:
@@ -150,7 +135,12 @@ def load(record: Record) -> dict[str, Any]:
         "knee_visitors": None if at is None else found[at].visitors,
         "throughput_per_s": {str(s.visitors): round(s.throughput, 1) for s in found},
         "failed": {str(s.visitors): len(s.asked) - len(s.good) for s in found},
-        "p50_s": {str(s.visitors): s.quantile(50) for s in found if s.good},
-        "p95_s": {str(s.visitors): s.quantile(95) for s in found if s.good},
-        "p99_s": {str(s.visitors): s.quantile(99) for s in found if s.good},
+        **{
+            f"p{percent}_s": {
+                str(step.visitors): readings.answered_within_s(step.asked, percent)
+                for step in found
+                if step.good
+            }
+            for percent in (50, 95, 99)
+        },
     }

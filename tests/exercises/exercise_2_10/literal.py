@@ -61,8 +61,8 @@ class Literal:
             self.evidence.write(events.Deployed())
             for name in ENDS:
                 task = self.wait(deployed.service(name).task_failed(), within=FAILED_S)
-                said = self.swarm.node(task["node"]).log_of(task["container"])
-                ended = events.Ended(name, task["state"], task["exit_code"], said[-TAIL:])
+                said = self.swarm.node(task.node).log_of(task.container)
+                ended = events.Ended(name, task.state, task.exit_code, said[-TAIL:])
                 self.evidence.write(ended)
             self._ask()
             self.swarm.leader().look(

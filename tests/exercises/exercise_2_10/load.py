@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_swarmlab.clients.ledger import Ledger
-from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.ledger import Ledger, NewLedger
+from pytest_swarmlab.clients.probe import Probe, Traffic
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.waiting.waiter import Waiter
@@ -18,10 +18,6 @@ from . import events, perform
 from .books import Books
 from .client import Customer, Shop
 from .setting import ACCOUNTS, CUSTOMER, CUSTOMERS, PORT
-
-Probe = Callable[..., Traffic]
-MakeLedger = Callable[..., Ledger]
-Observe = Callable[..., AbstractContextManager[Any]]
 
 PAUSE_S = 0.6
 """Between a customer's orders: four of them place about five a second."""
@@ -66,7 +62,7 @@ class Crowd:
     books: Books
     wait: Waiter
     probe: Probe
-    ledger: MakeLedger
+    ledger: NewLedger
     evidence: Evidence
     customers: list[Customer] = field(default_factory=list)
     products: list[int] = field(default_factory=list)

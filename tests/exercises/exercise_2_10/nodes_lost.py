@@ -7,12 +7,7 @@ from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import each, last
 from pytest_swarmlab.evidence.readings import Fault
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    another_cluster,
-    judged,
-    not_the_leader,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import another_cluster, judged, not_the_leader, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .. import identities

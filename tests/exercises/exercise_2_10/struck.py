@@ -21,16 +21,7 @@ from .availability import IDLE_S, PAUSES_S, by_endpoint, strikes
 from .declared import AWAY, KILLED, MOVED, RABBITMQ, REDIS, exercise
 from .events import Away, Recovered, Replaced, Returning, Struck, Waiting
 from .listed import of_another_cluster, running, tasks_of
-from .setting import (
-    BROKER,
-    CACHE,
-    CATALOGUE,
-    CUSTOMER,
-    CUSTOMERS,
-    DATABASE,
-    RECOVERED_S,
-    REPLICAS,
-)
+from .setting import BROKER, CACHE, CATALOGUE, CUSTOMER, CUSTOMERS, DATABASE, RECOVERED_S, REPLICAS
 
 # -- killed ----------------------------------------------------------------------------------------
 

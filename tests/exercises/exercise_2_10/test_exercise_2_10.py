@@ -7,6 +7,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from pytest_swarmlab.clients.ledger import NewLedger
+from pytest_swarmlab.clients.probe import Probe
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.model import Capability
@@ -21,7 +24,7 @@ from .books import Books
 from .client import Shop
 from .drill import Drill
 from .literal import Literal
-from .load import Crowd, MakeLedger, Observe, Probe
+from .load import Crowd
 from .setting import DATABASE
 from .trials import Trials
 from .verify import exercise
@@ -47,7 +50,7 @@ def test_no_order_is_lost(
     faults: Faults,
     wait: Waiter,
     probe: Probe,
-    ledger: MakeLedger,
+    ledger: NewLedger,
     observe: Observe,
     evidence: Evidence,
 ) -> None:

@@ -76,7 +76,7 @@ class Trials:
         """Where a task of that service runs, and its container."""
         service = perform.service(self.swarm, name)
         task = self.wait(service.converged(replicas=REPLICAS[name]), within=READY_S)[0]
-        return self.swarm.node(task["node"]), task["container"]
+        return self.swarm.node(task.node), task.container
 
     def _within(self, name: str, *argv: str) -> Output:
         """A command in a task of that service; nothing of it is recorded."""
@@ -160,16 +160,16 @@ class Trials:
         database, _ = self._task(DATABASE)
         service = perform.service(self.swarm, ORDERS)
         tasks = self.wait(service.converged(replicas=REPLICAS[ORDERS]), within=READY_S)
-        task = next((t for t in tasks if t["node"] != database.name), None)
+        task = next((t for t in tasks if t.node != database.name), None)
         if task is None:
             self.evidence.write(events.Wire("every task of it runs on the database's node"))
             return
-        node = self.swarm.node(task["node"])
+        node = self.swarm.node(task.node)
         counted = {"queries": 0, "pages": 0}
 
         def meanwhile() -> None:
             said = node.ask(
-                "docker", "exec", task["container"], "python3", "-c", SPEAK, kept, within=SAID_S
+                "docker", "exec", task.container, "python3", "-c", SPEAK, kept, within=SAID_S
             )
             counted["queries"] += said.code == 0
             self.crowd.shop.ask(node, f"/?{open_}")

@@ -1,10 +1,9 @@
-"""What is done to the leader, and what is waited for while clients go on asking."""
+"""What happens to the leader, and what is waited for while clients send requests."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from typing import Any
 
-from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.probe import Probe
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -12,9 +11,6 @@ from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from .perform import PORT, REPLICAS, SERVICE, test_ha
-
-Observe = Callable[..., AbstractContextManager[Any]]
-Probe = Callable[..., Traffic]
 
 HOW: dict[str, Callable[[Faults, Node], Fault]] = {
     "graceful-stop": Faults.stop_engine,
@@ -43,7 +39,7 @@ def lose_the_leader(
     observe: Observe,
     evidence: Evidence,
 ) -> None:
-    """Break the leader under load, watch the others take over, mend it, watch it come back."""
+    """Break the leader under load, watch the others take over, heal it, watch it come back."""
     with test_ha(swarm, wait) as service:
         lose_the_leader_of(
             service, REPLICAS, PORT, how,
@@ -64,7 +60,7 @@ def lose_the_leader_of(
     evidence: Evidence,
     path: str = "/",
 ) -> None:
-    """The same for a service that is there: so many replicas, published at that port.
+    """The same for an existing service with so many replicas, published at that port.
 
     `path`: what clients ask for, 20 times a second.
     """
@@ -104,7 +100,7 @@ def demote_the_leader(
     observe: Observe,
     evidence: Evidence,
 ) -> None:
-    """The contrast: a leader that is demoted hands over its office before it goes."""
+    """The contrast: a leader that is demoted transfers leadership before it goes."""
     with test_ha(swarm, wait):
         old = swarm.leader()
         survivors = others(swarm.managers(), old)

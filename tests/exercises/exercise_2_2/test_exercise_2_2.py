@@ -2,6 +2,8 @@
 
 import pytest
 
+from pytest_swarmlab.clients.probe import Probe
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
@@ -19,8 +21,8 @@ def test_service_survives_leader_loss(
     swarm: Swarm,
     faults: Faults,
     wait: Waiter,
-    probe: drill.Probe,
-    observe: drill.Observe,
+    probe: Probe,
+    observe: Observe,
     evidence: Evidence,
 ) -> None:
     """Losing the Raft leader elects another and keeps the service up."""
@@ -34,8 +36,8 @@ def test_demotion_hands_leadership_over(
     swarm: Swarm,
     faults: Faults,
     wait: Waiter,
-    probe: drill.Probe,
-    observe: drill.Observe,
+    probe: Probe,
+    observe: Observe,
     evidence: Evidence,
 ) -> None:
     """Only a demotion transfers leadership; a stop, however graceful, is a failure to Raft."""

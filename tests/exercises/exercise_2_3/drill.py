@@ -1,9 +1,6 @@
-"""The database is made to move, and each time one looks what is there."""
+"""The database is moved, and after each step its data are looked for."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any
-
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
@@ -13,10 +10,8 @@ from .. import volumes
 from ..postgres import READY_S, running
 from . import events, perform
 
-Observe = Callable[..., AbstractContextManager[Any]]
-
 SETTLED_S = 1
-"""How long is watched before anything is changed."""
+"""How long nothing may move before something is changed."""
 STAYS_S = 16
 """How long is watched that nothing moves: a task that is to move does so within a few seconds."""
 
@@ -27,8 +22,8 @@ def see_the_literal_command_fail(
     """Wait until a task of the lab's own command has failed, and note what it said."""
     with volumes.named(perform.VOLUME, [on]), perform.literal_service(swarm, on) as service:
         task = wait(service.task_failed(), within=READY_S)
-        said = on.log_of(task["container"])
-        evidence.write(events.LiteralEnded(said, task["exit_code"], task["error"]))
+        said = on.log_of(task.container)
+        evidence.write(events.LiteralEnded(said, task.exit_code, task.error))
 
 
 def move_the_database(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
@@ -23,7 +24,7 @@ def test_the_literal_command_gives_no_database(
 
 
 def test_data_stays_on_its_node(
-    swarm: Swarm, secret: Secrets, wait: Waiter, observe: drill.Observe, evidence: Evidence
+    swarm: Swarm, secret: Secrets, wait: Waiter, observe: Observe, evidence: Evidence
 ) -> None:
     """A row written on one worker is absent on another, and there again on the first."""
     with evidence.judged(exercise, "local-volume"):

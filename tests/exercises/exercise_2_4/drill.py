@@ -1,4 +1,4 @@
-"""The database is made to move, its server to go away, and each time one looks what is there."""
+"""The database is moved, its NFS server stopped, and after each step the data are looked for."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def follow_the_data(
     ledger: Ledgers,
     evidence: Evidence,
 ) -> None:
-    """Write on one node, take the NFS server away under the writes, look from another node."""
+    """Write on one node, stop the NFS server during the writes, read from another node."""
     server = nfs.server_of(swarm)
     home, other, *_ = swarm.workers()
     with perform.database(swarm, secret, storage, home) as service:
@@ -162,7 +162,7 @@ def mount_what_is_not_there(
         }
         for name, service in services.items():
             task = wait(service.task_failed(), within=FAILED_S)
-            evidence.write(events.Mistake(name, task["node"], task["state"], task["error"]))
+            evidence.write(events.Mistake(name, task.node, task.state, task.error))
 
 
 def change_the_options(
@@ -193,8 +193,8 @@ def squash_root(swarm: Swarm, *, secret: Secrets, wait: Waiter, evidence: Eviden
         perform.database(swarm, secret, storage, worker) as service,
     ):
         task = wait(service.task_failed(), within=READY_S)
-        said = worker.log_of(task["container"])
-        evidence.write(events.Squashed(task["error"], said))
+        said = worker.log_of(task.container)
+        evidence.write(events.Squashed(task.error, said))
         export(nfs.OPTIONS)
         running(service, worker, wait)
         owner = server.look("stat", "-c", "%u:%a", f"{path}/db-volume").stdout.strip()
@@ -218,7 +218,7 @@ def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evi
             mount = nfs.volume(server, path) + ",source=web"
             service = made.enter_context(perform.web(swarm, "web", mount, starting))
             task = wait(service.task_failed(), within=FAILED_S)
-            evidence.write(events.Refused(task["node"], task["state"], task["error"]))
+            evidence.write(events.Refused(task.node, task.state, task.error))
             look = looking.look("timeout", "5", "ls", nfs.MOUNT, check=False)
             evidence.write(events.Hangs(looking.name, look.code, look.stderr))
         wait(service.converged(replicas=1, on=starting), within=BACK_S)
@@ -229,7 +229,8 @@ def lose_the_server(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Evi
 def activate_the_plugin(
     swarm: Swarm, plugin: ExitStack, *, wait: Waiter, evidence: Evidence
 ) -> None:
-    """A service that names the driver: before any node has it, and when each has used it once.
+    """Create a service that names the driver: before any node has it, and after each has used it
+    once.
 
     The driver stays installed until `plugin` is closed.
     """
@@ -241,14 +242,14 @@ def activate_the_plugin(
     with perform.web(swarm, "needs-plugin", mount) as service:
         if not known_before:
             task = wait(service.task_blocked(), within=FAILED_S)
-            evidence.write(events.Blocked(task["error"]))
+            evidence.write(events.Blocked(task.error))
         plugin.enter_context(rexray.installed(swarm, server))
         for node in swarm.nodes:
             rexray.create(node, "shared-data")
         plugin.callback(rexray.remove, server, "shared-data")
         evidence.write(events.Activated())
         (task,) = wait(service.converged(replicas=1), within=READY_S)
-        evidence.write(events.Scheduled(task["node"]))
+        evidence.write(events.Scheduled(task.node))
         for node in swarm.nodes:
             evidence.write(events.Known(node.name, tuple(rexray.known(node))))
     rexray.remove(server, "scheduled")
@@ -260,17 +261,17 @@ def kill_the_driver(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> None:
     rexray.create(home, "kept")
     with perform.web(swarm, "keeps-on", "source=kept", home) as service:
         (task,) = wait(service.converged(replicas=1, on=home), within=READY_S)
-        look = functools.partial(note_driver, evidence, home, task["container"])
-        perform.write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=WEB_PROOF)
+        look = functools.partial(note_driver, evidence, home, task.container)
+        perform.write_proof(home, task.container, secrets.token_bytes(PROOF_BYTES), at=WEB_PROOF)
         look("before")
         home.run("kill", "-9", rexray.main_pid(home), title=f"On {home}: the driver is killed")
         wait(home.succeeds(*rexray.asking("List")), within=READY_S)
         look("after")
-        perform.write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=WEB_PROOF)
+        perform.write_proof(home, task.container, secrets.token_bytes(PROOF_BYTES), at=WEB_PROOF)
         look("written again")
         service.move(to=other, origin=home)
         (task,) = wait(service.converged(replicas=1, on=other), within=READY_S)
-        note_driver(evidence, other, task["container"], "moved")
+        note_driver(evidence, other, task.container, "moved")
     rexray.remove(home, "kept")
 
 

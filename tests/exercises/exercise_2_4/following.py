@@ -22,20 +22,9 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
-from .declared import (
-    DISTRIBUTED,
-    LOCAL,
-    STORAGES,
-    exercise,
-)
+from .declared import DISTRIBUTED, LOCAL, STORAGES, exercise
 from .events import Moved, Place, Proof, Speed, Stuck
-from .seen import (
-    both,
-    is_nfs4_hard,
-    server_fault,
-    tasks_later,
-    while_away,
-)
+from .seen import both, is_nfs4_hard, server_fault, tasks_later, while_away
 from .setting import AWAY_S, LEDGER
 
 UNDISTURBED_S = 5.0

@@ -29,9 +29,9 @@ WRITE_S = 30
 
 @dataclass(frozen=True)
 class Storage:
-    """A way to keep a service's data: what the service mounts.
+    """A way to keep a service's data: the mount of the service.
 
-    `travels`: whether the data are to be there wherever the service goes.
+    `travels`: whether the data are to follow the service to any node.
     """
 
     service: str

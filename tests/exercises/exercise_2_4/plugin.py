@@ -9,22 +9,10 @@ from typing import Any
 from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence.events import Command, each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    Window,
-    judged,
-    never,
-    nodes_of,
-    not_each,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import Window, judged, never, nodes_of, not_each, out_of_order
 from pytest_swarmlab.model import Judgement
 
-from .declared import (
-    KILLED,
-    REFUSALS,
-    SCHEDULING,
-    exercise,
-)
+from .declared import KILLED, REFUSALS, SCHEDULING, exercise
 from .events import (
     Activated,
     Advertised,
@@ -36,10 +24,7 @@ from .events import (
     Scheduled,
     ServerDirectory,
 )
-from .seen import (
-    both,
-    short,
-)
+from .seen import both, short
 from .setting import BAD_NAMES, BAD_OPTIONS
 
 SERVER_ROOT = "/srv/nfs"

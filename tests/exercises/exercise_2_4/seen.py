@@ -1,4 +1,4 @@
-"""What several judges of exercise 2.4 read off a record."""
+"""What several judges of exercise 2.4 read from a record."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.readings import Fault, TaskSeen
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    Window,
-)
+from pytest_swarmlab.judging.claims import Window
 
 from .events import Proof
 
@@ -35,7 +33,7 @@ def server_fault(record: Record) -> Fault:
 
 
 def while_away(fault: Fault) -> Window:
-    """From when the server was gone until somebody began to bring it back."""
+    """From the server's stop until its return began."""
     return Window(fault.injected, fault.injected if fault.heal_began is None else fault.heal_began)
 
 

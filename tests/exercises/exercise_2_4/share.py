@@ -6,21 +6,12 @@ from pytest_swarmlab import failed, passed
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    nodes_of,
-    not_each,
-)
+from pytest_swarmlab.judging.claims import nodes_of, not_each
 from pytest_swarmlab.model import Judgement
 
-from .declared import (
-    SHARE,
-    exercise,
-)
+from .declared import SHARE, exercise
 from .events import Client, Server
-from .seen import (
-    is_nfs4_hard,
-    options,
-)
+from .seen import is_nfs4_hard, options
 
 
 @exercise.check(

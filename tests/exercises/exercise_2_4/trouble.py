@@ -19,18 +19,9 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
-from .declared import (
-    AWAY,
-    MISTAKES,
-    SQUASH,
-    exercise,
-)
+from .declared import AWAY, MISTAKES, SQUASH, exercise
 from .events import Hangs, Mistake, Options, Refused, Squashed, Unsquashed
-from .seen import (
-    server_fault,
-    tasks_later,
-    while_away,
-)
+from .seen import server_fault, tasks_later, while_away
 
 
 def _mistake(name: str, *wanted: str) -> None:

@@ -3,10 +3,7 @@
 The judges are beside this, by drill; reports show their checks in this order.
 """
 
-from . import share  # isort: skip
-from . import following  # isort: skip
-from . import plugin  # isort: skip
-from . import trouble  # isort: skip
-from .declared import DISTRIBUTED, exercise
+from . import share, following, plugin, trouble  # isort: skip
+from .declared import exercise
 
-__all__ = ["DISTRIBUTED", "exercise", "following", "plugin", "share", "trouble"]
+__all__ = ["exercise"]

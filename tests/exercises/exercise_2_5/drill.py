@@ -1,18 +1,18 @@
-"""What is done to the site, and what its author and its visitors see meanwhile and afterwards."""
+"""What happens to the site, and what its author and its visitors see meanwhile and afterwards."""
 
+import functools
 import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pytest_swarmlab.clients.ledger import Ledger, Write, not_acknowledged
-from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.ledger import Ledger, NewLedger, not_acknowledged
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
-from pytest_swarmlab.errors import CommandError
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -20,6 +20,7 @@ from pytest_swarmlab.swarm.stacks import STACK_LABEL, Service, Stack, Stacks
 from pytest_swarmlab.waiting.conditions import TaskFailed, brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
+from ..refused import answer
 from ..stack_on_nfs import environments, labelled_nodes, listing
 from . import events, perform
 from .perform import DATABASE, NAME, REPLICAS, WORDPRESS
@@ -62,17 +63,13 @@ LATER: dict[str, Callable[[Service], TaskFailed]] = {
 BAD_SERVICE = "web"
 BLOCKED_S = 240
 
-Observe = Callable[..., AbstractContextManager[Any]]
-Probe = Callable[..., Traffic]
-MakeLedger = Callable[[str, Write], Ledger]
-
 
 @dataclass(frozen=True)
 class Deployed:
-    """The stack that is drilled: its name, its two services', and how many of WordPress there are.
+    """The stack that is drilled: its name, its two services', and the number of WordPress replicas.
 
-    `again`: deploys it once more; the lab's own without one. `alone`: whether nothing else is
-    published, so that every node's mesh can be told by its numbers.
+    `again`: deploys it once more; by default the lab's own. `alone`: whether nothing else is
+    published, so that every node's mesh shows the number of its replicas alone.
     """
 
     stack: str = NAME
@@ -96,7 +93,7 @@ class Drill:
     faults: Faults
     wait: Waiter
     probe: Probe
-    ledger: MakeLedger
+    ledger: NewLedger
     observe: Observe
     evidence: Evidence
     deployed: Deployed = LABS
@@ -157,7 +154,7 @@ class Drill:
         self.evidence.tasks(self.swarm, self.database.name)
         self.evidence.write(events.Labelled(tuple(labelled_nodes(self.swarm))))
         (task,) = self.wait(self.database.converged(replicas=1), within=READY_S)
-        lost = self.swarm.node(task["node"])
+        lost = self.swarm.node(task.node)
         with (
             self.observe(self.swarm.managers(), service=self.database.name),
             self._under_load("node-lost", self.swarm.nodes_except(lost)) as entries,
@@ -300,32 +297,27 @@ class Drill:
 
     def _served(self, mark: str) -> None:
         """Note how many requests with that mark each replica has in its log."""
-        seen_from, _ = self.swarm.look()
         served = []
-        for task in self.swarm.task_rows(seen_from.engine, self.wordpress.name):
-            if task["desired"] == task["state"] == "running":
-                container = self.swarm.node(task["node"]).engine.containers.get(task["container"])
+        for task in self.wordpress.tasks():
+            if task.running:
+                container = self.swarm.node(task.node).engine.containers.get(task.container)
                 lines = container.logs(tail=LOG_LINES).decode(errors="replace").splitlines()
                 count = sum(mark in line for line in lines)
-                served.append(events.Replica(task["id"], task["node"], count))
+                served.append(events.Replica(task.id, task.node, count))
         self.evidence.write(events.Served(tuple(served)))
 
 
 def see_bad_files_refused(swarm: Swarm, stack: Stacks, *, wait: Waiter, evidence: Evidence) -> None:
-    """Deploy each file that can't work, note the engine's own words, and see that nothing stays."""
+    """Deploy each file that can't work, note the engine's own words, check that nothing stays."""
     for name in AT_ONCE:
-        said, code = "", 0
-        try:
-            _deploy_bad(stack, name)
-        except CommandError as error:
-            said, code = error.stderr.strip(), error.code
-        else:
+        code, said = answer(functools.partial(_deploy_bad, stack, name))
+        if not code:
             stack.remove(name)
-        evidence.write(events.Refused(name, "docker stack deploy", said, code))
+        evidence.write(events.Refused(name, "docker stack deploy", said.strip(), code))
     services = {name: _deploy_bad(stack, name).service(BAD_SERVICE) for name in LATER}
     for name, ends in LATER.items():
         task = wait(ends(services[name]), within=BLOCKED_S)
-        evidence.write(events.Refused(name, f"a task, {task['state']}", task["error"]))
+        evidence.write(events.Refused(name, f"a task, {task.state}", task.error))
     for name in LATER:
         stack.remove(name)
         stack.remove_volumes(name)

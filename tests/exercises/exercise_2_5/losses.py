@@ -1,4 +1,4 @@
-"""What becomes of the author's posts and comments when something is lost or changed."""
+"""The author's posts and comments while something is lost or changed."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,14 +9,7 @@ from pytest_swarmlab.judging.claims import judged, not_each
 from pytest_swarmlab.model import Judgement
 
 from .declared import LEDGER, LOSSES, exercise
-from .seen import (
-    began_at,
-    first_good,
-    not_installed,
-    not_read_back,
-    recovered_s,
-    unwritten,
-)
+from .seen import began_at, first_good, not_installed, not_read_back, recovered_s, unwritten
 
 LATEST_S = 180.0
 """A server that was set up otherwise gives a lost client's locks back after 90 s, NFS's default;

@@ -1,4 +1,4 @@
-"""What several judges of exercise 2.5 read off a record."""
+"""What several judges of exercise 2.5 read from a record."""
 
 import math
 from collections.abc import Mapping

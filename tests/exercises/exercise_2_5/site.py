@@ -1,7 +1,7 @@
 """A visitor of the WordPress site, and its only author: what a browser does, over HTTP.
 
-Whatever the site answers is text of a stranger: bounded in time and size, and taken for what it
-should be only after a look at its form.
+The site's answers are a stranger's text: bounded in time and size, and used only after a look at
+their form.
 """
 
 import itertools
@@ -157,7 +157,8 @@ class Site:
         self._hide("nonce", self._nonce)
 
     def knows_its_author(self, node: Node, mark: str) -> bool:
-        """Whether the cookies count. `mark`: a word by which the replica's log tells the request.
+        """Whether the login of the cookies counts. `mark`: a word that finds the request in a
+        replica's log.
 
         Raises what a failed request raises.
         """

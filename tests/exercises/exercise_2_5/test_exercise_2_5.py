@@ -5,6 +5,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from pytest_swarmlab.clients.ledger import NewLedger
+from pytest_swarmlab.clients.probe import Probe
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.model import Capability
@@ -35,9 +38,9 @@ def test_what_was_written_survives(
     secret: Secrets,
     faults: Faults,
     wait: Waiter,
-    probe: drill.Probe,
-    ledger: drill.MakeLedger,
-    observe: drill.Observe,
+    probe: Probe,
+    ledger: NewLedger,
+    observe: Observe,
     evidence: Evidence,
 ) -> None:
     """One site, installed once, goes through all that the lab has in store for it."""

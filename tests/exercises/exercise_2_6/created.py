@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence.events import Command, each, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import judged, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import CREATED, exercise

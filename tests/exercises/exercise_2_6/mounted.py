@@ -1,4 +1,4 @@
-"""A secret in its container: place, owner, mode, content."""
+"""A secret in its container: path, owner, mode, content."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import MOUNTED, exercise

@@ -110,9 +110,9 @@ def _removed(swarm: Swarm, name: str) -> Iterator[None]:
 
 
 def vault(swarm: Swarm, on: Node) -> AbstractContextManager[Service]:
-    """A service that does nothing but have secrets, the lab's mode 0400 among them.
+    """A service that only mounts secrets, the lab's mode 0400 among them.
 
-    It has nothing to finish, and its program heeds no SIGTERM: it is killed when it is to go.
+    Its program ignores SIGTERM, and has nothing to finish: it is killed when it is removed.
     """
     return Service.created(
         swarm, VAULT,
@@ -165,7 +165,7 @@ class Certificates:
 
 
 def der(certificate: bytes) -> bytes:
-    """What a server shows of this certificate (PEM)."""
+    """The certificate (PEM) in the form in which a server shows it."""
     return ssl.PEM_cert_to_DER_cert(certificate.decode())
 
 
@@ -200,7 +200,7 @@ def deploy(
 def database(swarm: Swarm, stack: Stack, wait: Waiter) -> tuple[Node, str]:
     """The node and the container of the database, once it answers."""
     (task,) = wait(stack.service(DB).converged(replicas=1), within=READY_S)
-    node = swarm.node(task["node"])
+    node = swarm.node(task.node)
     return node, postgres.running(stack.service(DB), node, wait)
 
 
@@ -217,7 +217,7 @@ def create_roles(swarm: Swarm, stack: Stack, password: bytes, wait: Waiter) -> N
 
 
 def create_new_role(node: Node, container: str, password: bytes) -> None:
-    """The role whose turn it is next gets the next password; the other's is as it was."""
+    """Give the next role the next password; the present one keeps its own."""
     _sql(
         node, container,
         f"CREATE ROLE {NEW_ROLE} LOGIN IN ROLE app PASSWORD :'password';",
@@ -244,7 +244,7 @@ def _sql(node: Node, container: str, statements: str, *, title: str, password: b
 
 
 def log_in(node: Node, container: str, role: str, password: bytes) -> str:
-    """What the database says to that role with that password, asked from a container of the API."""
+    """The database's answer to a login with that role and password, from a container of the API."""
     said = node.run(
         "docker", "exec", "--interactive", container, "python3", "-c", LOGIN, role,
         stdin=password, check=False, title=f"{role} logs in",

@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from pytest_swarmlab import failed, passed
 from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-    nodes_of,
-)
+from pytest_swarmlab.judging.claims import judged, nodes_of
 from pytest_swarmlab.model import Judgement
 
 from . import somebodys

@@ -1,4 +1,4 @@
-"""What several judges of exercise 2.6 read off a record."""
+"""What several judges of exercise 2.6 read from a record."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence.events import need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import out_of_order
 
 from .events import Begun, Ended
 

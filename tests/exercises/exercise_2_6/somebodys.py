@@ -1,6 +1,6 @@
-"""A rotation by somebody's own procedure: the same claims as of the lab's, on what they use.
+"""A rotation by somebody's own script: the same claims as of the lab's, on their service.
 
-Their script is a black box: what it did is seen by logins, by what each replica reads, by whether
+The script is a black box: its effect is seen by logins, by what each replica reads, and by whether
 the old secret is still listed.
 """
 

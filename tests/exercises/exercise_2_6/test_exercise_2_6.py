@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.configs import Configs
@@ -12,7 +13,7 @@ from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from . import drill, perform
+from . import application, drill, perform
 from .verify import exercise
 
 pytestmark = [pytest.mark.exercise_2_6, pytest.mark.exercise(exercise)]
@@ -54,13 +55,13 @@ def test_an_application_of_three_tiers(
     secret: Secrets,
     configs: Configs,
     wait: Waiter,
-    probe: drill.Probe,
+    probe: Probe,
     evidence: Evidence,
     tmp_path: Path,
 ) -> None:
     """Certificate, API key and database password; two of them are rotated under load."""
     certificates = perform.Certificates([node.name for node in swarm.nodes], tmp_path)
-    tiers = drill.Tiers(swarm, secret, configs, certificates, wait, probe, evidence)
+    tiers = application.Tiers(swarm, secret, configs, certificates, wait, probe, evidence)
     with evidence.judged(exercise, "multitier"):
         tiers.values = perform.deploy(swarm, stack, secret, certificates, wait)
         tiers.use()

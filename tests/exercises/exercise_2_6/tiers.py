@@ -5,12 +5,7 @@ from __future__ import annotations
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-    members_of,
-    not_each,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import judged, members_of, not_each, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import CERTIFICATE, MULTITIER, exercise

@@ -1,31 +1,39 @@
-"""What is seen of configs: mounted, refused, shared, changed under load, versioned."""
+"""What is seen of configs: mounted, shared, refused, one for each environment."""
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import requests
 import yaml
 
-from pytest_swarmlab.clients.probe import TIMEOUT_S, Traffic, session
+from pytest_swarmlab.clients.probe import TIMEOUT_S, session
 from pytest_swarmlab.clients.serving import await_serving
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.secrets import Secrets
-from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
+from pytest_swarmlab.swarm.stacks import Service, Stacks
 from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
+from ..refused import answer
 from . import events, perform
-from .perform import NGINX, PORT, PROXY, V1, V2, V3
-
-Probe = Callable[..., Traffic]
-Observe = Callable[..., AbstractContextManager[Any]]
+from .setting import (
+    HIDDEN,
+    KINDS,
+    KINDS_AT,
+    NAMES,
+    OWNED,
+    OWNED_AT,
+    PLACED,
+    PLAIN_AT,
+    READERS,
+    SIZES,
+    TWICE_AT,
+)
 
 READY_S = 90
 """A service of small images runs after 3 to 6 s."""
@@ -33,41 +41,6 @@ READY_S = 90
 UPDATED_S = 120
 """Two replicas, one after the other, took 20 s: each is taken out of the balancing before it is
 stopped, the next is started, and must be healthy."""
-
-RATE, ENOUGH = 20.0, 10
-"""Each of five nodes is asked every 250 ms, and twice before and after each change."""
-
-STAYS_S = 2
-"""How long is watched that nothing moves."""
-
-KINDS = {
-    "crlf": b"a = 1\r\nb = 2\r\n",
-    "utf8-bom": "\ufeffété = 1\n".encode(),
-    "binary": bytes(range(256)),
-    "no-newline": b"a = 1",
-    "newline": b"a = 1\n",
-}
-"""Contents that a careless tool would change."""
-
-KINDS_AT = "/etc/reader"
-PLACED = {"plain": b"a = 2\n", "owned": b"a = 3\n", "twice": b"a = 4\n"}
-"""One without a target, one with mode and owner, one at two places."""
-
-PLAIN_AT, OWNED_AT, TWICE_AT = "/content-plain", "/etc/owned", ("/etc/once", "/etc/twice")
-OWNED_MODE, OWNED_UID, OWNED_GID = "400", 33, 34
-OWNED = f"uid={OWNED_UID},gid={OWNED_GID},mode=0{OWNED_MODE}"
-HIDDEN = "content-secret"
-
-SIZES = (0, 1, 1_023_999, 1_024_000)
-LONGEST = 64
-NAMES = {
-    "name-64": "a" * LONGEST,
-    "name-65": "a" * (LONGEST + 1),
-    "name-space": "nginx config",
-    "name-accent": "configuré",
-    "name-slash": "nginx/config",
-    "name-dot": ".nginx",
-}
 
 
 # -- mounted -----------------------------------------------------------------------------------
@@ -91,7 +64,7 @@ def see_what_is_mounted(
         title="A service with configs of every kind",
     ) as service:  # fmt: skip
         (task,) = wait(service.converged(replicas=1), within=READY_S)
-        node, container = swarm.node(task["node"]), task["container"]
+        node, container = swarm.node(task.node), task.container
         _note_mounted(evidence, node, container)
         targets = [*(f"{KINDS_AT}/{kind}" for kind in KINDS), PLAIN_AT, OWNED_AT, *TWICE_AT]
         _note_mounts(evidence, node, container, targets)
@@ -167,7 +140,7 @@ class Readers:
     def see_both_read_it(self) -> None:
         """The same bytes in both; then one of them gets another version."""
         self._note("shared")
-        first = self.services[perform.READERS[0]]
+        first = self.services[READERS[0]]
         first.update(
             "--update-monitor", "1s",
             "--config-rm", SHARED, "--config-add", f"source={OTHER},target={perform.READER_TARGET}",
@@ -178,17 +151,17 @@ class Readers:
 
     def see_it_protected(self) -> None:
         """What one of them uses can't be removed; nor what both use again."""
-        _try_to_remove(self.swarm, self.evidence, "in-use-by-one", SHARED)
-        self.services[perform.READERS[0]].update(
+        try_to_remove(self.swarm, self.evidence, "in-use-by-one", SHARED)
+        self.services[READERS[0]].update(
             "--config-rm", OTHER, "--config-add", f"source={SHARED},target={perform.READER_TARGET}",
             title=f"Both use {SHARED} again",
         )  # fmt: skip
-        _try_to_remove(self.swarm, self.evidence, "in-use-by-two", SHARED)
+        try_to_remove(self.swarm, self.evidence, "in-use-by-two", SHARED)
 
     def _note(self, step: str) -> None:
         for name, service in self.services.items():
             (task,) = self.wait(service.converged(replicas=1), within=READY_S)
-            node, container = self.swarm.node(task["node"]), task["container"]
+            node, container = self.swarm.node(task.node), task.container
             found = _digest_in(node, container, perform.READER_TARGET)
             self.evidence.write(events.Read(step, name, node.name, container, found))
 
@@ -221,17 +194,14 @@ def see_bad_ones_refused(swarm: Swarm, stack: Stacks, configs: Configs, evidence
         _try_a_stack(stack, evidence, file)
 
 
-def _note_answer(evidence: Evidence, what: str, code: int, said: str) -> None:
+def note_answer(evidence: Evidence, what: str, code: int, said: str) -> None:
+    """What the engine said of something that was tried."""
     evidence.write(events.Answer(what, code, said.strip()))
 
 
 def _try_to_create(configs: Configs, evidence: Evidence, what: str, name: str, raw: bytes) -> None:
-    try:
-        configs.create(name, raw, title=f"{what}: a config of {len(raw)} bytes is created")
-    except CommandError as error:
-        _note_answer(evidence, what, error.code, error.stderr)
-    else:
-        _note_answer(evidence, what, 0, "")
+    title = f"{what}: a config of {len(raw)} bytes is created"
+    note_answer(evidence, what, *answer(lambda: configs.create(name, raw, title=title)))
 
 
 def _try_to_change(swarm: Swarm, evidence: Evidence) -> None:
@@ -243,289 +213,31 @@ def _try_to_change(swarm: Swarm, evidence: Evidence) -> None:
         params={"version": config["Version"]["Index"]},
         json={**config["Spec"], "Data": base64.b64encode(OTHER_RAW).decode()},
     )
-    _note_answer(evidence, "immutable", answer.status_code, answer.json().get("message", ""))
+    note_answer(evidence, "immutable", answer.status_code, answer.json().get("message", ""))
 
 
-def _try_to_remove(swarm: Swarm, evidence: Evidence, what: str, name: str) -> None:
+def try_to_remove(swarm: Swarm, evidence: Evidence, what: str, name: str) -> None:
+    """Ask for a config's removal, and note the answer."""
     tried = swarm.leader().run(
         "docker", "config", "rm", name, check=False, title=f"{what}: {name} is to be removed"
     )
-    _note_answer(evidence, what, tried.code, tried.stderr)
+    note_answer(evidence, what, tried.code, tried.stderr)
 
 
 def _try_a_service(swarm: Swarm, evidence: Evidence, what: str, *words: str) -> None:
     try:
         with Service.created(swarm, "refused", *words, perform.IMAGE, title=f"{what}: a service"):
-            _note_answer(evidence, what, 0, "")
+            note_answer(evidence, what, 0, "")
     except CommandError as error:
-        _note_answer(evidence, what, error.code, error.stderr)
+        note_answer(evidence, what, error.code, error.stderr)
 
 
 def _try_a_stack(stack: Stacks, evidence: Evidence, file: str) -> None:
-    try:
-        stack.deploy(perform.BAD / f"{file}.yml", title=f"{file}.yml is deployed")
-    except CommandError as error:
-        _note_answer(evidence, file, error.code, error.stderr)
-    else:
-        _note_answer(evidence, file, 0, "")
+    path = perform.BAD / f"{file}.yml"
+    code, said = answer(lambda: stack.deploy(path, title=f"{file}.yml is deployed"))
+    note_answer(evidence, file, code, said)
+    if not code:
         stack.remove(file)
-
-
-# -- the proxy ---------------------------------------------------------------------------------
-
-
-@dataclass
-class Proxy:
-    """The lab's reverse proxy, from its file as it stands to versions named by their content."""
-
-    swarm: Swarm
-    stack: Stacks
-    configs: Configs
-    wait: Waiter
-    probe: Probe
-    observe: Observe
-    evidence: Evidence
-
-    @property
-    def nginx(self) -> Service:
-        """The proxy's service."""
-        return Stack(self.swarm, PROXY).service(NGINX)
-
-    def start_without_a_backend(self) -> None:
-        """The lab's file never works; the corrected one brings the backend, and it does."""
-        perform.create_for_the_proxy(self.configs)
-        nginx = perform.deploy_literally(self.stack)
-        # It may take nginx some seconds to give up looking for the name.
-        perform.create_later_ones(self.configs)
-        perform.show(self.swarm, V1, V2, V3)
-        tried = self.swarm.leader().run(
-            "docker", "service", "update", "--detach", "--config-rm", V1,
-            "--config-add", f"source={V2},target={perform.TARGET}", NGINX,
-            check=False, title="The lab's name for the service",
-        )  # fmt: skip
-        _note_answer(self.evidence, "lab-name", tried.code, tried.stderr)
-        self._note_failed(self.wait(nginx.task_failed(), within=READY_S))
-        perform.listing(nginx, "Nobody is called backend")
-        # Not as an update of what never worked: nginx starts sooner than the backend, ends at once,
-        # and the update would take itself back, to the lab's file.
-        self.stack.remove(PROXY)
-        perform.deploy(self.stack, title="The corrected file, with a backend")
-        self._whole()
-        self._note_echo(V1)
-        (task, *_) = self.wait(self.nginx.converged(replicas=2), within=READY_S)
-        perform.ask(self.swarm.node(task["node"]), task["container"])
-
-    def switch(self) -> None:
-        """The lab's update, from version 1 to 2, two replicas one after the other.
-
-        In the order that Swarm has without being asked, as the lab's own file would.
-        """
-        self.under_load(
-            "switch", lambda: perform.switch(self.nginx, V1, V2, "--update-order", "stop-first")
-        )
-        self._note_echo(V2)
-
-    def roll_back(self) -> None:
-        """`docker service rollback`: back to version 1."""
-        self.under_load(
-            "rollback", lambda: self.nginx.rollback(title="Back to the version before"), back=True
-        )
-
-    def try_a_bad_one(self) -> None:
-        """A configuration that nginx refuses: the update is taken back by itself."""
-        known = self.task_ids()
-        self.under_load("bad", lambda: perform.switch(self.nginx, V1, V3), back=True)
-        self._note_failed(self.wait(self.nginx.task_failed(known=known), within=READY_S))
-
-    def task_ids(self) -> list[str]:
-        """Every task that the service has or had, those that failed long ago among them."""
-        rows = self.swarm.task_rows(self.swarm.leader().engine, self.nginx.name)
-        return [task["id"] for task in rows]
-
-    def leave_one(self) -> None:
-        """One replica; the other has left the balancing, if not yet its node."""
-        self.nginx.scale(1)
-        self.wait(self.nginx.converged(replicas=1), within=READY_S)
-
-    def switch_one(self) -> None:
-        """The same update; the one replica is stopped before the next is started."""
-        order = "stop-first"
-        self.under_load(
-            order,
-            lambda: perform.switch(self.nginx, V1, V2, "--update-order", order),
-            replicas=1,
-        )
-
-    def under_load(
-        self, what: str, act: Callable[[], None], *, back: bool = False, replicas: int = 2
-    ) -> None:
-        """Do it while visitors come through every node; note when it began, was over, and settled.
-
-        Started first, the next replica makes an update complete; the one before it is told to stop
-        then, and goes on answering until every node knows.
-        """
-        nginx, leader = self.nginx, self.swarm.leader()
-        via = self.swarm.members()
-        with (
-            self.observe([leader], service=nginx.name),
-            self.probe(via=via, port=PORT, rate=RATE, header=perform.VERSION_HEADER) as traffic,
-        ):
-            self.wait(traffic.asked_at_least(ENOUGH), within=READY_S)
-            self.evidence.write(events.Begun(what))
-            act()
-            self.wait(nginx.rolled_back() if back else nginx.updated(), within=UPDATED_S)
-            status = leader.engine.api.inspect_service(nginx.name)["UpdateStatus"]
-            self.evidence.write(events.Over(what, status["State"], status["Message"]))
-            self.wait(nginx.settled(), within=READY_S)
-            # A node that has not heard of the next one yet turns visitors away.
-            self.wait(self.swarm.mesh_lists(replicas), within=READY_S)
-            self.evidence.write(events.Settled(what))
-            self.wait(traffic.asked_at_least(traffic.asked + ENOUGH), within=READY_S)
-        perform.listing(nginx, what)
-
-    def _whole(self) -> None:
-        """Both replicas and the backend run, and both serve through every node."""
-        self.wait(Stack(self.swarm, PROXY).service("backend").converged(replicas=1), within=READY_S)
-        await_serving(self.wait, self.nginx, replicas=2, port=PORT, within=READY_S)
-        self.evidence.tasks(self.swarm, self.nginx.name)
-
-    def _note_failed(self, task: dict[str, Any]) -> None:
-        said = self.swarm.node(task["node"]).log_of(task["container"])
-        self.evidence.write(events.Failed(said, task["exit_code"], task["error"]))
-
-    def _note_echo(self, config: str) -> None:
-        """What the backend says that the proxy told it, asked through every node."""
-        members = self.swarm.members()
-        with session(members) as client:
-            for node in members:
-                said, error = None, None
-                try:
-                    said = client.get(f"http://{node.name}:{PORT}/", timeout=TIMEOUT_S).text
-                except (requests.RequestException, OSError) as problem:
-                    error = brief(problem)
-                self.evidence.write(events.Echo(config, node.name, said, error))
-
-
-# -- versions ----------------------------------------------------------------------------------
-
-VERSIONED = "nginx"
-
-
-@dataclass
-class Versions:
-    """The proxy's stack, deployed with configs that are named by their content."""
-
-    proxy: Proxy
-    names: dict[str, str] = field(default_factory=dict)
-    """Step → the name of the version that was deployed in it."""
-
-    first = perform.content("nginx.conf")
-    second = perform.content("nginx-v2.conf")
-    third = second.replace(b"X-Config v2", b"X-Config v3")
-
-    def begin(self) -> None:
-        """The first, served by one replica: the next is started before the last is stopped."""
-        self.proxy.under_load("start-first", lambda: self._deploy("first", self.first), replicas=1)
-
-    def go_on(self) -> None:
-        """The same again, another, a third; unused ones removed; back; and no way back."""
-        self._see("first")
-        self._deploy("first-again", self.first)
-        self._see("first-again", changed=False)
-        self._deploy("second", self.second)
-        self._see("second")
-        self._deploy("third", self.third)
-        self._see("third")
-        removed = self.proxy.configs.prune(VERSIONED, title="Versions that nothing needs go")
-        self._note("pruned", removed=tuple(removed))
-        self._try_to_remove("current", self.names["third"])
-        self._roll_back("rolled-back")
-        self._lose_the_way_back(self.names["third"])
-
-    def _deploy(self, step: str, raw: bytes) -> None:
-        proxy = self.proxy
-        name = proxy.configs.version(VERSIONED, raw, title=f"Version of {VERSIONED}: {step}")
-        self.names[step] = name
-        perform.deploy(proxy.stack, title=f"Deployed: {step}", NGINX_CONFIG=name, REPLICAS="1")
-
-    def _see(self, step: str, *, changed: bool = True) -> None:
-        nginx = self.proxy.nginx
-        if changed:
-            self.proxy.wait(nginx.updated(), within=UPDATED_S)
-        else:
-            self.proxy.wait(nginx.watched(for_s=STAYS_S), within=READY_S)
-        self._note(step, deployed=self.names[step], serving=changed)
-
-    def _roll_back(self, step: str) -> None:
-        self.proxy.nginx.rollback(title="Back to the version before")
-        self.proxy.wait(self.proxy.nginx.rolled_back(), within=UPDATED_S)
-        self._note(step, serving=True)
-        # A task that is still stopping keeps its node in possession of its config.
-        self.proxy.wait(self.proxy.nginx.settled(), within=READY_S)
-
-    def _try_to_remove(self, what: str, name: str) -> None:
-        tried = self.proxy.swarm.leader().run(
-            "docker", "config", "rm", name,
-            check=False, title=f"The {what} version is to be removed",
-        )  # fmt: skip
-        _note_answer(self.proxy.evidence, what, tried.code, tried.stderr)
-
-    def _lose_the_way_back(self, name: str) -> None:
-        """What only a rollback needs can be removed by hand, and is rolled back to all the same."""
-        proxy = self.proxy
-        code, said = 0, ""
-        try:
-            proxy.configs.remove(name, title="The version before is removed by hand")
-        except CommandError as error:
-            code, said = error.code, error.stderr
-        _note_answer(proxy.evidence, "previous", code, said)
-        known = proxy.task_ids()
-        proxy.nginx.rollback(title="Back to a version that was removed")
-        task = proxy.wait(proxy.nginx.task_failed(known=known), within=READY_S)
-        proxy.evidence.write(events.Lost(task["error"]))
-        perform.listing(proxy.nginx, "The way back is lost")
-
-    def _note(
-        self,
-        step: str,
-        *,
-        serving: bool = False,
-        deployed: str | None = None,
-        removed: tuple[str, ...] | None = None,
-    ) -> None:
-        """`serving`: also ask the container which version it serves."""
-        proxy = self.proxy
-        leader = proxy.swarm.leader()
-        service = leader.engine.api.inspect_service(proxy.nginx.name)
-        (task,) = proxy.wait(proxy.nginx.converged(replicas=1), within=READY_S)
-        version = events.Version(
-            step,
-            listed=tuple(proxy.configs.versions(VERSIONED)),
-            current=_config_of(service["Spec"]),
-            previous=_config_of(service.get("PreviousSpec")),
-            task=task["id"],
-            served=_served(proxy.swarm.node(task["node"]), task["container"]) if serving else None,
-            deployed=deployed,
-            removed=removed,
-        )
-        proxy.evidence.write(version)
-
-
-def _config_of(spec: dict[str, Any] | None) -> str | None:
-    """The name of the one config in a service's definition."""
-    if not spec:
-        return None
-    (config,) = spec["TaskTemplate"]["ContainerSpec"]["Configs"]
-    name: str = config["ConfigName"]
-    return name
-
-
-def _served(node: Node, container: str) -> str:
-    """Which version the container's nginx says that it has."""
-    return node.look(
-        "docker", "exec", container, "curl", "-sS", "-o", "/dev/null", "-w",
-        f"%header{{{perform.VERSION_HEADER}}}", "http://127.0.0.1/healthy",
-    ).stdout  # fmt: skip
 
 
 # -- environments ------------------------------------------------------------------------------
@@ -569,15 +281,9 @@ def _note_settings(
 def _try_without_variables(swarm: Swarm, stack: Stacks, evidence: Evidence) -> None:
     """Nobody deploys an environment without saying which."""
     before = len(swarm.leader().engine.api.services())
-    code, said = 0, ""
-    try:
-        stack.deploy(
-            perform.ENVIRONMENTS_FILE,
-            name="nowhere",
-            env={"PORT": "8083"},
-            title="Without a config",
-        )
-    except CommandError as error:
-        code, said = error.code, error.stderr.strip()
+    file, title = perform.ENVIRONMENTS_FILE, "Without a config"
+    code, said = answer(
+        lambda: stack.deploy(file, name="nowhere", env={"PORT": "8083"}, title=title)
+    )
     made = len(swarm.leader().engine.api.services()) - before
-    evidence.write(events.Answer("no-environment", code, said, made))
+    evidence.write(events.Answer("no-environment", code, said.strip(), made))

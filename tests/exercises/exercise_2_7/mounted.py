@@ -5,14 +5,12 @@ from __future__ import annotations
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-    not_each,
-)
+from pytest_swarmlab.judging.claims import judged, not_each
 from pytest_swarmlab.model import Judgement
 
 from .declared import MOUNT, exercise
-from .drill import (
+from .events import Inspected, Mount, Mounted, Written
+from .setting import (
     KINDS,
     KINDS_AT,
     OWNED_AT,
@@ -22,7 +20,6 @@ from .drill import (
     PLAIN_AT,
     TWICE_AT,
 )
-from .events import Inspected, Mount, Mounted, Written
 
 
 @exercise.check(

@@ -13,6 +13,8 @@ from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.stacks import Service, Services, Stack, Stacks
 
+from .setting import READERS
+
 FILES = STACKS / "configs"
 LITERAL = Path(__file__).parent / "literal" / "proxy-stack.yml"
 BAD = Path(__file__).parent / "bad"
@@ -21,6 +23,7 @@ IMAGE = "nginx:alpine"
 PROXY, NGINX, PORT = "proxy", "nginx", 80
 TARGET = "/etc/nginx/conf.d/default.conf"
 VERSION_HEADER = "X-Config"
+READER_TARGET = "/etc/reader.conf"
 V1, V2, V3 = "nginx_config", "nginx_config_v2", "nginx_config_v3"
 
 CODE = "app_code"
@@ -30,7 +33,7 @@ ENVIRONMENTS = {"dev": (8081, 1), "prod": (8082, 2)}
 
 
 def content(name: str) -> bytes:
-    """What the file of that name in stacks/configs holds."""
+    """The content of the file of that name in stacks/configs."""
     return (FILES / name).read_bytes()
 
 
@@ -52,7 +55,7 @@ def create_later_ones(configs: Configs) -> None:
 
 
 def show(swarm: Swarm, *names: str) -> None:
-    """`docker config inspect --pretty`: what each of them holds, kept for the report."""
+    """`docker config inspect --pretty`: the content of each, kept for the report."""
     swarm.leader().look(
         "docker", "config", "inspect", "--pretty", *names, title=f"What {', '.join(names)} hold"
     )
@@ -102,10 +105,6 @@ def deploy_environment(stack: Stacks, configs: Configs, name: str) -> Service:
         ENVIRONMENTS_FILE, name=name, env=variables, title=f"{name} is deployed"
     )
     return deployed.service("app")
-
-
-READER_TARGET = "/etc/reader.conf"
-READERS = ("reader-one", "reader-two")
 
 
 @contextmanager

@@ -10,10 +10,8 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Judgement
 
 from .declared import INVALID, REFUSALS, RPC, exercise
-from .drill import (
-    SIZES,
-)
 from .events import Answer, Engine
+from .setting import SIZES
 
 LATER_LIMIT = (20, 10, 15)
 """Since this engine a config may hold 1,023,999 bytes, before it 500 KiB."""

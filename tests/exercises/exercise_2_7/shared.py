@@ -5,15 +5,12 @@ from __future__ import annotations
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence.events import each
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-    not_each,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import judged, not_each, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import SHARED, exercise
 from .events import Given, Read
+from .setting import READERS
 
 
 @exercise.check(
@@ -62,9 +59,6 @@ def other_left_alone(record: Record) -> Judgement:
         missing.append("they did not both read version 1 before")
     wrong = [] if stayed else ["the other one is in another container"]
     return judged(told, holds=good, wrong=wrong, missing=missing)
-
-
-READERS = ("reader-one", "reader-two")
 
 
 def _given(record: Record) -> dict[str, str]:

@@ -4,6 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from pytest_swarmlab.clients.probe import Probe
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.configs import Configs
@@ -11,7 +13,7 @@ from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from . import drill, perform
+from . import drill, perform, under_load
 from .verify import exercise
 
 pytestmark = [pytest.mark.exercise_2_7, pytest.mark.exercise(exercise)]
@@ -48,12 +50,12 @@ def test_the_proxy_is_changed_and_nobody_is_turned_away(
     configs: Configs,
     stack: Stacks,
     wait: Waiter,
-    probe: drill.Probe,
-    observe: drill.Observe,
+    probe: Probe,
+    observe: Observe,
     evidence: Evidence,
 ) -> None:
     """The lab's proxy, from its file as it stands to versions that are named by their content."""
-    proxy = drill.Proxy(swarm, stack, configs, wait, probe, observe, evidence)
+    proxy = under_load.Proxy(swarm, stack, configs, wait, probe, observe, evidence)
     with evidence.judged(exercise, "no-backend"):
         proxy.start_without_a_backend()
     with evidence.judged(exercise, "switch"):
@@ -65,7 +67,7 @@ def test_the_proxy_is_changed_and_nobody_is_turned_away(
     with evidence.judged(exercise, "one-stop-first"):
         proxy.leave_one()
         proxy.switch_one()
-    versions = drill.Versions(proxy)
+    versions = under_load.Versions(proxy)
     with evidence.judged(exercise, "one-start-first"):
         versions.begin()
     with evidence.judged(exercise, "versioning"):

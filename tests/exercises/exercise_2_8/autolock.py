@@ -8,13 +8,7 @@ from pytest_swarmlab import failed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import Write, each, last
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    Window,
-    judged,
-    not_each,
-    not_while,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import Window, judged, not_each, not_while, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import AUTOLOCK, exercise

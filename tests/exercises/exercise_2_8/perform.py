@@ -5,7 +5,6 @@ stopped when tar fails and purges nothing but archives; its restore verifies not
 stacks/backup do what it means to do, and their README is the procedure that is followed here.
 """
 
-import gzip
 import hashlib
 import io
 import re
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_swarmlab.evidence.events import TaskSeen
 from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
 from pytest_swarmlab.swarm.services import Service
@@ -53,6 +53,12 @@ SETTLED_S = 180
 """Longest the managers may take to see all nodes as they are after a restart."""
 
 
+def follower(swarm: Swarm) -> Node:
+    """A manager that doesn't lead: where a backup is taken."""
+    leader = swarm.leader()
+    return next(node for node in swarm.managers() if node is not leader)
+
+
 def install(*nodes: Node) -> None:
     """The scripts and their units, as the README says."""
     for node in nodes:
@@ -70,7 +76,7 @@ def install(*nodes: Node) -> None:
 
 @contextmanager
 def timer_set(node: Node) -> Iterator[None]:
-    """The timer is started, to elapse a second later instead of at night; stopped at the end."""
+    """Start the timer so that it elapses a second later instead of at night; stop it at the end."""
     place = f"/run/systemd/system/{TIMER}.d"
     node.run("mkdir", "-p", place)
     node.put(SOON, f"{place}/soon.conf")
@@ -135,7 +141,7 @@ def remove(swarm: Swarm) -> None:
 
 
 def fill_a_volume(node: Node, *, mib: int) -> str:
-    """A volume with so much in it that can't be packed; returns its name."""
+    """A volume with that much data that can't be compressed; returns its name."""
     name = "filler"
     node.run("docker", "volume", "create", name)
     shown = node.look("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", name)
@@ -148,16 +154,16 @@ def write(swarm: Swarm, home: Node, numbers: Sequence[int], *, wait: Waiter) -> 
     """Append numbers to the store, each acknowledged once it is on the disk; returns them."""
     (task,) = wait(swarm.converged(STORE, replicas=1, on=home), within=READY_S)
     lines = "".join(f"{number}\n" for number in numbers).encode()
-    home.run("docker", "exec", "-i", task["container"], "tee", "-a", LEDGER, stdin=lines)
+    home.run("docker", "exec", "-i", task.container, "tee", "-a", LEDGER, stdin=lines)
     home.run("sync")
     return list(numbers)
 
 
 def read(swarm: Swarm, home: Node, *, wait: Waiter) -> list[int]:
-    """What the store holds, asked of its running container."""
+    """The numbers in the store, read in its running container."""
     (task,) = wait(swarm.converged(STORE, replicas=1, on=home), within=READY_S)
     said = home.run(
-        "docker", "exec", task["container"], "cat", LEDGER,
+        "docker", "exec", task.container, "cat", LEDGER,
         title=f"On {home}: what the volume holds",
     ).stdout  # fmt: skip
     return [int(line) for line in said.split()]
@@ -165,17 +171,21 @@ def read(swarm: Swarm, home: Node, *, wait: Waiter) -> list[int]:
 
 def digest_in_container(swarm: Swarm, *, wait: Waiter) -> SecretRead:
     """SHA-256 of the secret as a running task of the site reads it, and where that task is."""
-    tasks = wait(swarm.converged(SITE, replicas=REPLICAS), within=READY_S)
-    node = swarm.node(tasks[0]["node"])
-    said = node.run(
-        "docker", "exec", tasks[0]["container"], "sha256sum", f"/run/secrets/{SECRET}",
+    task, *_ = wait(swarm.converged(SITE, replicas=REPLICAS), within=READY_S)
+    return secret_in(task, SECRET, swarm.node(task.node))
+
+
+def secret_in(task: TaskSeen, name: str, node: Node) -> SecretRead:
+    """SHA-256 of a secret as that task, on that node, reads it. Raises CommandError if it can't."""
+    said = node.look(
+        "docker", "exec", task.container, "sha256sum", f"/run/secrets/{name}",
         title=f"On {node}: a task reads its secret",
     ).stdout  # fmt: skip
     return SecretRead(node.name, said.split()[0])
 
 
 def identity(manager: Node) -> dict[str, Any]:
-    """What makes this swarm itself, as that manager tells it; of secrets only names and ids."""
+    """What makes this swarm itself, as that manager describes it; of secrets only names and ids."""
     api = manager.engine.api
     swarm: dict[str, Any] = api.inspect_swarm()
     return {
@@ -244,42 +254,6 @@ def bring(node: Node, carried: bytes, place: str = PLACE) -> str:
     node.run("tar", "--extract", "--file=/root/carried.tar", f"--directory={place}")
     with tarfile.open(fileobj=io.BytesIO(carried)) as inside:
         return f"{place}/{inside.getnames()[0].split('/')[0]}"
-
-
-def damaged(carried: bytes, how: str) -> bytes:
-    """The same backup, broken as disks, copies and people break them."""
-    name, change = {
-        "truncated": ("swarm.tar.gz", lambda content: content[: len(content) // 2]),
-        "bit-flipped": ("swarm.tar.gz", _flip),
-        "manifest-edited": ("manifest", lambda content: content.replace(b"hot=no", b"hot=na")),
-        "checksums-cut": ("SHA256SUMS", lambda content: content[: content.rfind(b"\n", 0, -1) + 1]),
-        "volume-lost": ("volumes.tar.gz", lambda _: None),
-    }[how]
-    return _edited(carried, name, change)
-
-
-def _flip(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-
-
-def _edited(carried: bytes, wanted: str, change: Any) -> bytes:
-    out = io.BytesIO()
-    with (
-        tarfile.open(fileobj=io.BytesIO(carried)) as inside,
-        tarfile.open(fileobj=out, mode="w") as edited,
-    ):
-        for entry in inside.getmembers():
-            file = inside.extractfile(entry)
-            content = file.read() if file else None
-            if entry.name.rsplit("/", 1)[-1] == wanted and content is not None:
-                content = change(content)
-                if content is None:
-                    continue
-            if content is not None:
-                entry.size = len(content)
-            edited.addfile(entry, io.BytesIO(content) if content is not None else None)
-    return out.getvalue()
 
 
 def join(node: Node, manager: Node, role: str) -> None:
@@ -355,30 +329,8 @@ def kept_key(node: Node) -> bytes:
     return node.get(f"{KEYS}/{name}").strip()
 
 
-def whole(carried: bytes) -> bytes:
-    """Every byte of a backup, unpacked."""
-    found = b""
-    with tarfile.open(fileobj=io.BytesIO(carried)) as inside:
-        for entry in inside.getmembers():
-            if file := inside.extractfile(entry):
-                content = file.read()
-                found += gzip.decompress(content) if entry.name.endswith(".gz") else content
-    return found
-
-
-def held(carried: bytes) -> list[str]:
-    """The names of what a backup has of the swarm's directory."""
-    with tarfile.open(fileobj=io.BytesIO(carried)) as inside:
-        found = next(e for e in inside.getmembers() if e.name.endswith("/swarm.tar.gz"))
-        file = inside.extractfile(found)
-        content = file.read() if file else b""
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        names = [f"{e.name}/" if e.isdir() else e.name for e in archive.getmembers()]
-    return sorted(names)
-
-
 def keep_deciding(manager: Node) -> Callable[[int], str]:
-    """What the managers decide again and again: a config, numbered."""
+    """A change that the managers decide again and again: a config, numbered."""
 
     def write(number: int) -> str:
         made = manager.engine.api.create_config(f"decision-{number}", b"a decision")
@@ -397,5 +349,5 @@ def decisions(manager: Node) -> list[tuple[str, int]]:
 
 
 def bare(told: dict[str, Any]) -> dict[str, Any]:
-    """An identity without what goes on changing while it is copied."""
+    """An identity without the parts that change while it is copied."""
     return {key: value for key, value in told.items() if key != "configs"}

@@ -9,11 +9,7 @@ from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import Info, Waited, each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-    nodes_of,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import judged, nodes_of, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import AUTOLOCK, DISASTER, FORCED, HOT, exercise

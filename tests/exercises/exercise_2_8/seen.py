@@ -1,4 +1,4 @@
-"""What several judges of exercise 2.8 read off a record."""
+"""What several judges of exercise 2.8 read from a record."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import ClusterReady, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    Moment,
-    another_cluster,
-    judged,
-    nodes_of,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import Moment, another_cluster, judged, nodes_of, out_of_order
 from pytest_swarmlab.model import Judgement, Membership
 
 from .events import Forced, Restore
@@ -32,7 +26,7 @@ def as_expected(codes: Mapping[str, int | None], wanted: Mapping[str, int]) -> J
 
 
 def way_back(record: Record) -> list[Moment]:
-    """What must have come before anything is looked at afterwards: the loss, and what undid it."""
+    """The moments before any later reading: the loss, and what undid it."""
     fault, forced, restore = readings.fault(record), last(record, Forced), last(record, Restore)
     lost = ("the destruction", fault.began if fault else None)
     if forced is not None:

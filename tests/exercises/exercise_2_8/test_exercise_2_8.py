@@ -2,12 +2,14 @@
 
 import pytest
 
+from pytest_swarmlab.clients.ledger import NewLedger
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from . import drill, perform
+from . import drill, lost, perform
 from .verify import exercise
 
 pytestmark = [pytest.mark.exercise_2_8, pytest.mark.exercise(exercise)]
@@ -43,11 +45,11 @@ def test_a_backup_meets_a_rolling_update(swarm: Swarm, wait: Waiter, evidence: E
 
 @pytest.mark.xdist_group("disaster")
 def test_a_destroyed_cluster_is_brought_back_equal(
-    swarm: Swarm, faults: Faults, wait: Waiter, observe: drill.Observe, evidence: Evidence
+    swarm: Swarm, faults: Faults, wait: Waiter, observe: Observe, evidence: Evidence
 ) -> None:
     """Every machine is thrown away; one new one, at the old address, is the old swarm again."""
     with evidence.judged(exercise, "disaster"):
-        drill.lose_everything_and_restore(
+        lost.lose_everything_and_restore(
             swarm, faults=faults, wait=wait, observe=observe, evidence=evidence
         )
     perform.remove(swarm)
@@ -59,7 +61,7 @@ def test_a_lost_quorum_is_recovered_from_the_survivor(
 ) -> None:
     """No backup is needed while one manager is left."""
     with evidence.judged(exercise, "quorum-lost"), evidence.identities_of(swarm):
-        drill.lose_the_quorum_and_force_a_new_cluster(
+        lost.lose_the_quorum_and_force_a_new_cluster(
             swarm, faults=faults, wait=wait, evidence=evidence
         )
     perform.remove(swarm)
@@ -71,14 +73,14 @@ def test_an_autolocked_swarm_is_restored_with_its_key(
 ) -> None:
     """Locked, wrong key, right key."""
     with evidence.judged(exercise, "autolock"):
-        drill.restore_a_locked_swarm(swarm, faults=faults, wait=wait, evidence=evidence)
+        lost.restore_a_locked_swarm(swarm, faults=faults, wait=wait, evidence=evidence)
 
 
 @pytest.mark.xdist_group("hot")
 @pytest.mark.swarm(managers=1, workers=0)
 def test_a_hot_backup_is_judged(
-    swarm: Swarm, faults: Faults, wait: Waiter, ledger: drill.NewLedger, evidence: Evidence
+    swarm: Swarm, faults: Faults, wait: Waiter, ledger: NewLedger, evidence: Evidence
 ) -> None:
     """Can it be restored, and what of the decisions that were acknowledged does it hold?"""
     with evidence.judged(exercise, "hot"):
-        drill.take_a_hot_backup(swarm, faults=faults, wait=wait, ledger=ledger, evidence=evidence)
+        lost.take_a_hot_backup(swarm, faults=faults, wait=wait, ledger=ledger, evidence=evidence)

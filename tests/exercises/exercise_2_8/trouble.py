@@ -7,10 +7,7 @@ from typing import Any
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence.events import Command, Waited, each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import judged, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import TROUBLE, exercise

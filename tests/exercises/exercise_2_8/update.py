@@ -5,10 +5,7 @@ from __future__ import annotations
 from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence.events import last
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import judged, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import UPDATE, exercise

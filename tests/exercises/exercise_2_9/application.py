@@ -1,4 +1,4 @@
-"""The lab's API, deployed with its stack: what it says, and what is done to what it needs."""
+"""The lab's API and its stack: deploying, reading answers, breaking what the API needs."""
 
 from pathlib import Path
 

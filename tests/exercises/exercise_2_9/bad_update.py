@@ -7,11 +7,7 @@ from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import Command, each, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    Window,
-    judged,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import Window, judged, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from ..whose import replicas

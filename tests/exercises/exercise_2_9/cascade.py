@@ -1,4 +1,4 @@
-"""Redis is away: an API whose check asks for it, and one whose check does not."""
+"""Redis is away: an API whose health check needs it, and one whose check does not."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""What makes tasks unhealthy, and what Swarm and the clients do and see then."""
+"""What makes tasks unhealthy, and how Swarm and the clients react."""
 
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.evidence.events import TaskSeen
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Output, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
@@ -29,21 +29,20 @@ RATE = 10.0
 READY_S = 90
 HEALED_S = 60
 STAYS_S = 6
-"""How long is watched that a slot stays empty: six times the restart delay that it has."""
+"""How long a slot must stay empty: six times its restart delay."""
 WARM = 10
 DEATHS = 2
-"""How often a slow server is killed before one believes that it never comes up."""
+"""How often a slow server is killed before it counts as one that never comes up."""
 PASSWORD = "ending_password"  # noqa: S105 - its name
-
-Probe = Callable[..., Traffic]
 
 
 @dataclass(frozen=True)
 class Healed:
-    """What is healed: how many replicas, at which port (0: nobody can ask), how often.
+    """What is healed: the number of replicas, their port (0: no client can ask), the repetitions.
 
     `within`: seconds that a task may take from its illness to its end, and to its successor.
-    `alone`: whether nothing else is published, so that a mesh can be told by its numbers.
+    `alone`: whether nothing else is published, so that a mesh shows the number of its replicas
+    alone.
     """
 
     replicas: int = REPLICAS
@@ -74,7 +73,7 @@ class Drill:
         perform.listing("Before a task is healthy", service)
         self._ask("none", service)
         for opened, task in enumerate(tasks, 1):
-            perform.open_gate(self.swarm.node(task["node"]), task["container"])
+            perform.open_gate(self.swarm.node(task.node), task.container)
             self.wait(service.tasks_are("running", opened), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
             self.wait(self.swarm.mesh_lists(opened), within=READY_S)
@@ -85,18 +84,17 @@ class Drill:
         return service
 
     def _ask(self, when: str, service: Service) -> None:
-        """A handful of requests through every node, and which task has answered how many."""
+        """A handful of requests through every node; note which task has answered how many."""
         path = f"/?asked={when}"
         # Where nobody answers a request costs its time limit.
         via = self.swarm.nodes
         with self.probe(via=via, port=perform.GATED_PORT, path=path, timeout=1.0) as traffic:
             self.wait(traffic.asked_at_least(10), within=READY_S)
-        tasks = self.swarm.task_rows(self.swarm.leader().engine, service.name)
+        tasks = service.tasks()
         served = {
-            task["id"]: self.swarm.node(task["node"]).log_of(task["container"]).count(path)
-            for task in tasks
+            task.id: self.swarm.node(task.node).log_of(task.container).count(path) for task in tasks
         }
-        states = {task["id"]: task["state"] for task in tasks}
+        states = {task.id: task.state for task in tasks}
         self.evidence.write(events.Served(when, served, states))
 
     # -- healing ------------------------------------------------------------------------------
@@ -107,7 +105,7 @@ class Drill:
         The next one is made ill as soon as an ill one has ended, and while its successor starts:
         one healthy replica is left at least.
         """
-        tasks = {task["slot"]: task for task in self._whole(service)}
+        tasks = {task.slot or 0: task for task in self._whole(service)}
         before = self._ended(service)
         slots = itertools.cycle(sorted(tasks))
         self.define(service)
@@ -119,7 +117,7 @@ class Drill:
                 self.break_one(number, task)
                 if ended:
                     healed = self.wait(service.replaced(ended), within=self.healed.within)
-                    tasks[ended["slot"]] = healed
+                    tasks[ended.slot or 0] = healed
                 ill = service.ended(at_least=number, known=before)
                 self.wait(ill, within=self.healed.within)
                 self._note_checks(task)
@@ -131,9 +129,8 @@ class Drill:
         perform.listing("At the end", service)
 
     def _ended(self, service: Service) -> list[str]:
-        """Ids of its tasks that were over before: a service that has lived for long has some."""
-        listed = self.swarm.task_rows(self.swarm.leader().engine, service.name)
-        return [task["id"] for task in listed if task["state"] in Ended.states]
+        """Ids of its tasks that had ended before: an old service has some."""
+        return [task.id for task in service.tasks() if task.state in Ended.states]
 
     @contextmanager
     def _clients(self) -> Iterator[Callable[[int], object]]:
@@ -146,29 +143,32 @@ class Drill:
                 traffic.asked_at_least(traffic.asked + more), within=READY_S
             )
 
-    def break_one(self, number: int, task: dict[str, Any]) -> None:
+    def break_one(self, number: int, task: TaskSeen) -> None:
         """The lab's `rm`, and note which task it struck and when it was over."""
         began = self.swarm.recorder.now()
-        perform.remove_index(self.swarm.node(task["node"]), task["container"])
-        who = {key: task[key] for key in ("id", "slot", "node", "container")}
-        self.evidence.write(events.Broken(number, round(began, 4), **who))
+        perform.remove_index(self.swarm.node(task.node), task.container)
+        self.evidence.write(
+            events.Broken(number, round(began, 4), task.id, task.slot, task.node, task.container)
+        )
 
-    def _note_checks(self, task: dict[str, Any]) -> None:
+    def _note_checks(self, task: TaskSeen) -> None:
         """Note how the last checks of an ended container went: its engine remembers five."""
         self.evidence.write(self._checks(task))
 
-    def _checks(self, task: dict[str, Any]) -> events.Checks:
-        api = self.swarm.node(task["node"]).engine.api
-        health = api.inspect_container(task["container"])["State"].get("Health", {})
+    def _checks(self, task: TaskSeen) -> events.Checks:
+        api = self.swarm.node(task.node).engine.api
+        health = api.inspect_container(task.container)["State"].get("Health", {})
         log = health.get("Log") or []
         return events.Checks(
-            task["container"],
+            task.container,
             seconds=tuple(round(_when(e["End"]) - _when(e["Start"]), 3) for e in log),
             exit_codes=tuple(entry["ExitCode"] for entry in log),
         )
 
     def define(self, service: Service, when: str = "before") -> None:
-        """Note what the service's definition says of checks and restarts: predictions use it."""
+        """Note the health check and the restart policy of the service's definition: predictions use
+        them.
+        """
         api = self.swarm.leader().engine.api
         spec = api.inspect_service(service.name)["Spec"]["TaskTemplate"]
         container, restart = spec["ContainerSpec"], spec.get("RestartPolicy", {})
@@ -189,7 +189,7 @@ class Drill:
         )
         self.evidence.write(definition)
 
-    def _whole(self, service: Service) -> list[dict[str, Any]]:
+    def _whole(self, service: Service) -> list[TaskSeen]:
         """All replicas run and serve through every node; finds the tasks."""
         healed = self.healed
         tasks = self.wait(service.converged(replicas=healed.replicas), within=READY_S)
@@ -239,7 +239,7 @@ class Drill:
     def slow_start(self, services: Services) -> Iterator[None]:
         """A slow server without a start period, with one too short, and with one long enough.
 
-        They start while the block does something else; at its end it is seen what became of them.
+        They start while the block does something else; at its end their states are noted.
         """
         periods = {"none": (), "short": period("2s"), "long": period("30s")}
         made = {
@@ -256,9 +256,10 @@ class Drill:
 
     @contextmanager
     def endings(self, services: Services, secret: Secrets) -> Iterator[None]:
-        """Four programs become unhealthy: how each ends; and one is restarted until its limit.
+        """Four programs become unhealthy, and each ends in its own way; one is restarted until its
+        limit.
 
-        They do so while the block does something else; at its end it is seen how they ended.
+        They do so while the block does something else; at its end it is noted how they ended.
         """
         secret.create(PASSWORD)
         endings = {**perform.ENDINGS, "postgres": perform.postgres_ending(PASSWORD)}
@@ -274,9 +275,7 @@ class Drill:
     def _note_ending(self, name: str, service: Service) -> None:
         (task, *_) = self.wait(service.ended(), within=READY_S)
         checks = self._checks(task).exit_codes
-        self.evidence.write(
-            events.Ending(name, task["state"], task["exit_code"], task["error"], checks)
-        )
+        self.evidence.write(events.Ending(name, task.state, task.exit_code, task.error, checks))
 
     def see_the_trap(self, services: Services) -> None:
         """One of three becomes unhealthy under `on-failure`, which then becomes `any`."""
@@ -296,7 +295,7 @@ class Drill:
         perform.listing("The slot is filled again", service)
 
     def _watch(self, service: Service) -> None:
-        """Watch that nothing moves; for how long is noted, and its tasks at the end."""
+        """Watch that nothing moves; note for how long, and the tasks at the end."""
         began = self.swarm.recorder.now()
         self.wait(service.watched(for_s=STAYS_S), within=HEALED_S)
         seconds = self.swarm.recorder.now() - began

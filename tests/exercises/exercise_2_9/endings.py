@@ -6,10 +6,7 @@ from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import judged, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import ENDED, ENDINGS, KILLED, LEAST_WATCHED_S, exercise

@@ -1,4 +1,4 @@
-"""The lab's on-failure, and a server that ends with 0."""
+"""The lab's `on-failure`, and a server that ends with exit code 0."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import Command, each, last, need
 from pytest_swarmlab.evidence.readings import TasksSample
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import judged, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import LEAST_WATCHED_S, REPLICAS, TRAP, exercise

@@ -6,11 +6,7 @@ from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import EngineTold, each, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    Window,
-    judged,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import Window, judged, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import API, DATABASE, KILLED, MESH, exercise

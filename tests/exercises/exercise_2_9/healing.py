@@ -1,4 +1,4 @@
-"""What a record says of one healing: when the task was found ill, ended, and had a successor.
+"""The stages of one healing in a record: found unhealthy, ended, replaced by a healthy task.
 
 Pure functions of the record; times are seconds since the run began.
 """
@@ -14,7 +14,7 @@ from pytest_swarmlab.evidence.record import Record
 from .events import Broken, Checks, Definition
 
 SLACK_S = 1.5
-"""For what no definition tells: news on their way, and a machine with more to do than this."""
+"""For delays that no definition tells: events on their way, and a busy machine."""
 
 GOSSIP_S = 2.0
 """An engine that stops a task takes it out of the mesh first and leaves the others that long to

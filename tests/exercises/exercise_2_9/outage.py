@@ -1,12 +1,11 @@
-"""What the API's clients see while a thing that it needs is away."""
+"""What the API's clients see while its database hangs, or Redis is away."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import await_serving
+from pytest_swarmlab.evidence.events import TaskSeen
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.services import Service
@@ -23,8 +22,6 @@ DOWN_S = 90
 WARM = 5
 RESTARTS = API_REPLICAS + 1
 """One replica with the lab's check, at least, has been replaced twice before Redis comes back."""
-
-Probe = Callable[..., Traffic]
 
 
 @dataclass
@@ -43,25 +40,25 @@ class Outage:
         api, database = self.stack.service(API), self.stack.service(DATABASE)
         (task,) = self.wait(database.converged(replicas=1), within=READY_S)
         self._await_serving(api, application.PORT, listed=API_REPLICAS)
-        node = self.swarm.node(task["node"])
-        application.write_row(node, task["container"])
+        node = self.swarm.node(task.node)
+        application.write_row(node, task.container)
         self.evidence.tasks(self.swarm, api.name)
         with (
             self.evidence.containers_of(self.swarm, database.name),
             self.probe(via=self.swarm.nodes, port=application.PORT, rate=RATE) as traffic,
         ):
             self.wait(traffic.asked_at_least(WARM), within=READY_S)
-            application.freeze(node, task["container"])
-            self.evidence.write(events.Frozen(task["id"], task["container"]))
+            application.freeze(node, task.container)
+            self.evidence.write(events.Frozen(task.id, task.container))
             new = self.wait(database.replaced(task), within=HEALED_S)
             asked = traffic.asked
             self.wait(traffic.asked_at_least(asked + WARM), within=READY_S)
         self.evidence.tasks(self.swarm, database.name)
         self.evidence.tasks(self.swarm, api.name)
-        rows = application.read_rows(self.swarm.node(new["node"]), new["container"])
-        self.evidence.write(events.Rows(new["id"], tuple(rows)))
+        rows = application.read_rows(self.swarm.node(new.node), new.container)
+        self.evidence.write(events.Rows(new.id, tuple(rows)))
 
-    def _await_serving(self, service: Service, port: int, *, listed: int) -> list[dict[str, Any]]:
+    def _await_serving(self, service: Service, port: int, *, listed: int) -> list[TaskSeen]:
         return await_serving(
             self.wait, service, replicas=API_REPLICAS, port=port, listed=listed, within=READY_S
         )
@@ -87,8 +84,8 @@ class Outage:
             self.evidence.write(events.OutageMoment("began"))
             self.wait(labs.tasks_are("running", 0), within=DOWN_S)
             self.evidence.write(events.OutageMoment("all down"))
-            node = self.swarm.node(tasks[0]["node"])
-            self._note_readiness(application.ask_readiness(node, tasks[0]["container"]))
+            node = self.swarm.node(tasks[0].node)
+            self._note_readiness(application.ask_readiness(node, tasks[0].container))
             self.wait(labs.ended(at_least=RESTARTS), within=DOWN_S)
             for service in (api, labs):
                 self.evidence.tasks(self.swarm, service.name)

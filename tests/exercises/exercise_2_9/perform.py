@@ -48,7 +48,7 @@ def test_health(services: Services) -> Service:
 
 
 def gated(services: Services) -> Service:
-    """Two replicas that are healthy only when somebody has made a file in them."""
+    """Two replicas that are healthy only after somebody has created a file in them."""
     return services.create(
         "gated",
         "--replicas", "2",
@@ -62,7 +62,7 @@ def gated(services: Services) -> Service:
 
 
 def open_gate(node: Node, container: str) -> None:
-    """Make the file for which the check of `gated` looks."""
+    """Create the file that the health check of `gated` looks for."""
     node.run(
         "docker", "exec", container, "touch", GATE, title=f"On {node}: one task becomes healthy"
     )
@@ -78,7 +78,7 @@ def listing(when: str, *services: Service) -> None:
 
 
 def remove_index(node: Node, container: str) -> None:
-    """The lab's fault: the page for which the check asks is removed."""
+    """The lab's fault: remove the page that the health check asks for."""
     node.run(
         "docker", "exec", container, "sh", "-c", f"rm {INDEX}",
         title=f"On {node}: the page goes for which the check asks",
@@ -101,7 +101,7 @@ def trap(services: Services) -> Service:
 
 
 def restart_always(service: Service) -> None:
-    """The erratum mended: a task that has ended is replaced, however it ended."""
+    """The erratum corrected: a task that has ended is replaced, whatever its exit code."""
     service.update(
         "--restart-condition",
         "any",
@@ -177,7 +177,7 @@ def postgres_ending(secret: str) -> Sequence[str]:
 
 
 def ending(services: Services, name: str, words: Sequence[str]) -> Service:
-    """One task that will be unhealthy, and is not replaced."""
+    """One task that becomes unhealthy, and is not replaced."""
     return services.create(f"ends-{name}", *words, title=f"{name}: a task that will be unhealthy")
 
 

@@ -1,4 +1,4 @@
-"""What several judges of exercise 2.9 read off a record."""
+"""What several judges of exercise 2.9 read from a record."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .declared import API_PORT, API_REPLICAS, PAUSE_S
 
 
 def uncovered(record: Record, asked: Sequence[Request], window: Window) -> list[str]:
-    """Through which members nobody came for too long, or not before it began or after its end."""
+    """The members through which no client came for too long, or none before or after the outage."""
     nodes = members_of(record)
     missing = not_asked(asked, through=nodes, window=window, pause=PAUSE_S)
     before = {r.node for r in asked if r.over <= window.began}

@@ -6,9 +6,7 @@ from pytest_swarmlab import failed, passed
 from pytest_swarmlab.evidence.events import need
 from pytest_swarmlab.evidence.readings import TasksSample
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-)
+from pytest_swarmlab.judging.claims import judged
 from pytest_swarmlab.model import Judgement
 
 from .declared import ENDED, ILL, SLOW, exercise

@@ -1,4 +1,4 @@
-"""Before and after a task is healthy: who is asked, and when."""
+"""Which tasks get requests before and after they are healthy."""
 
 from __future__ import annotations
 
@@ -10,12 +10,7 @@ from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import last
 from pytest_swarmlab.evidence.readings import Request
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import (
-    judged,
-    members_of,
-    not_each,
-    out_of_order,
-)
+from pytest_swarmlab.judging.claims import judged, members_of, not_each, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import MESH, STARTING, exercise

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
@@ -9,7 +10,7 @@ from pytest_swarmlab.swarm.stacks import Services, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from . import application, perform
-from .drill import Drill, Probe
+from .drill import Drill
 from .outage import Outage
 from .verify import exercise
 

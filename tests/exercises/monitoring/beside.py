@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_swarmlab.clients.ledger import not_acknowledged
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.swarm.stacks import Stacks
 
 from ..exercise_2_10 import perform
-from ..exercise_2_10.load import CATALOGUE, PATIENCE_S, Crowd, Probe
+from ..exercise_2_10.load import CATALOGUE, PATIENCE_S, Crowd
 from ..exercise_2_10.setting import DATABASE, GATEWAY, PORT
 from ..exercise_2_10.setting import REPLICAS as OF_THE_SHOP
 from . import prepare
@@ -62,7 +63,7 @@ class Beside:
         wait(prometheus.updated(), within=READY_S)
         # It was replaced: there are more networks, and one more file.
         (task,) = wait(prometheus.converged(replicas=1), within=READY_S)
-        self.watcher.prometheus = task["container"]
+        self.watcher.prometheus = task.container
         for job in SHOP_JOBS:
             wait(self.watcher.shows(f'min(up{{job="{job}"}}) == 1'), within=READY_S)
         wait(self.watcher.shows('min(probe_success{job="shop-front"}) == 1'), within=READY_S)
@@ -90,11 +91,11 @@ class Beside:
         """
         service = perform.service(self.drill.swarm, DATABASE)
         (task,) = self.drill.wait(service.converged(replicas=1), within=READY_S)
-        node = self.drill.swarm.node(task["node"])
+        node = self.drill.swarm.node(task.node)
         alerts = ("ShopErrorsFast", "ShopErrorsSlow", "ShopSlow")
         deed = Deed(
             {name: {} for name in alerts},
-            lambda: self._hang(node, task["container"], service),
+            lambda: self._hang(node, task.container, service),
             self._visit,
         )
         self.drill.provoke(self.watcher, [deed])
@@ -110,8 +111,8 @@ class Beside:
         catalogue = perform.service(self.drill.swarm, PRODUCTS)
         for task in wait(catalogue.converged(replicas=OF_THE_SHOP[PRODUCTS]), within=SHOP_READY_S):
             # A new connection is tried for up to eight seconds, and visitors are refused meanwhile.
-            machine = self.drill.swarm.node(task["node"])
-            ready = machine.succeeds("docker", "exec", task["container"], *CATALOGUE_READY)
+            machine = self.drill.swarm.node(task.node)
+            ready = machine.succeeds("docker", "exec", task.container, *CATALOGUE_READY)
             wait(ready, within=SHOP_READY_S)
 
     def _order_in_vain(self) -> None:

@@ -63,7 +63,7 @@ class Drill:
         """All of it runs, finds everything there is to be watched, and has nothing to tell."""
         self.run_all(stack, REPLICAS)
         prometheus, recorder = (
-            self.wait(stack.service(name).tasks_are("running", 1), within=READY_S)[0]["container"]
+            self.wait(stack.service(name).tasks_are("running", 1), within=READY_S)[0].container
             for name in ("prometheus", "recorder")
         )
         watcher = Watcher(self.home, prometheus, recorder, self.evidence)

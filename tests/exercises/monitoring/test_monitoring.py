@@ -6,6 +6,8 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from pytest_swarmlab.clients.ledger import NewLedger
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Swarm
@@ -17,7 +19,7 @@ from pytest_swarmlab.waiting.waiter import Waiter
 from ..exercise_2_10 import perform
 from ..exercise_2_10.books import Books
 from ..exercise_2_10.client import Shop
-from ..exercise_2_10.load import Crowd, MakeLedger, Probe
+from ..exercise_2_10.load import Crowd
 from ..exercise_2_10.setting import DATABASE
 from . import dashboards, prepare
 from .beside import Beside
@@ -36,7 +38,7 @@ def test_each_alert_fires_and_is_over(
     faults: Faults,
     wait: Waiter,
     probe: Probe,
-    ledger: MakeLedger,
+    ledger: NewLedger,
     evidence: Evidence,
 ) -> None:
     """What is watched is broken, one thing after the other, and mended."""

@@ -26,18 +26,7 @@ from .declared import (
     Expected,
     exercise,
 )
-from .events import (
-    Active,
-    Heard,
-    Mended,
-    Mending,
-    Panel,
-    Provoked,
-    Quiet,
-    Rules,
-    Target,
-    Targets,
-)
+from .events import Active, Heard, Mended, Mending, Panel, Provoked, Quiet, Rules, Target, Targets
 from .setting import (
     DASHBOARDS,
     EACH_NODE,

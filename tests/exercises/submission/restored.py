@@ -18,7 +18,7 @@ from pytest_swarmlab.swarm.services import Service, Services
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_8 import events, perform
-from ..exercise_2_8.drill import AFTER, BEFORE, follower, rejoin
+from ..exercise_2_8.lost import AFTER, BEFORE, rejoin
 
 SCRIPT = "scripts/backup.sh"
 MOST_MIB = 128
@@ -45,7 +45,7 @@ def lose_everything_and_restore(
 ) -> None:
     """As exercise 2.8 does it with the lab's own scripts."""
     swarm, (pattern, restore) = work.swarm, procedure(work)
-    home = follower(swarm)
+    home = perform.follower(swarm)
     perform.hide_tokens(swarm)
     reader = _reader(work)
     if reader and (seen := _secret(reader, wait)):
@@ -140,10 +140,10 @@ def _reader(work: Work) -> Service | None:
 def _secret(reader: Service, wait: Waiter) -> events.SecretRead | None:
     """The secret's SHA-256 as the task reads it, and where that is; None where it can't."""
     (task,) = wait(reader.converged(replicas=1), within=perform.SETTLED_S)
-    node = reader.swarm.node(task["node"])
-    words = ("docker", "exec", task["container"], "sha256sum", f"/run/secrets/{READER}")
-    done = node.look(*words, check=False, title=f"On {node}: a task reads the secret")
-    return events.SecretRead(node.name, done.stdout.split()[0]) if done.code == 0 else None
+    try:
+        return perform.secret_in(task, READER, reader.swarm.node(task.node))
+    except CommandError:
+        return None
 
 
 def _newest(node: Node, pattern: str) -> str | None:

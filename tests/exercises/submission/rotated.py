@@ -2,13 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 import pytest
 
-from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.declared import Rotation
@@ -20,7 +19,8 @@ from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_6 import events
-from ..exercise_2_6.drill import WARM_S, look_for_the_plaintext
+from ..exercise_2_6.application import WARM_S
+from ..exercise_2_6.drill import look_for_the_plaintext
 from ..exercise_2_6.somebodys import FILES, RATE, USER
 from .theirs import PATIENCE_S, READY_S, note_plays, published_ports
 
@@ -117,7 +117,7 @@ def _account(work: Work, player: Defined, file: str) -> Account | None:
     return None
 
 
-def rotate(mine: Used, *, wait: Waiter, probe: Callable[..., Traffic], evidence: Evidence) -> None:
+def rotate(mine: Used, *, wait: Waiter, probe: Probe, evidence: Evidence) -> None:
     """Their script replaces the secret while clients ask; logins before and after it."""
     note_plays(USER, mine.player.name, mine.replicas, evidence)
     work, service = mine.work, mine.service
@@ -127,7 +127,7 @@ def rotate(mine: Used, *, wait: Waiter, probe: Callable[..., Traffic], evidence:
     )  # fmt: skip
     tasks = wait(service.converged(replicas=mine.replicas), within=READY_S)
     wait(serves, within=READY_S)
-    mine.values["old"] = _read(work.swarm.node(tasks[0]["node"]), tasks[0]["container"], mine)
+    mine.values["old"] = _read(work.swarm.node(tasks[0].node), tasks[0].container, mine)
     user = _user(mine, wait)
     _log_in(mine, "before", "old", user, wait, evidence)
     enough = len(work.swarm.nodes) + int(RATE * WARM_S) // 2
@@ -147,11 +147,11 @@ def rotate(mine: Used, *, wait: Waiter, probe: Callable[..., Traffic], evidence:
         wait(visitors.asked_at_least(visitors.asked + enough), within=READY_S)
     tasks = wait(service.converged(replicas=mine.replicas), within=READY_S)
     for task in tasks:
-        node = work.swarm.node(task["node"])
-        value = mine.values["new"] = _read(node, task["container"], mine)
+        node = work.swarm.node(task.node)
+        value = mine.values["new"] = _read(node, task.container, mine)
         replica = events.Replica(
             node.name,
-            container=task["container"],
+            container=task.container,
             digest=hashlib.sha256(value).hexdigest(),
             old=value == mine.values["old"],
         )
@@ -166,10 +166,10 @@ def search(mine: Used, *, wait: Waiter, evidence: Evidence) -> None:
     """Look for what the secret is now where it must not be, and where one leaves it behind."""
     note_plays(USER, mine.player.name, mine.replicas, evidence)
     tasks = wait(mine.service.converged(replicas=mine.replicas), within=READY_S)
-    node = mine.work.swarm.node(tasks[0]["node"])
-    value = _read(node, tasks[0]["container"], mine)
+    node = mine.work.swarm.node(tasks[0].node)
+    value = _read(node, tasks[0].container, mine)
     look_for_the_plaintext(
-        mine.work.swarm, tasks[0]["container"], node, value, evidence=evidence,
+        mine.work.swarm, tasks[0].container, node, value, evidence=evidence,
         besides={FILES: PLACES},
     )  # fmt: skip
 
@@ -188,8 +188,8 @@ def _user(mine: Used, wait: Waiter) -> str:
     if account is None or not account.user.startswith("/"):
         return account.user if account else ""
     (task, *_) = wait(mine.service.converged(replicas=mine.replicas), within=READY_S)
-    words = ("docker", "exec", "--user", "0", task["container"], "cat", account.user)
-    return mine.work.swarm.node(task["node"]).look(*words).stdout.strip()
+    words = ("docker", "exec", "--user", "0", task.container, "cat", account.user)
+    return mine.work.swarm.node(task.node).look(*words).stdout.strip()
 
 
 def _log_in(mine: Used, when: str, which: str, user: str, wait: Waiter, evidence: Evidence) -> None:
@@ -198,11 +198,11 @@ def _log_in(mine: Used, when: str, which: str, user: str, wait: Waiter, evidence
         return
     account, swarm = mine.account, mine.work.swarm
     (task,) = wait(Service(swarm, account.server.name).converged(replicas=1), within=READY_S)
-    node = swarm.node(task["node"])
-    networks = node.engine.containers.get(task["container"]).attrs["NetworkSettings"]["Networks"]
+    node = swarm.node(task.node)
+    networks = node.engine.containers.get(task.container).attrs["NetworkSettings"]["Networks"]
     address = next(net["IPAddress"] for net in networks.values() if net["IPAddress"])
     said = node.run(
-        "docker", "exec", "--interactive", task["container"], "sh", "-c", LOGINS[account.kind],
+        "docker", "exec", "--interactive", task.container, "sh", "-c", LOGINS[account.kind],
         "sh", address, user, account.name, stdin=mine.values[which] + b"\n", check=False,
         title=f"{user} logs in {when} the rotation, with the {which} password",
     )  # fmt: skip

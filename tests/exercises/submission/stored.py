@@ -1,12 +1,11 @@
 """Their database on NFS: its server is lost under writes, and it is sent to another machine."""
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
-from pytest_swarmlab.clients.ledger import Ledger, Write
+from pytest_swarmlab.clients.ledger import Ledger, NewLedger
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
@@ -24,8 +23,6 @@ from ..exercise_2_4.drill import BACK_S, ENTRIES, mount_of
 from ..exercise_2_4.perform import WRITE_S, checksum, place, write_proof
 from ..exercise_2_4.setting import AWAY_S, LEDGER
 from .theirs import READY_S, player_of
-
-MakeLedger = Callable[[str, Write], Ledger]
 
 PROOF, PROOF_BYTES = "swarmlab-proof", 1 << 20
 
@@ -157,7 +154,7 @@ def database_on_nfs(work: Work) -> Moved:
 
 
 def follow_the_database(
-    mine: Moved, *, faults: Faults, wait: Waiter, ledger: MakeLedger, evidence: Evidence
+    mine: Moved, *, faults: Faults, wait: Waiter, ledger: NewLedger, evidence: Evidence
 ) -> None:
     """Write on its machine, lose the NFS server meanwhile, send it to another, and look there.
 
@@ -166,15 +163,15 @@ def follow_the_database(
     """
     service, swarm = mine.service, mine.service.swarm
     (task,) = wait(service.converged(replicas=1), within=READY_S)
-    home = swarm.node(task["node"])
+    home = swarm.node(task.node)
     proof = f"{mine.mount}/{PROOF}"
-    directory = place(home, task["container"], mine.mount)
+    directory = place(home, task.container, mine.mount)
     evidence.write(events.Place(home.name, directory, mount_of(home, directory)))
     gone = ("rm", "-f", "--", f"{directory}/{PROOF}")
     with guard.abandoned(home, gone, kind="proof"):
-        write_proof(home, task["container"], secrets.token_bytes(PROOF_BYTES), at=proof)
-        _read(evidence, "written", home, task["container"], proof)
-        rows = Rows(mine.dialect, home, task["container"])
+        write_proof(home, task.container, secrets.token_bytes(PROOF_BYTES), at=proof)
+        _read(evidence, "written", home, task.container, proof)
+        rows = Rows(mine.dialect, home, task.container)
         try:
             if mine.server is None:
                 _send(mine, home, wait, evidence, None)
@@ -190,10 +187,10 @@ def follow_the_database(
             _send(mine, home, wait, evidence, written)
         finally:
             (task,) = wait(service.converged(replicas=1), within=READY_S)
-            node = swarm.node(task["node"])
-            node.run("docker", "exec", task["container"], "rm", "-f", proof, check=False)
+            node = swarm.node(task.node)
+            node.run("docker", "exec", task.container, "rm", "-f", proof, check=False)
             if mine.server:
-                left = Rows(mine.dialect, node, task["container"])
+                left = Rows(mine.dialect, node, task.container)
                 wait(left.answers(), within=READY_S)
                 left.say(mine.dialect.drop)
 
@@ -213,9 +210,9 @@ def _send(
         try:
             (moved,) = wait(service.converged(replicas=1, on=other), within=READY_S)
             evidence.write(events.Moved(other.name))
-            _read(evidence, "moved", other, moved["container"], proof)
+            _read(evidence, "moved", other, moved.container, proof)
             if written:
-                there = Rows(mine.dialect, other, moved["container"])
+                there = Rows(mine.dialect, other, moved.container)
                 wait(there.answers(), within=READY_S)
                 written.found(there.read())
         finally:

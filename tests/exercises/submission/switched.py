@@ -3,15 +3,15 @@
 import base64
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from pytest_swarmlab.clients.probe import Traffic
+from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.survey.seen import Given
@@ -20,9 +20,9 @@ from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from ..exercise_2_7.drill import ENOUGH, RATE, STAYS_S
 from ..exercise_2_7.events import Begun, Over, Settled
 from ..exercise_2_7.proxy import MARK, THEIR_VERSION
+from ..exercise_2_7.under_load import ENOUGH, RATE, STAYS_S
 from .theirs import PATIENCE_S, READY_S, player_of, port, replicas
 
 BLOCK = re.compile(r"\b(?:server|location\b[^{};#\n]*)\s*\{")
@@ -66,8 +66,8 @@ def switch(
     *,
     configs: Configs,
     wait: Waiter,
-    probe: Callable[..., Traffic],
-    observe: Callable[..., AbstractContextManager[Any]],
+    probe: Probe,
+    observe: Observe,
     evidence: Evidence,
 ) -> None:
     """Give it the marked configuration, by the update that its own definition says."""

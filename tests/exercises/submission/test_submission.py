@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from pytest_swarmlab.clients.ledger import NewLedger
+from pytest_swarmlab.clients.probe import Probe
+from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.exercise import Exercise
 from pytest_swarmlab.judging.live import Evidence
@@ -19,7 +22,7 @@ from pytest_swarmlab.waiting.waiter import Waiter
 from ..exercise_2_1 import drill as quorum
 from ..exercise_2_1.verify import exercise as exercise_2_1
 from ..exercise_2_2 import drill as failover
-from ..exercise_2_2.verify import ROLE as SERVICE_ROLE
+from ..exercise_2_2.seen import ROLE as SERVICE_ROLE
 from ..exercise_2_2.verify import exercise as exercise_2_2
 from ..exercise_2_4.verify import exercise as exercise_2_4
 from ..exercise_2_5 import drill as wordpress
@@ -27,7 +30,6 @@ from ..exercise_2_5.events import NotInstalled
 from ..exercise_2_5.site import Site
 from ..exercise_2_5.verify import exercise as exercise_2_5
 from ..exercise_2_6.verify import exercise as exercise_2_6
-from ..exercise_2_7 import drill as configuration
 from ..exercise_2_7.verify import exercise as exercise_2_7
 from ..exercise_2_8.verify import exercise as exercise_2_8
 from ..exercise_2_9 import drill as healing
@@ -90,9 +92,9 @@ def test_what_was_written_survives(
     stack: Stacks,
     faults: Faults,
     wait: Waiter,
-    probe: wordpress.Probe,
-    ledger: wordpress.MakeLedger,
-    observe: wordpress.Observe,
+    probe: Probe,
+    ledger: NewLedger,
+    observe: Observe,
     evidence: Evidence,
 ) -> None:
     """A post is written; their database is removed and made again; its machine is lost."""
@@ -128,7 +130,7 @@ def test_their_data_follow_their_database(
     swarm: Swarm,
     faults: Faults,
     wait: Waiter,
-    ledger: stored.MakeLedger,
+    ledger: NewLedger,
     evidence: Evidence,
 ) -> None:
     """Its NFS server is lost under writes; it is sent to another machine, and all is there."""
@@ -143,7 +145,7 @@ def test_their_data_follow_their_database(
 @pytest.mark.exercise_2_6
 @pytest.mark.exercise(exercise_2_6)
 def test_their_secret_is_rotated_by_their_procedure(
-    submitted: Work, swarm: Swarm, wait: Waiter, probe: healing.Probe, evidence: Evidence
+    submitted: Work, swarm: Swarm, wait: Waiter, probe: Probe, evidence: Evidence
 ) -> None:
     """Their script replaces it while clients ask; what it is then is looked for everywhere."""
     del swarm  # It is the one on which their work is.
@@ -165,8 +167,8 @@ def test_their_proxy_is_given_another_configuration(
     swarm: Swarm,
     configs: Configs,
     wait: Waiter,
-    probe: configuration.Probe,
-    observe: configuration.Observe,
+    probe: Probe,
+    observe: Observe,
     evidence: Evidence,
 ) -> None:
     """Its own with a mark, by its own way of updating, and no visitor is turned away."""
@@ -182,7 +184,7 @@ def test_their_proxy_is_given_another_configuration(
 @pytest.mark.exercise_2_9
 @pytest.mark.exercise(exercise_2_9)
 def test_an_ill_task_of_theirs_is_replaced(
-    submitted: Work, swarm: Swarm, wait: Waiter, probe: healing.Probe, evidence: Evidence
+    submitted: Work, swarm: Swarm, wait: Waiter, probe: Probe, evidence: Evidence
 ) -> None:
     """A task's page goes, its check finds it, another takes its slot: once for each replica."""
     healed = theirs.healed(submitted, "web")
@@ -196,7 +198,7 @@ def test_an_ill_task_of_theirs_is_replaced(
 @pytest.mark.exercise_2_9
 @pytest.mark.exercise(exercise_2_9)
 def test_a_bad_update_of_theirs_takes_itself_back(
-    submitted: Work, swarm: Swarm, wait: Waiter, probe: healing.Probe, evidence: Evidence
+    submitted: Work, swarm: Swarm, wait: Waiter, probe: Probe, evidence: Evidence
 ) -> None:
     """An update to a check that can't succeed, in the order that their definition says."""
     theirs.port(submitted, "web")
@@ -216,7 +218,7 @@ def test_their_managers_bear_one_loss_and_not_two(
     swarm: Swarm,
     faults: Faults,
     wait: Waiter,
-    probe: quorum.Probe,
+    probe: Probe,
     evidence: Evidence,
 ) -> None:
     """Two of three managers are stopped, one after the other, while clients ask."""
@@ -245,8 +247,8 @@ def test_their_service_survives_leader_loss(
     swarm: Swarm,
     faults: Faults,
     wait: Waiter,
-    probe: failover.Probe,
-    observe: failover.Observe,
+    probe: Probe,
+    observe: Observe,
     evidence: Evidence,
 ) -> None:
     """The leader is lost and comes back, while clients ask a service of theirs."""

@@ -101,7 +101,7 @@ def spread(mine: Published, wait: Waiter) -> Iterator[Published]:
     """
     service, there = mine.service, mine
     tasks = wait(service.converged(replicas=mine.replicas), within=READY_S)
-    if service.swarm.leader().name not in {task["node"] for task in tasks}:
+    if service.swarm.leader().name not in {task.node for task in tasks}:
         there = replace(mine, replicas=max(mine.replicas, len(service.swarm.nodes)))
         service.scale(there.replicas)
         wait(service.converged(replicas=there.replicas), within=READY_S)

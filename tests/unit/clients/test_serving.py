@@ -74,7 +74,7 @@ def test_a_service_is_waited_for_until_it_runs_is_listed_and_serves(lab: Lab, we
     lab.shell = lambda *_: (0, 2 * "  -> 0A000005:0000      Masq    1\n", "")
     wait = waits.of_tests(lab.recorder)
     tasks = await_serving(wait, Service(lab.swarm, "web"), replicas=2, within=5)
-    assert [row["node"] for row in tasks] == ["worker1", "worker2"]
+    assert [row.node for row in tasks] == ["worker1", "worker2"]
     assert [over.condition for over in each(lab.recorder.view(), Waited)] == [
         "web runs 2 tasks",
         "the routing mesh of every node lists 2 replicas",

@@ -25,7 +25,7 @@ def led_by(node: str) -> tuple[str, dict[str, object]]:
 
 
 def good() -> Record:
-    broken = ("fault.injected", {"fault": "demote", "nodes": []})
+    broken: tuple[str, dict[str, object]] = ("fault.injected", {"fault": "demote", "nodes": []})
     return run(who(ROLES), broken, led_by("manager1"), who(ROLES))
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.evidence.record import Record
+from tests.exercises.exercise_2_4.declared import DISTRIBUTED
 from tests.exercises.exercise_2_4.setting import BAD_NAMES, BAD_OPTIONS
-from tests.exercises.exercise_2_4.verify import DISTRIBUTED, exercise
+from tests.exercises.exercise_2_4.verify import exercise
 from tests.unit.records.breaker import ALONE, NAMES_ALIKE
 from tests.unit.records.editing import Edit, changed, edited, events, none_of, without
 from tests.unit.records.judge import Broken, JudgeContract, break_alike

@@ -8,8 +8,9 @@ import pytest
 
 from pytest_swarmlab.evidence.record import Record
 from tests.exercises.exercise_2_5 import drill
-from tests.exercises.exercise_2_5.verify import LATER as LATER_IS
-from tests.exercises.exercise_2_5.verify import REFUSED, exercise
+from tests.exercises.exercise_2_5.refusals import LATER as LATER_IS
+from tests.exercises.exercise_2_5.refusals import REFUSED
+from tests.exercises.exercise_2_5.verify import exercise
 from tests.unit.records.breaker import ALONE, ENOUGH, NAMES_ALIKE
 from tests.unit.records.editing import (
     LAB,

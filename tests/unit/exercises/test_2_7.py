@@ -8,7 +8,7 @@ import yaml
 
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Verdict
-from tests.exercises.exercise_2_7 import drill, perform
+from tests.exercises.exercise_2_7 import perform, setting
 from tests.exercises.exercise_2_7.declared import INVALID
 from tests.exercises.exercise_2_7.environments import NO_ENVIRONMENT
 from tests.exercises.exercise_2_7.mounted import TARGETS
@@ -110,10 +110,10 @@ def settings(name: str) -> dict[str, Any]:
 RUNS: dict[str, list[Timed]] = {
     "mount": at(
         1,
-        *(mounted(f"{drill.KINDS_AT}/{kind}") for kind in drill.KINDS),
-        mounted(drill.PLAIN_AT),
-        mounted(drill.OWNED_AT, "400", 33, 34),
-        *(mounted(target, "400", 33, 34) for target in drill.TWICE_AT),
+        *(mounted(f"{setting.KINDS_AT}/{kind}") for kind in setting.KINDS),
+        mounted(setting.PLAIN_AT),
+        mounted(setting.OWNED_AT, "400", 33, 34),
+        *(mounted(target, "400", 33, 34) for target in setting.TWICE_AT),
         *(
             ("mount", {"target": target, "filesystem": "tmpfs", "options": ["ro", "relatime"]})
             for target in TARGETS
@@ -185,7 +185,7 @@ def said(asked: str, words: str, **more: Any) -> Edit:
     return edited("answer", {"asked": asked}, said=words, **more)
 
 
-CRLF = f"{drill.KINDS_AT}/crlf"
+CRLF = f"{setting.KINDS_AT}/crlf"
 ONE_UPDATED = {"step": "one-updated", "service": "reader-two"}
 ONE_FAILED: Edit = edited("request", {"sent": 5.5}, status=None, error="reset")
 ONE = {"node": "worker2"}
@@ -240,26 +240,26 @@ BROKEN: Broken = {
         (none_of("mounted", target=CRLF), "unknown"),
     ],
     ("mount", "default-target"): [
-        (edited("mounted", {"target": drill.PLAIN_AT}, mode="400"), "fail"),
-        (edited("mounted", {"target": drill.PLAIN_AT}, found="another"), "fail"),
-        (none_of("mounted", target=drill.PLAIN_AT), "unknown"),
+        (edited("mounted", {"target": setting.PLAIN_AT}, mode="400"), "fail"),
+        (edited("mounted", {"target": setting.PLAIN_AT}, found="another"), "fail"),
+        (none_of("mounted", target=setting.PLAIN_AT), "unknown"),
     ],
     ("mount", "mode-and-owner"): [
-        (edited("mounted", {"target": drill.OWNED_AT}, uid=0), "fail"),
-        (edited("mounted", {"target": drill.OWNED_AT}, gid=33), "fail"),
-        (none_of("mounted", target=drill.OWNED_AT), "unknown"),
+        (edited("mounted", {"target": setting.OWNED_AT}, uid=0), "fail"),
+        (edited("mounted", {"target": setting.OWNED_AT}, gid=33), "fail"),
+        (none_of("mounted", target=setting.OWNED_AT), "unknown"),
     ],
     ("mount", "one-owner-for-two-places"): [
-        (edited("mounted", {"target": drill.TWICE_AT[0]}, mode="444", uid=0, gid=0), "fail"),
-        (edited("mounted", {"target": drill.TWICE_AT[0]}, found="another"), "fail"),
-        (none_of("mounted", target=drill.TWICE_AT[1]), "unknown"),
+        (edited("mounted", {"target": setting.TWICE_AT[0]}, mode="444", uid=0, gid=0), "fail"),
+        (edited("mounted", {"target": setting.TWICE_AT[0]}, found="another"), "fail"),
+        (none_of("mounted", target=setting.TWICE_AT[1]), "unknown"),
     ],
     ("mount", "in-memory-read-only"): [
         (edited("mount", filesystem="ext4"), "fail"),
         (edited("mount", options=["rw"]), "fail"),
         (edited("written", code=0, said=""), "fail"),
         (none_of("mount"), "unknown"),
-        (none_of("mount", target=drill.OWNED_AT), "unknown"),
+        (none_of("mount", target=setting.OWNED_AT), "unknown"),
         (none_of("written"), "unknown"),
     ],
     ("mount", "inspect-shows-it"): [

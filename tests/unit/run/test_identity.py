@@ -100,7 +100,7 @@ def test_a_task_of_a_dead_row_does_not_count_as_running_on_the_living_one(rejoin
     rejoined.tasks[0]["NodeID"] = "id-new"
     outcome = Converged(rejoined.swarm, "web", 1)()
     assert isinstance(outcome, Done)
-    assert outcome.value[0]["node"] == "worker1"
+    assert outcome.value[0].node == "worker1"
 
 
 def test_a_name_that_two_rows_have_is_no_word_for_the_client(rejoined: Lab) -> None:
@@ -123,7 +123,7 @@ def test_a_machine_is_the_node_that_its_engine_says_whatever_its_host_name(lab: 
     assert [row.name for row in rows] == [node.name for node in lab.swarm.nodes]
     assert rows[0].host_name == "Manager1.example.org"
     lab.tasks = [task(1, "worker1")]
-    assert lab.swarm.task_rows(lab["manager1"].engine, "web")[0]["node"] == "worker1"
+    assert lab.swarm.task_rows(lab["manager1"].engine, "web")[0].node == "worker1"
     assert lab.swarm.known_as(lab["worker1"]) == "Worker1.example.org"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.model import Capability
+from pytest_swarmlab.swarm.rows import row_of_task
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import Converged, EngineIs, NodeIs, NodesReady, brief
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending
@@ -134,7 +135,7 @@ def test_a_service_has_converged_when_its_tasks_run_and_no_others_are_wanted(lab
     outcome = lab.swarm.converged("web", replicas=5)()
     assert isinstance(outcome, Done)
     assert outcome.seen == "5/5 running"
-    assert {t["node"] for t in outcome.value} == set(FIVE)
+    assert {t.node for t in outcome.value} == set(FIVE)
 
 
 @pytest.mark.parametrize("state", ["down", "unknown", "disconnected"])
@@ -251,7 +252,7 @@ def test_a_task_that_failed_is_found_and_says_why(lab: Lab) -> None:
     lab.tasks = [task(1, "worker1", "failed", desired="shutdown", error="non-zero exit (1)")]
     found = failed()
     assert isinstance(found, Done)
-    assert (found.value["node"], found.seen) == ("worker1", "non-zero exit (1)")
+    assert (found.value.node, found.seen) == ("worker1", "non-zero exit (1)")
 
 
 def test_a_task_that_had_failed_before_does_not_count(lab: Lab) -> None:
@@ -340,9 +341,9 @@ def test_tasks_that_were_told_to_stop_have_not_ended_by_themselves(lab: Lab) -> 
     web = Service(lab.swarm, "web")
     found = web.ended()()
     assert isinstance(found, Done)
-    assert [t["state"] for t in found.value] == ["complete"]
+    assert [t.state for t in found.value] == ["complete"]
     assert seen(web.ended(at_least=2)()) == "complete, running, shutdown"
-    known = [found.value[0]["id"]]
+    known = [found.value[0].id]
     assert seen(web.ended(known=known)()) == "complete, running, shutdown"
 
 
@@ -351,7 +352,7 @@ def test_tasks_are_counted_in_a_state_if_they_are_wanted(lab: Lab) -> None:
     web = Service(lab.swarm, "web")
     found = web.tasks_are("starting", 1)()
     assert isinstance(found, Done)
-    assert [t["slot"] for t in found.value] == [1]
+    assert [t.slot for t in found.value] == [1]
     assert isinstance(web.tasks_are("running", 0)(), Done)
     assert seen(web.tasks_are("running", 1)()) == "starting"
 
@@ -359,7 +360,7 @@ def test_tasks_are_counted_in_a_state_if_they_are_wanted(lab: Lab) -> None:
 def test_a_task_is_replaced_when_another_one_runs_in_its_slot(lab: Lab) -> None:
     old, other = task(1, "worker1"), task(2, "worker2")
     lab.tasks = [old, other]
-    replaced = Service(lab.swarm, "web").replaced({"id": old["ID"], "slot": 1})
+    replaced = Service(lab.swarm, "web").replaced(row_of_task(old))
     assert seen(replaced()) == "running"
     lab.tasks = [
         task(1, "worker1", "complete", desired="shutdown"),
@@ -369,7 +370,7 @@ def test_a_task_is_replaced_when_another_one_runs_in_its_slot(lab: Lab) -> None:
     lab.tasks = [task(1, "worker1", "complete", desired="shutdown"), task(1, "manager1")]
     found = replaced()
     assert isinstance(found, Done)
-    assert found.value["id"] == "task-1-manager1"
+    assert found.value.id == "task-1-manager1"
 
 
 def test_a_change_that_was_agreed_on_after_all_is_undone_with_the_next_one(lab: Lab) -> None:
@@ -387,16 +388,15 @@ def test_a_task_of_a_global_service_is_replaced_when_another_one_runs_on_its_nod
         return there
 
     lab.tasks = [on("worker1", 1), on("worker2", 1)]
-    old = next(t for t in lab.swarm.look()[0].engine.api.tasks({}) if t["ID"] == "worker1-1")
-    row = {"id": old["ID"], "slot": None, "node": "worker1", "node_id": old["NodeID"]}
-    replaced = Service(lab.swarm, "web").replaced(row)
+    old, _ = lab.swarm.task_rows(lab.swarm.look()[0].engine, "web")
+    replaced = Service(lab.swarm, "web").replaced(old)
     assert replaced.name == "task on worker1 of web is replaced"
     assert seen(replaced()) == "running"
     lab.tasks = [on("worker1", 1, "failed", desired="shutdown"), on("worker1", 2),
                  on("worker2", 1)]  # fmt: skip
     found = replaced()
     assert isinstance(found, Done)
-    assert found.value["id"] == "worker1-2"
+    assert found.value.id == "worker1-2"
 
 
 def test_nobody_can_tell_of_tasks_when_no_manager_answers(lab: Lab) -> None:
@@ -405,7 +405,7 @@ def test_nobody_can_tell_of_tasks_when_no_manager_answers(lab: Lab) -> None:
     for condition in (
         web.ended(),
         web.tasks_are("running", 1),
-        web.replaced({"id": "x", "slot": 1}),
+        web.replaced(row_of_task(task(1, "worker1"))),
     ):
         assert "i/o timeout" in seen(condition())
 
@@ -477,6 +477,6 @@ def test_a_service_is_renewed_when_as_many_others_run_and_none_of_before(lab: La
     lab.tasks = [task(1, "manager3"), task(2, "worker2", desired="shutdown"), task(2, "manager1")]
     found = renewed()
     assert isinstance(found, Done)
-    assert {row["node"] for row in found.value} == {"manager3", "manager1"}
+    assert {row.node for row in found.value} == {"manager3", "manager1"}
     lab.tasks = []
     assert seen(renewed()) == "0 of 2 are"

@@ -1,0 +1,169 @@
+"""How many managers are lost, and the outcome of the changes that were tried then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_swarmlab import failed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.events import Quorum, Write, each
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import Window, another_cluster, judged, not_away, not_the_leader
+from pytest_swarmlab.model import Judgement, quorum, tolerance
+
+from .declared import QUORUM_LOST, exercise
+from .seen import first_lists, listed_managers, managers_of
+
+REFUSED_S = 60.0
+"""How soon a change must be refused without a quorum: its leader steps down within two election
+timeouts, and a client that asks meanwhile is given up after 20 s."""
+
+QUORUM_WORDS = ("leader", "deadline exceeded", "no answer in time", "raft:", "Unavailable")
+"""How managers that can't decide say so: the text varies with the moment (moby#34988, #35039), and
+some wait for a leader longer than our client does. Any other error refuses the change itself."""
+
+
+@exercise.check(
+    "tolerance",
+    phases=QUORUM_LOST,
+    title="Changes are accepted as long as a majority is there, and only so long",
+    expected="with N managers, ⌊(N−1)/2⌋ losses are borne and one more is not, within 60 s",
+    hint="Quorum is ⌊N/2⌋+1: which managers were up when the change was tried?",
+)
+def tolerance_holds(record: Record) -> Judgement:
+    """The last change tried at every level of loss must have ended as the formula says."""
+    borne = tolerance(managers_of(record) or 0)
+    reached = {level.lost for level in levels(record)}
+    return _decided_as_expected(
+        record,
+        borne + 1,
+        missing=[
+            f"that {lost} are lost was never reached"
+            for lost in range(1, borne + 1)
+            if lost not in reached
+        ],
+    )
+
+
+@exercise.check(
+    "losses-borne",
+    phases=("five-managers",),
+    title="Two of five managers may be lost",
+    expected="a change is accepted while two of five have no power",
+    hint="Quorum is 3: were the other three reachable from each other?",
+)
+def losses_borne(record: Record) -> Judgement:
+    """As many as are tolerated, and no more, are taken away, the leader among them."""
+    first = readings.fault(record)
+    return _decided_as_expected(
+        record,
+        tolerance(managers_of(record) or 0),
+        missing=["nobody was lost"] if first is None else not_the_leader(record, first, within=5.0),
+    )
+
+
+@dataclass(frozen=True)
+class Level:
+    """A stretch in which faults hold so many of the managers."""
+
+    lost: int
+    managers: int
+    window: Window
+    gone: tuple[str, ...]
+    writes: tuple[Write, ...]
+
+    @property
+    def quorum(self) -> bool:
+        """Whether a majority is left."""
+        return self.managers - self.lost >= quorum(self.managers)
+
+    @property
+    def refused(self) -> Write | None:
+        """The last change that was tried, if the managers refused it for want of a quorum."""
+        last = self.writes[-1] if self.writes else None
+        return last if last and self._for_want_of_quorum(last) else None
+
+    def _for_want_of_quorum(self, write: Write) -> bool:
+        error = write.error
+        if error is None:
+            return False
+        # A manager that is lost itself says nothing; a single one has nobody to ask instead.
+        if write.node in self.gone:
+            return self.managers == 1
+        return any(word in error for word in QUORUM_WORDS)
+
+    def not_held(self, listed: set[str]) -> list[str]:
+        """Whether faults held too few or too many managers, or a node that is none."""
+        if len(set(self.gone)) == self.lost and set(self.gone) <= listed:
+            return []
+        return [
+            f"{self.lost} of {', '.join(sorted(listed))} were to be lost,"
+            f" and faults held {', '.join(self.gone) or 'none'}"
+        ]
+
+    def told(self) -> str:
+        """What became of the last change, in words."""
+        error = self.writes[-1].error
+        if error is None:
+            how = "accepted"
+        else:
+            how = "refused" if self.refused else f"failed with {error!r}"
+        return f"{self.lost} of {self.managers} lost: {how}"
+
+
+def levels(record: Record) -> list[Level]:
+    """Every change of how many managers are lost; each ends when the next is broken or mended."""
+    marks, faults = each(record, Quorum), readings.faults(record)
+    turns = sorted(
+        [t for fault in faults for t in (fault.began, fault.heal_began) if t is not None]
+        + [mark.t for mark in marks]
+    )
+    found = []
+    for mark in marks:
+        window = Window(mark.t, next((t for t in turns if t > mark.t), record.events[-1].t))
+        found.append(
+            Level(
+                mark.lost,
+                mark.managers,
+                window,
+                # Mended in the same tenth of a millisecond, it was mended before that was noted.
+                tuple(
+                    node
+                    for fault in faults
+                    if fault.injected <= mark.t and (fault.healed is None or mark.t < fault.healed)
+                    for node in fault.nodes
+                ),
+                tuple(w for w in each(record, Write) if w.t in window),
+            )
+        )
+    return found
+
+
+def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = ()) -> Judgement:
+    """Changes ended as the quorum demands at every level of loss, and that many losses were
+    reached.
+    """
+    told, wrong, lacks = [], [], [*missing, *another_cluster(first_lists(record))]
+    listed = listed_managers(record)
+    for level in levels(record):
+        if not level.writes:
+            return unknown(f"with {level.lost} of {level.managers} lost no change was tried")
+        told.append(level.told())
+        accepted = level.writes[-1].error is None
+        if accepted is not level.quorum:
+            wrong.append(told[-1])
+        elif not accepted and not level.refused:
+            lacks.append("that is no word of managers without a quorum")
+        elif level.refused and level.refused.t - level.window.began > REFUSED_S:
+            wrong.append(f"{told[-1]} after {level.refused.t - level.window.began:.0f} s only")
+        lacks += level.not_held(listed)
+    most = max((level.lost for level in levels(record)), default=0)
+    if most < losses:
+        lacks.append(f"{losses} losses were never reached")
+    for fault in readings.faults(record):
+        # Until it is mended: it was to be away for each of the changes.
+        lacks += not_away(record, fault, until=fault.heal_began or record.events[-1].t)
+    if wrong:
+        return failed("; ".join(wrong))
+    return judged("; ".join(told) or "no manager was lost", missing=lacks)

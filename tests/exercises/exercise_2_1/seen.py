@@ -1,0 +1,41 @@
+"""Who the managers are, read off a record."""
+
+from __future__ import annotations
+
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import NodesSample
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import out_of_order
+
+from .declared import MANAGERS, exercise
+
+
+def managers_of(record: Record) -> int | None:
+    """How many managers the phase that this record is of begins with."""
+    phases = {event.phase for event in record}
+    return next((n for name, n in MANAGERS.items() if exercise.phase(name) in phases), None)
+
+
+def first_lists(record: Record) -> list[NodesSample]:
+    """What the managers listed before anything was broken; raises Unseen when none did."""
+    began = readings.fault_at(record)
+    lists = [
+        sample
+        for sample in readings.node_samples(record, surviving=False)
+        if sample.nodes and (began is None or sample.t < began)
+    ]
+    if not lists:
+        raise Unseen("no manager listed the nodes before anything was broken")
+    return lists
+
+
+def not_before_the_fault(record: Record, what: str, t: float) -> list[str]:
+    """Whether what was seen at `t` came only when something was broken already."""
+    began = readings.fault_at(record)
+    return [] if began is None else out_of_order((what, t), ("what was broken", began))
+
+
+def listed_managers(record: Record) -> set[str]:
+    """Names of the managers in the first of those lists."""
+    return {node.name for node in first_lists(record)[0].nodes if node.reachability}

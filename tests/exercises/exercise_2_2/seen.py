@@ -1,0 +1,108 @@
+"""What the judges of 2.2 read from a record, and what keeps a claim from being shown."""
+
+from __future__ import annotations
+
+import math
+
+from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import Fault
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import (
+    Window,
+    another_cluster,
+    nodes_of,
+    not_asked,
+    not_away,
+    not_sampled,
+    not_the_leader,
+)
+
+from .. import whose
+
+ROLE, SERVICE = "test-service", "test-ha"
+REPLICAS = 5
+COARSEST_S = 1.0
+COARSEST_OF_THEIRS_S = 2.0
+"""Of a cluster that has all of somebody's services at work: 1.2 s were seen, on two cores."""
+LEAST_RATE = 10.0
+
+
+def the_service(record: Record) -> str:
+    """Whom clients asked."""
+    return whose.named(record, ROLE, SERVICE)
+
+
+def the_replicas(record: Record) -> int:
+    """How many of it there are."""
+    return whose.replicas(record, ROLE, REPLICAS)
+
+
+def watched(fault: Fault) -> Window:
+    """From a second before the fault until its healing: by then its outcome had to be known."""
+    mended = math.inf if fault.heal_began is None else fault.heal_began
+    return Window(fault.began - COARSEST_S, mended)
+
+
+def coarsest_s(record: Record) -> float:
+    """Longest pause between two node lists of one manager, seconds."""
+    return COARSEST_OF_THEIRS_S if whose.is_somebodys(record, ROLE) else COARSEST_S
+
+
+def the_fault(record: Record) -> Fault:
+    """What was done to the leader; raises Unseen when nothing was."""
+    fault = readings.fault(record)
+    if fault is None:
+        raise Unseen("nothing was done to the leader")
+    return fault
+
+
+def survivors(record: Record, fault: Fault, *, role: str = "") -> set[str]:
+    """The nodes, of that role if given, in the last list before the fault without the faulted ones.
+
+    A demotion takes no node away, but of the managers it leaves the others. Raises Unseen when
+    nobody listed the nodes, or not all that the cluster has.
+    """
+    before = [s for s in readings.node_samples(record) if s.nodes and s.t <= fault.began]
+    listed = before[-1].nodes if before else ()
+    if missed := set(nodes_of(record)) - {node.name for node in listed}:
+        raise Unseen(f"before the fault nobody listed {', '.join(sorted(missed))}")
+    away = () if fault.kind in readings.NOT_STOPPING and role != "manager" else fault.nodes
+    return {node.name for node in listed if node.name not in away and role in {"", node.role}}
+
+
+def not_watched(record: Record, until: float | None) -> list[str]:
+    """What keeps a claim about the leader's loss from being shown, up to its outcome.
+
+    The fault did not hold the leader, the leader was not really lost, or a surviving manager was
+    not asked all along from before the fault until `until` (None: until the healing).
+    """
+    fault = the_fault(record)
+    samples = readings.node_samples(record)
+    window = watched(fault)
+    if until is not None:
+        window = Window(window.began, until)
+    lacks = not_sampled(
+        samples,
+        by=survivors(record, fault, role="manager"),
+        window=window,
+        pause=coarsest_s(record),
+    )
+    lacks += not_the_leader(record, fault, within=COARSEST_S)
+    if fault.kind not in readings.NOT_STOPPING:
+        lacks += not_away(record, fault, until=window.ended)
+    return lacks + another_cluster(samples)
+
+
+def outcome(began: float, seconds: float | None) -> float | None:
+    """The moment so many seconds after the fault began; None without a number."""
+    return None if seconds is None else began + seconds
+
+
+def not_asked_all_along(record: Record) -> list[str]:
+    """The surviving nodes through which no client came before the fault, or while it was on."""
+    fault, asked = the_fault(record), readings.requests(record)
+    through, window = survivors(record, fault), watched(fault)
+    return not_asked(asked, through=through, window=window, rate=LEAST_RATE) + not_asked(
+        asked, through=through, window=Window(fault.began, window.ended)
+    )

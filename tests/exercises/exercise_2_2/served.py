@@ -1,0 +1,112 @@
+"""What clients see of a leader's loss, or of its demotion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pytest_swarmlab import failed, unknown
+from pytest_swarmlab.evidence import readings
+from pytest_swarmlab.evidence.readings import Request
+from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.judging.claims import Window, judged, never, not_asked
+from pytest_swarmlab.model import Capability, Judgement
+
+from .declared import DEMOTION, FAILURES, exercise
+from .seen import COARSEST_S, not_asked_all_along, the_fault, the_replicas, the_service
+
+LONGEST_SILENCE_S = 5.0
+SETTLING_S = 15.0
+STARTING_S = 3.0
+
+
+@exercise.check(
+    "service-answers",
+    phases=FAILURES + DEMOTION,
+    needs=(Capability.IPVS,),
+    timed=True,
+    title="The service goes on answering through every surviving node",
+    expected="through no node more than 5 s without a good answer, at 10 requests a second or more",
+    hint="Which node has the gap? Gossip must take a dead replica out of its load balancer.",
+)
+def service_answers(record: Record) -> Judgement:
+    """The longest gap is looked for through each node by itself."""
+    asked, lacks = readings.requests(record), not_asked_all_along(record)
+    if not asked:
+        return unknown("nobody asked")
+    gaps = readings.longest_gap_by_node(record)
+    node, gap = max(gaps.items(), key=lambda item: item[1].seconds)
+    rate = (len(asked) - 1) / max(asked[-1].sent - asked[0].sent, COARSEST_S)
+    errors = readings.request_errors(record)
+    seen = (
+        f"{len(asked)} requests at {rate:.0f} a second, {len(errors)} errors,"
+        f" longest gap {gap.seconds:.2f} s through {node}"
+    )
+    if gap.seconds <= LONGEST_SILENCE_S:
+        return judged(seen, missing=lacks)
+    return never(seen, not_asked(asked, through=[node], window=Window(gap.began, gap.ended)))
+
+
+@exercise.check(
+    "surviving-replicas-lose-nothing",
+    phases=FAILURES,
+    needs=(Capability.IPVS,),
+    title="No request to the surviving replicas is lost",
+    expected="no error but one replica's share of the requests through each node: to the lost"
+    " replica, in the first 15 s, and to its replacement, in the moment it starts",
+    hint="More than that share: a surviving replica, or a node's load balancer, failed.",
+)
+def surviving_replicas_lose_nothing(record: Record) -> Judgement:
+    """Each node deals connections out in turn: with five replicas each gets one of five in a row.
+
+    (IPVS round robin, the scheduler that Swarm always uses.) If more fail between the first
+    error and the last, a request to a replica that still lives was lost. Without a health
+    check Swarm sends requests to a new replica before its program listens.
+    """
+    began, asked = the_fault(record).began, readings.requests(record)
+    errors = [request for request in asked if not request.ok]
+    lacks = not_asked_all_along(record)
+    if not errors:
+        return judged(f"not one of {len(asked)} requests failed", missing=lacks)
+    moments = [(began, began + SETTLING_S)]
+    moments += [(first - STARTING_S, last + STARTING_S) for first, last in starts(record)]
+    explained, told = 0, []
+    for first, last in moments:
+        # Requests under way when the replica went count as sent to it.
+        within = [request for request in asked if request.over >= first and request.sent <= last]
+        failing = [request for request in within if not request.ok]
+        if excess := more_than_a_share(within, the_replicas(record)):
+            return failed(f"{len(errors)} of {len(asked)} requests failed; {excess}")
+        explained += len(failing)
+        if failing:
+            told.append(f"{len(failing)} up to {failing[-1].sent - began:.1f} s after the failure")
+    seen = f"{len(errors)} of {len(asked)} requests failed: {', '.join(told) or 'at other times'}"
+    if explained < len(errors):
+        return failed(f"{seen}; {len(errors) - explained} when every replica should have answered")
+    return judged(f"{seen}; through each node no more than one replica's share", missing=lacks)
+
+
+def more_than_a_share(asked: Sequence[Request], replicas: int) -> str | None:
+    """Through which node more requests failed than one replica's share, and how many; or None."""
+    for node in sorted({request.node for request in asked if not request.ok}):
+        through = [request for request in asked if request.node == node]
+        failing = [index for index, request in enumerate(through) if not request.ok]
+        span = failing[-1] - failing[0] + 1
+        if len(failing) > math.ceil(span / replicas):
+            return f"through {node} {len(failing)} of {span} in a row"
+    return None
+
+
+def starts(record: Record) -> list[tuple[float, float]]:
+    """When each container that was not there before the failure was first seen at work, and when
+    it was first seen to run: it answers somewhere between, which took 8 s on a busy machine."""
+    fault_at = readings.fault_at(record) or 0.0
+    known: dict[str, float] = {}
+    running: dict[str, float] = {}
+    for sample in readings.task_samples(record, the_service(record)):
+        for task in sample.tasks:
+            if task.container and task.state in {"starting", "running"}:
+                known.setdefault(task.container, sample.t)
+            if task.container and task.state == "running":
+                running.setdefault(task.container, sample.t)
+    return [(t, running.get(who, t)) for who, t in known.items() if t > fault_at]

@@ -1,0 +1,67 @@
+"""A backup that was carried away, as one tar: damaging it, and reading its content."""
+
+import gzip
+import io
+import tarfile
+from collections.abc import Callable, Mapping
+
+Change = Callable[[bytes], bytes | None]
+"""Makes a file's content another one; None: the file goes."""
+
+
+def _flip(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+DAMAGE: Mapping[str, tuple[str, Change]] = {
+    "truncated": ("swarm.tar.gz", lambda content: content[: len(content) // 2]),
+    "bit-flipped": ("swarm.tar.gz", _flip),
+    "manifest-edited": ("manifest", lambda content: content.replace(b"hot=no", b"hot=na")),
+    "checksums-cut": ("SHA256SUMS", lambda content: content[: content.rfind(b"\n", 0, -1) + 1]),
+    "volume-lost": ("volumes.tar.gz", lambda _: None),
+}
+"""How disks, copies and people break a backup: the file, and what becomes of it."""
+
+
+def damaged(carried: bytes, how: str) -> bytes:
+    """The same backup, broken in that way."""
+    wanted, change = DAMAGE[how]
+    out = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(carried)) as inside,
+        tarfile.open(fileobj=out, mode="w") as edited,
+    ):
+        for entry in inside.getmembers():
+            file = inside.extractfile(entry)
+            content = file.read() if file else None
+            if entry.name.rsplit("/", 1)[-1] == wanted and content is not None:
+                content = change(content)
+                if content is None:
+                    continue
+            if content is not None:
+                entry.size = len(content)
+            edited.addfile(entry, io.BytesIO(content) if content is not None else None)
+    return out.getvalue()
+
+
+def whole(carried: bytes) -> bytes:
+    """Every byte of a backup, unpacked."""
+    found = b""
+    with tarfile.open(fileobj=io.BytesIO(carried)) as inside:
+        for entry in inside.getmembers():
+            if file := inside.extractfile(entry):
+                content = file.read()
+                found += gzip.decompress(content) if entry.name.endswith(".gz") else content
+    return found
+
+
+def held(carried: bytes) -> list[str]:
+    """The names of what a backup has of the swarm's directory."""
+    with tarfile.open(fileobj=io.BytesIO(carried)) as inside:
+        found = next(e for e in inside.getmembers() if e.name.endswith("/swarm.tar.gz"))
+        file = inside.extractfile(found)
+        content = file.read() if file else b""
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        names = [f"{e.name}/" if e.isdir() else e.name for e in archive.getmembers()]
+    return sorted(names)
