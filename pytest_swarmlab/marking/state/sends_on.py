@@ -11,7 +11,9 @@ URL = re.compile(r"\bhttps?://([\w.$-]+)")
 """In `proxy_pass`, in a variable that it names, in Apache's `ProxyPass`, in Caddy's
 `reverse_proxy`."""
 
-SERVER = re.compile(r"(?m)(?:^|[{;])\s*server\s+(?:[\w.-]+\s+)?([\w.$-]+)(?::\d+)?\s*(?:;|\s\w|$)")
+SERVER = re.compile(
+    r"(?m)(?:^|[{;])\s*server\s+(?:[\w.-]+\s+)?([\w.$-]+)(?::\d+)?(?=\s*(?:;|$)|\s+\w)"
+)
 """In nginx's `upstream`, and in HAProxy's `backend`, which names it first."""
 
 PLAIN = re.compile(r"(?m)^\s*reverse_proxy\b(.*)$")
