@@ -203,7 +203,6 @@ STILL_PASSES = {
     ("2.2.*.replicas-restored", "nodes: [an]* ?*"): ONE_SHOWS,
     ("2.2.*.replicas-restored", "tasks: none ?*"): ONE_SHOWS,
     ("2.2.demotion.leadership-handed-over", "cut *"): OUTCOME,
-    ("2.2.demotion.leadership-handed-over", "fault.healed: *"): OUTCOME,
     ("2.2.demotion.leadership-handed-over", "nodes: none ?*"): OUTCOME,
     ("2.2.demotion.nothing-lost", "nodes: [mn]* ?*"): ONE_SHOWS,
     ("2.2.demotion.sampled", "nodes: moments shuffled"): ANY_ORDER,
