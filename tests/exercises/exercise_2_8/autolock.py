@@ -64,8 +64,12 @@ def key_kept_apart(record: Record) -> Judgement:
         return unknown("nobody looked")
     told = "; ".join(f"{e.node}: in the backup: {e.in_backup}, apart: {e.beside}" for e in kept)
     good = all(e.in_backup is False and e.beside is True for e in kept)
-    taken = [str(e.node) for e in each(record, Backup, code=0)]
+    taken = {str(e.node): e.t for e in each(record, Backup, code=0)}
     missing = not_each((e.node for e in kept), taken, "looked for the key of")
+    for e in kept:
+        missing += out_of_order(
+            (f"the backup of {e.node}", taken.get(e.node)), (f"the look for {e.node}'s key", e.t)
+        )
     blind = [e.node for e in kept if e.control is not True]
     if blind:
         missing.append(f"nobody knows whether a key would have been found: {', '.join(blind)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab import failed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import Info, Waited, each, last, need
 from pytest_swarmlab.evidence.record import Record
@@ -79,8 +79,11 @@ def backup_holds(record: Record) -> Judgement:
     if not names:
         return unknown("nobody looked into it")
     lacks = [part for part in HELD if not any(name.startswith(part) for name in names)]
-    told = f"{len(names)} names; {', '.join(HELD)}"
-    return failed(f"{len(names)} names; without {', '.join(lacks)}") if lacks else passed(told)
+    if lacks:
+        return failed(f"{len(names)} names; without {', '.join(lacks)}")
+    taken = last(record, Backup)
+    order = out_of_order(("the backup", taken.t if taken else None), ("its way out", carried.t))
+    return judged(f"{len(names)} names; {', '.join(HELD)}", missing=order)
 
 
 HELD = ("swarm/docker-state.json", "swarm/certificates/", "swarm/raft/")
