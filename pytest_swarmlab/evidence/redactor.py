@@ -33,6 +33,9 @@ LEAST_DIFFERENT = 4
 PEM_BOUNDARY = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
 """First and last line of a certificate or key (RFC 7468)."""
 
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=(:|%3[Aa])(/|%2[Ff]){2})")
+"""How a URL begins (RFC 3986), also quoted: `postgresql` is nobody's secret, and a common word."""
+
 URL_SAFE = str.maketrans("+/", "-_")
 
 MARKS = 0x100000
@@ -159,6 +162,8 @@ def _printed(line: str) -> Iterator[str]:
 def _pieces(form: str) -> Iterator[str]:
     """Every piece of a form from which on it is hidden, of long ones those at its ends."""
     length = max(SHORTEST_PIECE, min(LONGEST_PIECE, -(-len(form) // 2)))
+    scheme = SCHEME.match(form)
+    form = form[max(0, scheme.end() - length + 1) :] if scheme else form
     parts = (form,) if len(form) <= 2 * ENDS else (form[:ENDS], form[-ENDS:])
     for part in parts:
         for start in range(len(part) - length + 1):

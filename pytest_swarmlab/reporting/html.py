@@ -67,6 +67,10 @@ def page(record: Record, results: dict[str, Any]) -> str:
         results=results,
         verdicts=VERDICTS,
         origins=ORIGINS,
+        images={
+            origin: [image for image in results["images"] if image["origin"] == origin]
+            for origin in ORIGINS
+        },
         notices=[clean(notice.message) for notice in each(record, Notice)],
         errors=[
             {

@@ -226,6 +226,14 @@ def test_no_piece_is_looked_for_that_tells_nothing() -> None:
     assert redactor.text("0000000000 58979323") == "0000000000 58979323"
 
 
+def test_how_a_url_begins_is_nobody_s_secret_and_all_after_it_is() -> None:
+    redactor = Redactor()
+    redactor.hide("db_url", "postgresql://user:pass@postgres:5432/ecommerce")
+    assert redactor.text("postgresql-15 15.18") == "postgresql-15 15.18"
+    for shown in ("postgresql://user:pa…", "postgresql%3A%2F%2Fuser%3Apa"):
+        assert "user" not in redactor.text(shown)
+
+
 def test_what_stands_for_a_secret_is_not_searched_for_another() -> None:
     redactor = Redactor()
     redactor.hide("db_password_for_all", "one two three")

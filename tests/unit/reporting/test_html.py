@@ -51,6 +51,13 @@ def test_it_holds_verdicts_pictures_chronology_and_screenshots() -> None:
     assert "Clients asked" in text
 
 
+def test_what_images_are_made_of_is_folded_and_that_they_are_stand_ins_is_not() -> None:
+    text = shown(record(DRILL))
+    told, made = text.index("1 image</b>, stand-in built"), text.index("What each is made of")
+    assert told < text.index("<details><summary>What each") < made
+    assert "nginx" in text[told:made]
+
+
 def test_it_refers_to_nothing_outside() -> None:
     for tag, attributes in tags(shown(record(DRILL))):
         assert tag not in {"script", "link", "iframe", "object", "base"}
