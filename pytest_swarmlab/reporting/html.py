@@ -6,6 +6,7 @@ Every text that comes from a cluster goes through `text.clean` and is escaped by
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -43,6 +44,8 @@ ORIGINS = {
     "registry": "official image, pulled from its registry",
     "own": "this project's own image, built from Debian packages; no registry has it",
 }
+UNITS = {"s": "s", "ms": "ms", "mib": "MiB", "bytes": "bytes"}
+"""How a measurement's name ends → the unit as people write it."""
 WAITS_SHOWN = 20
 """Kinds of waits in the page's table; results.json has more."""
 
@@ -108,12 +111,22 @@ def figure_of(value: Any) -> str:
     return line(value)
 
 
+def unit_apart(name: str) -> str:
+    """A measurement's name as words, its unit behind them: ``ready_s`` → ``ready, s``."""
+    words, _, last_word = name.rpartition("_")
+    unit = UNITS.get(last_word)
+    return f"{words.replace('_', ' ')}, {unit}" if words and unit else name.replace("_", " ")
+
+
 def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:
     # An id is exercise.phase.name, and the exercise's own number may hold any number of dots.
     ids = (check["id"].removeprefix(f"{exercise['id']}.") for check in exercise["checks"])
     names = dict.fromkeys(each.partition(".")[0] for each in ids)
     measured = exercise["measurements"]
-    rows = dict.fromkeys(name for found in measured.values() for name in found)
+    times = Counter(name for found in measured.values() for name in found)
+    # What one phase alone has measured would be a row of dashes.
+    rows = [name for name in times if times[name] > 1 or len(measured) == 1]
+    columns = [phase for phase, found in measured.items() if any(name in found for name in rows)]
     counts = [check["verdict"] for check in exercise["checks"]]
     selected = last(record, ExerciseSelected, id=exercise["id"])
     titles = selected.titles if selected else {}
@@ -125,9 +138,17 @@ def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:
         "total": len(counts),
         "comparison": _comparison(compared, measured) if compared and measured else None,
         "distribution": _distribution(spread, measured) if spread and measured else None,
-        "measured_phases": list(measured),
-        "machine": _machine(exercise["machine"], list(measured)),
-        "measured": {name: [found.get(name) for found in measured.values()] for name in rows},
+        "measured_phases": columns,
+        "machine": _machine(exercise["machine"], columns),
+        "measured": {
+            unit_apart(name): [measured[phase].get(name) for phase in columns] for name in rows
+        },
+        "measured_once": [
+            (phase, unit_apart(name), found[name])
+            for phase, found in measured.items()
+            for name in found
+            if name not in rows
+        ],
         "phases": [_phase(record, exercise, name, titles.get(name, name)) for name in names],
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.reporting.html import page
+from pytest_swarmlab.reporting.html import page, unit_apart
 from pytest_swarmlab.reporting.pictures import failover
 from pytest_swarmlab.reporting.results import build_results
 from tests.unit.records.editing import changed
@@ -56,6 +56,25 @@ def test_what_images_are_made_of_is_folded_and_that_they_are_stand_ins_is_not() 
     told, made = text.index("1 image</b>, stand-in built"), text.index("What each is made of")
     assert told < text.index("<details><summary>What each") < made
     assert "nginx" in text[told:made]
+
+
+def test_a_measurement_is_told_in_words_with_its_unit() -> None:
+    assert unit_apart("ready_s") == "ready, s"
+    assert unit_apart("memory_mib") == "memory, MiB"
+    assert unit_apart("pages_failed") == "pages failed"
+    assert unit_apart("s") == "s"
+
+
+def test_what_one_of_several_phases_has_measured_is_no_row_of_dashes() -> None:
+    events = record(*THREE_DRILLS)
+    found = build_results(events, [])
+    found["exercises"][0]["measurements"] = {
+        "kill-9": {"elected_s": 9.0, "seen_once_s": 4.25},
+        "power-off": {"elected_s": 10.0},
+    }
+    text = page(events, found)
+    assert "<tr><td>kill-9</td><td>seen once, s</td><td>4.2</td></tr>" in text
+    assert '<td>elected, s</td><td class="number">9.0</td><td class="number">10.0</td>' in text
 
 
 def test_it_refers_to_nothing_outside() -> None:
