@@ -140,7 +140,7 @@ class Stacks:
         """Raise ProviderError where somebody else has a stack of that name: it would be removed."""
         if not leader.foreign:
             return
-        api, filters = leader.engine.api, {"label": f"{STACK_LABEL}={name}"}
+        api, filters = leader.engine.api, _of_stack(name)
         if any(
             listed(filters=filters)
             for listed in (api.services, api.networks, api.secrets, api.configs)
@@ -187,16 +187,17 @@ class Stacks:
 
     def _kill(self, name: str) -> None:
         """`docker kill`, also of what ends by itself meanwhile; what starts yet ends in order."""
-        filters = {"label": f"{STACK_LABEL}={name}"}
         for node in self._swarm.nodes_except(*self._swarm.places.lost):
             with suppress(*no_answer()):
-                if ids := [row["Id"] for row in node.engine.api.containers(filters=filters)]:
+                if ids := [
+                    row["Id"] for row in node.engine.api.containers(filters=_of_stack(name))
+                ]:
                     node.run("docker", "kill", *ids, check=False)
 
     def remove_volumes(self, name: str) -> None:
         """Remove that stack's volumes on every node, which `docker stack rm` leaves there."""
         for node in self._swarm.nodes:
-            there = node.engine.api.volumes({"label": f"{STACK_LABEL}={name}"})["Volumes"] or []
+            there = node.engine.api.volumes(_of_stack(name))["Volumes"] or []
             if names := [volume["Name"] for volume in there]:
                 node.run("docker", "volume", "rm", "--force", *names)
 
@@ -232,7 +233,7 @@ class Stacks:
 
     def _await_removal(self, name: str) -> None:
         wait = waits.of_the_suite(self._swarm.recorder)
-        wait(_Gone(self._swarm, {"label": f"{STACK_LABEL}={name}"}, name), within=GONE_S)
+        wait(_Gone(self._swarm, _of_stack(name), name), within=GONE_S)
         if name in self._with_volumes:
             self._with_volumes.remove(name)
             self.remove_volumes(name)
@@ -241,6 +242,11 @@ class Stacks:
     def _listing(self) -> str:
         there = (p.name for p in self._directory.glob("*") if p.suffix in STACK_SUFFIXES)
         return ", ".join(sorted(there)) or "none"
+
+
+def _of_stack(name: str) -> dict[str, str]:
+    """The engine's filter for what is of that stack."""
+    return {"label": f"{STACK_LABEL}={name}"}
 
 
 def _refuse_another_s_configs(leader: Node, stack: str, names: Sequence[str]) -> None:
