@@ -145,8 +145,8 @@ def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = (
     reached.
     """
     told, wrong, lacks = [], [], [*missing, *another_cluster(first_lists(record))]
-    listed = listed_managers(record)
-    for level in levels(record):
+    listed, reached = listed_managers(record), levels(record)
+    for level in reached:
         if not level.writes:
             return unknown(f"with {level.lost} of {level.managers} lost no change was tried")
         told.append(level.told())
@@ -158,7 +158,7 @@ def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = (
         elif level.refused and level.refused.t - level.window.began > REFUSED_S:
             wrong.append(f"{told[-1]} after {level.refused.t - level.window.began:.0f} s only")
         lacks += level.not_held(listed)
-    most = max((level.lost for level in levels(record)), default=0)
+    most = max((level.lost for level in reached), default=0)
     if most < losses:
         lacks.append(f"{losses} losses were never reached")
     for fault in readings.faults(record):

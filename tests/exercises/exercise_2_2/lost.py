@@ -128,18 +128,8 @@ def campaigns(record: Record, elected: str) -> int | None:
 )
 def old_leader_unreachable(record: Record) -> Judgement:
     """Reachability is the new leader's own view of its peers."""
-    began = the_fault(record).began
-    seconds, elected = readings.leader_unreachable_s(record), readings.leader_elected_s(record)
-    if elected is None:
-        return unknown("no other leader was seen, who could tell")
-    if seconds is None:
-        until = began + elected + UNREACHABLE_S
-        return never("it was never shown as unreachable", not_watched(record, until))
-    later = seconds - elected
-    return judged(
-        f"unreachable {seconds:.1f} s after the failure, {later:.1f} s after the election",
-        holds=later <= UNREACHABLE_S,
-        missing=not_watched(record, outcome(began, seconds)),
+    return _shown_after_election(
+        record, "unreachable", readings.leader_unreachable_s(record), within=UNREACHABLE_S
     )
 
 
@@ -153,16 +143,28 @@ def old_leader_unreachable(record: Record) -> Judgement:
 )
 def node_down(record: Record) -> Judgement:
     """First `unknown`, because leadership changed, then `down`."""
-    began = the_fault(record).began
-    seconds, elected = readings.node_down_s(record), readings.leader_elected_s(record)
+    return _shown_after_election(
+        record, "down", readings.node_down_s(record), within=DOWN_AFTER_ELECTION_S
+    )
+
+
+def _shown_after_election(
+    record: Record, state: str, seconds: float | None, *, within: float
+) -> Judgement:
+    """Whether the new leader shows the lost node in that state within so many seconds.
+
+    `seconds`: since the failure until it was first shown so; None if it never was.
+    """
+    began, elected = the_fault(record).began, readings.leader_elected_s(record)
     if elected is None:
         return unknown("no other leader was seen, who could tell")
     if seconds is None:
-        until = began + elected + DOWN_AFTER_ELECTION_S
-        return never("it was never shown as down", not_watched(record, until))
+        until = began + elected + within
+        return never(f"it was never shown as {state}", not_watched(record, until))
+    later = seconds - elected
     return judged(
-        f"down {seconds:.1f} s after the failure, {seconds - elected:.1f} s after the election",
-        holds=seconds - elected <= DOWN_AFTER_ELECTION_S,
+        f"{state} {seconds:.1f} s after the failure, {later:.1f} s after the election",
+        holds=later <= within,
         missing=not_watched(record, outcome(began, seconds)),
     )
 
