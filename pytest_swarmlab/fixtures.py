@@ -164,15 +164,18 @@ def stack(
 
 
 @pytest.fixture
-def faults(swarm: Swarm, stack: Stacks) -> Iterator[Faults]:  # noqa: ARG001 - healed before stacks go
+def faults(
+    swarm: Swarm,
+    swarmlab_run: Run,
+    stack: Stacks,  # noqa: ARG001 - healed before stacks go
+) -> Iterator[Faults]:
     """``with faults.power_off(node):`` breaks something; all is healed after the test."""
     from pytest_swarmlab.faults import Faults
 
     faults = Faults(swarm)
     yield faults
     # A cluster that is replaced needs no mending, and may not bear it.
-    if not swarm.given_up:
-        faults.heal()
+    swarmlab_run.mend(faults.heal)
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ from pytest_swarmlab.fixtures import (  # noqa: F401 - pytest finds fixtures by 
 )
 from pytest_swarmlab.model import LEAVES
 from pytest_swarmlab.run.hiding import hide_secrets, tell_of_id
+from pytest_swarmlab.run.interruption import Interruption
 from pytest_swarmlab.run.session import (
     CHECKED,
     CONFIG,
@@ -113,6 +114,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except ConfigError as error:
         raise pytest.UsageError(str(error)) from error
     config.pluginmanager.register(Tally(), "swarmlab-tally")
+    config.pluginmanager.register(Interruption(config), "swarmlab-interruption")
     # xdist, where it is installed, has decided by now whether workers run the tests.
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Controller(config), "swarmlab-controller")

@@ -6,6 +6,7 @@ nothing. The text of a page is hostile: it is cut to a bounded length before it 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import shutil
@@ -14,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.clients.relay import Relay
 from pytest_swarmlab.errors import ClientError
@@ -166,6 +167,17 @@ def trouble() -> type[Exception]:
     return Error
 
 
+def _driver_gone(error: object) -> bool:
+    """Whether it is Playwright's word for its own process having gone."""
+    return type(error) is Exception
+
+
+def _unasked(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handle what nobody asks for: Playwright also leaves that word in a future of its own."""
+    if not _driver_gone(context.get("exception")):
+        loop.default_exception_handler(context)
+
+
 @asynccontextmanager
 async def opened(nodes: Sequence[Node], port: int) -> AsyncIterator[Browser]:
     """A browser that reaches that port of these nodes, by their names, until the block's end.
@@ -175,8 +187,22 @@ async def opened(nodes: Sequence[Node], port: int) -> AsyncIterator[Browser]:
     ends: `asyncio.run` turns Ctrl-C into the end of the block. Raises ClientError if it does not
     start.
     """
+    try:
+        async with _opened(nodes, port) as browser:
+            yield browser
+    except Exception as error:
+        task = asyncio.current_task()
+        if task and task.cancelling():
+            # Ctrl-C also reaches Playwright's own process: what fails then has failed for that.
+            raise asyncio.CancelledError from error
+        raise
+
+
+@asynccontextmanager
+async def _opened(nodes: Sequence[Node], port: int) -> AsyncIterator[Browser]:
     from playwright.async_api import async_playwright
 
+    asyncio.get_running_loop().set_exception_handler(_unasked)
     async with AsyncExitStack() as held:
         relays = {node.name.lower(): held.enter_context(Relay(node, port)) for node in nodes}
         home = Path(held.enter_context(TemporaryDirectory(prefix="swarmlab-browser-")))
@@ -195,8 +221,7 @@ async def opened(nodes: Sequence[Node], port: int) -> AsyncIterator[Browser]:
         try:
             yield Browser(led, port)
         except Exception as error:
-            # Playwright's word for its own process having gone, which Ctrl-C also reaches.
-            if type(error) is Exception:
+            if _driver_gone(error):
                 raise ClientError(f"{PROGRAM} ended early: {line(error)}") from error
             raise
         finally:

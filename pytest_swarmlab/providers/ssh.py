@@ -264,6 +264,8 @@ class _Link(threading.Thread):
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
+                    # Ctrl-C is for the run, which may have things to undo over this connection.
+                    start_new_session=True,
                 )
             process.wait()
             _close(process.stdin)
@@ -324,6 +326,7 @@ class _EngineDoor(threading.Thread):
                             stdin=caller.fileno(),
                             stdout=caller.fileno(),
                             stderr=subprocess.DEVNULL,
+                            start_new_session=True,
                         )
                     )
 

@@ -62,6 +62,7 @@ class Run:
         self.collect: Callable[[Swarm, Path], Any] | None = None
         self.finished = False
         self.last_test = False
+        self.interrupted = False
         self.shared: list[Shared] = []
         """The blocks that share the cluster now; the first is the outermost."""
         self._swarm: Swarm | None = None
@@ -148,9 +149,34 @@ class Run:
         waiting for each container first would take ten seconds more. When a machine is lost for
         good, the next test gets a new cluster.
         """
-        if self._swarm and (self._swarm.given_up or (self.last_test and self._swarm.goes_at_end)):
+        if self._swarm and self.last_test and self._swarm.goes_at_end:
             return
-        remove()
+        self.mend(remove)
+
+    def mend(self, undo: Callable[[], None]) -> None:
+        """Undo what a test did to the cluster, unless that goes as it is.
+
+        It does when a machine is lost for good, and when Ctrl-C ends the run and the machines go
+        with it. Nobody sees what a fixture raises after Ctrl-C: what could not be undone on a
+        cluster that stays is told in a sentence.
+        """
+        if self._swarm and (self._swarm.given_up or (self.interrupted and self._swarm.goes_at_end)):
+            return
+        try:
+            undo()
+        except (SwarmlabError, *no_answer()) as error:
+            if not self.interrupted:
+                raise
+            message = f"not undone: {brief(error)}"
+            self.recorder.write(Problem("clean-up", message, infrastructure=True))
+            self.recorder.write(Notice(message))
+
+    def interrupt(self) -> None:
+        """Note that Ctrl-C ends the run: no other test comes."""
+        self.last_test = self.interrupted = True
+        if self._swarm:
+            goes = "goes as it is" if self._swarm.goes_at_end else "is tidied up"
+            self.recorder.write(Notice(f"interrupted: the cluster {goes}, in a moment"))
 
     @property
     def _keeps(self) -> bool:
@@ -182,7 +208,7 @@ class Run:
                 self.recorder.write(reach(swarm))
             else:
                 with lifecycle.stage(self.recorder, REMOVING_CLUSTER):
-                    swarm.machines.stop()
+                    lifecycle.stop(swarm.machines)
             # What a machine's console or a plugin's collector wrote was written by others.
             for file in self.logs().rglob("*"):
                 if file.is_file():

@@ -45,8 +45,6 @@ class Swarm:
         """Whose starting state it was last in; who is in the swarm now may differ."""
         self.capabilities: frozenset[Capability] = frozenset(machines.controls)
         """What was found that its machines can do; probed when the cluster is ready."""
-        self.goes_at_end = False
-        """Whether its machines are removed at the run's end: nothing on them need be before."""
         self._ids: dict[str, Node] = {}
         """Node id → the machine that has it. Host names change, are shared, or are left behind."""
         self._strangers: frozenset[str] = frozenset()
@@ -58,6 +56,16 @@ class Swarm:
         self.first_names: dict[str, str] = {}
         """Node id → the host name under which it was listed first."""
         self.places = Places(self)
+
+    @property
+    def goes_at_end(self) -> bool:
+        """Whether its machines are removed at the run's end: nothing on them need be before."""
+        return bool(self.nodes) and all(node.goes_at_end for node in self.nodes)
+
+    @goes_at_end.setter
+    def goes_at_end(self, goes: bool) -> None:
+        for node in self.nodes:
+            node.goes_at_end = goes
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises ProviderError when there is none."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event as Signal
 from typing import TypeVar
 
+from pytest_swarmlab import interrupt
 from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.evidence import collectors, waits
 from pytest_swarmlab.evidence.events import (
@@ -22,7 +23,7 @@ from pytest_swarmlab.evidence.events import (
 )
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Membership, Topology
-from pytest_swarmlab.providers.base import Provider
+from pytest_swarmlab.providers.base import Machines, Provider
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.waiting.conditions import NodesReady, brief, no_answer
 
@@ -73,12 +74,18 @@ def provision(
             waits.of_the_suite(recorder)(NodesReady(swarm, members=members), within=READY_S)
         collectors.describe(swarm, provider, seconds=round(time.monotonic() - began, 2))
     except NotConverged as error:
-        machines.stop()
+        stop(machines)
         raise ProviderError(f"the swarm did not form: {error}") from error
     except BaseException:
-        machines.stop()
+        stop(machines)
         raise
     return swarm
+
+
+def stop(machines: Machines) -> None:
+    """Remove the machines whole, whatever is pressed meanwhile."""
+    with interrupt.deferred():
+        machines.stop()
 
 
 def _form(swarm: Swarm) -> None:
@@ -105,7 +112,16 @@ def _form(swarm: Swarm) -> None:
             failed.set()
             raise
 
-    in_parallel(bring, swarm.nodes)
+    with ThreadPoolExecutor(max_workers=len(swarm.nodes)) as pool:
+        brought = [pool.submit(bring, node) for node in swarm.nodes]
+        try:
+            for each in brought:
+                each.result()
+        except KeyboardInterrupt:
+            # Nobody waits for machines to boot that are given up: threads end with them.
+            failed.set()
+            stop(swarm.machines)
+            raise
 
 
 def create(node: Node) -> dict[str, str]:
@@ -135,5 +151,7 @@ def join(node: Node, manager: Node, token: str) -> None:
 def in_parallel(do: Callable[[Node], T], nodes: Iterable[Node]) -> list[T]:
     """Call `do` with every node at once; the first error is raised when all have ended."""
     nodes = list(nodes)
+    for node in nodes:
+        node.heed_interrupt()  # Threads don't know what ends the block that asks.
     with ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
         return [future.result() for future in [pool.submit(do, node) for node in nodes]]

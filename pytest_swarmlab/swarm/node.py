@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pytest_swarmlab import interrupt
 from pytest_swarmlab.errors import CommandError, ProviderError
 from pytest_swarmlab.evidence.events import Change, Command
 from pytest_swarmlab.evidence.recorder import Recorder
@@ -56,6 +57,8 @@ class Node:
     def __init__(self, spec: NodeSpec, machines: Machines, recorder: Recorder) -> None:
         self.name = spec.name
         self.address = spec.address
+        self.goes_at_end = False
+        """Whether the machine is removed at the run's end, with all that is on it."""
         self._machines = machines
         self._recorder = recorder
         self._api: str | None = None
@@ -68,9 +71,14 @@ class Node:
         """The machine as a testinfra host: files, services, packages, sockets."""
         return self._machines.host(self.name)
 
-    @functools.cached_property
+    @property
     def engine(self) -> docker.DockerClient:
         """A Docker SDK client of this node's own engine."""
+        self.heed_interrupt()
+        return self._engine
+
+    @functools.cached_property
+    def _engine(self) -> docker.DockerClient:
         return self.new_engine(ENGINE_S)
 
     def new_engine(self, timeout: float) -> docker.DockerClient:
@@ -100,6 +108,15 @@ class Node:
     def foreign(self) -> bool:
         """Whether the machine is somebody's own: changes are announced, or refused."""
         return self._machines.foreign
+
+    def heed_interrupt(self) -> None:
+        """Raise KeyboardInterrupt again where one ends the block that asks, if the machine goes.
+
+        Blocks undo on a node what they did there. What goes with its machine need not be undone:
+        each such block ends at once, and the interrupt stays what ended it.
+        """
+        if self.goes_at_end and interrupt.unwinding():
+            raise KeyboardInterrupt
 
     def _announce(self, what: str) -> None:
         """Record what is about to be changed on a machine that is somebody's own.
@@ -144,6 +161,7 @@ class Node:
         stdin: bytes | None = None,
     ) -> Output:
         """As `run`, for a command of which the caller knows that it changes nothing."""
+        self.heed_interrupt()
         began = time.monotonic()
         if stdin is None:
             try:
@@ -196,11 +214,13 @@ class Node:
 
     def put(self, content: bytes, path: str) -> None:
         """Write a file on the machine. Raises CommandError when it can't be written."""
+        self.heed_interrupt()
         self._announce(shlex.join(["write", path]))
         self._pass_through(("tee", "--", path), content)
 
     def get(self, path: str) -> bytes:
         """Read a file on the machine. Raises CommandError when it can't be read."""
+        self.heed_interrupt()
         return self._pass_through(("cat", "--", path), b"")
 
     def _pass_through(self, argv: Sequence[str], content: bytes) -> bytes:
@@ -227,12 +247,13 @@ class Node:
 
     def await_access(self, timeout: float) -> None:
         """Return when the machine answers again, on fresh connections."""
+        self.heed_interrupt()
         self.forget_connections()
         self._machines.await_access(self.name, timeout)
 
     def forget_connections(self) -> None:
         """Close what was connected to the engine: after a fault it leads nowhere."""
-        if client := self.__dict__.pop("engine", None):
+        if client := self.__dict__.pop("_engine", None):
             client.close()
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from pytest_swarmlab.swarm import guard
@@ -50,34 +50,18 @@ def labelled_nodes(swarm: Swarm) -> list[str]:
 
 
 @contextmanager
-def removed_at_end(
-    stack: Stacks, name: str, prepared: ExitStack, swarm: Swarm, wait: Waiter
-) -> Iterator[None]:
-    """Remove the stack of that name at the block's end, before what was `prepared` for it.
-
-    If an interrupted run removes the whole cluster, neither is removed first.
+def removed_at_end(stack: Stacks, name: str, swarm: Swarm, wait: Waiter) -> Iterator[None]:
+    """`docker stack rm` at the block's end, and the volumes that it leaves on each node: they'd
+    keep their options.
     """
     try:
         yield
-    except KeyboardInterrupt:
-        if swarm.goes_at_end:
-            prepared.pop_all()
-        else:
-            _remove(swarm, stack, name, wait)
-        raise
-    except BaseException:
-        _remove(swarm, stack, name, wait)
-        raise
-    _remove(swarm, stack, name, wait)
-
-
-def _remove(swarm: Swarm, stack: Stacks, name: str, wait: Waiter) -> None:
-    """`docker stack rm`, and the volumes that it leaves on each node: they'd keep their options."""
-    # What runs on a node that is away could not be seen to go.
-    wait(swarm.all_nodes_ready(), within=BACK_S)
-    # Its data go with it.
-    stack.remove(name, kill=True)
-    stack.remove_volumes(name)
+    finally:
+        # What runs on a node that is away could not be seen to go.
+        wait(swarm.all_nodes_ready(), within=BACK_S)
+        # Its data go with it.
+        stack.remove(name, kill=True)
+        stack.remove_volumes(name)
 
 
 def listing(swarm: Swarm, when: str, stack: str) -> None:

@@ -85,7 +85,7 @@ def deployed(
         def deploy() -> Stack:
             return stack.deploy(FILE, name=NAME, env=env, title="The stack is deployed")
 
-        with removed_at_end(stack, NAME, prepared, swarm, wait):
+        with removed_at_end(stack, NAME, swarm, wait):
             deploy()
             yield Deployment(given, deploy)
 

@@ -47,7 +47,7 @@ def deployed(
         prepared.enter_context(labelled(swarm, workers))
         names = (*PASSWORDS, *(f"wordpress_{key}" for key in KEYS))
         values = {name: secret.create(name) for name in names}
-        with removed_at_end(stack, NAME, prepared, swarm, wait):
+        with removed_at_end(stack, NAME, swarm, wait):
             wordpress = deploy(stack).service(WORDPRESS)
             wait(wordpress.converged(replicas=1), within=READY_S)
             wordpress.scale(REPLICAS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -45,15 +45,10 @@ def prepared(swarm: Swarm, home: Node, wait: Waiter) -> Iterator[None]:
         node.run("systemctl", "start", TIMER)
         _restart(swarm, node, wait)
     swarm.leader().run("docker", "node", "update", "--label-add", LABEL, home.name)
-    with ExitStack() as prepared:
-        prepared.callback(_as_before, swarm, home, wait)
-        try:
-            yield
-        except KeyboardInterrupt:
-            # Where the cluster goes with an interrupted run, nobody waits for its engines.
-            if swarm.goes_at_end:
-                prepared.pop_all()
-            raise
+    try:
+        yield
+    finally:
+        _as_before(swarm, home, wait)
 
 
 def _as_before(swarm: Swarm, home: Node, wait: Waiter) -> None:

@@ -330,6 +330,40 @@ def test_so_are_machines_that_share_a_kernel_that_stays(
     assert cleaned(run)
 
 
+def test_after_ctrl_c_nothing_is_undone_on_a_cluster_that_goes(desk: Desk) -> None:
+    run = desk.run()
+    desk.cluster(run)
+    undone: list[str] = []
+    run.mend(lambda: undone.append("a fault"))
+    run.interrupt()
+    run.mend(lambda: undone.append("another"))
+    run.clean(lambda: undone.append("a stack"))
+    assert undone == ["a fault"]
+    (notice,) = run.recorder.view().of("notice")
+    assert "interrupted: the cluster goes as it is" in notice.data["message"]
+
+
+def test_on_one_that_stays_all_is_undone_and_what_can_not_be_is_told(desk: Desk) -> None:
+    run = desk.run(keep=True)
+    desk.cluster(run)
+
+    def fail() -> None:
+        raise ProviderError("no manager knows a leader")
+
+    with pytest.raises(ProviderError):
+        run.clean(fail)
+    run.interrupt()
+    assert cleaned(run)
+    run.clean(fail)
+    told = [notice.data["message"] for notice in run.recorder.view().of("notice")]
+    assert told == [
+        "interrupted: the cluster is tidied up, in a moment",
+        "not undone: no manager knows a leader",
+    ]
+    (problem,) = run.recorder.view().of("error")
+    assert problem.data["infrastructure"]
+
+
 def test_a_run_that_never_got_a_cluster_ends_as_well(desk: Desk) -> None:
     run = desk.run()
     run.finish(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from pytest_swarmlab.swarm import lifecycle
 from pytest_swarmlab.swarm.lifecycle import create, in_parallel, join, provision, stage
 from pytest_swarmlab.swarm.node import Node
 from tests.unit.fakes import Engine, Lab, listed
+
+PATIENCE_S = 20.0
 
 
 class Joining(Engine):
@@ -160,6 +164,28 @@ def test_when_anything_else_ends_the_set_up_nothing_is_left(
     with pytest.raises(error):
         go()
     assert lab.did[-1] == ("machines", "stop", "")
+
+
+def test_nobody_waits_for_machines_to_boot_when_ctrl_c_ends_the_set_up(forming: Any) -> None:
+    lab, go = forming(Topology.of(1, 1))
+    gone, main = threading.Event(), threading.main_thread()
+
+    def boots(node: str, timeout: float) -> None:
+        del timeout
+        if node == "manager1":
+            signal.pthread_kill(main.ident, signal.SIGINT)
+        assert gone.wait(PATIENCE_S), "its machine was not removed"
+        raise ProviderError(f"{node} is gone")
+
+    lab.machines.await_access = boots
+    lab.machines.stop = gone.set
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            go()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert gone.is_set()
 
 
 def test_the_tokens_are_those_of_each_role(lab: Lab) -> None:

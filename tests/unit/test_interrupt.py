@@ -1,0 +1,188 @@
+"""Ctrl-C ends what goes with its machines at once, and cuts no removal short."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab import interrupt
+from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.evidence import waits
+from pytest_swarmlab.swarm.node import Node
+from pytest_swarmlab.swarm.stacks import Service, Stacks
+from tests.exercises import nfs, volumes
+from tests.exercises.monitoring import prepare
+from tests.exercises.stack_on_nfs import labelled, removed_at_end
+from tests.unit.fakes import Lab
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_shell() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def press() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_it_is_known_as_long_as_it_ends_blocks_whatever_they_raise() -> None:
+    known = []
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            known.append(interrupt.unwinding())
+
+    def failing() -> None:
+        try:
+            with block(), block():
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise ProviderError("its machine is gone") from None
+
+    with pytest.raises(ProviderError), block():
+        failing()
+    assert known == [True, True, True]
+    with pytest.raises(ZeroDivisionError), block():
+        raise ZeroDivisionError
+    assert known[-1] is False
+    assert not interrupt.unwinding()
+
+
+def within(*acts: Callable[[], object]) -> None:
+    with interrupt.deferred():
+        for act in acts:
+            act()
+
+
+def test_what_may_not_be_cut_short_ends_first() -> None:
+    did: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        within(press, lambda: did.append("all of it"))
+    assert did == ["all of it"]
+    with interrupt.deferred():
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        press()
+
+
+def test_it_comes_first_when_what_may_not_be_cut_short_fails() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        within(press, lambda: 1 / 0)
+
+
+def test_who_presses_once_more_is_not_kept_waiting() -> None:
+    did: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        within(press, press, lambda: did.append("it went on"))
+    assert did == []
+
+
+def test_one_passes_by_and_the_next_does_not() -> None:
+    end = interrupt.pass_by()
+    press()
+    with pytest.raises(KeyboardInterrupt):
+        press()
+    end()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_who_listens_himself_goes_on_doing_so() -> None:
+    heard: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    with interrupt.deferred():
+        press()
+    assert heard == [signal.SIGINT]
+    in_thread = threading.Thread(target=interrupt.pass_by)
+    in_thread.start()
+    in_thread.join()
+    press()
+    assert len(heard) == 2
+
+
+USES: dict[str, Callable[[Node], object]] = {
+    "run": lambda node: node.run("true"),
+    "look": lambda node: node.look("true"),
+    "feed": lambda node: node.run("cat", stdin=b"words"),
+    "get": lambda node: node.get("/etc/exports"),
+    "put": lambda node: Node.put(node, b"words", "/etc/exports"),
+    "engine": lambda node: node.engine.api.nodes(),
+    "await-access": lambda node: node.await_access(1.0),
+}
+
+
+def undoing(use: Callable[[], object]) -> None:
+    try:
+        raise KeyboardInterrupt
+    finally:
+        use()
+
+
+def interrupted(lab: Lab, block: AbstractContextManager[Any]) -> None:
+    with block:
+        lab.did.clear()
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_nothing_is_undone_on_a_machine_that_goes(lab: Lab, use: Callable[[Node], object]) -> None:
+    node = lab.settle()["worker1"]
+    use(node)
+    assert not lab.swarm.goes_at_end
+    before = len(lab.did)
+    with pytest.raises(KeyboardInterrupt):
+        undoing(lambda: use(node))
+    stays = lab.did[before:]
+    lab.swarm.goes_at_end = True
+    use(node)
+    before = len(lab.did)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        undoing(lambda: use(node))
+    assert raised.value.__context__ is not None, "it was not asked"
+    assert lab.did[before:] == []
+    if use is not USES["engine"]:
+        assert stays, "on one that stays it is"
+
+
+def blocks(lab: Lab) -> dict[str, AbstractContextManager[Any]]:
+    """What exercises do to nodes, and undo."""
+    swarm, server = lab.swarm, lab["manager1"]
+    stack, wait = Stacks(swarm, prepare.PARTS), waits.of_tests(lab.recorder)
+    return {
+        "labels": labelled(swarm, [lab["worker1"]]),
+        "export": nfs.exported(server),
+        "directory": nfs.directory(server, "/srv/nfs/swarm-data/db"),
+        "mounts": nfs.mounted(server, [lab["worker1"], lab["worker2"]]),
+        "volumes": volumes.named("data", swarm.nodes),
+        "stack": removed_at_end(stack, "shop", swarm, wait),
+        "monitoring": prepare.prepared(swarm, server, wait),
+        "service": Service.created(swarm, "web", "nginx:alpine"),
+    }
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["labels", "export", "directory", "mounts", "volumes", "stack", "monitoring", "service"],
+)
+def test_so_no_block_of_an_exercise_undoes_anything_there(lab: Lab, what: str) -> None:
+    lab.settle()
+    absent = SimpleNamespace(exists=False, is_running=False)
+    for node in lab.swarm.nodes:
+        node.__dict__["host"] = SimpleNamespace(
+            run=node.host.run, **dict.fromkeys(("file", "service", "mount_point"), lambda _: absent)
+        )
+    for goes in (False, True):
+        lab.swarm.goes_at_end = goes
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(lab, blocks(lab)[what])
+        assert bool(lab.did) is not goes
