@@ -37,6 +37,30 @@ def pass_by() -> Callable[[], None]:
     return _Once().end
 
 
+@contextmanager
+def noted() -> Iterator[list[int]]:
+    """Note each Ctrl-C within the block, which takes effect as without that.
+
+    Hands over a list that is empty until there is one, also outside the main thread.
+    """
+    heard: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield heard
+        return
+    pass_on = before
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        pass_on(number, frame)
+
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class _Once:
     """Hears one Ctrl-C in silence.
 

@@ -9,17 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import os
+import shlex
 import shutil
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, Any
 
+from pytest_swarmlab import interrupt
 from pytest_swarmlab.clients.relay import Relay
 from pytest_swarmlab.errors import ClientError
 from pytest_swarmlab.evidence.attachments import LARGEST
+from pytest_swarmlab.providers.inventory.place import LONGEST_SOCKET, SHORT
 from pytest_swarmlab.swarm.node import Node
 from pytest_swarmlab.text import line
 
@@ -32,6 +36,9 @@ NO_PLAYWRIGHT = (
     "nothing here leads a browser: install the extra `browser` of pytest-swarmlab (playwright)"
 )
 NO_PROGRAM = f"there is no browser on this machine: install Debian's package {PROGRAM}"
+
+NODE = "PLAYWRIGHT_NODEJS_PATH"
+"""Names the Node.js that Playwright is to start, if not its own."""
 
 SNAPS = "/snap/"
 """A snap has its own idea of the file system: nobody else can give it a profile."""
@@ -56,6 +63,17 @@ ALONE = (
     "--disable-quic",
 )
 """Nothing that a browser does by itself, and no way around the resolver's rules."""
+
+
+HOME = "swarmlab-browser-"
+SOCKET = "org.chromium.Chromium.XXXXXX/SingletonSocket"
+"""Where the browser makes a socket in its temporary directory, which is its home."""
+
+
+def _room() -> Path | None:
+    """Where the home has a path that is short enough; None for the usual place."""
+    path = Path(gettempdir(), f"{HOME}XXXXXXXX", SOCKET)
+    return SHORT if len(os.fsencode(path)) > LONGEST_SOCKET else None
 
 
 def lack() -> str | None:
@@ -172,9 +190,41 @@ def _driver_gone(error: object) -> bool:
     return type(error) is Exception
 
 
+@contextmanager
+def _apart(home: Path) -> Iterator[None]:
+    """What Playwright starts within the block has a session of its own, where that can be had.
+
+    Ctrl-C is for this process alone, which then ends the other in order: otherwise that leaves the
+    browser's profile behind.
+    """
+    import playwright
+
+    own = Path(playwright.__file__).parent / "driver" / "node"
+    node = Path(os.environ.get(NODE) or own)
+    program = home / "node-apart"
+    program.write_text(f'#!/bin/sh\nexec setsid {shlex.quote(str(node))} "$@"\n', encoding="utf-8")
+    program.chmod(0o700)
+    # No program can be started from a file system that is mounted so.
+    if not (shutil.which("setsid") and node.is_file() and os.access(program, os.X_OK)):
+        yield
+        return
+    before = os.environ.get(NODE)
+    os.environ[NODE] = str(program)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[NODE]
+        else:
+            os.environ[NODE] = before
+
+
 def _unasked(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Handle what nobody asks for: Playwright also leaves that word in a future of its own."""
-    if not _driver_gone(context.get("exception")):
+    """Handle what nobody asks for: Playwright also leaves that word in a future of its own, and
+    Ctrl-C is raised beside the task that it ends.
+    """
+    error = context.get("exception")
+    if not (_driver_gone(error) or isinstance(error, KeyboardInterrupt)):
         loop.default_exception_handler(context)
 
 
@@ -187,15 +237,15 @@ async def opened(nodes: Sequence[Node], port: int) -> AsyncIterator[Browser]:
     ends: `asyncio.run` turns Ctrl-C into the end of the block. Raises ClientError if it does not
     start.
     """
-    try:
-        async with _opened(nodes, port) as browser:
-            yield browser
-    except Exception as error:
-        task = asyncio.current_task()
-        if task and task.cancelling():
-            # Ctrl-C also reaches Playwright's own process: what fails then has failed for that.
-            raise asyncio.CancelledError from error
-        raise
+    with interrupt.noted() as heard:
+        try:
+            async with _opened(nodes, port) as browser:
+                yield browser
+        except (Exception, asyncio.CancelledError) as error:
+            if heard:
+                # It also reaches Playwright's own process: what fails then has failed for that.
+                raise KeyboardInterrupt from error
+            raise
 
 
 @asynccontextmanager
@@ -205,10 +255,11 @@ async def _opened(nodes: Sequence[Node], port: int) -> AsyncIterator[Browser]:
     asyncio.get_running_loop().set_exception_handler(_unasked)
     async with AsyncExitStack() as held:
         relays = {node.name.lower(): held.enter_context(Relay(node, port)) for node in nodes}
-        home = Path(held.enter_context(TemporaryDirectory(prefix="swarmlab-browser-")))
+        home = Path(held.enter_context(TemporaryDirectory(prefix=HOME, dir=_room())))
         rules = [f"MAP {name}:{port} 127.0.0.1:{relay.port}" for name, relay in relays.items()]
         rules.append("MAP * ~NOTFOUND")
-        playwright = await held.enter_async_context(async_playwright())
+        with _apart(home):
+            playwright = await held.enter_async_context(async_playwright())
         try:
             led = await playwright.chromium.launch(
                 executable_path=shutil.which(PROGRAM),

@@ -164,12 +164,17 @@ class Run:
             return
         try:
             undo()
-        except (SwarmlabError, *no_answer()) as error:
-            if not self.interrupted:
-                raise
-            message = f"not undone: {brief(error)}"
-            self.recorder.write(Problem("clean-up", message, infrastructure=True))
-            self.recorder.write(Notice(message))
+        except SwarmlabError as error:
+            self._not_undone(error)
+        except no_answer() as error:
+            self._not_undone(error)
+
+    def _not_undone(self, error: Exception) -> None:
+        if not self.interrupted:
+            raise error
+        message = f"not undone: {brief(error)}"
+        self.recorder.write(Problem("clean-up", message, infrastructure=True))
+        self.recorder.write(Notice(message))
 
     def interrupt(self) -> None:
         """Note that Ctrl-C ends the run: no other test comes."""

@@ -110,6 +110,23 @@ def test_who_listens_himself_goes_on_doing_so() -> None:
     assert len(heard) == 2
 
 
+def test_who_only_wants_to_know_of_it_changes_nothing() -> None:
+    known: list[list[int]] = []
+    with interrupt.noted() as heard:
+        known.append(heard)
+    assert known == [[]]
+    with pytest.raises(KeyboardInterrupt):
+        noting(known)
+    assert known == [[], [signal.SIGINT]]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def noting(known: list[list[int]]) -> None:
+    with interrupt.noted() as heard:
+        known.append(heard)
+        press()
+
+
 USES: dict[str, Callable[[Node], object]] = {
     "run": lambda node: node.run("true"),
     "look": lambda node: node.look("true"),

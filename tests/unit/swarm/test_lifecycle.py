@@ -168,12 +168,12 @@ def test_when_anything_else_ends_the_set_up_nothing_is_left(
 
 def test_nobody_waits_for_machines_to_boot_when_ctrl_c_ends_the_set_up(forming: Any) -> None:
     lab, go = forming(Topology.of(1, 1))
-    gone, main = threading.Event(), threading.main_thread()
+    gone, main = threading.Event(), threading.get_ident()
 
     def boots(node: str, timeout: float) -> None:
         del timeout
         if node == "manager1":
-            signal.pthread_kill(main.ident, signal.SIGINT)
+            signal.pthread_kill(main, signal.SIGINT)
         assert gone.wait(PATIENCE_S), "its machine was not removed"
         raise ProviderError(f"{node} is gone")
 
