@@ -56,8 +56,10 @@ PROBES: dict[Capability, Probe] = {
         ((*APART, "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"),),
         reads=False,
     ),
-    Capability.PARTITION: Probe((), (("iptables", "-w", "-n", "-L", "INPUT"),)),
 }
+
+RULES = ("-w", "-n", "-L", "INPUT")
+"""Has the firewall's program list its rules."""
 
 START_INTERVAL_API = (1, 44)
 """The oldest engine API that has a health check's start interval: of Docker 25."""
@@ -69,9 +71,10 @@ def capabilities(swarm: Swarm, node: Node) -> dict[str, bool]:
     A capability of the engine must be one of every engine: any of them may get a service's task.
     """
     found: dict[str, bool] = {str(c): True for c in swarm.machines.controls}
-    with ThreadPoolExecutor(max_workers=len(PROBES)) as pool:
-        able = pool.map(lambda probe: _able(node, probe), PROBES.values())
-        found.update(zip(map(str, PROBES), able, strict=True))
+    probes = {**PROBES, Capability.PARTITION: Probe((), ((node.firewall, *RULES),))}
+    with ThreadPoolExecutor(max_workers=len(probes)) as pool:
+        able = pool.map(lambda probe: _able(node, probe), probes.values())
+        found.update(zip(map(str, probes), able, strict=True))
         spoken = [api for api in pool.map(_api, swarm.nodes) if api]
     found[str(Capability.START_INTERVAL)] = all(api >= START_INTERVAL_API for api in spoken)
     return {str(c): found.get(c, False) for c in Capability}

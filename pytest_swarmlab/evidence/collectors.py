@@ -16,11 +16,13 @@ from pytest_swarmlab.background import Background
 from pytest_swarmlab.errors import ClientError, SwarmlabError
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.capabilities import capabilities
+from pytest_swarmlab.evidence.confinement import confinement
 from pytest_swarmlab.evidence.events import (
     ClusterReady,
     EngineTold,
     ImageSeen,
     MachineSeen,
+    Notice,
     Raft,
     TopologySeen,
     last,
@@ -50,6 +52,8 @@ def describe(swarm: Swarm, provider: Provider, *, seconds: float) -> None:
     info = first.engine.info()
     swarm.identify()
     found = capabilities(swarm, first)
+    if swarm.machines.foreign and (told := confinement(swarm)):
+        swarm.recorder.write(Notice(told))
     swarm.capabilities = frozenset(c for c in Capability if found[c])
     swarm.recorder.write(
         ClusterReady(

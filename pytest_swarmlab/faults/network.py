@@ -69,7 +69,7 @@ class Partition(Fault):
     @property
     def _programs(self) -> list[str]:
         """Whose rules are about these nodes' addresses: those of IPv4, of IPv6, or both."""
-        return sorted({_program(node) for node in self.nodes})
+        return sorted({node.firewall for node in self.nodes})
 
     def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:
         commands = [(program, *words) for program in self._programs for words in OPENING]
@@ -85,7 +85,7 @@ class Partition(Fault):
                     if other not in side:
                         for direction in ("-s", "-d"):
                             rule = (CHAIN, direction, other.address, "-j", "DROP")
-                            node.run(_program(other), "-w", "-A", *rule)
+                            node.run(other.firewall, "-w", "-A", *rule)
         for node in self.nodes:
             for program in self._programs:
                 for hook in ("INPUT", "OUTPUT"):
@@ -101,10 +101,6 @@ class Partition(Fault):
                 left.append(str(error))
         if left:
             raise ProviderError("; ".join(left))
-
-
-def _program(node: Node) -> str:
-    return "ip6tables" if ":" in node.address else "iptables"
 
 
 def _open(node: Node, program: str) -> None:

@@ -139,7 +139,7 @@ def join(node: Node, manager: Node, token: str) -> None:
     """`docker swarm join` on that node, through that manager."""
     try:
         node.engine.api.join_swarm(
-            remote_addrs=[f"{manager.address}:{SWARM_PORT}"],
+            remote_addrs=[manager.at(SWARM_PORT)],
             join_token=token,
             advertise_addr=node.address,
             listen_addr=f"0.0.0.0:{SWARM_PORT}",

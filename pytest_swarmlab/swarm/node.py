@@ -66,6 +66,15 @@ class Node:
     def __repr__(self) -> str:
         return self.name
 
+    def at(self, port: int) -> str:
+        """Its address with that port, as a URL has it: an IPv6 address in brackets."""
+        return f"{bracketed(self.address)}:{port}"
+
+    @property
+    def firewall(self) -> str:
+        """The program whose rules are about the node's address."""
+        return "ip6tables" if ":" in self.address else "iptables"
+
     @functools.cached_property
     def host(self) -> Host:
         """The machine as a testinfra host: files, services, packages, sockets."""
@@ -255,6 +264,11 @@ class Node:
         """Close what was connected to the engine: after a fault it leads nowhere."""
         if client := self.__dict__.pop("_engine", None):
             client.close()
+
+
+def bracketed(address: str) -> str:
+    """The address as it stands before a colon: one of IPv6 has colons of its own."""
+    return f"[{address}]" if ":" in address else address
 
 
 def _decoded(done: subprocess.CompletedProcess[bytes]) -> Output:

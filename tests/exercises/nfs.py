@@ -4,6 +4,7 @@ The lab's errata are mended: a subdirectory for each service, because a database
 of its own directory; `_netdev` in fstab, because a node must not wait for the network to boot.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_interface
@@ -12,6 +13,7 @@ from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.swarm import guard
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.lifecycle import in_parallel
+from pytest_swarmlab.swarm.node import bracketed
 
 SHARE = "/srv/nfs/swarm-data"
 MOUNT = "/mnt/nfs/swarm-data"
@@ -147,7 +149,8 @@ def directory(server: Node, path: str) -> Iterator[str]:
 @contextmanager
 def mounted(server: Node, clients: Sequence[Node]) -> Iterator[None]:
     """Every client mounts the share from its fstab; at the block's end fstab is as it was."""
-    line = f"{server.address}:{SHARE} {MOUNT} nfs defaults,_netdev 0 0\n"
+    source = f"{bracketed(server.address)}:{SHARE}"
+    line = f"{source} {MOUNT} nfs defaults,_netdev 0 0\n"
     before = {node.name: node.get(FSTAB) for node in clients}
     for node in clients:
         if node.foreign and node.host.mount_point(MOUNT).exists:
@@ -156,7 +159,7 @@ def mounted(server: Node, clients: Sequence[Node]) -> Iterator[None]:
                 " be unmounted: unmount it, or use another cluster"
             )
     undo = (
-        ("sed", "-i", f"\\#^{server.address}:{SHARE} {MOUNT} #d", FSTAB),
+        ("sed", "-i", f"\\#^{re.escape(source)} {MOUNT} #d", FSTAB),
         ("umount", "--lazy", MOUNT),
         ("rmdir", MOUNT),
     )

@@ -33,6 +33,7 @@ SEES_PYTEST = {
     "hooks",
     "fixtures",
     "run.hiding",
+    "run.interruption",
     "run.session",
     "run.workers",
     "run.scheduling",

@@ -20,7 +20,7 @@ def join_as_manager(swarm: Swarm, node: Node) -> None:
     leader = swarm.leader()
     token = leader.engine.swarm.attrs["JoinTokens"]["Manager"]
     node.engine.swarm.join(
-        remote_addrs=[f"{leader.address}:2377"], join_token=token, advertise_addr=node.address
+        remote_addrs=[leader.at(2377)], join_token=token, advertise_addr=node.address
     )
 
 

@@ -261,7 +261,7 @@ def join(node: Node, manager: Node, role: str) -> None:
     asked = manager.look("docker", "swarm", "join-token", "--quiet", role)
     token = asked.stdout.strip()
     node.run(
-        "docker", "swarm", "join", "--token", token, f"{manager.address}:2377",
+        "docker", "swarm", "join", "--token", token, manager.at(2377),
         title=f"On {node}: it joins as {role}",
     )  # fmt: skip
     node.forget_connections()

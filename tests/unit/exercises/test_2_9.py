@@ -575,3 +575,15 @@ def test_the_api_s_healthcheck_asks_for_nothing_but_itself() -> None:
     assert re.findall(r"http://127\.0\.0\.1:8080(/\S+?)\"", stack) == ["/health/live"]
     # As a policy; the corrections name what they correct.
     assert not re.search(r"^\s*(condition: on-failure|max_attempts:)", stack, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "2026-11-30T02:15:00.123456789Z",
+        "2026-11-30T08:00:00.123456789+05:45",
+        "2026-11-29T22:45:00.123456-03:30",
+    ],
+)
+def test_a_health_check_s_moment_is_one_in_every_node_s_time_zone(said: str) -> None:
+    assert drill._when(said) == pytest.approx(1_796_004_900.123456)

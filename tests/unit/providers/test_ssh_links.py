@@ -11,13 +11,16 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pytest_swarmlab.providers import mux, shells
-from pytest_swarmlab.providers.ssh import command, host, trouble
+from pytest_swarmlab.providers.ssh import Access, SshLinks, command, host, trouble
+
+PATIENCE_S = 20.0
 
 
 @pytest.mark.parametrize(
@@ -175,3 +178,46 @@ def test_a_master_that_ends_is_refused(master: Master) -> None:
 def test_a_node_without_a_connection_is_no_silence(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         mux.forward(tmp_path / "none", "192.0.2.10", 9, 5)
+
+
+STAYS = """#!/bin/sh
+echo "$*" "in session" $(ps -o sid= -p $$) >> "$FAKE/ran"
+exec cat > /dev/null
+"""
+
+
+@pytest.mark.parametrize("sudo", [False, True])
+def test_ctrl_c_does_not_reach_connections(
+    monkeypatch: pytest.MonkeyPatch, short: Path, sudo: bool
+) -> None:
+    (short / "ssh").write_text(STAYS, encoding="utf-8")
+    (short / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{short}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE", str(short))
+    access = Access("192.0.2.1", sudo=sudo)
+    links = SshLinks(short, short / "config", {"m1": access}, logs=short)
+    links.open()
+    wanted = ["exec cat", "dial-stdio"] if sudo else ["exec cat"]
+    with socket.socket(socket.AF_UNIX) as engine:
+        if sudo:
+            engine.connect(str(links.engine_socket("m1")))
+        ends = time.monotonic() + PATIENCE_S
+        while not all(words in ran(short) for words in wanted):
+            assert time.monotonic() < ends, ran(short)
+            time.sleep(0.02)
+    links.close()
+    sessions = {line.rpartition(" ")[2] for line in ran(short).splitlines()}
+    assert str(os.getsid(0)) not in sessions
+
+
+def ran(directory: Path) -> str:
+    """What this ssh was started with, and the session of each."""
+    path = directory / "ran"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory with a path that is short enough for sockets."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as made:
+        yield Path(made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +224,17 @@ def test_a_cluster_that_a_test_has_changed_is_replaced_and_the_record_says_why(
     (notice,) = [e.data["message"] for e in run.recorder.view().of("notice")]
     assert notice == f"a new cluster is needed: {said}"
     assert ends(desk.provider.labs[0])[-1] == "stop"
+
+
+@pytest.mark.parametrize("minutes", [0, 345, -210])
+def test_a_node_in_another_time_zone_has_no_clock_that_is_off(desk: Desk, minutes: int) -> None:
+    run = desk.run()
+    cluster = desk.cluster(run)
+    there = datetime.now(timezone(timedelta(minutes=minutes)))
+    desk.provider.labs[0].info["worker2"] = {
+        "SystemTime": there.isoformat().replace("+", "123+") if minutes >= 0 else there.isoformat()
+    }
+    assert desk.cluster(run) is cluster
 
 
 def test_another_size_needs_another_cluster_and_the_first_goes_before_it_comes(desk: Desk) -> None:

@@ -180,6 +180,18 @@ def test_on_the_lab_s_own_machines_modules_are_loaded(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "program"), [("192.0.2.1", "iptables"), ("2001:db8::1", "ip6tables")]
+)
+def test_who_can_be_parted_is_seen_by_the_rules_of_their_kind_of_address(
+    theirs: Lab, address: str, program: str
+) -> None:
+    theirs["manager1"].address = address
+    assert capabilities(theirs.swarm, theirs["manager1"])[Capability.PARTITION]
+    theirs.shell = refusing(program)
+    assert not capabilities(theirs.swarm, theirs["manager1"])[Capability.PARTITION]
+
+
+@pytest.mark.parametrize(
     ("apis", "able"),
     [
         ({}, True),

@@ -1,0 +1,42 @@
+"""A node's line of fstab for the lab's share, and what takes that line alone away again."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.exercises import nfs
+from tests.unit.fakes import Lab
+
+THEIRS = b"UUID=1 / ext4 defaults 0 1\n192.168.56.100:/srv/nfs/swarm-data /mnt/theirs nfs rw 0 0"
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("192.168.56.10", "192.168.56.10:/srv/nfs/swarm-data"),
+        ("2001:db8::10", "[2001:db8::10]:/srv/nfs/swarm-data"),
+        ("manager1.example.org", "manager1.example.org:/srv/nfs/swarm-data"),
+    ],
+)
+def test_a_share_is_mounted_by_any_kind_of_address_and_its_line_goes_if_we_die(
+    lab: Lab, tmp_path: Path, address: str, source: str
+) -> None:
+    lab.machines.foreign = True
+    server, client = lab["manager1"], lab["worker1"]
+    server.address = address
+    absent = SimpleNamespace(exists=False)
+    client.__dict__["host"] = SimpleNamespace(run=client.host.run, mount_point=lambda _: absent)
+    lab.shell = lambda _, argv: (0, THEIRS.decode() if argv[0] == "cat" else "", "")
+    with nfs.mounted(server, [client]):
+        (written,) = [act[3] for act in lab.did if act[:3] == ("worker1", "put", nfs.FSTAB)]
+        assert f"\n{source} {nfs.MOUNT} nfs defaults,_netdev 0 0\n" in written
+        (timer,) = lab.commands("systemd-run")
+        (tmp_path / "fstab").write_text(written)
+        mend = timer[-1].partition(";")[0].replace(nfs.FSTAB, str(tmp_path / "fstab"))
+        assert mend.startswith("sed ")
+        subprocess.run(["sh", "-c", mend], check=True)
+    assert (tmp_path / "fstab").read_bytes() == THEIRS + b"\n"
