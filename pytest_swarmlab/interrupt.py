@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-def unwinding() -> bool:
-    """Whether Ctrl-C is why the caller's block ends: what it handles now, or what led to that."""
+def unwinding() -> KeyboardInterrupt | None:
+    """The Ctrl-C for which the caller's block ends: what it handles now, or what led to that."""
     error = sys.exception()
-    while error is not None and not isinstance(error, KeyboardInterrupt):
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return error
         error = error.__context__
-    return error is not None
+    return None
 
 
 @contextmanager

@@ -119,13 +119,13 @@ class Node:
         return self._machines.foreign
 
     def heed_interrupt(self) -> None:
-        """Raise KeyboardInterrupt again where one ends the block that asks, if the machine goes.
+        """Raise a KeyboardInterrupt again that ends the block that asks, if the machine goes.
 
         Blocks undo on a node what they did there. What goes with its machine need not be undone:
         each such block ends at once, and the interrupt stays what ended it.
         """
-        if self.goes_at_end and interrupt.unwinding():
-            raise KeyboardInterrupt
+        if self.goes_at_end and (error := interrupt.unwinding()):
+            raise error
 
     def _announce(self, what: str) -> None:
         """Record what is about to be changed on a machine that is somebody's own.
