@@ -59,9 +59,14 @@ def _make(server: Node, disk: str) -> None:
     server.run("tar", "--extract", "--gzip", f"--directory={place}", stdin=packed)
 
 
+def maker() -> str | None:
+    """The program of this machine that makes a file system, if it has one."""
+    return shutil.which(MKFS, path=search_path())
+
+
 def _packed(name: str) -> bytes:
     """An archive of that file; of its holes it says only where they are."""
-    mkfs = shutil.which(MKFS, path=search_path())
+    mkfs = maker()
     if mkfs is None:
         raise ConfigError(f"{MKFS} is neither on the NFS server nor here: install e2fsprogs here")
     with TemporaryDirectory(prefix="swarmlab-") as place:
