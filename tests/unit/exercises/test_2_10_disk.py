@@ -16,7 +16,7 @@ import pytest
 from pytest_swarmlab.errors import CommandError, ConfigError, NotConverged
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.waiting.waiter import Waiter
-from tests.exercises import own_disk
+from tests.exercises import nfs, own_disk
 from tests.exercises.exercise_2_10 import perform
 from tests.exercises.exercise_2_10.client import Answer
 from tests.exercises.exercise_2_10.full import SAYS, FullDisk
@@ -47,7 +47,7 @@ def _only_noted(monkeypatch: pytest.MonkeyPatch) -> None:
         server.run("exported", path, options, subnet)
         yield
 
-    monkeypatch.setattr(own_disk.nfs, "exported", exported)
+    monkeypatch.setattr(nfs, "exported", exported)
 
 
 def test_a_disk_is_made_where_it_is_mounted_and_nothing_is_left_of_it(
