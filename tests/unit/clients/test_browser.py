@@ -120,11 +120,13 @@ def test_one_that_does_not_start_is_told_in_a_sentence(
 
 
 SHOWN = """
-import asyncio, gc, sys
+import asyncio, gc, signal
 from pathlib import Path
-from types import SimpleNamespace
 
 from pytest_swarmlab.clients import browser
+
+# What a shell starts in the background ignores Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 async def stay(led, tab, wait_for_page):
     Path("shown").touch()
