@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,12 +23,14 @@ from tests.exercises.monitoring.setting import (
     SHOP_DASHBOARDS,
     SHOP_JOBS,
 )
-from tests.exercises.monitoring.verify import exercise
-from tests.unit.records.breaker import ANY_ORDER, ENOUGH, UNUSED
+from tests.exercises.monitoring.verify import delays, exercise
+from tests.unit.records.breaker import ANY_ORDER, ENOUGH, UNUSED, real
 from tests.unit.records.editing import LAB, Edit, edited, kind, last, moved, none_of, timed, without
 from tests.unit.records.judge import Broken, JudgeContract
 
 Row = tuple[float, str, dict[str, Any]]
+
+SEEN = Path(__file__).parents[3] / "docs" / "monitoring.md"
 
 CLOCK = 1_750_000_000.0
 """What a node's clock says at the record's second 0: 2025-06-15T15:06:40Z."""
@@ -286,3 +290,20 @@ def test_an_alert_is_measured_from_its_cause_and_from_when_it_was_mended() -> No
     assert found == {"ShopFrontDown_told_s": heard, "ShopFrontDown_over_s": over}
     never = none_of("heard")(good("shop-front"))
     assert set(exercise.measurements(never)["shop-front"].values()) == {None}
+
+
+def test_the_page_tells_of_the_run_that_is_kept() -> None:
+    """Of what is wrong with half an hour's requests it tells the end from another moment on."""
+    row = r"^\|[^|]*\| (\w+)[^|]*\| (\d+) \| ([\d.]+) \| ([\d.]+|while it was mended)\b"
+    told = sorted(re.findall(row, SEEN.read_text(encoding="utf-8"), re.MULTILINE))
+    found = []
+    for phase in PROVOKED:
+        run = real("monitoring").phase(exercise.phase(phase))
+        rules, seen = run.need("rules", "").data["rules"], delays(run)
+        for name in EXPECTED[phase]:
+            over = seen[f"{name}_over_s"]
+            ended = "while it was mended" if over < 0 else str(over)
+            if phase == "shop-errors":
+                ended = next(end for alert, *_, end in told if alert == name)
+            found.append((name, str(rules[name]["for"]), str(seen[f"{name}_told_s"]), ended))
+    assert told == sorted(found)
