@@ -1,0 +1,72 @@
+"""How drills are done on somebody's own services, where that is more than the exercise's drill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_swarmlab.errors import NotConverged
+from pytest_swarmlab.swarm.services import Service
+from pytest_swarmlab.waiting.conditions import Converged
+from tests.exercises.submission import theirs
+from tests.unit.fakes import Lab
+
+SCALED = ("docker", "service", "scale", "--detach")
+
+
+class Placed:
+    """Waits for nothing: a service has a task on each of these machines."""
+
+    def __init__(self, *machines: str) -> None:
+        self.machines = machines
+        self.waited: list[str] = []
+
+    def __call__(self, condition: Any, *, within: float) -> Any:
+        del within
+        self.waited.append(condition.name)
+        seen = [type("Task", (), {"node": name}) for name in self.machines]
+        return seen if isinstance(condition, Converged) else None
+
+
+def site(lab: Lab, replicas: int = 3) -> theirs.Published:
+    return theirs.Published(Service(lab.swarm, "web"), replicas, 8080, "/")
+
+
+def scaled(lab: Lab) -> list[str]:
+    return [act[-1] for act in lab.commands("docker") if act[1:5] == SCALED]
+
+
+def test_a_service_that_runs_where_the_leader_is_stays_as_it_is(lab: Lab) -> None:
+    wait: Any = Placed("manager1", "worker1", "worker2")
+    with theirs.spread(site(lab), wait) as at_the_leader:
+        assert at_the_leader().replicas == 3
+    assert scaled(lab) == []
+
+
+def test_it_is_spread_once_for_one_leader_after_the_other_and_then_as_it_was(lab: Lab) -> None:
+    wait: Any = Placed("worker1", "worker2", "manager2")
+    with theirs.spread(site(lab), wait) as at_the_leader:
+        assert at_the_leader().replicas == 5
+        assert scaled(lab) == ["web=5"]
+        lab.settle(leader="manager2")
+        assert at_the_leader().replicas == 5
+        assert scaled(lab) == ["web=5"]
+    assert scaled(lab) == ["web=5", "web=3"]
+    assert "web runs 5 tasks" in wait.waited[-2], "the next leader's drill begins with all of them"
+
+
+def test_more_replicas_than_nodes_stay_as_many(lab: Lab) -> None:
+    wait: Any = Placed("worker1", "worker2")
+    with theirs.spread(site(lab, replicas=7), wait) as at_the_leader:
+        assert at_the_leader().replicas == 7
+
+
+def test_a_service_that_never_runs_is_left_as_it_was(lab: Lab) -> None:
+    def never(condition: Any, *, within: float) -> Any:
+        raise NotConverged(condition.name, node=None, elapsed=within, last="0/3 running")
+
+    wait: Any = never
+    with theirs.spread(site(lab), wait) as at_the_leader, pytest.raises(NotConverged):
+        at_the_leader()
+    assert scaled(lab) == []
