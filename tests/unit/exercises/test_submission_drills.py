@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import Converged
-from tests.exercises.submission import theirs
+from tests.exercises.submission import restored, theirs
 from tests.unit.fakes import Lab
 
 SCALED = ("docker", "service", "scale", "--detach")
@@ -70,3 +71,34 @@ def test_a_service_that_never_runs_is_left_as_it_was(lab: Lab) -> None:
     with theirs.spread(site(lab), wait) as at_the_leader, pytest.raises(NotConverged):
         at_the_leader()
     assert scaled(lab) == []
+
+
+def work(lab: Lab, *machines: str, secrets: tuple[str, ...] = ("salt",)) -> Any:
+    """Work with these secrets, on a cluster on which these machines take tasks."""
+    service = SimpleNamespace(secrets=[SimpleNamespace(name=name) for name in secrets])
+    rows = [SimpleNamespace(machine=name) for name in machines]
+    return SimpleNamespace(
+        swarm=lab.swarm, survey=SimpleNamespace(services=[service]), nodes=lambda: rows
+    )
+
+
+@pytest.mark.parametrize(
+    ("machines", "where"),
+    [
+        (("manager2", "worker1"), ["node.hostname==manager2"]),
+        # No task may be on a manager that is drained: then it is wherever one may.
+        (("worker1", "worker2"), []),
+    ],
+)
+def test_a_secret_is_read_where_the_swarm_is_restored_if_tasks_may_be_there(
+    lab: Lab, machines: tuple[str, ...], where: list[str]
+) -> None:
+    assert restored._reader(work(lab, *machines), lab["manager2"])
+    (made,) = [act for act in lab.commands("docker") if act[1:4] == ("docker", "service", "create")]
+    assert [made[n + 1] for n, word in enumerate(made) if word == "--constraint"] == where
+    assert "source=salt,target=swarmlab-reader" in made
+
+
+def test_without_a_secret_of_theirs_nothing_is_made_that_could_read_one(lab: Lab) -> None:
+    assert restored._reader(work(lab, "manager2", secrets=()), lab["manager2"]) is None
+    assert lab.commands("docker") == []
