@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import Converged
+from tests.exercises.exercise_2_5 import drill as wordpress
 from tests.exercises.submission import restored, theirs
 from tests.unit.fakes import Lab
 
@@ -21,11 +23,11 @@ class Placed:
 
     def __init__(self, *machines: str) -> None:
         self.machines = machines
-        self.waited: list[str] = []
+        self.conditions: list[Any] = []
 
     def __call__(self, condition: Any, *, within: float) -> Any:
         del within
-        self.waited.append(condition.name)
+        self.conditions.append(condition)
         seen = [type("Task", (), {"node": name}) for name in self.machines]
         return seen if isinstance(condition, Converged) else None
 
@@ -54,7 +56,9 @@ def test_it_is_spread_once_for_one_leader_after_the_other_and_then_as_it_was(lab
         assert at_the_leader().replicas == 5
         assert scaled(lab) == ["web=5"]
     assert scaled(lab) == ["web=5", "web=3"]
-    assert "web runs 5 tasks" in wait.waited[-2], "the next leader's drill begins with all of them"
+    assert wait.conditions[-2].name == "web runs 5 tasks", (
+        "the next leader's drill begins with all of them"
+    )
 
 
 def test_more_replicas_than_nodes_stay_as_many(lab: Lab) -> None:
@@ -102,3 +106,41 @@ def test_a_secret_is_read_where_the_swarm_is_restored_if_tasks_may_be_there(
 def test_without_a_secret_of_theirs_nothing_is_made_that_could_read_one(lab: Lab) -> None:
     assert restored._reader(work(lab, "manager2", secrets=()), lab["manager2"]) is None
     assert lab.commands("docker") == []
+
+
+class Site:
+    """A WordPress that has one file, or has none."""
+
+    port, host = 8080, "192.168.56.10:8080"
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+    def ask(self, node: Any, path: str) -> Any:
+        del node, path
+        return SimpleNamespace(status=self.status)
+
+
+@pytest.mark.parametrize(
+    ("status", "asked"),
+    [
+        (200, [("/readme.html", 5), ("/", 2)]),
+        (404, [("/", 5)]),
+    ],
+)
+def test_a_page_that_costs_much_is_not_asked_for_through_every_node_where_a_file_shows_as_much(
+    lab: Lab, status: int, asked: list[tuple[str, int]]
+) -> None:
+    wait: Any = Placed("worker1")
+    evidence: Any = SimpleNamespace(tasks=lambda *_: None)
+    site: Any = Site(status)
+    none: Any = None
+    blog = wordpress.Drill(
+        lab.swarm, site, none, none, wait, none, none, none, evidence,
+        wordpress.Deployed(alone=False),
+    )  # fmt: skip
+    blog.light = blog._light(lab["manager1"])
+    blog._whole(3)
+    serving = [each for each in wait.conditions if isinstance(each, Serves)]
+    assert [(each._where.rpartition("8080")[2], len(each._via)) for each in serving] == asked
+    assert {each._turns for each in serving} == {6}
