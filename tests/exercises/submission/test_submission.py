@@ -84,7 +84,7 @@ def author(submitted: Work, swarm: Swarm) -> Iterator[Site]:
 
 
 @pytest.mark.exercise_2_5
-@pytest.mark.exercise(exercise_2_5)
+@pytest.mark.exercise(exercise_2_5, phases=("db-recreated", "scaled", "node-lost"))
 def test_what_was_written_survives(
     submitted: Work,
     author: Site,
@@ -124,7 +124,7 @@ def test_what_was_written_survives(
 
 
 @pytest.mark.exercise_2_4
-@pytest.mark.exercise(exercise_2_4)
+@pytest.mark.exercise(exercise_2_4, phases=("nfs-bind", "nfs-volume"))
 def test_their_data_follow_their_database(
     submitted: Work,
     swarm: Swarm,
@@ -143,7 +143,7 @@ def test_their_data_follow_their_database(
 
 
 @pytest.mark.exercise_2_6
-@pytest.mark.exercise(exercise_2_6)
+@pytest.mark.exercise(exercise_2_6, phases=("rotation", "plaintext"))
 def test_their_secret_is_rotated_by_their_procedure(
     submitted: Work, swarm: Swarm, wait: Waiter, probe: Probe, evidence: Evidence
 ) -> None:
@@ -161,7 +161,7 @@ def test_their_secret_is_rotated_by_their_procedure(
 
 
 @pytest.mark.exercise_2_7
-@pytest.mark.exercise(exercise_2_7)
+@pytest.mark.exercise(exercise_2_7, phases=("switch",))
 def test_their_proxy_is_given_another_configuration(
     submitted: Work,
     swarm: Swarm,
@@ -182,7 +182,7 @@ def test_their_proxy_is_given_another_configuration(
 
 
 @pytest.mark.exercise_2_9
-@pytest.mark.exercise(exercise_2_9)
+@pytest.mark.exercise(exercise_2_9, phases=("heal",))
 def test_an_ill_task_of_theirs_is_replaced(
     submitted: Work, swarm: Swarm, wait: Waiter, probe: Probe, evidence: Evidence
 ) -> None:
@@ -196,7 +196,7 @@ def test_an_ill_task_of_theirs_is_replaced(
 
 
 @pytest.mark.exercise_2_9
-@pytest.mark.exercise(exercise_2_9)
+@pytest.mark.exercise(exercise_2_9, phases=("bad-update",))
 def test_a_bad_update_of_theirs_takes_itself_back(
     submitted: Work, swarm: Swarm, wait: Waiter, probe: Probe, evidence: Evidence
 ) -> None:
@@ -219,7 +219,7 @@ def at_the_leader(submitted: Work, wait: Waiter) -> Iterator[Callable[[], theirs
 
 
 @pytest.mark.exercise_2_2
-@pytest.mark.exercise(exercise_2_2)
+@pytest.mark.exercise(exercise_2_2, phases=tuple(failover.HOW))
 class TestLeaderLoss:
     """The same service in all of them, spread once."""
 
@@ -247,7 +247,7 @@ class TestLeaderLoss:
 
 
 @pytest.mark.exercise_2_1
-@pytest.mark.exercise(exercise_2_1)
+@pytest.mark.exercise(exercise_2_1, phases=("three-managers",))
 def test_their_managers_bear_one_loss_and_not_two(
     submitted: Work,
     swarm: Swarm,
@@ -278,7 +278,7 @@ def test_their_managers_bear_one_loss_and_not_two(
 
 
 @pytest.mark.exercise_2_8
-@pytest.mark.exercise(exercise_2_8)
+@pytest.mark.exercise(exercise_2_8, phases=("disaster",))
 def test_their_backup_brings_everything_back(
     submitted: Work, swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
 ) -> None:
