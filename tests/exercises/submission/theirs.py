@@ -143,6 +143,8 @@ def healed(work: Work, role: str) -> Healed:
         port=ports[0] if ports else 0,
         repetitions=max(LEAST_REPLICAS, min(wanted, REPETITIONS)),
         within=found + MORE_S,
+        # Each waits for its own checks, 30 s of the lab's definition.
+        at_once=min(2, wanted - 1),
         alone=False,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,7 @@ from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import Converged
 from tests.exercises.exercise_2_5 import drill as wordpress
+from tests.exercises.exercise_2_9 import drill as healing
 from tests.exercises.submission import restored, theirs
 from tests.unit.fakes import Lab
 
@@ -144,3 +147,62 @@ def test_a_page_that_costs_much_is_not_asked_for_through_every_node_where_a_file
     serving = [each for each in wait.conditions if isinstance(each, Serves)]
     assert [(each._where.rpartition("8080")[2], len(each._via)) for each in serving] == asked
     assert {each._turns for each in serving} == {6}
+
+
+# -- tasks that are made ill ----------------------------------------------------------------------
+
+
+@contextmanager
+def nothing(*_: Any) -> Iterator[None]:
+    yield
+
+
+class Slots:
+    """Waits for nothing, and lists a task in each slot; notes what was done and waited for."""
+
+    def __init__(self, replicas: int) -> None:
+        self.tasks = [SimpleNamespace(slot=slot, id=f"{slot}") for slot in range(1, replicas + 1)]
+        self.did: list[str] = []
+
+    def __call__(self, condition: Any, *, within: float) -> Any:
+        del within
+        if isinstance(condition, Converged):
+            return self.tasks
+        self.did.append(condition.name.replace(" of web", ""))
+        return SimpleNamespace(slot=0, id="successor")
+
+
+ONE = ["1 is ill", "1 tasks have ended"]
+PAIR = ["1 is ill", "2 is ill", "2 tasks have ended", "task 1 is replaced"]
+
+
+@pytest.mark.parametrize(
+    ("replicas", "repetitions", "at_once", "did"),
+    [
+        # The lab's own: the next is made ill while the successor of the one before starts.
+        (3, 3, 1, [*ONE, "2 is ill", "2 tasks have ended", "task 1 is replaced", "3 is ill",
+                   "3 tasks have ended"]),
+        (3, 3, 2, [*PAIR, "3 is ill", "3 tasks have ended"]),
+        (2, 2, 1, [*ONE, "2 is ill", "2 tasks have ended"]),
+        (5, 4, 2, ["1 is ill", "2 is ill", "2 tasks have ended", "3 is ill", "4 is ill",
+                   "4 tasks have ended"]),
+    ],
+)  # fmt: skip
+def test_tasks_are_made_ill_as_far_as_a_healthy_one_is_left(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, replicas: int, repetitions: int, at_once: int,
+    did: list[str],
+) -> None:  # fmt: skip
+    wait: Any = Slots(replicas)
+    evidence: Any = SimpleNamespace(containers_of=nothing, tasks=lambda *_: None)
+    none: Any = None
+    healed = healing.Healed(replicas, 0, repetitions, at_once=at_once, alone=False)
+    drill = healing.Drill(lab.swarm, wait, none, evidence, healed)
+    ill: Any = lambda _, number, task: wait.did.append(f"{number} is ill")  # noqa: E731, ARG005
+    monkeypatch.setattr(healing.Drill, "break_one", ill)
+    monkeypatch.setattr(healing.Drill, "define", nothing)
+    noted: list[Any] = []
+    note: Any = lambda _, task: noted.append(task)  # noqa: E731
+    monkeypatch.setattr(healing.Drill, "_note_checks", note)
+    drill.heal(Service(lab.swarm, "web"))
+    assert wait.did == did
+    assert len(noted) == repetitions
