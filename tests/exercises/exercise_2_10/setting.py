@@ -91,6 +91,10 @@ restart delay, healthy at its first checks, found by name on the other nodes."""
 MOVED_S = 60.0
 """A database that is moved stops in order, and starts on another node from its files on NFS."""
 
+FULL_S = 45.0
+"""The disk is full at most so long: until each of the shop's replicas was asked through every
+node, once or twice, and has refused, which takes each of them three seconds."""
+
 ALL = dict.fromkeys(ENDPOINTS, TAKEN_OVER_S)
 NODE_LOST = {**ALL, ACCOUNT: GIVEN_UP_S}
 NODE_BACK = {**ALL, ACCOUNT: RETURNED_S}
@@ -110,6 +114,7 @@ PREDICTED: dict[str, dict[str, float]] = {
     "redis-away": {},
     "rabbitmq-away": {},
     "database-moved": dict.fromkeys(BEHIND_DATABASE, MOVED_S),
+    "disk-full": dict.fromkeys(BEHIND_DATABASE, FULL_S + RECOVERED_S),
     "power-off": NODE_LOST,
     "cut-off": NODE_LOST,
     "leader-lost": NODE_LOST,
