@@ -341,6 +341,19 @@ def test_tasks_that_were_over_before_the_server_went_did_not_fail_to_wait_for_it
     assert verdicts(exercise_2_4, known, "nfs-volume")["waits-for-its-server"] == Verdict.PASS
 
 
+def test_what_only_the_loss_of_their_nfs_server_shows_is_not_provable_where_it_stays() -> None:
+    written = {"fault.injected", "fault.healed", "entry", "entries"}
+    alone = without(test_2_4.good("nfs-volume"), lambda e: e.kind in written)
+    needed = ("waits-for-its-server", "no-acknowledged-write-lost")
+    unseen = verdicts(exercise_2_4, alone, "nfs-volume")
+    assert {unseen[check] for check in needed} == {Verdict.UNKNOWN}
+    spared = verdicts(
+        exercise_2_4, noted(alone, "2.4/nfs-volume", "spared", node="worker1"), "nfs-volume"
+    )
+    assert {spared[check] for check in needed} == {Verdict.NOT_PROVABLE}
+    assert spared["data-follow"] == Verdict.PASS
+
+
 def test_their_site_is_what_it_was_with_as_many_tasks_as_it_has() -> None:
     run = test_2_9.good("bad-update")
     four = noted(run, "2.9/bad-update", Plays.kind, role="web", service="web", replicas=4)
