@@ -154,7 +154,7 @@ def test_what_was_handed_in_is_marked_also_where_no_cluster_could_be_had(home: H
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("lab: lab-01\n", "is not the lab of this rubric"),
+        ("lab: lab-01\n", "not the lab of this rubric"),
         ("lab: lab-02\nsteps: [{run: ../../etc/passwd}]\n", "must be a path inside the root"),
         ("lab: lab-02\nroles: {king: wp_db}\n", "there is no role 'king'"),
         ("lab: lab-02\n", "nothing would be brought onto a cluster"),
