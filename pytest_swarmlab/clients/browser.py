@@ -114,7 +114,7 @@ class Tab:
             )
             if len(found) <= LARGEST:
                 return found
-        raise ClientError(f"no picture of {self.page.url} has less than {LARGEST} bytes")
+        raise ClientError(f"each picture of {self.page.url} has more than {LARGEST} bytes")
 
 
 def _asked(request: api.Request) -> str:

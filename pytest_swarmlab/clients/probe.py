@@ -250,7 +250,7 @@ def session(nodes: Sequence[Node], *, ca: Path | None = None) -> requests.Sessio
     # A URL's host has no capitals.
     by_name = {node.name.lower(): node for node in nodes}
     if len(by_name) != len(nodes):
-        raise ValueError(f"names of nodes that differ in nothing but capitals: {list(nodes)}")
+        raise ValueError(f"names of nodes differ only in case: {list(nodes)}")
     for scheme in ("http://", "https://"):
         client.mount(scheme, _ThroughTheLab(by_name))
     if ca:

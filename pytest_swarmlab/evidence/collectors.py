@@ -151,13 +151,13 @@ def _listen(node: str, stream: Any, recorder: Recorder, over: threading.Event) -
     try:
         _record_all(node, stream, recorder)
     except Exception:
-        # What a stream that we close within an event ends with is no matter.
+        # A stream that is closed within an event may raise anything.
         if not over.is_set():
             raise
     # The client ends the stream alike when it is closed and when its engine has gone.
     held = (fault for fault in readings.faults(recorder.view()) if node in fault.nodes)
     if not over.is_set() and not any(fault.on(recorder.now()) for fault in held):
-        raise ClientError(f"the engine of {node} has ceased to tell of containers")
+        raise ClientError(f"the engine of {node} has ended its stream of events")
 
 
 def _record_all(node: str, stream: Any, recorder: Recorder) -> None:

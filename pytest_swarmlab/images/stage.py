@@ -52,7 +52,7 @@ def copy_built(copied: Mapping[str, str], stage: Path, root: Path) -> None:
         elif built.is_file():
             shutil.copy(built, aim)
         else:
-            raise BuildError(f"the build stage has made no {source}, which an image is to hold")
+            raise BuildError(f"the build stage has not made {source}, which an image needs")
 
 
 def _of_the_host() -> Iterator[Path]:

@@ -18,7 +18,7 @@ def own_directory(path: Path) -> Path:
         path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise HostError(
-            f"{path} can't be created ({error.strerror}): clusters live there"
+            f"{path}, which clusters need, can't be created: {error.strerror}"
         ) from error
     seen = path.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:

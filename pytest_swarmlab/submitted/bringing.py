@@ -41,7 +41,7 @@ def bring(submission: Submission, steps: tuple[Step, ...], swarm: Swarm) -> None
     """
     if swarm.machines.foreign:
         raise ProviderError(
-            "a submission's scripts are run on throw-away machines only, and these are somebody's"
+            "a submission's scripts run on throw-away machines only, not on an inventory's"
         )
     carrying.carry(submission, swarm)
     until = time.monotonic() + ALTOGETHER_S

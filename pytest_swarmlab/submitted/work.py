@@ -52,7 +52,7 @@ class Work:
     def run(self, node: Node, place: str, *words: str) -> Ran:
         """Run a script of theirs there, within its limits."""
         if self.submission is None:
-            raise Unusable(f"nothing was handed in, and so no {place}")
+            raise Unusable(f"no submission was given, so there is no {place}")
         return bringing.ran(
             self.submission, place, node, waits.of_the_suite(self.swarm.recorder), *words
         )
@@ -73,8 +73,8 @@ def read(directory: Path) -> tuple[Submission, Declared]:
     roles.check(said.roles)
     if not said.steps:
         raise Unusable(
-            f"{declared.FILE} has no `steps`, and none of the lab's files is there: nothing would"
-            " be brought onto a cluster"
+            f"{declared.FILE} has no `steps`, and the submission has none of the lab's files: hand"
+            " in a stack or a script"
         )
     carrying.packed(submission)
     return submission, said

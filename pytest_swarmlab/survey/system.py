@@ -121,7 +121,7 @@ class Looker:
             raise ProviderError(f"{self._node} can't be reached: {brief(output.stderr)}")
         said = output.stdout.strip()
         if not said.isdecimal():
-            raise ProviderError(f"{self._node} prints {said[:40]!r} where its clock is asked for")
+            raise ProviderError(f"{self._node} prints {said[:40]!r} instead of the time")
         return float(said)
 
     def _units(self, now: float) -> tuple[Unit, ...]:

@@ -215,12 +215,12 @@ class Swarm:
         raise ProviderError("no manager knows a leader: the swarm has lost its quorum")
 
     def leading(self, row: NodeSeen) -> Node:
-        """The machine of a leader's row. Raises ProviderError when nobody here knows it."""
+        """The machine of a leader's row. Raises ProviderError if it is no known machine."""
         node = self.node_of(row)
         if node is None:
             raise ProviderError(
-                f"the leader is {row.name} ({row.id}), and no machine that is known here says"
-                f" that it is that node: there are {', '.join(n.name for n in self.nodes)}"
+                f"the leader is {row.name} ({row.id}), which is no known machine: there are"
+                f" {', '.join(n.name for n in self.nodes)}"
             )
         return node
 

@@ -255,8 +255,8 @@ def _refuse_another_s_configs(leader: Node, stack: str, names: Sequence[str]) ->
         name, labels = config["Spec"]["Name"], config["Spec"].get("Labels") or {}
         if name in names and labels.get(STACK_LABEL) != stack:
             raise ProviderError(
-                f"this cluster has a config {name} already that is not of the stack {stack}, and"
-                " would be removed with it: give yours another name"
+                f"this cluster has a config {name} already that does not belong to the stack"
+                f" {stack} but would be removed with it: give yours another name"
             )
 
 

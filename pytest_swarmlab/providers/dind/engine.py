@@ -30,8 +30,8 @@ def url() -> str:
     found = os.environ.get("DOCKER_HOST") or DEFAULT_URL
     if not found.startswith("unix://"):
         raise HostError(
-            f"DOCKER_HOST is {found}, and nodes can be reached on an engine of this machine only:"
-            " unset it, or name a unix:// socket"
+            f"DOCKER_HOST is {found}, but nodes need an engine of this machine: unset it, or name a"
+            " unix:// socket"
         )
     return found
 

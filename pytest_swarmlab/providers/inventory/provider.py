@@ -139,8 +139,8 @@ class InventoryMachines:
         said = asked.stdout.decode(errors="replace").strip()
         if asked.returncode == 0 and id_ and said and said != id_:
             raise ProviderError(
-                f"`docker` on {host.name} is for another engine than {ENGINE} there: take"
-                " DOCKER_HOST, DOCKER_CONTEXT and `docker context use` from what its user has set"
+                f"`docker` on {host.name} uses another engine than {ENGINE}: unset DOCKER_HOST,"
+                " DOCKER_CONTEXT and `docker context use` of its user"
             )
 
     def _ask(self, host: Host, argv: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
@@ -320,12 +320,12 @@ def _refuse_any(complaint: Callable[[Host], str | None], hosts: Sequence[Host]) 
 
 
 def _resolved(config: Path, host: Host) -> Access:
-    """Where ssh would connect to, by its own word."""
+    """The address to which ssh would connect, as ssh reports it."""
     seen = subprocess.run(
         ["ssh", "-G", "-F", str(config), host.name], capture_output=True, text=True, check=False
     )
     if seen.returncode:
-        raise ProviderError(f"ssh can't use what is given for {host.name}: {trouble(seen.stderr)}")
+        raise ProviderError(f"ssh can't use the entry of {host.name}: {trouble(seen.stderr)}")
     words = dict(line.split(" ", 1) for line in seen.stdout.splitlines() if " " in line)
     through = {words.get("proxyjump", "none"), words.get("proxycommand", "none")} - {"none"}
     address = host.address or words["hostname"]

@@ -241,7 +241,7 @@ def _start_keeper(plan: Path, lock: int, consoles: Path) -> subprocess.Popen[str
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise HostError(
             "the cluster's namespaces or network can't be made here:"
-            f" {said[-1] if said else 'no word why'}."
+            f" {said[-1] if said else 'no reason was given'}."
             + ("" if os.geteuid() == 0 else " Run as root, or allow user namespaces.")
         )
     return process

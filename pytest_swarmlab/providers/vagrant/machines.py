@@ -182,7 +182,7 @@ class VagrantMachines:
         if self._process:
             if self._end_keeper():
                 raise ProviderError(
-                    "the machines could not be put in order:"
+                    "the machines could not be restored:"
                     f" {_last_line(self._state.path / 'keeper.log')};"
                     f" `vagrant status` in {self._vagrant.directory} shows what is left"
                 )
