@@ -17,7 +17,7 @@ exercise = Exercise(
         "three-managers": "Three managers",
         "target-picture": "The lab's target picture",
         "five-managers": "Five managers",
-        "as-found": "The cluster as it was found",
+        "as-found": "The cluster at the start",
     },
     needs={"five-managers": (Capability.CHANGE, Capability.POWER_OFF), "as-found": ()},
 )

@@ -27,8 +27,8 @@ some wait for a leader longer than our client does. Any other error refuses the 
 @exercise.check(
     "tolerance",
     phases=QUORUM_LOST,
-    title="Changes are accepted as long as a majority is there, and only so long",
-    expected="with N managers, ⌊(N−1)/2⌋ losses are borne and one more is not, within 60 s",
+    title="The swarm accepts changes while a majority of its managers runs, and not without",
+    expected="N managers tolerate ⌊(N−1)/2⌋ failures and not one more, within 60 s",
     hint="Quorum is ⌊N/2⌋+1: which managers were up when the change was tried?",
 )
 def tolerance_holds(record: Record) -> Judgement:
@@ -49,7 +49,7 @@ def tolerance_holds(record: Record) -> Judgement:
 @exercise.check(
     "losses-borne",
     phases=("five-managers",),
-    title="Two of five managers may be lost",
+    title="Five managers tolerate the loss of two",
     expected="a change is accepted while two of five have no power",
     hint="Quorum is 3: were the other three reachable from each other?",
 )

@@ -37,9 +37,9 @@ while there was no quorum: the probe's 40 requests through two nodes take two se
 @exercise.check(
     "service-answers",
     phases=QUORUM_LOST,
-    title="Without a quorum the containers go on answering",
-    expected="through every remaining node, all the time, and no request failed",
-    hint="Swarm decides nothing without a quorum, but stops nothing either.",
+    title="Without a quorum the containers keep answering",
+    expected="answers through every remaining node, all the time, and no failed request",
+    hint="Without a quorum Swarm accepts no change, but stops no container either.",
 )
 def service_answers(record: Record) -> Judgement:
     """Requests made from the refusal of a change until a manager was brought back."""
@@ -68,9 +68,10 @@ def service_answers(record: Record) -> Judgement:
     "changes-return",
     phases=QUORUM_LOST,
     timed=True,
-    title="One manager back is enough",
-    expected="a change is accepted within 150 s of its engine's return, no other being back",
-    hint="`journalctl -u docker` on the returned manager: did it rejoin the raft group?",
+    title="The return of one manager restores the quorum",
+    expected="a change is accepted within 150 s of its engine's start, while no other manager is"
+    " back",
+    hint="`journalctl -u docker` on the returned manager: did it rejoin the Raft group?",
 )
 def changes_return(record: Record) -> Judgement:
     """From the first healed fault to the first accepted change after it."""

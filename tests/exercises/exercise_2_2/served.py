@@ -26,7 +26,8 @@ STARTING_S = 3.0
     needs=(Capability.IPVS,),
     timed=True,
     title="The service goes on answering through every surviving node",
-    expected="through no node more than 5 s without a good answer, at 10 requests a second or more",
+    expected="no gap of more than 5 s without a good answer through any node, at 10 requests a"
+    " second or more",
     hint="Which node has the gap? Gossip must take a dead replica out of its load balancer.",
 )
 def service_answers(record: Record) -> Judgement:
@@ -51,10 +52,10 @@ def service_answers(record: Record) -> Judgement:
     "surviving-replicas-lose-nothing",
     phases=FAILURES,
     needs=(Capability.IPVS,),
-    title="No request to the surviving replicas is lost",
-    expected="no error but one replica's share of the requests through each node: to the lost"
-    " replica, in the first 15 s, and to its replacement, in the moment it starts",
-    hint="More than that share: a surviving replica, or a node's load balancer, failed.",
+    title="Surviving replicas lose no request",
+    expected="errors only up to one replica's share of the requests through each node: to the lost"
+    " replica in the first 15 s, and to its replacement while it starts",
+    hint="If more failed, a surviving replica or a node's load balancer failed.",
 )
 def surviving_replicas_lose_nothing(record: Record) -> Judgement:
     """Each node deals connections out in turn: with five replicas each gets one of five in a row.

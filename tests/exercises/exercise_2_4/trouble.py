@@ -28,7 +28,7 @@ def _mistake(name: str, *wanted: str) -> None:
     titles = {
         "missing-subdirectory": "A subdirectory that does not exist is refused",
         "not-exported": "A directory that is not exported is refused",
-        "missing-bind-path": "A bind mount of a path that is not there is refused",
+        "missing-bind-path": "A bind mount of a path that does not exist is refused",
     }
 
     @exercise.check(
@@ -58,8 +58,8 @@ _mistake("missing-bind-path", "bind source path does not exist")
 @exercise.check(
     "options-kept",
     phases=MISTAKES,
-    title="A volume that exists keeps the options it was made with",
-    expected="the second service asks for another directory and gets the first one's",
+    title="An existing volume keeps its options",
+    expected="the second service asks for another directory and gets that of the first",
     hint="`docker volume inspect`: remove the volume on every node before you change its options.",
 )
 def options_kept(record: Record) -> Judgement:
@@ -75,7 +75,7 @@ def options_kept(record: Record) -> Judgement:
 @exercise.check(
     "root-squash-refuses",
     phases=SQUASH,
-    title="With root_squash the database can't take possession of its directory",
+    title="With root_squash the database can't chown its directory",
     expected="the task fails, with 'operation not permitted' as the reason",
     hint="`docker service ps --no-trunc`: on the server root is nobody, and can't chown.",
 )
@@ -90,8 +90,8 @@ def root_squash_refuses(record: Record) -> Judgement:
 @exercise.check(
     "no-root-squash-permits",
     phases=SQUASH,
-    title="With no_root_squash the same service starts by itself",
-    expected="it runs, and its directory belongs to PostgreSQL's user (70)",
+    title="With no_root_squash the same service starts",
+    expected="the service runs, and its directory belongs to PostgreSQL's user (70)",
     hint="`stat` on the server; no_root_squash trusts every root of the subnet: export no wider.",
 )
 def no_root_squash_permits(record: Record) -> Judgement:
@@ -110,7 +110,7 @@ def no_root_squash_permits(record: Record) -> Judgement:
 @exercise.check(
     "new-task-refused",
     phases=AWAY,
-    title="Without the server no new task can mount the volume",
+    title="Without the NFS server no new task can mount the volume",
     expected="the task fails, and says 'failed to mount local volume'",
     hint="`docker service ps --no-trunc`: the column ERROR.",
 )
@@ -128,7 +128,7 @@ def new_task_refused(record: Record) -> Judgement:
     "mounted-share-waits",
     phases=AWAY,
     title="A mounted share waits instead of failing",
-    expected="`ls` of it has not ended after 5 s (exit code 124)",
+    expected="`ls` of the share has not ended after 5 s (exit code 124)",
     hint="An error at once means a soft mount: a database would take it for a broken disk.",
 )
 def mounted_share_waits(record: Record) -> Judgement:
@@ -144,8 +144,8 @@ def mounted_share_waits(record: Record) -> Judgement:
 @exercise.check(
     "recovers-by-itself",
     phases=AWAY,
-    title="When the server is back, the service starts by itself",
-    expected="one running task, with nobody having done anything",
+    title="The service starts by itself when the NFS server returns",
+    expected="one running task, without a command",
     hint="`docker service ps`: is the restart condition `any`?",
 )
 def recovers_by_itself(record: Record) -> Judgement:

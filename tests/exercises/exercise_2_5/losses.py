@@ -57,7 +57,7 @@ def writes_come_back(record: Record) -> Judgement:
     "no-write-lost",
     phases=LOSSES,
     title="No acknowledged post or comment is lost",
-    expected="each is there at the end under the id that it was given",
+    expected="each exists at the end under its id",
     hint="Is the NFS export `sync`, and is innodb_flush_log_at_trx_commit 1?",
 )
 def no_write_lost(record: Record) -> Judgement:
@@ -75,9 +75,9 @@ def no_write_lost(record: Record) -> Judgement:
 @exercise.check(
     "no-write-doubled",
     phases=LOSSES,
-    title="No post or comment is there twice",
-    expected="each number is there once at most, whether it was acknowledged or not",
-    hint="Does something between author and database repeat requests?",
+    title="No post or comment is doubled",
+    expected="each number exists at most once, acknowledged or not",
+    hint="Does a proxy between author and database repeat requests?",
 )
 def no_write_doubled(record: Record) -> Judgement:
     """The author never repeats a write."""

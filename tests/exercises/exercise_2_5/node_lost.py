@@ -29,8 +29,8 @@ UNSEEN_S = 5.0
 @exercise.check(
     "database-moves",
     phases=LOST,
-    title="The database runs on another machine",
-    expected="one task, on a labelled node that was not lost, before that one is back and after",
+    title="The database moves to another machine",
+    expected="one task, on a surviving labelled node, before the lost node is back and after",
     hint="`docker node inspect worker2`: has another node than the lost one the label storage=nfs?",
 )
 def database_moves(record: Record) -> Judgement:
@@ -77,8 +77,8 @@ def database_moves(record: Record) -> Judgement:
 @exercise.check(
     "node-returns",
     phases=LOST,
-    title="The lost machine is back in the swarm",
-    expected="the managers list it as down, and then as ready, under the id that it had",
+    title="The lost machine rejoins the swarm",
+    expected="the managers list it as down, then as ready, under the same id",
     hint="`docker node ls`, and the node's console in the report's directory.",
 )
 def node_returns(record: Record) -> Judgement:

@@ -59,7 +59,7 @@ def _declare_refusal(case: str, words: str) -> None:
         phases=REFUSALS,
         title=f"Refused: {case}",
         expected=words,
-        hint="Another version of the engine may say it in other words: then these are to be noted.",
+        hint="Another version of the engine may use another message: then change the expectation.",
     )
     def refused(record: Record) -> Judgement:
         """The engine's own words, all of them; services stand in the order of their random ids."""

@@ -47,7 +47,7 @@ SYNTAX = 'invalid number of arguments in "proxy_pass" directive'
 @exercise.check(
     "nginx-refuses",
     phases=NO_BACKEND,
-    title="The lab's proxy does not start: nobody is called backend",
+    title="The lab's proxy does not start, since no service has the name backend",
     expected=f"the task fails with exit code 1, its log says {NO_UPSTREAM!r}",
     hint="`docker service logs proxy_nginx`: nginx looks names up when it starts.",
 )
@@ -59,9 +59,9 @@ def nginx_refuses(record: Record) -> Judgement:
 @exercise.check(
     "name-in-a-stack",
     phases=NO_BACKEND,
-    title="The lab's `docker service update … nginx` finds no such service",
+    title="The lab's `docker service update … nginx` finds no service",
     expected="the client says that there is no service nginx",
-    hint="A stack's service is called <stack>_<service>: `docker service ls`.",
+    hint="A stack's service has the name <stack>_<service>: `docker service ls`.",
 )
 def name_in_a_stack(record: Record) -> Judgement:
     """An erratum, pinned."""
@@ -74,8 +74,8 @@ def name_in_a_stack(record: Record) -> Judgement:
 @exercise.check(
     "healed",
     phases=NO_BACKEND,
-    title="With a backend both replicas run and pass on what it says",
-    expected="2 tasks run; the backend is told the host and the visitor's address",
+    title="With a backend both replicas run and forward its answers",
+    expected="2 tasks run; the backend gets the host and the visitor's address",
     hint="`docker service ps proxy_nginx`, then curl from within one of the containers.",
     needs=MESH,
 )
@@ -95,8 +95,8 @@ def healed(record: Record) -> Judgement:
 @exercise.check(
     "new-options-used",
     phases=("switch",),
-    title="Version 2 talks HTTP/1.1 to the backend, as its new options say",
-    expected="the backend was asked with protocol=HTTP/1.1, whichever node the visitor asked",
+    title="Version 2 sends HTTP/1.1 to the backend, by its new options",
+    expected="the backend gets protocol=HTTP/1.1, through every node",
     hint="`docker exec <container> cat /etc/nginx/conf.d/default.conf`.",
     needs=MESH,
 )
@@ -110,8 +110,8 @@ def new_options_used(record: Record) -> Judgement:
 @exercise.check(
     "old-then-new",
     phases=tuple(SWITCHES),
-    title="The version changes while visitors come",
-    expected="only the old one answers before the command, only the new one once that has stopped",
+    title="Visitors get the old version before the change, and the new one after",
+    expected="only old answers before the command, only new ones after the last old task has ended",
     hint="`docker service ps`: which container still has the old config?",
     needs=MESH,
 )
@@ -157,8 +157,8 @@ def answers_phase(record: Record) -> str:
 @exercise.check(
     "no-request-failed",
     phases=UNINTERRUPTED,
-    title="No visitor is turned away",
-    expected="not one request fails, through any node",
+    title="No request fails during the change",
+    expected="no failed request through any node",
     hint="Which node, and when? Requests that fail while the old task stops: `order`, `replicas`.",
     needs=MESH,
     # A request has so many seconds, and a machine without idle time takes them.
@@ -204,9 +204,10 @@ def _uncovered(record: Record, window: Window) -> list[str]:
 @exercise.check(
     "interruption-seen",
     phases=("one-stop-first",),
-    title="One replica, stopped first, turns visitors away, and the probe sees it",
+    title="With one replica and stop-first requests fail, and the probe records them",
     expected="requests fail between the command and the update's end",
-    hint="If none failed here, that none failed elsewhere proves nothing: is the probe asking?",
+    hint="If no request fails here, the probe can't find failures elsewhere: does it send"
+    " requests?",
     needs=MESH,
 )
 def interruption_seen(record: Record) -> Judgement:
@@ -232,7 +233,7 @@ def interruption_seen(record: Record) -> Judgement:
 @exercise.check(
     "taken-back",
     phases=BAD,
-    title="The update takes itself back",
+    title="The update rolls back by itself",
     expected="state rollback_completed, because a task failed",
     hint="`docker service inspect --pretty`: is `--update-failure-action rollback` set?",
 )
@@ -250,7 +251,7 @@ def taken_back(record: Record) -> Judgement:
 @exercise.check(
     "nginx-says-why",
     phases=BAD,
-    title="The failed task's log says what is wrong with the file",
+    title="The failed task's log names the error in the file",
     expected=f"exit code 1 and {SYNTAX!r}",
     hint="`docker service ps proxy_nginx` and `docker logs` on that task's node.",
 )
@@ -262,9 +263,9 @@ def nginx_says_why(record: Record) -> Judgement:
 @exercise.check(
     "never-served",
     phases=BAD,
-    title="Version 3 answers nobody, version 1 goes on",
-    expected="every answer is version 1's",
-    hint="Which node gave the other one?",
+    title="Version 3 answers no request, version 1 keeps answering",
+    expected="every answer is from version 1",
+    hint="Which node gave another answer?",
     needs=MESH,
 )
 def never_served(record: Record) -> Judgement:
