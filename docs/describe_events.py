@@ -20,8 +20,8 @@ OF_EXERCISES = "<!-- made from the exercises' events.py -->\n"
 
 # A kind is known when its module has been imported.
 importlib.import_module("pytest_swarmlab.survey.events")
-for path in sorted(EXERCISES.glob("*/events.py")):
-    importlib.import_module(f"tests.exercises.{path.parent.name}.events")
+for path in sorted(EXERCISES.glob("*/events*.py")):
+    importlib.import_module(f"tests.exercises.{path.parent.name}.{path.stem}")
 
 
 def page(text: str) -> str:

@@ -41,6 +41,7 @@ class Capability(StrEnum):
     ENCRYPTED_OVERLAY = "encrypted-overlay"
     FUSE = "fuse"
     NETEM = "netem"
+    LOOP = "loop"
     START_INTERVAL = "start-interval"
     POWER_OFF = "power-off"
     PAUSE = "pause"
@@ -63,6 +64,7 @@ _LACK = {
     Capability.ENCRYPTED_OVERLAY: "the nodes' kernel can't encrypt an overlay network",
     Capability.FUSE: "the nodes' kernel has no file systems that are programs (FUSE)",
     Capability.NETEM: "the nodes' kernel can't slow a link down (netem)",
+    Capability.LOOP: "a file can't be mounted as a disk here (loop device)",
     Capability.START_INTERVAL: "an engine here is older than Docker 25 (API 1.44) and knows no"
     " start_interval of a health check",
     Capability.POWER_OFF: "nobody here can cut a machine's power",

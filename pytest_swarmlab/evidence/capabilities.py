@@ -56,6 +56,8 @@ PROBES: dict[Capability, Probe] = {
         ((*APART, "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"),),
         reads=False,
     ),
+    # A container may lack the file of the device that the kernel offers.
+    Capability.LOOP: Probe(("loop",), (("sh", "-c", 'test -b "$(losetup --find)"'),), reads=False),
     Capability.PARTITION: Probe((), (("iptables", "-w", "-n", "-L", "INPUT"),)),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_swarmlab.errors import ProviderError, SwarmlabError
+from pytest_swarmlab.faults.disk import DiskFull
 from pytest_swarmlab.faults.fault import Fault
 from pytest_swarmlab.faults.membership import Demoted
 from pytest_swarmlab.faults.network import LinkDown, Partition
@@ -54,6 +55,10 @@ class Faults:
     def partition(self, *sides: Sequence[Node]) -> Fault:
         """Cut the network between groups of nodes; within a group, and to the client, it stays."""
         return self._remember(Partition(sides, self._swarm.recorder))
+
+    def fill_disk(self, node: Node, directory: str) -> Fault:
+        """Take every block of the file system that is mounted at that directory; no other's."""
+        return self._remember(DiskFull(node, directory, self._swarm.recorder))
 
     def demote(self, node: Node, *, via: Node) -> Fault:
         """Make a manager a worker by asking another manager: the contrast to losing it."""

@@ -45,6 +45,7 @@ FAULTS = {
     "link-down": "the link is down",
     "partition": "the network is cut",
     "demote": "the manager is demoted",
+    "disk-full": "a disk is full",
 }
 VERDICTS = {
     "pass": "[green]✓ pass[/]",

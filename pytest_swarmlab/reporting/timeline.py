@@ -27,6 +27,7 @@ FAULTS = {
     "link-down": "link down",
     "partition": "cut off",
     "demote": "demoted",
+    "disk-full": "has a full disk",
 }
 HEALED = {
     "stop-engine": "engine started again",
@@ -38,6 +39,7 @@ HEALED = {
     "link-down": "link up again",
     "partition": "connected again",
     "demote": "promoted again",
+    "disk-full": "has room again",
 }
 WORDS = {
     "fault": "{nodes} {what}",

@@ -56,6 +56,8 @@ CHANGES = (
     Change(("kill", "-9"), FAULT),
     Change(("iptables", "-w"), FAULT),
     Change(("ip6tables", "-w"), FAULT),
+    Change(("fallocate", "--length="), FAULT),
+    Change(("rm", "-f", "--"), UNDOES),
     Change(("docker", "node", "demote"), FAULT),
     Change(("docker", "node", "promote"), UNDOES),
 )

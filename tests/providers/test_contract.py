@@ -209,6 +209,27 @@ def test_a_partition_cuts_nodes_off_from_each_other_only(cluster: Swarm, worker:
     assert manager.run(*ping).code == 0
 
 
+def test_a_disk_is_full_and_has_room_again_and_no_other_is_touched(
+    cluster: Swarm, worker: Node
+) -> None:
+    faults, write = Faults(cluster), ("sh", "-c", "echo words > /mnt/words")
+    with pytest.raises(ProviderError, match="was not filled, because it is also that of"):
+        faults.fill_disk(worker, "/mnt").inject()
+    worker.run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", "/mnt")
+    try:
+        worker.run("dd", "if=/dev/zero", "of=/mnt/other", "bs=64k", "count=1")
+        with faults.fill_disk(worker, "/mnt"):
+            worker.run("rm", "/mnt/other")
+            full = 'test "$(stat --file-system --format=%a /mnt)" = 0'
+            Waiter()(worker.succeeds("sh", "-c", full), within=30)
+            assert "No space left on device" in worker.run(*write, check=False).stderr
+        assert worker.run(*write).code == 0
+        assert worker.run("ls", "-A", "/mnt").stdout == "words\n"
+    finally:
+        faults.heal()
+        worker.run("umount", "/mnt")
+
+
 def test_a_fault_heals_when_the_test_fails(cluster: Swarm, worker: Node) -> None:
     with pytest.raises(ZeroDivisionError), Faults(cluster).stop_engine(worker):
         raise ZeroDivisionError

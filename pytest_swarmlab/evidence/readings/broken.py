@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pytest_swarmlab.evidence.events import FaultHealed, FaultInjected, first, read
 from pytest_swarmlab.evidence.record import Record
 
-NOT_STOPPING = frozenset({"demote", "stop-units"})
-"""Faults that take away a role or another server, but leave the node's containers running."""
+NOT_STOPPING = frozenset({"demote", "disk-full", "stop-units"})
+"""Faults that take away a role, another server or room, but leave the node's containers running."""
 
 
 @dataclass(frozen=True)

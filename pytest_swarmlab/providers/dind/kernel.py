@@ -14,6 +14,7 @@ MODULES: dict[Capability, tuple[str, ...]] = {
     Capability.ENCRYPTED_OVERLAY: ("esp4", "xt_bpf"),
     Capability.FUSE: ("fuse",),
     Capability.NETEM: ("sch_netem",),
+    Capability.LOOP: ("loop",),
 }
 """Modules that each capability takes, loaded already, or built in, or to be had."""
 
@@ -21,6 +22,7 @@ PRESENT: dict[Capability, tuple[str, str]] = {
     Capability.IPVS: ("proc/net/ip_vs", ""),
     Capability.NFS: ("proc/filesystems", "nfs4"),
     Capability.FUSE: ("proc/filesystems", "fuse"),
+    Capability.LOOP: ("dev/loop-control", ""),
 }
 """Where a capability shows that is there already: a file, and a word in it."""
 

@@ -82,6 +82,12 @@ class Answer:
         return code[:40] if isinstance(code, str) else ""
 
     @property
+    def clear(self) -> bool:
+        """Whether a refusal has a code and a sentence."""
+        found = self._parsed
+        return isinstance(found, dict) and bool(found.get("error")) and bool(found.get("message"))
+
+    @property
     def _code(self) -> str:
         return f", {self.error}" if self.error else ""
 
@@ -189,10 +195,19 @@ class Shop:
             raise Refused("no list of products")
         return found
 
-    def order(self, node: Node, token: str, key: str, items: list[dict[str, int]]) -> Answer:
+    def order(
+        self,
+        node: Node,
+        token: str,
+        key: str,
+        items: list[dict[str, int]],
+        *,
+        within: float = ASK_S,
+    ) -> Answer:
         """Ask for an order once."""
+        headers = {"Idempotency-Key": key}
         return self._send(
-            node, "/api/orders", {"items": items}, token=token, headers={"Idempotency-Key": key}
+            node, "/api/orders", {"items": items}, token=token, headers=headers, within=within
         )
 
     def placed(self, node: Node, token: str, key: str, items: list[dict[str, int]]) -> str:

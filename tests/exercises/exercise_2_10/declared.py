@@ -11,10 +11,11 @@ POWER, CUT, LEADER = ("power-off",), ("cut-off",), ("leader-lost",)
 ROLLED, BAD_UPDATE = ("rolled",), ("bad-update",)
 COUNTED, PERSISTENCE = ("counted",), ("persistence",)
 SECURITY, BAD_INPUT = ("security",), ("bad-input",)
+DISK = ("disk-full",)
 LOAD, LITERAL = ("load",), ("literal",)
 AWAY = REDIS + RABBITMQ
 NODES = POWER + CUT + LEADER
-UNDER_LOAD = KILLED + AWAY + MOVED + ROLLED + BAD_UPDATE + NODES
+UNDER_LOAD = KILLED + AWAY + MOVED + ROLLED + BAD_UPDATE + DISK + NODES
 
 TITLES = {
     "deployed": "The whole shop is deployed, and takes a first order",
@@ -25,6 +26,7 @@ TITLES = {
     "database-moved": "PostgreSQL is sent to another node",
     "rolled": "Every service with replicas is rolled",
     "bad-update": "An update that is no good takes itself back",
+    "disk-full": "The database's disk is full, and has room again",
     "power-off": "A machine loses power",
     "cut-off": "A manager is cut off from the others",
     "leader-lost": "The leader's engine is killed",
@@ -44,6 +46,9 @@ NEEDED = (
     Capability.START_INTERVAL,
 )
 
+OWN_DISK = (Capability.LOOP, Capability.EXPENDABLE)
+"""What it takes to give the database a disk of its own: nobody else's disk is filled."""
+
 LITERALLY = (Capability.CHANGE, Capability.NFS, Capability.ENCRYPTED_OVERLAY)
 """The lab's own file has no start interval, and what ends as soon as it is started no visitors."""
 
@@ -55,6 +60,7 @@ exercise = Exercise(
     needs={
         **dict.fromkeys(TITLES, NEEDED),
         "literal": LITERALLY,
+        "disk-full": (*NEEDED, *OWN_DISK),
         "power-off": (*NEEDED, Capability.POWER_OFF),
         "cut-off": (*NEEDED, Capability.PARTITION),
     },

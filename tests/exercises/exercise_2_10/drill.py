@@ -18,12 +18,14 @@ from .. import nfs
 from ..stack_on_nfs import listing
 from . import events, perform
 from .events import Struck
+from .full import FullDisk
 from .load import CATALOGUE, PATIENCE_S, Crowd, Load
 from .setting import (
     BROKER,
     CACHE,
     CUSTOMERS,
     DATABASE,
+    FULL_S,
     GATEWAY,
     NAME,
     ORDERS,
@@ -202,6 +204,19 @@ class Drill:
         # It stays there, and may go elsewhere when that node is lost.
         service.update("--constraint-rm", service.only(new))
         self.wait(service.converged(replicas=1), within=READY_S)
+
+    def fill_the_disk(self) -> None:
+        """The database's disk is full until orders are refused, and then no more."""
+        disk = FullDisk(self.swarm, self.crowd, self.evidence)
+        with self.crowd.come("disk-full", self.swarm.nodes) as load:
+            disk.look("before")
+            with self._struck(Struck("disk-full"), load, self.swarm.nodes):
+                with self.faults.fill_disk(nfs.server_of(self.swarm), perform.DATABASE_FILES):
+                    self.wait(disk.refuses(), within=FULL_S)
+                    disk.look("full")
+                disk.look("freed")
+            disk.ask_again()
+        self._listing("The database's disk was full")
 
     def lose_power(self) -> None:
         """A machine that does not run the database loses power, and comes back later."""

@@ -16,7 +16,7 @@ from pytest_swarmlab.model import Judgement
 
 from . import events
 from .declared import LOAD, exercise
-from .setting import STEPS
+from .setting import MORE_STEPS, STEPS
 
 GROWS = 1.1
 """A step that gets less than a tenth more done than the best before it is beyond the knee."""
@@ -67,7 +67,8 @@ def knee(found: Sequence[Step]) -> int | None:
     "raised-until-the-knee",
     phases=LOAD,
     title="Load is raised until more visitors get no more done",
-    expected=f"{', '.join(map(str, STEPS))} visitors at once; one step at least beyond the knee",
+    expected=f"{', '.join(map(str, STEPS))} visitors at once, and twice as many while it grows; "
+    "one step at least beyond the knee",
     hint="Which processor is busy then? On this lab's nodes, those of the machine beneath them.",
 )
 def raised_until_the_knee(record: Record) -> Judgement:
@@ -90,7 +91,9 @@ def _uncovered(record: Record) -> list[str]:
     Where the knee is depends on all of them.
     """
     asked, made = readings.requests(record), each(record, events.Step)
-    missing = not_each((str(s.visitors) for s in made), map(str, STEPS), "made the step of")
+    most = max((step.visitors for step in made), default=0)
+    due = [*STEPS, *(many for many in MORE_STEPS if many <= most)]
+    missing = not_each((str(s.visitors) for s in made), map(str, due), "made the step of")
     before = 0.0
     for step in sorted(made, key=lambda step: step.visitors):
         if not before <= step.began < step.ended <= step.t:

@@ -18,9 +18,10 @@ from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from .. import nfs
+from .. import nfs, own_disk
 from ..stack_on_nfs import labelled, removed_at_end
 from . import books
+from .declared import OWN_DISK
 from .setting import NAME
 
 FILE, PARTS = STACKS / "ecommerce-stack.yml", STACKS / "ecommerce"
@@ -31,6 +32,8 @@ CONFIGS = {
 """The configs that the stack names, and what they hold."""
 
 DIRECTORIES = ("postgres", "rabbitmq")
+DATABASE_FILES = f"{nfs.SHARE}/postgres"
+"""Where the database's files lie on the NFS server."""
 NFS_SERVER = "192.168.56.10"
 """Where the stack file looks for the NFS server if nobody says another place: the lab's."""
 BROKER_USER = "shop"
@@ -66,13 +69,17 @@ def deployed(
 ) -> Iterator[Deployment]:
     """The stack on NFS; nothing is left of it at the block's end. Not waited for at its beginning.
 
-    The directories, labels, secrets and configs are the lab's "préparation".
+    The directories, labels, secrets and configs are the lab's "préparation". Where it can be had,
+    the database has a disk of its own, which can be filled.
     """
     server = nfs.server_of(swarm)
     with ExitStack() as prepared:
         prepared.enter_context(nfs.exported(server, subnet=nfs.subnet_of(server)))
         for name in DIRECTORIES:
             prepared.enter_context(nfs.directory(server, f"{nfs.SHARE}/{name}"))
+        if swarm.capabilities.issuperset(OWN_DISK):
+            subnet = nfs.subnet_of(server)
+            prepared.enter_context(own_disk.exported(server, DATABASE_FILES, subnet=subnet))
         prepared.enter_context(labelled(swarm, swarm.workers()))
         given = values()
         for name, value in given.items():

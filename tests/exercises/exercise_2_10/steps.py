@@ -16,11 +16,14 @@ from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, p
 
 from . import events, perform
 from .load import CATALOGUE, Crowd
-from .setting import CUSTOMERS, STEPS
+from .setting import CUSTOMERS, MORE_STEPS, STEPS
 
 STEP_S = 5.0
 """Two hundred answers of one visitor, and twice as many of sixteen."""
 MORE_S = 60.0
+LEVEL = 1.05
+"""So little more than the best step before is no growth. The judge's limit is a tenth: what is
+counted here while visitors still come may differ from the record by an answer or two."""
 
 
 class Visitors:
@@ -31,6 +34,9 @@ class Visitors:
         self._many = many
         self._over = threading.Event()
         self._threads = Background("the visitors", threads=many)
+        self.served = 0
+        """How many answers were good until now."""
+        self._counting = threading.Lock()
 
     def __enter__(self) -> Self:
         for number in range(self._many):
@@ -58,10 +64,16 @@ class Visitors:
             crowd.sent.add(key)
             try:
                 crowd.shop.ask(node, CATALOGUE)
+                self._count()
                 id_ = crowd.shop.placed(node, customer.token, key, items)
             except not_acknowledged():
                 continue  # It is recorded, and counts as an error.
+            self._count()
             crowd.orders[id_] = key
+
+    def _count(self) -> None:
+        with self._counting:
+            self.served += 1
 
 
 @dataclass
@@ -87,10 +99,15 @@ class Lasted:
 
 
 def raise_load(crowd: Crowd, wait: Waiter, evidence: Evidence) -> None:
-    """Each step has twice the visitors of the one before."""
-    for many in STEPS:
+    """Each step has twice the visitors of the one before, until one gets no more done."""
+    best = 0.0
+    for many in (*STEPS, *MORE_STEPS):
         began = crowd.shop.now()
-        with Visitors(crowd, many):
+        with Visitors(crowd, many) as visitors:
             wait(Lasted(STEP_S), within=STEP_S + MORE_S)
-            ended = crowd.shop.now()
+            ended, served = crowd.shop.now(), visitors.served
         evidence.write(events.Step(many, began=round(began, 3), ended=round(ended, 3)))
+        throughput = served / (ended - began)
+        if many >= STEPS[-1] and throughput < LEVEL * best:
+            return
+        best = max(best, throughput)

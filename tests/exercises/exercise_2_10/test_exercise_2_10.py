@@ -12,7 +12,6 @@ from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
-from pytest_swarmlab.model import Capability
 from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.secrets import Secrets
@@ -66,10 +65,11 @@ def test_no_order_is_lost(
         "rolled": drill.roll,
         "bad-update": drill.see_a_bad_update_rolled_back,
     }
-    nodes = {
-        "power-off": (Capability.POWER_OFF, drill.lose_power),
-        "cut-off": (Capability.PARTITION, drill.cut_off),
-        "leader-lost": (Capability.CHANGE, drill.lose_the_leader),
+    machines = {
+        "disk-full": drill.fill_the_disk,
+        "power-off": drill.lose_power,
+        "cut-off": drill.cut_off,
+        "leader-lost": drill.lose_the_leader,
     }
     with ExitStack() as deployment:
         with evidence.judged(exercise, "deployed"):
@@ -81,9 +81,9 @@ def test_no_order_is_lost(
         for phase, do in struck.items():
             with evidence.judged(exercise, phase):
                 do()
-        for phase, (needed, do) in nodes.items():
+        for phase, do in machines.items():
             # Where nobody can do that to a machine, the rest can be proven all the same.
-            if needed in swarm.capabilities:
+            if swarm.capabilities.issuperset(exercise.needs(phase)):
                 with evidence.judged(exercise, phase):
                     do()
             else:

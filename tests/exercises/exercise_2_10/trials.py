@@ -199,7 +199,7 @@ class Trials:
             except not_acknowledged() as error:
                 self.evidence.write(events.Refused(name, None, brief(error)))
                 continue
-            refused = events.Refused(name, answer.status, answer.error, _clear(answer))
+            refused = events.Refused(name, answer.status, answer.error, answer.clear)
             self.evidence.write(refused)
         self.evidence.write(events.Kept("after bad input", before, self._counted()))
         self._at_once()
@@ -367,12 +367,3 @@ def _opens(node: Node, port: int) -> bool:
     except no_answer():
         return False
     return True
-
-
-def _clear(answer: Answer) -> bool:
-    """Whether the refusal has a code and a sentence."""
-    try:
-        found = json.loads(answer.body)
-    except ValueError:
-        return False
-    return isinstance(found, dict) and bool(found.get("error")) and bool(found.get("message"))

@@ -185,6 +185,9 @@ def of_phase(phase: str) -> Iterator[Timed]:
             here = roles(LAB[:3], LAB[3:])
             for t in (0.5, 21.0):
                 yield t, *who(here)
+    elif phase == "disk-full":
+        yield from strike(phase)
+        yield from filled()
     elif phase == "rolled":
         yield from strike(phase)
         for name in ROLLED:
@@ -195,6 +198,26 @@ def of_phase(phase: str) -> Iterator[Timed]:
         yield tasks(9.0, "orders-service", "a", 3)
         yield tasks(19.0, "orders-service", "a", 3)
         yield 19.0, "rolled-back", {"state": "rollback_completed", "same": True}
+
+
+def filled() -> Iterator[Timed]:
+    """Twice every node is asked; the second time all refuse."""
+    fault = {"fault": "disk-full", "nodes": ["manager1"], "seconds": 0.2}
+    yield 9.0, "room", {"when": "before", "free_kib": 300_000}
+    yield 11.0, "fault.injected", fault
+    for turn, t in enumerate((12.0, 14.0), 1):
+        for node in LAB:
+            status = 201 if turn == 1 and node == "worker1" else 503
+            error = "" if status == 201 else "unavailable"
+            yield t, "asked-full", {
+                "turn": turn, "node": node, "key": f"key-{node}", "status": status, "error": error,
+                "clear": status == 503,
+            }  # fmt: skip
+    yield 14.5, "no-room", {"before": 0, "after": 2, "said": "PANIC:  No space left on device"}
+    yield 15.0, "room", {"when": "full", "free_kib": 0}
+    yield 16.0, "fault.healed", fault
+    yield 16.5, "room", {"when": "freed", "free_kib": 290_000}
+    yield 19.0, "asked-again", {"rows": {f"key-{node}": 1 for node in LAB}}
 
 
 def everything(t: float, mark: str = "a") -> list[Timed]:
@@ -364,10 +387,14 @@ def bad_input() -> list[Timed]:
     ]  # fmt: skip
 
 
-def raised() -> list[Timed]:
-    """Ten seconds a step; eight visitors get no more done than four."""
+EARLY = {1: 20, 2: 40, 4: 80, 8: 82, 16: 76}
+"""Visitors → good answers in their step; eight get no more done than four."""
+
+
+def raised(answers: dict[int, int] = EARLY) -> list[Timed]:
+    """Ten seconds a step."""
     made: list[Timed] = []
-    for place, (visitors, many) in enumerate({1: 20, 2: 40, 4: 80, 8: 82, 16: 76}.items()):
+    for place, (visitors, many) in enumerate(answers.items()):
         began = 20.0 * place
         made += [
             request(began + 9 * n / many, LAB[n % 5], PATHS["orders"], 201) for n in range(many)
@@ -592,6 +619,44 @@ BROKEN: Broken = {
         (edited("nodes", nodes=nodes(0, "down", LOST)[2]["nodes"]), "fail"),
         (edited("nodes", nodes=nodes(0, "down")[2]["nodes"]), "unknown"),
         (none_of("nodes"), "unknown"),
+    ],
+    ("disk-full", "really-full"): [
+        (edited("room", {"when": "full"}, free_kib=20_000), "fail"),
+        (edited("room", {"when": "freed"}, free_kib=0), "fail"),
+        # It was never larger than that.
+        (edited("room", {"when": "before"}, free_kib=4), "fail"),
+        (edited("no-room", before=2), "fail"),
+        (none_of("room", when="full"), "unknown"),
+        (moved("room", {"when": "full"}, to=17.0), "unknown"),
+        (moved("room", {"when": "before"}, to=15.5), "unknown"),
+        (moved("no-room", to=10.5), "unknown"),
+        (none_of("no-room"), "unknown"),
+        (none_of("fault.injected"), "unknown"),
+        (none_of("fault.healed"), "unknown"),
+        (edited("fault.injected", fault="stop-units"), "unknown"),
+    ],
+    ("disk-full", "refused-without-room"): [
+        (edited("asked-full", {"turn": 2, "node": "worker1"}, status=201), "fail"),
+        (edited("asked-full", {"turn": 2, "node": "worker1"}, status=None), "fail"),
+        (edited("asked-full", {"turn": 2, "node": "worker1"}, clear=False), "fail"),
+        (edited("asked-full", {"turn": 1, "node": "worker2"}, status=500), "fail"),
+        (none_of("asked-full", turn=2, node="worker1"), "unknown"),
+        (moved("asked-full", {"turn": 2}, to=17.0), "unknown"),
+        (none_of("asked-full"), "unknown"),
+        (none_of("fault.healed"), "unknown"),
+    ],
+    ("disk-full", "ordered-later"): [
+        (edited("asked-again", rows={f"key-{node}": 2 for node in LAB}), "fail"),
+        (edited("asked-again", rows={f"key-{node}": 0 for node in LAB}), "fail"),
+        (edited("asked-again", rows={"key-worker1": 1}), "unknown"),
+        (moved("asked-again", to=15.5), "unknown"),
+        (none_of("asked-again"), "unknown"),
+        (none_of("fault.healed"), "unknown"),
+    ],
+    ("disk-full", "back-in-time"): [
+        (moved("recovered", to=80.0), "fail"),
+        (none_of("recovered"), "unknown"),
+        (none_of("fault.healed"), "unknown"),
     ],
     ("rolled", "every-task-replaced"): [
         (of_another_cluster, "unknown"),
@@ -849,6 +914,11 @@ for _claim in (
         (lambda run: none_of("waiting")(moved("stored", to=1.5)(run)), "unknown"),
     ]
 
+
+NOT_SEEN = dict.fromkeys(
+    (check.id for check in exercise.checks if check.phase == exercise.phase("disk-full")),
+    "the database had no disk of its own then",
+)
 
 STILL_PASSES = {
     ("2.10.*.*", "*: nodes exchanged"): NAMES_ALIKE,

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError
-from pytest_swarmlab.faults import Fault, Faults
+from pytest_swarmlab.errors import CommandError, ConfigError, NotConverged, ProviderError
+from pytest_swarmlab.faults import Fault, Faults, disk
+from pytest_swarmlab.faults.disk import FILLER
 from pytest_swarmlab.faults.network import CHAIN
 from pytest_swarmlab.faults.process import UNITS
 from pytest_swarmlab.swarm.node import Node
@@ -31,8 +32,14 @@ ON_THE_MACHINE = {
 }
 
 
+DISK = "/srv/nfs/swarm-data/postgres"
+
+
 def pid_4711(node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+    """An engine of that number; a disk of 100 blocks at DISK."""
     del node
+    if argv[0] == "stat":
+        return (0, f"{DISK}\n" if argv[1] == "--format=%m" else "100 4096\n", "")
     return (0, "4711\n" if argv[:2] == ("systemctl", "show") else "", "")
 
 
@@ -46,6 +53,7 @@ def every_fault(lab: Lab, faults: Faults) -> Iterator[Fault]:
     for make in ON_ONE_NODE.values():
         yield make(faults, lab["manager1"])
     yield faults.stop_units(lab["manager1"], "nfs-server")
+    yield faults.fill_disk(lab["manager1"], DISK)
     yield faults.demote(lab["manager1"], via=lab["manager2"])
     yield faults.partition([lab["manager1"]], [lab["manager2"], lab["manager3"]])
 
@@ -142,6 +150,42 @@ def test_a_demotion_is_asked_of_another_manager_and_so_is_its_end(lab: Lab, faul
         ("manager2", "docker", "node", "demote", "manager1"),
         ("manager2", "docker", "node", "promote", "manager1"),
     ]
+
+
+def test_a_disk_is_filled_at_once_and_kept_full_and_emptied_again(lab: Lab, faults: Faults) -> None:
+    with faults.fill_disk(lab["manager1"], DISK):
+        (full,) = lab.commands("fallocate")
+        (kept,) = lab.commands("systemd-run")
+        assert full[1:] == ("fallocate", "--length=409600", f"{DISK}/{FILLER}")
+        assert f"of={DISK}/{FILLER} " in kept[-1]
+        assert "oflag=append" in kept[-1]
+        lab.did.clear()
+    unit = kept[2].removeprefix("--unit=")
+    assert [act[1:] for act in lab.did] == [
+        ("systemctl", "stop", unit),
+        ("rm", "-f", "--", f"{DISK}/{FILLER}"),
+    ]
+
+
+def test_a_disk_on_which_others_have_data_is_not_filled(lab: Lab, faults: Faults) -> None:
+    fault = faults.fill_disk(lab["manager1"], f"{DISK}/pgdata")
+    with pytest.raises(
+        ProviderError, match=f"pgdata on manager1 was not filled.* of {DISK}: mount"
+    ):
+        fault.inject()
+    assert lab.commands("fallocate", "systemd-run") == []
+
+
+def test_a_disk_that_does_not_get_full_is_no_fault(
+    lab: Lab, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "FULL_S", 0.05)
+    fault = faults.fill_disk(lab["manager1"], DISK)
+    lab.shell = lambda node, argv: (1, "", "") if argv[0] == "sh" else pid_4711(node, argv)
+    with pytest.raises(NotConverged):
+        fault.inject()
+    fault.heal()
+    assert lab.commands("rm") == [("manager1", "rm", "-f", "--", f"{DISK}/{FILLER}")]
 
 
 def dropped(lab: Lab) -> set[tuple[str, str, str]]:
