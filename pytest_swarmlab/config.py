@@ -91,9 +91,9 @@ class LabConfig:
     cache: Path
     progress: str
     marking: bool = False
-    """Whether drills on somebody's own work are run, and no others."""
+    """Whether the run performs only the drills on a submission."""
     submission: Path | None = None
-    """What was handed in; None while marking: the cluster is marked as it is."""
+    """Directory of the submission; None: a cluster is marked without one."""
 
 
 def read(

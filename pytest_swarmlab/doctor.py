@@ -36,7 +36,7 @@ class Finding:
 
 
 def examine(cache: Path) -> Iterator[Finding]:
-    """Examine all that an embedded cluster needs; yield each finding as soon as it is known."""
+    """Examine all needs of an embedded cluster; yields each finding at once."""
     for commands, purpose in (
         (uml.COMMANDS, "run a cluster"),
         (builder.COMMANDS, "build the node disk"),

@@ -227,7 +227,7 @@ def needs_cluster(item: pytest.Item) -> bool:
 
 
 def used_run(item: pytest.Item) -> bool:
-    """Whether a test has used fixtures of ours, also such as it asked for while it ran."""
+    """Whether a test has used the plugin's fixtures, also by `getfixturevalue`."""
     # pytest has a request for it as long as it runs.
     request = getattr(item, "_request", None)
     return needs_run(item) or "swarmlab_run" in getattr(request, "fixturenames", ())

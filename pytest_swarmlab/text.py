@@ -47,7 +47,7 @@ def line(value: Any, limit: int = SHORT) -> str:
 
 
 def by_number(id_: str) -> tuple[tuple[int, str], ...]:
-    """Sorts ids of exercises as people count: 2.9 comes before 2.10; what is no number, last."""
+    """Key that sorts exercise ids by number: 2.9 before 2.10, and texts last."""
     return tuple(
         (int(part), "") if part.isdecimal() else (sys.maxsize, part) for part in id_.split(".")
     )

@@ -1,4 +1,4 @@
-"""`swarmlab survey`: connect to an existing cluster, look at it, record and show what is there."""
+"""`swarmlab survey`: connects to an existing cluster, surveys it, records and prints the result."""
 
 from __future__ import annotations
 

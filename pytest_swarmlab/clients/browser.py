@@ -33,7 +33,7 @@ NO_PLAYWRIGHT = (
 NO_PROGRAM = f"there is no browser on this machine: install Debian's package {PROGRAM}"
 
 SNAPS = "/snap/"
-"""A snap has its own idea of the file system: nobody else can give it a profile."""
+"""A snap can't use a profile directory that another program gives it."""
 
 WIDTH, HEIGHT = 1280, 800
 """Of a page and its pictures, in pixels."""

@@ -106,9 +106,9 @@ class Traffic:
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """Requests without a good answer so far, and those sent late, as they were recorded.
+        """Requests so far without a good answer or sent late, as recorded.
 
-        Raises ClientError while nothing was asked: then nobody knows of any error.
+        Raises ClientError before the first request, when errors are unknown.
         """
         with self._lock:
             if not self._asked:
@@ -214,7 +214,7 @@ class AskedAtLeast:
 
 
 def reason(problem: BaseException) -> str:
-    """Why a request failed, as a word that can be counted: the name of the innermost cause."""
+    """Why a request failed: the name of the innermost exception."""
     seen: BaseException = problem
     while True:
         inner = seen.__cause__ or seen.__context__ or getattr(seen, "reason", None)

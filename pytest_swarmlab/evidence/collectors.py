@@ -116,7 +116,7 @@ ANSWER_S = 30.0
 """Longest until an engine begins to tell; what it tells then has no time limit."""
 
 CONTAINER_EVENTS = ("start", "health_status", "kill", "die")
-"""What an engine tells of a container's life; its health checks themselves are left out."""
+"""Events of containers, without the executions of health checks."""
 
 
 @contextmanager

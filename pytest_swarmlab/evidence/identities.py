@@ -20,8 +20,8 @@ from pytest_swarmlab.evidence.record import Record
 class Kept:
     """The comparison of identities.
 
-    `wrong`: every difference, in words. `taken`: all differences are that machines have another
-    one's identity. `seen`: the readings, in words. `asked`: the machines that were asked at the
+    `wrong`: every difference, in words. `taken`: each difference is a machine with another
+    machine's identity. `seen`: the readings, in words. `asked`: the machines that were asked at the
     end.
     """
 

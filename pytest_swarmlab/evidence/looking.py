@@ -15,7 +15,7 @@ MOST = 4
 """Kinds of evidence that are named; the rest is counted."""
 
 SETTING = frozenset({"cluster.ready", "roles.decided", "survey.began"})
-"""Events that tell of which cluster or survey the evidence is; they are not counted as evidence."""
+"""Events that identify the cluster or survey; they do not count as evidence."""
 
 WORDS = {
     "command": "command",

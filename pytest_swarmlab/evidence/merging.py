@@ -51,7 +51,7 @@ def whole(run_directory: Path) -> Record:
 
 
 def _content(event: Event) -> str:
-    """What it says, whoever says it."""
+    """The event's content without its worker."""
     return json.dumps([event.kind, event.data], sort_keys=True)
 
 

@@ -23,9 +23,9 @@ memory when it is read."""
 
 @dataclass(frozen=True)
 class Record:
-    """A run's events in the order they were written.
+    """A run's events in the order of writing.
 
-    `left_out`: what of a file could not be used, in words; empty when all of it could.
+    `left_out`: the unusable part of the file, in words; "" if there is none.
     """
 
     events: tuple[Event, ...]
@@ -147,7 +147,7 @@ class Record:
 
     @cached_property
     def _by_kinds(self) -> dict[tuple[str, ...], tuple[Event, ...]]:
-        """Several kinds → their events, once asked for: every claim asks for faults."""
+        """Cache: kinds → their events, since every claim reads the faults."""
         return {}
 
     def first(self, *kinds: str, **match: Any) -> Event | None:

@@ -105,7 +105,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Wait:
-    """One thing that had to be waited for; `condition` says it in words."""
+    """One wait; `condition` describes it."""
 
     kind: Awaited
     condition: str
@@ -200,7 +200,7 @@ def _time_of(waits: Iterable[Wait]) -> list[tuple[float, float]]:
 
 
 def _mostly(spans: Sequence[tuple[float, float]], wait: Wait) -> bool:
-    """Whether most of it is its own: not part of another wait."""
+    """Whether most of the wait is not part of another wait."""
     return within(spans, wait.began, wait.ended) > wait.seconds / 2
 
 

@@ -19,7 +19,7 @@ OPENING = (
     ("-w", "-F", CHAIN),
     ("-w", "-X", CHAIN),
 )
-"""Takes the chain away again, as far as it is there."""
+"""Removes what exists of the chain."""
 
 
 class LinkDown(MachineFault):

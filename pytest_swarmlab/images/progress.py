@@ -1,4 +1,4 @@
-"""How a build is told about: to a person at a terminal, to a log, and to a file."""
+"""Reports a build's progress to a terminal, a log and a file."""
 
 from __future__ import annotations
 

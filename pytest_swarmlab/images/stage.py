@@ -20,7 +20,7 @@ SOURCES = "src"
 """Where the sources lie in the stage."""
 
 REFUSAL = "npm's packages can't be had"
-"""How `npm-ci` begins the sentence for people, after all that npm has said."""
+"""Prefix of the sentence for people at the end of `npm-ci`'s output."""
 
 
 def make_stage(recipe: StageRecipe, work: Path, report: PartReport) -> Path:

@@ -28,7 +28,7 @@ def read(path: Path) -> list[str]:
 
 
 def lines(said: bytes) -> list[str]:
-    """The same of what a console said."""
+    """Printable lines of a console's output."""
     shown = map(printable, said.decode("utf-8", "replace").splitlines())
     return [line for line in shown if line]
 

@@ -133,4 +133,4 @@ def told(record: Record, most: int = 5) -> str:
 
 
 LEAST = 0.05
-"""Seconds that are worth a word."""
+"""Shorter times are not mentioned."""

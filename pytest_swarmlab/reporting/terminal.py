@@ -71,7 +71,7 @@ def plain(value: object, limit: int = SHORT) -> str:
 
 
 ASKED_FOR = {"cluster.kept"}
-"""Events that are printed even with -q: without them people could not use what they asked for."""
+"""Events that are printed even with -q, since the user needs them."""
 
 
 class Narration:

@@ -34,10 +34,10 @@ ALTOGETHER_S = 1200.0
 
 
 def bring(submission: Submission, steps: tuple[Step, ...], swarm: Swarm) -> None:
-    """Carry out the steps.
+    """Perform the steps.
 
-    Raises ProviderError for a swarm that is somebody's own, and Unusable when its files as a whole
-    can't be carried there.
+    Raises ProviderError on an inventory's cluster, and Unusable if the submission's files can't be
+    copied to the machines.
     """
     if swarm.machines.foreign:
         raise ProviderError(

@@ -24,8 +24,8 @@ from pytest_swarmlab.text import line
 
 @dataclass(frozen=True)
 class Work:
-    """`cast`: which service plays which role. `said`: the content of swarmlab.yml; `submission` is
-    None for a cluster that is marked as it is.
+    """`cast`: which service plays which role. `said`: the content of swarmlab.yml. `submission` is
+    None if a cluster is marked without one.
     """
 
     swarm: Swarm
@@ -93,9 +93,8 @@ SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
 
 
 def reaches_out(survey: Survey) -> list[str]:
-    """What services can reach beyond their containers, in words; it is permitted, and reported.
-
-    A visualizer needs the engine's socket; whoever has that can do whatever root can.
+    """Sockets and directories of the machine that services mount, in words; this is permitted and
+    reported. A visualizer needs the engine's socket, which gives root's rights.
     """
     return [
         f"{line(service.name)} mounts {what} of its machine: whoever is in it is root there"

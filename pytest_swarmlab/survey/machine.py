@@ -115,7 +115,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class Export:
-    """A directory that is exported to somebody; `client` is ``*`` for everybody."""
+    """An exported directory; `client` is ``*`` for every host."""
 
     path: str
     client: str
@@ -132,7 +132,7 @@ class Disk:
 
     @property
     def full(self) -> float:
-        """Which part of it is used, 0 to 1."""
+        """The used share, 0 to 1."""
         return self.used / self.size if self.size else 0.0
 
 

@@ -1,6 +1,6 @@
-"""What an operator would notice in a survey: sentences, the worst first. Pure.
+"""Lists oddities of a survey for an operator: sentences, the worst first. Pure.
 
-They are no judgement: an even number of managers may be meant for an hour, a local volume for ever.
+They are no judgement: an even number of managers, or a local volume, may be intended.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Variable:
 
     @property
     def plain_secret(self) -> bool:
-        """Whether it is a secret that everybody can read who may read the definition."""
+        """Whether the variable's value is a secret, which the definition shows."""
         return bool(self.digest)
 
 
@@ -131,7 +131,7 @@ class Service:
     image: str = ""
     mode: str = "replicated"
     wanted: int | None = None
-    """Replicas that are asked for; None: one on every node that fits."""
+    """Wanted replicas; None: one on every node that fits."""
     command: Words = field(default_factory=Words)
     labels: Words = field(default_factory=Words)
     variables: tuple[Variable, ...] = ()
@@ -154,7 +154,7 @@ class Service:
 
     @property
     def lasting(self) -> bool:
-        """Whether it is to run for ever; a job ends."""
+        """Whether it runs for ever; a job ends."""
         return not self.mode.endswith("job")
 
     @property
@@ -208,7 +208,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret, of which nobody sees more."""
+    """A secret; the engine shows no value."""
 
     id: str
     name: str
@@ -218,10 +218,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Config:
-    """A config; `text`: what it says without plain secrets, `plain` of which were hidden.
-
-    None where it is no text.
-    """
+    """A config; `text`: its content, in which `plain` secrets are hidden; None if it is no text."""
 
     id: str
     name: str

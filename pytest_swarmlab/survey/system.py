@@ -47,7 +47,7 @@ VIRTUAL = {
     "mqueue", "debugfs", "tracefs", "securityfs", "pstore", "configfs", "fusectl", "hugetlbfs",
     "binfmt_misc", "autofs", "ramfs", "efivarfs", "rpc_pipefs", "nfsd", "fuse.lxcfs",
 }  # fmt: skip
-"""File systems that hold nobody's data."""
+"""File systems without user data."""
 
 SHELLS = {"sh", "bash", "dash", "env", "nice", "ionice", "flock", "timeout"}
 """Programs that run another; that one is meant."""
@@ -208,7 +208,7 @@ def meant(words: Iterable[str]) -> str:
 
 
 def jobs(shown: str) -> tuple[Job, ...]:
-    """Lines of cron's files that speak of a backup, as grep shows them."""
+    """Lines of cron's files that mention a backup, as grep prints them."""
     found = []
     for line in shown.splitlines():
         file, _, text = line.partition(":")
@@ -246,7 +246,7 @@ def without_secret(option: str) -> str:
 
 
 def unescaped(word: str) -> str:
-    r"""A path as it is: in these files a space is ``\040`` (fstab(5))."""
+    r"""A path without escapes: in these files a space is ``\040`` (fstab(5))."""
     return ESCAPED.sub(lambda match: chr(int(match[1], 8)), word)
 
 

@@ -151,10 +151,10 @@ class Swarm:
         ]
 
     def _identify(self, rows: list[NodeSeen]) -> list[NodeSeen]:
-        """Find the machine of each row by id, and put its name here into the row.
+        """Find the machine of each row by id, and put the machine's name into the row.
 
-        If only one row has the name of a machine, it is that machine's row. Where names don't
-        decide, every engine is asked for its id, once for each set of unknown nodes.
+        A row is a machine's if no other row has its name. Otherwise every engine is asked for its
+        id, once for each set of unknown nodes.
         """
         known = {node.name: node for node in self.nodes}
         names = Counter(row.name for row in rows)
@@ -276,9 +276,9 @@ class Swarm:
     def mesh_lists(
         self, replicas: int, *, on: Sequence[Node] | None = None
     ) -> conditions.MeshLists:
-        """Condition: every node (or those given) balances published ports over so many replicas.
+        """Condition: every node (or those given) balances published ports over `replicas`.
 
-        Where kernels have no IPVS there is no mesh, and nothing to wait for.
+        Without IPVS there is no routing mesh, and the condition holds.
         """
         nodes = self.nodes if on is None else on
         return conditions.MeshLists(nodes if Capability.IPVS in self.capabilities else (), replicas)

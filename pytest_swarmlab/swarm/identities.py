@@ -77,7 +77,7 @@ class Places:
         self.lost: dict[Node, str] = {}
         """Machine → why it can't be a ready member again, as of the latest look."""
         self.left: dict[Node, str] = {}
-        """The same of machines that are in no swarm by their own word: they may be joined again."""
+        """Machine → why it is in no swarm; it may join again."""
 
     def look(self, rows: Iterable[NodeSeen]) -> None:
         """Find out what a node list that managers gave just now says of it."""

@@ -30,7 +30,7 @@ ENGINE_S = 30
 without quorum gives up by itself (swarmkit's request timeout)."""
 
 API = "1.44"
-"""The engine API that is spoken: of Docker 25. Somebody's own engine may have an older one."""
+"""The engine API of this client: that of Docker 25. An inventory's engine may have an older one."""
 
 OUT_OF_SEQUENCE = "update out of sequence"
 """A manager's refusal of a change to an object that has changed since the client read it, as nodes
@@ -88,7 +88,7 @@ class Node:
         return client
 
     def _negotiated(self, url: str) -> str:
-        """The newest API that somebody's own engine and this client have in common."""
+        """The newest API that an inventory's engine and this client share."""
         import docker
 
         if self._api is None:
@@ -98,13 +98,13 @@ class Node:
 
     @property
     def foreign(self) -> bool:
-        """Whether the machine is somebody's own: changes are announced, or refused."""
+        """Whether the machine is an inventory's: changes are announced, or refused."""
         return self._machines.foreign
 
     def _announce(self, what: str) -> None:
-        """Record what is about to be changed on a machine that is somebody's own.
+        """Record a change of an inventory's machine before it is made.
 
-        Raises ProviderError when it is only to be looked at.
+        Raises ProviderError if changes are not permitted.
         """
         if not self.foreign:
             return

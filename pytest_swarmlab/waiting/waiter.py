@@ -56,9 +56,9 @@ def fatal(seen: str) -> Fatal:
 
 
 class Condition(Protocol[T_co]):
-    """Something to wait for. It is asked again and again; each call returns at once.
+    """A condition, which is called repeatedly; each call returns at once.
 
-    `name` says it in words ("five tasks run"); `node` is the node that it asks, if it is only one.
+    `name` describes it ("five tasks run"); `node` is the node that it asks, if there is only one.
     """
 
     @property

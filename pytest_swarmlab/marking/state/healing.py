@@ -49,14 +49,18 @@ def always_succeeds(health: Health) -> bool:
     return not line or bool(ALWAYS.match(line) or SWALLOWED.search(line))
 
 
-def _by_image(look: Look, service: Service) -> bool:
-    """Whether a container of the service has a health check, from its image."""
-    return any(
+def _has_check(look: Look, service: Service) -> bool:
+    """Whether the definition has a health check, or the image, which only containers show."""
+    return bool(service.health and not service.health.none) or any(
         container.health
         for machine in look.members("containers")
         for container in machine.containers or ()
         if container.service == service.name
     )
+
+
+def _unseen(look: Look) -> list[str]:
+    return [f"containers of {m.name}" for m in look.members("containers") if m.containers is None]
 
 
 @exercise.claim(
@@ -67,17 +71,9 @@ def _by_image(look: Look, service: Service) -> bool:
     hint="Exercise 2.9: `healthcheck:` of a service, or HEALTHCHECK in its image.",
 )
 def some(look: Look) -> Judgement:
-    """Definitions show a health check of the stack file, containers one of the image."""
-    by_image = {
-        container.service
-        for machine in look.members("containers")
-        for container in machine.containers or ()
-        if container.health
-    }
-    has = [s for s in look.services if (s.health and not s.health.none) or s.name in by_image]
-    missing = [
-        f"containers of {m.name}" for m in look.members("containers") if m.containers is None
-    ]
+    """By definitions, and containers."""
+    missing = _unseen(look)
+    has = [service for service in look.services if _has_check(look, service)]
     wrong = [] if has or missing else ["no service has one"]
     seen = f"services with a health check: {names(has)}"
     return judged(seen, wrong=wrong, missing=[] if has else missing)
@@ -92,7 +88,7 @@ def some(look: Look) -> Judgement:
     hint="Exercise 2.9: `healthcheck:` of each service, or HEALTHCHECK in its image.",
 )
 def present(look: Look) -> Judgement:
-    """Definitions show a health check of the stack file, containers one of the image.
+    """By definitions, and containers.
 
     If two services could play a role, the check decides when both have one, or neither.
     """
@@ -103,17 +99,14 @@ def present(look: Look) -> Judgement:
         return judged(seen, wrong=[] if every else ["exercise 2.9 asks for health checks"])
     has, without, undecided = set[str](), [], []
     for role, could in asked.items():
-        own = {s.name for s in could if (s.health and not s.health.none) or _by_image(look, s)}
+        own = {service.name for service in could if _has_check(look, service)}
         has |= own
         if not own:
             without.append(" or ".join(service.name for service in could))
         elif len(own) < len(could):
             undecided.append(str(look.cast[role]))
-    missing = [
-        f"containers of {m.name}" for m in look.members("containers") if m.containers is None
-    ]
+    missing = _unseen(look)
     seen = f"services with a health check: {names(s for s in look.services if s.name in has)}"
-    # Only containers show the health check of an image.
     unseen = missing if without else []
     return judged(seen, wrong=[] if missing else without, missing=[*unseen, *undecided])
 
@@ -193,10 +186,6 @@ def restart(look: Look) -> Judgement:
     return judged(f"{len(look.services)} services", wrong=wrong, missing=look.unkept("services"))
 
 
-def _loops(look: Look) -> list[str]:
-    return [f"{each.name}: its tasks fail repeatedly" for each in readings.loops(look.survey)]
-
-
 @exercise.claim(
     "healthchecks",
     "healthy",
@@ -217,7 +206,8 @@ def healthy(look: Look) -> Judgement:
                 wrong.append(f"{container.service or container.name} on {machine.name}")
     if look.survey.tasks is None:
         missing.append("the tasks")
-    return judged(f"{seen} containers", wrong=[*wrong, *_loops(look)], missing=missing)
+    wrong += [f"{each.name}: its tasks fail repeatedly" for each in readings.loops(look.survey)]
+    return judged(f"{seen} containers", wrong=wrong, missing=missing)
 
 
 @exercise.claim(

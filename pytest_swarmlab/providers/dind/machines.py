@@ -76,7 +76,7 @@ class DindMachines:
 
     @property
     def topology(self) -> Topology:
-        """What was asked for, at the addresses that the engine had free."""
+        """The topology, with addresses that the engine had free."""
         return self._topology
 
     def host(self, node: str) -> Host:

@@ -60,7 +60,7 @@ class UmlMachines:
 
     @property
     def topology(self) -> Topology:
-        """What was asked for."""
+        """The topology of the nodes."""
         return self._topology
 
     @property
@@ -186,7 +186,7 @@ class EngineAnswers:
 
 
 class KeeperGone:
-    """Nobody holds a cluster's lock any more: its keeper has ended, and the nodes with it."""
+    """The lock of the cluster is free: its keeper and its nodes have ended."""
 
     name = "the cluster's keeper is gone"
     node = None
