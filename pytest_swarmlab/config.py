@@ -14,7 +14,7 @@ from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.model import DEFAULT_MEMORY_MIB
 
 PROVIDERS = ("auto", "uml", "dind", "vagrant", "inventory")
-"""Those that come with the plugin; another plugin or a conftest may have more."""
+"""The plugin's providers; another plugin or a conftest may add some."""
 
 KERNELS = ("auto", "own", "debian")
 ORIGINS = ("stand-in", "registry")
@@ -41,12 +41,12 @@ class Option:
 
     @property
     def ini(self) -> str:
-        """In the ini file."""
+        """Prefix in the ini file."""
         return f"swarmlab_{self.name.replace('-', '_')}"
 
     @property
     def variable(self) -> str:
-        """In the environment."""
+        """Prefix in the environment."""
         return self.ini.upper()
 
 
@@ -77,7 +77,7 @@ OPTIONS = (
 
 @dataclass(frozen=True)
 class LabConfig:
-    """What this run was asked to do."""
+    """The settings of this run."""
 
     provider: str
     inventory: Path | None

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 LAB_EXERCISES = range(1, 11)
 
 STEPPED = pytest.StashKey[bool]()
-"""Of an item: whether its steps are recorded."""
+"""Key of an item: whether its steps are recorded."""
 
 OF_ONE_TEST = re.compile(
     r"^ScopeMismatch: You tried to access the function scoped fixture"
@@ -379,6 +379,6 @@ class Tally:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Nothing can be recorded any more."""
+    """Close the recorder."""
     if run := config.stash.get(RUN, None):
         run.recorder.close()

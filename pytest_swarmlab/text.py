@@ -42,7 +42,7 @@ def clean(value: Any, limit: int = SHORT) -> str:
 
 
 def line(value: Any, limit: int = SHORT) -> str:
-    """The same on one line."""
+    """The text on one line."""
     return clean(" ".join(clean(value, 4 * limit).split()), limit)
 
 

@@ -228,7 +228,7 @@ def reason(problem: BaseException) -> str:
 
 
 class _Shown(threading.local):
-    """What the server of this thread's latest handshake showed."""
+    """The certificate of this thread's latest handshake."""
 
     certificate: str | None = None
 

@@ -39,7 +39,7 @@ RAFT_ROLE = re.compile(
 """How the engine's Raft library logs a change of role; a candidate campaigns for that term."""
 
 CURSOR = re.compile(r"^-- cursor: (\S+)$", re.MULTILINE)
-"""How journalctl tells a place in the journal."""
+"""journalctl's line with a position in the journal."""
 
 JOURNAL = ("journalctl", "--no-pager", "-o", "short-iso-precise", "-u", "docker")
 
@@ -113,7 +113,7 @@ def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: Mapping[str, s
 
 
 ANSWER_S = 30.0
-"""Longest until an engine begins to tell; what it tells then has no time limit."""
+"""Longest wait for the start of an engine's stream of events, which itself has no time limit."""
 
 CONTAINER_EVENTS = ("start", "health_status", "kill", "die")
 """Events of containers, without the executions of health checks."""

@@ -44,7 +44,7 @@ class Looked(Record):
     asked: dict[int, Event] = field(default_factory=dict, compare=False)
 
     def of(self, *kinds: str, **match: Any) -> tuple[Event, ...]:
-        """Those events, which are noted."""
+        """Events of these kinds; the request is noted."""
         found = super().of(*kinds, **match)
         self.asked.update((event.seq, event) for event in found)
         return found

@@ -119,7 +119,7 @@ class Redactor:
 
 
 def _encoded(raw: bytes) -> Iterator[str]:
-    """What hexadecimal digits and Base64 make of it, wherever in a longer text it stands."""
+    """Hexadecimal and Base64 forms of the value, at any position of a longer text."""
     yield raw.hex()
     yield raw.hex().upper()
     yield base64.b64encode(raw).decode()
@@ -132,7 +132,7 @@ def _encoded(raw: bytes) -> Iterator[str]:
 
 
 def _printed(line: str) -> Iterator[str]:
-    """What programs make of a line that they print, quoted for others."""
+    """Forms of a line that programs print with quotes and escapes."""
     percent = {quote(line), quote_plus(line), quote(line, safe="")}
     quoted = shlex.quote(line)
     once = {
@@ -159,7 +159,7 @@ def _printed(line: str) -> Iterator[str]:
 
 
 def _pieces(form: str) -> Iterator[str]:
-    """Every piece of a form from which on it is hidden, of long ones those at its ends."""
+    """Every piece of a form that is hidden; of long forms the pieces at their ends."""
     length = max(SHORTEST_PIECE, min(LONGEST_PIECE, -(-len(form) // 2)))
     scheme = SCHEME.match(form)
     form = form[max(0, scheme.end() - length + 1) :] if scheme else form

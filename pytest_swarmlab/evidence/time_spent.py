@@ -49,7 +49,7 @@ SHORTEST = 0.0005
 
 
 class Doing(StrEnum):
-    """What a worker did with a stretch of time."""
+    """A worker's activity."""
 
     BEFORE = "before"
     """Before its first test: interpreters start, tests are collected."""
@@ -67,12 +67,12 @@ class Doing(StrEnum):
 
 
 class Awaited(StrEnum):
-    """What one has to wait for."""
+    """The subject of a wait."""
 
     CONDITION = "condition"
     """A test waits until it is met."""
     UPKEEP = "upkeep"
-    """The same for set-up, mending or tidying up."""
+    """A condition of set-up, healing or clean-up is waited for."""
     FAULT = "fault"
     """Something is being broken or mended."""
     COMMAND = "command"
@@ -99,7 +99,7 @@ class Block:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Its duration in seconds."""
         return self.ended - self.began
 
 
@@ -117,7 +117,7 @@ class Wait:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Its duration in seconds."""
         return self.ended - self.began
 
 

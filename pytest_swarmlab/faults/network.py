@@ -67,7 +67,7 @@ class Partition(Fault):
 
     @property
     def _programs(self) -> list[str]:
-        """Whose rules are about these nodes' addresses: those of IPv4, of IPv6, or both."""
+        """Programs whose rules match these nodes' addresses: those of IPv4, IPv6, or both."""
         return sorted({_program(node) for node in self.nodes})
 
     def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:

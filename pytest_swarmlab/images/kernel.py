@@ -28,7 +28,7 @@ class NodeKernel:
 
     @property
     def program(self) -> Path:
-        """What is run: it finds its own C library."""
+        """The program to run, which finds its own C library."""
         return self.path / "linux.uml"
 
     @property

@@ -67,7 +67,7 @@ class Sample(Protocol):
 
 
 class Tried(Protocol):
-    """What takes its time until it is acknowledged, or given up: an `Entry` or a `Request`."""
+    """An `Entry` or a `Request`, which lasts until it is acknowledged or given up."""
 
     @property
     def sent(self) -> float:

@@ -37,7 +37,7 @@ from pytest_swarmlab.text import by_number
 CONFIGURATION = Path(__file__).with_name("pytest.ini")
 
 PREFIX = "exercise_"
-"""How the directory of an exercise begins; its number follows, as ``2_3``."""
+"""Prefix of an exercise's directory; its number follows, as ``2_3``."""
 
 
 def run(numbers: Sequence[str], arguments: Sequence[str]) -> int:

@@ -140,7 +140,7 @@ def _refuse_doubles(node: yaml.Node, what: str, seen: set[int]) -> None:
 
 
 def _where(error: yaml.YAMLError) -> str:
-    """What is wrong, on one line, with the line's number where it is known."""
+    """The error on one line, with its line number if known."""
     mark = getattr(error, "problem_mark", None)
     place = f"line {mark.line + 1}: " if mark else ""
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)

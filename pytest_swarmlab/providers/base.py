@@ -30,7 +30,7 @@ EVERYTHING = frozenset(
         Capability.EXPENDABLE,
     }
 )
-"""What can be done from outside to machines that a run makes for itself."""
+"""Controls of machines that a run creates."""
 
 
 class Machines(Protocol):

@@ -1,4 +1,4 @@
-"""What every provider asks of this host."""
+"""Checks of this host for every provider."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def require_memory(topology: Topology) -> None:
 
 
 def memory_available_mib() -> int:
-    """What the kernel says can be used without swapping, MiB."""
+    """Memory that the kernel reports as available without swapping, MiB."""
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) // 1024

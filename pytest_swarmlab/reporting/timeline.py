@@ -351,7 +351,7 @@ def _client_moments(record: Record, zero: float) -> Iterable[Moment]:
 
 
 def _observer(record: Record, t: float) -> str:
-    """Who gave the answer known at that moment."""
+    """The managers that gave the answer at that moment."""
     sample = next((s for s in readings.node_samples(record) if abs(s.t - t) < 0.002), None)
     return line(sample.seen_from, NAME) if sample else ""
 

@@ -175,6 +175,6 @@ class _Settled:
 
 
 def _tasks(service: dict[str, Any]) -> tuple[int, int]:
-    """How many tasks run, and how many it wants."""
+    """Running and wanted tasks."""
     status = service.get("ServiceStatus") or {}
     return int(status.get("RunningTasks") or 0), int(status.get("DesiredTasks") or 0)

@@ -14,7 +14,7 @@ from pytest_swarmlab.swarm.lifecycle import in_parallel
 from pytest_swarmlab.text import line
 
 MOST_MIB = 32
-"""All files together; the lab's own stacks and scripts have less than one."""
+"""Limit of all files together; the lab's stacks and scripts have less than one."""
 
 STAYS = ("documents/", "answers.yml")
 """Files that no script and no stack needs: they are left out."""
@@ -22,8 +22,8 @@ STAYS = ("documents/", "answers.yml")
 ARCHIVE = f"{PLACE}.tar"
 
 MOST_SERVICES, MOST_TASKS = 60, 200
-"""Of one stack; the lab's largest has 8 services with 16 tasks. Managers that are told to start a
-million have no time for anything else."""
+"""Limits of one stack; the lab's largest has 8 services with 16 tasks. A million tasks would block
+the managers."""
 
 
 def packed(submission: Submission) -> bytes:

@@ -24,13 +24,13 @@ START_S = 60.0
 """Longest it may take to start a unit, or to stop one, which kills it after STOP_S."""
 
 STOP_S = 10
-"""From the signal that asks a program to end to the one that ends it."""
+"""Seconds from SIGTERM to SIGKILL."""
 
 SHOWN = 4096
 """Bytes of an output's end that are kept."""
 
 OUTPUTS = "/var/tmp/swarmlab-steps"  # noqa: S108 - a node's, which root alone uses
-"""Not in memory, of which a node has little."""
+"""A directory on disk, since a node has little memory."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _result(told: dict[str, str], limits: Limits, started: Output) -> tuple[int 
 
 
 def _used_mib(node: Node) -> int:
-    """What is used of the node's disk."""
+    """Used bytes of the node's disk."""
     said = node.ask("df", "--block-size=1M", "--output=used", "/", within=ASK_S).stdout
     number = said.split()[-1] if said.split() else ""
     if not number.isdecimal():

@@ -31,7 +31,7 @@ exercise = Exercise(
     hint="Look at the step's own output in the report; try it on machines of your own first.",
 )
 def steps(record: Record) -> Judgement:
-    """By their exit codes."""
+    """Judged by exit codes."""
     done = each(record, SubmissionStep)
     wrong = [
         f"step {e.number} ({line(e.step)}){' on ' + e.node if e.node else ''}:"
@@ -56,7 +56,7 @@ def _last_words(output: str) -> str:
     hint="`docker service ps --no-trunc NAME` says what keeps its tasks.",
 )
 def settled(record: Record) -> Judgement:
-    """As the managers counted them."""
+    """Judged by the managers' counts."""
     seen = need(record, SubmissionSettled, "nobody counted the tasks")
     if seen.missing is None:
         return unknown("no manager told how many tasks run")

@@ -115,7 +115,7 @@ def _script(node: Node, file: File) -> Script:
 
 
 def script(path: str, text: str, *, executable: bool) -> Script:
-    """What a script does with the engine, by its commands; its comments don't count."""
+    """A script's commands for the engine, without comments."""
     first = text.partition("\n")[0]
     shell = bool(re.match(r"#!.*\b(ba|da|z|k)?sh\b", first)) or path.endswith(".sh")
     said = re.sub(r"(?m)^\s*#.*$", "", text)

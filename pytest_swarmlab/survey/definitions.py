@@ -244,7 +244,7 @@ def settings(told: Table) -> seen.Settings:
 
 
 def engine(told: Table) -> Engine:
-    """What `docker info` tells."""
+    """The content of `docker info`."""
     swarm = told.get("Swarm") or {}
     return Engine(
         told.get("Name", ""),

@@ -16,7 +16,7 @@ from pytest_swarmlab.survey.machine import Machine
 from pytest_swarmlab.survey.seen import Service, Survey
 
 FULL = 0.9
-"""Of a file system: the part in use from which it is nearly full."""
+"""The used share from which a file system is nearly full."""
 
 LEFT = 0.2
 """Of a certificate's life: Swarm renews it when 50 to 80 % of it are over (swarmkit's renewer)."""
@@ -25,7 +25,7 @@ DATABASE_PORTS = {3306, 5432, 6379, 27017, 5672}
 
 
 class Weight(IntEnum):
-    """How much it matters: something is broken, may break, or is worth knowing."""
+    """The weight of an oddity: a fault, a risk, or a note."""
 
     BROKEN = 0
     RISK = 1
@@ -45,7 +45,7 @@ Finder = Callable[[Survey], Iterator[Oddity]]
 
 
 def oddities(survey: Survey) -> list[Oddity]:
-    """All of them, the worst first."""
+    """All oddities, the worst first."""
     found = [each for find in FINDERS for each in find(survey)]
     return sorted(found, key=lambda each: each.weight)
 

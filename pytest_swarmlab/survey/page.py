@@ -189,7 +189,7 @@ def _more(console: Console, more: int, what: str) -> None:
 
 
 def _kept(console: Console, survey: Survey) -> None:
-    """What else there is, a line each."""
+    """All other objects, one line for each kind."""
     every = {
         "secrets": sorted(each.name for each in survey.secrets or ()),
         "configs": sorted(each.name for each in survey.configs or ()),

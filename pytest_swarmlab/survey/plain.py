@@ -33,10 +33,10 @@ NO_SECRET = re.compile(
 """Values that are no secret: switches, paths, and placeholders for a value from elsewhere."""
 
 CODE = re.compile(r"[(){}\[\]<>=]|^\w+\.\w+$")
-"""What programs and templates have in the place of a value."""
+"""Values that are code or templates instead of secrets."""
 
 FILE_NAME = re.compile(r"_FILE$|_PATH$", re.IGNORECASE)
-"""How what names a secret's file is called; what it holds is a path."""
+"""Names of variables whose value is the path of a secret's file."""
 
 URL = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"]*:)(?P<value>[^\s@/'\"]+)(?=@)")
 """A URL with a password: ``postgresql://user:password@host/``."""
@@ -80,7 +80,7 @@ class Hider:
         self._key = secrets.token_bytes(32)
 
     def digest(self, value: str) -> str:
-        """What stands for a value."""
+        """The text shown instead of a value."""
         return hmac.new(self._key, value.encode(errors="replace"), hashlib.sha256).hexdigest()[:16]
 
     def variable(self, name: str, value: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ LOOP_S, LOOP = 600.0, 3
 """Failed tasks of one slot within ten minutes that make a crash loop."""
 
 STEADY_S = 60.0
-"""So long a task at such a place must have run before it counts as running, seconds."""
+"""Seconds for which a task of a looping slot must run before it counts as running."""
 
 FAILED = {"failed", "rejected"}
 

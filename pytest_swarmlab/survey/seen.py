@@ -102,7 +102,7 @@ class Restart:
 
 @dataclass(frozen=True)
 class Update:
-    """How replicas are updated. Docker's defaults where the definition says nothing."""
+    """The update settings; Docker's defaults if the definition has none."""
 
     said: bool = False
     order: str = "stop-first"
@@ -146,7 +146,7 @@ class Service:
     networks: tuple[str, ...] = ()
     """Names."""
     aliases: tuple[str, ...] = ()
-    """What other services call it, besides its name."""
+    """Its network aliases besides its name."""
     ports: tuple[Port, ...] = ()
     memory_limit: int = 0
     processor_limit: float = 0.0
@@ -168,7 +168,7 @@ class Service:
         return self.image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
     def variable(self, name: str) -> Variable | None:
-        """That variable, if it has it."""
+        """The variable, or None."""
         return next((v for v in self.variables if v.name == name), None)
 
 
@@ -261,11 +261,11 @@ class Survey:
     more: Mapping[str, int] = field(default_factory=dict)
 
     def machine(self, name: str) -> Machine | None:
-        """That machine, if it is one of the cluster's."""
+        """The machine of that name, or None."""
         return next((m for m in self.machines if m.name == name), None)
 
     def service(self, name: str) -> Service | None:
-        """That service, if there is one."""
+        """The service of that name, or None."""
         return self._services.get(name)
 
     def tasks_of(self, service: Service) -> list[TaskRow]:

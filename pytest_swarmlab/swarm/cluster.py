@@ -42,9 +42,9 @@ class Swarm:
         self.recorder = recorder
         self.nodes = [Node(spec, machines, recorder) for spec in machines.topology.nodes]
         self.topology: Topology = machines.topology
-        """Whose starting state it was last in; who is in the swarm now may differ."""
+        """The topology of its last starting state; the present members may differ."""
         self.capabilities: frozenset[Capability] = frozenset(machines.controls)
-        """What was found that its machines can do; probed when the cluster is ready."""
+        """Capabilities of its machines, probed when the cluster is ready."""
         self.goes_at_end = False
         """Whether its machines are removed at the run's end: nothing on them need be before."""
         self._ids: dict[str, Node] = {}
@@ -67,7 +67,7 @@ class Swarm:
         raise ProviderError(f"no node {name!r}: there are {', '.join(n.name for n in self.nodes)}")
 
     def nodes_except(self, *left_out: Node) -> list[Node]:
-        """All nodes but those."""
+        """All nodes except these."""
         return [node for node in self.nodes if node not in left_out]
 
     def managers(self) -> list[Node]:

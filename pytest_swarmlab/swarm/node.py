@@ -43,7 +43,7 @@ MOST_ASKED = 5
 
 @dataclass(frozen=True)
 class Output:
-    """What a command on a node gave: its exit code and both streams as text."""
+    """The result of a command on a node: its exit code and both streams as text."""
 
     code: int
     stdout: str
@@ -143,7 +143,7 @@ class Node:
         title: str | None = None,
         stdin: bytes | None = None,
     ) -> Output:
-        """As `run`, for a command of which the caller knows that it changes nothing."""
+        """As `run`, for a command that changes nothing."""
         began = time.monotonic()
         if stdin is None:
             try:
@@ -183,7 +183,7 @@ class Node:
         return _decoded(done)
 
     def log_of(self, container: str) -> str:
-        """What a container of this node's engine printed; the engine's words if it has gone."""
+        """The output of a container of this node's engine; the engine's error if it is gone."""
         try:
             found = self.engine.containers.get(container)
             return str(found.logs().decode(errors="replace"))

@@ -25,10 +25,10 @@ from pytest_swarmlab.waiting.conditions import (
 )
 
 GONE_S = 90.0
-"""Longest until a removed service's containers, networks and addresses are gone."""
+"""Longest wait until a removed service's containers, networks and addresses are gone."""
 
 BACK_S = 240.0
-"""Longest until all nodes are ready again, before a service is removed."""
+"""Longest wait until all nodes are ready again, before a service is removed."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How a used cluster differs from a new one: everything that a test may change."""
+"""Finds how a used cluster differs from a new one, in everything that a test may change."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 CLOCK_S = 5.0
-"""How far a node's clock may be from this machine's, seconds: far below what any drill waits for,
-and above what a busy engine takes to answer."""
+"""Seconds by which a node's clock may differ from this machine's: far below any wait of a drill,
+and above the time a busy engine takes to answer."""
 
 
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")

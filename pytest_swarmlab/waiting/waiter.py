@@ -25,14 +25,14 @@ class Done(Generic[T_co]):
 
 @dataclass(frozen=True)
 class Pending:
-    """Not yet: `seen` says what was seen instead."""
+    """Not met yet; `seen`: the observation."""
 
     seen: str
 
 
 @dataclass(frozen=True)
 class Fatal:
-    """Never: `seen` says why waiting longer is useless."""
+    """Can't be met any more; `seen`: the reason."""
 
     seen: str
 
@@ -63,7 +63,7 @@ class Condition(Protocol[T_co]):
 
     @property
     def name(self) -> str:
-        """In words."""
+        """The condition in words."""
 
     @property
     def node(self) -> str | None:

@@ -20,7 +20,7 @@ class Span:
 
     @property
     def seconds(self) -> float:
-        """How long it lasted."""
+        """Its duration in seconds."""
         return self.ended - self.began
 
 

@@ -66,7 +66,7 @@ def connect(address: str | None = None) -> docker.APIClient:
 
 
 def require(api: docker.APIClient) -> dict[str, Any]:
-    """What the engine says of itself; HostError when it or its client can't do what is needed."""
+    """The engine's `info`; HostError if the engine or its client lacks a needed feature."""
     if shutil.which("docker") is None:
         raise HostError(
             "the command docker is missing: install docker-cli (before Debian 13 and on Ubuntu:"

@@ -19,7 +19,7 @@ KEPT = "org.swarmlab.kept"
 """On a volume of its own, made when a cluster is kept: labels can't be changed later."""
 
 WRITTEN = (CLUSTER, OWNER, TOPOLOGY, STARTED_AT)
-"""Those that everything of a cluster has, in whatever it was written with."""
+"""Labels that all objects of a cluster have."""
 
 UNKNOWN = Topology("unknown", ())
 

@@ -38,7 +38,7 @@ ACCESS_S = 30.0
 API = re.compile(r"[0-9]+\.[0-9]+")
 
 NO_DOCKER = re.compile(r"docker: (command )?not found|docker: No such file")
-"""How sudo and shells say that a command is missing where they end with another code than 127."""
+"""Messages of sudo and shells for a missing command, if they end with another code than 127."""
 
 DOCKER = ("docker", "version", "--format", "{{.Server.APIVersion}}")
 
@@ -170,7 +170,7 @@ class InventoryMachines:
         return self._links.command(node, argv)
 
     def reach(self, node: str) -> str:
-        """The same for a person, while the run lasts."""
+        """The command for a person, while the run lasts."""
         return f"ssh -F {self._config} {node}"
 
     def engine_socket(self, node: str) -> Path:
@@ -247,7 +247,7 @@ class InventoryProvider:
         self._machines: InventoryMachines | None = None
 
     def images(self) -> list[dict[str, Any]]:
-        """Of the images that exercises use, those on the first node, and where they came from."""
+        """The exercises' images on the first node, and their origin."""
         if self._machines is None:
             return []
         import docker
@@ -271,7 +271,7 @@ class InventoryProvider:
         return found
 
     def start(self, topology: Topology, *, recorder: Recorder, consoles: Path) -> NoReturn:
-        """Never: these machines are there or they aren't."""
+        """Not possible: an inventory's machines are not started."""
         del topology, recorder, consoles
         raise ProviderError("an inventory's machines can't be started from here")
 
@@ -333,7 +333,7 @@ def _resolved(config: Path, host: Host) -> Access:
 
 
 def _meaning(host: Host, code: int, said: str) -> str:
-    """What it means that the first command on a node ended with that code and these words."""
+    """Why the first command on a node has failed, by its exit code and output."""
     if code == 255:
         if "Permission denied" in said and host.key and locked(host.key):
             return (

@@ -24,10 +24,10 @@ KEEPER_S = 30.0
 """Longest the keeper may take to build the lab network, seconds; it takes under one."""
 
 POLL_S = 0.2
-"""How often a booting node is tried, seconds."""
+"""Seconds between two tries of a booting node."""
 
 SSH_LINES = 3
-"""How much an error quotes of what ssh said."""
+"""Lines of ssh's messages that an error quotes."""
 
 
 class UmlMachines:
@@ -77,7 +77,7 @@ class UmlMachines:
         return ssh.command(self._state.ssh_config, node, argv)
 
     def reach(self, node: str) -> str:
-        """The same for a person."""
+        """The command for a person."""
         return f"ssh -F {self._state.ssh_config} {node}"
 
     def engine_socket(self, node: str) -> Path:

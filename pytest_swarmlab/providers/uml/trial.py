@@ -29,10 +29,10 @@ FIRST = "/usr/local/lib/swarmlab/first"
 """The first program, on the node disk."""
 
 RUNS = "swarmlab: a first program runs"
-"""What the first program prints."""
+"""Output of the first program."""
 
 SECCOMP = "seccomp filters can be installed...OK"
-"""How the kernel says that guest programs run under seccomp; else they run under ptrace."""
+"""The kernel's message for guest programs under seccomp; without it they run under ptrace."""
 
 MEMORY_MIB = 64
 """Memory of a machine that is only tried: the kernel takes about 20."""
@@ -64,7 +64,7 @@ class Trial:
 
     @property
     def origin(self) -> str:
-        """Whose kernel it is and how it runs, to stand beside its release."""
+        """The kernel's origin and mode, to be shown beside its release."""
         record = self.kernel.record
         made = "own, compiled from " if record.name == "own" else ""
         return f"{made}{record.source}; {self.mode}"

@@ -23,7 +23,7 @@ OFF_BLOCK = """\
 Host {node}
   ProxyCommand sh -c 'echo "it does not run: vagrant up {node}" >&2; exit 1'
 """
-"""How a machine is reached that can't be: ssh is not to look for its name elsewhere."""
+"""Configuration of an unreachable machine, so that ssh does not look for its name elsewhere."""
 
 KEEPER_S = keeper.RESTORE_S + 60
 """Longest the keeper may take to put the machines in order, seconds."""

@@ -124,7 +124,7 @@ class VagrantProvider:
 
     @staticmethod
     def _states() -> list[tuple[RunState, Ledger]]:
-        """Those that got as far as a ledger; the others never touched a machine, or are gone."""
+        """Runs with a ledger; others have never touched a machine, or are gone."""
         found = []
         for state in RunState.all():
             with contextlib.suppress(OSError, ValueError):
