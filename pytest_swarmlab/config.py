@@ -51,26 +51,25 @@ class Option:
 
 
 OPTIONS = (
-    Option("provider", "what the nodes are made of: uml, dind, vagrant, inventory, auto,"
-           " or a plugin's own", "auto", metavar="NAME"),
+    Option("provider", "provider of the nodes: uml, dind, vagrant, inventory, auto, or a plugin's",
+           "auto", metavar="NAME"),
     Option("inventory", "file that lists an existing cluster's nodes", None, metavar="FILE"),
-    Option("allow-destructive", "break and change things on the inventory's cluster", False,
+    Option("allow-destructive", "permit faults and changes on the inventory's cluster", False,
            flag=True),
-    Option("submission", "run the drills on what somebody handed in, or, without a directory, on"
-           " what the cluster has", None, metavar="DIR", const=""),
+    Option("submission", "run the drills on a submission, or, without a directory, on the"
+           " cluster's own services", None, metavar="DIR", const=""),
     Option("images", "container images: stand-in (built here) or registry", "stand-in",
            metavar="ORIGIN"),
     Option("kernel", "embedded machines' kernel: own (built here), debian, or auto", "auto",
            metavar="NAME"),
-    Option("memory", "ceiling of one node's memory in MiB", str(DEFAULT_MEMORY_MIB),
-           metavar="MIB"),
-    Option("keep", "leave the cluster running and say how to reach it", False, flag=True),
-    Option("reuse", "run on a kept cluster (its id, when there are several)", None,
+    Option("memory", "limit of one node's memory in MiB", str(DEFAULT_MEMORY_MIB), metavar="MIB"),
+    Option("keep", "leave the cluster running and print how to reach it", False, flag=True),
+    Option("reuse", "run on a kept cluster (its id, if there are several)", None,
            metavar="ID", const=""),
-    Option("reports", "where runs leave their reports", "reports", metavar="DIR"),
-    Option("progress", "what is told while tests run: plain, live, off, or auto", "auto",
+    Option("reports", "directory of reports", "reports", metavar="DIR"),
+    Option("progress", "progress while tests run: plain, live, off, or auto", "auto",
            metavar="HOW"),
-    Option("cache", "where node disks and kernels are kept", None, metavar="DIR"),
+    Option("cache", "directory of node disks and kernels", None, metavar="DIR"),
 )  # fmt: skip
 """Every setting. The command line outweighs the environment, the environment the ini file."""
 
