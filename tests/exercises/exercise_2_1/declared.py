@@ -33,7 +33,7 @@ MANAGERS = {
 """Phase → managers."""
 
 CHANGED = tuple(name for name in MANAGERS if name != "as-found")
-"""Where leaders change, or may."""
+"""Phases in which the leader may change."""
 
 identities.declare(exercise, CHANGED)
 

@@ -1,4 +1,4 @@
-"""How many managers are lost, and the outcome of the changes that were tried then."""
+"""Levels of loss, and the outcome of the changes that were tried at each."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def tolerance_holds(record: Record) -> Judgement:
     hint="Quorum is 3: were the other three reachable from each other?",
 )
 def losses_borne(record: Record) -> Judgement:
-    """As many as are tolerated, and no more, are taken away, the leader among them."""
+    """The lost managers are as many as the quorum tolerates, the leader among them."""
     first = readings.fault(record)
     return _decided_as_expected(
         record,
@@ -65,7 +65,7 @@ def losses_borne(record: Record) -> Judgement:
 
 @dataclass(frozen=True)
 class Level:
-    """A stretch in which faults hold so many of the managers."""
+    """A time in which faults hold a number of managers."""
 
     lost: int
     managers: int
@@ -103,7 +103,7 @@ class Level:
         ]
 
     def told(self) -> str:
-        """What became of the last change, in words."""
+        """The outcome of the last change, in words."""
         error = self.writes[-1].error
         if error is None:
             how = "accepted"

@@ -1,4 +1,4 @@
-"""Who is a member, and as what: by the lists of every manager."""
+"""The members and their roles, by every manager's list."""
 
 from __future__ import annotations
 

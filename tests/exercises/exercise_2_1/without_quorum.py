@@ -1,4 +1,4 @@
-"""What goes on without a quorum, and what is possible again with one."""
+"""Services without a quorum, and changes after its return."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def changes_return(record: Record) -> Judgement:
 
 @exercise.measure(phases=QUORUM_LOST)
 def quorum_times(record: Record) -> dict[str, float | int | None]:
-    """How long until changes were refused, and accepted again, in seconds since the cause."""
+    """Seconds from the cause until changes were refused, and until they were accepted again."""
     writes = each(record, Write)
     refused = next((write for write in writes if write.error), None)
     healed = next(iter(each(record, FaultHealed)), None)

@@ -1,4 +1,4 @@
-"""What clients see of a leader's loss, or of its demotion."""
+"""Clients' requests during a leader's loss or demotion."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def row_absent_elsewhere(record: Record) -> Judgement:
     hint="The lab says that the data is lost, but it stays on the node that wrote it.",
 )
 def volume_stays_behind(record: Record) -> Judgement:
-    """Nothing removes a volume when its task goes."""
+    """No volume is removed with its task."""
     seen = need(record, Volume, "nobody looked at the first node's volumes")
     first, moved = _was_there(record, "written"), _seen(record, "moved")
     listed = "mydata" in seen.listed.split()

@@ -42,7 +42,7 @@ IDLE_S = 2.0
     hint="`docker volume inspect`: an existing volume keeps its options.",
 )
 def mount_options(record: Record) -> Judgement:
-    """What the kernel says of the place that the container writes to."""
+    """The kernel's mount of the container's data."""
     seen = need(record, Place, "nobody looked where the data are")
     written = _proof(record, "written")
     return judged(
@@ -251,7 +251,7 @@ def _writes_and_fault(record: Record) -> tuple[Ledger, Fault]:
 
 
 def _not_written_across(rows: Ledger, fault: Fault) -> list[str]:
-    """Where nobody tried to write: before the server went, while it was away, or afterwards."""
+    """Gaps without writes: before the outage, during it, or afterwards."""
     away = while_away(fault)
     back = away.ended if fault.healed is None else fault.healed
     acknowledged = [entry.over for entry in rows.acknowledged]

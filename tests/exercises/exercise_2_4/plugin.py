@@ -177,7 +177,7 @@ def service_undisturbed(record: Record) -> Judgement:
     hint="`journalctl -u rexray` on both nodes.",
 )
 def moves_after_restart(record: Record) -> Judgement:
-    """It must still know who uses the volume, to give it up when the container goes."""
+    """The driver must still know the volume's users, to unmount it after the last container."""
     again, moved = _driver(record, "written again"), _driver(record, "moved")
     if not again.sha256 or not moved.container:
         return unknown("the data were not read before and after the move")
@@ -235,7 +235,7 @@ def names_refused(record: Record) -> Judgement:
     hint="`find /srv/nfs -maxdepth 3` on the server.",
 )
 def nothing_made(record: Record) -> Judgement:
-    """What was refused leaves nothing half-done."""
+    """A refused volume leaves no directory."""
     seen = need(record, ServerDirectory, "nobody looked")
     before, after = set(seen.before), set(seen.after)
     if SERVER_ROOT not in before:

@@ -40,7 +40,7 @@ def packages(record: Record) -> Judgement:
     hint="`exportfs -v` on the server; after a change of /etc/exports: `exportfs -ra`.",
 )
 def exported(record: Record) -> Judgement:
-    """What the server says that it exports, not what stands in its file."""
+    """The server's own list of exports, not its file."""
     server = need(record, Server, "nobody looked")
     lines = [line.split() for line in server.exports.splitlines()]
     mine = [words[1] for words in lines if len(words) > 1 and words[0] == "/srv/nfs/swarm-data"]
@@ -76,7 +76,7 @@ def permanent(record: Record) -> Judgement:
     " writes.",
 )
 def mounted(record: Record) -> Judgement:
-    """What the kernel says, on every node."""
+    """The kernel's mounts on every node."""
     clients = _clients(record)
     wrong = {e.node: e.mount for e in clients if not is_nfs4_hard(e.mount)}
     if wrong:

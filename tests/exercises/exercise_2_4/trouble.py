@@ -1,4 +1,4 @@
-"""What is mounted wrongly, root_squash, and the server away."""
+"""Judges of wrong mounts, root_squash, and the server's outage."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _mistake("missing-bind-path", "bind source path does not exist")
     hint="`docker volume inspect`: remove the volume on every node before you change its options.",
 )
 def options_kept(record: Record) -> Judgement:
-    """Nobody says so: the engine finds a volume of that name and takes it."""
+    """Without a message the engine takes an existing volume of that name."""
     seen = [(e.asked, e.device) for e in each(record, Options)]
     if len(seen) != 2:
         return unknown("two services with other options were not tried")
@@ -80,7 +80,7 @@ def options_kept(record: Record) -> Judgement:
     hint="`docker service ps --no-trunc`: on the server root is nobody, and can't chown.",
 )
 def root_squash_refuses(record: Record) -> Judgement:
-    """Root in the container is nobody on the server; so is the engine that fills a new volume."""
+    """On the server root of the container is `nobody`, as is the engine that fills a new volume."""
     seen = need(record, Squashed, "it was not tried")
     lines = [seen.error, *seen.said.splitlines()]
     line = next((line for line in lines if "operation not permitted" in line.lower()), None)
@@ -95,7 +95,7 @@ def root_squash_refuses(record: Record) -> Judgement:
     hint="`stat` on the server; no_root_squash trusts every root of the subnet: export no wider.",
 )
 def no_root_squash_permits(record: Record) -> Judgement:
-    """Nothing but the export's option was changed."""
+    """Only the export's option differs."""
     seen, before = need(record, Unsquashed, "it did not start"), last(record, Squashed)
     return judged(
         f"owner and mode on the server: {seen.owner}",

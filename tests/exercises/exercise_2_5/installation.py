@@ -11,7 +11,7 @@ from .events import Environment, Installed, ReadBack
 from .seen import not_after, not_installed, running
 
 KEEPS = ("PASSWORD", "_KEY", "_SALT")
-"""What a variable's name has in it when its value is nobody's business."""
+"""Parts of the names of variables with a secret value."""
 
 
 @exercise.check(
@@ -22,7 +22,7 @@ KEEPS = ("PASSWORD", "_KEY", "_SALT")
     hint="`docker stack ps wp`: has a worker the label storage=nfs, do the NFS directories exist?",
 )
 def replicas(record: Record) -> Judgement:
-    """As `docker stack services` shows it."""
+    """As in `docker stack services`."""
     return running(record, {DATABASE: 1, WORDPRESS: REPLICAS}, ("the phase", 0.0))
 
 

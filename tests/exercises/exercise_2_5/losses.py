@@ -26,7 +26,7 @@ WRITES = ("post", "comment")
     hint="`docker service ps wp_db`, then its log: does it wait for a lock on its files?",
 )
 def writes_come_back(record: Record) -> Judgement:
-    """Until the first acknowledgement after the last failure, of a post and of a comment."""
+    """Time until a post and a comment are acknowledged after the last failure."""
     if refused := not_installed(record):
         return refused
     ledger, began = readings.ledger(record, LEDGER), began_at(record)
@@ -91,7 +91,7 @@ def no_write_doubled(record: Record) -> Judgement:
 
 @exercise.measure(phases=LOSSES)
 def losses(record: Record) -> Mapping[str, float | int | None]:
-    """What a visitor missed, how long the author waited, and what became of his writes."""
+    """Failed requests of visitors, the author's wait, and the outcome of his writes."""
     ledger = readings.ledger(record, LEDGER)
     looked = ledger is not None and ledger.found is not None
     return {

@@ -34,7 +34,7 @@ UNSEEN_S = 5.0
     hint="`docker node inspect worker2`: has another node than the lost one the label storage=nfs?",
 )
 def database_moves(record: Record) -> Judgement:
-    """It must have been on the lost node before, and that node gone, or nothing was shown."""
+    """The database must have run on the lost node before, and that node must have been lost."""
     if refused := not_installed(record):
         return refused
     fault, database = readings.fault(record), whose.named(record, "wordpress-database", DATABASE)
@@ -105,7 +105,7 @@ def node_returns(record: Record) -> Judgement:
 
 @exercise.measure(phases=LOST)
 def moved(record: Record) -> Mapping[str, float | None]:
-    """How long the managers took over it."""
+    """Seconds until the node is down, and until the database runs again."""
     return {
         "node_down_s": readings.node_down_s(record),
         "database_restarted_s": readings.replicas_restored_s(

@@ -48,7 +48,7 @@ _declare_refusals()
     hint="`docker stack rm`: objects created before the refusal stay until they are removed.",
 )
 def nothing_left(record: Record) -> Judgement:
-    """Of each file, whatever became of it; every node's engine was asked."""
+    """Leftovers of each file, on every node's engine."""
     seen = {e.file: e for e in each(record, Left)}
     tried = {e.file: e.t for e in each(record, Refused)}
     if missing := not_each(seen, REFUSED, "looked for what is left of"):

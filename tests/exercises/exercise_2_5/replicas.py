@@ -20,7 +20,7 @@ from .seen import not_installed, running, wordpress
     hint="`docker service inspect wp_wordpress`: UpdateStatus; was the update paused?",
 )
 def every_replica_replaced(record: Record) -> Judgement:
-    """By the tasks' ids."""
+    """Judged by the tasks' ids."""
     began = need(record, Begun, "it was not noted when it began").t
     samples = [s for s in readings.task_samples(record, WORDPRESS) if s.error is None]
     parts = [s for s in samples if s.t <= began], [s for s in samples if s.asked > began]
@@ -58,7 +58,7 @@ def five_run(record: Record) -> Judgement:
     hint="Does every node balance over five? `ipvsadm` in the namespace ingress_sbox.",
 )
 def five_serve(record: Record) -> Judgement:
-    """By the web servers' logs."""
+    """Judged by the web servers' logs."""
     if refused := not_installed(record):
         return refused
     began = need(record, Begun, "it was not noted when it began").t

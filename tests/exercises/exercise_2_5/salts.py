@@ -58,7 +58,7 @@ def own_salts(record: Record) -> Judgement:
 
 
 def _replayed(record: Record, salts: str) -> Judgement | tuple[int, int, float]:
-    """How many tries knew the login, of how many, and when; unknown when too few can tell."""
+    """The tries with a valid login, all tries, and the moment; unknown if there are too few."""
     seen = last(record, Replayed, salts=salts)
     counts = Counter(str(row.found) for row in seen.tries) if seen else Counter()
     if counts["None"]:

@@ -43,7 +43,7 @@ def listed(record: Record) -> Judgement:
     hint="`docker secret inspect NAME`: is it a config? Inspect shows a config's content.",
 )
 def inspect_shows_no_value(record: Record) -> Judgement:
-    """What the client prints in both its forms, and what the engine answers."""
+    """The client's output in both forms, and the engine's answer."""
     seen = _inspected(record)
     if missing := [name for name in NAMES if name not in seen]:
         return unknown(f"nobody inspected {', '.join(missing)}")

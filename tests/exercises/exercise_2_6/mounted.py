@@ -58,7 +58,7 @@ def place_owner_mode(record: Record) -> Judgement:
     hint="`echo` adds a newline, and the secret keeps it: use `printf %s`.",
 )
 def byte_identical(record: Record) -> Judgement:
-    """Nothing is added, nothing is taken away."""
+    """No byte is added or removed."""
     files = _files(record, "first")
     wanted = {content.name: content for content in each(record, Content)}
     if missing := [name for name in PLACES if name not in wanted]:

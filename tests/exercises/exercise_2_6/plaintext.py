@@ -28,7 +28,7 @@ SEARCHED = (
     hint="Without a hit for the control the search proves nothing: is grep on the node?",
 )
 def search_works(record: Record) -> Judgement:
-    """What makes the next check worth something."""
+    """A control for the check that follows."""
     searches = _searches(record)
     blind = _blind(searches)
     told = f"the control was found in {len(searches) - len(blind)} of {len(searches)} searches"
@@ -60,7 +60,7 @@ def nowhere_in_plain(record: Record) -> Judgement:
     hint="`findmnt /var/lib/docker/containers/<id>/mounts/secrets` on that node.",
 )
 def only_in_memory(record: Record) -> Judgement:
-    """Where a worker has it from is the manager's TLS connection; where it keeps it is here."""
+    """A worker gets the secret over the manager's TLS connection, and keeps it here."""
     seen = need(record, Memory, "nobody looked at the engine's directory")
     told = f"{seen.type}, found {seen.found} times"
     return passed(told) if seen.type == "tmpfs" and seen.found else failed(told)

@@ -1,4 +1,4 @@
-"""What can't be a secret, or can't be done with one."""
+"""Secrets and commands that the engine refuses."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REFUSED = {
     " 'first' and 'second' have a conflicting target: 't'",
     "undeclared": 'service app: undefined secret "db_password"',
 }
-"""What was tried → the engine's, or its client's, own words."""
+"""Case → the message of the engine or its client."""
 ACCEPTED = ("1 bytes", "511999 bytes", "64 characters", "dot, dash and underscore", "labels")
 
 
@@ -78,7 +78,7 @@ def _declare_acceptance(case: str) -> None:
         hint="`docker secret create`: what does the engine say?",
     )
     def accepted(record: Record) -> Judgement:
-        """What lies just within the limits."""
+        """Cases just within the limits."""
         seen = need(record, Refusal, "it was not tried", case=case)
         return passed("accepted") if seen.code == 0 else failed(seen.said)
 

@@ -75,7 +75,7 @@ def no_request_failed(record: Record) -> Judgement:
     " certificate when it starts.",
 )
 def old_before_new_after(record: Record) -> Judgement:
-    """Of every handshake of the probe; while the rotation is on, both may be seen."""
+    """Every handshake of the probe; during the rotation both certificates are permitted."""
     names = need(record, Certificates, "it was not noted which certificates they are")
     began, ended = span(record)
     old, new = names.old, names.new
@@ -146,7 +146,7 @@ def new_login_only(record: Record) -> Judgement:
     hint="`docker service ps multitier_api`: does a replica from before the rotation still run?",
 )
 def every_replica_has_the_new_one(record: Record) -> Judgement:
-    """In the rotation asked before the old role is retired: nobody may need it any more."""
+    """Read before the old role is retired, which no client may then need."""
     if somebodys.is_theirs(record):
         return somebodys.every_replica_has_the_new_one(record)
     seen = each(record, User)
@@ -186,7 +186,7 @@ def old_secret_removed(record: Record) -> Judgement:
 
 @exercise.measure(phases=UNDER_LOAD)
 def under_load(record: Record) -> dict[str, float | int | None]:
-    """How long the change took, from the first command to all replicas balanced; the requests."""
+    """Duration of the change, from the first command until all replicas are balanced; the requests."""
     began, ended = last(record, Begun), last(record, Ended)
     asked = readings.requests(record)
     return {

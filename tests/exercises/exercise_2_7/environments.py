@@ -28,7 +28,7 @@ NO_ENVIRONMENT = (
     needs=MESH,
 )
 def each_its_own(record: Record) -> Judgement:
-    """The same image and the same file, and no mixing."""
+    """One image and one stack file; each environment has only its own content."""
     given = {e.environment: e.settings for e in each(record, Given) if e.environment}
     seen = each(record, Settings)
     if len(given) < 2:

@@ -30,7 +30,7 @@ from .setting import (
     hint="`docker exec <container> sha256sum <target>`: did an editor or `echo` change the file?",
 )
 def byte_for_byte(record: Record) -> Judgement:
-    """Line ends, byte order mark, and bytes that are no text are nobody's business."""
+    """Line ends, byte order mark, and bytes that are no text stay unchanged."""
     seen = {e.target: e for e in each(record, Mounted)}
     kinds = {kind: seen.get(f"{KINDS_AT}/{kind}") for kind in KINDS}
     if missing := [kind for kind, one in kinds.items() if one is None]:
@@ -72,7 +72,7 @@ def mode_and_owner(record: Record) -> Judgement:
     hint="The engine keeps one file per config: use another config for the second path.",
 )
 def one_owner(record: Record) -> Judgement:
-    """A trap that nobody mentions; which of the two wins is left to chance."""
+    """An undocumented trap; which of the two wins is random."""
     seen = [last(record, Mounted, target=target) for target in TWICE_AT]
     if None in seen:
         return unknown("nobody looked at both")
@@ -92,7 +92,7 @@ def one_owner(record: Record) -> Judgement:
     hint="`docker exec <container> cat /proc/self/mounts`.",
 )
 def in_memory_read_only(record: Record) -> Judgement:
-    """As a secret is; and nobody in the container can change it."""
+    """Like a secret; no process in the container can change it."""
     mounts = {e.target: e for e in each(record, Mount)}
     written = need(record, Written, "nobody tried to write")
     said = written.said
@@ -108,7 +108,7 @@ def in_memory_read_only(record: Record) -> Judgement:
 
 
 TARGETS = (*(f"{KINDS_AT}/{kind}" for kind in KINDS), PLAIN_AT, OWNED_AT, *TWICE_AT)
-"""Where configs are put into the container."""
+"""Paths of configs in the container."""
 
 
 @exercise.check(

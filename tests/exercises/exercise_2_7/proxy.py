@@ -36,7 +36,7 @@ MARK, THEIR_VERSION = "X-Swarmlab-Config", "marked"
 UNINTERRUPTED = ("switch", "rollback", "bad-config", "one-start-first")
 UNDER_LOAD = (*SWITCHES, "bad-config")
 LEAST_REQUESTS = 50
-"""Of so few requests that none failed says nothing: two and a half seconds' worth."""
+"""Least number of requests, those of two and a half seconds; fewer prove nothing."""
 PAUSE_S = 1.0
 """Longest pause through one node, which is asked every 250 ms."""
 ECHO = re.compile(r"host=(?P<host>\S+) real_ip=[\d.]+ protocol=HTTP/\S+\n")
@@ -143,7 +143,7 @@ def old_then_new(record: Record) -> Judgement:
 
 
 def _versions(record: Record) -> tuple[str | None, str]:
-    """What answers carry at the beginning, and what at the end."""
+    """The versions in the first and in the last answers."""
     if whose.is_somebodys(record, "proxy"):
         return None, THEIR_VERSION
     return SWITCHES[answers_phase(record)]
@@ -173,7 +173,7 @@ def no_request_failed(record: Record) -> Judgement:
 
 
 def _unseen(record: Record) -> list[str]:
-    """Where, from before the change until the old one had stopped, nobody came; after it, too."""
+    """Gaps of requests from before the change until after the old tasks had stopped."""
     span, settled = _span(record), last(record, Settled)
     if span is None or settled is None:
         return ["it did not come to an end"]
@@ -196,7 +196,7 @@ def _unseen(record: Record) -> list[str]:
 
 
 def _uncovered(record: Record, window: Window) -> list[str]:
-    """Through which member of the swarm nobody came within the window, for how long."""
+    """Members of the swarm without a request within the window, and how long."""
     asked, nodes = readings.requests(record), members_of(record)
     return not_asked(asked, through=nodes, window=window, pause=PAUSE_S)
 
@@ -238,7 +238,7 @@ def interruption_seen(record: Record) -> Judgement:
     hint="`docker service inspect --pretty`: is `--update-failure-action rollback` set?",
 )
 def taken_back(record: Record) -> Judgement:
-    """Nobody has to be awake."""
+    """The rollback needs no person."""
     over = need(record, Over, "the update did not come to an end")
     task = need(record, Failed, "no task was seen to fail")
     told = f"{over.state}: {over.said}; a task: exit code {task.exit_code}"
@@ -348,7 +348,7 @@ def _listed(values: set[str | None]) -> str:
 
 @exercise.measure(phases=UNDER_LOAD)
 def visitors(record: Record) -> Mapping[str, float | int | None]:
-    """What visitors missed, and how long it took."""
+    """Failed requests, and the duration."""
     span = _span(record)
     return {
         "update_s": None if span is None else round(span[1] - span[0], 2),

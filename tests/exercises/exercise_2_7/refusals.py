@@ -98,7 +98,7 @@ REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
         ('service web: undefined config "nginx_config"',),
     ),
 }
-"""What is asked → the check's title, and what is said, word for word."""
+"""Case → the check's title, and the message, word for word."""
 
 
 def _declare_refusals() -> None:

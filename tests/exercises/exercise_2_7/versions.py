@@ -23,7 +23,7 @@ LOST = "starting container failed: unable to get config from config store: confi
     hint="Does the name contain more than the digest, such as a date or a number?",
 )
 def same_content(record: Record) -> Judgement:
-    """So it may be deployed as often as one likes."""
+    """Repeated deployments are safe."""
     steps = _steps(record, "first", "first-again")
     first, again = steps["first"], steps["first-again"]
     told = f"{again.current}, task {again.task[:8]}; before {first.task[:8]}"
@@ -97,7 +97,7 @@ def in_use_is_safe(record: Record) -> Judgement:
     hint="`docker service ps proxy_nginx`: does a task say that its config is missing?",
 )
 def way_back(record: Record) -> Judgement:
-    """What a clean-up by the engine's word alone would have taken."""
+    """What a clean-up that only asks the engine would have removed."""
     steps = _steps(record, "second", "third", "pruned", "rolled-back")
     back = steps["rolled-back"]
     told = f"{back.current} serves {back.served}"

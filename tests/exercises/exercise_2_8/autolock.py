@@ -16,7 +16,7 @@ from .events import Answers, Backup, KeyKept, Restore, Unlock
 from .seen import as_expected
 
 UNLOCKED = {"key-unsaid": 7, "no-key": 7, "wrong-key": 7, "alone": 7}
-"""What is tried with an autolocked swarm and its backup → the exit code that it must have."""
+"""Case of an autolocked swarm and its backup → its exit code."""
 
 
 @exercise.check(
@@ -59,7 +59,7 @@ RESTORES = ("no-key", "wrong-key", "alone")
     hint="`swarm-backup --unlock-key-dir DIR`: is DIR on another disk than the backups?",
 )
 def key_kept_apart(record: Record) -> Judgement:
-    """A key beside what it locks protects nothing, and a key that nobody has locks for ever."""
+    """A key beside its backup protects nothing, and a lost key locks for ever."""
     kept = each(record, KeyKept)
     if not kept:
         return unknown("nobody looked")

@@ -22,7 +22,7 @@ from .seen import first_managers, way_back
     hint="Run it on a manager that survived, with its own --advertise-addr.",
 )
 def survivor_is_enough(record: Record) -> Judgement:
-    """It forgets the other managers' votes, and nothing else."""
+    """--force-new-cluster forgets only the other managers."""
     forced = need(record, Forced, "nobody forced a new cluster")
     fault = readings.fault(record)
     if fault is None:

@@ -22,7 +22,7 @@ from .seen import way_back
     hint="No restore is guaranteed, since the log is written during the copy. Stop the engine.",
 )
 def hot_restores(record: Record) -> Judgement:
-    """What was decided while it was copied may be there or not; what came before must be."""
+    """Changes during the copy may be missing; earlier changes must exist."""
     taken, done, began = last(record, Backup), last(record, Restore), last(record, HotBegan)
     book = readings.ledger(record, "configs")
     if taken is None or done is None or began is None or book is None or book.found is None:

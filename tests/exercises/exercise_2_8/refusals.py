@@ -22,7 +22,7 @@ REFUSED = {
     "not-confirmed": 8,
     "others-alive": 10,
 }
-"""What is wrong with a backup, or with restoring it here → swarm-restore's exit code for it."""
+"""Defect of a backup, or of its restore here → exit code of swarm-restore."""
 
 
 @exercise.check(

@@ -97,7 +97,7 @@ HELD = ("swarm/docker-state.json", "swarm/certificates/", "swarm/raft/")
     hint="The machines that boot must be new, with new disks.",
 )
 def all_was_lost(record: Record) -> Judgement:
-    """What was not lost proves nothing."""
+    """A restore proves nothing about a machine that was not lost."""
     fault, restored = readings.fault(record), last(record, Restore)
     if fault is None or fault.healed is None or restored is None:
         return unknown("nothing was destroyed and replaced")
@@ -127,7 +127,7 @@ def all_was_lost(record: Record) -> Judgement:
     hint="The screen of swarm-restore, and `journalctl -u docker` on the new manager.",
 )
 def restored(record: Record) -> Judgement:
-    """The scripts' own word, and a node list."""
+    """The scripts' exit codes, and a node list."""
     checked, done, answers = last(record, Verified), last(record, Restore), last(record, Answers)
     if done is None:
         return unknown("nothing was restored")

@@ -56,7 +56,7 @@ def full_disk(record: Record) -> Judgement:
     hint="`systemctl list-timers swarm-backup.timer`; `systemctl cat swarm-backup.timer`.",
 )
 def timer(record: Record) -> Judgement:
-    """Nobody else starts the backup that is killed while the engine is stopped."""
+    """The run itself starts no backup here: one that stops the engine is the timer's."""
     seen = need(record, TimerSet, "no timer was set")
     told = f"elapsed: {seen.elapsed or 'never'}; starts {seen.unit}"
     good = seen.elapsed not in NEVER and seen.unit == "swarm-backup.service"
@@ -74,7 +74,7 @@ def _stopped(record: Record, node: str, before: float) -> bool:
 
 
 NEVER = ("", "0", "n/a", None)
-"""What systemd says of a timer that has not elapsed."""
+"""systemd's value for a timer that has not elapsed."""
 
 
 @exercise.check(

@@ -70,7 +70,7 @@ def lab_s_check_takes_all_down(record: Record) -> Judgement:
     hint="`docker service ps health_api`: what does its health check test?",
 )
 def liveness_keeps_it_up(record: Record) -> Judgement:
-    """The same outage, at the same time."""
+    """The outage of the other check."""
     began, back = (_moment(record, what) for what in ("began", "over"))
     if began is None or back is None:
         return unknown("nobody noted when Redis went and came back")
@@ -85,7 +85,7 @@ def liveness_keeps_it_up(record: Record) -> Judgement:
     hint="`curl http://127.0.0.1:8080/health/ready` in the container.",
 )
 def readiness_tells(record: Record) -> Judgement:
-    """For whoever can do something about it."""
+    """The readiness page, for operators."""
     asked = need(record, Readiness, "nobody asked for its readiness")
     checks = asked.checks
     told = f"{asked.status}: " + ", ".join(f"{name} {said}" for name, said in checks.items())

@@ -1,4 +1,4 @@
-"""How unhealthy tasks end, and a limit of attempts."""
+"""The end of unhealthy tasks, and a limit of attempts."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def killed_is_failed(record: Record) -> Judgement:
     hint="`docker service ps gives-up`; the lab's file says max_attempts: 3.",
 )
 def gives_up(record: Record) -> Judgement:
-    """Nothing says so anywhere but the list of its tasks."""
+    """Only the list of tasks shows it."""
     watched = need(record, Watched, "nobody watched")
     seconds = watched.seconds
     listed = [s for s in readings.task_samples(record, "gives-up") if s.error is None]

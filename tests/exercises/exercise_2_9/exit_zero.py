@@ -53,7 +53,7 @@ def _not_ill(record: Record, container: str) -> list[str]:
     hint="A task that exits with 0 has not failed: use `any`.",
 )
 def slot_stays_empty(record: Record) -> Judgement:
-    """What the lab's stack file does to itself."""
+    """The restart condition of the lab's stack file."""
     defined = need(record, Definition, "nobody read the definition", when="before")
     watched = need(record, Watched, "nobody watched")
     broken = need(record, Broken, "nothing was broken")

@@ -24,7 +24,7 @@ ROW = "before the database hung"
     hint="The process runs and its port is open: only a health check detects the fault.",
 )
 def hanging_is_unhealthy(record: Record) -> Judgement:
-    """Nothing but a check sees it."""
+    """Only a health check detects it."""
     frozen = need(record, Frozen, "the database was not made to hang")
     samples = [s for s in readings.task_samples(record, DATABASE_SERVICE) if s.asked > frozen.t]
     if not samples:

@@ -32,7 +32,7 @@ REPETITIONS = 5
     hint="`docker service ps test-health`: is the restart condition `any`?",
 )
 def healed_in_its_slot(record: Record) -> Judgement:
-    """As the engines told it."""
+    """Judged by the engines' events."""
     done = _repetitions(record)
     whole = [h for h in done if h.unhealthy and h.healthy]
     last = last_list(record)
@@ -132,7 +132,7 @@ def _unheard(record: Record, last: TasksSample | None) -> list[str]:
     needs=MESH,
 )
 def clients_suffer_only_until_it_ends(record: Record) -> Judgement:
-    """What a healthcheck can't do: undo what its visitors have seen before."""
+    """A health check can't prevent bad answers before it fails."""
     done = _repetitions(record)
     asked = readings.requests(record)
     if not asked or not all(h.died and h.healthy for h in done):

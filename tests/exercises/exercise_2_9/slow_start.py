@@ -21,7 +21,7 @@ from .events import StartPeriod
     hint="interval × retries, or the start period, must be longer than the start.",
 )
 def false_positives(record: Record) -> Judgement:
-    """Nothing was wrong with it."""
+    """The server itself has no fault."""
     found = {name: _slow(record, name) for name in ("none", "short")}
     told = "; ".join(
         f"{name}: {_count(ended, 'ended')}, {_count(up, 'up')}"

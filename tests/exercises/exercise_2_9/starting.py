@@ -25,7 +25,7 @@ from .events import Served
     hint="`docker service ps gated`: without a health check a task is running at once.",
 )
 def starting_until_healthy(record: Record) -> Judgement:
-    """As the managers list them, at each step."""
+    """Judged by the managers' lists, at each step."""
     steps = _steps(record, "none", "one", "both")
     seen = {when: sorted(e.states.values()) for when, e in steps.items()}
     told = "; ".join(f"{when}: {', '.join(states)}" for when, states in seen.items())
@@ -58,7 +58,7 @@ def _steps(record: Record, *wanted: str) -> dict[str, Served]:
     needs=MESH,
 )
 def no_visitor_before(record: Record) -> Judgement:
-    """By what each container has logged."""
+    """Judged by each container's log."""
     steps = _steps(record, "none", "one")
     asked = {when: _asked(record, f"asked={when}") for when in steps}
     if not all(asked.values()):
