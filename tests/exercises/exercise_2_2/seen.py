@@ -38,6 +38,22 @@ def the_replicas(record: Record) -> int:
     return whose.replicas(record, ROLE, REPLICAS)
 
 
+def replicas_lost(record: Record) -> int:
+    """How many ran on the lost node when it was lost; 1 where nobody saw any, which permits least.
+
+    Our own service has one on each node. Somebody's three may all run where the leader is.
+    """
+    fault = the_fault(record)
+    seen = [
+        sample
+        for sample in readings.task_samples(record, the_service(record))
+        if sample.error is None and sample.t <= fault.began
+    ]
+    if not seen:
+        return 1
+    return max(1, sum(task.running and task.node in fault.nodes for task in seen[-1].tasks))
+
+
 def watched(fault: Fault) -> Window:
     """From a second before the fault until its healing: by then its outcome had to be known."""
     mended = math.inf if fault.heal_began is None else fault.heal_began

@@ -13,7 +13,14 @@ from pytest_swarmlab.judging.claims import Window, judged, never, not_asked
 from pytest_swarmlab.model import Capability, Judgement
 
 from .declared import DEMOTION, FAILURES, exercise
-from .seen import COARSEST_S, not_asked_all_along, the_fault, the_replicas, the_service
+from .seen import (
+    COARSEST_S,
+    not_asked_all_along,
+    replicas_lost,
+    the_fault,
+    the_replicas,
+    the_service,
+)
 
 LONGEST_SILENCE_S = 5.0
 SETTLING_S = 15.0
@@ -53,8 +60,8 @@ def service_answers(record: Record) -> Judgement:
     phases=FAILURES,
     needs=(Capability.IPVS,),
     title="Surviving replicas lose no request",
-    expected="errors only up to one replica's share of the requests through each node: to the lost"
-    " replica in the first 15 s, and to its replacement while it starts",
+    expected="errors only up to one share of the requests through each node for each replica of the"
+    " lost node: to the lost replica in the first 15 s, and to its replacement while it starts",
     hint="If more failed, a surviving replica or a node's load balancer failed.",
 )
 def surviving_replicas_lose_nothing(record: Record) -> Judgement:
@@ -67,6 +74,9 @@ def surviving_replicas_lose_nothing(record: Record) -> Judgement:
     began, asked = the_fault(record).began, readings.requests(record)
     errors = [request for request in asked if not request.ok]
     lacks = not_asked_all_along(record)
+    replicas, lost = the_replicas(record), replicas_lost(record)
+    if lost >= replicas:
+        return unknown("no replica survived: all of them ran on the lost node")
     if not errors:
         return judged(f"not one of {len(asked)} requests failed", missing=lacks)
     moments = [(began, began + SETTLING_S)]
@@ -76,7 +86,7 @@ def surviving_replicas_lose_nothing(record: Record) -> Judgement:
         # Requests under way when the replica went count as sent to it.
         within = [request for request in asked if request.over >= first and request.sent <= last]
         failing = [request for request in within if not request.ok]
-        if excess := more_than_a_share(within, the_replicas(record)):
+        if excess := more_than_a_share(within, lost / replicas):
             return failed(f"{len(errors)} of {len(asked)} requests failed; {excess}")
         explained += len(failing)
         if failing:
@@ -84,16 +94,17 @@ def surviving_replicas_lose_nothing(record: Record) -> Judgement:
     seen = f"{len(errors)} of {len(asked)} requests failed: {', '.join(told) or 'at other times'}"
     if explained < len(errors):
         return failed(f"{seen}; {len(errors) - explained} when every replica should have answered")
-    return judged(f"{seen}; through each node no more than one replica's share", missing=lacks)
+    whose = "one replica's share" if lost == 1 else f"the share of {lost} replicas"
+    return judged(f"{seen}; through each node no more than {whose}", missing=lacks)
 
 
-def more_than_a_share(asked: Sequence[Request], replicas: int) -> str | None:
-    """Through which node more requests failed than one replica's share, and how many; or None."""
+def more_than_a_share(asked: Sequence[Request], share: float) -> str | None:
+    """Through which node more than that share of the requests failed, and how many; or None."""
     for node in sorted({request.node for request in asked if not request.ok}):
         through = [request for request in asked if request.node == node]
         failing = [index for index, request in enumerate(through) if not request.ok]
         span = failing[-1] - failing[0] + 1
-        if len(failing) > math.ceil(span / replicas):
+        if len(failing) > math.ceil(span * share):
             return f"through {node} {len(failing)} of {span} in a row"
     return None
 

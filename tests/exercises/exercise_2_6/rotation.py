@@ -186,7 +186,7 @@ def old_secret_removed(record: Record) -> Judgement:
 
 @exercise.measure(phases=UNDER_LOAD)
 def under_load(record: Record) -> dict[str, float | int | None]:
-    """Duration of the change, from the first command until all replicas are balanced; the requests."""
+    """Duration of the change, from the first command until all replicas balance; the requests."""
     began, ended = last(record, Begun), last(record, Ended)
     asked = readings.requests(record)
     return {

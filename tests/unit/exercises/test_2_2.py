@@ -252,6 +252,37 @@ def test_errors_up_to_the_lost_replicas_share_are_no_loss_of_a_surviving_one() -
     assert verdicts(lost, "power-off")["surviving-replicas-lose-nothing"] is Verdict.FAIL
 
 
+def all_on(lost: int) -> Edit:
+    """So many of its five tasks run on the lost node until it is lost."""
+
+    def moved(event: Event) -> Event:
+        if event.t >= 41 or "tasks" not in event.data:
+            return event
+        rows = sorted(event.data["tasks"], key=lambda task: task["node"] != "manager1")
+        rows = [{**row, "node": "manager1"} if n < lost else row for n, row in enumerate(rows)]
+        return replace(event, data={**event.data, "tasks": rows})
+
+    return lambda run: Record(tuple(moved(event) for event in run))
+
+
+def test_where_several_replicas_are_lost_each_has_its_share() -> None:
+    run = record(GOOD["power-off"])
+    through = [e.seq for e in run if e.kind == "request" and e.data["node"] == "worker1"]
+    first = next(i for i, seq in enumerate(through) if run.events[seq].data["sent"] > 41.1)
+    two_of_five = {seq for n, seq in enumerate(through[first : first + 20]) if n % 5 in (0, 2)}
+    check = "surviving-replicas-lose-nothing"
+
+    def judged(hit: set[int], lost: int) -> Verdict:
+        errors = changed(run, lambda e: e.seq in hit, status=None, error="timeout")
+        return verdicts(all_on(lost)(errors), "power-off")[check]
+
+    assert judged(two_of_five, lost=1) is Verdict.FAIL
+    assert judged(two_of_five, lost=2) is Verdict.PASS
+    assert judged({*two_of_five, through[first + 1]}, lost=2) is Verdict.FAIL
+    # Nothing is shown of survivors where there are none.
+    assert judged(set(), lost=5) is Verdict.UNKNOWN
+
+
 def test_a_replacement_that_starts_for_long_may_refuse_one_request_until_it_runs() -> None:
     run = record(GOOD["power-off"])
     before = {task["container"] for e in run.of("tasks")[:1] for task in e.data.get("tasks", ())}
