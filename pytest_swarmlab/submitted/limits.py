@@ -168,14 +168,14 @@ def _result(told: dict[str, str], limits: Limits, started: Output) -> tuple[int 
     if result == "timeout":
         return None, f"it had not ended after {limits.seconds} s, and it was ended"
     if result == "oom-kill":
-        return None, f"it wanted more memory than {limits.memory_mib} MiB, and it was ended"
+        return None, f"it used more memory than {limits.memory_mib} MiB, and it was ended"
     if result in {"signal", "core-dump"}:
         if status == XFSZ:
-            return None, f"it wrote a file, or printed, more than {limits.file_mib} MiB"
+            return None, f"it wrote a file or an output of more than {limits.file_mib} MiB"
         return None, f"the signal {status} ended it"
     if result in {"success", "exit-code"}:
         return status, ""
-    return None, f"it could not be started ({result or 'nothing more is known'})"
+    return None, f"it could not be started ({result or 'no reason was given'})"
 
 
 def _used_mib(node: Node) -> int:
@@ -183,5 +183,5 @@ def _used_mib(node: Node) -> int:
     said = node.ask("df", "--block-size=1M", "--output=used", "/", within=ASK_S).stdout
     number = said.split()[-1] if said.split() else ""
     if not number.isdecimal():
-        raise ProviderError(f"{node} does not say how full its disk is: {said[:100]!r}")
+        raise ProviderError(f"the used disk space of {node} can't be read: {said[:100]!r}")
     return int(number)

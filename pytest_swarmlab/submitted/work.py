@@ -97,7 +97,7 @@ def reaches_out(survey: Survey) -> list[str]:
     reported. A visualizer needs the engine's socket, which gives root's rights.
     """
     return [
-        f"{line(service.name)} mounts {what} of its machine: whoever is in it is root there"
+        f"{line(service.name)} mounts {what} of its machine, which gives it root's rights there"
         for service in survey.services or ()
         for each in service.attached
         if each.kind == "bind"
