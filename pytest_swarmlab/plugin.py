@@ -88,7 +88,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for number in LAB_EXERCISES:
         config.addinivalue_line("markers", f"exercise_2_{number}: exercise 2.{number} of the lab")
     config.addinivalue_line(
-        "markers", "exercise(exercise): the pytest_swarmlab.Exercise whose checks the test judges"
+        "markers",
+        "exercise(exercise, phases=…): the pytest_swarmlab.Exercise whose checks the test judges,"
+        " and the phases of it that it performs, if not all",
     )
     config.addinivalue_line(
         "markers",

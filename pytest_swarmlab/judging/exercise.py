@@ -7,7 +7,7 @@ nothing else, so that a run can be judged again long after its cluster is gone.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,8 +213,18 @@ class Exercise:
         """
         self.distribution = {"phase": phase, "measures": {k: list(v) for k, v in measures.items()}}
 
-    def selected(self) -> ExerciseSelected:
-        """The event that lists its checks before anything happens."""
+    def selected(self, phases: Collection[str] | None = None) -> ExerciseSelected:
+        """The event that lists its checks before anything happens.
+
+        `phases`: those that are performed, and whose checks are listed; all by default. Raises
+        ConfigError for one that has no check.
+        """
+        names = {check.phase: check.phase.removeprefix(f"{self.id}/") for check in self.checks}
+        if unknown := set(phases or ()) - set(names.values()):
+            raise ConfigError(
+                f"exercise {self.id} has no phase {', '.join(sorted(unknown))}: there are"
+                f" {', '.join(dict.fromkeys(names.values()))}"
+            )
         return ExerciseSelected(
             id=self.id,
             title=self.title,
@@ -225,6 +235,7 @@ class Exercise:
             checks=tuple(
                 CheckDeclared(c.id, c.phase, c.title, c.expected, c.hint, c.needs)
                 for c in self.checks
+                if phases is None or names[c.phase] in phases
             ),
         )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_swarmlab.evidence.events import (
+    CheckDeclared,
     Checked,
     ClusterReady,
     ExerciseSelected,
@@ -94,7 +95,14 @@ def _exercise(
     why = NO_LAB.format(message=line(failures[-1].message)) if failures else NOT_REACHED
     able = record.capabilities()
     checks = []
-    for declared in selected.checks:
+    announced = {declared.id for declared in selected.checks}
+    # What was judged is told, also of a phase of which nobody had said that it would be performed.
+    others = [
+        CheckDeclared(check.id, check.phase, check.title, check.expected, check.hint, needs=())
+        for check in verdicts.values()
+        if check.exercise == selected.id and check.id not in announced
+    ]
+    for declared in (*selected.checks, *others):
         found = verdicts.get(declared.id) or _unjudged(declared.needs, able, why)
         checks.append(
             {

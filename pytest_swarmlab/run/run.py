@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,13 +69,17 @@ class Run:
         self._clusters = 0
         self._slot: int | None = None
 
-    def select(self, exercises: Iterable[Exercise]) -> None:
-        """Note, before anything happens, which exercises this run is to judge, and their checks."""
-        for exercise in exercises:
+    def select(self, exercises: Mapping[Exercise, Collection[str] | None]) -> None:
+        """Note, before anything happens, which exercises this run is to judge, and their checks.
+
+        `exercises`: each with the phases that are performed; None: all of them. Raises ConfigError
+        for a phase that it does not have.
+        """
+        for exercise, phases in exercises.items():
             if exercise in self.exercises:
                 continue
             self.exercises.append(exercise)
-            self.recorder.write(exercise.selected())
+            self.recorder.write(exercise.selected(phases))
 
     def needs(self) -> set[Capability]:
         """What the cluster must be able to do for all checks of the run to be provable."""

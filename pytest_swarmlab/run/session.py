@@ -179,9 +179,14 @@ def say_no_cluster(session: pytest.Session, error: Exception) -> None:
         session.config.workeroutput[NO_CLUSTER] = True
 
 
-def _exercises(items: Iterable[pytest.Item]) -> list[Any]:
-    found = [m.args[0] for item in items for m in item.iter_markers("exercise") if m.args]
-    return sorted(dict.fromkeys(found), key=lambda exercise: by_number(exercise.id))
+def _exercises(items: Iterable[pytest.Item]) -> dict[Any, set[str] | None]:
+    """Exercise → the phases that these tests perform; None where one does not say which."""
+    found: dict[Any, set[str] | None] = {}
+    for marker in (m for item in items for m in item.iter_markers("exercise") if m.args):
+        exercise, phases = marker.args[0], marker.kwargs.get("phases")
+        known = found.get(exercise, set())
+        found[exercise] = None if known is None or phases is None else known | set(phases)
+    return dict(sorted(found.items(), key=lambda each: by_number(each[0].id)))
 
 
 def require_provider(pytest_config: pytest.Config) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from pytest_swarmlab.marking import combining
+
 HERE = Path(__file__).parent
 DATA, SEEN = HERE / "known_bad_drilled.yml", HERE / "drilled.json"
 
@@ -50,6 +52,21 @@ class Drilled:
     def exercise(self) -> str:
         """The exercise's number."""
         return DRILLS[self.drill]
+
+    @property
+    def hides(self) -> frozenset[str]:
+        """Checks that mean nothing without a lost one, so that their points are lost as well.
+
+        How soon a task is healed nobody sees where none is healed.
+        """
+        rubric = combining.load(None).rubric
+        lost: set[str] = set()
+        for name in rubric.order:
+            item = rubric.items[name]
+            if not self.loses.isdisjoint(item.checks) or not lost.isdisjoint(item.needs):
+                lost.add(name)
+        checks = {check for name in lost for check in rubric.items[name].checks}
+        return frozenset(checks - self.loses)
 
 
 @cache

@@ -67,7 +67,12 @@ def _drilled() -> list[str]:
     rows = ["| Solution | What is wrong | Drill | Lost | Points |", "|---|---|---|---|---|"]
     for each in drilled.solutions():
         verdicts = seen.get(each.name)
-        lost = [check for check in worth if (verdicts or {}).get(check) == "fail"]
+        lost = [
+            check
+            for check in worth
+            if (found := (verdicts or {}).get(check)) == "fail"
+            or (found == "unknown" and check in each.hides)
+        ]
         cells = (
             each.name,
             each.wrong.removesuffix("."),

@@ -116,7 +116,7 @@ def test_a_mistake_loses_its_checks_and_no_others(
     found = verdicts(exercise, solution.drill, swarmlab_run)
     drilled.note(solution.name, found)
     assert {check for check, verdict in found.items() if verdict == "fail"} == solution.loses
-    assert {check: verdict for check, verdict in found.items() if verdict == "unknown"} == {}
+    assert {check for check, verdict in found.items() if verdict == "unknown"} <= solution.hides
 
 
 def verdicts(exercise: Exercise, drill: str, run: Run) -> dict[str, str]:

@@ -81,6 +81,55 @@ def test_an_option_that_cannot_be_used_ends_with_one_sentence(
     assert f"ERROR: {said}" in result.stderr.lines
 
 
+PARTS = """
+import pytest
+from pytest_swarmlab import Exercise, passed
+
+exercise = Exercise("9.1", "An exercise", module=__name__)
+
+@exercise.check("claim", phases=["one", "two", "other"], title="A claim", expected="e", hint="h")
+def claim(record):
+    return passed("seen")
+
+def perform(evidence, phase):
+    with evidence.judged(exercise, phase):
+        evidence.note("something")
+
+@pytest.mark.exercise(exercise, phases=["one"])
+def test_one(swarm, evidence):
+    perform(evidence, "one")
+
+@pytest.mark.exercise(exercise{phases})
+def test_two(swarm, evidence):
+    perform(evidence, "two")
+"""
+
+
+@pytest.mark.parametrize(
+    ("phases", "said"),
+    [
+        (', phases=["two"]', "exercise 9.1: pass (2 pass)"),
+        # Without a word all of it is to be judged, and what nobody performed is unknown.
+        ("", "exercise 9.1: unknown (2 pass, 1 unknown)"),
+    ],
+)
+def test_what_tests_say_that_they_do_not_perform_is_not_to_be_judged(
+    suite: pytest.Pytester, phases: str, said: str
+) -> None:
+    suite.makepyfile(PARTS.replace("{phases}", phases))
+    result = suite.runpytest_inprocess()
+    result.assert_outcomes(passed=2)
+    assert said in result.stdout.lines
+
+
+def test_a_phase_that_an_exercise_does_not_have_is_refused(suite: pytest.Pytester) -> None:
+    suite.makepyfile(PARTS.replace("{phases}", ', phases=["tow"]'))
+    result = suite.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = "ERROR: exercise 9.1 has no phase tow: there are one, two, other"
+    assert said in result.stderr.lines
+
+
 @pytest.mark.parametrize("name", ["exercise_9_9", "exercise_2_5"])
 def test_an_exercise_that_is_not_there_is_said_to_be_missing(
     pytester: pytest.Pytester, name: str

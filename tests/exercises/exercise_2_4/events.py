@@ -40,6 +40,13 @@ class Place(Seen, kind="place", of=EXERCISE):
 
 
 @dataclass(frozen=True)
+class Spared(Seen, kind="spared", of=EXERCISE):
+    """The NFS server stayed, and nothing was written: it is none of ours, or no node here."""
+
+    node: Annotated[str, "whose database it serves"]
+
+
+@dataclass(frozen=True)
 class Proof(Seen, kind="proof", of=EXERCISE):
     """The checksum of a file as a container reads it."""
 

@@ -33,6 +33,9 @@ RATE, PATIENCE_S = 1.0, 10.0
 """A front page costs up to 0.4 s of a core that the nodes need themselves; without a database it
 holds one of a replica's ten workers for seconds, and its health check needs one too."""
 
+FRONT, LIGHT = "/", "/readme.html"
+"""The front page, and a file of WordPress's own that no program and no database is needed for."""
+
 WARM, ENOUGH = 4, 4
 """Writes acknowledged before anything is broken, and after it is whole again."""
 
@@ -101,6 +104,8 @@ class Drill:
     title: str = ""
     path: str = ""
     picture: bytes = b""
+    light: str = FRONT
+    """What is asked for through every node: `LIGHT`, where the site has it."""
 
     @property
     def database(self) -> Service:
@@ -116,6 +121,7 @@ class Drill:
         """Install WordPress, log in, write a post, upload a picture; read them everywhere."""
         first = self.swarm.nodes[0]
         self.wait(Answers(self.site, first, INSTALLER), within=FIRST_START_S)
+        self.light = self._light(first)
         self._whole(self.deployed.replicas)
         answer = self.site.install(first)
         words = " ".join(re.sub(r"<[^>]{1,500}>", " ", answer.text).split())
@@ -240,16 +246,31 @@ class Drill:
         self.wait(self.wordpress.converged(replicas=replicas), within=READY_S)
         if self.deployed.alone:
             self.wait(self.swarm.mesh_lists(replicas), within=READY_S)
-        serves = Serves(
+        # That every replica is reached through every node, a file shows, and that it reaches its
+        # database, the front page does, through whichever node.
+        self.wait(self._serves(replicas, self.light), within=READY_S)
+        if self.light != FRONT:
+            few = [self.swarm.nodes[0], self.swarm.nodes[-1]]
+            self.wait(self._serves(replicas, FRONT, via=few), within=READY_S)
+        for service in (self.database, self.wordpress):
+            self.evidence.tasks(self.swarm, service.name)
+
+    def _serves(self, replicas: int, path: str, via: Sequence[Node] | None = None) -> Serves:
+        return Serves(
             self.swarm,
+            via=via,
             replicas=replicas,
             port=self.site.port,
+            path=path,
             host=self.site.host,
             timeout=PATIENCE_S,
         )
-        self.wait(serves, within=READY_S)
-        for service in (self.database, self.wordpress):
-            self.evidence.tasks(self.swarm, service.name)
+
+    def _light(self, node: Node) -> str:
+        with suppress(*not_acknowledged()):
+            if self.site.ask(node, LIGHT).status == 200:
+                return LIGHT
+        return FRONT
 
     def read_everywhere(self) -> None:
         """Post, picture and login, through every node."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from pytest_swarmlab import failed, passed, unknown
+from pytest_swarmlab import failed, not_provable, passed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
@@ -102,6 +102,11 @@ def healed(record: Record) -> Judgement:
 )
 def new_options_used(record: Record) -> Judgement:
     """Not only the header is new: the lab's own options are in force."""
+    if whose.is_somebodys(record, "proxy"):
+        return not_provable(
+            "somebody's own proxy is given its own configuration with a mark: no option of it is"
+            " new, and no backend of theirs need say how it was asked"
+        )
     over = need(record, Over, "the update did not come to an end")
     order = [("the end of the update", over.t)]
     return _echoed(record, "nginx_config_v2", "protocol=HTTP/1.1", order)

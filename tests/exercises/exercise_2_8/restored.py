@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_swarmlab import failed, unknown
+from pytest_swarmlab import failed, not_provable, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import Info, Waited, each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import judged, nodes_of, out_of_order
+from pytest_swarmlab.judging.claims import Moment, judged, nodes_of, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import AUTOLOCK, DISASTER, FORCED, HOT, exercise
@@ -41,6 +41,11 @@ from .seen import way_back, whole
 )
 def backup_complete(record: Record) -> Judgement:
     """An election is what a backup on the leader costs."""
+    if last(record, TheirBackup):
+        return not_provable(
+            "somebody's own script took the backup: whether it is cold and has volumes the lab's"
+            " writes into a manifest, and theirs need not"
+        )
     taken = need(record, Backup, "no backup was taken, or nobody looked at the leader after it")
     after = need(
         record, LeaderAfterBackup, "no backup was taken, or nobody looked at the leader after it"
@@ -74,6 +79,10 @@ def backup_complete(record: Record) -> Judgement:
 )
 def backup_holds(record: Record) -> Judgement:
     """The names in its swarm.tar.gz."""
+    if last(record, TheirBackup):
+        return not_provable(
+            "somebody's own script took the backup: only the lab's has a swarm.tar.gz to look into"
+        )
     carried = need(record, Carried, "the backup was not carried away")
     names = carried.holds or ()
     if not names:
@@ -109,14 +118,19 @@ def all_was_lost(record: Record) -> Judgement:
     )
     if set(states) != set(fault.nodes) or set(states) != set(nodes_of(record)):
         return unknown(f"{told}; not every machine was destroyed, or not every new one was asked")
-    taken = last(record, Backup)
     order = out_of_order(
-        ("the backup", taken.t if taken else None),
+        _the_backup(record),
         ("the destruction", fault.began),
         ("the new machines", fault.healed),
         ("the restore", restored.t),
     )
     return judged(told, holds=set(states.values()) == {"inactive"}, missing=order)
+
+
+def _the_backup(record: Record) -> Moment:
+    """When it was taken, by whoever's script."""
+    taken = last(record, Backup) or last(record, TheirBackup)
+    return "the backup", taken.t if taken else None
 
 
 @exercise.check(
@@ -239,10 +253,9 @@ def data_complete(record: Record) -> Judgement:
     numbers = found.numbers
     lost = [n for n in WRITTEN if n not in numbers]
     told = f"{len(numbers)} numbers, {len(lost)} of {len(WRITTEN)} lost"
-    taken = last(record, Backup) or last(record, TheirBackup)
     later = last(record, WrittenAfter)
     order = out_of_order(
-        ("the backup", taken.t if taken else None),
+        _the_backup(record),
         ("what was written after it", later.t if later and later.numbers else None),
         *way_back(record),
         ("the reading of the volume", found.t),

@@ -41,6 +41,7 @@ class Healed:
     """What is healed: the number of replicas, their port (0: no client can ask), the repetitions.
 
     `within`: seconds that a task may take from its illness to its end, and to its successor.
+    `at_once`: how many are ill at once, besides those whose successors start.
     `alone`: whether nothing else is published, so that a mesh shows the number of its replicas
     alone.
     """
@@ -49,7 +50,13 @@ class Healed:
     port: int = PORT
     repetitions: int = REPETITIONS
     within: float = HEALED_S
+    at_once: int = 1
     alone: bool = True
+
+    @property
+    def away(self) -> int:
+        """How many may be ill or replaced at once: one healthy one is left, if there are three."""
+        return max(2, self.replicas - 1)
 
 
 @dataclass
@@ -102,8 +109,8 @@ class Drill:
     def heal(self, service: Service) -> None:
         """The lab's test, five times: the page goes, the task becomes unhealthy, another comes.
 
-        The next one is made ill as soon as an ill one has ended, and while its successor starts:
-        one healthy replica is left at least.
+        The next one is made ill as soon as those that are have ended, and while their successors
+        start, as far as one healthy replica is left.
         """
         tasks = {task.slot or 0: task for task in self._whole(service)}
         before = self._ended(service)
@@ -111,22 +118,33 @@ class Drill:
         self.define(service)
         with self.evidence.containers_of(self.swarm, service.name), self._clients() as asked:
             asked(WARM)
-            ended = None
+            ill: list[TaskSeen] = []
+            ended: list[TaskSeen] = []
             for number in range(1, self.healed.repetitions + 1):
+                if len(ill) == self.healed.at_once:
+                    self._see_them_end(service, ill, number - 1, before)
+                    ended, ill = [*ended, *ill], []
+                while len(ill) + len(ended) >= self.healed.away:
+                    old = ended.pop(0)
+                    healed = self.wait(service.replaced(old), within=self.healed.within)
+                    tasks[old.slot or 0] = healed
                 task = tasks[next(slots)]
                 self.break_one(number, task)
-                if ended:
-                    healed = self.wait(service.replaced(ended), within=self.healed.within)
-                    tasks[ended.slot or 0] = healed
-                ill = service.ended(at_least=number, known=before)
-                self.wait(ill, within=self.healed.within)
-                self._note_checks(task)
-                ended = task
+                ill.append(task)
+            self._see_them_end(service, ill, self.healed.repetitions, before)
             perform.listing("The last ill task has ended", service)
             self._whole(service)
             asked(WARM)
         self.evidence.tasks(self.swarm, service.name)
         perform.listing("At the end", service)
+
+    def _see_them_end(
+        self, service: Service, ill: list[TaskSeen], ended: int, before: list[str]
+    ) -> None:
+        """`ended`: how many have then, besides those that had `before`."""
+        self.wait(service.ended(at_least=ended, known=before), within=self.healed.within)
+        for task in ill:
+            self._note_checks(task)
 
     def _ended(self, service: Service) -> list[str]:
         """Ids of its tasks that had ended before: an old service has some."""

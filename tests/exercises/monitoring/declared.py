@@ -127,7 +127,8 @@ BESIDES: Mapping[str, frozenset[str]] = {
             "SwarmQuorumAtEdge",
         }
     ),
-    "certificate": frozenset(),
+    # Every node gets a certificate that ends soon.
+    "certificate": frozenset({"SwarmCertificateEndsSoon"}),
     "shop-front": frozenset(),
     # The front shows the catalogue, which is in the cache for a minute at most.
     "shop-errors": frozenset({"ShopFrontDown"}),

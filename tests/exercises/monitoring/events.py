@@ -108,6 +108,12 @@ class Heard(Seen, kind="heard", of=EXERCISE):
     summary: str
     action: str
 
+    @property
+    def words(self) -> str:
+        """The alert, and of what it is."""
+        of = [self.labels[name] for name in ("node", "service") if name in self.labels]
+        return f"{self.alert} ({', '.join(of)})" if of else self.alert
+
 
 @dataclass(frozen=True)
 class Active(Seen, kind="active", of=EXERCISE):

@@ -18,9 +18,9 @@ EACH_NODE, MANAGERS = ("engine", "node"), ("manager-port",)
 
 ONE_EACH = ("prometheus", "alertmanager", "swarm", "blackbox")
 
-DASHBOARDS = ("nodes", "swarm")
-"""Those that have data also where no shop runs."""
-SHOP_DASHBOARDS = ("shop",)
+DASHBOARDS = {"nodes": 8, "swarm": 12}
+"""Those that have data also where no shop runs, and how many queries each has."""
+SHOP_DASHBOARDS = {"shop": 14}
 
 SHOP_REPLICAS = {"postgres-exporter": 1, "redis-exporter": 1}
 """What is deployed besides, where the shop runs."""

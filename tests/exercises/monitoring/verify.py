@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,21 +12,12 @@ from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import judged, nodes_of, not_each, out_of_order
+from pytest_swarmlab.judging.claims import judged, nodes_of, out_of_order
 from pytest_swarmlab.model import Judgement
 
-from .declared import (
-    BESIDES,
-    DEPLOYED,
-    EVERY_S,
-    EXPECTED,
-    PROVOKED,
-    RESOLVED_S,
-    SHOP,
-    Expected,
-    exercise,
-)
-from .events import Active, Heard, Mended, Mending, Panel, Provoked, Quiet, Rules, Target, Targets
+from .alerts import Alert, not_told_meanwhile, phase_of, provoked
+from .declared import BESIDES, DEPLOYED, EVERY_S, EXPECTED, PROVOKED, RESOLVED_S, SHOP, exercise
+from .events import Heard, Panel, Provoked, Quiet, Rules, Target, Targets
 from .setting import (
     DASHBOARDS,
     EACH_NODE,
@@ -142,59 +133,16 @@ def panels(record: Record) -> Judgement:
         f"{e.dashboard}, {e.panel}: {e.error or 'no data'}" for e in seen if e.error or not e.series
     ]
     wanted = SHOP_DASHBOARDS if record.events[-1].phase.endswith("/shop") else DASHBOARDS
-    missing = not_each((e.dashboard for e in seen), wanted, "asked for the panels of")
+    asked = Counter(name for name, _, _ in {(e.dashboard, e.panel, e.expr) for e in seen})
+    missing = [
+        f"nobody asked for {count - asked[name]} of the {count} queries of {name}"
+        for name, count in wanted.items()
+        if asked[name] < count
+    ]
     return judged(f"{len(seen)} queries", wrong=wrong, missing=missing)
 
 
 # -- provoked ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Alert:
-    """An alert that was provoked: its deed, what its rule says, what was heard of it."""
-
-    name: str
-    labels: Mapping[str, str]
-    expected: Expected
-    deed: Provoked
-    firing: tuple[Heard, ...]
-    resolved: tuple[Heard, ...]
-
-    @property
-    def words(self) -> str:
-        """The alert, and of what it is."""
-        return f"{self.name} ({', '.join(self.labels.values())})" if self.labels else self.name
-
-
-def _phase(record: Record) -> str:
-    """Which of the phases this is: by what was provoked in it."""
-    names = {deed.alert for deed in each(record, Provoked)}
-    for phase, alerts in EXPECTED.items():
-        if names == alerts.keys():
-            return phase
-    raise Unseen(f"what was provoked is of no phase: {', '.join(sorted(names)) or 'nothing'}")
-
-
-def _provoked(record: Record) -> Iterator[Alert]:
-    """Every alert that is to fire in this phase. Raises Unseen for one that was not provoked."""
-    for name, expected in EXPECTED[_phase(record)].items():
-        deed = need(record, Provoked, f"nothing was done that {name} tells of", alert=name)
-        if missing := [label for label in expected.labels if label not in deed.labels]:
-            raise Unseen(f"nobody said of which {missing[0]} {name} was provoked")
-
-        def of(status: str, deed: Provoked = deed) -> tuple[Heard, ...]:
-            return tuple(
-                e
-                for e in each(record, Heard, status=status)
-                if e.alert == deed.alert and deed.labels.items() <= e.labels.items()
-            )
-
-        yield Alert(name, deed.labels, expected, deed, of("firing"), of("resolved"))
-
-
-def _first(alert: Alert) -> Heard | None:
-    """The first time that it was told after the deed."""
-    return next((e for e in alert.firing if e.heard >= alert.deed.clock), None)
 
 
 def _for(record: Record, name: str) -> float:
@@ -212,16 +160,17 @@ def _for(record: Record, name: str) -> float:
     hint="Prometheus' page /alerts: pending, firing? Then Alertmanager's, then the recorder's log.",
 )
 def told(record: Record) -> Judgement:
-    """By what the receiver wrote down."""
-    alerts = list(_provoked(record))
-    wrong = [f"{alert.words} was not heard" for alert in alerts if _first(alert) is None]
+    """By what the receiver wrote down, while the cause was there."""
+    alerts = list(provoked(record))
+    wrong = [f"{alert.words} was not heard" for alert in alerts if alert.first is None]
     wrong += [
         f"{alert.words} was heard before its cause"
         for alert in alerts
-        if any(e.heard < alert.deed.clock for e in alert.firing)
+        if any(e.heard < alert.deed.clock for e in alert.heard("firing"))
     ]
-    heard = sum(_first(alert) is not None for alert in alerts)
-    return judged(f"{heard} of {len(alerts)} heard", wrong=wrong)
+    missing = [lack for alert in alerts for lack in not_told_meanwhile(alert)]
+    heard = sum(alert.first is not None for alert in alerts)
+    return judged(f"{heard} of {len(alerts)} heard", wrong=wrong, missing=missing)
 
 
 @exercise.check(
@@ -235,10 +184,11 @@ def told(record: Record) -> Judgement:
 def in_time(record: Record) -> Judgement:
     """Each by the clock of the node that hears."""
     seen, wrong, missing = [], [], []
-    for alert in _provoked(record):
-        first, bound = _first(alert), alert.expected.within(_for(record, alert.name))
+    expected = EXPECTED[phase_of(record)]
+    for alert in provoked(record):
+        first, bound = alert.first, expected[alert.name].within(_for(record, alert.name))
+        missing += not_told_meanwhile(alert)
         if first is None:
-            missing.append(f"{alert.words} was not heard")
             continue
         took = first.heard - alert.deed.clock
         seen.append(f"{alert.words} {took:.0f} s ({bound:.0f})")
@@ -257,17 +207,12 @@ def in_time(record: Record) -> Judgement:
 def waits_its_for(record: Record) -> Judgement:
     """From Prometheus' own moments: since when it is true, and since when it fires."""
     seen, wrong, missing = [], [], []
-    for alert in _provoked(record):
-        first, wanted = _first(alert), _for(record, alert.name)
-        since = [
-            _moment(e.since)
-            for e in each(record, Active, alert=alert.name, state="firing")
-            if alert.labels.items() <= e.labels.items()
-        ]
-        if first is None or not since:
-            missing.append(f"nobody saw since when {alert.words} was true, or that it was told")
+    for alert in provoked(record):
+        first, wanted, active = alert.first, _for(record, alert.name), alert.active
+        missing += not_told_meanwhile(alert, active)
+        if first is None or active is None:
             continue
-        waited = _moment(first.starts) - since[-1]
+        waited = _moment(first.starts) - _moment(active.since)
         seen.append(f"{alert.words} {waited:.0f} s (for {wanted:.0f})")
         if not wanted - 0.5 <= waited <= wanted + 2 * EVERY_S:
             wrong.append(f"{alert.words} waited {waited:.1f} s for {wanted:.0f}")
@@ -291,31 +236,28 @@ def _moment(said: str) -> float:
     hint="Alertmanager's send_resolved; does the expression come back to nothing?",
 )
 def over(record: Record) -> Judgement:
-    """Nothing stays on the wall for ever, and nothing goes and comes."""
-    alerts = list(_provoked(record))
+    """Nothing stays on the wall for ever, and nothing goes and comes.
+
+    Mending has several steps: an alert may end before the last of them.
+    """
+    alerts = list(provoked(record))
     seen, wrong, missing = 0, [], []
     for alert in alerts:
-        mending = last(record, Mending, alert=alert.name)
-        if mending is None:
-            missing.append(f"nobody mended what {alert.words} tells of")
-            continue
-        ends = [e for e in alert.resolved if e.heard >= alert.deed.clock]
-        early = [e for e in ends if e.heard < mending.clock]
-        late = [e for e in ends if e.heard >= mending.clock]
-        seen += bool(late)
-        if early:
+        mending, mended, end = alert.mending, alert.mended, alert.end
+        seen += end is not None
+        if mending and any(e.heard < mending.clock for e in alert.ends):
             wrong.append(f"{alert.words} was told to be over before it was mended")
-        if not late:
+        if mending and end is None:
             wrong.append(f"{alert.words} was never told to be over")
-        elif late[0].heard - mending.clock > RESOLVED_S + _mending(record, alert):
+        elif end and mended and end.heard - mended.clock > RESOLVED_S:
             wrong.append(f"{alert.words} was over too late")
+        missing += out_of_order(
+            (f"what gives {alert.words} a reason", alert.deed.t),
+            (f"what mends {alert.words}", mending.t if mending else None),
+            (f"that {alert.words} was mended", mended.t if mended else None),
+            (f"that {alert.words} was told to be over", end.t if end else None),
+        )
     return judged(f"{seen} of {len(alerts)} over", wrong=wrong, missing=missing)
-
-
-def _mending(record: Record, alert: Alert) -> float:
-    """How long it took to mend what it tells of, seconds."""
-    began, ended = (last(record, kind, alert=alert.name) for kind in (Mending, Mended))
-    return ended.clock - began.clock if began and ended else 0.0
 
 
 @exercise.check(
@@ -326,20 +268,21 @@ def _mending(record: Record, alert: Alert) -> float:
     hint="An alert without a cause, or a cause with ten alerts, teaches people not to listen.",
 )
 def nothing_else(record: Record) -> Judgement:
-    """From the first deed until nothing is pending."""
-    phase = _phase(record)
-    quiet = last(record, Quiet)
-    names = {e.alert for e in each(record, Heard, status="firing")}
-    others = sorted(names - EXPECTED[phase].keys() - BESIDES[phase])
-    firsts = [deed.t for deed in each(record, Provoked)]
-    missing = out_of_order(
-        ("the deed", min(firsts, default=None)),
+    """From the deeds, which were told, until nothing is pending once all is mended."""
+    alerts, quiet = list(provoked(record)), last(record, Quiet)
+    firing = each(record, Heard, status="firing")
+    if not firing:
+        return failed("nothing was told at all")
+    follows = BESIDES[phase_of(record)]
+    those = [e for alert in alerts for e in alert.heard("firing")]
+    others = {e.words for e in firing if e.alert not in follows and e not in those}
+    missing = [lack for alert in alerts for lack in not_told_meanwhile(alert)]
+    missing += out_of_order(
+        ("the mending", max((a.mending.t for a in alerts if a.mending), default=None)),
         ("that no alert was left", quiet.t if quiet else None),
     )
-    told_ = ", ".join(sorted(names)) or "nothing"
-    if not names:
-        return failed("nothing was told at all")
-    return judged(told_, wrong=[f"{name} was told" for name in others], missing=missing)
+    names = ", ".join(sorted({e.alert for e in firing}))
+    return judged(names, wrong=[f"{other} was told" for other in sorted(others)], missing=missing)
 
 
 @exercise.check(
@@ -351,29 +294,31 @@ def nothing_else(record: Record) -> Judgement:
 )
 def says_what_to_do(record: Record) -> Judgement:
     """For whoever is woken."""
-    wrong, seen = [], set()
-    for alert in _provoked(record):
-        for heard in alert.firing:
-            seen.add(alert.name)
-            for part, text in (("summary", heard.summary), ("action", heard.action)):
-                if not text or any(word in text for word in ("{{", "<no value>", "<error")):
-                    wrong.append(f"{alert.words}: its {part} is {text!r}")
-    missing = not_each(seen, EXPECTED[_phase(record)], "heard")
-    return judged(f"{len(seen)} say it", wrong=wrong, missing=missing)
+    alerts = list(provoked(record))
+    wrong = [
+        f"{alert.words}: its {part} is {text!r}"
+        for alert in alerts
+        for heard in alert.heard("firing")
+        for part, text in (("summary", heard.summary), ("action", heard.action))
+        if not text or any(word in text for word in ("{{", "<no value>", "<error"))
+    ]
+    missing = [lack for alert in alerts for lack in not_told_meanwhile(alert)]
+    said = sum(alert.first is not None for alert in alerts)
+    return judged(f"{said} say it", wrong=wrong, missing=missing)
 
 
 @exercise.measure(phases=PROVOKED)
 def delays(record: Record) -> dict[str, Any]:
-    """Of each alert: seconds until it was true, until it fired, until it was heard, and its end."""
+    """Of each alert, seconds: from its cause until it was heard, and from its mending to its end.
+
+    The latter is below 0 where it ended before the last step of mending.
+    """
     found: dict[str, Any] = {}
-    for alert in _provoked(record):
-        first = _first(alert)
+    for deed in each(record, Provoked):
+        alert = Alert(record, deed)
+        first, end, mended = alert.first, alert.end, alert.mended
         found[f"{alert.name}_told_s"] = first and round(first.heard - alert.deed.clock, 1)
-        mending = last(record, Mending, alert=alert.name)
-        ends = [
-            round(e.heard - mending.clock, 1)
-            for e in alert.resolved
-            if mending and e.heard >= mending.clock
-        ]
-        found[f"{alert.name}_over_s"] = ends[0] if ends else None
+        found[f"{alert.name}_over_s"] = (
+            round(end.heard - mended.clock, 1) if end and mended else None
+        )
     return found

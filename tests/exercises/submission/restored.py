@@ -47,7 +47,7 @@ def lose_everything_and_restore(
     swarm, (pattern, restore) = work.swarm, procedure(work)
     home = perform.follower(swarm)
     perform.hide_tokens(swarm)
-    reader = _reader(work)
+    reader = _reader(work, home)
     if reader and (seen := _secret(reader, wait)):
         evidence.write(events.Secret(seen.digest))
     evidence.write(events.Identity("before", **_identity(home)))
@@ -121,17 +121,22 @@ def _identity(manager: Node) -> dict[str, Any]:
     return told | hidden
 
 
-def _reader(work: Work) -> Service | None:
+def _reader(work: Work, home: Node) -> Service | None:
     """A task that can read a secret of theirs and needs nothing else; None where they have none.
 
     A service of theirs may need what is lost with the machines: a volume, NFS, an image of its own.
-    It is not removed: the swarm that has it is destroyed, and goes after this drill.
+    It runs where the backup is taken, if tasks may: there it is started again as soon as the swarm
+    is restored, and not after all that the others are given at once when they have joined. It is
+    not removed: the swarm that has it is destroyed, and goes after this drill.
     """
     secrets = (given for each in work.survey.services or () for given in each.secrets)
     if (given := next(secrets, None)) is None:
         return None
+    takes_tasks = home.name in {row.machine for row in work.nodes()}
+    only_there = Service(work.swarm, READER).only(home)
+    where = ("--constraint", only_there) if takes_tasks else ()
     return Services(work.swarm).create(
-        READER, "--secret", f"source={given.name},target={READER}",
+        READER, "--secret", f"source={given.name},target={READER}", *where,
         "--stop-grace-period", "1s", IMAGE, "sleep", "infinity",
         title=f"A task that reads {given.name}",
     )  # fmt: skip

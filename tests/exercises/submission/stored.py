@@ -174,6 +174,7 @@ def follow_the_database(
         rows = Rows(mine.dialect, home, task.container)
         try:
             if mine.server is None:
+                evidence.write(events.Spared(home.name))
                 _send(mine, home, wait, evidence, None)
                 return
             evidence.tasks(swarm, service.name)

@@ -1,6 +1,6 @@
 """Their services in the place of the lab's: names, ports and numbers, off the survey."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -93,24 +93,31 @@ def replicas(work: Work, role: str) -> int:
 
 
 @contextmanager
-def spread(mine: Published, wait: Waiter) -> Iterator[Published]:
-    """All its replicas serve, and one of them runs where the leader is: that one is to be lost.
+def spread(mine: Published, wait: Waiter) -> Iterator[Callable[[], Published]]:
+    """Within the block a call has one of its replicas run where the leader is, and all serve.
 
-    Where none does, there are within the block as many as nodes: Swarm places one on each that has
-    none, as far as the definition lets it.
+    The one there is to be lost. Where none is, there are as many as nodes until the block's end:
+    Swarm places one on each that has none, as far as the definition lets it. So the next leader has
+    one already.
     """
     service, there = mine.service, mine
-    tasks = wait(service.converged(replicas=mine.replicas), within=READY_S)
-    if service.swarm.leader().name not in {task.node for task in tasks}:
-        there = replace(mine, replicas=max(mine.replicas, len(service.swarm.nodes)))
-        service.scale(there.replicas)
-        wait(service.converged(replicas=there.replicas), within=READY_S)
-    serves = Serves(
-        service.swarm, replicas=there.replicas, port=mine.port, path=mine.path, timeout=PATIENCE_S
-    )
-    wait(serves, within=READY_S)
+
+    def at_the_leader() -> Published:
+        nonlocal there
+        tasks = wait(service.converged(replicas=there.replicas), within=READY_S)
+        if service.swarm.leader().name not in {task.node for task in tasks}:
+            there = replace(mine, replicas=max(mine.replicas, len(service.swarm.nodes)))
+            service.scale(there.replicas)
+            wait(service.converged(replicas=there.replicas), within=READY_S)
+        serves = Serves(
+            service.swarm, replicas=there.replicas, port=mine.port, path=mine.path,
+            timeout=PATIENCE_S,
+        )  # fmt: skip
+        wait(serves, within=READY_S)
+        return there
+
     try:
-        yield there
+        yield at_the_leader
     finally:
         if there is not mine:
             service.scale(mine.replicas)
@@ -136,6 +143,8 @@ def healed(work: Work, role: str) -> Healed:
         port=ports[0] if ports else 0,
         repetitions=max(LEAST_REPLICAS, min(wanted, REPETITIONS)),
         within=found + MORE_S,
+        # Each waits for its own checks, 30 s of the lab's definition.
+        at_once=min(2, wanted - 1),
         alone=False,
     )
 

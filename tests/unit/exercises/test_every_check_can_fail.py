@@ -27,6 +27,7 @@ from tests.exercises.exercise_2_7.verify import exercise as exercise_2_7
 from tests.exercises.exercise_2_8.verify import exercise as exercise_2_8
 from tests.exercises.exercise_2_9.verify import exercise as exercise_2_9
 from tests.exercises.exercise_2_10.verify import exercise as exercise_2_10
+from tests.exercises.monitoring.verify import exercise as monitoring
 from tests.unit.exercises import (
     test_2_1,
     test_2_2,
@@ -38,6 +39,7 @@ from tests.unit.exercises import (
     test_2_8,
     test_2_9,
     test_2_10,
+    test_monitoring,
 )
 from tests.unit.records.editing import changed, kind, without
 from tests.unit.records.identities import certificate_taken
@@ -55,6 +57,7 @@ EXERCISES: tuple[Exercise, ...] = (
     exercise_2_8,
     exercise_2_9,
     exercise_2_10,
+    monitoring,
 )
 CHECKS = [check for exercise in EXERCISES for check in exercise.checks]
 
@@ -95,6 +98,7 @@ MODULES = {
     "2.8": test_2_8,
     "2.9": test_2_9,
     "2.10": test_2_10,
+    "monitoring": test_monitoring,
 }
 GOOD: dict[str, Callable[[str], Record]] = {
     number: module.good for number, module in MODULES.items()

@@ -33,7 +33,7 @@ from tests.unit.exercises import (
     test_2_8,
     test_2_9,
 )
-from tests.unit.records.editing import LAB, changed, timed, without
+from tests.unit.records.editing import LAB, changed, kind, timed, without
 
 Good = Callable[[str], Record]
 
@@ -268,18 +268,66 @@ def test_a_mark_is_in_every_server_and_location_and_nothing_else_is_another() ->
 # -- the rest -------------------------------------------------------------------------------------
 
 
-def test_what_their_backup_keeps_is_counted_like_the_labs() -> None:
-    run = test_2_8.good("disaster")
+def backed_up(run: Record) -> Record:
+    """The same drill by somebody's own script, which writes no manifest and is not looked into."""
+    unknown_here = {"carried", "leader-after-backup", "verified"}
+    mine = without(run, lambda e: e.kind in unknown_here)
     data = TheirBackup("manager2", 0, "").data()
-    theirs = Record(
-        tuple(
-            replace(e, kind=TheirBackup.kind, data=data) if e.kind == "backup" else e
-            for e in run.events
-        )
+    theirs = (
+        replace(e, kind=TheirBackup.kind, data=data) if e.kind == "backup" else e
+        for e in mine.events
     )
+    return changed(Record(tuple(theirs)), lambda e: e.kind == "restore", theirs=True)
+
+
+def test_what_their_backup_keeps_is_counted_like_the_labs() -> None:
+    theirs = backed_up(test_2_8.good("disaster"))
     assert verdicts(exercise_2_8, theirs, "disaster")["data-complete"] == Verdict.PASS
     lost = changed(theirs, lambda e: e.kind == "found", numbers=[])
     assert verdicts(exercise_2_8, lost, "disaster")["data-complete"] == Verdict.FAIL
+
+
+OURS_ALONE = {
+    "new-options-used": "its own configuration with a mark",
+    "backup-complete": "somebody's own script took the backup",
+    "backup-holds": "somebody's own script took the backup",
+}
+"""Claims about the lab's own configuration and scripts → why nobody else's can show them."""
+
+
+@pytest.mark.parametrize(
+    ("exercise", "run", "phase"),
+    [
+        (exercise_2_7, without(switched(None, "marked"), kind("echo")), "switch"),
+        (exercise_2_8, backed_up(test_2_8.good("disaster")), "disaster"),
+    ],
+    ids=["switch", "disaster"],
+)
+def test_a_good_drill_on_their_work_shows_all_but_what_only_the_labs_own_can_show(
+    exercise: Exercise, run: Record, phase: str
+) -> None:
+    found = {r.id.rpartition(".")[2]: r for r in exercise.judge(run, phase)}
+    alone = {name for name in found if name in OURS_ALONE}
+    assert alone
+    for name, result in found.items():
+        wanted = Verdict.NOT_PROVABLE if name in alone else Verdict.PASS
+        assert result.verdict is wanted, f"{name}: {result.observed}"
+    assert all(OURS_ALONE[name] in found[name].observed for name in alone)
+
+
+def test_what_the_labs_own_did_not_show_stays_unknown() -> None:
+    switch = without(test_2_7.good("switch"), kind("echo"))
+    assert verdicts(exercise_2_7, switch, "switch")["new-options-used"] == Verdict.UNKNOWN
+    ours = without(test_2_8.good("disaster"), kind("backup"))
+    found = verdicts(exercise_2_8, without(ours, kind("carried")), "disaster")
+    assert {found["backup-complete"], found["backup-holds"]} == {Verdict.UNKNOWN}
+
+
+@pytest.mark.parametrize("unseen", ["info", "their-backup", "fault.healed"])
+def test_that_all_of_theirs_was_lost_could_have_been_shown_and_stays_unknown(unseen: str) -> None:
+    theirs = backed_up(test_2_8.good("disaster"))
+    found = verdicts(exercise_2_8, without(theirs, kind(unseen)), "disaster")
+    assert found["all-was-lost"] == Verdict.UNKNOWN
 
 
 def test_tasks_that_were_over_before_the_server_went_did_not_fail_to_wait_for_it() -> None:
@@ -291,6 +339,19 @@ def test_tasks_that_were_over_before_the_server_went_did_not_fail_to_wait_for_it
     assert verdicts(exercise_2_4, both, "nfs-volume")["waits-for-its-server"] == Verdict.FAIL
     known = noted(both, "2.4/nfs-volume", "tasks", **{**sample.data, "tasks": [mine, before]})
     assert verdicts(exercise_2_4, known, "nfs-volume")["waits-for-its-server"] == Verdict.PASS
+
+
+def test_what_only_the_loss_of_their_nfs_server_shows_is_not_provable_where_it_stays() -> None:
+    written = {"fault.injected", "fault.healed", "entry", "entries"}
+    alone = without(test_2_4.good("nfs-volume"), lambda e: e.kind in written)
+    needed = ("waits-for-its-server", "no-acknowledged-write-lost")
+    unseen = verdicts(exercise_2_4, alone, "nfs-volume")
+    assert {unseen[check] for check in needed} == {Verdict.UNKNOWN}
+    spared = verdicts(
+        exercise_2_4, noted(alone, "2.4/nfs-volume", "spared", node="worker1"), "nfs-volume"
+    )
+    assert {spared[check] for check in needed} == {Verdict.NOT_PROVABLE}
+    assert spared["data-follow"] == Verdict.PASS
 
 
 def test_their_site_is_what_it_was_with_as_many_tasks_as_it_has() -> None:

@@ -144,7 +144,16 @@ def test_a_drilled_mistake_can_be_made_and_costs_what_the_rubric_names(
 
 
 def test_what_was_drilled_has_lost_its_checks_and_no_others() -> None:
-    wanted = {each.name: each.loses for each in drilled.solutions()}
+    solutions = {each.name: each for each in drilled.solutions()}
     for name, verdicts in drilled.seen().items():
-        assert {check for check, verdict in verdicts.items() if verdict == "fail"} == wanted[name]
-        assert set(verdicts.values()) <= {"pass", "fail"}
+        failed = {check for check, verdict in verdicts.items() if verdict == "fail"}
+        assert failed == solutions[name].loses
+        unseen = {check for check, verdict in verdicts.items() if verdict != "pass"} - failed
+        assert unseen <= solutions[name].hides
+
+
+def test_who_heals_no_task_also_loses_how_soon_it_is_healed() -> None:
+    (never,) = (each for each in drilled.solutions() if each.name == "check-that-can-not-fail")
+    assert never.loses == {"2.9.heal.healed-in-its-slot"}
+    assert "2.9.heal.detected-as-predicted" in never.hides
+    assert not any(check.startswith("2.9.bad-update") for check in never.hides)

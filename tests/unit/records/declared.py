@@ -56,6 +56,8 @@ CAUSES = {
     "acknowledged",
     "removed",
     "deployed",
+    "provoked",
+    "mending",
 }
 """What begins a stretch that something is claimed of: it must come before that."""
 

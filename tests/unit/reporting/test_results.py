@@ -56,6 +56,20 @@ def test_a_selected_check_that_was_never_judged_is_unknown() -> None:
     assert all("not judged" in c["observed"] for c in found["checks"])
 
 
+def test_what_was_judged_is_told_whether_or_not_it_was_announced() -> None:
+    part = record(Drill("2.2/kill"), Drill("2.2/power-off"))
+    whole = {check["id"] for check in build_results(part, [])["exercises"][0]["checks"]}
+    selected = part.need("exercise.selected", "")
+    for announced in (2, 0):
+        left = selected.data["checks"][:announced]
+        fewer = changed(part, lambda e: e.seq == selected.seq, checks=left)
+        (found,) = valid(build_results(fewer, []))["exercises"]
+        assert found["verdict"] == "pass"
+        assert {check["id"] for check in found["checks"]} == whole
+    nobody = without(fewer, lambda e: e.kind == "check")
+    assert build_results(nobody, [])["exercises"][0]["verdict"] == "unknown"
+
+
 def test_what_these_machines_can_not_do_is_not_provable_also_where_nobody_came_to_it() -> None:
     part = record(Drill("2.2/kill"), judged=False)
     selected = part.need("exercise.selected", "")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab import config
-from pytest_swarmlab.errors import HostError, NotConverged, ProviderError
+from pytest_swarmlab.errors import ConfigError, HostError, NotConverged, ProviderError
 from pytest_swarmlab.judging.exercise import Exercise
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.run.run import Run
@@ -375,11 +375,24 @@ def test_what_is_to_be_judged_is_recorded_once_before_anything_happens(desk: Des
     exercise = Exercise("9.9", "An exercise", module="somewhere")
     exercise.check("claim", phases=["a", "b"], title="t", expected="e", hint="h")(lambda _: _)  # type: ignore[arg-type,return-value]
     run = desk.run()
-    run.select([exercise, exercise])
-    run.select([exercise])
+    run.select({exercise: None})
+    run.select({exercise: None})
     (selected,) = run.recorder.view().of("exercise.selected")
     assert (selected.data["id"], selected.data["module"]) == ("9.9", "somewhere")
     assert [c["id"] for c in selected.data["checks"]] == ["9.9.a.claim", "9.9.b.claim"]
+
+
+def test_of_an_exercise_that_is_performed_in_part_no_other_phase_is_to_be_judged(
+    desk: Desk,
+) -> None:
+    exercise = Exercise("9.9", "An exercise", module="somewhere")
+    exercise.check("claim", phases=["a", "b"], title="t", expected="e", hint="h")(lambda _: _)  # type: ignore[arg-type,return-value]
+    run = desk.run()
+    run.select({exercise: {"b"}})
+    (selected,) = run.recorder.view().of("exercise.selected")
+    assert [c["id"] for c in selected.data["checks"]] == ["9.9.b.claim"]
+    with pytest.raises(ConfigError, match=r"exercise 9\.9 has no phase c: there are a, b"):
+        desk.run().select({exercise: {"b", "c"}})
 
 
 def test_two_runs_never_share_a_directory(desk: Desk) -> None:
