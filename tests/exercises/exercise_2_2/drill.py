@@ -1,4 +1,4 @@
-"""What happens to the leader, and what is waited for while clients send requests."""
+"""Faults of the leader, and the waits, while clients send requests."""
 
 from collections.abc import Callable, Sequence
 
@@ -120,5 +120,5 @@ def demote_the_leader(
 
 
 def others(nodes: Sequence[Node], left_out: Node) -> list[Node]:
-    """Those nodes without that one."""
+    """The nodes without one."""
     return [node for node in nodes if node is not left_out]

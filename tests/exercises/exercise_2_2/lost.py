@@ -50,9 +50,9 @@ DOWN_AFTER_ELECTION_S = 45.0
 @exercise.check(
     "sampled",
     phases=FAILURES + DEMOTION,
-    title="The surviving managers were asked all along, until the outcome was known",
-    expected="each is asked every 200 ms, and never more than 1 s passes without a question",
-    hint="The machine was too busy to measure: end what else runs on it and run again.",
+    title="The surviving managers were sampled without a gap until the outcome",
+    expected="a sample of each every 200 ms, and no gap of more than 1 s",
+    hint="The machine was too busy to measure: end other programs on it and run again.",
 )
 def sampled(record: Record) -> Judgement:
     """Times are only as good as the sampling. After the healing no sample is needed."""
@@ -80,7 +80,7 @@ def sampled(record: Record) -> Judgement:
     "leader-elected",
     phases=FAILURES,
     timed=True,
-    title="The survivors elect another leader",
+    title="The surviving managers elect another leader",
     expected="5 to 30 s after the failure; up to 45 s when the first vote was split",
     hint="Look for `became candidate` in the survivors' engine logs; are both reachable on 2377?",
 )
@@ -122,8 +122,8 @@ def campaigns(record: Record, elected: str) -> int | None:
     "old-leader-unreachable",
     phases=FAILURES,
     timed=True,
-    title="The old leader is seen as unreachable",
-    expected="as soon as there is a leader to ask, 5 s later at most",
+    title="The surviving managers report the old leader as unreachable",
+    expected="at most 5 s after the election of the new leader",
     hint="`docker node ls` on a survivor: MANAGER STATUS of the lost node.",
 )
 def old_leader_unreachable(record: Record) -> Judgement:
@@ -137,7 +137,7 @@ def old_leader_unreachable(record: Record) -> Judgement:
     "node-down",
     phases=FAILURES,
     timed=True,
-    title="The lost node is declared down",
+    title="The new leader declares the lost node down",
     expected="within 45 s of the election: three missed heartbeats, doubled after a new leader",
     hint="`docker node ls` on a survivor: STATUS of the lost node.",
 )

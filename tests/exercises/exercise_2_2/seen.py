@@ -33,12 +33,12 @@ LEAST_RATE = 10.0
 
 
 def the_service(record: Record) -> str:
-    """Whom clients asked."""
+    """The service that clients ask."""
     return whose.named(record, ROLE, SERVICE)
 
 
 def the_replicas(record: Record) -> int:
-    """How many of it there are."""
+    """The number of its replicas."""
     return whose.replicas(record, ROLE, REPLICAS)
 
 
@@ -75,7 +75,7 @@ def coarsest_s(record: Record) -> float:
 
 
 def the_fault(record: Record) -> Fault:
-    """What was done to the leader; raises Unseen when nothing was."""
+    """The fault of the leader; raises Unseen if there is none."""
     fault = readings.fault(record)
     if fault is None:
         raise Unseen("nothing was done to the leader")
@@ -120,7 +120,7 @@ def not_watched(record: Record, until: float | None) -> list[str]:
 
 
 def outcome(began: float, seconds: float | None) -> float | None:
-    """The moment so many seconds after the fault began; None without a number."""
+    """The moment that many seconds after the fault began; None without a number."""
     return None if seconds is None else began + seconds
 
 
