@@ -1,4 +1,4 @@
-"""The command `swarmlab`: everything outside of a pytest run."""
+"""The command `swarmlab`."""
 
 from __future__ import annotations
 
@@ -20,36 +20,35 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; returns its exit code: 0 well, 1 not well, 2 could not be done.
-
-    `lab` has pytest's exit codes. `lab` and `mark` give pytest what stands after ``--``.
+    """Run one subcommand; returns 0 for success, 1 for something that failed or lacks, 2 for an
+    error. `lab` returns pytest's exit code. `lab` and `mark` pass arguments after ``--`` to pytest.
     """
     parser = argparse.ArgumentParser(
         prog="swarmlab", description="Clusters, disks and records of pytest-swarmlab."
     )
     parser.add_argument(
-        "--cache", type=Path, default=default_cache(), help="where node disks and kernels are kept"
+        "--cache", type=Path, default=default_cache(), help="directory of node disks and kernels"
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("doctor", help="what this machine can and cannot prove").set_defaults(
         run=_doctor
     )
-    disk = commands.add_parser("disk", help="build the node disk if the cache has none of today's")
+    disk = commands.add_parser("disk", help="build the node disk, unless the cache is up to date")
     disk.add_argument("--images", choices=("stand-in", "registry"), default="stand-in")
     disk.set_defaults(run=_disk)
     kernel = commands.add_parser(
         "kernel",
-        help="build the faster kernel of embedded machines if the cache has none of today's",
+        help="build the faster kernel of embedded machines, unless the cache is up to date",
     )
     kernel.set_defaults(run=_kernel)
     image = commands.add_parser(
-        "image", help="build the node image for containers if the Docker engine has none of today's"
+        "image", help="build the node image for containers, unless the Docker engine has it"
     )
     image.set_defaults(run=_image)
-    gc = commands.add_parser("gc", help="remove what runs that were killed left behind")
-    gc.add_argument("--kept", action="store_true", help="clusters that were kept on purpose too")
+    gc = commands.add_parser("gc", help="remove the clusters of killed runs")
+    gc.add_argument("--kept", action="store_true", help="also remove clusters kept on purpose")
     gc.add_argument(
-        "--disks", action="store_true", help="node disks and kernels of recipes that changed too"
+        "--disks", action="store_true", help="also remove node disks and kernels of old recipes"
     )
     gc.set_defaults(run=_gc)
     lab = commands.add_parser(
@@ -57,57 +56,57 @@ def main(argv: Sequence[str] | None = None) -> int:
         usage="swarmlab lab [NUMBER ...] [--provider NAME] [-- PYTEST'S ARGUMENTS]",
         help="run the lab's exercises, such as 2.2, or all of them",
     )
-    lab.add_argument("numbers", nargs="*", metavar="NUMBER", help="of an exercise, such as 2.2")
-    lab.add_argument("--provider", metavar="NAME", help="what the nodes are made of; uml if unset")
+    lab.add_argument("numbers", nargs="*", metavar="NUMBER", help="an exercise, such as 2.2")
+    lab.add_argument("--provider", metavar="NAME", help="provider of the nodes; uml if unset")
     lab.set_defaults(run=_lab)
     survey = commands.add_parser(
         "survey",
-        help="look at a cluster that is there, changing nothing: what is there, what is odd",
+        help="list what runs on an existing cluster and what is odd, without changing it",
     )
     which = survey.add_mutually_exclusive_group()
     which.add_argument("--inventory", metavar="FILE", help="the file that lists your cluster")
     which.add_argument(
         "--reuse", metavar="ID", nargs="?", const="", help="a cluster that a run has kept"
     )
-    survey.add_argument("--reports", metavar="DIR", help="where the record goes (reports)")
+    survey.add_argument("--reports", metavar="DIR", help="directory of the record (reports)")
     survey.set_defaults(run=_survey)
     judge = commands.add_parser("judge", help="judge a saved run again, from its record alone")
     judge.add_argument("run_directory", type=Path)
     _add_exercises(judge)
     judge.set_defaults(run=_judge)
     new = commands.add_parser(
-        "new-submission", help="write an empty submission: a place for all that the lab asks for"
+        "new-submission", help="write an empty submission with a place for every deliverable"
     )
     new.add_argument("directory", type=Path)
     new.set_defaults(run=_new_submission)
-    check = commands.add_parser("check", help="what a submission still lacks; no cluster is needed")
+    check = commands.add_parser("check", help="list what a submission lacks; needs no cluster")
     check.add_argument("directory", type=Path)
     check.set_defaults(run=_check)
     mark = commands.add_parser(
         "mark",
         usage="swarmlab mark [DIR] [--inventory FILE | --record DIR] [... -- PYTEST'S ARGUMENTS]",
-        help="mark what was handed in: on a cluster of its own, on yours, or by a saved run",
+        help="mark a submission: on a new cluster, on your cluster, or by a saved run",
     )
-    mark.add_argument("submission", type=Path, nargs="?", help="what was handed in")
+    mark.add_argument("submission", type=Path, nargs="?", help="directory of the submission")
     looked_at = mark.add_mutually_exclusive_group()
     looked_at.add_argument(
-        "--record", type=Path, metavar="DIR", help="mark a run that is over, in its directory"
+        "--record", type=Path, metavar="DIR", help="mark the finished run of DIR"
     )
-    looked_at.add_argument(
-        "--inventory", metavar="FILE", help="mark the cluster that this file lists, as it is"
-    )
+    looked_at.add_argument("--inventory", metavar="FILE", help="mark the cluster that FILE lists")
     mark.add_argument(
         "--allow-destructive",
         action="store_true",
-        help="drill the inventory's cluster, which breaks things and mends them",
+        help="run the drills on the inventory's cluster, which inject faults and heal them",
     )
     _add_exercises(mark)
-    mark.add_argument("--rubric", type=Path, metavar="FILE", help="another rubric than the lab's")
+    mark.add_argument("--rubric", type=Path, metavar="FILE", help="use FILE, not the lab's rubric")
     mark.add_argument(
-        "--handed-in", type=_moment, metavar="TIME", help="when, for a rubric that has a deadline"
+        "--handed-in", type=_moment, metavar="TIME", help="for a rubric that has a deadline"
     )
     mark.set_defaults(run=_mark)
-    table = commands.add_parser("table", help="what was proven where, from several results.json")
+    table = commands.add_parser(
+        "table", help="make a table of proven exercises by provider, from several results.json"
+    )
     table.add_argument("results", type=Path, nargs="+")
     table.set_defaults(run=_table)
     words = list(sys.argv[1:] if argv is None else argv)
@@ -115,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(own)
     arguments.further = words[len(own) + 1 :]
     if arguments.further and arguments.command not in ("lab", "mark"):
-        parser.error(f"{arguments.command} takes nothing after --")
+        parser.error(f"{arguments.command} takes no arguments after --")
     try:
         code: int = arguments.run(arguments)
     except SwarmlabError as error:
@@ -201,7 +200,7 @@ def _gc(arguments: argparse.Namespace) -> int:
         _gc_clusters(provider, kept=arguments.kept, logs=arguments.cache)
     _gc_containers(arguments)
     for path in place.reap():
-        sys.stdout.write(f"removed what was left in {path}\n")
+        sys.stdout.write(f"removed leftovers in {path}\n")
     if arguments.disks:
         wanted = {load_plan("stand-in").key, load_plan("registry").key}
         for disk in list_disks(arguments.cache):
@@ -214,7 +213,7 @@ def _gc(arguments: argparse.Namespace) -> int:
 
 
 def _gc_containers(arguments: argparse.Namespace) -> None:
-    """The same in this host's Docker engine; nothing where there is none."""
+    """Remove leftovers in this host's Docker engine, if it has one."""
     from pytest_swarmlab.images.container import remove_old_images
     from pytest_swarmlab.providers.dind import DindProvider, engine
 
@@ -235,7 +234,7 @@ def _gc_containers(arguments: argparse.Namespace) -> None:
 
 def _gc_clusters(provider: Provider, *, kept: bool, logs: Path) -> None:
     for cluster in provider.reap():
-        sys.stdout.write(f"removed what was left of cluster {cluster}\n")
+        sys.stdout.write(f"removed leftovers of cluster {cluster}\n")
     for found in provider.find():
         if found.kept and kept:
             provider.attach(found.id, logs=logs).stop()
@@ -285,7 +284,7 @@ def _new_submission(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.marking import new_submission
 
     places = new_submission.write(arguments.directory)
-    sys.stdout.write(f"{len(places)} files in {arguments.directory}; what is missing is told by\n")
+    sys.stdout.write(f"{len(places)} files in {arguments.directory}; to list what it lacks, run\n")
     sys.stdout.write(f"  {shlex.join(['swarmlab', 'check', str(arguments.directory)])}\n")
     return 0
 
@@ -300,7 +299,7 @@ def _check(arguments: argparse.Namespace) -> int:
         )
     (there, of), (answered, questions) = found.deliverables, found.answers
     sys.stdout.write(
-        f"{there} of {of} deliverables are there, {answered} of {questions} questions answered\n"
+        f"{there} of {of} deliverables exist, {answered} of {questions} questions are answered\n"
     )
     return 1 if found.lacks else 0
 
@@ -311,7 +310,7 @@ def _add_exercises(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE",
         action="append",
         default=[],
-        help="a module of yours that declares exercises which no installed package has",
+        help="a module of yours that declares exercises",
     )
 
 
@@ -334,8 +333,8 @@ def _drilled(arguments: argparse.Namespace) -> Path:
 
     if arguments.submission is None and arguments.inventory is None:
         raise ConfigError(
-            "there is nothing to mark: name what was handed in, the file of a cluster with"
-            " --inventory, or a run that is over with --record"
+            "there is nothing to mark: name a submission's directory, a cluster's file with"
+            " --inventory, or a finished run with --record"
         )
     further = [f"--swarmlab-cache={arguments.cache}"]
     if arguments.inventory is not None:
@@ -363,5 +362,5 @@ def _table(arguments: argparse.Namespace) -> int:
         runs = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.results]
         sys.stdout.write(markdown(runs))
     except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"no results of a run can be read there: {error}") from error
+        raise ConfigError(f"these files are not all results.json of runs: {error}") from error
     return 0

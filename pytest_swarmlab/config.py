@@ -14,7 +14,7 @@ from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.model import DEFAULT_MEMORY_MIB
 
 PROVIDERS = ("auto", "uml", "dind", "vagrant", "inventory")
-"""Those that come with the plugin; another plugin or a conftest may have more."""
+"""The plugin's providers; another plugin or a conftest may add some."""
 
 KERNELS = ("auto", "own", "debian")
 ORIGINS = ("stand-in", "registry")
@@ -41,43 +41,42 @@ class Option:
 
     @property
     def ini(self) -> str:
-        """In the ini file."""
+        """Prefix in the ini file."""
         return f"swarmlab_{self.name.replace('-', '_')}"
 
     @property
     def variable(self) -> str:
-        """In the environment."""
+        """Prefix in the environment."""
         return self.ini.upper()
 
 
 OPTIONS = (
-    Option("provider", "what the nodes are made of: uml, dind, vagrant, inventory, auto,"
-           " or a plugin's own", "auto", metavar="NAME"),
+    Option("provider", "provider of the nodes: uml, dind, vagrant, inventory, auto, or a plugin's",
+           "auto", metavar="NAME"),
     Option("inventory", "file that lists an existing cluster's nodes", None, metavar="FILE"),
-    Option("allow-destructive", "break and change things on the inventory's cluster", False,
+    Option("allow-destructive", "permit faults and changes on the inventory's cluster", False,
            flag=True),
-    Option("submission", "run the drills on what somebody handed in, or, without a directory, on"
-           " what the cluster has", None, metavar="DIR", const=""),
+    Option("submission", "run the drills on a submission, or, without a directory, on the"
+           " cluster's own services", None, metavar="DIR", const=""),
     Option("images", "container images: stand-in (built here) or registry", "stand-in",
            metavar="ORIGIN"),
     Option("kernel", "embedded machines' kernel: own (built here), debian, or auto", "auto",
            metavar="NAME"),
-    Option("memory", "ceiling of one node's memory in MiB", str(DEFAULT_MEMORY_MIB),
-           metavar="MIB"),
-    Option("keep", "leave the cluster running and say how to reach it", False, flag=True),
-    Option("reuse", "run on a kept cluster (its id, when there are several)", None,
+    Option("memory", "limit of one node's memory in MiB", str(DEFAULT_MEMORY_MIB), metavar="MIB"),
+    Option("keep", "leave the cluster running and print how to reach it", False, flag=True),
+    Option("reuse", "run on a kept cluster (its id, if there are several)", None,
            metavar="ID", const=""),
-    Option("reports", "where runs leave their reports", "reports", metavar="DIR"),
-    Option("progress", "what is told while tests run: plain, live, off, or auto", "auto",
+    Option("reports", "directory of reports", "reports", metavar="DIR"),
+    Option("progress", "progress while tests run: plain, live, off, or auto", "auto",
            metavar="HOW"),
-    Option("cache", "where node disks and kernels are kept", None, metavar="DIR"),
+    Option("cache", "directory of node disks and kernels", None, metavar="DIR"),
 )  # fmt: skip
 """Every setting. The command line outweighs the environment, the environment the ini file."""
 
 
 @dataclass(frozen=True)
 class LabConfig:
-    """What this run was asked to do."""
+    """The settings of this run."""
 
     provider: str
     inventory: Path | None
@@ -91,9 +90,9 @@ class LabConfig:
     cache: Path
     progress: str
     marking: bool = False
-    """Whether drills on somebody's own work are run, and no others."""
+    """Whether the run performs only the drills on a submission."""
     submission: Path | None = None
-    """What was handed in; None while marking: the cluster is marked as it is."""
+    """Directory of the submission; None: a cluster is marked without one."""
 
 
 def read(

@@ -1,4 +1,4 @@
-"""What this machine can and cannot prove, and what to install for the rest."""
+"""Examines what this machine can prove, and what to install for the rest."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from pytest_swarmlab.providers.uml import provider as uml
 from pytest_swarmlab.providers.uml import trial
 
 FREE_GIB = 5
-"""Disk space wanted in the cache: a disk takes about 2 GiB, and as much again while it is built."""
+"""Disk space wanted in the cache: a disk takes about 2 GiB, and twice that during its build."""
 
 NOT_BUILT = (
-    "not built, so Debian's serves: `swarmlab kernel`, as root, builds one with which machines run"
-    " twice as fast, in about 8 minutes on two cores"
+    "not built, so Debian's kernel is used: `swarmlab kernel`, as root, builds one with which"
+    " machines run twice as fast, in about 8 minutes on two cores"
 )
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: its subject, whether it is well, what was seen, and the remedy."""
+    """One finding: its subject, whether it is fine, what was seen, and the remedy."""
 
     what: str
     well: bool
@@ -36,7 +36,7 @@ class Finding:
 
 
 def examine(cache: Path) -> Iterator[Finding]:
-    """Examine all that an embedded cluster needs; yield each finding as soon as it is known."""
+    """Examine all needs of an embedded cluster; yields each finding at once."""
     for commands, purpose in (
         (uml.COMMANDS, "run a cluster"),
         (builder.COMMANDS, "build the node disk"),
@@ -68,7 +68,7 @@ def examine(cache: Path) -> Iterator[Finding]:
         "cores",
         cores >= 2,
         str(cores),
-        "with one core elections take place because it was busy: times prove nothing",
+        "on one core load alone causes elections, so times prove nothing: use two",
     )
 
 
@@ -76,7 +76,7 @@ def _try(what: str, look: Callable[[], object]) -> Finding:
     try:
         look()
     except SwarmlabError as error:
-        return Finding(what, False, str(error), "as it says")
+        return Finding(what, False, str(error), "see the message")
     return Finding(what, True, "all there")
 
 
@@ -88,15 +88,11 @@ def _machine(cache: Path) -> Iterator[Finding]:
         yield Finding(
             "node disk",
             disk is not None,
-            f"{disk.key} in {cache}" if disk else f"none of today's recipes in {cache}",
+            f"{disk.key} in {cache}" if disk else f"none of the current recipes in {cache}",
             "swarmlab disk (as root)",
         )
-        # No illness: Debian's serves.
-        yield Finding(
-            "own kernel",
-            True,
-            str(own) if own else NOT_BUILT,
-        )
+        # Never a failure, since Debian's kernel works too.
+        yield Finding("own kernel", True, str(own) if own else NOT_BUILT)
         if disk is None:
             yield Finding(
                 what, False, "not tried: it needs the node disk", "swarmlab disk (as root)"
@@ -104,14 +100,14 @@ def _machine(cache: Path) -> Iterator[Finding]:
             return
         tried, notices = trial.choose("auto", cache, disk)
     except SwarmlabError as error:
-        yield Finding(what, False, f"on {_processor()}: {error}", "as it says")
+        yield Finding(what, False, f"on {_processor()}: {error}", "see the message")
         return
     seen = "; ".join((f"{_processor()}: {tried}", *(notices if own else ())))
     yield Finding(what, True, seen)
 
 
 def _processor() -> str:
-    """What this machine's processor calls itself."""
+    """The name of this machine's processor."""
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
@@ -119,7 +115,7 @@ def _processor() -> str:
 
 
 def _containers() -> Finding:
-    """Never ill: embedded machines need no engine."""
+    """Never a failure, since embedded machines need no engine."""
     from pytest_swarmlab.providers.dind import engine, kernel
 
     try:

@@ -26,7 +26,7 @@ class HostError(SwarmlabError):
 
 
 class Unfit(SwarmlabError):
-    """Somebody's own cluster does not suit one test; it may suit another."""
+    """An inventory's cluster does not fit one test; it may fit another."""
 
 
 class Disturbed(SwarmlabError):

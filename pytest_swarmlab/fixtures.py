@@ -1,4 +1,4 @@
-"""The fixtures, for this suite's exercises and for anybody's own."""
+"""The plugin's fixtures."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Membership(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the evidence shows. Only PASS counts as a pass."""
+    """A verdict. Only PASS counts as a pass."""
 
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
@@ -53,7 +53,7 @@ class Capability(StrEnum):
 
     @property
     def lack(self) -> str:
-        """What it means for a proof that the machines have it not."""
+        """The consequence for a proof if the machines lack the capability."""
         return _LACK[self]
 
 
@@ -191,12 +191,12 @@ def worker_address(n: int) -> str:
 
 
 def quorum(managers: int) -> int:
-    """How many managers must be up for the swarm to decide anything: ⌊N/2⌋+1."""
+    """The number of managers that make a quorum: ⌊N/2⌋+1."""
     return managers // 2 + 1
 
 
 def tolerance(managers: int) -> int:
-    """How many managers may fail before the swarm stops deciding: ⌊(N−1)/2⌋."""
+    """The number of managers that may fail with a quorum left: ⌊(N−1)/2⌋."""
     return (managers - 1) // 2
 
 

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 LAB_EXERCISES = range(1, 11)
 
 STEPPED = pytest.StashKey[bool]()
-"""Of an item: whether its steps are recorded."""
+"""Key of an item: whether its steps are recorded."""
 
 OF_ONE_TEST = re.compile(
     r"^ScopeMismatch: You tried to access the function scoped fixture"
@@ -231,7 +231,7 @@ def needs_cluster(item: pytest.Item) -> bool:
 
 
 def used_run(item: pytest.Item) -> bool:
-    """Whether a test has used fixtures of ours, also such as it asked for while it ran."""
+    """Whether a test has used the plugin's fixtures, also by `getfixturevalue`."""
     # pytest has a request for it as long as it runs.
     request = getattr(item, "_request", None)
     return needs_run(item) or "swarmlab_run" in getattr(request, "fixturenames", ())
@@ -383,6 +383,6 @@ class Tally:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Nothing can be recorded any more."""
+    """Close the recorder."""
     if run := config.stash.get(RUN, None):
         run.recorder.close()

@@ -1,4 +1,4 @@
-"""Reads tables from files that people wrote, and names exactly what in them can't be used."""
+"""Reads tables from files, and names each unusable entry."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Table:
         return number
 
     def number(self, key: str, default: int | None = None) -> Fraction:
-        """A number more than 0, as it is written: 2.5 is exactly five halves."""
+        """A number more than 0, exactly as written: 2.5 is five halves."""
         value = self._take(key, int | float, "a number", default)
         number = Fraction(str(value)) if math.isfinite(value) else Fraction(0)
         if number <= 0:

@@ -42,12 +42,12 @@ def clean(value: Any, limit: int = SHORT) -> str:
 
 
 def line(value: Any, limit: int = SHORT) -> str:
-    """The same on one line."""
+    """The text on one line."""
     return clean(" ".join(clean(value, 4 * limit).split()), limit)
 
 
 def by_number(id_: str) -> tuple[tuple[int, str], ...]:
-    """Sorts ids of exercises as people count: 2.9 comes before 2.10; what is no number, last."""
+    """Key that sorts exercise ids by number: 2.9 before 2.10, and texts last."""
     return tuple(
         (int(part), "") if part.isdecimal() else (sys.maxsize, part) for part in id_.split(".")
     )

@@ -1,4 +1,4 @@
-"""`swarmlab survey`: connect to an existing cluster, look at it, record and show what is there."""
+"""`swarmlab survey`: connects to an existing cluster, surveys it, records and prints the result."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ WHOLE, GAPS, CANNOT = 0, 1, 2
 """Exit codes: all was seen, something was not, nothing was."""
 
 NOTHING = (
-    "there is nothing to look at: name the file of your cluster with --inventory, or a cluster that"
-    " a run has kept with --reuse"
+    "there is nothing to survey: name your cluster's file with --inventory, or a kept cluster with"
+    " --reuse"
 )
 
 
@@ -81,7 +81,7 @@ def visit(
             identity.finish(recorder, exit_status=code)
     page.write(survey, out)
     if survey.services:
-        out.write("\nwho is who in the lab\n")
+        out.write("\nroles of the lab\n")
         out.writelines(f"  {sentence}\n" for sentence in roles.told(roles.Cast(survey)))
     out.write(f"\nrecord: {directory} (judged by `swarmlab judge {directory}`)\n")
     return code

@@ -41,10 +41,10 @@ NODE = "PLAYWRIGHT_NODEJS_PATH"
 """Names the Node.js that Playwright is to start, if not its own."""
 
 SNAPS = "/snap/"
-"""A snap has its own idea of the file system: nobody else can give it a profile."""
+"""A snap can't use a profile directory that another program gives it."""
 
 WIDTH, HEIGHT = 1280, 800
-"""Of a page and its pictures, in pixels."""
+"""Size of a page and its pictures, in pixels."""
 
 QUALITIES = (70, 40, 15)
 """JPEG qualities in percent; the first whose picture is small enough is used."""
@@ -62,7 +62,7 @@ ALONE = (
     "--disable-component-update",
     "--disable-quic",
 )
-"""Nothing that a browser does by itself, and no way around the resolver's rules."""
+"""Options that stop the browser's own requests, and enforce the resolver's rules."""
 
 
 HOME = "swarmlab-browser-"
@@ -133,7 +133,7 @@ class Tab:
             )
             if len(found) <= LARGEST:
                 return found
-        raise ClientError(f"no picture of {self.page.url} has less than {LARGEST} bytes")
+        raise ClientError(f"each picture of {self.page.url} has more than {LARGEST} bytes")
 
 
 def _asked(request: api.Request) -> str:
@@ -179,7 +179,7 @@ class Browser:
 
 
 def trouble() -> type[Exception]:
-    """What Playwright raises when something is not there in time, or the browser has gone."""
+    """Playwright's exceptions for a timeout, and for a browser that has ended."""
     from playwright.async_api import Error
 
     return Error

@@ -26,7 +26,7 @@ was not acknowledged.
 
 
 def not_acknowledged() -> tuple[type[Exception], ...]:
-    """The errors of a write that failed, or whose outcome nobody knows."""
+    """Exceptions of a write that failed, or whose outcome is unknown."""
     return (*no_answer(), SwarmlabError)
 
 
@@ -58,7 +58,7 @@ class Ledger:
         return self._acknowledged
 
     def acknowledges(self, more: int) -> Acknowledges:
-        """Condition: so many entries have been acknowledged from now on."""
+        """Condition: `more` further entries are acknowledged."""
         return Acknowledges(self, more)
 
     def found(self, entries: Iterable[tuple[str, int]]) -> None:
@@ -104,12 +104,12 @@ class Ledger:
 
     @property
     def last(self) -> str:
-        """How the latest write ended, in words."""
+        """The outcome of the latest write, in words."""
         return self._last
 
 
 class Acknowledges:
-    """A ledger has so many more entries acknowledged; finds how many it has."""
+    """A ledger has a number of new acknowledged entries; finds how many."""
 
     node = None
 

@@ -106,9 +106,9 @@ class Traffic:
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """Requests without a good answer so far, and those sent late, as they were recorded.
+        """Requests so far without a good answer or sent late, as recorded.
 
-        Raises ClientError while nothing was asked: then nobody knows of any error.
+        Raises ClientError before the first request, when errors are unknown.
         """
         with self._lock:
             if not self._asked:
@@ -214,7 +214,7 @@ class AskedAtLeast:
 
 
 def reason(problem: BaseException) -> str:
-    """Why a request failed, as a word that can be counted: the name of the innermost cause."""
+    """Why a request failed: the name of the innermost exception."""
     seen: BaseException = problem
     while True:
         inner = seen.__cause__ or seen.__context__ or getattr(seen, "reason", None)
@@ -228,7 +228,7 @@ def reason(problem: BaseException) -> str:
 
 
 class _Shown(threading.local):
-    """What the server of this thread's latest handshake showed."""
+    """The certificate of this thread's latest handshake."""
 
     certificate: str | None = None
 
@@ -250,7 +250,7 @@ def session(nodes: Sequence[Node], *, ca: Path | None = None) -> requests.Sessio
     # A URL's host has no capitals.
     by_name = {node.name.lower(): node for node in nodes}
     if len(by_name) != len(nodes):
-        raise ValueError(f"names of nodes that differ in nothing but capitals: {list(nodes)}")
+        raise ValueError(f"names of nodes differ only in case: {list(nodes)}")
     for scheme in ("http://", "https://"):
         client.mount(scheme, _ThroughTheLab(by_name))
     if ca:

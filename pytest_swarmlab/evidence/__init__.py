@@ -1,1 +1,1 @@
-"""What was seen: written down first (recorder), read back later (record)."""
+"""Evidence: written by the recorder, read back as a record."""

@@ -1,4 +1,4 @@
-"""What machines' kernels can do, found by having one do it, and which API their engines speak."""
+"""Probes what the machines' kernels can do, and which API their engines have."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def capabilities(swarm: Swarm, node: Node) -> dict[str, bool]:
 
 
 def _api(node: Node) -> tuple[int, ...]:
-    """The newest API that the node's engine speaks; empty where it gives no answer."""
+    """The newest API of the node's engine; empty if it does not answer."""
     try:
         told = str(node.engine.api.version().get("ApiVersion", ""))
     except no_answer():

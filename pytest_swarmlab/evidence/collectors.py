@@ -41,7 +41,7 @@ RAFT_ROLE = re.compile(
 """How the engine's Raft library logs a change of role; a candidate campaigns for that term."""
 
 CURSOR = re.compile(r"^-- cursor: (\S+)$", re.MULTILINE)
-"""How journalctl tells a place in the journal."""
+"""journalctl's line with a position in the journal."""
 
 JOURNAL = ("journalctl", "--no-pager", "-o", "short-iso-precise", "-u", "docker")
 
@@ -117,10 +117,10 @@ def raft_log(nodes: Sequence[Node], recorder: Recorder, *, since: Mapping[str, s
 
 
 ANSWER_S = 30.0
-"""Longest until an engine begins to tell; what it tells then has no time limit."""
+"""Longest wait for the start of an engine's stream of events, which itself has no time limit."""
 
 CONTAINER_EVENTS = ("start", "health_status", "kill", "die")
-"""What an engine tells of a container's life; its health checks themselves are left out."""
+"""Events of containers, without the executions of health checks."""
 
 
 @contextmanager
@@ -155,13 +155,13 @@ def _listen(node: str, stream: Any, recorder: Recorder, over: threading.Event) -
     try:
         _record_all(node, stream, recorder)
     except Exception:
-        # What a stream that we close within an event ends with is no matter.
+        # A stream that is closed within an event may raise anything.
         if not over.is_set():
             raise
     # The client ends the stream alike when it is closed and when its engine has gone.
     held = (fault for fault in readings.faults(recorder.view()) if node in fault.nodes)
     if not over.is_set() and not any(fault.on(recorder.now()) for fault in held):
-        raise ClientError(f"the engine of {node} has ceased to tell of containers")
+        raise ClientError(f"the engine of {node} has ended its stream of events")
 
 
 def _record_all(node: str, stream: Any, recorder: Recorder) -> None:

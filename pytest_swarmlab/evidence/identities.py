@@ -20,8 +20,8 @@ from pytest_swarmlab.evidence.record import Record
 class Kept:
     """The comparison of identities.
 
-    `wrong`: every difference, in words. `taken`: all differences are that machines have another
-    one's identity. `seen`: the readings, in words. `asked`: the machines that were asked at the
+    `wrong`: every difference, in words. `taken`: each difference is a machine with another
+    machine's identity. `seen`: the readings, in words. `asked`: the machines that were asked at the
     end.
     """
 
@@ -64,7 +64,7 @@ def kept(record: Record) -> Kept:
 def _wrong(
     found: Sequence[Identities], broken: Sequence[readings.Fault]
 ) -> Iterator[tuple[str, bool]]:
-    """What is wrong, and whether it is that a machine has another one's identity."""
+    """The differences, and whether each is a machine with another machine's identity."""
     first: dict[str, Identity] = {}
     destroyed = [
         (node, fault) for fault in broken if fault.kind == "destroy" for node in fault.nodes
@@ -92,7 +92,7 @@ def _wrong(
 def _differs(
     machine: Identity, was: Identity, owners: Mapping[str, str], given: str | None
 ) -> Iterator[tuple[str, bool]]:
-    """What one machine has become besides itself. `given`: the role that the managers gave it."""
+    """How one machine's identity has changed. `given`: its role by the managers' list."""
     others = {id_: node for id_, node in owners.items() if node != machine.node}
     taken = bool({machine.id, machine.name} & set(others))
     if not machine.id:

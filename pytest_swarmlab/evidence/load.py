@@ -1,6 +1,4 @@
-"""How busy this machine was during an observation: times that are taken on a busy one prove
-nothing.
-"""
+"""How busy this machine was during an observation: times of a busy machine prove nothing."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ MOST = 4
 """Kinds of evidence that are named; the rest is counted."""
 
 SETTING = frozenset({"cluster.ready", "roles.decided", "survey.began"})
-"""Events that tell of which cluster or survey the evidence is; they are not counted as evidence."""
+"""Events that identify the cluster or survey; they do not count as evidence."""
 
 WORDS = {
     "command": "command",
@@ -44,7 +44,7 @@ class Looked(Record):
     asked: dict[int, Event] = field(default_factory=dict, compare=False)
 
     def of(self, *kinds: str, **match: Any) -> tuple[Event, ...]:
-        """Those events, which are noted."""
+        """Events of these kinds; the request is noted."""
         found = super().of(*kinds, **match)
         self.asked.update((event.seq, event) for event in found)
         return found

@@ -18,7 +18,7 @@ PERIOD_S = 0.5
 """Between two looks at what workers have recorded: how late a person hears of it."""
 
 OF_THE_RUN = ("exercise.selected", "cluster.wanted")
-"""What every worker records alike, since it is so for the whole run: taken over once."""
+"""Kinds that every worker records with the same content; they are taken over once."""
 
 
 def whole(run_directory: Path) -> Record:
@@ -51,7 +51,7 @@ def whole(run_directory: Path) -> Record:
 
 
 def _content(event: Event) -> str:
-    """What it says, whoever says it."""
+    """The event's content without its worker."""
     return json.dumps([event.kind, event.data], sort_keys=True)
 
 

@@ -107,7 +107,7 @@ Observe = Callable[..., AbstractContextManager[Any]]
 
 
 def _answer(look: Callable[[], list[T]]) -> tuple[list[T], str | None, float]:
-    """What was found, or nothing and why, and how many seconds that took."""
+    """The answer, or [] and the reason, and the seconds that it took."""
     began = time.monotonic()
     found: list[T] = []
     error = None

@@ -23,9 +23,9 @@ memory when it is read."""
 
 @dataclass(frozen=True)
 class Record:
-    """A run's events in the order they were written.
+    """A run's events in the order of writing.
 
-    `left_out`: what of a file could not be used, in words; empty when all of it could.
+    `left_out`: the unusable part of the file, in words; "" if there is none.
     """
 
     events: tuple[Event, ...]
@@ -43,8 +43,8 @@ class Record:
             size = path.stat().st_size
             if size > LARGEST:
                 raise ConfigError(
-                    f"{path} has {size // 2**20} MiB, and no run writes more than"
-                    f" {LARGEST // 2**20}: it is no record, or something in it repeats itself"
+                    f"{path} has {size // 2**20} MiB, more than the {LARGEST // 2**20} of any run:"
+                    " it is no record, or its content repeats"
                 )
             # As bytes: text has more kinds of line ends than a file, and a cut line may end
             # within a character.
@@ -147,7 +147,7 @@ class Record:
 
     @cached_property
     def _by_kinds(self) -> dict[tuple[str, ...], tuple[Event, ...]]:
-        """Several kinds → their events, once asked for: every claim asks for faults."""
+        """Cache: kinds → their events, since every claim reads the faults."""
         return {}
 
     def first(self, *kinds: str, **match: Any) -> Event | None:
@@ -172,11 +172,11 @@ def _event(line: bytes) -> Event:
     event = Event(**json.loads(line))
     whole = isinstance(event.seq, int) and isinstance(event.data, dict)
     if not whole or not all(isinstance(text, str) for text in (event.at, event.kind, event.phase)):
-        raise TypeError("something in it is of another kind than an event's")
+        raise TypeError("a field has the wrong type")
     if isinstance(event.t, bool) or not isinstance(event.t, int | float):
         raise TypeError("its time is no number")
     if not finite(event.t):
-        raise ValueError("its time is no moment")
+        raise ValueError("its time is not finite")
     return event
 
 

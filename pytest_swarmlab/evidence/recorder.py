@@ -119,7 +119,7 @@ class Recorder:
             self._phase = before
 
     def view(self) -> Record:
-        """All events so far, to be judged."""
+        """The record of all events so far."""
         with self._lock:
             return Record(tuple(self._events))
 
@@ -130,7 +130,7 @@ class Recorder:
 
 
 def _short(value: Any) -> Any:
-    """The same with no text that is longer than an event's may be."""
+    """The value with every text cut to an event's limit."""
     if isinstance(value, str):
         more = len(value) - LONGEST
         return value[:LONGEST] + CUT.format(more=more) if more > 0 else value

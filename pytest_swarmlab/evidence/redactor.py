@@ -15,9 +15,8 @@ from urllib.parse import quote, quote_plus
 PLACEHOLDER = "‹secret {name}›"
 
 SHORTEST = 6
-"""A shorter text is left as it is: replaced within other words it would make them unreadable, and
-the gaps would show what it is.
-"""
+"""A shorter text is not hidden: replaced within other words it would make them unreadable, and the
+gaps would reveal it."""
 
 SHORTEST_PIECE, LONGEST_PIECE = 8, 10
 """Characters of a value that is cut (a diff that skips what is alike, `…` in the middle, an output
@@ -28,7 +27,7 @@ ENDS = 2048
 """Characters at either end of a long value of which pieces are known."""
 
 LEAST_DIFFERENT = 4
-"""Different characters in a piece that tells anything: a row of zeros is nobody's secret."""
+"""Least number of different characters in a hidden piece: a row of zeros is no secret."""
 
 PEM_BOUNDARY = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
 """First and last line of a certificate or key (RFC 7468)."""
@@ -100,7 +99,7 @@ class Redactor:
         return text
 
     def data(self, value: Any) -> Any:
-        """The same for every text in lists and tables; their keys are nobody's secrets."""
+        """Hides secrets in every text of lists and tables, except keys."""
         if not self._forms or isinstance(value, bool | int | float | None):
             return value
         if isinstance(value, Mapping):
@@ -120,7 +119,7 @@ class Redactor:
 
 
 def _encoded(raw: bytes) -> Iterator[str]:
-    """What hexadecimal digits and Base64 make of it, wherever in a longer text it stands."""
+    """Hexadecimal and Base64 forms of the value, at any position of a longer text."""
     yield raw.hex()
     yield raw.hex().upper()
     yield base64.b64encode(raw).decode()
@@ -133,7 +132,7 @@ def _encoded(raw: bytes) -> Iterator[str]:
 
 
 def _printed(line: str) -> Iterator[str]:
-    """What programs make of a line that they print, quoted for others."""
+    """Forms of a line that programs print with quotes and escapes."""
     percent = {quote(line), quote_plus(line), quote(line, safe="")}
     quoted = shlex.quote(line)
     once = {
@@ -160,7 +159,7 @@ def _printed(line: str) -> Iterator[str]:
 
 
 def _pieces(form: str) -> Iterator[str]:
-    """Every piece of a form from which on it is hidden, of long ones those at its ends."""
+    """Every piece of a form that is hidden; of long forms the pieces at their ends."""
     length = max(SHORTEST_PIECE, min(LONGEST_PIECE, -(-len(form) // 2)))
     scheme = SCHEME.match(form)
     form = form[max(0, scheme.end() - length + 1) :] if scheme else form

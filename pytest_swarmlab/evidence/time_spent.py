@@ -49,7 +49,7 @@ SHORTEST = 0.0005
 
 
 class Doing(StrEnum):
-    """What a worker did with a stretch of time."""
+    """A worker's activity."""
 
     BEFORE = "before"
     """Before its first test: interpreters start, tests are collected."""
@@ -67,12 +67,12 @@ class Doing(StrEnum):
 
 
 class Awaited(StrEnum):
-    """What one has to wait for."""
+    """The subject of a wait."""
 
     CONDITION = "condition"
     """A test waits until it is met."""
     UPKEEP = "upkeep"
-    """The same for set-up, mending or tidying up."""
+    """A condition of set-up, healing or clean-up is waited for."""
     FAULT = "fault"
     """Something is being broken or mended."""
     COMMAND = "command"
@@ -99,13 +99,13 @@ class Block:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Its duration in seconds."""
         return self.ended - self.began
 
 
 @dataclass(frozen=True)
 class Wait:
-    """One thing that had to be waited for; `condition` says it in words."""
+    """One wait; `condition` describes it."""
 
     kind: Awaited
     condition: str
@@ -117,7 +117,7 @@ class Wait:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Its duration in seconds."""
         return self.ended - self.began
 
 
@@ -200,7 +200,7 @@ def _time_of(waits: Iterable[Wait]) -> list[tuple[float, float]]:
 
 
 def _mostly(spans: Sequence[tuple[float, float]], wait: Wait) -> bool:
-    """Whether most of it is its own: not part of another wait."""
+    """Whether most of the wait is not part of another wait."""
     return within(spans, wait.began, wait.ended) > wait.seconds / 2
 
 

@@ -1,4 +1,4 @@
-"""What a run waited for, summed over its workers."""
+"""A run's waits, summed over its workers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class WaitedFor:
 
 
 def waited_for(workers: Iterable[WorkerTime]) -> list[WaitedFor]:
-    """What was waited for, summed over workers: what took longest in all comes first."""
+    """Waits, summed over workers, the longest sum first."""
     groups: dict[tuple[Awaited, str, str], list[Wait]] = defaultdict(list)
     for wait in (wait for worker in workers for wait in worker.waits):
         groups[wait.kind, wait.exercise, _general(wait.condition)].append(wait)

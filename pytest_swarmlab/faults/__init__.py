@@ -87,5 +87,5 @@ class Faults:
 
     def _controls(self, capability: Capability) -> Swarm:
         if capability not in self._swarm.machines.controls:
-            raise ProviderError(f"{capability} is nothing that these machines' provider can do")
+            raise ProviderError(f"the provider of these machines can't do this: {capability}")
         return self._swarm

@@ -17,10 +17,10 @@ FILLER = ".swarmlab-full"
 """The file that takes all blocks, in the directory whose file system is filled."""
 
 FULL_S = 30.0
-"""Longest until the last block is taken; half a second on an embedded node."""
+"""Longest time to take all blocks; half a second on an embedded node."""
 
 AGAIN_S = 0.2
-"""Until a block that somebody has freed is taken as well."""
+"""Time until the fault takes a block that is freed."""
 
 
 class DiskFull(Fault):

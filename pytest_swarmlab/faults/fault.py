@@ -37,7 +37,7 @@ class Fault(ABC):
 
     @abstractmethod
     def _inject(self) -> None:
-        """Break it; returns as soon as it is broken."""
+        """Inject the fault; returns when it is in effect."""
 
     @abstractmethod
     def _heal(self) -> None:

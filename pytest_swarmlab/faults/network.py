@@ -19,7 +19,7 @@ OPENING = (
     ("-w", "-F", CHAIN),
     ("-w", "-X", CHAIN),
 )
-"""Takes the chain away again, as far as it is there."""
+"""Removes what exists of the chain."""
 
 
 class LinkDown(MachineFault):
@@ -48,8 +48,7 @@ class Partition(Fault):
     def __init__(self, sides: Sequence[Sequence[Node]], recorder: Recorder) -> None:
         """`sides`: two or more groups.
 
-        Raises ConfigError when a node stands in two of them, or has no address that the others
-        could drop.
+        Raises ConfigError if a node is in two groups, or has no address that the others could drop.
         """
         nodes = [node for side in sides for node in side]
         if len(sides) < 2 or len(set(nodes)) != len(nodes) or not all(sides):
@@ -60,15 +59,15 @@ class Partition(Fault):
             # As SSH through a port of the testing machine has it.
             if node.address == "localhost" or node.address.startswith(("127.", "::1")):
                 raise ConfigError(
-                    f"{node} can't be parted from others: it is no member of the swarm, and of its"
-                    f" addresses only {node.address} is known, which every machine has"
+                    f"{node} can't be partitioned: it is not in the swarm, and its only known"
+                    f" address is {node.address}, which every machine has"
                 )
         super().__init__(nodes, recorder)
         self._sides = [list(side) for side in sides]
 
     @property
     def _programs(self) -> list[str]:
-        """Whose rules are about these nodes' addresses: those of IPv4, of IPv6, or both."""
+        """Programs whose rules match these nodes' addresses: those of IPv4, IPv6, or both."""
         return sorted({node.firewall for node in self.nodes})
 
     def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:

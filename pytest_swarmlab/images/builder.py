@@ -43,7 +43,7 @@ NEEDED_MIB = 5120
 """Free space that a build wants, MiB: about 4600 are in use when the disk is written."""
 
 COMPILER_LINES = 10
-"""How much of a failed compilation's output its error quotes."""
+"""Lines of a failed compilation's output that its error quotes."""
 
 KERNEL_DIRECTORY = "kernel"
 PRELOAD = "preload.so"
@@ -51,7 +51,7 @@ RELEASE = "usr/src/swarmlab/linux/include/config/kernel.release"
 """Where a compiled kernel says its release."""
 
 LIBRARIES = ("usr/lib/x86_64-linux-gnu/libc.so.6", "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
-"""What the kernel as a program needs from its own Debian."""
+"""Files that the kernel, as a program, needs from its own Debian."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ def _add_modules(
 
 
 def _record(recipe: KernelRecipe, release: str, root: Path) -> KernelRecord:
-    """What a kernel of that root says about itself."""
+    """Release, source and package versions of the kernel in that root."""
     # Where packages were only unpacked, their version isn't told; the release says it then.
     found = [
         f"{name} {version}"

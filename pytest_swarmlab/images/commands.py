@@ -35,7 +35,7 @@ ISOLATED = (
 """Puts a command in mount and PID namespaces that end with this process."""
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-"""Where Debian keeps mkfs and its like; not on everybody's path."""
+"""Debian's directories of mkfs and similar programs, which a user's PATH may lack."""
 
 QUOTED_LINES = 5
 """How much of a failed command's output its error quotes."""
@@ -77,7 +77,7 @@ class Commands:
 
 
 COMMANDS: ContextVar[Commands | None] = ContextVar("COMMANDS", default=None)
-"""Those that a command belongs to which is started now, if somebody may want to end them."""
+"""The group of running commands to which a new command belongs, so that all can be ended."""
 
 
 def search_path() -> str:

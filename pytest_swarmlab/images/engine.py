@@ -29,7 +29,7 @@ STOP_S = 30.0
 """Longest it may take to end, seconds."""
 
 POLL_S = 0.1
-"""How often a starting engine is tried, seconds."""
+"""Seconds between two tries of a starting engine."""
 
 REQUEST_S = 600
 """Longest a single request may take, seconds: an import unpacks a whole image."""
@@ -85,7 +85,7 @@ LEFT = (
     "root/.docker",
     "run/build",
 )
-"""What the engine leaves and a node must make anew."""
+"""Files of the engine that each node must create itself."""
 
 
 class Engine:

@@ -28,7 +28,7 @@ class NodeKernel:
 
     @property
     def program(self) -> Path:
-        """What is run: it finds its own C library."""
+        """The program to run, which finds its own C library."""
         return self.path / "linux.uml"
 
     @property
@@ -37,7 +37,7 @@ class NodeKernel:
         return builder.PRELOAD if self.record.preload else ""
 
     def __str__(self) -> str:
-        """For people: whose it is, its release and its source."""
+        """The kernel's origin, release and source, for people."""
         owner = "own kernel" if self.record.name == "own" else "Debian's kernel"
         return f"{owner} {self.record.release} ({self.record.source})"
 

@@ -1,4 +1,4 @@
-"""What a disk and a kernel say about themselves."""
+"""The manifests of a disk and of a kernel."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Parts:
         self._before: Token[Commands | None] | None = None
 
     def __enter__(self) -> Parts:
-        """From here on, a command of this thread ends with those of the parts."""
+        """From now on a command of this thread is ended with those of the parts."""
         self._before = COMMANDS.set(self._commands)
         return self
 

@@ -1,4 +1,4 @@
-"""How a build is told about: to a person at a terminal, to a log, and to a file."""
+"""Reports a build's progress to a terminal, a log and a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PartReport(Protocol):
     """Hears how one part of a build goes."""
 
     def progress(self, fraction: float | None) -> None:
-        """How much of the part is done, 0 to 1; None when that can't be said."""
+        """The finished share of the part, 0 to 1; None if unknown."""
 
     def log(self, line: str) -> None:
         """One line of a command's output, or of the builder's own words."""

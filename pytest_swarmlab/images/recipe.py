@@ -185,7 +185,7 @@ class DiskPlan:
     container: Path = RECIPES / CONTAINER
 
     def made_of(self, image: ImageRecipe) -> MadeOf:
-        """What that image will be on this disk."""
+        """How the image is made on this disk: "own", or by the origin."""
         return "own" if image.own else self.origin
 
     @property

@@ -20,7 +20,7 @@ SOURCES = "src"
 """Where the sources lie in the stage."""
 
 REFUSAL = "npm's packages can't be had"
-"""How `npm-ci` begins the sentence for people, after all that npm has said."""
+"""Prefix of the sentence for people at the end of `npm-ci`'s output."""
 
 
 def make_stage(recipe: StageRecipe, work: Path, report: PartReport) -> Path:
@@ -52,7 +52,7 @@ def copy_built(copied: Mapping[str, str], stage: Path, root: Path) -> None:
         elif built.is_file():
             shutil.copy(built, aim)
         else:
-            raise BuildError(f"the build stage has made no {source}, which an image is to hold")
+            raise BuildError(f"the build stage has not made {source}, which an image needs")
 
 
 def _of_the_host() -> Iterator[Path]:

@@ -19,7 +19,7 @@ from pytest_swarmlab.errors import BuildError, HostError
 from pytest_swarmlab.images.progress import BuildReport, LoggedReport
 
 BUILDING = ".building-"
-"""How the directory of an entry in the making begins; a leftover of one is removed."""
+"""Prefix of the directory of an unfinished entry; leftovers are removed."""
 
 LOG = "build.log"
 

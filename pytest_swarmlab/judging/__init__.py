@@ -1,1 +1,1 @@
-"""From a record to verdicts: exercises and their checks, judged live and again."""
+"""Turns a record into verdicts: exercises and their checks, judged live and again."""

@@ -1,7 +1,5 @@
-"""Where exercises are found when a saved run is judged: by id among the installed ones, or in
-modules that a person names.
-
-A record has only an exercise's id, and nothing in it is imported: it may be anybody's.
+"""Finds exercises for judging a saved run: by id among the installed ones, or in modules that the
+user names. A record is untrusted: it has only an exercise's id, and nothing in it is imported.
 """
 
 from __future__ import annotations

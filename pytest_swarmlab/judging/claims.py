@@ -1,9 +1,9 @@
-"""The vocabulary of claims: what must have been seen before a claim may pass.
+"""The vocabulary of claims: the observations that a claim needs before it may pass.
 
-A judge says what it saw, collects what is wrong and what nobody looked at, and `judged` makes a
-verdict of that; `never` is for an outcome that did not come. Every other function returns what is
-missing, in words with the moment; an empty list means that nothing is missing. Moments are seconds
-since the run began, as `t` in events.jsonl.
+A judge describes what it saw and collects what is wrong and what is missing; `judged` turns that
+into a verdict. `never` is for an outcome that did not come. Every other function returns the
+missing observations, in words with the moment; an empty list means that nothing is missing. Moments
+are seconds since the run began, as `t` in events.jsonl.
 
 Clients: `not_asked`, `not_written`. Observers: `not_sampled`. Single looks: `not_each`,
 `not_while`, `out_of_order`. Which cluster: `nodes_of`, `members_of`, `another_cluster`,
@@ -67,7 +67,7 @@ class Sample(Protocol):
 
 
 class Tried(Protocol):
-    """What takes its time until it is acknowledged, or given up: an `Entry` or a `Request`."""
+    """An `Entry` or a `Request`, which lasts until it is acknowledged or given up."""
 
     @property
     def sent(self) -> float:
@@ -79,7 +79,7 @@ class Tried(Protocol):
 
 
 Moment = tuple[str, float | None]
-"""What was to be seen, in words, and when it was; None: it was not."""
+"""An expected observation, in words, and its moment; None if it is missing."""
 
 
 def judged(
@@ -97,7 +97,7 @@ def judged(
 
 
 def never(seen: str, missing: Iterable[str] = ()) -> Judgement:
-    """Failed, since the outcome did not come; unknown if nobody looked for it all along."""
+    """Failed, since the outcome did not come; unknown if the observation has a gap."""
     return judged(seen, missing=lacks) if (lacks := list(missing)) else failed(seen)
 
 
@@ -145,7 +145,7 @@ def not_asked(
 def not_sampled(
     samples: Iterable[Sample], *, by: Iterable[str], window: Window, pause: float = PAUSE_S
 ) -> list[str]:
-    """The managers that nobody asked for more than `pause` seconds within the window."""
+    """The managers whose samples have a gap of more than `pause` seconds within the window."""
     managers, known = sorted(set(by)), list(samples)
     if not managers:
         return ["there is no manager that could have been asked"]
@@ -186,7 +186,7 @@ def _longest(what: str, found: list[Window]) -> list[str]:
 
 
 def not_each(seen: Iterable[str], wanted: Iterable[str], what: str) -> list[str]:
-    """The wanted that are not among the seen; `what` names what nobody did, such as "asked"."""
+    """The `wanted` that are not in `seen`; `what`: the missing action, such as "asked"."""
     wanted = set(wanted)
     if not wanted:
         return [f"nobody {what} anything"]
@@ -195,7 +195,7 @@ def not_each(seen: Iterable[str], wanted: Iterable[str], what: str) -> list[str]
 
 
 def not_while(moments: Iterable[float], window: Window, what: str, *, least: int = 1) -> list[str]:
-    """Whether somebody did something (`what`, such as "tried a change") often enough within it."""
+    """Whether an action (`what`, such as "tried a change") happened `least` times within it."""
     found = sum(t in window for t in moments)
     if found >= least:
         return []

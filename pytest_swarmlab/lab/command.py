@@ -37,7 +37,7 @@ from pytest_swarmlab.text import by_number
 CONFIGURATION = Path(__file__).with_name("pytest.ini")
 
 PREFIX = "exercise_"
-"""How the directory of an exercise begins; its number follows, as ``2_3``."""
+"""Prefix of an exercise's directory; its number follows, as ``2_3``."""
 
 
 def run(numbers: Sequence[str], arguments: Sequence[str]) -> int:
@@ -69,11 +69,11 @@ def drill(submission: Path | None, arguments: Sequence[str]) -> Path:
     kept = RunKept()
     given = f"--swarmlab-submission={submission if submission is not None else ''}"
     ours = ["-c", str(CONFIGURATION), f"--rootdir={Path.cwd()}", str(EXERCISES / "submission")]
-    # What was expected and what was seen stands in the mark.
+    # The mark shows expectations and observations.
     ours += ["--tb=no", "-rfE"]
     pytest.main([*ours, given, *arguments], plugins=[Preparation(whole=False), kept])
     if kept.directory is None:
-        raise ConfigError("nothing was drilled, and so there is nothing to mark: see above")
+        raise ConfigError("no drill has run, so there is nothing to mark: see above")
     return kept.directory
 
 
@@ -131,8 +131,8 @@ def prepare(config: LabConfig, *, own_kernel: bool, console: Console) -> None:
     if build and os.geteuid() != 0:
         swarmlab = f"sudo {Path(sys.executable).with_name('swarmlab')} --cache {config.cache}"
         raise HostError(
-            "what embedded machines start from is not built here yet, and that needs root: run"
-            f" {' and '.join(f'`{swarmlab} {each}`' for each in build)} once"
+            f"the {' and the '.join(build)} of embedded machines must be built once, as root: run"
+            f" {' and '.join(f'`{swarmlab} {each}`' for each in build)}"
         )
     with RichReport(console) as report:
         if "disk" in build:

@@ -1,1 +1,1 @@
-"""From a record to a mark: who plays which role, the checks and their points, the reasons."""
+"""Turns a record into a mark: roles, checks, points, reasons."""

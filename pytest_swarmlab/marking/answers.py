@@ -1,8 +1,7 @@
-"""Marks answers that are right or wrong without any doubt, and leaves all others to the teacher.
+"""Marks answers that are certainly right or wrong, and leaves all others to the teacher.
 
-An answer is right when it is one of the accepted forms. It is wrong when it is surely something
-else: another number, the opposite of yes or no, a name that is known to be wrong. Any other answer
-is `unknown`. Nothing is guessed.
+A right answer is one of the accepted forms. A wrong answer is another number, the opposite of yes
+or no, or a name that is known to be wrong. Any other answer is `unknown`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ NUMBERS = (
     "zero", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze",
     "douze", "treize", "quatorze", "quinze", "seize",
 )  # fmt: skip
-"""Numbers as words, by their value; "une" and "aucun" besides."""
+"""French numerals by their value; `_number` adds "une" and "aucun"."""
 
 UNITS = {
     "o": 1, "octet": 1, "octets": 1, "byte": 1, "bytes": 1, "b": 1,
@@ -41,12 +40,12 @@ SIZE = re.compile(r"(\d+(?:[ ]\d{3})*(?:[.,]\d+)?) ?([a-z-]+)")
 YES, NO = {"oui", "yes", "true", "vrai"}, {"non", "no", "false", "faux"}
 
 SAID = re.compile(r"([a-z]+)(?: ?[,.;:!(–—]|$| - )")
-"""A first word that stands by itself."""
+"""A first word that is followed by punctuation or nothing."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer as it was handed in; `text` is "" where there is none."""
+    """An answer of a submission; `text` is "" if the question has no answer."""
 
     question: Question
     text: str
@@ -54,7 +53,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Answers:
-    """All of them, or why none could be read. `strange`: places that belong to no question."""
+    """All answers. `trouble`: why none could be read. `strange`: entries without a question."""
 
     answers: tuple[Answer, ...]
     trouble: str = ""
@@ -62,7 +61,7 @@ class Answers:
 
     @classmethod
     def read(cls, submission: Submission) -> Answers:
-        """Read answers.yml; one that is missing has no answers."""
+        """Read answers.yml; without the file no question has an answer."""
         nothing = tuple(Answer(question, "") for question in questions())
         if FILE not in submission.files and FILE not in submission.odd:
             return cls(nothing)
@@ -92,7 +91,7 @@ class Answers:
         return closed + [self._given(section) for section in sections()]
 
     def for_the_teacher(self) -> list[Answer]:
-        """Answers that nothing but a reader can judge: open questions, and unclear answers."""
+        """Answers that only a person can judge: those to open questions, and unclear ones."""
         return [
             answer
             for answer in self.answers
@@ -121,12 +120,12 @@ class Answers:
         elif open_ones:
             verdict, observed = Verdict.FAIL, f"no answer to {', '.join(open_ones)}"
         else:
-            verdict, observed = Verdict.PASS, "all of them have one"
+            verdict, observed = Verdict.PASS, "each question has an answer"
         return CheckResult(
             given(section),
-            f"The questions of {section} have an answer each",
+            f"Each question of {section} has an answer",
             verdict,
-            "an answer to each; the teacher reads the open ones",
+            "an answer to each; the teacher reads those to open questions",
             observed,
             f"Write your answers into {FILE}, section {section}.",
             f"{FILE}, section {section}",
@@ -142,7 +141,7 @@ def _of(found: Mapping[str, object], question: Question) -> str:
 
 
 def _expected(question: Question) -> str:
-    """The accepted answers; a mark that does not say them can't be checked."""
+    """The accepted answers. A mark shows them, so that everybody can check it."""
     if question.kind == "size":
         return " or ".join(f"{int(each):,} bytes" for each in question.right)
     return question.right[0]
@@ -165,7 +164,7 @@ def _judge(answer: Answer) -> Judgement:
 
 
 def normal(text: str) -> str:
-    """Small letters without accents, single spaces, no punctuation at the ends."""
+    """The text in small letters without accents, with single spaces, no punctuation at its ends."""
     plain = unicodedata.normalize("NFKD", text[:2000].casefold().replace("’", "'"))
     plain = "".join(each for each in plain if not unicodedata.combining(each))
     return " ".join(plain.replace("_", " ").split()).strip(" .!?;:\"'«»`*()")

@@ -15,7 +15,7 @@ QUESTION_KINDS = ("open", "number", "yes-no", "name", "size")
 
 @dataclass(frozen=True)
 class Deliverable:
-    """Something to hand in. `place`: below the submission, a document's without its suffix."""
+    """A deliverable. `place`: its path below the submission, for a document without suffix."""
 
     id: str
     kind: str
@@ -30,13 +30,13 @@ class Deliverable:
 
     @property
     def check(self) -> str:
-        """Id of the check of it."""
+        """Id of its check."""
         return f"document.{self.id}"
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question. `right`, `wrong`, `units`, `measured`: see questions.yml; `added`: it is ours."""
+    """A question; questions.yml explains the fields. `added`: the lab does not ask it."""
 
     id: str
     kind: str
@@ -59,13 +59,13 @@ class Question:
 
     @property
     def check(self) -> str | None:
-        """Id of the check of it; None for one that the teacher reads."""
+        """Id of the check of its answer; None for an open question, which the teacher reads."""
         return None if self.kind == "open" else f"answer.{self.id}"
 
 
 @cache
 def deliverables() -> tuple[Deliverable, ...]:
-    """All of them, in the lab's order."""
+    """All deliverables, in the lab's order."""
     return tuple(
         _deliverable(name, Table(row, f"deliverables.yml {name}"))
         for name, row in _data("deliverables.yml").items()
@@ -74,7 +74,7 @@ def deliverables() -> tuple[Deliverable, ...]:
 
 @cache
 def questions() -> tuple[Question, ...]:
-    """All of them, in the lab's order."""
+    """All questions, in the lab's order."""
     return tuple(
         _question(name, Table(row, f"questions.yml {name}"))
         for name, row in _data("questions.yml").items()

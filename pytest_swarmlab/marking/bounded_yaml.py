@@ -1,8 +1,8 @@
-"""Reads YAML that a stranger wrote, in bounded time and memory.
+"""Reads untrusted YAML in bounded time and memory.
 
-A few lines of YAML can stand for more than a machine's memory (an alias of a list of aliases), for
-a structure that contains itself, or for a nesting that overflows any stack. So the stream of events
-is counted before any value is built.
+A few lines of YAML can expand to more than a machine's memory (an alias of a list of aliases), to a
+structure that contains itself, or to a nesting that overflows any stack. So the parser's events are
+counted before any value is built.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MOST_BYTES = 128 * 1024
 """Ten times the longest stack file of the lab; the slowest of 600 patterns takes PyYAML 0.4 s."""
 
 MOST_NODES = 10_000
-"""Values of a file, those that its aliases repeat among them; the lab's longest has 500."""
+"""Values of a file, including those that aliases repeat; the lab's longest has 500."""
 
 DEEPEST = 40
 """Levels; the lab's deepest file has nine."""
@@ -26,13 +26,12 @@ DEEPEST = 40
 def load(content: bytes, what: str, *, texts: bool = False) -> dict[str, Any]:
     """The table in a YAML file's first document; an empty file is an empty table.
 
-    `texts`: every value stays the text that was written (``no`` is not false, ``1.10`` is no
-    number). `what` names the file in errors. Raises Unusable for anything else, in one sentence.
+    `texts`: every value stays text (``no`` is not false, ``1.10`` is no number). `what`: the file's
+    name in errors. Raises Unusable for a file with any other content.
     """
     if len(content) > MOST_BYTES:
         raise Unusable(
-            f"{what} has {len(content) // 1024} KiB, and {MOST_BYTES // 1024} KiB are read at"
-            " most: a file for people is shorter"
+            f"{what} has {len(content) // 1024} KiB, more than {MOST_BYTES // 1024} KiB: shorten it"
         )
     try:
         text = content.decode("utf-8-sig")
@@ -57,7 +56,7 @@ def load(content: bytes, what: str, *, texts: bool = False) -> dict[str, Any]:
 
 
 class _NoDates(yaml.SafeLoader):
-    """The safe loader, except that a date stays text: 2026-02-31 is no reason to fail."""
+    """The safe loader, except that a date stays text, since it raises for 2026-02-31."""
 
 
 _NoDates.yaml_implicit_resolvers = {
@@ -67,7 +66,7 @@ _NoDates.yaml_implicit_resolvers = {
 
 
 def _count(text: str, what: str) -> None:
-    """Raise Unusable where the first document is more than may be built of it."""
+    """Raise Unusable if the first document exceeds a limit."""
     seen = 0
     sizes: dict[str, int] = {}
     begun: list[tuple[str | None, int]] = []
@@ -76,8 +75,8 @@ def _count(text: str, what: str) -> None:
             name = str(event.anchor)
             if name not in sizes:
                 raise Unusable(
-                    f"{_at(event, what)}: *{name[:40]} stands for something that is not complete"
-                    " there, or nowhere: write it out"
+                    f"{_at(event, what)}: the alias *{name[:40]} has no complete anchor before it:"
+                    " write its value out"
                 )
             seen += sizes[name]
         elif isinstance(event, yaml.ScalarEvent):
@@ -93,8 +92,8 @@ def _count(text: str, what: str) -> None:
                 sizes[anchor] = seen - before
         if seen > MOST_NODES:
             raise Unusable(
-                f"{_at(event, what)}: more than {MOST_NODES} values stand there, with what aliases"
-                " repeat: nobody can have meant that"
+                f"{_at(event, what)}: more than {MOST_NODES} values, including those that aliases"
+                " repeat: shorten the file"
             )
         if len(begun) > DEEPEST:
             raise Unusable(f"{_at(event, what)}: more than {DEEPEST} levels deep")
@@ -141,7 +140,7 @@ def _refuse_doubles(node: yaml.Node, what: str, seen: set[int]) -> None:
 
 
 def _where(error: yaml.YAMLError) -> str:
-    """What is wrong, on one line, with the line's number where it is known."""
+    """The error on one line, with its line number if known."""
     mark = getattr(error, "problem_mark", None)
     place = f"line {mark.line + 1}: " if mark else ""
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)

@@ -1,11 +1,11 @@
-"""The rubric that counts: the lab's own, or a teacher's, alone or laid over the lab's.
+"""Makes the rubric of a mark: the lab's, a teacher's, or the lab's with a teacher's changes.
 
-A teacher's file with ``extends: lab-02`` says only what differs:
+A teacher's file with ``extends: lab-02`` has only the differences:
 
-- a criterion or an item of a name that the lab's has: the keys that are given replace the lab's;
-- one of another name is added;
-- ``skip: true`` takes a criterion or an item away. Its weight is the others' then, and nobody needs
-  it any more: a need of it goes with it.
+- a criterion or an item with a name of the lab's: its keys replace the lab's;
+- a criterion or an item with a new name: it is added;
+- ``skip: true``: the criterion or item is removed, with every `needs` that names it. The other
+  items share its weight.
 
 Without ``extends`` the file is the whole rubric.
 """
@@ -26,19 +26,19 @@ from pytest_swarmlab.marking import bounded_yaml, own
 from pytest_swarmlab.marking.rubric import Rubric, read
 
 LAB = "lab-02"
-"""What a teacher's file extends."""
+"""The value of ``extends``."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The rubric, and the checks that its teacher brings along."""
+    """The rubric, and the teacher's own checks."""
 
     rubric: Rubric
     own: tuple[Check, ...] = ()
 
 
 def load(path: Path | None) -> Chosen:
-    """The lab's rubric, or that of a file. Raises ConfigError, one sentence."""
+    """The lab's rubric, or that of a file. Raises ConfigError."""
     if path is None:
         return Chosen(read(_without_skipped(labs(), "rubric of the lab"), "rubric of the lab"))
     where = f"rubric {path.name}"
@@ -53,7 +53,7 @@ def load(path: Path | None) -> Chosen:
         raise ConfigError(f"{where}: 'python' must be a list of files beside the rubric")
     extends = content.pop("extends", None)
     if extends not in (None, LAB):
-        raise ConfigError(f"{where}: extends {extends!r} is nothing that is here: use {LAB}")
+        raise ConfigError(f"{where}: extends is {extends!r}, which does not exist: use {LAB}")
     whole = combine(labs(), content, where) if extends else content
     checks = [check for name in modules for check in own.load(path.parent / name)]
     return Chosen(read(_without_skipped(whole, where), where), tuple(checks))
@@ -67,12 +67,12 @@ def _labs() -> dict[str, Any]:
 
 
 def labs() -> dict[str, Any]:
-    """The lab's rubric as a table, to be changed at will."""
+    """The lab's rubric as a table, which the caller may change."""
     return copy.deepcopy(_labs())
 
 
 def named_by_lab() -> set[str]:
-    """Ids of the checks that the lab's rubric names, skipped ones too; all of these exist."""
+    """Ids of the checks that the lab's rubric names, skipped ones included; all of them exist."""
     return {
         check
         for criterion in labs()["criteria"].values()
@@ -82,7 +82,7 @@ def named_by_lab() -> set[str]:
 
 
 def combine(base: Mapping[str, Any], over: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """One rubric laid over another, by the rules above."""
+    """The rubric `base` with the changes of `over`, by the rules above."""
     criteria = _tables(base, "criteria", where)
     for name, found in _tables(over, "criteria", where).items():
         under = criteria.get(name, {})
@@ -94,7 +94,7 @@ def combine(base: Mapping[str, Any], over: Mapping[str, Any], where: str) -> dic
 
 
 def _without_skipped(content: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Without the criteria and items that are skipped, and without needs of these."""
+    """The rubric without skipped criteria and items, and without needs that name them."""
     kept, gone = {}, set()
     for name, criterion in _tables(content, "criteria", where).items():
         items = _tables(criterion, "checks", f"{where} criteria.{name}")
@@ -109,8 +109,8 @@ def _without_skipped(content: Mapping[str, Any], where: str) -> dict[str, Any]:
             continue
         if items and not left:
             raise ConfigError(
-                f"{where} criteria.{name}: all its checks are skipped, and it has points: skip the"
-                " criterion, and give its points to others"
+                f"{where} criteria.{name}: all its checks are skipped, but it has points: skip the"
+                " criterion, and give its points to other criteria"
             )
         kept[name] = {**{k: v for k, v in criterion.items() if k != "skip"}, "checks": left}
     for criterion in kept.values():
@@ -128,7 +128,7 @@ def _is_skipped(table: Mapping[str, Any], where: str) -> bool:
 
 
 def _tables(content: Mapping[str, Any], key: str, where: str) -> dict[str, dict[str, Any]]:
-    """A table of tables that may be missing, copied one level deep."""
+    """A table of tables, copied one level deep; empty if it is missing."""
     found = content.get(key, {})
     if not isinstance(found, dict) or not all(isinstance(each, dict) for each in found.values()):
         raise ConfigError(f"{where}: {key!r} must be a table of tables")

@@ -1,4 +1,4 @@
-"""What a submission still lacks, found without a cluster."""
+"""Lists what a submission lacks, without a cluster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_swarmlab.text import line
 
 @dataclass(frozen=True)
 class Lack:
-    """Something that is missing (`missing`), or is there and can't be used."""
+    """A part of a submission that is missing (`missing`) or unusable."""
 
     where: str
     missing: bool
@@ -25,7 +25,7 @@ class Lack:
 
 @dataclass(frozen=True)
 class Completeness:
-    """`deliverables`, `answers`: how many are there, of how many."""
+    """`deliverables`, `answers`: (how many are there, of how many)."""
 
     deliverables: tuple[int, int]
     answers: tuple[int, int]
@@ -33,19 +33,18 @@ class Completeness:
 
 
 def look(directory: Path) -> Completeness:
-    """Look at a submission.
+    """List the lacks of a submission.
 
-    Raises ConfigError if its directory can't be read, Unusable if it is larger than a submission
-    can be.
+    Raises ConfigError if its directory can't be read, Unusable if it exceeds a limit.
     """
     submission = Submission.read(directory)
     lacks = []
     try:
         said = declared.read(submission)
         if not said.students:
-            lacks.append(Lack(declared.FILE, True, "it does not say whose work this is (students)"))
+            lacks.append(Lack(declared.FILE, True, "it names no students"))
         lacks += [
-            Lack(declared.FILE, True, f"step {n} ({step}) names a file that is not there")
+            Lack(declared.FILE, True, f"step {n} ({step}) names a file that does not exist")
             for n, step in enumerate(said.steps, 1)
             if step.place not in submission.files
         ]
@@ -71,7 +70,7 @@ def look(directory: Path) -> Completeness:
         for place in answers.strange[:10]
     ]
     lacks += [
-        Lack(line(place), False, f"it is {what}: nothing behind it is looked at")
+        Lack(line(place), False, f"it is {what}, which is not read: hand in the file itself")
         for place, what in list(submission.odd.items())[:10]
     ]
     passed = sum(result.verdict is Verdict.PASS for result in found)

@@ -1,5 +1,5 @@
-"""The content of a submission's swarmlab.yml: its lab, its author, which service plays which role,
-and the steps that bring it onto a swarm.
+"""The content of a submission's swarmlab.yml: its lab, its authors, which service plays which role,
+and the steps that deploy it on a cluster.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILE = "swarmlab.yml"
 FIRST_MANAGER = "manager1"
 
 EVERYWHERE = {"all", "managers", "workers"}
-"""Where a script may be run besides on a machine that is named."""
+"""Values of `on` besides a machine's name."""
 
 NODE = re.compile(r"(manager|worker)[1-9]")
 
@@ -29,17 +29,17 @@ STACK_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,50}[a-z0-9])?")
 PAGE = re.compile(r"/[A-Za-z0-9._~/?&=%-]{0,200}")
 
 BACKUP = "{}"
-"""What stands for a backup among the words of a restore."""
+"""The placeholder for a backup's path in the command `restore`."""
 
 MOST_STEPS = 30
-"""The lab's own bringing up has six."""
+"""The lab has six."""
 
 
 @dataclass(frozen=True)
 class Step:
     """A step with a file of the submission, on a throw-away cluster.
 
-    A stack is deployed under `name`; a script, whose `name` is "", is run on the machines of `on`.
+    A stack is deployed under `name`. A script, whose `name` is "", runs on the machines of `on`.
     """
 
     place: str
@@ -47,7 +47,7 @@ class Step:
     name: str = ""
 
     def __str__(self) -> str:
-        """For people, as swarmlab.yml says it."""
+        """As in swarmlab.yml."""
         if self.name:
             return f"deploy {line(self.place)} as {self.name}"
         return f"run {line(self.place)} on {self.on}"
@@ -55,8 +55,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Rotation:
-    """How a secret is rotated: their script and its words, the name of the secret that it replaces,
-    and a page of the service that uses the secret, which clients ask for meanwhile.
+    """How a secret is rotated: the script with its arguments, the name of the secret that it
+    replaces, and a page of the service that uses the secret, which clients request meanwhile.
     """
 
     run: tuple[str, ...]
@@ -66,11 +66,11 @@ class Rotation:
 
 @dataclass(frozen=True)
 class Declared:
-    """`roles`: role → the service that plays it, where the submission decides that.
+    """`roles`: role → the service that plays it, if the submission decides that.
 
-    `steps`: the steps that bring it onto a swarm, in this order. `backup`: where their script
-    leaves its backups, a pattern in the last part of the path. `restore`: their other script and
-    its words, with ``{}`` for a backup. Without these two no backup of theirs is drilled.
+    `steps`: the deployment, in this order. `backup`: the path of backups, with a pattern in its
+    last part. `restore`: the restore script with its arguments, ``{}`` for the backup's path.
+    Without these two the drill of a disaster is not performed.
     """
 
     students: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class Declared:
 
 
 def read(submission: Submission) -> Declared:
-    """Read it. Raises Unusable where it is missing, or is not a submission of this lab's."""
+    """Read swarmlab.yml. Raises Unusable if it is missing, invalid, or another lab's."""
     content = bounded_yaml.load(
         submission.content(FILE, bounded_yaml.MOST_BYTES + 1), FILE, texts=True
     )
@@ -99,7 +99,7 @@ def read(submission: Submission) -> Declared:
         raise Unusable(line(error)) from error
     if lab != skeleton.LAB:
         raise Unusable(
-            f"{FILE}: lab {line(lab, 40)!r} is not the lab of this rubric, {skeleton.LAB}"
+            f"{FILE}: lab is {line(lab, 40)!r}, not the lab of this rubric: use {skeleton.LAB}"
         )
     names = tuple(line(name, 80) for name in students)
     return Declared(names, roles, steps, backup, restore, rotation)
@@ -111,7 +111,7 @@ def _rotation(table: Table) -> Rotation | None:
     row = table.table("rotation")
     run, secret, path = row.strings("run"), row.string("secret"), row.string("path", "/")
     if not run:
-        row.fail("'run' must name a script of yours, and its words")
+        row.fail("'run' must name a script of the submission, and its arguments")
     row.check_place(run[0])
     if not PAGE.fullmatch(path):
         row.fail(f"'path' is {line(path, 80)!r}: use a page of the service, such as /ready")
@@ -122,22 +122,22 @@ def _rotation(table: Table) -> Rotation | None:
 def _backup(table: Table) -> tuple[str, tuple[str, ...]]:
     backup, restore = table.string("backup", ""), table.strings("restore")
     if bool(backup) is not bool(restore):
-        table.fail("'backup' and 'restore' are told together: where the one is, how it is restored")
+        table.fail("'backup' and 'restore' need each other: give both or neither")
     if not backup:
         return "", ()
     path = PurePosixPath(backup)
     if not path.is_absolute() or ".." in path.parts or len(path.parts) < 3:
         table.fail(f"'backup' is {line(backup, 80)!r}: use a whole path, /backup/swarm/swarm-*")
     if "*" in str(path.parent):
-        table.fail(f"'backup' is {line(backup, 80)!r}: a pattern may stand in its last part only")
+        table.fail(f"'backup' is {line(backup, 80)!r}: use a pattern in its last part only")
     table.check_place(restore[0])
     if BACKUP not in restore[1:]:
-        table.fail(f"'restore' has no {BACKUP!r}, which stands for the backup")
+        table.fail(f"'restore' has no {BACKUP!r}: put it in the place of the backup's path")
     return backup, restore
 
 
 def _usual(submission: Submission) -> tuple[Step, ...]:
-    """The lab's steps, as far as the submission has files for them."""
+    """The lab's steps for which the submission has files."""
     steps = (Step(*step) for step in skeleton.STEPS)
     return tuple(step for step in steps if step.place in submission.files)
 
@@ -145,11 +145,11 @@ def _usual(submission: Submission) -> tuple[Step, ...]:
 def _steps(table: Table) -> tuple[Step, ...]:
     every = table.tables("steps")
     if len(every) > MOST_STEPS:
-        table.fail(f"{len(every)} steps are more than {MOST_STEPS}: join some in one script")
+        table.fail(f"there are {len(every)} steps, more than {MOST_STEPS}: join some in one script")
     steps = tuple(map(_step, every))
     names = [step.name for step in steps if step.name]
     if twice := {name for name in names if names.count(name) > 1}:
-        table.fail(f"two stacks are called {sorted(twice)[0]!r}: give each a name of its own")
+        table.fail(f"two stacks have the name {sorted(twice)[0]!r}: rename one")
     return steps
 
 
@@ -158,7 +158,7 @@ def _step(row: Table) -> Step:
         step = Step(row.place("deploy"), FIRST_MANAGER, row.string("name"))
         if not STACK_NAME.fullmatch(step.name):
             row.fail(
-                f"{line(step.name, 60)!r} is no name of a stack: use small letters, digits, '-'"
+                f"{line(step.name, 60)!r} is no name for a stack: use small letters, digits, '-'"
             )
     else:
         step = Step(row.place("run"), row.string("on", FIRST_MANAGER))

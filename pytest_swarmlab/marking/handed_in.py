@@ -1,7 +1,7 @@
-"""Judges deliverables: is each there, and is it more than the skeleton?
+"""Judges whether each deliverable exists and has more content than the skeleton.
 
-Whether a text is good, no program can tell; that it is there and has content, one can. A file that
-can't be read here (a PDF, a text in another encoding) is `unknown`: the teacher reads it.
+The teacher judges whether a text is good. A file that can't be read here (a PDF, a text in another
+encoding) is `unknown`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ UNREAD = (".pdf", ".odt", ".docx")
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 
 MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF")
-"""How PNG, JPEG, GIF and WebP begin."""
+"""First bytes of PNG, JPEG, GIF and WebP."""
 
 LEAST_PICTURE = 1024
-"""Bytes; the smallest screenshot of a terminal has ten times as many."""
+"""Bytes; the smallest screenshot of a terminal has ten times more."""
 
 LEAST_LINES = 4
-"""Lines of a `docker node ls` with three managers, its heading among them; and of a script, besides
-comments and the skeleton's, that does more than one thing."""
+"""Lines of `docker node ls` with its heading and three managers; also of a script, without comments
+and the skeleton's lines."""
 
 WORD = re.compile(r"\w[\w'’-]*")
 
@@ -40,12 +40,12 @@ def judge(submission: Submission) -> list[CheckResult]:
 
 
 def in_time(deadline: datetime, handed_in: datetime | None) -> CheckResult:
-    """Whether it was handed in in time; `handed_in`: the time that the teacher gives, or None.
+    """Whether the submission was in time; `handed_in`: the time that the teacher gives, or None.
 
     Times of files don't count: a student can set them, and a copy changes them.
     """
     if handed_in is None:
-        verdict, observed = Verdict.UNKNOWN, "nobody has said when it was handed in (--handed-in)"
+        verdict, observed = Verdict.UNKNOWN, "no time of submission was given (--handed-in)"
     else:
         verdict = Verdict.PASS if handed_in <= deadline else Verdict.FAIL
         observed = f"handed in {_moment(handed_in)}"
@@ -55,7 +55,7 @@ def in_time(deadline: datetime, handed_in: datetime | None) -> CheckResult:
         verdict,
         f"by {_moment(deadline)}",
         observed,
-        "Ask your teacher for more time before it is over.",
+        "Ask your teacher for more time before the deadline.",
     )
 
 
@@ -76,7 +76,7 @@ def _result(asked: Deliverable, judgement: Judgement) -> CheckResult:
 
 
 def shown_place(asked: Deliverable) -> str:
-    """Where it is looked for, in words."""
+    """The path of a deliverable, for people."""
     return asked.place if asked.kind in ("stack", "script") else f"{asked.place}.*"
 
 
@@ -94,19 +94,19 @@ def _hint(asked: Deliverable) -> str:
 
 
 def _judge(asked: Deliverable, submission: Submission) -> Judgement:
-    """Of several files at its place the best counts: a skeleton's may have been left beside it."""
+    """The best of several files at its place counts: the skeleton's may still be beside it."""
     suffixes = {"picture": PICTURES + TEXTS, "document": TEXTS + UNREAD}.get(asked.kind, ("",))
     found = [_file(asked, submission, place) for place in submission.under(asked.place, suffixes)]
     for verdict in (Verdict.PASS, Verdict.UNKNOWN, Verdict.FAIL):
         for judgement in found:
             if judgement.verdict is verdict:
                 return judgement
-    return Judgement(Verdict.FAIL, f"{shown_place(asked)} is not there")
+    return Judgement(Verdict.FAIL, f"{shown_place(asked)} does not exist")
 
 
 def _file(asked: Deliverable, submission: Submission, place: str) -> Judgement:
     if place in submission.odd:
-        return Judgement(Verdict.FAIL, f"{line(place)} is {submission.odd[place]}, no file")
+        return Judgement(Verdict.FAIL, f"{line(place)} is {submission.odd[place]}, not a file")
     if not submission.files[place]:
         return Judgement(Verdict.FAIL, f"{line(place)} is empty")
     look = {"picture": _picture, "document": _document, "stack": _stack, "script": _script}
@@ -123,7 +123,7 @@ def _picture(asked: Deliverable, submission: Submission, place: str) -> Judgemen
             return Judgement(Verdict.FAIL, f"{place} has {len(own)} lines besides the skeleton's")
         return Judgement(Verdict.PASS, f"{place} has {len(own)} lines")
     if not submission.content(place, 16).startswith(MAGIC):
-        return Judgement(Verdict.FAIL, f"{place} is no picture, whatever its name says")
+        return Judgement(Verdict.FAIL, f"the content of {place} is no picture")
     size = submission.files[place]
     verdict = Verdict.PASS if size >= LEAST_PICTURE else Verdict.FAIL
     return Judgement(verdict, f"{place} is a picture of {size} bytes")
@@ -132,9 +132,7 @@ def _picture(asked: Deliverable, submission: Submission, place: str) -> Judgemen
 def _document(asked: Deliverable, submission: Submission, place: str) -> Judgement:
     if place.lower().endswith(UNREAD):
         submission.content(place, 16)
-        return Judgement(
-            Verdict.UNKNOWN, f"{place} is there, and is not read here: the teacher reads it"
-        )
+        return Judgement(Verdict.UNKNOWN, f"{place} exists; only the teacher can read it")
     words = sum(len(WORD.findall(each)) for each in _own_lines(asked, submission.text(place)))
     verdict = Verdict.PASS if words >= asked.words else Verdict.FAIL
     return Judgement(verdict, f"{place} has {words} words besides the skeleton's")
@@ -147,7 +145,7 @@ def _stack(asked: Deliverable, submission: Submission, place: str) -> Judgement:
     services = table.get("services")
     if not isinstance(services, dict) or not services:
         return Judgement(Verdict.FAIL, f"{place} has no services")
-    # What is merged in (<<) may have the image.
+    # A merged table (<<) may have the image.
     bare = [
         name
         for name, service in services.items()
@@ -167,6 +165,6 @@ def _script(asked: Deliverable, submission: Submission, place: str) -> Judgement
 
 
 def _own_lines(asked: Deliverable, text: str) -> list[str]:
-    """The lines that are not the skeleton's, without blank ones."""
+    """The lines without blank ones and the skeleton's."""
     given = {each.strip() for each in skeleton.content(asked).splitlines()}
     return [each for line in text.splitlines() if (each := line.strip()) and each not in given]

@@ -1,12 +1,11 @@
-"""From verdicts and a rubric to a mark. Pure: the same two always give the same mark.
+"""Turns verdicts and a rubric into a mark. Pure: the same input gives the same mark.
 
-- A check that passed earns what it is worth, one that failed nothing.
-- `unknown` and `not_provable` are *ungraded*: neither earned nor lost. So is a check that nobody
-  judged: nothing was learned.
-- An item counts only if each item that it needs has earned something. Where one has earned
-  nothing and is all judged, this one is lost, whatever was seen; where one could not be told, a
-  pass of this one can't be either.
-- Where an item's checks are ways to do the same, those that nobody judged count as those that were.
+- A passed check earns its points; a failed check loses them.
+- `unknown` and `not_provable` are *ungraded*: neither earned nor lost. So is a check that was not
+  judged.
+- An item counts only if each item that it needs has earned points. If a needed item has lost all
+  its points, this one is lost too. If a needed item is ungraded, a pass of this one is ungraded.
+- If an item's checks are alternatives, one that was not judged counts as one that was.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ NOT_THERE = {
     "document": "no submission was given",
     "answer": "no submission was given",
 }
-"""How a check's id begins → why nobody judged it."""
+"""First part of a check's id → why the check was not judged."""
 
 UNGRADED = (Verdict.UNKNOWN, Verdict.NOT_PROVABLE)
 
 
 @dataclass(frozen=True)
 class MarkedCheck:
-    """A check as it counts: `of`, `earned` and `ungraded` are hundredths of a point."""
+    """A check with its points; `of`, `earned`, `ungraded`, `lost` are hundredths of a point."""
 
     result: CheckResult
     item: str
@@ -40,17 +39,17 @@ class MarkedCheck:
 
     @property
     def earned(self) -> int:
-        """All it is worth, or nothing."""
+        """All its points if it passed, else 0."""
         return self.of if self.result.verdict is Verdict.PASS else 0
 
     @property
     def ungraded(self) -> int:
-        """All it is worth, if nobody could tell."""
+        """All its points if it is unknown or not provable, else 0."""
         return self.of if self.result.verdict in UNGRADED else 0
 
     @property
     def lost(self) -> int:
-        """All it is worth, if it failed."""
+        """All its points if it failed, else 0."""
         return self.of - self.earned - self.ungraded
 
 
@@ -65,12 +64,12 @@ class MarkedCriterion:
 
     @property
     def earned(self) -> int:
-        """What its checks have earned."""
+        """Sum of its checks' earned points."""
         return sum(check.earned for check in self.checks)
 
     @property
     def ungraded(self) -> int:
-        """What of it nobody could tell."""
+        """Sum of its checks' ungraded points."""
         return sum(check.ungraded for check in self.checks)
 
 
@@ -82,27 +81,27 @@ class Mark:
 
     @property
     def of(self) -> int:
-        """What can be had."""
+        """All points of the rubric."""
         return sum(criterion.of for criterion in self.criteria)
 
     @property
     def earned(self) -> int:
-        """What was earned."""
+        """All earned points."""
         return sum(criterion.earned for criterion in self.criteria)
 
     @property
     def ungraded(self) -> int:
-        """What nobody could tell."""
+        """All ungraded points."""
         return sum(criterion.ungraded for criterion in self.criteria)
 
     @property
     def lost(self) -> int:
-        """What was lost."""
+        """All lost points."""
         return self.of - self.earned - self.ungraded
 
 
 class _State(StrEnum):
-    """What an item is for those that need it."""
+    """The state of an item, for the items that need it."""
 
     MET = "met"
     FAILED = "failed"
@@ -110,7 +109,7 @@ class _State(StrEnum):
 
 
 def mark(rubric: Rubric, results: Mapping[str, CheckResult]) -> Mark:
-    """Mark these results (check's id → result) by that rubric."""
+    """Mark results (check's id → result) by a rubric."""
     items = rubric.items
     marked: dict[str, tuple[MarkedCheck, ...]] = {}
     states: dict[str, _State] = {}
@@ -143,23 +142,23 @@ def _item(
             result = replace(
                 result,
                 verdict=Verdict.UNKNOWN,
-                observed=f"it counts only with {_named(unsure)}, of which nobody could tell;"
-                f" seen was: {result.observed}",
+                observed=f"it counts only with {_named(unsure)}, which is ungraded;"
+                f" observed: {result.observed}",
             )
         found.append(MarkedCheck(result, item.id, item.exercise, part))
     return tuple(found)
 
 
 def _without(result: CheckResult, failed: list[str]) -> CheckResult:
-    """What it is without an item that it needs: lost, and the item named."""
+    """The result as lost, because an item that it needs has failed."""
     if result.verdict is Verdict.FAIL:
         return result
-    seen = f"; seen was: {result.observed}" if result.observed else ""
+    seen = f"; observed: {result.observed}" if result.observed else ""
     return replace(
         result,
         verdict=Verdict.FAIL,
         observed=f"it counts only with {_named(failed)}, which failed{seen}",
-        hint=f"Mend {_named(failed)} first. {result.hint}".strip(),
+        hint=f"First repair {_named(failed)}. {result.hint}".strip(),
     )
 
 
@@ -174,19 +173,19 @@ def _state(checks: tuple[MarkedCheck, ...]) -> _State:
 
 
 def _other_way(check: str, item: Item, results: Mapping[str, CheckResult]) -> CheckResult | None:
-    """What is said of a way that was not taken: the worst of those that were, if one was."""
+    """The result of an alternative that was not taken: the worst of those that were, or None."""
     taken = [results[other] for other in item.checks if item.either and other in results]
     if not taken:
         return None
     verdict = overall(result.verdict for result in taken)
     worst = next(result for result in taken if result.verdict is verdict)
     return replace(
-        worst, id=check, observed=f"it was done in another way, by {worst.id}: {worst.observed}"
+        worst, id=check, observed=f"the alternative {worst.id} was taken: {worst.observed}"
     )
 
 
 def _nobody(check: str, item: Item) -> CheckResult:
-    """What stands for a check that was not judged."""
+    """The result of a check that was not judged."""
     drill = DRILL.fullmatch(check)
     kind = check.partition(".")[0]
     why = (
@@ -197,6 +196,6 @@ def _nobody(check: str, item: Item) -> CheckResult:
         title=item.id.replace("-", " "),
         verdict=Verdict.UNKNOWN,
         expected="",
-        observed=f"nothing was learned: {why}",
+        observed=f"not judged: {why}",
         hint=item.hint,
     )

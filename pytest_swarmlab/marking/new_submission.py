@@ -1,4 +1,4 @@
-"""Writes the empty submission; never over anything that is there."""
+"""Writes an empty submission, and overwrites nothing."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from pytest_swarmlab.marking import skeleton
 
 
 def write(directory: Path) -> list[str]:
-    """Write the skeleton into a directory that is new or empty; returns the places in it.
+    """Write the skeleton into a new or empty directory; returns the paths in it.
 
-    Raises ConfigError for one that holds anything, or can't be written.
+    Raises ConfigError if the directory is not empty or can't be written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
-            raise ConfigError(
-                f"{directory} is not empty: name a new directory, nothing is written over"
-            )
+            raise ConfigError(f"{directory} is not empty: name a new directory")
         for place, content in skeleton.files().items():
             path = directory / place
             path.parent.mkdir(exist_ok=True)

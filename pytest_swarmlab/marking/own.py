@@ -1,7 +1,7 @@
 """A teacher's own checks: a Python file beside the rubric that names it.
 
-It holds an `OwnChecks` under the name `checks`. It is the teacher's code and runs as it is; nothing
-of a submission is ever run here.
+The file has a variable `checks` that is an `OwnChecks`. It is the teacher's code and is imported;
+code of a submission never is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PREFIX = "own."
 
 
 class OwnChecks:
-    """Where a teacher's checks are declared; like an exercise's, each is a function of a record."""
+    """A teacher's checks. Like those of an exercise, each is a function of a record."""
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
@@ -38,7 +38,7 @@ class OwnChecks:
         hint: str,
         needs: Sequence[Capability] = (),
     ) -> Callable[[Judge], Judge]:
-        """Declare a check; its id is ``own.<name>``, and `phase` the part of the record it gets.
+        """Declare a check with the id ``own.<name>``, which gets the events of `phase`.
 
         Raises ConfigError for an id given twice.
         """
@@ -54,10 +54,10 @@ class OwnChecks:
 
 
 def load(path: Path) -> OwnChecks:
-    """The checks of that file. Raises ConfigError when it can't be used, and says where and why."""
+    """The checks of a file. Raises ConfigError, with line and cause, if it can't be used."""
     spec = importlib.util.spec_from_file_location(f"swarmlab_own_{path.stem}", path)
     if not path.is_file() or spec is None or spec.loader is None:
-        raise ConfigError(f"the rubric's Python file {path} is no file with the suffix .py")
+        raise ConfigError(f"the rubric's Python file {path} must exist and have the suffix .py")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

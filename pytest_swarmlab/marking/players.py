@@ -1,6 +1,6 @@
-"""Who could play a role of the lab: every candidate, each with the reasons.
+"""Finds the candidates for each role of the lab, with reasons.
 
-Names decide nothing; images, volumes, networks, ports, secrets and variables do.
+Images, volumes, networks, ports, secrets and variables decide; names of services don't.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ HOST = "WORDPRESS_DB_HOST"
 
 @dataclass(frozen=True)
 class Candidate:
-    """Somebody who could play a role, and why."""
+    """A service, machine or unit that could play a role, with the reasons."""
 
     name: str
     why: tuple[str, ...]
 
 
 def _chosen(survey: Survey, reasons: Callable[[Service], list[str]]) -> list[Candidate]:
-    """Every lasting service for which there are reasons."""
+    """Every service, jobs aside, for which there are reasons."""
     found = []
     for service in survey.services or ():
         if service.lasting and (why := reasons(service)):
@@ -49,7 +49,7 @@ def _chosen(survey: Survey, reasons: Callable[[Service], list[str]]) -> list[Can
 def _rather(
     survey: Survey, found: list[Candidate], like: Callable[[Service], bool]
 ) -> list[Candidate]:
-    """Of the candidates those for which it holds; all of them if it holds for none."""
+    """The candidates for which `like` holds; all of them if it holds for none."""
     so = {service.name for service in survey.services or () if like(service)}
     return [each for each in found if each.name in so] or found
 
@@ -65,8 +65,8 @@ def image(service: Service) -> str:
 def test_services(survey: Survey) -> list[Candidate]:
     """A plain web server of several replicas, outside of any stack.
 
-    The lab's text leaves two, `test-ha` and exercise 2.9's `test-health`: where some have no health
-    check, those with one are of that exercise.
+    The lab's text leaves two, `test-ha` and exercise 2.9's `test-health`. If some have no health
+    check, those are the candidates.
     """
 
     def reasons(service: Service) -> list[str]:
@@ -79,7 +79,7 @@ def test_services(survey: Survey) -> list[Candidate]:
 
 
 def visualizers(survey: Survey) -> list[Candidate]:
-    """A picture of the swarm."""
+    """A service of the visualizer's image."""
     return _chosen(survey, lambda s: [image(s)] if is_a(s, {"visualizer", "visualiser"}) else [])
 
 
@@ -108,7 +108,7 @@ def nfs_databases(survey: Survey) -> list[Candidate]:
 
 
 def nfs_servers(survey: Survey) -> list[Candidate]:
-    """A machine that exports a directory, or that others mount one from."""
+    """A machine that exports a directory, or from which others mount one."""
     found = []
     for machine in survey.machines:
         if why := _serves(survey, machine):
@@ -135,7 +135,7 @@ def _serves(survey: Survey, machine: Machine) -> list[str]:
 
 
 def wordpresses(survey: Survey) -> list[Candidate]:
-    """A service of the WordPress image, or one that is told where its database is."""
+    """A service of the WordPress image, or one with WORDPRESS_DB_HOST."""
 
     def reasons(service: Service) -> list[str]:
         told = service.variable(HOST)
@@ -172,7 +172,7 @@ def wordpress_databases(survey: Survey) -> list[Candidate]:
 
 
 def _names(site: Service, database: Service) -> list[str]:
-    """Whether a WordPress says that this is its database, and they have a network in common."""
+    """Whether a WordPress names this database, and they share a network."""
     told = site.variable(HOST)
     host = told.value.partition(":")[0] if told else ""
     called = host and host in (database.name, f"tasks.{database.name}", *database.aliases)
@@ -212,7 +212,7 @@ def certificate_holders(survey: Survey) -> list[Candidate]:
 
 
 def proxies(survey: Survey) -> list[Candidate]:
-    """A web server whose configuration, a config, sends visitors on; not the shop's, nor TLS's."""
+    """A web server whose config forwards requests; not the shop's, and none with a certificate."""
     texts = {config.name: config.text or "" for config in survey.configs or ()}
     shop = shop_stack(survey)
 
@@ -235,9 +235,9 @@ def proxies(survey: Survey) -> list[Candidate]:
 
 
 def backup_timers(survey: Survey) -> list[Candidate]:
-    """A systemd timer, or a line of cron, that runs a script which mentions a swarm.
+    """A systemd timer or a line of cron that runs a script which mentions a swarm.
 
-    The same one on several machines is one.
+    The same unit on several machines is one candidate.
     """
     found: dict[str, list[str]] = {}
     for machine in survey.machines:
@@ -265,8 +265,8 @@ def backup_timers(survey: Survey) -> list[Candidate]:
 def sites(survey: Survey) -> list[Candidate]:
     """A web server with a health check and no configuration of its own.
 
-    The lab's text leaves two, the one of its stack file and `test-health`, on which it shows the
-    command: where some are part of a stack, which is what is to be handed in, it is one of those.
+    The lab's text leaves two, one of its stack file and `test-health`. If some belong to a stack,
+    which is the deliverable, those are the candidates.
     """
 
     shop = shop_stack(survey)
@@ -282,7 +282,7 @@ def sites(survey: Survey) -> list[Candidate]:
 
 
 def apis(survey: Survey) -> list[Candidate]:
-    """An application in one network with a Redis and a database; not the shop's."""
+    """An application in a network with a Redis and a database; not the shop's."""
 
     shop = shop_stack(survey)
     by_network = {
@@ -303,12 +303,12 @@ def apis(survey: Survey) -> list[Candidate]:
 
 
 def api_databases(survey: Survey) -> list[Candidate]:
-    """A database in one network with such an API."""
+    """A database in a network with such an API."""
     return _beside_the_api(survey, DATABASES)
 
 
 def api_caches(survey: Survey) -> list[Candidate]:
-    """A Redis in one network with such an API."""
+    """A Redis in a network with such an API."""
     return _beside_the_api(survey, CACHES)
 
 
@@ -338,7 +338,7 @@ def brokers(survey: Survey) -> list[Candidate]:
 
 
 def shop_stack(survey: Survey) -> str:
-    """The stack of the one RabbitMQ that there is; "" where there is none."""
+    """The stack of the only RabbitMQ; "" if there is none, or several."""
     there = brokers(survey)
     broker = survey.service(there[0].name) if len(there) == 1 else None
     return broker.stack if broker else ""

@@ -1,7 +1,7 @@
-"""Which service, machine or unit plays which role of the lab, and why: roles instead of names.
+"""Finds the service, machine or unit that plays each role of the lab, with reasons.
 
-A role has one player or none. If several could play it, nothing is guessed: a line in swarmlab.yml
-decides, ``roles: {wordpress-database: mystack_db}``. Pure: the same record, the same cast.
+A role has one player or none. If several services could play it, swarmlab.yml decides:
+``roles: {wordpress-database: mystack_db}``. Pure: the same record gives the same cast.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Find = Callable[[Survey], list[Candidate]]
 
 @dataclass(frozen=True)
 class Role:
-    """A part that the lab gives to somebody: its id, what it is, the exercise that asks for it."""
+    """A role of the lab: its id, a description, the exercise that asks for it."""
 
     id: str
     what: str
@@ -60,9 +60,9 @@ IDS = {role.id: role for role in ROLES}
 
 @dataclass(frozen=True)
 class Part:
-    """Who plays a role and why; `name` is "" if nobody does, or several could.
+    """A role's player and the reasons; `name` is "" if there is none, or several candidates.
 
-    `decided`: swarmlab.yml decides it. `candidates`: who could play it.
+    `decided`: swarmlab.yml names the player.
     """
 
     role: Role
@@ -73,11 +73,11 @@ class Part:
 
     @property
     def several(self) -> bool:
-        """Whether there are several, and nobody has decided."""
+        """Whether there are several candidates, and swarmlab.yml names none."""
         return not self.name and len(self.candidates) > 1
 
     def __str__(self) -> str:
-        """In one sentence, for people."""
+        """One sentence for people."""
         if self.name:
             return f"{self.role.what} is {line(self.name)}: {line('; '.join(self.why))}"
         if self.several:
@@ -93,10 +93,10 @@ class Part:
 
 
 class Cast:
-    """Who plays what, in one survey."""
+    """The players of all roles in one survey."""
 
     def __init__(self, survey: Survey, decided: Mapping[str, str] | None = None) -> None:
-        """Raises ConfigError when a decision is about no role."""
+        """Raises ConfigError if `decided` names an unknown role."""
         check(decided or {})
         self._survey = survey
         self.parts = {role.id: self._part(role, (decided or {}).get(role.id, "")) for role in ROLES}
@@ -105,7 +105,7 @@ class Cast:
         return self.parts[role]
 
     def service(self, role: str) -> Service | None:
-        """The service that plays it, if one does."""
+        """The service that plays the role, or None."""
         name = self.parts[role].name
         return self._survey.service(name) if name else None
 
@@ -122,14 +122,14 @@ class Cast:
         there |= {machine.name for machine in self._survey.machines}
         there |= {each.name for each in candidates}
         if name not in there:
-            why = (f"swarmlab.yml says that it is {name!r}, and there is no such thing",)
+            why = (f"swarmlab.yml names {name!r}, which does not exist",)
             return Part(role, why=why, decided=True)
         seen = next((each.why for each in candidates if each.name == name), ())
         return Part(role, name, ("swarmlab.yml says so", *seen), candidates, decided=True)
 
 
 def check(decided: Mapping[str, str]) -> None:
-    """Raise ConfigError when a decision is about no role."""
+    """Raise ConfigError if a key is no role."""
     for role in decided:
         if role not in IDS:
             raise ConfigError(
@@ -138,17 +138,17 @@ def check(decided: Mapping[str, str]) -> None:
 
 
 def decided_in(record: Record) -> dict[str, str]:
-    """What swarmlab.yml said, as the record has it; only what is about a role."""
+    """The record's decisions of swarmlab.yml, for known roles only."""
     told = last(record, RolesDecided)
     roles = told.roles if told else {}
     return {role: name for role, name in roles.items() if role in IDS}
 
 
 def cast(record: Record) -> Cast:
-    """Who plays what, by the record's latest survey and decisions."""
+    """The cast of the record's latest survey and decisions."""
     return Cast(events.read(record), decided_in(record))
 
 
 def told(cast: Cast) -> Iterable[str]:
-    """One sentence for each role that somebody plays or several could."""
+    """One sentence for each role that has a player, candidates or a reason for neither."""
     return (str(part) for part in cast.parts.values() if part.name or part.several or part.why)

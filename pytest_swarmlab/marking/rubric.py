@@ -1,8 +1,7 @@
 """A rubric: criteria with points, their weighted items, and the checks of each item.
 
-A mark is rounded only here, when a criterion's points are divided among its checks: each check is
-worth a whole number of hundredths of a point. All later steps add whole numbers, so that every sum
-is exact.
+Only this module rounds: it divides a criterion's points among its checks in whole hundredths of a
+point. All later sums are exact.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ TOTAL = 100
 """Points of the lab."""
 
 HUNDREDTHS = 100
-"""Of a point: what a check is worth is a whole number of these."""
+"""Hundredths in a point; a check is worth a whole number of hundredths."""
 
 DRILL = re.compile(r"(\d+\.\d+)\.[a-z0-9-]+\.[a-z0-9.-]+")
 """Id of an exercise's check: exercise, phase, name."""
@@ -33,7 +32,7 @@ DRILL = re.compile(r"(\d+\.\d+)\.[a-z0-9-]+\.[a-z0-9.-]+")
 ID = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
 
 NUMBER = re.compile(r"\d+\.\d+")
-"""Of an exercise."""
+"""Number of an exercise."""
 
 IN_TIME = "document.in-time"
 """The check that needs a deadline."""
@@ -41,12 +40,12 @@ IN_TIME = "document.in-time"
 
 @dataclass(frozen=True)
 class Item:
-    """One line of a criterion: something that is asked, its weight there, and what shows it.
+    """One line of a criterion.
 
-    `checks`: ids of the checks that share its weight equally. `parts`: what each is worth, in
-    hundredths of a point. `needs`: items without which this one means nothing. `hint`: how to mend
-    it; empty where each check's own says it. `either`: the checks are ways to do the same, and of
-    those that nobody judged it is said what was seen of the others.
+    `checks`: ids of the checks that share its weight equally. `parts`: the worth of each check, in
+    hundredths of a point. `needs`: items without which this one does not count. `hint`: how to
+    repair it; "" if each check's own hint is enough. `either`: the checks are alternatives; one
+    that was not judged has the result of those that were.
     """
 
     id: str
@@ -60,7 +59,7 @@ class Item:
 
     @property
     def of(self) -> int:
-        """What it is worth, in hundredths of a point."""
+        """Its worth in hundredths of a point."""
         return sum(self.parts)
 
 
@@ -76,7 +75,7 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Rubric:
-    """All that is marked. `order`: item ids, each behind those that it needs."""
+    """A whole rubric. `order`: item ids, each after those that it needs."""
 
     title: str
     criteria: tuple[Criterion, ...]
@@ -85,7 +84,7 @@ class Rubric:
 
     @property
     def items(self) -> dict[str, Item]:
-        """Every item by its id, in the order of the criteria."""
+        """Items by id, in the order of the criteria."""
         return {item.id: item for criterion in self.criteria for item in criterion.items}
 
     @property
@@ -98,8 +97,8 @@ class Rubric:
     ) -> None:
         """Raise ConfigError for a check that does not exist.
 
-        `known`: ids of all checks but the exercises'. `exercises`: number → ids of its checks, of
-        those that are at hand: of another exercise nobody here can tell.
+        `known`: ids of all checks but the exercises'. `exercises`: number of each installed
+        exercise → ids of its checks. Checks of other exercises are not looked up.
         """
         for item in self.items.values():
             for check in item.checks:
@@ -115,10 +114,7 @@ class Rubric:
 
 
 def read(content: Mapping[str, Any], where: str) -> Rubric:
-    """A rubric from a table that has everything.
-
-    Raises ConfigError, one sentence, for what can't be used.
-    """
+    """A rubric from a complete table. Raises ConfigError if the table is invalid."""
     table = Table(content, where)
     table.choice("schema", (SCHEMA,))
     title = table.string("title")
@@ -131,9 +127,9 @@ def read(content: Mapping[str, Any], where: str) -> Rubric:
 
     items = [item for criterion in criteria for item in criterion.items]
     if doubled := _doubled(item.id for item in items):
-        fail(f"two items are called {doubled!r}: give one of them another name")
+        fail(f"two items have the name {doubled!r}: rename one")
     if doubled := _doubled(check for item in items for check in item.checks):
-        fail(f"the check {doubled!r} is used twice: one fault would be paid for twice")
+        fail(f"the check {doubled!r} is used twice: use it in one item only")
     known = {item.id for item in items}
     for item in items:
         for need in item.needs:
@@ -143,19 +139,19 @@ def read(content: Mapping[str, Any], where: str) -> Rubric:
     if total != TOTAL * HUNDREDTHS:
         fail(f"the points of its criteria add up to {points(total)}, not to {TOTAL}")
     if deadline is None and any(IN_TIME in item.checks for item in items):
-        fail(f"{IN_TIME!r} is marked and there is no deadline: give one, or skip it")
+        fail(f"{IN_TIME!r} needs a deadline: give one, or skip the item")
     try:
         order = tuple(graphlib.TopologicalSorter({i.id: i.needs for i in items}).static_order())
     except graphlib.CycleError as error:
-        fail(f"items need each other in a circle: {' needs '.join(reversed(error.args[1]))}")
+        fail(f"the needs of items form a circle: {' needs '.join(reversed(error.args[1]))}")
     return Rubric(title, tuple(criteria), deadline, order)
 
 
 def apportion(whole: int, weights: Sequence[Fraction]) -> tuple[int, ...]:
     """Divide a whole number by weights into whole numbers that add up to it.
 
-    Each gets its exact share rounded down; what is left goes, one each, to those that lost most by
-    that, the earlier of equals first (method of the largest remainder).
+    Method of the largest remainder: each part is the exact share rounded down; the rest goes, one
+    each, to the parts with the largest remainder, and of equals to the earlier one.
     """
     total = sum(weights)
     shares = [whole * weight / total for weight in weights]
@@ -167,7 +163,7 @@ def apportion(whole: int, weights: Sequence[Fraction]) -> tuple[int, ...]:
 
 
 def points(hundredths: int) -> str:
-    """A number of points as people write it: 15, 2.5, 0.33."""
+    """Points as text: 15, 2.5, 0.33."""
     whole, rest = divmod(hundredths, HUNDREDTHS)
     return f"{whole}.{rest:02d}".rstrip("0").rstrip(".")
 
@@ -176,7 +172,7 @@ def _criterion(name: str, table: Table) -> Criterion:
     _check_id(name, table)
     title, worth = table.string("title"), table.number("points") * HUNDREDTHS
     if worth.denominator != 1:
-        table.fail("'points' must be given to a hundredth at most")
+        table.fail("'points' must have at most two decimals")
     items = [_item(each, found) for each, found in table.named_tables("checks").items()]
     table.finish()
     whole = int(worth)
@@ -187,7 +183,7 @@ def _criterion(name: str, table: Table) -> Criterion:
         if not all(item.parts):
             table.fail(
                 f"a check of item {item.id!r} would be worth less than a hundredth of a point:"
-                " give it more weight, or skip it"
+                " give the item more weight, or skip it"
             )
     return Criterion(name, title, whole, divided)
 
@@ -196,18 +192,18 @@ def _item(name: str, table: Table) -> Item:
     _check_id(name, table)
     checks = table.strings("of")
     if not checks:
-        table.fail("'of' must name one check at least")
+        table.fail("'of' must name at least one check")
     weight, exercise = table.number("weight"), table.string("exercise", "")
     hint, needs, either = table.string("hint", ""), table.strings("needs"), table.flag("either")
     if exercise and not NUMBER.fullmatch(exercise):
-        table.fail(f"exercise {exercise!r} is no number of one, such as '2.5'")
+        table.fail(f"exercise is {exercise!r}: use a number such as '2.5'")
     table.finish()
     return Item(name, checks, weight, exercise, " ".join(hint.split()), needs, either)
 
 
 def _check_id(name: str, table: Table) -> None:
     if not ID.fullmatch(name):
-        table.fail("a name is made of small letters, digits, dots and dashes")
+        table.fail("a name consists of small letters, digits, dots and dashes")
 
 
 def _deadline(table: Table) -> datetime | None:
@@ -219,7 +215,9 @@ def _deadline(table: Table) -> datetime | None:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        table.fail(f"deadline {text!r} is no moment with a zone, such as 2026-12-18T23:59+01:00")
+        table.fail(
+            f"deadline is {text!r}: use a time with its zone, such as 2026-12-18T23:59+01:00"
+        )
     return found
 
 
@@ -228,7 +226,7 @@ def _doubled(names: Iterable[str]) -> str | None:
 
 
 def _near(name: str, known: Collection[str]) -> str:
-    """A name that was probably meant, in words; empty when there is none."""
+    """A question that suggests a similar name; "" if there is none."""
     import difflib
 
     found = difflib.get_close_matches(name, known, n=1, cutoff=0.75)

@@ -1,4 +1,4 @@
-"""Every verdict behind a mark, from a saved run's record and from a submission."""
+"""Collects the verdicts of a mark from a saved run's record and from a submission."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SURVEY = "survey"
 def of_record(
     record: Record, exercises: Sequence[Exercise], own: Sequence[Check]
 ) -> dict[str, CheckResult]:
-    """Check's id → its result on that record; phases that nobody performed are left out."""
+    """Check's id → its result on that record, without phases that were not performed."""
     performed = {event.phase for event in record}
     checks = [*(check for exercise in exercises for check in exercise.checks), *own]
     results = [(check, check.result(record)) for check in checks]
@@ -40,9 +40,7 @@ def of_record(
 
 @dataclass(frozen=True)
 class HandedIn:
-    """A submission as far as it counts: `results` by their checks' ids, answers that the teacher
-    reads, and the roles that it decides.
-    """
+    """A submission's results by check id, its answers for the teacher, and the roles it decides."""
 
     results: Mapping[str, CheckResult] = field(default_factory=dict)
     for_the_teacher: Sequence[Answer] = ()
@@ -50,7 +48,7 @@ class HandedIn:
 
 
 def decided(record: Record, roles: Mapping[str, str]) -> Record:
-    """The record with what a submission says of roles, for checks of the survey to go by."""
+    """The record with a submission's decisions of roles, which the survey's checks use."""
     surveyed = record.phase(SURVEY)
     if not roles or not surveyed.events:
         return record
@@ -66,10 +64,10 @@ def decided(record: Record, roles: Mapping[str, str]) -> Record:
 def of_submission(
     directory: Path, deadline: datetime | None, handed_in_at: datetime | None
 ) -> HandedIn:
-    """What a submission shows.
+    """Judge a submission.
 
-    What can't be looked at as a whole is `unknown` in every check: nothing was learned.
-    Raises ConfigError where there is no directory that can be read.
+    Every check of a submission that can't be read as a whole is `unknown`.
+    Raises ConfigError if the directory can't be read.
     """
     late = [handed_in.in_time(deadline, handed_in_at)] if deadline else []
     try:
@@ -83,7 +81,7 @@ def of_submission(
 
 
 def submission_checks() -> set[str]:
-    """Ids of every check of a submission's files."""
+    """Ids of all checks of a submission's files."""
     answers = (question.check for question in questions())
     return {
         *(each.check for each in deliverables()),
@@ -95,7 +93,7 @@ def submission_checks() -> set[str]:
 def marked(
     chosen: Chosen, exercises: Sequence[Exercise], results: Mapping[str, CheckResult]
 ) -> Mark:
-    """The mark. Raises ConfigError for a rubric that names a check which does not exist."""
+    """The mark. Raises ConfigError if the rubric names a check that does not exist."""
     drills: dict[str, set[str]] = {}
     known = combining.named_by_lab() | {check.id for check in chosen.own}
     for exercise in exercises:

@@ -1,6 +1,5 @@
-"""The empty submission: a place for each deliverable and each question of the lab.
-
-Its texts are the student's language.
+"""The empty submission: a place for each deliverable and each question of the lab, in French, as
+the lab is.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from pytest_swarmlab.marking.asked import Deliverable, Question, deliverables, q
 LAB = "lab-02"
 
 PLACE = "/opt/submission"
-"""Where a submission's files lie on the machines of a throw-away cluster."""
+"""Directory of a submission's files on the machines of a throw-away cluster."""
 
 PREPARE, PREPARE_NODE = "scripts/prepare.sh", "scripts/prepare-node.sh"
 
@@ -24,7 +23,7 @@ STEPS = (
     ("stacks/ecommerce-stack.yml", "manager1", "ecommerce"),
     ("scripts/backup.sh", "manager1"),
 )
-"""How the lab goes: what is run where, or deployed by which name."""
+"""The lab's steps: (script, on) or (stack file, on, name of the stack)."""
 
 HELPERS = {
     PREPARE: (
@@ -33,7 +32,7 @@ HELPERS = {
     ),
     PREPARE_NODE: "Avant les stacks, sur chaque machine : montage NFS et /etc/fstab.",
 }
-"""Scripts that the lab's text gives as commands, and that are no deliverables."""
+"""Scripts for commands of the lab's text; they are no deliverables."""
 
 ABOUT = f"""\
 # Ce que l'outil ne peut pas deviner. `swarmlab check .` dit ce qui manque encore.
@@ -84,7 +83,7 @@ FORMS = {
     "name": "un nom",
     "size": "un nombre et son unité",
 }
-"""Kind of question → what its answer is."""
+"""Kind of question → form of its answer."""
 
 FILLING = "(à remplacer par votre texte)"
 
@@ -120,7 +119,7 @@ SUFFIXES = {"document": ".md", "picture": ".txt", "stack": "", "script": ""}
 
 
 def files() -> dict[str, str]:
-    """Place below the submission → content, of all that the skeleton has."""
+    """Path below the submission → content, for every file of the skeleton."""
     found = {"swarmlab.yml": ABOUT + _steps() + BACKUPS, "answers.yml": _answers()}
     found |= {place: HELPER.format(text=text) for place, text in HELPERS.items()}
     for asked in deliverables():
@@ -129,7 +128,7 @@ def files() -> dict[str, str]:
 
 
 def content(asked: Deliverable) -> str:
-    """What the skeleton has in the place of a deliverable."""
+    """The skeleton's text for a deliverable."""
     form = {"script": SCRIPT, "stack": STACK}.get(asked.kind, DOCUMENT)
     return form.format(exercise=asked.exercise, text=asked.text, filling=FILLING)
 

@@ -1,7 +1,6 @@
-"""The files that a submission's stack files name, and those of them that are missing.
+"""Finds files that a submission's stack file names and that are missing.
 
-Only a path that is written out is followed: a path with ``${…}`` depends on the shell that deploys
-it.
+A path with ``${…}`` is skipped, since it depends on the shell that deploys the stack.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from pytest_swarmlab.marking.submission import Submission
 from pytest_swarmlab.text import line
 
 MOST = 20
-"""Files of one stack file that are looked for; the lab's longest names seven."""
+"""At most this many files of one stack file are looked up; the lab's longest names seven."""
 
 
 def lacking(submission: Submission, place: str, content: Mapping[str, Any]) -> list[str]:
-    """A sentence for each file that a stack file names and that can't be deployed with it.
+    """A sentence for each file that the stack file at `place` names and that is missing.
 
-    `content`: the stack file at `place`, its values as texts.
+    `content`: the stack file's table, with texts as values.
     """
     found = []
     for owner, name in [*_named(content)][:MOST]:
@@ -33,12 +32,12 @@ def lacking(submission: Submission, place: str, content: Mapping[str, Any]) -> l
         elif path in submission.odd:
             found.append(f"{what}, which is {submission.odd[path]}")
         elif path not in submission.files:
-            found.append(f"{what}, which is not there")
+            found.append(f"{what}, which does not exist")
     return found
 
 
 def _named(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Who names a file, and the file."""
+    """(owner, file) for each file that the stack file names."""
     for key in ("configs", "secrets"):
         for name, table in _tables(content, key):
             if isinstance(table.get("file"), str):

@@ -1,7 +1,7 @@
-"""Reads a student's submission without trusting any of it.
+"""Reads a student's submission, all of which is untrusted.
 
-It is listed once, in bounded time and memory: links are not followed, only regular files are ever
-opened, and what is too large, too many or too deep is reported in one sentence.
+The directory is listed once, in bounded time and memory. No link is followed, and only regular
+files are opened. Too many, too large or too deep files raise Unusable.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_ENTRIES = 2_000
 """Files and directories; the lab asks for 35."""
 
 DEEPEST = 10
-"""Directories within each other."""
+"""Levels of directories."""
 
 LARGEST = 20 * 2**20
 """Bytes of one file: more than any screenshot or document of the lab."""
@@ -39,7 +39,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Submission:
-    """What is there: `files`: place below `root` → bytes; `odd`: place → what it is instead."""
+    """`files`: path below `root` → bytes. `odd`: path of any other entry → its kind, in words."""
 
     root: Path
     files: Mapping[str, int]
@@ -49,8 +49,7 @@ class Submission:
     def read(cls, root: Path) -> Submission:
         """List a directory.
 
-        Raises ConfigError when there is none that can be read, Unusable when it holds more than a
-        submission can.
+        Raises ConfigError if it can't be read, Unusable if it exceeds a limit.
         """
         files: dict[str, int] = {}
         odd: dict[str, str] = {}
@@ -63,9 +62,9 @@ class Submission:
         return cls(root, files, odd)
 
     def under(self, place: str, suffixes: tuple[str, ...]) -> list[str]:
-        """What stands at that place with one of these suffixes, in the suffixes' order.
+        """Entries at that path with one of these suffixes, in the suffixes' order.
 
-        Capitals don't count: cameras and Windows like .PNG.
+        Case is ignored: cameras and Windows write .PNG.
         """
         found = [
             (suffixes.index(suffix), name)
@@ -76,18 +75,18 @@ class Submission:
         return [name for _, name in sorted(found)]
 
     def content(self, place: str, limit: int = READ) -> bytes:
-        """The first `limit` bytes of a file. Raises Unusable for whatever is no file to be read."""
+        """The first `limit` bytes of a file. Raises Unusable if it is no readable file."""
         name = PurePosixPath(place)
         if name.is_absolute() or ".." in name.parts or not name.parts:
             raise Unusable(f"{line(place)} leads out of the submission")
         if place in self.odd:
             raise Unusable(f"{line(place)} is {self.odd[place]}: hand in the file itself")
         if place not in self.files:
-            raise Unusable(f"{line(place)} is not there")
+            raise Unusable(f"{line(place)} does not exist")
         if self.files[place] > LARGEST:
             raise Unusable(
-                f"{line(place)} has {self.files[place] // 2**20} MiB, and {LARGEST // 2**20} MiB"
-                " are read at most"
+                f"{line(place)} has {self.files[place] // 2**20} MiB, more than"
+                f" {LARGEST // 2**20} MiB: hand in a smaller file"
             )
         try:
             with _opened(self.root, name) as at, open(at, "rb", closefd=False) as file:
@@ -96,7 +95,7 @@ class Submission:
             raise Unusable(f"{line(place)} can't be read: {error.strerror}") from error
 
     def text(self, place: str) -> str:
-        """A text file's beginning. Raises Unusable for a file that is no text, or not UTF-8."""
+        """The beginning of a text file. Raises Unusable if it is not UTF-8 or UTF-16."""
         content = self.content(place)
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             content = content[: len(content) // 2 * 2]
@@ -104,7 +103,7 @@ class Submission:
                 return content.decode("utf-16")
             except UnicodeDecodeError:
                 pass
-        # What was cut may end within a character.
+        # A cut may fall within a character.
         whole = self.files[place] <= READ
         try:
             return content.decode("utf-8-sig", errors="strict" if whole else "ignore")
@@ -116,7 +115,7 @@ class Submission:
 
 
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Every entry below a directory with what it is; no link is followed, no file opened."""
+    """Every entry below a directory with its `stat`; follows no link and opens no file."""
     left = MOST_ENTRIES
     waiting: list[PurePosixPath] = [PurePosixPath()]
     while waiting:
@@ -127,16 +126,16 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
                     place = here / entry.name
                     if (left := left - 1) < 0:
                         raise Unusable(
-                            f"{line(root)} holds more than {MOST_ENTRIES} files and directories:"
-                            " nothing of it is looked at"
+                            f"{line(root)} has more than {MOST_ENTRIES} files and directories, so"
+                            " none is read: hand in fewer"
                         )
                     about = entry.stat(follow_symlinks=False)
                     if not stat.S_ISDIR(about.st_mode):
                         yield _safe(str(place)), about
                     elif len(place.parts) > DEEPEST:
                         raise Unusable(
-                            f"{line(place)} is more than {DEEPEST} directories deep: nothing of the"
-                            " submission is looked at"
+                            f"{line(place)} is more than {DEEPEST} directories deep, so the"
+                            " submission is not read: use fewer levels"
                         )
                     elif entry.name not in {".git", ".svn"}:
                         waiting.append(place)
@@ -147,13 +146,13 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _safe(name: str) -> str:
-    """A name that can be printed, also where it is not UTF-8."""
+    """A printable name, with replacements where it is not UTF-8."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @contextmanager
 def _opened(root: Path, place: PurePosixPath, flags: int = 0) -> Iterator[int]:
-    """A descriptor of what lies there; no part of the way may be a link, the root may."""
+    """A descriptor of that entry; no part of the path below the root may be a link."""
     as_it_is = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     at = os.open(root, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
     try:

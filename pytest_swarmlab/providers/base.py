@@ -30,7 +30,7 @@ EVERYTHING = frozenset(
         Capability.EXPENDABLE,
     }
 )
-"""What can be done from outside to machines that a run makes for itself."""
+"""Controls of machines that a run creates."""
 
 
 class Machines(Protocol):
@@ -46,11 +46,11 @@ class Machines(Protocol):
 
     @property
     def topology(self) -> Topology:
-        """What was asked for."""
+        """The topology of the nodes."""
 
     @property
     def foreign(self) -> bool:
-        """Whether they are somebody's own: then each change is announced and undone."""
+        """Whether the machines are somebody else's: then each change is announced and undone."""
 
     @property
     def own_kernels(self) -> bool:

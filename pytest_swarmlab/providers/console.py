@@ -9,12 +9,12 @@ from pathlib import Path
 PANIC = "Kernel panic"
 
 CAUSES_BEFORE = 5
-"""How many lines before a panic, or before the end, may name its cause."""
+"""Lines before a panic, or before the end, that may name the cause."""
 
 CAUSE = re.compile(r"fail|error|errno|unable|can't|cannot|not (found|permitted|supported)", re.I)
 
 LARGEST = 1 << 20
-"""How much of a console's end is read, bytes: a machine can write without end."""
+"""Bytes at a console's end that are read: a machine can write without end."""
 
 
 def read(path: Path) -> list[str]:
@@ -28,7 +28,7 @@ def read(path: Path) -> list[str]:
 
 
 def lines(said: bytes) -> list[str]:
-    """The same of what a console said."""
+    """Printable lines of a console's output."""
     shown = map(printable, said.decode("utf-8", "replace").splitlines())
     return [line for line in shown if line]
 

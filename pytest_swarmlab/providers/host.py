@@ -1,4 +1,4 @@
-"""What every provider asks of this host."""
+"""Checks of this host for every provider."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def own_directory(path: Path) -> Path:
         path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise HostError(
-            f"{path} can't be created ({error.strerror}): clusters live there"
+            f"{path}, which clusters need, can't be created: {error.strerror}"
         ) from error
     seen = path.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
@@ -50,7 +50,7 @@ def require_memory(topology: Topology) -> None:
 
 
 def memory_available_mib() -> int:
-    """What the kernel says can be used without swapping, MiB."""
+    """Memory that the kernel reports as available without swapping, MiB."""
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) // 1024

@@ -26,10 +26,10 @@ RETRY_S = 0.5
 """Pause between two tries to connect to a node that is away, seconds."""
 
 POLL_S = 0.2
-"""How often a node is asked whether it answers again, seconds."""
+"""Seconds between two tries of a node that does not answer."""
 
 NOT_OPENED = "open failed"
-"""What a master connection says of a way that the other side does not open."""
+"""A master connection's message for a forwarding that the other side refuses."""
 
 PROHIBITED = "administratively prohibited"
 """Beside it, where a way to a port is forbidden there (RFC 4254, 5.1); of one to a socket OpenSSH's
@@ -63,7 +63,7 @@ TROUBLES = (
 """ssh's message → its meaning for a person, the most specific first."""
 
 LONGEST_WORDS = 200
-"""Of ssh's own words, characters that are passed on."""
+"""Characters of ssh's own message that are passed on."""
 
 
 def host(config: Path, node: str, *, sudo: bool = False) -> Host:
@@ -78,7 +78,7 @@ def host(config: Path, node: str, *, sudo: bool = False) -> Host:
 
 
 def command(config: Path, node: str, argv: Sequence[str], *, sudo: bool = False) -> list[str]:
-    """What to run here so that `argv` runs on the node, as root when `sudo` may be used."""
+    """The local command that runs `argv` on the node, as root if `sudo` is permitted."""
     there = ["sudo", "--non-interactive", "--", *argv] if sudo else list(argv)
     return ["ssh", "-F", str(config), node, shells.joined(there)]
 
@@ -224,7 +224,7 @@ class SshLinks:
         self._over.wait(RETRY_S)
 
     def log(self, node: str) -> Path:
-        """What ssh said of that node."""
+        """ssh's messages for that node."""
         return self._logs / f"{node}.ssh.log"
 
     def master(self, node: str) -> list[str]:
@@ -282,7 +282,7 @@ class _Link(threading.Thread):
             self.join()
 
     def said(self) -> str:
-        """What ssh complained of so far."""
+        """ssh's messages so far."""
         log = self._links.log(self._node)
         if not log.exists():
             return ""

@@ -1,7 +1,6 @@
-"""From a record to what people read: results.json, pictures, report.html, the terminal.
+"""Makes results.json, pictures, report.html and the terminal's output from a record.
 
-All of it is made from events.jsonl alone, so that a run can be reported again long after its
-cluster is gone.
+events.jsonl is the only source, so a run can be reported again long after its cluster is gone.
 """
 
 from pytest_swarmlab.reporting.attachment import attach

@@ -109,7 +109,7 @@ def _sums(blocks: Sequence[Block]) -> dict[str, float]:
 
 
 def summary(workers: Sequence[WorkerTime]) -> str:
-    """In one sentence: how long the run took, and what took most of it."""
+    """One sentence: the run's duration, and what took most of it."""
     blocks = [block for worker in workers for block in worker.blocks]
     parts = [f"{what} {duration(s)}" for what, s in _sums(blocks).items() if s >= LEAST]
     many = f" with {len(workers)} workers, whose times sum to" if len(workers) > 1 else ":"
@@ -133,4 +133,4 @@ def told(record: Record, most: int = 5) -> str:
 
 
 LEAST = 0.05
-"""Seconds that are worth a word."""
+"""Shorter times are not mentioned."""

@@ -36,7 +36,7 @@ class Finding:
 
 
 def findings(record: Record) -> list[Finding]:
-    """All of them, in the order in which they were seen."""
+    """All findings, in the order in which they were seen."""
     found = []
     for event in record.of(FindingMet.kind):
         met = read(FindingMet, event)

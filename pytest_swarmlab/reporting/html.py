@@ -45,7 +45,7 @@ ORIGINS = {
     "own": "this project's own image, built from Debian packages; no registry has it",
 }
 UNITS = {"s": "s", "ms": "ms", "mib": "MiB", "bytes": "bytes"}
-"""How a measurement's name ends → the unit as people write it."""
+"""End of a measurement's name → its unit, for people."""
 WAITS_SHOWN = 20
 """Kinds of waits in the page's table; results.json has more."""
 

@@ -38,7 +38,7 @@ PERIOD_S = 0.25
 """Between two renewals."""
 
 HELD_S = 0.4
-"""How long after somebody else's writing the lines stay away: a build's bar moves every 0.1 s."""
+"""Seconds without lines after other output: a build's bar moves every 0.1 s."""
 
 ERASE_BELOW = "\x1b[J"
 """To the end of the screen from the cursor, which stands where pytest goes on writing."""
@@ -219,7 +219,7 @@ def _stays(event: Event) -> bool:
 
 
 def _fitted(markup: str, width: int) -> str:
-    """That text for a terminal, on one line of at most so many columns."""
+    """The text for a terminal, on one line of at most `columns`."""
     from rich.console import Console
     from rich.text import Text
 

@@ -80,7 +80,7 @@ def _load(run: Path) -> Record:
 
 
 def exit_code(mark: Mark) -> int:
-    """What a mark is for whoever calls the command."""
+    """The exit code of a mark."""
     if mark.lost:
         return LOST
     return UNGRADED if mark.ungraded else ALL_EARNED

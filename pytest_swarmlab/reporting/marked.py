@@ -1,4 +1,4 @@
-"""A mark in the form of results.json, and in words for the terminal."""
+"""A mark in the form of results.json, and as text for the terminal."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def lost(check: Mapping[str, Any]) -> bool:
 
 
 def ungraded_by_reason(criteria: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Why nobody could tell → hundredths of a point, the most first."""
+    """Reason for ungraded points → hundredths of a point, the most first."""
     found: dict[str, int] = {}
     for criterion in criteria:
         for check in criterion["checks"]:

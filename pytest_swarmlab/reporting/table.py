@@ -1,4 +1,4 @@
-"""What was proven where: one table from the results of runs on different machines."""
+"""Makes one table of proven exercises from the results of runs on different machines."""
 
 from __future__ import annotations
 

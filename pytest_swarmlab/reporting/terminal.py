@@ -71,7 +71,7 @@ def plain(value: object, limit: int = SHORT) -> str:
 
 
 ASKED_FOR = {"cluster.kept"}
-"""Events that are printed even with -q: without them people could not use what they asked for."""
+"""Events that are printed even with -q, since the user needs them."""
 
 
 class Narration:
@@ -151,7 +151,7 @@ class Narrator:
         self._print(f"{self.margin(event.t)}  {text}")
 
     def margin(self, t: float) -> str:
-        """What each line begins with: the run's clock, and whose line it is."""
+        """Prefix of each line: the run's clock and the worker."""
         return f"[cyan]{clock(t)}[/]{self._worker}"
 
     def _print(self, text: str) -> None:
@@ -217,7 +217,7 @@ class Narrator:
 
 
 def _seen(kind: type[S], tell: Callable[[S], str | None]) -> dict[str, Teller]:
-    """What tells events of a kind, by its name."""
+    """The method that narrates events of a kind, by its name."""
     return {kind.kind: lambda event: tell(read(kind, event))}
 
 

@@ -68,7 +68,7 @@ WORDS = {
     "clients": "clients",
 }
 BLIND = 1.0
-"""Seconds without an answer after which a lane says that nobody could tell."""
+"""Seconds without an answer after which a lane shows an unknown state."""
 
 NAME = 24
 """Characters of a node's name that fit a lane."""
@@ -146,12 +146,6 @@ class Timeline:
     moments: tuple[Moment, ...]
 
 
-def timelines(record: Record) -> list[Timeline]:
-    """One timeline for each phase in which nodes were sampled, in the order they ran."""
-    names = dict.fromkeys(e.phase for e in record.of(NodesSample.kind))
-    return [build_timeline(record.performances(name)[-1].phase(name), name) for name in names]
-
-
 def build_timeline(record: Record, phase: str) -> Timeline:
     """The timeline of one phase's events."""
     held = readings.faults(record)
@@ -184,7 +178,7 @@ def _watched(record: Record, held: Sequence[Fault]) -> list[float]:
 
 
 def wanted_replicas(record: Record) -> int:
-    """How many replicas ran before the fault: the number to be restored, if nobody names one."""
+    """Replicas before the fault: the default number to be restored."""
     began = readings.fault_at(record)
     counts = readings.replicas_over_time(record, _watched_service(record))
     before = [c.running for c in counts if began is None or c.t <= began]
@@ -213,7 +207,7 @@ def _lanes(record: Record, zero: float, held: Sequence[Fault]) -> tuple[NodeLane
 
 
 def _watched_service(record: Record) -> str | None:
-    """The service whose tasks were asked for most often: another may have been looked at once."""
+    """The service with the most samples: another one may have a single sample."""
     asked = Counter(sample.service for sample in readings.task_samples(record))
     return asked.most_common(1)[0][0] if asked else None
 
@@ -357,7 +351,7 @@ def _client_moments(record: Record, zero: float) -> Iterable[Moment]:
 
 
 def _observer(record: Record, t: float) -> str:
-    """Who gave the answer known at that moment."""
+    """The managers that gave the answer at that moment."""
     sample = next((s for s in readings.node_samples(record) if abs(s.t - t) < 0.002), None)
     return line(sample.seen_from, NAME) if sample else ""
 

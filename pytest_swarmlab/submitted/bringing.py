@@ -34,14 +34,14 @@ ALTOGETHER_S = 1200.0
 
 
 def bring(submission: Submission, steps: tuple[Step, ...], swarm: Swarm) -> None:
-    """Carry out the steps.
+    """Perform the steps.
 
-    Raises ProviderError for a swarm that is somebody's own, and Unusable when its files as a whole
-    can't be carried there.
+    Raises ProviderError on an inventory's cluster, and Unusable if the submission's files can't be
+    copied to the machines.
     """
     if swarm.machines.foreign:
         raise ProviderError(
-            "a submission's scripts are run on throw-away machines only, and these are somebody's"
+            "a submission's scripts run on throw-away machines only, not on an inventory's"
         )
     carrying.carry(submission, swarm)
     until = time.monotonic() + ALTOGETHER_S
@@ -175,6 +175,6 @@ class _Settled:
 
 
 def _tasks(service: dict[str, Any]) -> tuple[int, int]:
-    """How many tasks run, and how many it wants."""
+    """Running and wanted tasks."""
     status = service.get("ServiceStatus") or {}
     return int(status.get("RunningTasks") or 0), int(status.get("DesiredTasks") or 0)

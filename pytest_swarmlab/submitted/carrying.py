@@ -14,7 +14,7 @@ from pytest_swarmlab.swarm.lifecycle import in_parallel
 from pytest_swarmlab.text import line
 
 MOST_MIB = 32
-"""All files together; the lab's own stacks and scripts have less than one."""
+"""Limit of all files together; the lab's stacks and scripts have less than one."""
 
 STAYS = ("documents/", "answers.yml")
 """Files that no script and no stack needs: they are left out."""
@@ -22,8 +22,8 @@ STAYS = ("documents/", "answers.yml")
 ARCHIVE = f"{PLACE}.tar"
 
 MOST_SERVICES, MOST_TASKS = 60, 200
-"""Of one stack; the lab's largest has 8 services with 16 tasks. Managers that are told to start a
-million have no time for anything else."""
+"""Limits of one stack; the lab's largest has 8 services with 16 tasks. A million tasks would block
+the managers."""
 
 
 def packed(submission: Submission) -> bytes:
@@ -40,8 +40,8 @@ def packed(submission: Submission) -> bytes:
             total += submission.files[place]
             if total > MOST_MIB * 2**20:
                 raise Unusable(
-                    f"the files besides documents/ have more than {MOST_MIB} MiB: hand in what the"
-                    " stacks and scripts need, and nothing that they make"
+                    f"the files besides documents/ have more than {MOST_MIB} MiB: hand in only"
+                    " files that stacks and scripts need"
                 )
             content = submission.content(place, LARGEST)
             about = tarfile.TarInfo(f"./{place}")
@@ -65,19 +65,19 @@ def carry(submission: Submission, swarm: Swarm) -> None:
 
 
 def refuse_too_much(submission: Submission, place: str) -> None:
-    """Raise Unusable for a stack file that a cluster of five must not be given."""
+    """Raise Unusable for a stack file with more services or tasks than five machines can run."""
     content = bounded_yaml.load(submission.content(place, bounded_yaml.MOST_BYTES + 1), place)
     services = content.get("services")
     if not isinstance(services, dict):
-        return  # The engine has the words for it.
+        return  # The engine refuses it with a message of its own.
     if len(services) > MOST_SERVICES:
         raise Unusable(
-            f"{line(place)} has {len(services)} services, and {MOST_SERVICES} are enough"
+            f"{line(place)} has {len(services)} services: deploy at most {MOST_SERVICES}"
         )
     tasks = sum(_replicas(service) for service in services.values())
     if tasks > MOST_TASKS:
         raise Unusable(
-            f"{line(place)} wants {tasks} tasks, and {MOST_TASKS} are enough for five machines"
+            f"{line(place)} wants {tasks} tasks: deploy at most {MOST_TASKS} on five machines"
         )
 
 

@@ -24,13 +24,13 @@ START_S = 60.0
 """Longest it may take to start a unit, or to stop one, which kills it after STOP_S."""
 
 STOP_S = 10
-"""From the signal that asks a program to end to the one that ends it."""
+"""Seconds from SIGTERM to SIGKILL."""
 
 SHOWN = 4096
 """Bytes of an output's end that are kept."""
 
 OUTPUTS = "/var/tmp/swarmlab-steps"  # noqa: S108 - a node's, which root alone uses
-"""Not in memory, of which a node has little."""
+"""A directory on disk, since a node has little memory."""
 
 
 @dataclass(frozen=True)
@@ -168,20 +168,20 @@ def _result(told: dict[str, str], limits: Limits, started: Output) -> tuple[int 
     if result == "timeout":
         return None, f"it had not ended after {limits.seconds} s, and it was ended"
     if result == "oom-kill":
-        return None, f"it wanted more memory than {limits.memory_mib} MiB, and it was ended"
+        return None, f"it used more memory than {limits.memory_mib} MiB, and it was ended"
     if result in {"signal", "core-dump"}:
         if status == XFSZ:
-            return None, f"it wrote a file, or printed, more than {limits.file_mib} MiB"
+            return None, f"it wrote a file or an output of more than {limits.file_mib} MiB"
         return None, f"the signal {status} ended it"
     if result in {"success", "exit-code"}:
         return status, ""
-    return None, f"it could not be started ({result or 'nothing more is known'})"
+    return None, f"it could not be started ({result or 'no reason was given'})"
 
 
 def _used_mib(node: Node) -> int:
-    """What is used of the node's disk."""
+    """Used bytes of the node's disk."""
     said = node.ask("df", "--block-size=1M", "--output=used", "/", within=ASK_S).stdout
     number = said.split()[-1] if said.split() else ""
     if not number.isdecimal():
-        raise ProviderError(f"{node} does not say how full its disk is: {said[:100]!r}")
+        raise ProviderError(f"the used disk space of {node} can't be read: {said[:100]!r}")
     return int(number)

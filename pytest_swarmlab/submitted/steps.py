@@ -17,21 +17,21 @@ PHASE = "brought-up"
 
 exercise = Exercise(
     "submission",
-    "What was handed in",
+    "The submission",
     module=__name__,
-    titles={PHASE: "The submission is brought onto a new cluster"},
+    titles={PHASE: "The submission is deployed on a new cluster"},
 )
 
 
 @exercise.check(
     "steps",
     phases=(PHASE,),
-    title="Each step of swarmlab.yml is done",
-    expected="every script and every deployment ends with 0, within its limits",
-    hint="Look at the step's own output in the report; try it on machines of your own first.",
+    title="Each step of swarmlab.yml succeeds",
+    expected="every script and every deployment exits with 0, within its limits",
+    hint="Look at the step's output in the report; first try it on your own machines.",
 )
 def steps(record: Record) -> Judgement:
-    """By their exit codes."""
+    """Judged by exit codes."""
     done = each(record, SubmissionStep)
     wrong = [
         f"step {e.number} ({line(e.step)}){' on ' + e.node if e.node else ''}:"
@@ -51,14 +51,14 @@ def _last_words(output: str) -> str:
 @exercise.check(
     "settled",
     phases=(PHASE,),
-    title="All that was deployed runs",
+    title="All deployed services run",
     expected="every service runs all its tasks at the end",
-    hint="`docker service ps --no-trunc NAME` says what keeps its tasks.",
+    hint="`docker service ps --no-trunc NAME` shows why a task does not start.",
 )
 def settled(record: Record) -> Judgement:
-    """As the managers counted them."""
+    """Judged by the managers' counts."""
     seen = need(record, SubmissionSettled, "nobody counted the tasks")
     if seen.missing is None:
-        return unknown("no manager told how many tasks run")
+        return unknown("no manager listed the tasks")
     wrong = [f"{line(name)}: {line(why)}" for name, why in seen.missing.items()]
     return judged("all run" if not wrong else f"{len(wrong)} services do not", wrong=wrong[:10])

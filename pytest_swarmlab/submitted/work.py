@@ -24,8 +24,8 @@ from pytest_swarmlab.text import line
 
 @dataclass(frozen=True)
 class Work:
-    """`cast`: which service plays which role. `said`: the content of swarmlab.yml; `submission` is
-    None for a cluster that is marked as it is.
+    """`cast`: which service plays which role. `said`: the content of swarmlab.yml. `submission` is
+    None if a cluster is marked without one.
     """
 
     swarm: Swarm
@@ -52,7 +52,7 @@ class Work:
     def run(self, node: Node, place: str, *words: str) -> Ran:
         """Run a script of theirs there, within its limits."""
         if self.submission is None:
-            raise Unusable(f"nothing was handed in, and so no {place}")
+            raise Unusable(f"no submission was given, so there is no {place}")
         return bringing.ran(
             self.submission, place, node, waits.of_the_suite(self.swarm.recorder), *words
         )
@@ -73,8 +73,8 @@ def read(directory: Path) -> tuple[Submission, Declared]:
     roles.check(said.roles)
     if not said.steps:
         raise Unusable(
-            f"{declared.FILE} has no `steps`, and none of the lab's files is there: nothing would"
-            " be brought onto a cluster"
+            f"{declared.FILE} has no `steps`, and the submission has none of the lab's files: hand"
+            " in a stack or a script"
         )
     carrying.packed(submission)
     return submission, said
@@ -93,12 +93,11 @@ SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
 
 
 def reaches_out(survey: Survey) -> list[str]:
-    """What services can reach beyond their containers, in words; it is permitted, and reported.
-
-    A visualizer needs the engine's socket; whoever has that can do whatever root can.
+    """Sockets and directories of the machine that services mount, in words; this is permitted and
+    reported. A visualizer needs the engine's socket, which gives root's rights.
     """
     return [
-        f"{line(service.name)} mounts {what} of its machine: whoever is in it is root there"
+        f"{line(service.name)} mounts {what} of its machine, which gives it root's rights there"
         for service in survey.services or ()
         for each in service.attached
         if each.kind == "bind"

@@ -38,8 +38,8 @@ SCRIPTS, OPENED = 8, 1
 """Scripts that are read, and archives (the newest) that are opened, on one machine."""
 
 PARTS = ("docker-state.json", "certificates/swarm-node.key", "raft/")
-"""What a backup must hold of the engine's directory ``swarm``: without the key nobody can read the
-rest, which is encrypted."""
+"""Parts of the engine's directory ``swarm`` that a backup needs; without the key the encrypted rest
+is unreadable."""
 
 STOPS = re.compile(r"(systemctl\s+(--\S+\s+)*stop|service\s+docker\s+stop|/docker\s+stop\b)")
 STARTS = re.compile(r"(systemctl\s+(--\S+\s+)*(re)?start|service\s+docker\s+(re)?start)")
@@ -115,7 +115,7 @@ def _script(node: Node, file: File) -> Script:
 
 
 def script(path: str, text: str, *, executable: bool) -> Script:
-    """What a script does with the engine, by its commands; its comments don't count."""
+    """A script's commands for the engine, without comments."""
     first = text.partition("\n")[0]
     shell = bool(re.match(r"#!.*\b(ba|da|z|k)?sh\b", first)) or path.endswith(".sh")
     said = re.sub(r"(?m)^\s*#.*$", "", text)

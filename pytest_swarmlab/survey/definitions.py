@@ -19,7 +19,7 @@ NANO = 1e9
 """The engine counts durations in nanoseconds, and processors in thousand-millionths."""
 
 ENCRYPTED = "encrypted"
-"""The overlay's option; what it says is not looked at (lab's facts)."""
+"""The overlay's option, whose value the engine ignores (lab's facts)."""
 
 TEXT = 64 * 1024
 """Characters of a config that are kept."""
@@ -212,7 +212,7 @@ def secret(told: Table) -> seen.Secret:
 
 
 def config(told: Table, hider: Hider) -> seen.Config:
-    """A config with what it says."""
+    """A config with its content."""
     spec = told["Spec"]
     try:
         raw = base64.b64decode(spec.get("Data") or "", validate=True)
@@ -244,7 +244,7 @@ def settings(told: Table) -> seen.Settings:
 
 
 def engine(told: Table) -> Engine:
-    """What `docker info` tells."""
+    """The content of `docker info`."""
     swarm = told.get("Swarm") or {}
     return Engine(
         told.get("Name", ""),

@@ -60,7 +60,7 @@ class Ended(Seen, kind="survey.ended"):
 
 
 class Part(Seen):
-    """A part of what there is: what was seen of it, or why nobody saw it."""
+    """One part of a survey: its content, or why it could not be read."""
 
     seen: Any
 
@@ -197,22 +197,22 @@ PARTS: Mapping[str, Callable[..., Part]] = {**OF_MACHINE, **OF_SWARM}
 # -- written ------------------------------------------------------------------------------------
 
 MOST = 2000
-"""Of one part so many are kept, ten times what an operator would run on five machines."""
+"""Most rows of one part that are kept, ten times what an operator runs on five machines."""
 
 
 class Writer:
-    """Records what is seen, as it is seen."""
+    """Records each part of a survey at once."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
     def began(self, cluster: str, machines: list[Machine]) -> None:
-        """Before anybody is asked: which machines are to be looked at."""
+        """Record the machines, before the survey reads any."""
         told = tuple(LookedAt(m.name, m.address, m.membership) for m in machines)
         self._recorder.write(Began(cluster, told))
 
     def ended(self, seconds: float) -> None:
-        """All have been asked; it took so many seconds."""
+        """Record the end of the survey and its duration in seconds."""
         self._recorder.write(Ended(round(seconds, 3)))
 
     def part(self, part: str, value: Any, seconds: float, **where: str) -> None:
@@ -223,7 +223,7 @@ class Writer:
         self._recorder.write(PARTS[part](**where, seen=value, more=more, seconds=round(seconds, 3)))
 
     def unseen(self, part: str, why: str, **where: str) -> None:
-        """A part that nobody could tell."""
+        """Record a part that could not be read."""
         self._recorder.write(PARTS[part](**where, error=why))
 
 

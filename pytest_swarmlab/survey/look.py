@@ -34,7 +34,7 @@ ILL = {
     "locked": "its part of the swarm is locked, and `docker swarm unlock` wants the unlock key",
     "error": "its part of the swarm has failed",
 }
-"""What an engine that is not at work in a swarm says of its part → what that means."""
+"""State of an engine outside a working swarm → its meaning."""
 
 
 def look(swarm: Swarm, away: Mapping[NodeSpec, str] | None = None) -> seen.Survey:
@@ -67,7 +67,7 @@ class _Machine:
         self.node = node
         self.told: Engine | None = None
         self.ahead_s = 0.0
-        """How far its clock is ahead of this machine's, seconds."""
+        """Seconds by which the node's clock is ahead of this machine's."""
         self._writer = writer
         self._hider = hider
 

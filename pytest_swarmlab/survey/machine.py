@@ -58,7 +58,7 @@ class Unit:
     runs: str = ""
     on_failure: str = ""
     last_s: float | None = None
-    """Of a timer: seconds since it last elapsed."""
+    """For a timer: seconds since it last elapsed."""
 
     @property
     def there(self) -> bool:
@@ -115,7 +115,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class Export:
-    """A directory that is exported to somebody; `client` is ``*`` for everybody."""
+    """An exported directory; `client` is ``*`` for every host."""
 
     path: str
     client: str
@@ -132,7 +132,7 @@ class Disk:
 
     @property
     def full(self) -> float:
-        """Which part of it is used, 0 to 1."""
+        """The used share, 0 to 1."""
         return self.used / self.size if self.size else 0.0
 
 
@@ -184,7 +184,7 @@ class System:
     lacks: Mapping[str, str] = field(default_factory=dict)
 
     def unit(self, name: str) -> Unit | None:
-        """That unit, if there is one."""
+        """The unit, or None."""
         return next((u for u in self.units or () if u.name == name and u.there), None)
 
 
@@ -241,7 +241,7 @@ class Machine:
 
     @property
     def shares(self) -> list[Mount]:
-        """What of the network it has mounted itself, not its engine for a volume."""
+        """Network mounts of the machine, without those of its engine for volumes."""
         mounts = (self.system.mounts or ()) if self.system else ()
         root = f"{(self.engine and self.engine.root) or '/var/lib/docker'}/"
         return [mount for mount in mounts if mount.shared and not mount.target.startswith(root)]

@@ -1,6 +1,6 @@
-"""What an operator would notice in a survey: sentences, the worst first. Pure.
+"""Lists oddities of a survey for an operator: sentences, the worst first. Pure.
 
-They are no judgement: an even number of managers may be meant for an hour, a local volume for ever.
+They are no judgement: an even number of managers, or a local volume, may be intended.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pytest_swarmlab.survey.machine import Machine
 from pytest_swarmlab.survey.seen import Service, Survey
 
 FULL = 0.9
-"""Of a file system: the part in use from which it is nearly full."""
+"""The used share from which a file system is nearly full."""
 
 LEFT = 0.2
 """Of a certificate's life: Swarm renews it when 50 to 80 % of it are over (swarmkit's renewer)."""
@@ -25,7 +25,7 @@ DATABASE_PORTS = {3306, 5432, 6379, 27017, 5672}
 
 
 class Weight(IntEnum):
-    """How much it matters: something is broken, may break, or is worth knowing."""
+    """The weight of an oddity: a fault, a risk, or a note."""
 
     BROKEN = 0
     RISK = 1
@@ -45,7 +45,7 @@ Finder = Callable[[Survey], Iterator[Oddity]]
 
 
 def oddities(survey: Survey) -> list[Oddity]:
-    """All of them, the worst first."""
+    """All oddities, the worst first."""
     found = [each for find in FINDERS for each in find(survey)]
     return sorted(found, key=lambda each: each.weight)
 
@@ -58,17 +58,17 @@ def _unseen(survey: Survey) -> Iterator[Oddity]:
             )
             continue
         for part, why in machine.errors.items():
-            yield Oddity(Weight.BROKEN, f"{machine.name} did not tell its {part}: {why}")
+            yield Oddity(Weight.BROKEN, f"the {part} of {machine.name} could not be read: {why}")
     hidden: dict[tuple[str, str], list[str]] = {}
     for machine in survey.machines:
         for lack in (machine.system.lacks if machine.system else {}).items():
             hidden.setdefault(lack, []).append(machine.name)
     for (part, why), names in hidden.items():
-        yield Oddity(Weight.RISK, f"{', '.join(names)} did not tell the {part}: {why}")
+        yield Oddity(Weight.RISK, f"the {part} of {', '.join(names)} could not be read: {why}")
     for why in dict.fromkeys(survey.errors.values()):
         parts = [part for part, each in survey.errors.items() if each == why]
-        what = "the swarm" if len(parts) == len(OF_SWARM) else f"its {', '.join(parts)}"
-        yield Oddity(Weight.BROKEN, f"no manager could tell of {what}: {why}")
+        what = "the swarm" if len(parts) == len(OF_SWARM) else f"the {', '.join(parts)}"
+        yield Oddity(Weight.BROKEN, f"no manager could list {what}: {why}")
 
 
 def _managers(survey: Survey) -> Iterator[Oddity]:
@@ -79,13 +79,13 @@ def _managers(survey: Survey) -> Iterator[Oddity]:
     if count % 2 == 0:
         yield Oddity(
             Weight.RISK,
-            f"{count} managers bear no more losses ({tolerance(count)}) than {count - 1} would",
+            f"{count} managers tolerate no more failures ({tolerance(count)}) than {count - 1}",
             "promote one more, or demote one",
         )
     elif count == 1:
-        yield Oddity(Weight.RISK, "there is one manager: with it the swarm is lost", "promote two")
+        yield Oddity(Weight.RISK, "the loss of the only manager loses the swarm", "promote two")
     if not any(row.leader for row in rows):
-        yield Oddity(Weight.BROKEN, "no manager leads")
+        yield Oddity(Weight.BROKEN, "there is no leader")
     for row in rows:
         if row.reachability != "reachable":
             name = row.machine or row.name
@@ -101,7 +101,7 @@ def _rows(survey: Survey) -> Iterator[Oddity]:
         if row.leftover or (row.state == "down" and not row.machine):
             yield Oddity(
                 Weight.RISK,
-                f"the row {row.id} of {row.name} is of a machine that is gone or has joined anew",
+                f"the row {row.id} of {row.name} is of a machine that has left or joined again",
                 f"docker node rm {row.id}",
             )
         elif row.state != "ready":
@@ -140,7 +140,7 @@ def _units(machine: Machine) -> Iterator[Oddity]:
     if docker and not docker.comes_back:
         yield Oddity(
             Weight.RISK,
-            f"docker is not enabled on {machine.name}: it stays away after a restart",
+            f"docker is not enabled on {machine.name}: it does not start at boot",
             "systemctl enable docker",
         )
 
@@ -174,11 +174,11 @@ def _services(survey: Survey) -> Iterator[Oddity]:
         if service.name in looping:
             yield Oddity(
                 Weight.BROKEN,
-                f"{service.name} fails over and over: {_last_error(survey, service)}",
+                f"{service.name} fails repeatedly: {_last_error(survey, service)}",
                 f"docker service ps --no-trunc {service.name}",
             )
         if service.update_state in {"paused", "rollback_paused"}:
-            yield Oddity(Weight.BROKEN, f"the update of {service.name} has stopped half way")
+            yield Oddity(Weight.BROKEN, f"the update of {service.name} has paused half-way")
         if service.tag in {"", "latest"} and service.image:
             yield Oddity(Weight.NOTE, f"{service.name} has the image {_short(service.image)}")
         yield from _exposed(service)
@@ -201,18 +201,20 @@ def _exposed(service: Service) -> Iterator[Oddity]:
             yield Oddity(
                 Weight.RISK,
                 f"the definition of {service.name} shows a secret: {variable.name}",
-                "a secret, and a variable that names its file",
+                "use a secret, and a variable that names its file",
             )
     plain = service.command.plain + service.labels.plain
     plain += service.health.test.plain if service.health else 0
     if plain:
-        yield Oddity(Weight.RISK, f"the definition of {service.name} shows a secret in its words")
+        yield Oddity(
+            Weight.RISK, f"{service.name} shows a secret in its command, health check or labels"
+        )
     for port in service.ports:
         if port.target in DATABASE_PORTS:
             yield Oddity(
                 Weight.RISK,
-                f"{service.name} publishes its port {port.target} as {port.published}: everybody"
-                " who reaches a node reaches it",
+                f"{service.name} publishes its port {port.target} as {port.published}: every host"
+                " that reaches a node reaches it",
             )
 
 
@@ -222,12 +224,12 @@ def _volatile(survey: Survey, service: Service) -> Iterator[Oddity]:
         return
     data = readings.data_of(service)
     if data is None:
-        yield Oddity(Weight.RISK, f"{service.name} keeps its data in the container alone")
+        yield Oddity(Weight.RISK, f"{service.name} keeps its data only in the container")
     elif not readings.distributed(survey, data) and not readings.pinned(service):
         yield Oddity(
             Weight.RISK,
-            f"{service.name} keeps its data in the {data.kind} {data.source}, which stays behind"
-            " when it moves",
+            f"{service.name} keeps its data in the {data.kind} {data.source}, which stays on its"
+            " node when the task moves",
             "a volume on NFS, or a constraint to one node",
         )
 
@@ -250,11 +252,11 @@ def _settings(survey: Survey) -> Iterator[Oddity]:
     if survey.settings and not survey.settings.autolock:
         yield Oddity(
             Weight.NOTE,
-            "autolock is off: whoever has a manager's disk, or a backup of it, has every secret",
+            "autolock is off: a manager's disk, or a backup of it, gives away every secret",
             "docker swarm update --autolock=true",
         )
     if survey.settings and survey.settings.root_rotation:
-        yield Oddity(Weight.NOTE, "the swarm's root certificate is being exchanged")
+        yield Oddity(Weight.NOTE, "the swarm's root certificate is being rotated")
 
 
 FINDERS: tuple[Finder, ...] = (

@@ -1,4 +1,4 @@
-"""A survey as a page for an operator: what is there, and what is odd."""
+"""A survey as a page for an operator: its content and its oddities."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ WORDS = 60
 """Characters of a cell."""
 
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
-"""Name of a volume that nobody named."""
+"""Name of an anonymous volume."""
 
 ROWS = 100
-"""Of one table; a page that nobody reads to its end tells nothing."""
+"""Most rows of one table, to keep the page readable."""
 
 MARKS = {
     Weight.BROKEN: ("bold red", "✗"),
@@ -50,7 +50,7 @@ def write(survey: Survey, out: TextIO) -> None:
 
 
 def _words(value: object, style: str = "", limit: int = WORDS) -> Text:
-    """A cell: others wrote what is in it, so nothing of it is markup."""
+    """A cell; its text is untrusted, so no part of it is markup."""
     from rich.text import Text
 
     return Text(line(value, limit), style=style)
@@ -189,7 +189,7 @@ def _more(console: Console, more: int, what: str) -> None:
 
 
 def _kept(console: Console, survey: Survey) -> None:
-    """What else there is, a line each."""
+    """All other objects, one line for each kind."""
     every = {
         "secrets": sorted(each.name for each in survey.secrets or ()),
         "configs": sorted(each.name for each in survey.configs or ()),
@@ -207,7 +207,7 @@ def _kept(console: Console, survey: Survey) -> None:
 
 
 def _volumes(survey: Survey) -> list[str]:
-    """Those that somebody named."""
+    """Volumes with a name."""
     there = {volume.name for machine in survey.machines for volume in machine.volumes or ()}
     return sorted(name for name in there if not ANONYMOUS.fullmatch(name))
 

@@ -24,7 +24,7 @@ SECRET_NAME = re.compile(rf"(?:^|[_.-]){_NAME}s?(?:[_.-]?v?\d+)?$", re.IGNORECAS
 """
 
 HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-"""Where a word begins in `accessToken`."""
+"""The border of two words in `accessToken`."""
 
 NO_SECRET = re.compile(
     r"^(?:|true|false|yes|no|on|off|0|1|none|null|/[\w./-]+|\$\{?\w+\}?|\{\{.*\}\}|<[^>]*>)$",
@@ -33,10 +33,10 @@ NO_SECRET = re.compile(
 """Values that are no secret: switches, paths, and placeholders for a value from elsewhere."""
 
 CODE = re.compile(r"[(){}\[\]<>=]|^\w+\.\w+$")
-"""What programs and templates have in the place of a value."""
+"""Values that are code or templates instead of secrets."""
 
 FILE_NAME = re.compile(r"_FILE$|_PATH$", re.IGNORECASE)
-"""How what names a secret's file is called; what it holds is a path."""
+"""Names of variables whose value is the path of a secret's file."""
 
 URL = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"]*:)(?P<value>[^\s@/'\"]+)(?=@)")
 """A URL with a password: ``postgresql://user:password@host/``."""
@@ -71,16 +71,16 @@ FORMS = (KEY_BLOCK, URL, SHORT_FLAG, FLAG, ASSIGNED)
 
 
 class Hider:
-    """Hides plain secrets; equal secrets have equal digests for as long as this object lives.
+    """Hides plain secrets; equal secrets have equal digests during this object's life.
 
-    The digests' key is written nowhere, so that nobody can try out passwords.
+    The digests' key is stored nowhere, so that passwords can't be tried out.
     """
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
 
     def digest(self, value: str) -> str:
-        """What stands for a value."""
+        """The text shown instead of a value."""
         return hmac.new(self._key, value.encode(errors="replace"), hashlib.sha256).hexdigest()[:16]
 
     def variable(self, name: str, value: str) -> tuple[str, str]:
@@ -115,7 +115,7 @@ class Hider:
         return not quoted and bool(CODE.search(value) or SECRET_NAME.search(value))
 
     def words(self, words: list[str]) -> tuple[tuple[str, ...], int]:
-        """The same for the words of a command: a secret may be a word of its own."""
+        """Hides secrets in the words of a command; a secret may be a whole word."""
         shown, found, after_flag = [], 0, False
         for word in words:
             if after_flag and not word.startswith("-") and not NO_SECRET.match(word):

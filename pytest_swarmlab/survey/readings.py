@@ -21,10 +21,10 @@ INFRASTRUCTURE = DATABASES | CACHES | BROKERS
 """Repositories of images, by their last word."""
 
 LOOP_S, LOOP = 600.0, 3
-"""So many failed tasks of one slot, none of them older than ten minutes, are a loop."""
+"""Failed tasks of one slot within ten minutes that make a crash loop."""
 
 STEADY_S = 60.0
-"""So long a task at such a place must have run before it counts as running, seconds."""
+"""Seconds for which a task of a looping slot must run before it counts as running."""
 
 FAILED = {"failed", "rejected"}
 
@@ -42,9 +42,8 @@ def is_a(service: Service, repositories: Iterable[str]) -> bool:
 
 
 def distributed(survey: Survey, attached: Attached) -> str:
-    """How every node finds that mount's data, in words; "" if a node does not, as far as was seen.
-
-    By NFS, another network file system, or a volume plugin.
+    """How every node reaches the mount's data, in words: NFS, another network file system, or a
+    volume plugin; "" if a node does not, as far as the survey shows.
     """
     if attached.kind == "volume":
         if attached.driver not in ("", "local"):
@@ -101,7 +100,7 @@ def looping(survey: Survey) -> set[Place]:
 
 
 def wanted(survey: Survey, service: Service) -> int | None:
-    """How many replicas are asked for; None if nobody knows."""
+    """The wanted replicas; None if unknown."""
     if service.wanted is not None:
         return service.wanted
     return None if survey.nodes is None else sum(row.takes_tasks for row in survey.nodes)

@@ -53,7 +53,7 @@ class Variable:
 
     @property
     def plain_secret(self) -> bool:
-        """Whether it is a secret that everybody can read who may read the definition."""
+        """Whether the variable's value is a secret, which the definition shows."""
         return bool(self.digest)
 
 
@@ -102,7 +102,7 @@ class Restart:
 
 @dataclass(frozen=True)
 class Update:
-    """How replicas are updated. Docker's defaults where the definition says nothing."""
+    """The update settings; Docker's defaults if the definition has none."""
 
     said: bool = False
     order: str = "stop-first"
@@ -131,7 +131,7 @@ class Service:
     image: str = ""
     mode: str = "replicated"
     wanted: int | None = None
-    """Replicas that are asked for; None: one on every node that fits."""
+    """Wanted replicas; None: one on every node that fits."""
     command: Words = field(default_factory=Words)
     labels: Words = field(default_factory=Words)
     variables: tuple[Variable, ...] = ()
@@ -146,7 +146,7 @@ class Service:
     networks: tuple[str, ...] = ()
     """Names."""
     aliases: tuple[str, ...] = ()
-    """What other services call it, besides its name."""
+    """Its network aliases besides its name."""
     ports: tuple[Port, ...] = ()
     memory_limit: int = 0
     processor_limit: float = 0.0
@@ -154,7 +154,7 @@ class Service:
 
     @property
     def lasting(self) -> bool:
-        """Whether it is to run for ever; a job ends."""
+        """Whether it runs for ever; a job ends."""
         return not self.mode.endswith("job")
 
     @property
@@ -168,7 +168,7 @@ class Service:
         return self.image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
     def variable(self, name: str) -> Variable | None:
-        """That variable, if it has it."""
+        """The variable, or None."""
         return next((v for v in self.variables if v.name == name), None)
 
 
@@ -208,7 +208,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret, of which nobody sees more."""
+    """A secret; the engine shows no value."""
 
     id: str
     name: str
@@ -218,10 +218,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Config:
-    """A config; `text`: what it says without plain secrets, `plain` of which were hidden.
-
-    None where it is no text.
-    """
+    """A config; `text`: its content, in which `plain` secrets are hidden; None if it is no text."""
 
     id: str
     name: str
@@ -264,11 +261,11 @@ class Survey:
     more: Mapping[str, int] = field(default_factory=dict)
 
     def machine(self, name: str) -> Machine | None:
-        """That machine, if it is one of the cluster's."""
+        """The machine of that name, or None."""
         return next((m for m in self.machines if m.name == name), None)
 
     def service(self, name: str) -> Service | None:
-        """That service, if there is one."""
+        """The service of that name, or None."""
         return self._services.get(name)
 
     def tasks_of(self, service: Service) -> list[TaskRow]:

@@ -32,7 +32,7 @@ UNITS = (
     "docker.service", "docker.socket", "containerd.service", "nfs-server.service",
     "remote-fs.target", "*backup*", "*.timer",
 )  # fmt: skip
-"""What is asked of systemd; a pattern is about units that are loaded."""
+"""Units that are read from systemd; a pattern matches loaded units."""
 
 PROPERTIES = (
     "Id", "LoadState", "ActiveState", "UnitFileState", "Unit", "ExecStart", "OnFailure",
@@ -47,7 +47,7 @@ VIRTUAL = {
     "mqueue", "debugfs", "tracefs", "securityfs", "pstore", "configfs", "fusectl", "hugetlbfs",
     "binfmt_misc", "autofs", "ramfs", "efivarfs", "rpc_pipefs", "nfsd", "fuse.lxcfs",
 }  # fmt: skip
-"""File systems that hold nobody's data."""
+"""File systems without user data."""
 
 SHELLS = {"sh", "bash", "dash", "env", "nice", "ionice", "flock", "timeout"}
 """Programs that run another; that one is meant."""
@@ -69,7 +69,7 @@ class Looker:
         self._root = root
 
     def look(self) -> System:
-        """All of it. Raises ProviderError when the machine can't be reached."""
+        """Read the whole system. Raises ProviderError if the machine is unreachable."""
         now = self._now()
         parts: dict[str, Callable[[], Any]] = {
             "certificate": lambda: self._certificate(now),
@@ -103,14 +103,14 @@ class Looker:
         return self._node.ask(*argv, within=ANSWER_S)
 
     def _said(self, *argv: str, fine: tuple[int, ...] = ()) -> str:
-        """What a command prints; `fine`: with which codes besides 0 it may end."""
+        """A command's output; `fine`: exit codes that are permitted besides 0."""
         output = self._ask(*argv)
         if output.code and output.code not in fine:
             raise ProviderError(f"`{argv[0]}` ended with {output.code}: {brief(output.stderr)}")
         return output.stdout
 
     def _file(self, path: str, *, none: bool = False) -> str:
-        """What a file says; nothing, if it need not be there and isn't."""
+        """A file's content; "" for an optional file that is missing."""
         fine = (1,) if none else ()
         return self._said("head", f"--bytes={LARGEST}", "--", path, fine=fine)
 
@@ -121,7 +121,7 @@ class Looker:
             raise ProviderError(f"{self._node} can't be reached: {brief(output.stderr)}")
         said = output.stdout.strip()
         if not said.isdecimal():
-            raise ProviderError(f"{self._node} prints {said[:40]!r} where its clock is asked for")
+            raise ProviderError(f"{self._node} prints {said[:40]!r} instead of the time")
         return float(said)
 
     def _units(self, now: float) -> tuple[Unit, ...]:
@@ -208,7 +208,7 @@ def meant(words: Iterable[str]) -> str:
 
 
 def jobs(shown: str) -> tuple[Job, ...]:
-    """Lines of cron's files that speak of a backup, as grep shows them."""
+    """Lines of cron's files that mention a backup, as grep prints them."""
     found = []
     for line in shown.splitlines():
         file, _, text = line.partition(":")
@@ -246,12 +246,12 @@ def without_secret(option: str) -> str:
 
 
 def unescaped(word: str) -> str:
-    r"""A path as it is: in these files a space is ``\040`` (fstab(5))."""
+    r"""A path without escapes: in these files a space is ``\040`` (fstab(5))."""
     return ESCAPED.sub(lambda match: chr(int(match[1], 8)), word)
 
 
 def exports(text: str) -> tuple[Export, ...]:
-    """What is exported now, as the NFS server's table has it: directory, client, options."""
+    """The NFS server's table of exports: directory, client, options."""
     found = []
     for line in text.splitlines():
         path, _, rest = line.partition("\t")

@@ -1,8 +1,8 @@
-"""Every kind of change that this package makes to a cluster, and its undoing, in one place.
+"""Every kind of change that this package makes to a cluster, and how to undo it.
 
-On somebody's own cluster each change is announced and recorded (`change`) before it is made.
+On an inventory's cluster each change is announced and recorded (`change`) before it is made.
 Fixtures, faults and conditions make only changes that begin as one of these. Any other change is a
-test's own command, and the test has to undo it.
+test's own command, and the test must undo it.
 """
 
 from __future__ import annotations

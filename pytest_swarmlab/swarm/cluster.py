@@ -42,9 +42,9 @@ class Swarm:
         self.recorder = recorder
         self.nodes = [Node(spec, machines, recorder) for spec in machines.topology.nodes]
         self.topology: Topology = machines.topology
-        """Whose starting state it was last in; who is in the swarm now may differ."""
+        """The topology of its last starting state; the present members may differ."""
         self.capabilities: frozenset[Capability] = frozenset(machines.controls)
-        """What was found that its machines can do; probed when the cluster is ready."""
+        """Capabilities of its machines, probed when the cluster is ready."""
         self._ids: dict[str, Node] = {}
         """Node id → the machine that has it. Host names change, are shared, or are left behind."""
         self._strangers: frozenset[str] = frozenset()
@@ -75,7 +75,7 @@ class Swarm:
         raise ProviderError(f"no node {name!r}: there are {', '.join(n.name for n in self.nodes)}")
 
     def nodes_except(self, *left_out: Node) -> list[Node]:
-        """All nodes but those."""
+        """All nodes except these."""
         return [node for node in self.nodes if node not in left_out]
 
     def managers(self) -> list[Node]:
@@ -159,10 +159,10 @@ class Swarm:
         ]
 
     def _identify(self, rows: list[NodeSeen]) -> list[NodeSeen]:
-        """Find the machine of each row by id, and put its name here into the row.
+        """Find the machine of each row by id, and put the machine's name into the row.
 
-        If only one row has the name of a machine, it is that machine's row. Where names don't
-        decide, every engine is asked for its id, once for each set of unknown nodes.
+        A row is a machine's if no other row has its name. Otherwise every engine is asked for its
+        id, once for each set of unknown nodes.
         """
         known = {node.name: node for node in self.nodes}
         names = Counter(row.name for row in rows)
@@ -223,12 +223,12 @@ class Swarm:
         raise ProviderError("no manager knows a leader: the swarm has lost its quorum")
 
     def leading(self, row: NodeSeen) -> Node:
-        """The machine of a leader's row. Raises ProviderError when nobody here knows it."""
+        """The machine of a leader's row. Raises ProviderError if it is no known machine."""
         node = self.node_of(row)
         if node is None:
             raise ProviderError(
-                f"the leader is {row.name} ({row.id}), and no machine that is known here says"
-                f" that it is that node: there are {', '.join(n.name for n in self.nodes)}"
+                f"the leader is {row.name} ({row.id}), which is no known machine: there are"
+                f" {', '.join(n.name for n in self.nodes)}"
             )
         return node
 
@@ -284,9 +284,9 @@ class Swarm:
     def mesh_lists(
         self, replicas: int, *, on: Sequence[Node] | None = None
     ) -> conditions.MeshLists:
-        """Condition: every node (or those given) balances published ports over so many replicas.
+        """Condition: every node (or those given) balances published ports over `replicas`.
 
-        Where kernels have no IPVS there is no mesh, and nothing to wait for.
+        Without IPVS there is no routing mesh, and the condition holds.
         """
         nodes = self.nodes if on is None else on
         return conditions.MeshLists(nodes if Capability.IPVS in self.capabilities else (), replicas)

@@ -62,7 +62,7 @@ class Configs(SwarmObjects):
         return unused
 
     def _needed(self) -> set[str]:
-        """Names of the configs of every service, as it is and as it was before its last change."""
+        """Names of the configs of every service's definition and previous definition."""
         return {
             str(config["ConfigName"])
             for service in self._swarm.leader().engine.api.services()

@@ -1,4 +1,4 @@
-"""On a cluster that is somebody's own, a timer on the node mends a fault if nobody else does."""
+"""On an inventory's cluster a timer on the node heals a fault if the run does not."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ MENDED_AFTER_S = 600
 """When the timer mends what this process did not: longer than any drill of the lab takes."""
 
 ABANDONED_AFTER_S = 4 * 3600
-"""When the timer removes what a test has deployed and nobody has removed: longer than all exercises
-together take."""
+"""Seconds until the timer removes a test's deployments: longer than all exercises together."""
 
 
 NOT_LOADED = 5
@@ -38,10 +37,10 @@ class Guard:
         *,
         after: float | None = None,
     ) -> Self:
-        """Set a timer on each of these nodes that is somebody's own, before anything is broken.
+        """Set a timer on each of these nodes of an inventory, before a fault.
 
-        `after`: seconds, MENDED_AFTER_S by default. Raises CommandError when one can't be set:
-        then nothing may be broken there.
+        `after`: seconds, MENDED_AFTER_S by default. Raises CommandError if a timer can't be set;
+        then no fault may follow.
         """
         guard = cls(())
         for node, commands in mending:
@@ -77,9 +76,9 @@ class Guard:
 def abandoned(
     node: Node, *commands: Sequence[str], kind: str, after: float | None = None
 ) -> Iterator[None]:
-    """A timer on somebody's own node does these commands if this process dies within the block.
+    """A timer on an inventory's node runs these commands if this process dies within the block.
 
-    The block undoes itself what it does. `after`: seconds, ABANDONED_AFTER_S by default.
+    The block itself undoes its changes. `after`: seconds, ABANDONED_AFTER_S by default.
     """
     guard = Guard.arm([(node, commands)], kind, after=after or ABANDONED_AFTER_S)
     try:

@@ -20,17 +20,17 @@ CERTIFICATE = "swarm/certificates/swarm-node.crt"
 SUBJECT = ("openssl", "x509", "-noout", "-subject", "-nameopt", "RFC2253", "-in")
 
 ROLE = "swarm-"
-"""What a certificate's OU has before the role (swarmkit, `ca.ManagerRole`, `ca.WorkerRole`)."""
+"""Prefix of the role in a certificate's OU (swarmkit, `ca.ManagerRole`, `ca.WorkerRole`)."""
 
 AGAIN_S = 1.0
-"""How long a machine's answer holds before it is asked again, seconds."""
+"""Seconds for which a machine's answer is valid."""
 
 ANOTHER = "another node"
-"""What an engine is that has another id than the one in question: it has joined anew."""
+"""State of an engine with another id than the row's: it has joined again."""
 
 
 def identity_of(node: Node) -> Identity:
-    """Who that machine is by its engine's word and by the subject of its certificate."""
+    """The machine's identity by its engine, and by the subject of its certificate."""
     try:
         info = node.engine.info()
         swarm = info.get("Swarm") or {}
@@ -48,7 +48,7 @@ def identity_of(node: Node) -> Identity:
 
 
 def identities_of(nodes: Iterable[Node]) -> list[Identity]:
-    """All of them, asked at once."""
+    """The identities of all machines, read in parallel."""
     nodes = list(nodes)
     with ThreadPoolExecutor(max(1, len(nodes))) as pool:
         return list(pool.map(identity_of, nodes))
@@ -77,7 +77,7 @@ class Places:
         self.lost: dict[Node, str] = {}
         """Machine → why it can't be a ready member again, as of the latest look."""
         self.left: dict[Node, str] = {}
-        """The same of machines that are in no swarm by their own word: they may be joined again."""
+        """Machine → why it is in no swarm; it may join again."""
 
     def look(self, rows: Iterable[NodeSeen]) -> None:
         """Find out what a node list that managers gave just now says of it."""
@@ -135,13 +135,13 @@ class Places:
 
 
 def _holds(node: Node, id_: str) -> str:
-    """That id, if the machine has it or its certificate."""
+    """The id, if the machine or its certificate has it."""
     identity = identity_of(node)
     return id_ if id_ in {identity.id, identity.name} else ""
 
 
 def _state(node: Node, id_: str) -> str:
-    """What the engine of an unlisted machine says that it is; "" when it gives no answer."""
+    """The state of an unlisted machine's engine; "" if it does not answer."""
     try:
         info = node.engine.info().get("Swarm") or {}
     except no_answer():

@@ -1,4 +1,4 @@
-"""From a topology to a swarm that is ready, and back to nothing."""
+"""Forms a swarm of a topology, and dissolves it."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ ENGINE_S = 30
 without quorum gives up by itself (swarmkit's request timeout)."""
 
 API = "1.44"
-"""The engine API that is spoken: of Docker 25. Somebody's own engine may have an older one."""
+"""The engine API of this client: that of Docker 25. An inventory's engine may have an older one."""
 
 OUT_OF_SEQUENCE = "update out of sequence"
 """A manager's refusal of a change to an object that has changed since the client read it, as nodes
@@ -44,7 +44,7 @@ MOST_ASKED = 5
 
 @dataclass(frozen=True)
 class Output:
-    """What a command on a node gave: its exit code and both streams as text."""
+    """The result of a command on a node: its exit code and both streams as text."""
 
     code: int
     stdout: str
@@ -105,7 +105,7 @@ class Node:
         return client
 
     def _negotiated(self, url: str) -> str:
-        """The newest API that somebody's own engine and this client have in common."""
+        """The newest API that an inventory's engine and this client share."""
         import docker
 
         if self._api is None:
@@ -115,7 +115,7 @@ class Node:
 
     @property
     def foreign(self) -> bool:
-        """Whether the machine is somebody's own: changes are announced, or refused."""
+        """Whether the machine is an inventory's: changes are announced, or refused."""
         return self._machines.foreign
 
     def heed_interrupt(self) -> None:
@@ -128,9 +128,9 @@ class Node:
             raise error
 
     def _announce(self, what: str) -> None:
-        """Record what is about to be changed on a machine that is somebody's own.
+        """Record a change of an inventory's machine before it is made.
 
-        Raises ProviderError when it is only to be looked at.
+        Raises ProviderError if changes are not permitted.
         """
         if not self.foreign:
             return
@@ -169,7 +169,7 @@ class Node:
         title: str | None = None,
         stdin: bytes | None = None,
     ) -> Output:
-        """As `run`, for a command of which the caller knows that it changes nothing."""
+        """As `run`, for a command that changes nothing."""
         self.heed_interrupt()
         began = time.monotonic()
         if stdin is None:
@@ -210,7 +210,7 @@ class Node:
         return _decoded(done)
 
     def log_of(self, container: str) -> str:
-        """What a container of this node's engine printed; the engine's words if it has gone."""
+        """The output of a container of this node's engine; the engine's error if it is gone."""
         try:
             found = self.engine.containers.get(container)
             return str(found.logs().decode(errors="replace"))

@@ -10,15 +10,15 @@ from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard
 
 LAST_S = 120
-"""How much later than a stack or service what it uses is removed by a timer: until then the engine
-refuses to."""
+"""Seconds by which a timer removes networks, secrets and configs later than their stack or service:
+until then the engine refuses."""
 
 
 class SwarmObjects:
     """Swarm objects of one kind that a test creates."""
 
     kind: ClassVar[str]
-    """As the client calls it: `docker KIND create`."""
+    """The kind's name in the client: `docker KIND create`."""
 
     def __init__(self, swarm: Swarm) -> None:
         self._swarm = swarm

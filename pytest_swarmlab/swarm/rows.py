@@ -8,7 +8,7 @@ from pytest_swarmlab.evidence.events import NodeSeen, TaskSeen
 
 
 def row_of_node(node: dict[str, Any]) -> NodeSeen:
-    """A node of the list, whoever it is."""
+    """Any node of the list."""
     status, manager = node.get("Status", {}), node.get("ManagerStatus", {})
     return NodeSeen(
         id=node["ID"],

@@ -10,7 +10,7 @@ from pytest_swarmlab.evidence.redactor import SHORTEST
 from pytest_swarmlab.swarm.objects import SwarmObjects
 
 RANDOM_BYTES = 18
-"""Of a value that nobody chose: 24 characters that need no quoting anywhere."""
+"""Bytes of a generated value: 24 characters of Base64, which need no quoting."""
 
 
 def hide(recorder: Recorder, name: str, value: bytes) -> None:

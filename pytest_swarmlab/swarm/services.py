@@ -25,17 +25,17 @@ from pytest_swarmlab.waiting.conditions import (
 )
 
 GONE_S = 90.0
-"""Longest until a removed service's containers, networks and addresses are gone."""
+"""Longest wait until a removed service's containers, networks and addresses are gone."""
 
 BACK_S = 240.0
-"""Longest until all nodes are ready again, before a service is removed."""
+"""Longest wait until all nodes are ready again, before a service is removed."""
 
 
 @contextmanager
 def removed_after(swarm: Swarm, remove: Callable[[], None]) -> Iterator[None]:
     """Call `remove` at the block's end, also when the block fails.
 
-    If the cluster itself is given up, everything on it goes with it and `remove` is not called.
+    Not called if the whole cluster is given up.
     """
     try:
         yield
@@ -110,7 +110,7 @@ class Service:
         return f"node.{kind}=={known}"
 
     def remove(self, *, title: str | None = None) -> None:
-        """`docker service rm`, and wait until no container of it is left."""
+        """`docker service rm`, and wait until its containers are gone."""
         _remove_services(self.swarm, [self.name], title=title)
 
     def tasks(self) -> list[TaskSeen]:
@@ -246,7 +246,7 @@ def _remove_services(
 
 
 def timer(leader: Node, kind: str, name: str) -> Guard:
-    """A timer on somebody's own cluster: it removes a stack or service if the test process dies."""
+    """A timer on an inventory's cluster removes a stack or service if the test process dies."""
     remove = ("docker", kind, "rm", name)
     return Guard.arm([(leader, [remove])], kind, after=ABANDONED_AFTER_S)
 

@@ -204,7 +204,7 @@ class _File:
         self.version = version.value if isinstance(version, yaml.ScalarNode) else ""
 
     def env_files(self) -> Iterator[tuple[str, yaml.ScalarNode]]:
-        """Every service's files of variables: whose, and the node that names one."""
+        """Every service's files of variables: the service, the YAML node with a file's name."""
         for name, service in mapping(self.root.get("services")).items():
             node = mapping(service).get("env_file")
             for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:

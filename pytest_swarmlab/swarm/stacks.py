@@ -137,7 +137,7 @@ class Stacks:
             made[secret.name] = digest
 
     def _refuse_another_s(self, leader: Node, name: str, *, keep_volumes: bool) -> None:
-        """Raise ProviderError where somebody else has a stack of that name: it would be removed."""
+        """Raise ProviderError if another user's stack has that name, since it would be removed."""
         if not leader.foreign:
             return
         api, filters = leader.engine.api, _of_stack(name)
@@ -176,9 +176,9 @@ class Stacks:
         return path
 
     def remove(self, name: str, *, kill: bool = False) -> None:
-        """`docker stack rm`, and wait until nothing of it is left.
+        """`docker stack rm`, and wait until its objects are gone.
 
-        `kill`: its containers are given no time to end in order: where nothing of it is kept.
+        `kill`: its containers get no time to stop, if none of its data is needed.
         """
         self._ask_to_remove(name)
         if kill:
@@ -255,8 +255,8 @@ def _refuse_another_s_configs(leader: Node, stack: str, names: Sequence[str]) ->
         name, labels = config["Spec"]["Name"], config["Spec"].get("Labels") or {}
         if name in names and labels.get(STACK_LABEL) != stack:
             raise ProviderError(
-                f"this cluster has a config {name} already that is not of the stack {stack}, and"
-                " would be removed with it: give yours another name"
+                f"this cluster has a config {name} already that does not belong to the stack"
+                f" {stack} but would be removed with it: give yours another name"
             )
 
 

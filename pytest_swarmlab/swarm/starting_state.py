@@ -1,4 +1,4 @@
-"""How a used cluster differs from a new one: everything that a test may change."""
+"""Finds how a used cluster differs from a new one, in everything that a test may change."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 CLOCK_S = 5.0
-"""How far a node's clock may be from this machine's, seconds: far below what any drill waits for,
-and above what a busy engine takes to answer."""
+"""Seconds by which a node's clock may differ from this machine's: far below any wait of a drill,
+and above the time a busy engine takes to answer."""
 
 
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
@@ -22,17 +22,17 @@ ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
 def availability(rows: Iterable[NodeSeen]) -> Iterator[str]:
-    """Rows of nodes that take no new tasks, in words: services need them to converge as asked."""
+    """Rows of nodes that accept no tasks, in words; services could not converge."""
     for row in rows:
         if row.availability != "active":
             yield f"{row.name} is set to {row.availability}"
 
 
 def changes(swarm: Swarm, *, volumes: bool = True) -> list[str]:
-    """Every difference from a cluster that has just been formed, in words.
+    """Every difference from a newly formed cluster, in words.
 
-    `volumes`: whether they count; `docker stack rm` leaves them on each node. Raises what asking
-    engines raises.
+    `volumes`: whether volumes count, which `docker stack rm` leaves on each node. Raises what the
+    engines' API raises.
     """
     rows = swarm.look()[1]
     found = list(availability(rows))
@@ -57,12 +57,12 @@ def changes(swarm: Swarm, *, volumes: bool = True) -> list[str]:
 
 
 def _made(network: dict[str, Any]) -> bool:
-    """Whether somebody has created this network of the swarm."""
+    """Whether a user has created this network of the swarm."""
     return network.get("Scope") == "swarm" and not network.get("Ingress")
 
 
 def _of(node: Node, *, volumes: bool) -> Iterator[str]:
-    """What one engine tells of itself."""
+    """One engine's own information."""
     info = node.engine.info()
     if told := info.get("SystemTime"):
         off = (datetime.fromisoformat(told) - datetime.now(UTC)).total_seconds()

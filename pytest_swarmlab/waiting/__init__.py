@@ -1,1 +1,1 @@
-"""What can be waited for, and the one place that waits."""
+"""Conditions, and the only place that waits."""

@@ -25,14 +25,14 @@ class Done(Generic[T_co]):
 
 @dataclass(frozen=True)
 class Pending:
-    """Not yet: `seen` says what was seen instead."""
+    """Not met yet; `seen`: the observation."""
 
     seen: str
 
 
 @dataclass(frozen=True)
 class Fatal:
-    """Never: `seen` says why waiting longer is useless."""
+    """Can't be met any more; `seen`: the reason."""
 
     seen: str
 
@@ -56,14 +56,14 @@ def fatal(seen: str) -> Fatal:
 
 
 class Condition(Protocol[T_co]):
-    """Something to wait for. It is asked again and again; each call returns at once.
+    """A condition, which is called repeatedly; each call returns at once.
 
-    `name` says it in words ("five tasks run"); `node` is the node that it asks, if it is only one.
+    `name` describes it ("five tasks run"); `node` is the node that it asks, if there is only one.
     """
 
     @property
     def name(self) -> str:
-        """In words."""
+        """The condition in words."""
 
     @property
     def node(self) -> str | None:

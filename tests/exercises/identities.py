@@ -21,8 +21,8 @@ def declare(exercise: Exercise, phases: Sequence[str]) -> None:
     exercise.check(
         "identities-kept",
         phases=phases,
-        title="Each machine is the node that it was",
-        expected="the same node id of its engine, and its certificate's name and role",
+        title="Each machine keeps its node identity",
+        expected="the same node id of its engine, and the same name and role in its certificate",
         hint="docs/findings.md, two-identities: `openssl x509 -noout -subject -in"
         " /var/lib/docker/swarm/certificates/swarm-node.crt` on each machine.",
     )(identities_kept)

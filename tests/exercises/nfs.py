@@ -61,7 +61,7 @@ def exported(
 
 
 def _as_before(server: Node, path: str) -> list[tuple[str, ...]]:
-    """What undoes `exported`, by commands alone."""
+    """Commands that undo `exported`."""
     undo: list[tuple[str, ...]] = []
     if f"\n{path} " not in f"\n{server.get(EXPORTS).decode()}":
         undo.append(("sed", "-i", f"\\#^{path} #d", EXPORTS))

@@ -1,4 +1,4 @@
-"""What becomes of a command that may be refused."""
+"""The result of a command that may be refused."""
 
 from collections.abc import Callable
 

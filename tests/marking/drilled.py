@@ -63,7 +63,7 @@ class Drilled:
         lost: set[str] = set()
         for name in rubric.order:
             item = rubric.items[name]
-            if not self.loses.isdisjoint(item.checks) or not lost.isdisjoint(item.needs):
+            if self.loses.issuperset(item.checks) or not lost.isdisjoint(item.needs):
                 lost.add(name)
         checks = {check for name in lost for check in rubric.items[name].checks}
         return frozenset(checks - self.loses)

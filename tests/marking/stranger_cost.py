@@ -22,32 +22,33 @@ SURVEY = TYPED / "survey.jsonl.xz"
 PAGE = Path(__file__).parents[2] / "docs/marking.md"
 
 LOST = {
-    "state.cluster-ha.workers": "2.1 promotes worker1, and brings nobody in its place",
+    "state.cluster-ha.workers": "2.1 promotes worker1, and adds no other worker",
     "state.storage.netdev": "2.4's line of fstab has no `_netdev`",
-    "state.storage.hard": "2.5's volumes say no version, and the engine mounts version 3",
-    "state.storage.volume-options": "the same volumes, by their definition",
+    "state.storage.hard": "2.5's volumes have no version option, and the engine mounts version 3",
+    "state.storage.volume-options": "the definitions of the same volumes",
     "state.storage.own-directory": "2.4's `db-nfs` has the root of the share as its data directory",
-    "state.wordpress.deployed": "its database does not run, for what is said of it below",
-    "state.wordpress.replicas": "2.8 stops the engine: WordPress's task there ends with 0, and"
-    " 2.5's `on-failure` replaces it never",
-    "state.wordpress.database": "2.5's MySQL gets no lock on its files over NFS version 3, which"
-    " 2.4's `db-nfs` hands over to its own user each time it starts",
-    "state.wordpress.label": "2.5 labels worker1 alone, and the database has nowhere else to go",
+    "state.wordpress.deployed": "its database does not run, see `database`",
+    "state.wordpress.replicas": "2.8 stops the engine: WordPress's task there exits with 0, and"
+    " 2.5's `on-failure` never replaces it",
+    "state.wordpress.database": "2.5's MySQL gets no lock on its files over NFS version 3; 2.4's"
+    " `db-nfs` gives them to its own user at each start",
+    "state.wordpress.label": "2.5 labels only worker1, so no other node can run the database",
     "state.wordpress.salts": "2.5's file has no keys and salts",
-    "state.secrets-configs.modes": "2.6's application is never there: its file lacks `secrets:` at"
-    " its end, and nobody has its image",
-    "state.secrets-configs.config-used": "2.7's proxy sends visitors on to `backend`, and the text"
-    " has no such service",
-    "state.secrets-configs.without-gap": "2.7's nginx has one replica, stopped before the next one",
-    "state.backup.timer": "2.8 calls the script automatic, and nothing starts it",
-    "state.backup.restarts-engine": "2.8's script has no trap: a failed copy goes unnoticed",
+    "state.secrets-configs.modes": "2.6's application never runs: its file has no top-level"
+    " `secrets:`, and its image does not exist",
+    "state.secrets-configs.config-used": "2.7's proxy forwards to `backend`, a service that the"
+    " text does not have",
+    "state.secrets-configs.without-gap": "2.7's nginx has one replica and the order stop-first",
+    "state.backup.timer": "2.8 has no timer for the script",
+    "state.backup.restarts-engine": "2.8's script has no trap: a failed copy is not noticed",
     "state.healthchecks.present": "2.5's WordPress has no health check",
     "state.healthchecks.loopback": "2.9's checks ask `localhost`",
-    "state.healthchecks.start-period": "2.9's database is given no time to start",
-    "state.healthchecks.restart": "`on-failure` in 2.5 and 2.9, which an exit code of 0 ends",
-    "state.healthchecks.healthy": "databases without a password (2.3, 2.4) and images that are"
-    " nowhere (2.9): their tasks fail over and over",
-    "state.production.there": "2.10's stack is refused: nobody has written its nginx files",
+    "state.healthchecks.start-period": "2.9's database has no start period",
+    "state.healthchecks.restart": "`on-failure` in 2.5 and 2.9, which does not replace a task that"
+    " exits with 0",
+    "state.healthchecks.healthy": "tasks fail repeatedly: databases without a password (2.3, 2.4),"
+    " images that do not exist (2.9)",
+    "state.production.there": "2.10's stack is refused: the text lacks its nginx files",
     "state.production.stack": "the same",
 }
 """Check that fails by itself → which words of the text it is lost by."""

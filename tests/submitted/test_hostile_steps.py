@@ -22,8 +22,8 @@ ENDED = "it had not ended after 15 s, and it was ended"
 
 HOSTILE = {
     "fork-bomb": ("b() { b | b & }; b; sleep 600", ENDED),
-    "endless-output": ("yes", "it wrote a file, or printed, more than 8 MiB"),
-    "endless-error": ("yes >&2", "it wrote a file, or printed, more than 8 MiB"),
+    "endless-output": ("yes", "it wrote a file or an output of more than 8 MiB"),
+    "endless-error": ("yes >&2", "it wrote a file or an output of more than 8 MiB"),
     "deaf": ("trap '' TERM INT HUP; while :; do sleep 1; done", ENDED),
     "huge-file": ("dd if=/dev/zero of=/root/huge bs=1M count=500", "exit code"),
     "many-files": (
@@ -32,7 +32,7 @@ HOSTILE = {
     ),
     "memory": (
         "x=x; while :; do x=$x$x; done",
-        "it wanted more memory than 96 MiB, and it was ended",
+        "it used more memory than 96 MiB, and it was ended",
     ),
     "endless-line": ("head -c 6M /dev/zero | tr '\\0' x; sleep 600", ENDED),
     "escapes": ("printf '\\033]0;owned\\007\\033[2J'; exit 3", "exit code"),

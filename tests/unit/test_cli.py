@@ -90,8 +90,8 @@ def test_gc_removes_what_nobody_owns_and_leaves_what_is_used_or_kept(
 ) -> None:
     assert cli.main(["gc"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "removed what was left of cluster dead"
-    assert said[-1] == "removed what was left of cluster a student's"
+    assert said[0] == "removed leftovers of cluster dead"
+    assert said[-1] == "removed leftovers of cluster a student's"
     assert "cluster busy (3+2, since 2026-05-04T10:00:00+00:00) is in use" in said
     assert "cluster kept (3+2, since 2026-05-04T10:00:00+00:00) is kept" in said
     assert provider.stopped == []
@@ -327,7 +327,7 @@ def test_where_there_is_nothing_to_mark_one_sentence_says_so(
 ) -> None:
     assert cli.main(["mark"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "there is nothing to mark: name what was handed in" in line
+    assert "there is nothing to mark: name a submission's directory" in line
 
 
 @pytest.mark.parametrize(

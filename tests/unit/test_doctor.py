@@ -158,4 +158,4 @@ def test_a_kernel_that_is_not_built_is_no_illness(
     healthy.setattr(doctor, "find_kernel", lambda _: None)
     own = findings(tmp_path)["own kernel"]
     assert own.well
-    assert own.seen.startswith("not built, so Debian's serves: `swarmlab kernel`")
+    assert own.seen.startswith("not built, so Debian's kernel is used: `swarmlab kernel`")

@@ -123,7 +123,7 @@ def test_a_file_that_no_run_writes_is_refused_before_it_is_read(
     monkeypatch.setattr(record, "LARGEST", 2**20)
     with (tmp_path / "events.jsonl").open("wb") as file:
         file.truncate(3 * 2**20)
-    with pytest.raises(ConfigError, match=r"has 3 MiB, and no run writes more than 1"):
+    with pytest.raises(ConfigError, match=r"has 3 MiB, more than the 1 of any run"):
         Record.load(tmp_path / "events.jsonl")
 
 

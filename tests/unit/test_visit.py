@@ -102,7 +102,7 @@ def test_without_a_cluster_there_is_nothing_to_look_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "name the file of your cluster with --inventory" in refused(capsys)
+    assert "name your cluster's file with --inventory" in refused(capsys)
 
 
 def test_a_file_that_is_not_there_is_named(

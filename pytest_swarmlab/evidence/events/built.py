@@ -31,7 +31,7 @@ def built(kind: Any, value: Any) -> Any:
 
 
 def written(name: str) -> str:
-    """What a field is called in an event: a word that Python keeps has a ``_`` behind it here."""
+    """A field's name in an event: here a keyword of Python has a ``_`` appended."""
     return name.removesuffix("_")
 
 

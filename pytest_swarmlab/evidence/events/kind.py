@@ -128,7 +128,7 @@ def _filled(kind: type[Any], data: Mapping[str, Any], t: float) -> dict[str, Any
 
 
 def _whole(kind: type[Any], event: Event) -> dict[str, Any]:
-    """The same of one that must be whole."""
+    """The fields of an event that must be complete."""
     found = {}
     for name, (f, hint) in columns(kind).items():
         try:

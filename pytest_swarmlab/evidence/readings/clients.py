@@ -46,7 +46,7 @@ def answered(record: Record, node: str | None = None) -> list[Request]:
 
 
 def answered_within_s(asked: Sequence[Request], percent: int) -> float | None:
-    """Seconds within which so many of a hundred good answers came; None for fewer than two."""
+    """Seconds within which that percentage of good answers came; None for fewer than two."""
     took = [request.seconds for request in asked if request.ok]
     if len(took) < 2:
         return None

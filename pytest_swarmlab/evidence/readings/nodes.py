@@ -12,7 +12,7 @@ from pytest_swarmlab.evidence.record import Record
 
 @dataclass(frozen=True)
 class Span:
-    """`value` held from `began` to `ended`; `value` is "" while nobody could tell."""
+    """`value` held from `began` to `ended`; `value` is "" while it is unknown."""
 
     began: float
     ended: float
@@ -20,7 +20,7 @@ class Span:
 
     @property
     def seconds(self) -> float:
-        """How long it lasted."""
+        """Its duration in seconds."""
         return self.ended - self.began
 
 
@@ -40,7 +40,7 @@ def node_samples(record: Record, *, surviving: bool = True) -> list[NodesSample]
 def first_seen(
     record: Record, predicate: Callable[[NodesSample], bool], *, after: float | None = None
 ) -> NodesSample | None:
-    """The first answer for which `predicate` holds, asked for not before `after`."""
+    """The first answer for which `predicate` holds, of those requested at `after` or later."""
     return next(
         (
             sample

@@ -1,4 +1,4 @@
-"""State checks: what is there is judged, from a survey's record alone; `exercise` has them all."""
+"""State checks judge a cluster by its survey's record alone; `exercise` has all of them."""
 
 from pytest_swarmlab.marking.state import (
     backups,

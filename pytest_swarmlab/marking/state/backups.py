@@ -1,4 +1,4 @@
-"""Criterion "Backup/Restore", as far as what is there shows it: script, timer, latest backup."""
+"""Criterion "Backup/Restore", the state checks: backup script, timer, newest backup."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from pytest_swarmlab.survey.machine import Backup, Machine, Script, System
 from pytest_swarmlab.text import duration
 
 OLDEST_S = 2 * 86_400.0
-"""A backup is taken every night, and one night may fail."""
+"""A nightly backup may fail once."""
 
 
 def scripts(look: Look) -> tuple[list[tuple[Machine, Script]], list[str]]:
-    """Programs that speak of a swarm and a backup, and where nobody could look for them.
+    """Programs whose text names a swarm and a backup, and the machines that could not be searched.
 
-    What was handed in lies on each machine of a throw-away cluster; that alone installs nothing.
+    On a throw-away cluster each machine has a copy of the submission. A script in that copy counts
+    as installed only if a unit or cron runs it.
     """
     there, missing = look.systems("scripts")
     found = [
@@ -30,19 +31,19 @@ def scripts(look: Look) -> tuple[list[tuple[Machine, Script]], list[str]]:
 
 
 def _run(system: System) -> set[str]:
-    """What the machine's units and cron run."""
+    """Paths that the machine's units and cron run."""
     units, jobs = system.units or (), system.jobs or ()
     return {unit.runs for unit in units} | {job.runs for job in jobs}
 
 
 def needed(look: Look) -> list[tuple[Machine, Script]]:
-    """The same; raises Unseen where there are none, or none is a shell script."""
+    """The shell scripts among `scripts`; raises Unseen where there are none."""
     found, _ = scripts(look)
     if not found:
         raise Unseen("no backup script was found")
     readable = [(machine, each) for machine, each in found if each.shell]
     if not readable:
-        raise Unseen(f"{found[0][1].path} is no shell script: nobody read what it does")
+        raise Unseen(f"{found[0][1].path} is no shell script, so its commands were not read")
     return readable
 
 
@@ -62,36 +63,36 @@ def _listed(found: list[tuple[Machine, Script]]) -> str:
 @exercise.claim(
     "backup",
     "script",
-    title="A script that takes backups is installed",
-    expected="on a manager, a program that can be run and speaks of Docker and the swarm",
+    title="A backup script is installed",
+    expected="on a manager, an executable program whose text names Docker and the swarm",
     hint="Exercise 2.8: for example /usr/local/sbin/swarm-backup, mode 0755.",
 )
 def script(look: Look) -> Judgement:
-    """By its name, and by what a timer runs."""
+    """Found by its name, or because a timer runs it."""
     found, missing = scripts(look)
     managers = {row.machine for row in look.nodes if row.role == "manager"}
     good = [(m, each) for m, each in found if m.name in managers and each.executable]
     if good:
         return judged(f"found {_listed(good)}")
-    seen = f"found {_listed(found)}" if found else "looked for it on every machine"
-    wrong = [] if missing else ["none on a manager that can be run"]
+    seen = f"found {_listed(found)}" if found else "searched every machine for a backup script"
+    wrong = [] if missing else ["no manager has an executable backup script"]
     return judged(seen, wrong=wrong, missing=missing)
 
 
 @exercise.claim(
     "backup",
     "timer",
-    title="It is run regularly",
-    expected="a timer of systemd's that is active and enabled, or a line of cron's, on a manager",
-    hint="`systemctl enable --now swarm-backup.timer`. Swarm itself has no jobs at fixed times.",
+    title="A timer or cron runs the backup script",
+    expected="on a manager, a systemd timer that is active and enabled, or a line of cron",
+    hint="`systemctl enable --now swarm-backup.timer`. Swarm itself has no scheduled jobs.",
 )
 def timer(look: Look) -> Judgement:
-    """The timer that starts such a script."""
+    """The timer or cron line that starts a backup script."""
     part = look.cast["backup-timer"]
     there, missing = look.systems("units")
     if not part.candidates:
         wrong = [] if missing else ["nothing starts a backup script"]
-        return judged("looked at timers and cron's files", wrong=wrong, missing=missing)
+        return judged("read the timers and cron's files", wrong=wrong, missing=missing)
     managers = {row.machine for row in look.nodes if row.role == "manager"}
     names = {candidate.name for candidate in part.candidates}
     units = [(m, u) for m, s in there for u in s.units or () if u.name in names and u.there]
@@ -106,66 +107,67 @@ def timer(look: Look) -> Judgement:
 @exercise.claim(
     "backup",
     "stops-engine",
-    title="It copies while the engine is stopped",
-    expected="the script stops docker before it copies",
-    hint="The raft log is being written while the engine runs: `systemctl stop docker.socket"
+    title="The backup script stops the engine before it copies",
+    expected="the script stops docker",
+    hint="A running engine writes to the Raft log during the copy: `systemctl stop docker.socket"
     " docker.service` first.",
 )
 def stops_engine(look: Look) -> Judgement:
-    """What the script says."""
+    """The script's commands."""
     found = needed(look)
     good = [each for each in found if each[1].stops_engine]
-    return judged(f"read {_listed(found)}", wrong=[] if good else ["nothing in it stops docker"])
+    return judged(f"read {_listed(found)}", wrong=[] if good else ["no command stops docker"])
 
 
 @exercise.claim(
     "backup",
     "restarts-engine",
-    title="It starts the engine again whatever happens",
-    expected="a trap that starts docker, also when the copy fails",
-    hint="A full disk ends `tar`, and a script without `trap … EXIT` then ends with the engine"
-    " stopped, or goes on as if all were well.",
+    title="The backup script starts the engine again even if the copy fails",
+    expected="a trap that starts docker",
+    hint="If the disk is full, `tar` fails. A script without `trap … EXIT` then leaves the engine"
+    " stopped, or goes on without an error.",
 )
 def restarts_engine(look: Look) -> Judgement:
-    """What the script says."""
+    """The script's commands."""
     found = [each for each in needed(look) if each[1].stops_engine]
     if not found:
         raise Unseen("no script stops the engine")
     good = [each for each in found if each[1].starts_engine and each[1].whatever_happens]
-    wrong = [] if good else ["it starts docker only when nothing went wrong, if at all"]
+    wrong = [] if good else ["no trap starts docker"]
     return judged(f"read {_listed(found)}", wrong=wrong)
 
 
 @exercise.claim(
     "backup",
     "taken",
-    title="A backup was taken",
-    expected="there is one on some machine",
-    hint="Exercise 2.8: run the script on a manager that doesn't lead, and look at what it says.",
+    title="A backup exists",
+    expected="a backup on at least one machine",
+    hint="Exercise 2.8: run the script on a manager that is not the leader, and read its output.",
 )
 def taken(look: Look) -> Judgement:
     """Any archive that has the swarm in its name."""
     there, missing = look.systems("backups")
     found = [f"{each.path} on {m.name}" for m, system in there for each in system.backups or ()]
-    if found:
-        return judged(found[0])
+    return judged(found[0]) if found else _none(missing)
+
+
+def _none(missing: list[str]) -> Judgement:
     wrong = [] if missing else ["there is none"]
-    return judged("looked for backups on every machine", wrong=wrong, missing=missing)
+    return judged("searched every machine for backups", wrong=wrong, missing=missing)
 
 
 @exercise.claim(
     "backup",
     "recent",
-    title="There is a recent backup",
-    expected=f"the newest is at most {OLDEST_S / 86_400:.0f} days old",
-    hint="Exercise 2.8: run the script on a manager that doesn't lead, and look at what it says.",
+    title="The newest backup is recent",
+    expected=f"the newest backup is at most {OLDEST_S / 86_400:.0f} days old",
+    hint="Exercise 2.8: run the script on a manager that is not the leader, and read its output.",
 )
 def recent(look: Look) -> Judgement:
     """The newest archive that has the swarm in its name."""
     there, missing = look.systems("backups")
     if not any(system.backups for _, system in there):
-        wrong = [] if missing else ["there is none"]
-        return judged("looked for backups on every machine", wrong=wrong, missing=missing)
+        return _none(missing)
     machine, backup = latest(look)
     age = duration(backup.age_s) if backup.age_s < 3600 else f"{backup.age_s / 3600:.0f} h"
     seen = f"{backup.path} on {machine.name} is {age} old"
@@ -177,12 +179,12 @@ def recent(look: Look) -> Judgement:
 @exercise.claim(
     "backup",
     "complete",
-    title="It holds what a swarm is restored from",
+    title="The newest backup holds all that a restore needs",
     expected="docker-state.json, the certificates with the key, and raft/, of swarm/",
-    hint="All of /var/lib/docker/swarm: without certificates/ nobody can read the raft log.",
+    hint="Archive all of /var/lib/docker/swarm. Without certificates/ the Raft log is unreadable.",
 )
 def complete(look: Look) -> Judgement:
-    """The names in the newest archive."""
+    """Names of files in the newest archive."""
     machine, backup = latest(look)
     seen = f"{backup.path} on {machine.name}"
     if backup.holds is None:
@@ -195,9 +197,10 @@ def complete(look: Look) -> Judgement:
 @exercise.claim(
     "backup",
     "key-elsewhere",
-    title="The key of a locked swarm is not kept beside its backups",
-    expected="no file of an unlock key in the backup's directory or the one above",
-    hint="Whoever has both has every secret: `--unlock-key-dir` with a directory elsewhere.",
+    title="The unlock key of a locked swarm is not kept beside the backups",
+    expected="no unlock key in the backup's directory or in its parent",
+    hint="The key and a backup together give away every secret: use `--unlock-key-dir` with"
+    " another directory.",
 )
 def key_elsewhere(look: Look) -> Judgement:
     """Names of files beside the newest archive."""

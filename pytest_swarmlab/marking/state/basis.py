@@ -1,4 +1,4 @@
-"""What all state checks share: their declaration, and what they look at."""
+"""The base of all state checks: how one is declared, and the survey that it reads."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ PHASE = "survey"
 """The part of a record that these checks are judged on."""
 
 SHOWN = 6
-"""Of many that are wrong, so many are named."""
+"""At most this many faults are listed."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a check looks at. Each property raises Unseen, a judge's `unknown`, for a part that was
-    not seen.
+    """The survey that a check reads. Each property raises Unseen, which makes the verdict
+    `unknown`, for a part that the survey could not read.
     """
 
     survey: Survey
     cast: Cast
     record: Record
-    """Asked for what is looked at: it may note that for whoever wants to know."""
+    """Asked for each part that is read, since a record may note which events a check used."""
 
     def _told(self, part: str, value: T | None) -> T:
         self.record.last(f"survey.{part}")
         if value is None:
             raise Unseen(
-                f"no manager told the {part}: {self.survey.errors.get(part, 'why unsaid')}"
+                f"no manager listed the {part}: {self.survey.errors.get(part, 'no reason given')}"
             )
         return value
 
@@ -52,7 +52,7 @@ class Look:
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """Every service that is to run for ever."""
+        """Every service but jobs, which end."""
         there = self._told("services", self.survey.services)
         return tuple(each for each in there if each.lasting)
 
@@ -67,29 +67,29 @@ class Look:
         return {each.name: each for each in self._told("networks", self.survey.networks)}
 
     def running(self, service: Service) -> list[TaskRow]:
-        """The service's running tasks, without those that will only run until they fail again."""
+        """The service's running tasks, without those of a crash loop."""
         self._told("tasks", self.survey.tasks)
         return readings.steady(self.survey.running(service), self._looping)
 
     @cached_property
     def _looping(self) -> set[readings.Place]:
-        """Found once, though every service is asked for its tasks."""
+        """Computed once for all services."""
         return readings.looping(self.survey)
 
     def members(self, part: str) -> list[Machine]:
-        """The machines that are to be in the swarm; `part`: the part of each that is looked at."""
+        """The machines that should be in the swarm; `part`: the part of each that is read."""
         self.record.of(f"survey.{part}")
         return [m for m in self.survey.machines if m.membership != Membership.OUTSIDE]
 
     def unkept(self, part: str) -> list[str]:
-        """The rows that were too many to be kept, as something that is missing."""
+        """The rows beyond the record's limit, as something that is missing."""
         more = self.survey.more.get(part, 0)
         return [f"{more} more {part} were not kept"] if more else []
 
     def player(self, role: str) -> Service | None:
-        """The service that plays the role; None if none is like it.
+        """The service that plays the role, or None.
 
-        Raises Unseen if several could play it and nobody has decided.
+        Raises Unseen if several services could play it and swarmlab.yml names none.
         """
         _ = self.services
         part = self.cast[role]
@@ -98,30 +98,27 @@ class Look:
         return self.cast.service(role)
 
     def could_play(self, role: str) -> list[Service]:
-        """The service that plays the role, else all that could: what is true of each of them is
-        true of the one that is meant.
+        """The service that plays the role, else all that could play it: a claim that holds for
+        each of them needs no decision.
         """
         part = self.cast[role]
         names = [part.name] if part.name else [each.name for each in part.candidates]
         return [service for service in self.services if service.name in names]
 
     def needed(self, role: str) -> Service:
-        """The service that plays the role, for a check that is about it.
-
-        Raises Unseen if none does, or several could: there is nothing to judge then.
-        """
+        """The service that plays the role. Raises Unseen if none does, or several could."""
         service = self.player(role)
         if service is None:
             raise Unseen(str(self.cast[role]))
         return service
 
     def shop(self) -> list[Service]:
-        """Every service of the stack of exercise 2.10, known by its broker."""
+        """Every service of exercise 2.10's stack, which is the stack of the broker."""
         broker = self.needed("broker")
         return [each for each in self.services if each.stack and each.stack == broker.stack]
 
     def systems(self, part: str) -> tuple[list[tuple[Machine, System]], list[str]]:
-        """Members on which that part of `System` was seen, and who is missing, in words."""
+        """Members on which that part of `System` was read, and the other members, in words."""
         there, missing = [], []
         for machine in self.members("system"):
             if machine.system is None:
@@ -131,7 +128,7 @@ class Look:
             else:
                 there.append((machine, machine.system))
         if not there:
-            raise Unseen("; ".join(missing[:SHOWN]) or "no machine was looked at")
+            raise Unseen("; ".join(missing[:SHOWN]) or "no machine was surveyed")
         return there, missing
 
 
@@ -139,9 +136,7 @@ StateJudge = Callable[[Look], Judgement]
 
 
 class State(Exercise):
-    """Checks of the cluster's state, each of one of the lab's criteria:
-    ``state.<criterion>.<name>``.
-    """
+    """Checks of the cluster's state. An id is ``state.<criterion>.<name>``."""
 
     def claim(
         self, criterion: str, name: str, *, title: str, expected: str, hint: str
@@ -166,20 +161,20 @@ class State(Exercise):
 
 exercise = State(
     "state",
-    "What is there",
+    "The state of the cluster",
     module="pytest_swarmlab.marking.state",
-    titles={PHASE: "The cluster as it is"},
+    titles={PHASE: "The cluster's state"},
     needs={PHASE: ()},
 )
 
 _latest: list[tuple[tuple[Event, ...], Survey, Cast]] = []
-"""The record that was read last: sixty checks look at the same one."""
+"""The record that was read last, since sixty checks read the same one."""
 
 
 def look_at(record: Record) -> Look:
     """The record's latest survey. Raises Unseen when there is none."""
     if not events.there(record):
-        raise Unseen("nobody has looked at the cluster")
+        raise Unseen("the record has no survey of the cluster")
     if not _latest or _latest[0][0] != record.events:
         survey = events.read(record)
         _latest[:] = [(record.events, survey, Cast(survey, decided_in(record)))]
@@ -188,7 +183,7 @@ def look_at(record: Record) -> Look:
 
 
 def judged(seen: str, *, wrong: Iterable[str] = (), missing: Iterable[str] = ()) -> Judgement:
-    """As `claims.judged`; of many that are wrong, or missing, at most some are named."""
+    """As `claims.judged`; of `wrong` and of `missing` at most SHOWN are listed."""
     return claims.judged(seen, wrong=_some(list(wrong)), missing=_some(list(missing)))
 
 

@@ -1,4 +1,4 @@
-"""Criteria "Cluster HA" and "Test failover", as far as what is there shows them."""
+"""Criteria "Cluster HA" and "Test failover": the state checks."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pytest_swarmlab.marking.state.basis import Look, exercise, judged
 from pytest_swarmlab.model import Judgement, tolerance
 
 WORKERS = 2
-"""Beside the three managers of the lab's picture."""
+"""The lab's picture has two workers beside three managers."""
 
 HOSTS = 3
-"""Nodes that must take tasks: when one is lost, replicas still run on two machines."""
+"""Nodes that must accept tasks: after the loss of one, replicas still run on two machines."""
 
 
 @exercise.claim(
     "cluster-ha",
     "managers",
-    title="Three managers, or another odd number from three on",
-    expected="3, 5 or 7 managers: an odd number, of which at least one may be lost",
+    title="The number of managers is odd, and at least three",
+    expected="3, 5 or 7 managers, so that the quorum survives the loss of one",
     hint="Exercise 2.1: `docker node promote` a worker, or join another machine as manager."
-    " An even number bears no more losses than the odd one below it.",
+    " Four managers tolerate no more failures than three.",
 )
 def managers(look: Look) -> Judgement:
-    """Rows with the role of a manager, those of machines that are gone left out."""
+    """Rows of managers, without those of machines that have left."""
     there = [row for row in look.nodes if row.role == "manager" and not row.leftover]
     seen = (
         f"{len(there)} managers: {', '.join(row.machine or row.name for row in there) or 'none'};"
@@ -36,12 +36,12 @@ def managers(look: Look) -> Judgement:
 @exercise.claim(
     "cluster-ha",
     "reachable",
-    title="One manager leads, all are ready and reachable",
+    title="One manager is the leader, and all managers are ready and reachable",
     expected="exactly 1 leader; each manager is ready and reachable",
     hint="`docker node ls`: the columns STATUS and MANAGER STATUS.",
 )
 def reachable(look: Look) -> Judgement:
-    """By one manager's word."""
+    """As one manager lists them."""
     there = [row for row in look.nodes if row.role == "manager" and not row.leftover]
     leaders = [row.machine or row.name for row in there if row.leader]
     wrong = [
@@ -58,12 +58,12 @@ def reachable(look: Look) -> Judgement:
     "cluster-ha",
     "one-swarm",
     title="Every machine belongs to the same swarm",
-    expected="every machine is active in it, and every manager tells the same swarm",
+    expected="every machine is active in the swarm, and every manager reports the same swarm",
     hint="`docker info` on each machine: Swarm, NodeID, ClusterID. A machine of another swarm:"
     " `docker swarm leave`, then join this one.",
 )
 def one_swarm(look: Look) -> Judgement:
-    """What each engine says of itself, and the list of nodes."""
+    """`docker info` of each machine against the list of nodes."""
     ids = {row.id for row in look.nodes}
     told, wrong, missing = defaultdict(list), [], []
     for machine in look.members("engine"):
@@ -86,13 +86,13 @@ def one_swarm(look: Look) -> Judgement:
 @exercise.claim(
     "cluster-ha",
     "workers",
-    title="There are two workers besides the managers",
+    title="The swarm has two workers",
     expected="at least two ready workers, as in the lab's picture",
-    hint="Exercise 2.1: the target picture has two workers; the lab's text promotes one of them,"
-    " and another machine must take its place.",
+    hint="Exercise 2.1: the lab's picture has two workers. Its text promotes one of them, so"
+    " another machine must join as worker.",
 )
 def workers(look: Look) -> Judgement:
-    """Rows with the role of a worker."""
+    """Rows of workers."""
     there = [row.machine or row.name for row in look.nodes if row.role == "worker"]
     ready = [row for row in look.nodes if row.role == "worker" and row.state == "ready"]
     seen = f"workers: {', '.join(there) or 'none'}; {len(ready)} ready"
@@ -102,13 +102,13 @@ def workers(look: Look) -> Judgement:
 @exercise.claim(
     "cluster-ha",
     "no-dead-row",
-    title="No row of a machine that is gone is left",
-    expected="every node in the list is one that is there",
-    hint="`docker node rm ID` removes the row of a machine that is gone or has joined anew"
-    " (`docker node demote ID` first, where it was a manager).",
+    title="`docker node ls` lists no machine that has left",
+    expected="each row of the list belongs to a machine of the cluster",
+    hint="`docker node rm ID` removes the row of a machine that has left or joined again"
+    " (for a manager `docker node demote ID` first).",
 )
 def no_dead_row(look: Look) -> Judgement:
-    """A row that is down and no machine's, or whose machine is there under another id."""
+    """A dead row is down and belongs to no machine, or its machine now has another id."""
     dead = [
         f"{row.name} ({row.id}) is {row.state}"
         for row in look.nodes
@@ -120,13 +120,13 @@ def no_dead_row(look: Look) -> Judgement:
 @exercise.claim(
     "cluster-ha",
     "take-tasks",
-    title="Enough nodes take tasks",
-    expected="at least three nodes are active, none is paused",
-    hint="`docker node update --availability active NODE`. With all managers drained, two workers"
-    " carry everything, and one of them may be lost.",
+    title="Enough nodes accept tasks",
+    expected="at least three nodes are active, and no node is paused",
+    hint="`docker node update --availability active NODE`. With all managers drained, only two"
+    " workers run tasks, and one of them may fail.",
 )
 def take_tasks(look: Look) -> Judgement:
-    """What was set; whether they are ready is another check's business."""
+    """The availability of each node; its state is judged by another check."""
     rows = [row for row in look.nodes if not row.leftover]
     active = [row for row in rows if row.availability == "active"]
     wrong = [f"{r.machine or r.name} is set to pause" for r in rows if r.availability == "pause"]
@@ -139,31 +139,31 @@ def take_tasks(look: Look) -> Judgement:
 @exercise.claim(
     "failover",
     "engine-comes-back",
-    title="A machine that is started again brings its engine back",
+    title="The engine starts when its machine boots",
     expected="docker.service or docker.socket is enabled on every machine",
     hint="`systemctl enable docker` on each machine: a lost leader must return by itself.",
 )
 def engine_comes_back(look: Look) -> Judgement:
-    """By systemd's word."""
+    """As systemd reports it."""
     there, missing = look.systems("units")
     wrong = []
     for machine, system in there:
         units = [system.unit(name) for name in ("docker.service", "docker.socket")]
         if not any(unit and unit.comes_back for unit in units):
-            wrong.append(f"on {machine.name} it is not enabled")
-    return judged(f"looked at on {len(there)} machines", wrong=wrong, missing=missing)
+            wrong.append(f"docker is not enabled on {machine.name}")
+    return judged(f"the units of {len(there)} machines", wrong=wrong, missing=missing)
 
 
 @exercise.claim(
     "failover",
     "spread",
-    title="A service outlives the loss of any one machine",
+    title="A service survives the loss of any one machine",
     expected="a service of several replicas runs on at least two machines",
     hint="Exercise 2.2: `docker service create --replicas 5`, then stop the leader's engine.",
 )
 def spread(look: Look) -> Judgement:
-    """Where its tasks run now."""
-    best = ("none has several replicas", 0)
+    """The nodes that run its tasks at the time of the survey."""
+    best = ("no service has several replicas", 0)
     for service in look.services:
         if service.wanted is not None and service.wanted < 2:
             continue
@@ -174,4 +174,4 @@ def spread(look: Look) -> Judgement:
                 f"{service.name} has {len(running)} replicas on {len(hosts)} machines",
                 len(hosts),
             )
-    return judged(best[0], wrong=[] if best[1] >= 2 else ["one machine's loss takes it all"])
+    return judged(best[0], wrong=[] if best[1] >= 2 else ["no service runs on two machines"])

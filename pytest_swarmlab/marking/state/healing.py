@@ -1,4 +1,4 @@
-"""Criterion "Healthchecks": whether what fails is seen to fail, and is replaced."""
+"""Criterion "Healthchecks": health checks, restart policies and rollback."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pytest_swarmlab.survey import readings
 from pytest_swarmlab.survey.seen import Health, Service
 
 ROLES = ("wordpress", "web", "api", "api-database", "redis")
-"""Who is to have a health check: the site, and what exercise 2.9 has."""
+"""Roles that need a health check: WordPress, and the services of exercise 2.9."""
 
 ALWAYS = re.compile(
     r"^(?::|true|/bin/true|exit(\s+0)?|echo\b[^|&;]*|sleep\s+[\d.]+|hostname|date|ls(\s+/)?|test\s+1|\[\s*1\s*\])$"
 )
-"""Commands that succeed whatever the program does."""
+"""Commands that succeed even if the program is dead."""
 
 SWALLOWED = re.compile(r"(?:\|\||;|&|\n)\s*(?::|true|/bin/true|exit\s+0|echo\b[^|&;]*)\s*;?\s*$")
-"""At the end of a line: whatever came before, it succeeds."""
+"""The end of a line that hides the exit code of the commands before it."""
 
 LOCALHOST = re.compile(r"(?<![\w.-])localhost(?![\w.-])", re.IGNORECASE)
 
@@ -30,7 +30,7 @@ def checked(look: Look) -> list[Service]:
 
 
 def with_checks(look: Look) -> list[tuple[Service, Health]]:
-    """The same with the health check. Raises Unseen where there is none."""
+    """Services and their health checks. Raises Unseen where there is none."""
     found = [(service, service.health) for service in checked(look) if service.health]
     if not found:
         raise Unseen("no service has a health check in its definition")
@@ -38,7 +38,7 @@ def with_checks(look: Look) -> list[tuple[Service, Health]]:
 
 
 def always_succeeds(health: Health) -> bool:
-    """Whether it can't fail, as far as its words tell."""
+    """Whether the health check's command can't fail."""
     kind, *words = health.test.words or ("",)
     if kind == "CMD":
         shell = len(words) >= 3 and words[0].rpartition("/")[2] in {"sh", "bash", "ash", "dash"}
@@ -49,9 +49,9 @@ def always_succeeds(health: Health) -> bool:
     return not line or bool(ALWAYS.match(line) or SWALLOWED.search(line))
 
 
-def _by_image(look: Look, service: Service) -> bool:
-    """Whether a container of it has the health check of its image."""
-    return any(
+def _has_check(look: Look, service: Service) -> bool:
+    """Whether the definition has a health check, or the image, which only containers show."""
+    return bool(service.health and not service.health.none) or any(
         container.health
         for machine in look.members("containers")
         for container in machine.containers or ()
@@ -59,60 +59,54 @@ def _by_image(look: Look, service: Service) -> bool:
     )
 
 
+def _unseen(look: Look) -> list[str]:
+    return [f"containers of {m.name}" for m in look.members("containers") if m.containers is None]
+
+
 @exercise.claim(
     "healthchecks",
     "some",
-    title="A service has a health check",
-    expected="at least one, in its definition or in its image",
+    title="At least one service has a health check",
+    expected="a health check in the service's definition or in its image",
     hint="Exercise 2.9: `healthcheck:` of a service, or HEALTHCHECK in its image.",
 )
 def some(look: Look) -> Judgement:
-    """By definitions; by containers where the image has one."""
-    by_image = {
-        container.service
-        for machine in look.members("containers")
-        for container in machine.containers or ()
-        if container.health
-    }
-    has = [s for s in look.services if (s.health and not s.health.none) or s.name in by_image]
-    missing = [
-        f"containers of {m.name}" for m in look.members("containers") if m.containers is None
-    ]
-    wrong = [] if has or missing else ["none has one"]
-    return judged(f"a health check have {names(has)}", wrong=wrong, missing=[] if has else missing)
+    """By definitions, and containers."""
+    missing = _unseen(look)
+    has = [service for service in look.services if _has_check(look, service)]
+    wrong = [] if has or missing else ["no service has one"]
+    seen = f"services with a health check: {names(has)}"
+    return judged(seen, wrong=wrong, missing=[] if has else missing)
 
 
 @exercise.claim(
     "healthchecks",
     "present",
-    title="What the lab gives a health check has one",
-    expected="WordPress, and of exercise 2.9 the site, the API, its database and Redis, as far as"
-    " they are there; at least one",
+    title="Each service to which the lab gives a health check has one",
+    expected="a health check for each that is deployed, of WordPress and exercise 2.9's site, API,"
+    " database and Redis; for at least one service",
     hint="Exercise 2.9: `healthcheck:` of each service, or HEALTHCHECK in its image.",
 )
 def present(look: Look) -> Judgement:
-    """By definitions; by containers where the image has one.
+    """By definitions, and containers.
 
-    Of a role that two could play nobody need decide where both have one, or neither.
+    If two services could play a role, the check decides when both have one, or neither.
     """
     asked = {role: could for role in ROLES if (could := look.could_play(role))}
     if not asked:
         every = checked(look)
-        seen = f"a health check have {names(every)}"
-        return judged(seen, wrong=[] if every else ["exercise 2.9 asks for some"])
+        seen = f"services with a health check: {names(every)}"
+        return judged(seen, wrong=[] if every else ["exercise 2.9 asks for health checks"])
     has, without, undecided = set[str](), [], []
     for role, could in asked.items():
-        own = {s.name for s in could if (s.health and not s.health.none) or _by_image(look, s)}
+        own = {service.name for service in could if _has_check(look, service)}
         has |= own
         if not own:
             without.append(" or ".join(service.name for service in could))
         elif len(own) < len(could):
             undecided.append(str(look.cast[role]))
-    missing = [
-        f"containers of {m.name}" for m in look.members("containers") if m.containers is None
-    ]
-    seen = f"a health check have {names(s for s in look.services if s.name in has)}"
-    # Those of images are seen on containers alone.
+    missing = _unseen(look)
+    seen = f"services with a health check: {names(s for s in look.services if s.name in has)}"
     unseen = missing if without else []
     return judged(seen, wrong=[] if missing else without, missing=[*unseen, *undecided])
 
@@ -121,12 +115,12 @@ def present(look: Look) -> Judgement:
     "healthchecks",
     "can-fail",
     title="Each health check can fail",
-    expected="none that always succeeds: `true`, `exit 0`, `… || true`",
-    hint="A check that can't fail keeps a program that is dead: ask the program itself, for example"
-    " `curl -f http://127.0.0.1/`.",
+    expected="no command that always succeeds, such as `true`, `exit 0` or `… || true`",
+    hint="With a health check that can't fail a dead program is never replaced. Send a request to"
+    " the program, for example `curl -f http://127.0.0.1/`.",
 )
 def can_fail(look: Look) -> Judgement:
-    """The words of each."""
+    """The command of each health check."""
     found = with_checks(look)
     wrong = [
         f"{service.name}: {' '.join(health.test.words)[:100]}"
@@ -140,13 +134,13 @@ def can_fail(look: Look) -> Judgement:
 @exercise.claim(
     "healthchecks",
     "loopback",
-    title="They ask 127.0.0.1, not localhost",
-    expected="no health check says localhost",
-    hint="What `localhost` is each program decides for itself: BusyBox's wget takes ::1, where not"
-    " every server listens.",
+    title="Health checks ask 127.0.0.1, not localhost",
+    expected="no health check names localhost",
+    hint="Programs resolve `localhost` differently: BusyBox's wget takes ::1, where not every"
+    " server listens.",
 )
 def loopback(look: Look) -> Judgement:
-    """The words of each."""
+    """The command of each health check."""
     found = with_checks(look)
     wrong = [
         service.name
@@ -159,13 +153,13 @@ def loopback(look: Look) -> Judgement:
 @exercise.claim(
     "healthchecks",
     "start-period",
-    title="A program is given time to start",
+    title="Each health check gives its program time to start",
     expected="each health check has a start period",
-    hint="`start_period`: without it a program that takes longer to start than the retries last is"
+    hint="`start_period`: without it a program that starts more slowly than the retries allow is"
     " killed and started again for ever.",
 )
 def start_period(look: Look) -> Judgement:
-    """Of each."""
+    """The start period of each health check."""
     found = with_checks(look)
     wrong = [service.name for service, health in found if health.start_period_s <= 0]
     return judged(f"{len(found)} health checks", wrong=wrong, missing=look.unkept("services"))
@@ -174,13 +168,13 @@ def start_period(look: Look) -> Judgement:
 @exercise.claim(
     "healthchecks",
     "restart",
-    title="Whatever ends is replaced",
+    title="Swarm replaces every task that ends",
     expected="restart condition `any` and no limit of attempts, for every service",
-    hint="An unhealthy nginx, MySQL or Redis that is told to stop ends with 0: with `on-failure`"
-    " its place stays empty for ever. After `max_attempts` nobody heals it any more.",
+    hint="Swarm stops an unhealthy task, and nginx, MySQL and Redis then exit with 0: with"
+    " `on-failure` no task replaces it. After `max_attempts` Swarm replaces no task either.",
 )
 def restart(look: Look) -> Judgement:
-    """The restart policy of each."""
+    """The restart policy of each service."""
     wrong = []
     for service in look.services:
         if service.restart.condition != "any":
@@ -192,15 +186,11 @@ def restart(look: Look) -> Judgement:
     return judged(f"{len(look.services)} services", wrong=wrong, missing=look.unkept("services"))
 
 
-def _loops(look: Look) -> list[str]:
-    return [f"{each.name}: its tasks fail over and over" for each in readings.loops(look.survey)]
-
-
 @exercise.claim(
     "healthchecks",
     "healthy",
-    title="All that runs is healthy",
-    expected="no container is unhealthy, and no task fails over and over",
+    title="All containers are healthy",
+    expected="no container is unhealthy, and no service's tasks fail repeatedly",
     hint="`docker ps --filter health=unhealthy` on each node;"
     " `docker service ps --no-trunc SERVICE`.",
 )
@@ -216,18 +206,20 @@ def healthy(look: Look) -> Judgement:
                 wrong.append(f"{container.service or container.name} on {machine.name}")
     if look.survey.tasks is None:
         missing.append("the tasks")
-    return judged(f"{seen} containers", wrong=[*wrong, *_loops(look)], missing=missing)
+    wrong += [f"{each.name}: its tasks fail repeatedly" for each in readings.loops(look.survey)]
+    return judged(f"{seen} containers", wrong=wrong, missing=missing)
 
 
 @exercise.claim(
     "healthchecks",
     "rollback",
-    title="An update that is no good is taken back",
+    title="A failed update rolls back",
     expected="failure_action `rollback` for the site and the API of exercise 2.9",
-    hint="`update_config: failure_action: rollback`. The default leaves the service half changed.",
+    hint="`update_config: failure_action: rollback`. The default, `pause`, leaves the service half"
+    " updated.",
 )
 def rollback(look: Look) -> Judgement:
-    """What the definition says."""
+    """The services' definitions."""
     found = [service for role in ("web", "api") if (service := look.player(role))]
     asked = [service for service in found if service.wanted is None or service.wanted > 1]
     if not asked:

@@ -1,4 +1,4 @@
-"""Criterion "Stack production": what is there of exercise 2.10's shop, known by its RabbitMQ."""
+"""Criterion "Stack production": exercise 2.10's shop, which is the stack that has RabbitMQ."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ OTHERS = 5
 """Frontend, gateway, and the services for products, orders and users."""
 
 PARTS = {"PostgreSQL": readings.POSTGRES, "Redis": readings.CACHES}
-"""What it has besides RabbitMQ."""
+"""Images of the shop beside RabbitMQ."""
 
 MANAGEMENT = {15672, 15671}
-"""RabbitMQ's page for people, which the lab publishes."""
+"""Ports of RabbitMQ's management page, which the lab publishes."""
 
 
 @exercise.claim(
     "production",
     "there",
     title="The shop is deployed",
-    expected="a stack with RabbitMQ and something besides",
+    expected="a stack with RabbitMQ and at least one other service",
     hint="Exercise 2.10: `docker stack deploy -c ecommerce-stack.yml ecommerce`.",
 )
 def there(look: Look) -> Judgement:
@@ -30,15 +30,15 @@ def there(look: Look) -> Judgement:
     if look.player("broker") is None:
         return judged(f"{len(look.services)} services", wrong=[str(look.cast["broker"])])
     shop = look.shop()
-    wrong = [] if len(shop) > 1 else ["its RabbitMQ is alone"]
-    return judged(f"it has {names(shop)}", wrong=wrong)
+    wrong = [] if len(shop) > 1 else ["RabbitMQ is its only service"]
+    return judged(f"the stack has {names(shop)}", wrong=wrong)
 
 
 @exercise.claim(
     "production",
     "stack",
-    title="The shop is whole",
-    expected="one stack with RabbitMQ, PostgreSQL, Redis and at least five services more",
+    title="The shop has all its parts",
+    expected="one stack with RabbitMQ, PostgreSQL, Redis and at least five other services",
     hint="Exercise 2.10: `docker stack deploy -c ecommerce-stack.yml ecommerce`.",
 )
 def stack(look: Look) -> Judgement:
@@ -46,25 +46,26 @@ def stack(look: Look) -> Judgement:
     if look.player("broker") is None:
         return judged(f"{len(look.services)} services", wrong=[str(look.cast["broker"])])
     shop = look.shop()
-    wrong = [] if shop else ["its RabbitMQ belongs to no stack"]
+    wrong = [] if shop else ["RabbitMQ belongs to no stack"]
     for what, images in PARTS.items():
         if shop and not any(readings.is_a(each, images) for each in shop):
-            wrong.append(f"no {what} beside it")
+            wrong.append(f"no {what}")
     others = [s for s in shop if not readings.is_a(s, readings.INFRASTRUCTURE)]
     if shop and len(others) < OTHERS:
         wrong.append(f"{len(others)} services besides database, cache and broker")
-    return judged(f"it has {names(shop)}", wrong=wrong)
+    return judged(f"the stack has {names(shop)}", wrong=wrong)
 
 
 @exercise.claim(
     "production",
     "converged",
-    title="All of it runs",
-    expected="every service of the shop has all its replicas",
-    hint="`docker stack services ecommerce`; `docker service ps --no-trunc` of what is below.",
+    title="The shop has converged",
+    expected="every service of the shop runs all its replicas",
+    hint="`docker stack services ecommerce`, then `docker service ps --no-trunc` of each service"
+    " that lacks a replica.",
 )
 def converged(look: Look) -> Judgement:
-    """Tasks that run against those that are asked for."""
+    """Running tasks against wanted replicas."""
     shop = look.shop()
     wrong = []
     for service in shop:
@@ -82,24 +83,24 @@ def _each(look: Look, wrong: list[str]) -> Judgement:
 @exercise.claim(
     "production",
     "limits",
-    title="None can take a machine's whole memory",
-    expected="each service of the shop has a limit of memory",
+    title="No service of the shop can use up a machine's memory",
+    expected="each service of the shop has a memory limit",
     hint="`deploy: resources: limits: memory`.",
 )
 def limits(look: Look) -> Judgement:
-    """What the definition says."""
+    """The services' definitions."""
     return _each(look, [service.name for service in look.shop() if not service.memory_limit])
 
 
 @exercise.claim(
     "production",
     "pinned",
-    title="Each image is a certain one",
+    title="Each image of the shop has a fixed version",
     expected="a tag other than latest, or a digest in the file, for each service of the shop",
-    hint="`latest` is another image tomorrow, and on each node that pulls it anew.",
+    hint="`latest` changes over time: nodes that pull it on different days run different images.",
 )
 def pinned(look: Look) -> Judgement:
-    """Tags. The digest that the client adds by itself says nothing."""
+    """Tags. A digest that the client has added does not count."""
     return _each(look, [f"{s.name}: {s.image.partition('@')[0]}" for s in look.shop()
                         if s.tag in {"", "latest"}])  # fmt: skip
 
@@ -107,8 +108,8 @@ def pinned(look: Look) -> Judgement:
 @exercise.claim(
     "production",
     "data-private",
-    title="Database, cache and broker are for the shop alone",
-    expected="they publish no port; the broker's management page at most",
+    title="Only the shop reaches its database, cache and broker",
+    expected="no published port, except the broker's management page",
     hint="Services in one network reach each other without `ports:`.",
 )
 def data_private(look: Look) -> Judgement:
@@ -126,12 +127,12 @@ def data_private(look: Look) -> Judgement:
 @exercise.claim(
     "production",
     "encrypted",
-    title="What the shop tells its database is encrypted on the wire",
-    expected="the network of its database is encrypted",
+    title="The network of the shop's database is encrypted",
+    expected="the driver option `encrypted` for each network of the database",
     hint='`driver_opts: encrypted: "true"` of the network backend.',
 )
 def encrypted(look: Look) -> Judgement:
-    """The option of the overlay."""
+    """The overlay's driver option."""
     found = next((s for s in look.shop() if readings.is_a(s, readings.POSTGRES)), None)
     if found is None:
         raise Unseen("the shop has no PostgreSQL")
@@ -143,7 +144,7 @@ def encrypted(look: Look) -> Judgement:
 
 
 def stateless(look: Look) -> list[Service]:
-    """Services of the shop that keep nothing, of several replicas."""
+    """Services of the shop that keep no data and have several replicas."""
     return [
         s
         for s in look.shop()
@@ -154,14 +155,14 @@ def stateless(look: Look) -> list[Service]:
 @exercise.claim(
     "production",
     "updates",
-    title="Its services are updated with nobody turned away, and back again when it goes wrong",
+    title="The shop's updates interrupt no request, and roll back when they fail",
     expected="start-first and failure_action `rollback` for services of several replicas",
     hint="`update_config: order: start-first, failure_action: rollback`, and `rollback_config`.",
 )
 def updates(look: Look) -> Judgement:
-    """What the definition says."""
+    """The services' definitions."""
     found = stateless(look)
-    wrong = [] if found else ["none has several replicas"]
+    wrong = [] if found else ["no service has several replicas"]
     for service in found:
         if service.update.order != "start-first" or service.update.failure != "rollback":
             wrong.append(f"{service.name}: {service.update.order}, {service.update.failure}")
@@ -171,10 +172,10 @@ def updates(look: Look) -> Judgement:
 @exercise.claim(
     "production",
     "health",
-    title="Each of its services is looked after",
-    expected="a health check for each service of the shop",
+    title="Each service of the shop has a health check",
+    expected="a health check in each definition",
     hint="Exercise 2.9: `healthcheck:`.",
 )
 def health(look: Look) -> Judgement:
-    """What the definition says."""
+    """The services' definitions."""
     return _each(look, [s.name for s in look.shop() if s.health is None or s.health.none])

@@ -1,6 +1,4 @@
-"""Criterion "Gestion secrets/configs": what is secret is nowhere to be read, and what has a version
-says so.
-"""
+"""Criterion "Gestion secrets/configs": no secret stands in plain, and configs have versions."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ VERSIONED = re.compile(
     r"(?:^|[._-])(?:v?\d+(?:[._]\d+)*|[0-9a-f]{6,64}|20\d\d-?\d\d-?\d\d(?:[._-]?\d+)*)(?:$|[._-])",
     re.IGNORECASE,
 )
-"""A name that tells a version, a digest of the content, or a date."""
+"""A name with a version, a digest of the content, or a date."""
 
 VERSION_LABEL = re.compile(r"version|revision|digest|org\.swarmlab\.config", re.IGNORECASE)
 READABLE = 0o007
@@ -29,13 +27,13 @@ READABLE = 0o007
 @exercise.claim(
     "secrets-configs",
     "variables",
-    title="No variable holds a secret",
-    expected="no password, key or token in the environment of any definition",
-    hint="Exercise 2.5: a secret, and a variable that names its file: `…_PASSWORD_FILE:"
-    " /run/secrets/…`. Whoever may inspect a service reads its variables.",
+    title="No environment variable holds a secret",
+    expected="no password, key or token in the environment of any service",
+    hint="Exercise 2.5: create a secret, and name its file in a variable: `…_PASSWORD_FILE:"
+    " /run/secrets/…`. `docker service inspect` shows all variables.",
 )
 def variables(look: Look) -> Judgement:
-    """Variables whose name, or a password in a URL, gives them away."""
+    """A variable is known as a secret by its name, or by a password in a URL."""
     wrong = [
         f"{service.name}: {variable.name}"
         for service in look.services
@@ -48,13 +46,13 @@ def variables(look: Look) -> Judgement:
 @exercise.claim(
     "secrets-configs",
     "words",
-    title="No command, health check or label holds one",
-    expected="no password, key or token in the words of any definition",
-    hint="A command such as `redis-server --requirepass …` stands in the definition and in the list"
-    " of processes: read it from /run/secrets in the container.",
+    title="No command, health check or label holds a secret",
+    expected="no password, key or token in the command, health check or labels of any service",
+    hint="`docker service inspect` and `ps` show a command such as `redis-server --requirepass …`:"
+    " read the password from /run/secrets in the container.",
 )
 def words(look: Look) -> Judgement:
-    """Forms in which programs are given passwords."""
+    """A password is known by the option or form in which a program takes it."""
     wrong = []
     for service in look.services:
         check = service.health.test.plain if service.health else 0
@@ -71,12 +69,12 @@ def words(look: Look) -> Judgement:
 @exercise.claim(
     "secrets-configs",
     "configs-plain",
-    title="No config holds one",
+    title="No config holds a secret",
     expected="no password, key or token in any config",
-    hint="Everybody who may list configs reads them: a secret in a config's place.",
+    hint="`docker config inspect` shows a config's content: use a secret instead.",
 )
 def configs_plain(look: Look) -> Judgement:
-    """What configs say."""
+    """The content of configs."""
     there = look.configs
     wrong = [config.name for config in there if config.plain]
     return judged(f"{len(there)} configs", wrong=wrong, missing=look.unkept("configs"))
@@ -85,27 +83,27 @@ def configs_plain(look: Look) -> Judgement:
 @exercise.claim(
     "secrets-configs",
     "used",
-    title="Services are given secrets",
+    title="Services mount secrets",
     expected="at least one service mounts a secret",
     hint="Exercise 2.6: `docker secret create`, and `secrets:` of a service.",
 )
 def used(look: Look) -> Judgement:
-    """Who mounts any."""
+    """The secrets of each service."""
     there = [service for service in look.services if service.secrets]
-    seen = f"secrets are mounted by {names(there)}"
-    return judged(seen, wrong=[] if there else ["the lab asks for some"])
+    seen = f"services with secrets: {names(there)}"
+    return judged(seen, wrong=[] if there else ["the lab asks for secrets"])
 
 
 @exercise.claim(
     "secrets-configs",
     "targets",
-    title="Programs find their secrets where they look for them",
-    expected="each variable that names a file in /run/secrets names one that is mounted there",
-    hint="A rotation with `--secret-add db_password_v2` alone puts it at another path:"
+    title="Each variable that names a secret's file names one that is mounted",
+    expected="for each path in /run/secrets in a variable a secret with that target",
+    hint="`--secret-add db_password_v2` alone mounts the new secret at another path:"
     " `--secret-add source=db_password_v2,target=db_password`.",
 )
 def targets(look: Look) -> Judgement:
-    """Variables that are paths, against the targets of secrets."""
+    """Paths in variables against the targets of secrets."""
     asked, wrong = 0, []
     for service in look.services:
         there = {given.target for given in service.secrets}
@@ -120,7 +118,7 @@ def targets(look: Look) -> Judgement:
 
 
 def applications(look: Look) -> list[Service]:
-    """Services with secrets besides WordPress and databases, whose images want them as they are."""
+    """Services with secrets, without WordPress and databases, whose images set the mode."""
     return [
         service
         for service in look.services
@@ -129,20 +127,20 @@ def applications(look: Look) -> list[Service]:
 
 
 def _certificate(name: str) -> bool:
-    """Whether a secret of that name is a certificate, which everybody may read; its key isn't."""
+    """Whether a secret of that name is a certificate, which every user may read, not its key."""
     return bool(players.CERTIFICATE.search(name)) and "key" not in name.lower()
 
 
 @exercise.claim(
     "secrets-configs",
     "modes",
-    title="An application's secrets are for its own user",
-    expected="passwords and keys that applications mount are readable by their owner or group only",
+    title="Only an application's own user can read its secrets",
+    expected="only owner and group can read passwords and keys that applications mount",
     hint="Exercise 2.6: `mode: 0400`, with the `uid` of the program's user. A certificate may be"
-    " read by everybody.",
+    " readable by every user.",
 )
 def modes(look: Look) -> Judgement:
-    """Modes of secrets outside of WordPress and databases."""
+    """Modes of secrets, without those of WordPress and databases."""
     there = applications(look)
     if not there:
         wrong = ["no application mounts a secret, and exercise 2.6 asks for one"]
@@ -159,13 +157,13 @@ def modes(look: Look) -> Judgement:
 @exercise.claim(
     "secrets-configs",
     "config-used",
-    title="A proxy's configuration is a config",
-    expected="a web server with a config that sends visitors on to something that is there",
-    hint="Exercise 2.7: `docker config create`, and `configs:` with a target below /etc/nginx. What"
-    " `proxy_pass` names must be a service in one network with the proxy: the lab's text has none.",
+    title="A proxy has its configuration from a config",
+    expected="a web server with a config that forwards requests to an existing service",
+    hint="Exercise 2.7: `docker config create`, and `configs:` with a target below /etc/nginx."
+    " `proxy_pass` must name a service in a network of the proxy: the lab's text has none.",
 )
 def config_used(look: Look) -> Judgement:
-    """The service that plays the proxy, which is known by what its config says."""
+    """The service that plays the proxy, which is known by the content of its config."""
     there, proxy = look.configs, look.player("proxy")
     if proxy is None:
         seen = f"{len(look.services)} services, {len(there)} configs"
@@ -184,13 +182,13 @@ def config_used(look: Look) -> Judgement:
     unseen = [m.name for m in look.members("containers") if m.containers is None]
     return judged(
         f"{look.cast['proxy']}, to {said}",
-        wrong=[] if unseen else ["nothing in its networks is called that"],
+        wrong=[] if unseen else ["no service in the proxy's networks has that name"],
         missing=[f"containers of {name}" for name in unseen],
     )
 
 
 def _known_to(look: Look, proxy: Service) -> set[str]:
-    """What others in a service's networks are called; a container of no service by its name."""
+    """Names of the services in the proxy's networks, and of containers without a service."""
     near = [each for each in look.services if set(each.networks) & set(proxy.networks)]
     alone = [
         container.name
@@ -204,10 +202,10 @@ def _known_to(look: Look, proxy: Service) -> set[str]:
 @exercise.claim(
     "secrets-configs",
     "config-versioned",
-    title="That config tells its version",
-    expected="a version, a date or a digest in its name, or a label that says it",
-    hint="A config can't be changed, only be exchanged for another: nginx_config_v2, or a name with"
-    " a digest of its content.",
+    title="The name or a label of the proxy's config has a version",
+    expected="a version, a date or a digest in the config's name or in a label",
+    hint="Swarm can't change a config, only replace it: nginx_config_v2, or a name with a digest of"
+    " the content.",
 )
 def config_versioned(look: Look) -> Judgement:
     """Names and labels of the configs that the proxy mounts."""
@@ -225,14 +223,14 @@ def config_versioned(look: Look) -> Judgement:
 @exercise.claim(
     "secrets-configs",
     "without-gap",
-    title="Its configuration can be changed with nobody turned away",
-    expected="at least two replicas, or updates that are start-first",
-    hint="Exercise 2.7: with one replica, stopped before the next is started, visitors are turned"
-    " away for as long as that takes.",
+    title="A change of the proxy's configuration interrupts no request",
+    expected="at least two replicas, or updates in the order start-first",
+    hint="Exercise 2.7: if the only replica stops before the next one starts, requests fail in"
+    " between.",
 )
 def without_gap(look: Look) -> Judgement:
-    """Replicas and order of updates."""
+    """Replicas and update order."""
     proxy = look.needed("proxy")
     good = proxy.wanted is None or proxy.wanted >= 2 or proxy.update.order == "start-first"
     seen = f"{proxy.name}: {proxy.wanted} replicas, updates are {proxy.update.order}"
-    return judged(seen, wrong=[] if good else ["it is away during an update"])
+    return judged(seen, wrong=[] if good else ["no replica runs during an update"])

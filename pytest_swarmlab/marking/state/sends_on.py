@@ -1,4 +1,4 @@
-"""Whom a proxy's configuration sends visitors on to, as far as names in its text say it."""
+"""The hosts to which a proxy's configuration forwards requests."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from collections.abc import Iterator
 COMMENT = re.compile(r"(?m)(?:^|\s)#.*$")
 
 URL = re.compile(r"\bhttps?://([\w.$-]+)")
-"""In `proxy_pass`, in a variable that it names, in Apache's `ProxyPass`, in Caddy's
-`reverse_proxy`."""
+"""In nginx's `proxy_pass` or its variable, Apache's `ProxyPass`, Caddy's `reverse_proxy`."""
 
 SERVER = re.compile(
     r"(?m)(?:^|[{;])\s*server\s+(?:[\w.-]+\s+)?([\w.$-]+)(?::\d+)?(?=\s*(?:;|$)|\s+\w)"
 )
-"""In nginx's `upstream`, and in HAProxy's `backend`, which names it first."""
+"""In nginx's `upstream`, and in HAProxy's `backend`, where a name comes before the host."""
 
 PLAIN = re.compile(r"(?m)^\s*reverse_proxy\b(.*)$")
-"""Caddy's, whose words may be hosts with ports."""
+"""Caddy's, whose arguments may be hosts with ports."""
 
 HOST_PORT = re.compile(r"(?<![\w./:$-])([\w.-]+):\d+\b")
 
@@ -27,7 +26,7 @@ UPSTREAM = re.compile(r"\bupstream\s+([\w.-]+)")
 def hosts(text: str) -> set[str]:
     """Every host that the configuration names; a variable's name begins with ``$``.
 
-    Names of nginx's `upstream` blocks are none: their servers are.
+    The name of an nginx `upstream` block is no host; its servers are.
     """
     said = COMMENT.sub("", text)
     blocks = set(UPSTREAM.findall(said))
@@ -42,9 +41,9 @@ def _named(text: str) -> Iterator[str]:
 
 
 def of_the_swarm(host: str) -> str:
-    """The name by which a swarm alone can know that host; "" where others may.
+    """The service's name if only Swarm's DNS can resolve the host, else "".
 
-    A variable, an address, this machine, and a name with a domain may be known elsewhere.
+    A variable, an address, localhost, and a name with a domain may resolve elsewhere.
     """
     name = host.removeprefix("tasks.").rstrip(".")
     return "" if "." in name or "$" in name or name in {"", "localhost"} else name

@@ -1,4 +1,4 @@
-"""Criterion "Stockage distribué": the lab's NFS, mounted everywhere and used by volumes."""
+"""Criterion "Stockage distribué": the NFS server, its mounts, and the volumes on it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def servers(look: Look) -> list[Machine]:
 
 
 def client_mounts(look: Look) -> Iterator[tuple[Machine, Mount]]:
-    """Shares that machines have mounted themselves, not their engines for a volume."""
+    """Shares that machines have mounted, without those that engines mounted for a volume."""
     for machine, _ in look.systems("mounts")[0]:
         for mount in machine.shares:
             yield machine, mount
 
 
 def clients(look: Look) -> list[Machine]:
-    """Members that are to mount the share: all but the server itself."""
+    """Members that must mount the share: all but the server."""
     serving = {machine.name for machine in servers(look)}
     return [machine for machine in look.members("system") if machine.name not in serving]
 
@@ -40,19 +40,18 @@ def clients(look: Look) -> list[Machine]:
     "storage",
     "server",
     title="A machine exports a directory over NFS",
-    expected="one exports it, and its NFS server runs",
+    expected="a machine with an export and a running NFS server",
     hint="Exercise 2.4: /etc/exports, `exportfs -ra`, `systemctl start nfs-server`.",
 )
 def server(look: Look) -> Judgement:
-    """Any machine of the cluster may be it."""
+    """Any machine of the cluster may be the server."""
     there, missing = look.systems("exports")
     serving = [(machine, system) for machine, system in there if system.exports]
     if not serving and (other := sorted({m.type for _, m in client_mounts(look) if not m.nfs})):
-        raise Unseen(f"{', '.join(other)} is used instead of NFS, and nobody here can judge that")
+        raise Unseen(f"{', '.join(other)} is used instead of NFS, which no check can judge")
     seen = [f"{m.name} exports {', '.join(e.path for e in s.exports or ())}" for m, s in serving]
     if not serving:
-        wrong = [] if missing else ["no machine exports anything"]
-        return judged("looked at every machine's exports", wrong=wrong, missing=missing)
+        return _no_export(missing)
     wrong = []
     for machine, system in serving:
         unit = system.unit("nfs-server.service")
@@ -63,22 +62,26 @@ def server(look: Look) -> Judgement:
     return judged("; ".join(seen), wrong=wrong, missing=[] if not wrong and seen else missing)
 
 
+def _no_export(missing: list[str]) -> Judgement:
+    wrong = [] if missing else ["no machine exports a directory"]
+    return judged("read every machine's exports", wrong=wrong, missing=missing)
+
+
 @exercise.claim(
     "storage",
     "comes-back",
-    title="The NFS server is started with its machine",
-    expected="nfs-server is enabled where a directory is exported",
+    title="The NFS server starts when its machine boots",
+    expected="nfs-server is enabled on each machine that exports a directory",
     hint="`systemctl enable nfs-server`: after a reboot every node waits for it.",
 )
 def comes_back(look: Look) -> Judgement:
-    """By systemd's word."""
+    """As systemd reports it."""
     there, missing = look.systems("exports")
     serving = [(machine, system) for machine, system in there if system.exports]
     if not serving:
         if any(not mount.nfs for _, mount in client_mounts(look)):
-            raise Unseen("something else is used instead of NFS, and nobody here can judge that")
-        wrong = [] if missing else ["no machine exports anything"]
-        return judged("looked at every machine's exports", wrong=wrong, missing=missing)
+            raise Unseen("another file system is used instead of NFS, which no check can judge")
+        return _no_export(missing)
     wrong, unseen = [], []
     for machine, system in serving:
         unit = system.unit("nfs-server.service")
@@ -87,24 +90,24 @@ def comes_back(look: Look) -> Judgement:
         elif unit is None or not unit.comes_back:
             wrong.append(f"nfs-server is not enabled on {machine.name}")
     names = ", ".join(machine.name for machine, _ in serving)
-    return judged(f"looked at {names}", wrong=wrong, missing=unseen)
+    return judged(f"the units of {names}", wrong=wrong, missing=unseen)
 
 
 @exercise.claim(
     "storage",
     "export-limited",
-    title="The share is exported to the cluster's network, not to everybody",
+    title="The share is exported to the cluster's network, not to every host",
     expected="each export names a network or hosts",
     hint="/etc/exports: `192.168.56.0/24(…)` instead of `*(…)`.",
 )
 def export_limited(look: Look) -> Judgement:
-    """Whom it is exported to."""
+    """The clients of each export."""
     there, _ = look.systems("exports")
     exports = [(m.name, e) for m, system in there for e in system.exports or ()]
     if not exports:
-        raise Unseen("no machine exports anything")
+        raise Unseen("no machine exports a directory")
     wrong = [
-        f"{name} exports {e.path} to everybody" for name, e in exports if e.client in EVERYBODY
+        f"{name} exports {e.path} to every host" for name, e in exports if e.client in EVERYBODY
     ]
     seen = ", ".join(sorted({f"{e.path} to {e.client}" for _, e in exports}))
     return judged(seen, wrong=wrong)
@@ -114,28 +117,28 @@ def export_limited(look: Look) -> Judgement:
     "storage",
     "client",
     title="A node has mounted the share",
-    expected="at least one node besides the server has",
+    expected="the share is mounted on at least one node besides the server",
     hint="Exercise 2.4: `apt-get install nfs-common`, then `mount` on each node.",
 )
 def client(look: Look) -> Judgement:
-    """By the kernel's list."""
+    """By the kernel's list of mounts."""
     there, missing = look.systems("mounts")
     has = {machine.name for machine, _ in client_mounts(look)}
     if has:
         return judged(f"mounted on {', '.join(sorted(has))}")
-    wrong = [] if missing else ["no node has mounted one"]
-    return judged(f"looked at {len(there)} machines", wrong=wrong, missing=missing)
+    wrong = [] if missing else ["no node has mounted a share"]
+    return judged(f"the mounts of {len(there)} machines", wrong=wrong, missing=missing)
 
 
 @exercise.claim(
     "storage",
     "mounted",
     title="The share is mounted on every node",
-    expected="on each node but the server itself",
+    expected="the share is mounted on each node but the server",
     hint="Exercise 2.4: `mount SERVER:/srv/nfs/swarm-data /mnt/nfs/swarm-data` on all nodes.",
 )
 def mounted(look: Look) -> Judgement:
-    """By the kernel's list."""
+    """By the kernel's list of mounts."""
     _, missing = look.systems("mounts")
     has = {machine.name: mount.target for machine, mount in client_mounts(look)}
     wanted = clients(look)
@@ -152,48 +155,48 @@ def mounted(look: Look) -> Judgement:
 @exercise.claim(
     "storage",
     "fstab",
-    title="It is mounted again when a node is started",
-    expected="a line for it in the fstab of each node but the server's",
+    title="Each node mounts the share when it boots",
+    expected="a line for the share in the fstab of each node but the server",
     hint="/etc/fstab: `SERVER:/srv/nfs/swarm-data /mnt/nfs/swarm-data nfs defaults,_netdev 0 0`.",
 )
 def fstab(look: Look) -> Judgement:
-    """Lines of file systems of the network."""
+    """Lines of network file systems."""
     there, missing = look.systems("fstab")
     wanted = {machine.name for machine in clients(look)}
     wrong = [
-        f"not in that of {machine.name}"
+        f"no line on {machine.name}"
         for machine, system in there
         if machine.name in wanted and not any(line.shared for line in system.fstab or ())
     ]
-    return judged(f"looked at the fstab of {len(there)} machines", wrong=wrong, missing=missing)
+    return judged(f"the fstab of {len(there)} machines", wrong=wrong, missing=missing)
 
 
 @exercise.claim(
     "storage",
     "netdev",
-    title="A node that is started waits for its network before it mounts the share",
-    expected="`_netdev` in each such line",
-    hint="Without it a node may try to mount before it has an address, and hang at its boot.",
+    title="A booting node waits for its network before it mounts the share",
+    expected="`_netdev` in each fstab line of a share",
+    hint="Without `_netdev` a node may mount before it has an address, and hang during boot.",
 )
 def netdev(look: Look) -> Judgement:
-    """Where there are lines."""
+    """Each fstab line of a share."""
     there, missing = look.systems("fstab")
     lines = [(m.name, line) for m, system in there for line in system.fstab or () if line.shared]
     if not lines:
         raise Unseen("no fstab has a line of a share")
-    wrong = [f"not in that of {name}" for name, line in lines if "_netdev" not in line.options]
+    wrong = [f"not on {name}" for name, line in lines if "_netdev" not in line.options]
     return judged(f"{len(lines)} lines", wrong=wrong, missing=missing)
 
 
 @exercise.claim(
     "storage",
     "hard",
-    title="A node waits for the share instead of losing what it writes",
+    title="Writes wait while the NFS server is away, instead of failing",
     expected="every NFS mount is hard and of version 4",
-    hint="`soft` gives a program an error, and data is lost, when the server is away for a moment.",
+    hint="With `soft` a write fails and data is lost when the server is away for a moment.",
 )
 def hard(look: Look) -> Judgement:
-    """The options with which the kernel has mounted, volumes' too."""
+    """The kernel's mount options, those of volumes included."""
     there, missing = look.systems("mounts")
     found = [(m.name, mount) for m, system in there for mount in system.mounts or () if mount.nfs]
     if not found:
@@ -209,7 +212,7 @@ def hard(look: Look) -> Judgement:
 
 
 def kept_distributed(look: Look) -> list[tuple[Service, Attached, str]]:
-    """What services keep where every node finds it, and how that was seen."""
+    """Data of services that every node can reach, and how that was seen."""
     return [
         (service, attached, how)
         for service in look.services
@@ -221,21 +224,21 @@ def kept_distributed(look: Look) -> list[tuple[Service, Attached, str]]:
 @exercise.claim(
     "storage",
     "used",
-    title="Services keep data there",
+    title="Services keep data on the share",
     expected="at least one service has a volume of type nfs or of a plugin, or a bind below the"
     " mounted share",
     hint="Exercise 2.4: `--mount type=volume,volume-opt=type=nfs,…`, or `driver_opts` in a stack.",
 )
 def used(look: Look) -> Judgement:
-    """By definitions, and the volumes on machines."""
+    """Definitions of services, and volumes on machines."""
     kept = kept_distributed(look)
     seen = ", ".join(sorted({f"{service.name} ({at.target})" for service, at, _ in kept}))
-    wrong = [] if kept else ["no service keeps anything on a share"]
+    wrong = [] if kept else ["no service keeps data on a share"]
     return judged(seen or f"{len(look.services)} services", wrong=wrong)
 
 
 def nfs_volumes(look: Look) -> list[tuple[str, dict[str, str]]]:
-    """Volumes of type nfs, as services define them and as machines have them: whose, options."""
+    """Volumes of type nfs, in services' definitions and on machines: (owner, options)."""
     found = [
         (f"{a.source} as {service.name} defines it", dict(a.options))
         for service in look.services
@@ -254,14 +257,14 @@ def nfs_volumes(look: Look) -> list[tuple[str, dict[str, str]]]:
 @exercise.claim(
     "storage",
     "volume-options",
-    title="Each NFS volume says its version and waits for the server",
+    title="Each NFS volume has NFS version 4 and no soft mount in its options",
     expected="`nfsvers=4…` and no `soft` in the options of each",
     hint="driver_opts: `o: addr=…,rw,nfsvers=4.2,hard`. Without a version the engine mounts"
-    " version 3, where a lost node's locks stay for ever. Remove the volume on every node first:"
-    " one that is there keeps its options.",
+    " version 3, where a lost node's locks stay for ever. First remove the volume on every node:"
+    " an existing volume keeps its options.",
 )
 def volume_options(look: Look) -> Judgement:
-    """What was written, since a default is another one on another machine."""
+    """Only written options count, since defaults differ between machines."""
     volumes = nfs_volumes(look)
     if not volumes:
         raise Unseen("there is no volume of type nfs")
@@ -270,7 +273,7 @@ def volume_options(look: Look) -> Judgement:
         words = options.get("o", "").split(",")
         version = next((v[1] for word in words if (v := VERSION.match(word))), "")
         if version != "4":
-            wrong.append(f"{whose} says {f'version {version}' if version else 'no version'}")
+            wrong.append(f"{whose} has {f'version {version}' if version else 'no version'}")
         if "soft" in words or "softerr" in words:
             wrong.append(f"{whose} is soft")
     missing = [
@@ -278,19 +281,19 @@ def volume_options(look: Look) -> Judgement:
         for m in look.members("volumes")
         if "volumes" in m.errors
     ]
-    return judged(f"{len(volumes)} looked at", wrong=wrong, missing=missing)
+    return judged(f"{len(volumes)} NFS volumes", wrong=wrong, missing=missing)
 
 
 @exercise.claim(
     "storage",
     "volume-as-defined",
-    title="Volumes are what their services' definitions say",
+    title="Volumes on the nodes have the options of their definitions",
     expected="on every node the options of the definition",
-    hint="The engine ignores the options of a volume that is there already: `docker volume rm` it"
-    " on every node, then deploy again.",
+    hint="An existing volume keeps its options: `docker volume rm` it on every node, then deploy"
+    " again.",
 )
 def volume_as_defined(look: Look) -> Judgement:
-    """Volumes with options in a definition, against those of the same name on machines."""
+    """Volumes with options in a definition, against volumes of the same name on machines."""
     defined = {
         a.source: (service.name, a.options)
         for service in look.services
@@ -316,19 +319,19 @@ def volume_as_defined(look: Look) -> Judgement:
     "storage",
     "own-directory",
     title="Each database has a directory of its own on the share",
-    expected="none in the share's root, no two in one directory",
-    hint="A database sets the mode of its directory to 0700: in the share's root it shuts the"
-    " others out. `mkdir` one for each service.",
+    expected="no database in the share's root, no two in one directory",
+    hint="A database sets the mode of its directory to 0700. In the share's root that locks out"
+    " all other services: `mkdir` a directory for each.",
 )
 def own_directory(look: Look) -> Judgement:
-    """Where the data of services lies on the server."""
+    """The directories of services' data on the server."""
     there, _ = look.systems("exports")
     roots = {e.path.rstrip("/") for _, system in there for e in system.exports or ()}
     places: dict[str, set[str]] = defaultdict(set)
     for service, attached, _ in kept_distributed(look):
         places[_place(look, attached)].add(service.name)
     if not places:
-        raise Unseen("no service keeps anything on a share")
+        raise Unseen("no service keeps data on a share")
     data = {s.name for s in look.services if readings.is_a(s, readings.DATABASES)}
     wrong = [
         f"in {place}, the share's root: {', '.join(sorted(who))}"

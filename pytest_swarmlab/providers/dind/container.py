@@ -24,7 +24,7 @@ MODULES = Path("/lib/modules")
 
 
 def name(cluster: str, node: str) -> str:
-    """What a node's container is called in the engine."""
+    """The name of a node's container in the engine."""
     return f"swarmlab-{cluster}-{node}"
 
 

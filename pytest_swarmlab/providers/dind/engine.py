@@ -30,8 +30,8 @@ def url() -> str:
     found = os.environ.get("DOCKER_HOST") or DEFAULT_URL
     if not found.startswith("unix://"):
         raise HostError(
-            f"DOCKER_HOST is {found}, and nodes can be reached on an engine of this machine only:"
-            " unset it, or name a unix:// socket"
+            f"DOCKER_HOST is {found}, but nodes need an engine of this machine: unset it, or name a"
+            " unix:// socket"
         )
     return found
 
@@ -66,7 +66,7 @@ def connect(address: str | None = None) -> docker.APIClient:
 
 
 def require(api: docker.APIClient) -> dict[str, Any]:
-    """What the engine says of itself; HostError when it or its client can't do what is needed."""
+    """The engine's `info`; HostError if the engine or its client lacks a needed feature."""
     if shutil.which("docker") is None:
         raise HostError(
             "the command docker is missing: install docker-cli (before Debian 13 and on Ubuntu:"

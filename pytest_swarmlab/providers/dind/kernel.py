@@ -24,7 +24,7 @@ PRESENT: dict[Capability, tuple[str, str]] = {
     Capability.FUSE: ("proc/filesystems", "fuse"),
     Capability.LOOP: ("dev/loop-control", ""),
 }
-"""Where a capability shows that is there already: a file, and a word in it."""
+"""The file, and a word in it, that shows a capability of the running kernel."""
 
 
 def lacks(needs: Collection[Capability], root: Path = Path("/")) -> list[Capability]:

@@ -19,7 +19,7 @@ KEPT = "org.swarmlab.kept"
 """On a volume of its own, made when a cluster is kept: labels can't be changed later."""
 
 WRITTEN = (CLUSTER, OWNER, TOPOLOGY, STARTED_AT)
-"""Those that everything of a cluster has, in whatever it was written with."""
+"""Labels that all objects of a cluster have."""
 
 UNKNOWN = Topology("unknown", ())
 
@@ -64,7 +64,7 @@ def written(cluster: str, owner: Owner, topology: Topology, started_at: str) -> 
 
 
 def owner(labels: dict[str, str]) -> Owner | None:
-    """Who made it; None for a label that nobody of us has written."""
+    """The process that created it; None if the label is not the plugin's."""
     try:
         return Owner(**json.loads(labels[OWNER]))
     except (KeyError, ValueError, TypeError):
@@ -72,7 +72,7 @@ def owner(labels: dict[str, str]) -> Owner | None:
 
 
 def topology(labels: dict[str, str]) -> Topology:
-    """What it is part of; a topology without nodes for a label that isn't ours."""
+    """The topology; without nodes if the label is not the plugin's."""
     try:
         seen: dict[str, Any] = json.loads(labels[TOPOLOGY])
         return Topology(

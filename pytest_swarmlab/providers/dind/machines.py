@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from testinfra.host import Host
 
 POLL_S = 0.1
-"""How often a booting node is tried, seconds."""
+"""Seconds between two tries of a booting node."""
 
 STOPPED_S = 30.0
 """Longest a killed container may take to be gone, seconds; it takes a fraction of one."""
@@ -37,7 +37,7 @@ WATCHER_S = 30.0
 """Longest the watcher may take to end once it is told to, seconds; it takes none."""
 
 CONSOLE_LINES = 12
-"""How much of a console an error quotes."""
+"""Lines of a console that an error quotes."""
 
 
 class DindMachines:
@@ -76,7 +76,7 @@ class DindMachines:
 
     @property
     def topology(self) -> Topology:
-        """What was asked for, at the addresses that the engine had free."""
+        """The topology, with addresses that the engine had free."""
         return self._topology
 
     def host(self, node: str) -> Host:
@@ -92,7 +92,7 @@ class DindMachines:
         return ["docker", "--host", self._url, "exec", "--interactive", self._name(node), *argv]
 
     def reach(self, node: str) -> str:
-        """The same for a person, with a terminal."""
+        """The command for a person at a terminal."""
         return shlex.join(["docker", "--host", self._url, "exec", "-it", self._name(node), "bash"])
 
     def engine_socket(self, node: str) -> Path:
@@ -177,7 +177,7 @@ class DindMachines:
                     self._leave_no_way_out(node)
 
     def _leave_no_way_out(self, node: str) -> None:
-        """As at boot: the engine may have given the interface a gateway."""
+        """Remove the gateway, as at boot: the engine may have added one."""
         shut = self._api.exec_create(self._name(node), ["ip", "route", "del", "default"])
         self._api.exec_start(shut["Id"])
 

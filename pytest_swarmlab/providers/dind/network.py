@@ -17,7 +17,7 @@ from pytest_swarmlab.errors import HostError, ProviderError
 from pytest_swarmlab.model import Topology
 
 TRIES = 5
-"""How often a subnet that somebody else has just taken is replaced by another."""
+"""Attempts to find another subnet when one has just been taken."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def state_root() -> Path:
 
 
 def filters(cluster: str | None = None) -> dict[str, str]:
-    """What is part of that cluster, or of any."""
+    """Filter for the objects of one cluster, or of all."""
     return {"label": f"{labels.CLUSTER}={cluster}" if cluster else labels.CLUSTER}
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pytest_swarmlab.providers.dind.machines import DindMachines
 
 OF_THE_ENGINE = ("Error response from daemon", "Cannot connect to the Docker daemon")
-"""How `docker exec` begins its own errors, which have the exit code 1 of many a command."""
+"""Prefixes of `docker exec`'s own errors, whose exit code 1 many commands share."""
 
 
 class ExecBackend(BaseBackend):  # type: ignore[misc]  # testinfra has no types

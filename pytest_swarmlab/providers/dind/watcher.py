@@ -24,7 +24,7 @@ from pytest_swarmlab.providers.dind import engine, labels
 from pytest_swarmlab.providers.dind.sweep import sweep
 
 SETTLED_S = 3.0
-"""How long requests that a killed owner had under way may still create something, seconds."""
+"""Seconds in which requests of a killed owner may still create objects."""
 
 
 def main(address: str, cluster: str, consoles: str) -> None:

@@ -1,4 +1,4 @@
-"""Nodes of a cluster that somebody has already, listed in a file."""
+"""Nodes of an existing cluster, listed in a file."""
 
 from pytest_swarmlab.providers.inventory.provider import InventoryProvider
 

@@ -80,14 +80,14 @@ def _host(path: Path, entry: Table) -> Host:
     if not NAME.fullmatch(name):
         entry.fail(f"{name!r} is no host name: use letters, digits, hyphens and dots")
     if role not in set(Membership):
-        entry.fail(f"role {role!r} of {name} is none of {', '.join(Membership)}")
+        entry.fail(f"role {role!r} of {name} does not exist: use {', '.join(Membership)}")
     words = {}
     for key in ("address", "user", "jump"):
         words[key] = entry.string(key, "")
         if words[key] and not (WORD.fullmatch(words[key]) and words[key].strip("[]")):
-            entry.fail(f"{key} {words[key]!r} of {name} can't be used: it has odd characters")
+            entry.fail(f"{key} {words[key]!r} of {name} has characters that ssh can't take")
     if "%" in words["user"]:
-        entry.fail(f"user {words['user']!r} of {name} can't be used: ssh takes % for a token")
+        entry.fail(f"user {words['user']!r} of {name} has a %, which ssh expands: use another user")
     port = entry.integer("port") if entry.has("port") else None
     if port is not None and port > 65535:
         entry.fail(f"port {port} of {name} is no port: use 1 to 65535")

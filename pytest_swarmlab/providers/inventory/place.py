@@ -14,7 +14,8 @@ from pytest_swarmlab.providers.host import try_lock
 PREFIX = "swarmlab-"
 
 LOCK = "lock"
-"""Name of the file that the owner holds a lock on. Whoever can take it knows that he is dead."""
+"""Name of the file that the owner locks. A process that gets the lock knows that the owner has
+ended."""
 
 LONGEST_SOCKET = 107
 """Bytes of a Unix socket's path, without the NUL at its end (unix(7))."""

@@ -38,7 +38,7 @@ ACCESS_S = 30.0
 API = re.compile(r"[0-9]+\.[0-9]+")
 
 NO_DOCKER = re.compile(r"docker: (command )?not found|docker: No such file")
-"""How sudo and shells say that a command is missing where they end with another code than 127."""
+"""Messages of sudo and shells for a missing command, if they end with another code than 127."""
 
 DOCKER = ("docker", "version", "--format", "{{.Server.APIVersion}}")
 
@@ -139,8 +139,8 @@ class InventoryMachines:
         said = asked.stdout.decode(errors="replace").strip()
         if asked.returncode == 0 and id_ and said and said != id_:
             raise ProviderError(
-                f"`docker` on {host.name} is for another engine than {ENGINE} there: take"
-                " DOCKER_HOST, DOCKER_CONTEXT and `docker context use` from what its user has set"
+                f"`docker` on {host.name} uses another engine than {ENGINE}: unset DOCKER_HOST,"
+                " DOCKER_CONTEXT and `docker context use` of its user"
             )
 
     def _ask(self, host: Host, argv: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
@@ -170,7 +170,7 @@ class InventoryMachines:
         return self._links.command(node, argv)
 
     def reach(self, node: str) -> str:
-        """The same for a person, while the run lasts."""
+        """The command for a person, while the run lasts."""
         return f"ssh -F {self._config} {node}"
 
     def engine_socket(self, node: str) -> Path:
@@ -247,7 +247,7 @@ class InventoryProvider:
         self._machines: InventoryMachines | None = None
 
     def images(self) -> list[dict[str, Any]]:
-        """Of the images that exercises use, those on the first node, and where they came from."""
+        """The exercises' images on the first node, and their origin."""
         if self._machines is None:
             return []
         import docker
@@ -271,7 +271,7 @@ class InventoryProvider:
         return found
 
     def start(self, topology: Topology, *, recorder: Recorder, consoles: Path) -> NoReturn:
-        """Never: these machines are there or they aren't."""
+        """Not possible: an inventory's machines are not started."""
         del topology, recorder, consoles
         raise ProviderError("an inventory's machines can't be started from here")
 
@@ -320,12 +320,12 @@ def _refuse_any(complaint: Callable[[Host], str | None], hosts: Sequence[Host]) 
 
 
 def _resolved(config: Path, host: Host) -> Access:
-    """Where ssh would connect to, by its own word."""
+    """The address to which ssh would connect, as ssh reports it."""
     seen = subprocess.run(
         ["ssh", "-G", "-F", str(config), host.name], capture_output=True, text=True, check=False
     )
     if seen.returncode:
-        raise ProviderError(f"ssh can't use what is given for {host.name}: {trouble(seen.stderr)}")
+        raise ProviderError(f"ssh can't use the entry of {host.name}: {trouble(seen.stderr)}")
     words = dict(line.split(" ", 1) for line in seen.stdout.splitlines() if " " in line)
     through = {words.get("proxyjump", "none"), words.get("proxycommand", "none")} - {"none"}
     address = host.address or words["hostname"]
@@ -333,7 +333,7 @@ def _resolved(config: Path, host: Host) -> Access:
 
 
 def _meaning(host: Host, code: int, said: str) -> str:
-    """What it means that the first command on a node ended with that code and these words."""
+    """Why the first command on a node has failed, by its exit code and output."""
     if code == 255:
         if "Permission denied" in said and host.key and locked(host.key):
             return (

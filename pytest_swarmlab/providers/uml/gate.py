@@ -14,7 +14,7 @@ ANSWER_S = 30.0
 
 
 class Gate:
-    """Speaks to one cluster's keeper through its Unix socket."""
+    """Sends commands to one cluster's keeper through its Unix socket."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -272,7 +272,7 @@ class Keeper:
                 case "link-up":
                     _run("ip", "link", "set", node.name, "master", BRIDGE)
                 case _:
-                    raise ValueError(f"{what!r} is nothing the keeper can do")
+                    raise ValueError(f"the keeper has no command {what!r}")
         return {}
 
 

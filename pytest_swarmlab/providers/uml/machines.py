@@ -24,10 +24,10 @@ KEEPER_S = 30.0
 """Longest the keeper may take to build the lab network, seconds; it takes under one."""
 
 POLL_S = 0.2
-"""How often a booting node is tried, seconds."""
+"""Seconds between two tries of a booting node."""
 
 SSH_LINES = 3
-"""How much an error quotes of what ssh said."""
+"""Lines of ssh's messages that an error quotes."""
 
 
 class UmlMachines:
@@ -60,7 +60,7 @@ class UmlMachines:
 
     @property
     def topology(self) -> Topology:
-        """What was asked for."""
+        """The topology of the nodes."""
         return self._topology
 
     @property
@@ -77,7 +77,7 @@ class UmlMachines:
         return ssh.command(self._state.ssh_config, node, argv)
 
     def reach(self, node: str) -> str:
-        """The same for a person."""
+        """The command for a person."""
         return f"ssh -F {self._state.ssh_config} {node}"
 
     def engine_socket(self, node: str) -> Path:
@@ -186,7 +186,7 @@ class EngineAnswers:
 
 
 class KeeperGone:
-    """Nobody holds a cluster's lock any more: its keeper has ended, and the nodes with it."""
+    """The lock of the cluster is free: its keeper and its nodes have ended."""
 
     name = "the cluster's keeper is gone"
     node = None

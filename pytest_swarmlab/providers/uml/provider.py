@@ -42,7 +42,7 @@ COMMANDS = {
 """Host commands that a cluster needs, and the Debian package of each."""
 
 TUN = Path("/dev/net/tun")
-"""What makes the machines' taps."""
+"""The device that creates the machines' taps."""
 
 UNTOLD = "unknown: an earlier version started it and did not note the kernel"
 """The kernel of a kept cluster whose label has none."""
@@ -158,7 +158,7 @@ class UmlProvider:
 
 
 def _label(state: State) -> dict[str, Any]:
-    """What a cluster's label says; what it doesn't, or not so that it can be read, is unknown."""
+    """The content of a cluster's label; missing or unreadable parts are unknown."""
     said: dict[str, Any] = {}
     with contextlib.suppress(OSError, KeyError, ValueError):
         said = state.label()
@@ -241,7 +241,7 @@ def _start_keeper(plan: Path, lock: int, consoles: Path) -> subprocess.Popen[str
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise HostError(
             "the cluster's namespaces or network can't be made here:"
-            f" {said[-1] if said else 'no word why'}."
+            f" {said[-1] if said else 'no reason was given'}."
             + ("" if os.geteuid() == 0 else " Run as root, or allow user namespaces.")
         )
     return process

@@ -95,7 +95,9 @@ class State:
         return self.path / "gate"
 
     def write_label(self, topology: Topology, started_at: str, *, kernel: str = "") -> None:
-        """Note what this cluster is, for whoever finds it; `kernel`: its nodes', for people."""
+        """Write down this cluster's description, so that it can be found; `kernel`: text for
+        people.
+        """
         label = {"started_at": started_at, "kernel": kernel, "topology": asdict(topology)}
         (self.path / "label.json").write_text(json.dumps(label), encoding="utf-8")
 

@@ -29,10 +29,10 @@ FIRST = "/usr/local/lib/swarmlab/first"
 """The first program, on the node disk."""
 
 RUNS = "swarmlab: a first program runs"
-"""What the first program prints."""
+"""Output of the first program."""
 
 SECCOMP = "seccomp filters can be installed...OK"
-"""How the kernel says that guest programs run under seccomp; else they run under ptrace."""
+"""The kernel's message for guest programs under seccomp; without it they run under ptrace."""
 
 MEMORY_MIB = 64
 """Memory of a machine that is only tried: the kernel takes about 20."""
@@ -64,13 +64,13 @@ class Trial:
 
     @property
     def origin(self) -> str:
-        """Whose kernel it is and how it runs, to stand beside its release."""
+        """The kernel's origin and mode, to be shown beside its release."""
         record = self.kernel.record
         made = "own, compiled from " if record.name == "own" else ""
         return f"{made}{record.source}; {self.mode}"
 
     def __str__(self) -> str:
-        """For people: the kernel and how it runs, or why it doesn't."""
+        """The kernel and how it runs, or why it doesn't, for people."""
         if self.runs:
             return f"{self.kernel}, {self.mode}"
         return f"{self.kernel} ended at boot with {console.cause(self.said)!r}"
@@ -125,7 +125,7 @@ def _place() -> Iterator[Path]:
 
 
 def _listen(process: subprocess.Popen[bytes]) -> bytes:
-    """Its output until its first program speaks, it ends, or its time is over."""
+    """The machine's output until its first program prints, it ends, or its time is over."""
     assert process.stdout is not None  # noqa: S101 - it was asked for
     said, deadline = b"", time.monotonic() + TRIAL_S
     while RUNS.encode() not in said and (left := deadline - time.monotonic()) > 0:
@@ -138,7 +138,7 @@ def _listen(process: subprocess.Popen[bytes]) -> bytes:
 
 
 def usable(kernel: NodeKernel, disk: NodeDisk) -> Trial:
-    """Boot it as it is and, if that fails, with the library that it has for such hosts."""
+    """Boot the kernel alone and, if that fails, with its library for such hosts."""
     trial = boot(kernel, disk)
     if not trial.runs and kernel.preload:
         again = boot(kernel, disk, preload=kernel.preload)

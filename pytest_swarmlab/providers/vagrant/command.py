@@ -12,7 +12,7 @@ from pytest_swarmlab.providers.console import printable
 
 RUNNING = "running"
 OFF = frozenset({"poweroff", "shutoff", "aborted"})
-"""What VirtualBox and libvirt call a machine that `vagrant up` boots again."""
+"""States of VirtualBox and libvirt for a machine that `vagrant up` boots again."""
 
 ABSENT = "not_created"
 

@@ -1,4 +1,4 @@
-"""What a run found and what it created, so that any process can undo exactly that."""
+"""The machines that a run found and created, so that any process can undo exactly that."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class RunState(State):
 
     @property
     def log(self) -> Path:
-        """What Vagrant said at the end."""
+        """Vagrant's last messages."""
         return self.path / "vagrant.log"
 
     def ledger(self) -> Ledger:
@@ -73,7 +73,7 @@ class RunState(State):
 
 
 class Restored:
-    """Every machine is as the run found it, and what it made is gone."""
+    """Restore every machine's state from before the run, and destroy those that the run created."""
 
     name = "the machines are as they were found"
     node = None

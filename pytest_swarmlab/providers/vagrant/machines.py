@@ -23,7 +23,7 @@ OFF_BLOCK = """\
 Host {node}
   ProxyCommand sh -c 'echo "it does not run: vagrant up {node}" >&2; exit 1'
 """
-"""How a machine is reached that can't be: ssh is not to look for its name elsewhere."""
+"""Configuration of an unreachable machine, so that ssh does not look for its name elsewhere."""
 
 KEEPER_S = keeper.RESTORE_S + 60
 """Longest the keeper may take to put the machines in order, seconds."""
@@ -46,7 +46,7 @@ class VagrantMachines:
         consoles: Path,
         process: subprocess.Popen[bytes] | None,
     ) -> None:
-        """`process`: the keeper; None when the machines were kept and nobody watches them."""
+        """`process`: the keeper; None when the machines were kept."""
         self._state = state
         self._topology = topology
         self._vagrant = vagrant
@@ -67,7 +67,7 @@ class VagrantMachines:
 
     @property
     def topology(self) -> Topology:
-        """What was asked for."""
+        """The topology of the nodes."""
         return self._topology
 
     def connect(self, *, all_run: bool = True) -> None:
@@ -94,7 +94,7 @@ class VagrantMachines:
         return self._links.command(node, argv)
 
     def reach(self, node: str) -> str:
-        """As everybody does with Vagrant."""
+        """By `vagrant up`."""
         return f"vagrant ssh {node}"
 
     def engine_socket(self, node: str) -> Path:
@@ -150,7 +150,7 @@ class VagrantMachines:
             self._write_ssh_config()
 
     def replace(self, node: str) -> None:
-        """Not offered: a machine that was here before the run is somebody's."""
+        """Not offered, since a machine may belong to the user."""
         raise ProviderError(f"{node} can't be replaced: it may be somebody's own machine")
 
     def pause(self, node: str) -> None:
@@ -170,7 +170,7 @@ class VagrantMachines:
         raise ProviderError(f"{node} can't be unplugged: Vagrant has no command for it")
 
     def keep(self) -> None:
-        """Leave everything as it is; the ledger stays until somebody calls `stop`."""
+        """Leave the machines running; the ledger stays until `stop`."""
         self._links.close()
         if self._process:
             self._state.amend(kept=True)
@@ -182,7 +182,7 @@ class VagrantMachines:
         if self._process:
             if self._end_keeper():
                 raise ProviderError(
-                    "the machines could not be put in order:"
+                    "the machines could not be restored:"
                     f" {_last_line(self._state.path / 'keeper.log')};"
                     f" `vagrant status` in {self._vagrant.directory} shows what is left"
                 )

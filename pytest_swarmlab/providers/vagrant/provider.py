@@ -124,7 +124,7 @@ class VagrantProvider:
 
     @staticmethod
     def _states() -> list[tuple[RunState, Ledger]]:
-        """Those that got as far as a ledger; the others never touched a machine, or are gone."""
+        """Runs with a ledger; others have never touched a machine, or are gone."""
         found = []
         for state in RunState.all():
             with contextlib.suppress(OSError, ValueError):
@@ -160,14 +160,14 @@ def sort_out(nodes: Sequence[NodeSpec], states: Mapping[str, str], root: Path) -
     if unknown:
         raise HostError(
             f"{root}/Vagrantfile has no machine {', '.join(unknown)}: it has"
-            f" {', '.join(states) or 'none'}; ask for fewer, or define the missing"
+            f" {', '.join(states) or 'none'}; ask for fewer machines, or define the missing ones"
         )
     odd = [f"{n.name} is {states[n.name]}" for n in nodes
            if states[n.name] not in {RUNNING, ABSENT, *OFF}]  # fmt: skip
     if odd:
         raise HostError(
-            f"{', '.join(odd)}: a run begins with machines that run, are off or don't exist;"
-            " `vagrant resume`, `vagrant halt` or `vagrant destroy` brings them there"
+            f"{', '.join(odd)}: a run needs machines that run, are off or don't exist; use `vagrant"
+            " resume`, `vagrant halt` or `vagrant destroy`"
         )
 
     def those(*wanted: str) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def arrange(poles: Sequence[tuple[float, float]]) -> list[Reach]:
 
 
 def levels_of(reaches: Sequence[Reach]) -> list[int]:
-    """How high each flag flies: above every pole that its text would cross."""
+    """The height of each flag: above every pole that its text would cross."""
     levels: dict[int, int] = {}
     waiting = list(reversed(range(len(reaches))))
     while waiting:

@@ -81,7 +81,7 @@ def _node_lane(axis: Axes, row: int, lane: NodeLane, timeline: Timeline) -> None
 
 
 def service_lane(axis: Axes, lane: ServiceLane) -> None:
-    """How many replicas ran, and how many were wanted."""
+    """Running and wanted replicas."""
     top = max(lane.wanted, *lane.running, 1) * 1.2
     axis.set_ylim(0, top)
     axis.axhline(lane.wanted, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=2)

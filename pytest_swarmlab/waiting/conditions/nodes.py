@@ -1,4 +1,4 @@
-"""What the managers say of the nodes: who leads, who is ready."""
+"""Conditions of the managers' node lists: leader, states."""
 
 from __future__ import annotations
 

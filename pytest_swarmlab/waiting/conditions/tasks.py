@@ -76,7 +76,7 @@ class TaskBlocked(TaskFailed):
 
 
 class Ended(_OfTasks["list[TaskSeen]"]):
-    """So many tasks of the service have ended by themselves; finds them.
+    """A number of the service's tasks have ended by themselves; finds them.
 
     Their state is complete, failed or rejected; a task that an update or a removal stopped is in
     the state shutdown. By default the managers remember five tasks of a slot.
@@ -100,7 +100,7 @@ class Ended(_OfTasks["list[TaskSeen]"]):
 
 
 class TasksAre(_OfTasks["list[TaskSeen]"]):
-    """So many of the tasks that Swarm wants to run are in a state; finds them."""
+    """A number of the tasks that Swarm wants to run are in a state; finds them."""
 
     def __init__(self, swarm: Swarm, service: str, state: str, count: int) -> None:
         super().__init__(swarm, service)

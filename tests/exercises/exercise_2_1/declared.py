@@ -17,7 +17,7 @@ exercise = Exercise(
         "three-managers": "Three managers",
         "target-picture": "The lab's target picture",
         "five-managers": "Five managers",
-        "as-found": "The cluster as it was found",
+        "as-found": "The cluster at the start",
     },
     needs={"five-managers": (Capability.CHANGE, Capability.POWER_OFF), "as-found": ()},
 )
@@ -33,7 +33,7 @@ MANAGERS = {
 """Phase → managers."""
 
 CHANGED = tuple(name for name in MANAGERS if name != "as-found")
-"""Where leaders change, or may."""
+"""Phases in which the leader may change."""
 
 identities.declare(exercise, CHANGED)
 

@@ -1,4 +1,4 @@
-"""How many managers are lost, and the outcome of the changes that were tried then."""
+"""Levels of loss, and the outcome of the changes that were tried at each."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ some wait for a leader longer than our client does. Any other error refuses the 
 @exercise.check(
     "tolerance",
     phases=QUORUM_LOST,
-    title="Changes are accepted as long as a majority is there, and only so long",
-    expected="with N managers, ⌊(N−1)/2⌋ losses are borne and one more is not, within 60 s",
+    title="The swarm accepts changes while a majority of its managers runs, and not without",
+    expected="N managers tolerate ⌊(N−1)/2⌋ failures and not one more, within 60 s",
     hint="Quorum is ⌊N/2⌋+1: which managers were up when the change was tried?",
 )
 def tolerance_holds(record: Record) -> Judgement:
@@ -49,12 +49,12 @@ def tolerance_holds(record: Record) -> Judgement:
 @exercise.check(
     "losses-borne",
     phases=("five-managers",),
-    title="Two of five managers may be lost",
+    title="Five managers tolerate the loss of two",
     expected="a change is accepted while two of five have no power",
     hint="Quorum is 3: were the other three reachable from each other?",
 )
 def losses_borne(record: Record) -> Judgement:
-    """As many as are tolerated, and no more, are taken away, the leader among them."""
+    """The lost managers are as many as the quorum tolerates, the leader among them."""
     first = readings.fault(record)
     return _decided_as_expected(
         record,
@@ -65,7 +65,7 @@ def losses_borne(record: Record) -> Judgement:
 
 @dataclass(frozen=True)
 class Level:
-    """A stretch in which faults hold so many of the managers."""
+    """A time in which faults hold a number of managers."""
 
     lost: int
     managers: int
@@ -103,7 +103,7 @@ class Level:
         ]
 
     def told(self) -> str:
-        """What became of the last change, in words."""
+        """The outcome of the last change, in words."""
         error = self.writes[-1].error
         if error is None:
             how = "accepted"

@@ -1,4 +1,4 @@
-"""Who is a member, and as what: by the lists of every manager."""
+"""The members and their roles, by every manager's list."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from .seen import first_lists, listed_managers, managers_of, not_before_the_faul
 @exercise.check(
     "membership",
     phases=tuple(MANAGERS),
-    title="The managers are there, one leads, all are reachable and ready",
-    expected="as many managers as the phase's name says, exactly 1 leader, in each manager's list",
+    title="One manager is the leader, and all managers are reachable and ready",
+    expected="in each manager's list exactly 1 leader, and as many managers as the phase's name"
+    " says",
     hint="`docker node ls` on a manager: the column MANAGER STATUS.",
 )
 def membership(record: Record) -> Judgement:
@@ -57,8 +58,8 @@ def _members(sample: NodesSample) -> str:
 @exercise.check(
     "one-view",
     phases=tuple(MANAGERS),
-    title="Every manager tells the same story",
-    expected="the same cluster id and the same number of managers from each of them",
+    title="Every manager reports the same swarm",
+    expected="the same cluster id and the same number of managers from each manager",
     hint="`docker info` on each manager: Swarm, ClusterID and Managers.",
 )
 def one_view(record: Record) -> Judgement:

@@ -39,8 +39,8 @@ def last_manager_stays(record: Record) -> Judgement:
 @exercise.check(
     "picture",
     phases=("target-picture", "as-found"),
-    title="The cluster is the one in the lab's picture",
-    expected="manager1, manager2 and manager3 manage, worker1 and worker2 work",
+    title="The cluster has the roles of the lab's picture",
+    expected="manager1, manager2 and manager3 are managers, worker1 and worker2 are workers",
     hint="`docker node ls`; the lab's text leaves worker1 a manager, its picture does not.",
 )
 def picture(record: Record) -> Judgement:

@@ -1,4 +1,4 @@
-"""Who the managers are, read off a record."""
+"""Reads the managers from a record."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .declared import MANAGERS, exercise
 
 
 def managers_of(record: Record) -> int | None:
-    """How many managers the phase that this record is of begins with."""
+    """The number of managers at the start of the record's phase."""
     phases = {event.phase for event in record}
     return next((n for name, n in MANAGERS.items() if exercise.phase(name) in phases), None)
 
 
 def first_lists(record: Record) -> list[NodesSample]:
-    """What the managers listed before anything was broken; raises Unseen when none did."""
+    """The managers' lists before the fault; raises Unseen if there is none."""
     began = readings.fault_at(record)
     lists = [
         sample

@@ -66,7 +66,7 @@ def test_from_one_manager_to_three(
 
 
 def test_the_target_picture_stands(swarm: Swarm, evidence: Evidence) -> None:
-    """What the lab is to lead to, on whatever cluster is there: it is only looked at."""
+    """The lab's target picture on any cluster, which is only read."""
     with evidence.judged(exercise, "as-found"):
         evidence.state(swarm)
         evidence.listing(swarm.leader(), "The cluster as it was found")

@@ -1,4 +1,4 @@
-"""What goes on without a quorum, and what is possible again with one."""
+"""Services without a quorum, and changes after its return."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ while there was no quorum: the probe's 40 requests through two nodes take two se
 @exercise.check(
     "service-answers",
     phases=QUORUM_LOST,
-    title="Without a quorum the containers go on answering",
-    expected="through every remaining node, all the time, and no request failed",
-    hint="Swarm decides nothing without a quorum, but stops nothing either.",
+    title="Without a quorum the containers keep answering",
+    expected="answers through every remaining node, all the time, and no failed request",
+    hint="Without a quorum Swarm accepts no change, but stops no container either.",
 )
 def service_answers(record: Record) -> Judgement:
     """Requests made from the refusal of a change until a manager was brought back."""
@@ -68,9 +68,10 @@ def service_answers(record: Record) -> Judgement:
     "changes-return",
     phases=QUORUM_LOST,
     timed=True,
-    title="One manager back is enough",
-    expected="a change is accepted within 150 s of its engine's return, no other being back",
-    hint="`journalctl -u docker` on the returned manager: did it rejoin the raft group?",
+    title="The return of one manager restores the quorum",
+    expected="a change is accepted within 150 s of its engine's start, while no other manager is"
+    " back",
+    hint="`journalctl -u docker` on the returned manager: did it rejoin the Raft group?",
 )
 def changes_return(record: Record) -> Judgement:
     """From the first healed fault to the first accepted change after it."""
@@ -116,7 +117,7 @@ def changes_return(record: Record) -> Judgement:
 
 @exercise.measure(phases=QUORUM_LOST)
 def quorum_times(record: Record) -> dict[str, float | int | None]:
-    """How long until changes were refused, and accepted again, in seconds since the cause."""
+    """Seconds from the cause until changes were refused, and until they were accepted again."""
     writes = each(record, Write)
     refused = next((write for write in writes if write.error), None)
     healed = next(iter(each(record, FaultHealed)), None)

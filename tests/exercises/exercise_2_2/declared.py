@@ -18,7 +18,7 @@ exercise = Exercise(
         "graceful-stop": "The leader's engine is stopped",
         "kill-9": "The leader's engine is killed (kill -9)",
         "power-off": "The leader's machine loses power",
-        "demotion": "The leader is demoted: the contrast",
+        "demotion": "The leader is demoted, for comparison",
     },
     needs={"power-off": (Capability.CHANGE, Capability.POWER_OFF)},
 )

@@ -1,4 +1,4 @@
-"""What happens to the leader, and what is waited for while clients send requests."""
+"""Faults of the leader, and the waits, while clients send requests."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,7 +21,8 @@ HOW: dict[str, Callable[[Faults, Node], Fault]] = {
 
 ELECTION_S = 45
 DOWN_S = 90
-RESTORED_S = 90
+RESTORED_S = 150
+"""From when the lost node is down; the judge has the bound, from the failure on."""
 BACK_S = 240
 """A manager that lost power can be away long after it answers: the leader's connection to it is
 retried with a growing pause (gRPC's, up to two minutes); 67 s were seen on the embedded cluster."""
@@ -119,5 +120,5 @@ def demote_the_leader(
 
 
 def others(nodes: Sequence[Node], left_out: Node) -> list[Node]:
-    """Those nodes without that one."""
+    """The nodes without one."""
     return [node for node in nodes if node is not left_out]

@@ -30,9 +30,9 @@ HANDOVER_S = 5.0
 @exercise.check(
     "old-leader-follows",
     phases=FAILURES,
-    title="The old leader comes back and does not take leadership back",
-    expected="ready and reachable again, and never leader since the failure",
-    hint="`docker node ls` after the restart; has an election taken place in between?",
+    title="The old leader returns as a follower",
+    expected="ready and reachable again, and not leader since the failure",
+    hint="`docker node ls` after the restart; was there an election in between?",
 )
 def old_leader_follows(record: Record) -> Judgement:
     """Raft has no preference for a former leader.
@@ -68,7 +68,7 @@ def old_leader_follows(record: Record) -> Judgement:
     "leadership-handed-over",
     phases=DEMOTION,
     timed=True,
-    title="A demoted leader hands leadership over",
+    title="A demoted leader hands over leadership",
     expected="another leader within 5 s, without an election timeout",
     hint="Demotion must be asked of a manager: `docker node demote <leader>`.",
 )

@@ -1,4 +1,4 @@
-"""What clients see of a leader's loss, or of its demotion."""
+"""Clients' requests during a leader's loss or demotion."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ STARTING_S = 3.0
     needs=(Capability.IPVS,),
     timed=True,
     title="The service goes on answering through every surviving node",
-    expected="through no node more than 5 s without a good answer, at 10 requests a second or more",
+    expected="no gap of more than 5 s without a good answer through any node, at 10 requests a"
+    " second or more",
     hint="Which node has the gap? Gossip must take a dead replica out of its load balancer.",
 )
 def service_answers(record: Record) -> Judgement:
@@ -58,11 +59,10 @@ def service_answers(record: Record) -> Judgement:
     "surviving-replicas-lose-nothing",
     phases=FAILURES,
     needs=(Capability.IPVS,),
-    title="No request to the surviving replicas is lost",
-    expected="no error but one replica's share of the requests through each node: to the lost"
-    " replica, in the first 15 s, and to its replacement, in the moment it starts; where the lost"
-    " node had several, the share of so many",
-    hint="More than that share: a surviving replica, or a node's load balancer, failed.",
+    title="Surviving replicas lose no request",
+    expected="errors only up to one share of the requests through each node for each replica of the"
+    " lost node: to the lost replica in the first 15 s, and to its replacement while it starts",
+    hint="If more failed, a surviving replica or a node's load balancer failed.",
 )
 def surviving_replicas_lose_nothing(record: Record) -> Judgement:
     """Each node deals connections out in turn: with five replicas each gets one of five in a row.

@@ -11,9 +11,9 @@ from ..postgres import READY_S, running
 from . import events, perform
 
 SETTLED_S = 1
-"""How long nothing may move before something is changed."""
+"""Seconds without a move before a change."""
 STAYS_S = 16
-"""How long is watched that nothing moves: a task that is to move does so within a few seconds."""
+"""Seconds of watching that no task moves: a move begins within a few seconds."""
 
 
 def see_the_literal_command_fail(

@@ -18,8 +18,8 @@ exercise = Exercise(
     "Volumes locaux et contraintes",
     module=__name__,
     titles={
-        "literal": "The lab's command as it stands",
-        "local-volume": "A database moves, its volume doesn't",
+        "literal": "The lab's literal command",
+        "local-volume": "A database moves, and its volume does not",
     },
 )
 
@@ -34,7 +34,7 @@ STAYS_S = 15.0
 @exercise.check(
     "refused-without-a-password",
     phases=LITERAL,
-    title="The lab's literal command never gives a database",
+    title="The lab's literal command starts no database",
     expected=f"the task fails with exit code 1, its log says {REFUSAL!r}",
     hint="`docker service logs db-local`: the lab forgets POSTGRES_PASSWORD.",
 )
@@ -50,7 +50,7 @@ def refused_without_a_password(record: Record) -> Judgement:
 @exercise.check(
     "written",
     phases=VOLUME,
-    title="The database is written on its first node",
+    title="The database exists on its first node",
     expected=f"{DATABASE} is listed where it was created",
     hint="`docker exec <container> psql -U postgres -l`, on the node where the task runs.",
 )
@@ -62,7 +62,7 @@ def written(record: Record) -> Judgement:
 @exercise.check(
     "constraint-rm-moves-nothing",
     phases=VOLUME,
-    title="Taking the constraint away moves nothing",
+    title="Removing the constraint moves no task",
     expected="the same task on the same node, for 15 s and more",
     hint="`docker service ps db-local`: a task that still meets its constraints is left alone.",
 )
@@ -93,9 +93,9 @@ def constraint_rm_moves_nothing(record: Record) -> Judgement:
 @exercise.check(
     "row-absent-elsewhere",
     phases=VOLUME,
-    title="On another node the data is not there",
+    title="Another node does not have the data",
     expected=f"the service runs on another node and lists no {DATABASE}",
-    hint="Each node has a volume of that name of its own; nothing copies one to the other.",
+    hint="Each node has its own volume of that name; Swarm copies none to another node.",
 )
 def row_absent_elsewhere(record: Record) -> Judgement:
     """A local volume does not travel with its container."""
@@ -108,12 +108,12 @@ def row_absent_elsewhere(record: Record) -> Judgement:
 @exercise.check(
     "volume-stays-behind",
     phases=VOLUME,
-    title="The first node's volume is still there, with its data",
+    title="The first node keeps the volume with its data",
     expected="`docker volume ls` lists it, and a database's files are in it",
-    hint="The lab says the data is lost: it stays where it was written.",
+    hint="The lab says that the data is lost, but it stays on the node that wrote it.",
 )
 def volume_stays_behind(record: Record) -> Judgement:
-    """Nothing removes a volume when its task goes."""
+    """No volume is removed with its task."""
     seen = need(record, Volume, "nobody looked at the first node's volumes")
     first, moved = _was_there(record, "written"), _seen(record, "moved")
     listed = "mydata" in seen.listed.split()
@@ -137,7 +137,7 @@ def volume_stays_behind(record: Record) -> Judgement:
 @exercise.check(
     "row-returns",
     phases=VOLUME,
-    title="Back on the first node the data is back",
+    title="After its return to the first node the database has its data again",
     expected=f"{DATABASE} is listed again, by another container",
     hint="Was the volume removed in between? `docker volume inspect mydata` on the first node.",
 )

@@ -41,12 +41,12 @@ IDLE_S = 2.0
 @exercise.check(
     "mount-options",
     phases=DISTRIBUTED,
-    title="The data lie on NFS, version 4, hard",
-    expected="/proc/mounts of the node: nfs4 with vers=4 and hard where the container's data are",
-    hint="`docker volume inspect`: an existing volume keeps the options it was made with.",
+    title="The data is on a hard mount of NFS version 4",
+    expected="/proc/mounts of the node: nfs4 with vers=4 and hard for the container's data",
+    hint="`docker volume inspect`: an existing volume keeps its options.",
 )
 def mount_options(record: Record) -> Judgement:
-    """What the kernel says of the place that the container writes to."""
+    """The kernel's mount of the container's data."""
     seen = need(record, Place, "nobody looked where the data are")
     written = _proof(record, "written")
     return judged(
@@ -59,7 +59,7 @@ def mount_options(record: Record) -> Judgement:
 @exercise.check(
     "data-follow",
     phases=DISTRIBUTED,
-    title="The data follow the container",
+    title="The data follows the container",
     expected="another container on another node reads the same checksum",
     hint="`docker service ps`: did the task move? Is the share mounted on that node too?",
 )
@@ -76,9 +76,9 @@ def data_follow(record: Record) -> Judgement:
 @exercise.check(
     "data-stay",
     phases=LOCAL,
-    title="The data of a local volume stay behind",
+    title="The data of a local volume stays on its node",
     expected="another container on another node does not find the file",
-    hint="Each node has a volume of that name of its own; nothing copies one to the other.",
+    hint="Each node has its own volume of that name; Swarm copies none to another node.",
 )
 def data_stay(record: Record) -> Judgement:
     """The contrast, by the same steps."""
@@ -91,9 +91,9 @@ def data_stay(record: Record) -> Judgement:
 @exercise.check(
     "waits-for-its-server",
     phases=DISTRIBUTED,
-    title="While the NFS server is away, the database waits, and goes on by itself",
-    expected="no write is acknowledged while it is away; the same task writes on afterwards",
-    hint="`docker service ps`: a task that was replaced did not wait. Is the mount soft?",
+    title="The database waits while the NFS server is away, and continues by itself",
+    expected="no write is acknowledged during the outage; the same task writes again afterwards",
+    hint="`docker service ps`: if the task was replaced, it did not wait. Is the mount soft?",
 )
 def waits_for_its_server(record: Record) -> Judgement:
     """Hard: the write is repeated until the server has it."""
@@ -133,9 +133,9 @@ def waits_for_its_server(record: Record) -> Judgement:
     "needs-no-server",
     phases=LOCAL,
     timed=True,
-    title="A local volume needs no server",
+    title="A local volume needs no NFS server",
     expected=f"no more than {UNDISTURBED_S:.0f} s between two acknowledged writes",
-    hint="What else took the node's time? Compare `speed` in events.jsonl.",
+    hint="Was the node busy? Compare `speed` in events.jsonl.",
 )
 def needs_no_server(record: Record) -> Judgement:
     """The contrast: the NFS server goes away, and nothing happens."""
@@ -151,8 +151,8 @@ def needs_no_server(record: Record) -> Judgement:
 @exercise.check(
     "no-acknowledged-write-lost",
     phases=STORAGES,
-    title="No acknowledged write is lost or there twice",
-    expected="every row that was acknowledged is there, under its id, once",
+    title="No acknowledged write is lost or doubled",
+    expected="every acknowledged row exists once, under its id",
     hint="Compare `entry` and `entries` in events.jsonl; is the export `sync`?",
 )
 def no_acknowledged_write_lost(record: Record) -> Judgement:
@@ -259,7 +259,7 @@ def _writes_and_fault(record: Record) -> tuple[Ledger, Fault]:
 
 
 def _not_written_across(rows: Ledger, fault: Fault) -> list[str]:
-    """Where nobody tried to write: before the server went, while it was away, or afterwards."""
+    """Gaps without writes: before the outage, during it, or afterwards."""
     away = while_away(fault)
     back = away.ended if fault.healed is None else fault.healed
     acknowledged = [entry.over for entry in rows.acknowledged]

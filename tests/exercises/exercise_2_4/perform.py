@@ -67,7 +67,7 @@ def nfs_volume(swarm: Swarm) -> Iterator[Storage]:
 
 @contextmanager
 def volume_in(swarm: Swarm, export: str) -> Iterator[Storage]:
-    """The same in an export of another name."""
+    """As `share`, in an export of another name."""
     server = nfs.server_of(swarm)
     with (
         nfs.directory(server, f"{export}/db-volume") as path,
@@ -151,7 +151,7 @@ def checksum(node: Node, container: str, *, at: str = PROOF) -> str | None:
 
 
 def place(node: Node, container: str, at: str = DATA) -> str:
-    """Where the container's data lie on its node; `at`: where they are in the container."""
+    """Path of the container's data on its node; `at`: path in the container."""
     mounts = node.engine.containers.get(container).attrs["Mounts"]
     mount = next(mount for mount in mounts if mount["Destination"] == at)
     # Of a plugin's volume the engine does not say it there.

@@ -33,9 +33,9 @@ SERVER_ROOT = "/srv/nfs"
 @exercise.check(
     "missing-plugin",
     phases=SCHEDULING,
-    title="Without the plugin no node can take the task",
+    title="Without the plugin no node can run the task",
     expected="the task stays pending: 'missing plugin'",
-    hint="`docker service ps --no-trunc`. Does the mount name its driver? Otherwise nothing waits.",
+    hint="`docker service ps --no-trunc`. Only a mount that names its driver makes a task wait.",
 )
 def missing_plugin(record: Record) -> Judgement:
     """The scheduler asks for the driver that the mount names."""
@@ -63,9 +63,9 @@ def missing_plugin(record: Record) -> Judgement:
 @exercise.check(
     "scheduled-when-used",
     phases=SCHEDULING,
-    title="When every node has used it once, the task is placed by itself",
-    expected="it runs, without the service having been touched",
-    hint="A node tells of a plugin after its first use: `docker volume create -d rexray` on each.",
+    title="Swarm places the task once every node has used the plugin",
+    expected="the task runs, without a change of the service",
+    hint="A node reports a plugin after its first use: `docker volume create -d rexray` on each.",
 )
 def scheduled_when_used(record: Record) -> Judgement:
     """Nodes tell the managers of their plugins every 20 s."""
@@ -103,9 +103,9 @@ def scheduled_when_used(record: Record) -> Judgement:
 @exercise.check(
     "seen-everywhere",
     phases=SCHEDULING,
-    title="A volume made on one node is there on all",
+    title="A volume that one node creates exists on all nodes",
     expected="`docker volume ls` of every node lists shared-data",
-    hint="`docker volume ls` on each node; `systemctl status rexray`, and is its export there?",
+    hint="`docker volume ls` on each node; `systemctl status rexray`; does its export exist?",
 )
 def seen_everywhere(record: Record) -> Judgement:
     """Its scope is global: the server's directory is the list."""
@@ -125,8 +125,8 @@ def seen_everywhere(record: Record) -> Judgement:
 @exercise.check(
     "driver-restarted",
     phases=KILLED,
-    title="The killed driver is back, as another process",
-    expected="systemd has started it again",
+    title="systemd restarts the killed driver",
+    expected="a new process of the driver",
     hint="`systemctl status rexray` on the node: Restart=.",
 )
 def driver_restarted(record: Record) -> Judgement:
@@ -146,9 +146,9 @@ def driver_restarted(record: Record) -> Judgement:
 @exercise.check(
     "service-undisturbed",
     phases=KILLED,
-    title="The service keeps its container and its data, and writes on",
-    expected="the same container reads what it wrote before, and other data after it wrote again",
-    hint="`grep rexray /proc/mounts`: a driver must not take its mounts along when it ends.",
+    title="The service keeps its container and its data, and keeps writing",
+    expected="the same container reads its earlier data, writes, and reads the new data",
+    hint="`grep rexray /proc/mounts`: a driver must not unmount its volumes when it ends.",
 )
 def service_undisturbed(record: Record) -> Judgement:
     """The kernel has the mount, not the driver."""
@@ -172,12 +172,12 @@ def service_undisturbed(record: Record) -> Judgement:
 @exercise.check(
     "moves-after-restart",
     phases=KILLED,
-    title="With the driver that was started again, the data still follow",
-    expected="another node reads what was written last",
+    title="With the restarted driver the data still follows the container",
+    expected="another node reads the last write",
     hint="`journalctl -u rexray` on both nodes.",
 )
 def moves_after_restart(record: Record) -> Judgement:
-    """It must still know who uses the volume, to give it up when the container goes."""
+    """The driver must still know the volume's users, to unmount it after the last container."""
     again, moved = _driver(record, "written again"), _driver(record, "moved")
     if not again.sha256 or not moved.container:
         return unknown("the data were not read before and after the move")
@@ -194,8 +194,8 @@ def moves_after_restart(record: Record) -> Judgement:
 @exercise.check(
     "options-refused",
     phases=REFUSALS,
-    title="Options that it can't take are refused",
-    expected="`docker volume create` fails and says which option, for each of four",
+    title="The plugin refuses unsupported options",
+    expected="`docker volume create` fails and names the option, for each of four",
     hint="`journalctl -u rexray`.",
 )
 def options_refused(record: Record) -> Judgement:
@@ -212,7 +212,7 @@ def options_refused(record: Record) -> Judgement:
 @exercise.check(
     "names-refused",
     phases=REFUSALS,
-    title="Names that lead elsewhere are refused, also past the engine",
+    title="The plugin refuses names that leave its directory, also without the engine",
     expected="an error for each of `../escaped`, `a/b`, `/etc`, `..`, `.` and the like",
     hint="A name becomes a directory on the server: it must not leave the driver's own.",
 )
@@ -230,12 +230,12 @@ def names_refused(record: Record) -> Judgement:
 @exercise.check(
     "nothing-made",
     phases=REFUSALS,
-    title="Nothing was made on the server",
+    title="Refused volumes leave nothing on the server",
     expected="the same files below /srv/nfs before and after",
     hint="`find /srv/nfs -maxdepth 3` on the server.",
 )
 def nothing_made(record: Record) -> Judgement:
-    """What was refused leaves nothing half-done."""
+    """A refused volume leaves no directory."""
     seen = need(record, ServerDirectory, "nobody looked")
     before, after = set(seen.before), set(seen.after)
     if SERVER_ROOT not in before:

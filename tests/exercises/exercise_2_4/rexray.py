@@ -95,7 +95,7 @@ def asking(operation: str, **request: object) -> list[str]:
 
 
 def ask(node: Node, operation: str, **request: object) -> str:
-    """What the driver answers, in JSON."""
+    """The driver's answer in JSON."""
     return node.run(*asking(operation, **request)).stdout
 
 

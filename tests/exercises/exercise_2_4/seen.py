@@ -1,4 +1,4 @@
-"""What several judges of exercise 2.4 read from a record."""
+"""Readings that several judges of exercise 2.4 share."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def tasks_later(record: Record, fault: Fault) -> tuple[TaskSeen, ...]:
 
 
 def both(first: Proof, then: Proof) -> str:
-    """What was read first and then, in words."""
+    """Both readings, in words."""
     return f"{short(first)} written on {first.node}, {short(then)} on {then.node}"
 
 

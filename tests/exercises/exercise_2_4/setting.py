@@ -1,8 +1,8 @@
-"""What the drill and the judge of exercise 2.4 both know: names, sizes, and what is tried."""
+"""Names, sizes and cases that the drill and the judges of exercise 2.4 share."""
 
 LEDGER = "rows"
 AWAY_S = 6
-"""How long the NFS server stays away: longer than any write takes, shorter than any time-out."""
+"""Seconds of the NFS server's outage: longer than any write, shorter than any timeout."""
 
 BAD_OPTIONS = ("size=1.5", "size=0", "size=-1", "password=none")
 """Options of a volume that the plugin can't take."""

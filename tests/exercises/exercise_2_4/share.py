@@ -17,7 +17,7 @@ from .seen import is_nfs4_hard, options
 @exercise.check(
     "packages",
     phases=SHARE,
-    title="Server and clients have NFS's packages",
+    title="The server and its clients have the NFS packages",
     expected="nfs-kernel-server on the server, nfs-common on every node",
     hint="`dpkg -l nfs-kernel-server nfs-common`, on the nodes named.",
 )
@@ -40,7 +40,7 @@ def packages(record: Record) -> Judgement:
     hint="`exportfs -v` on the server; after a change of /etc/exports: `exportfs -ra`.",
 )
 def exported(record: Record) -> Judgement:
-    """What the server says that it exports, not what stands in its file."""
+    """The server's own list of exports, not its file."""
     server = need(record, Server, "nobody looked")
     lines = [line.split() for line in server.exports.splitlines()]
     mine = [words[1] for words in lines if len(words) > 1 and words[0] == "/srv/nfs/swarm-data"]
@@ -55,7 +55,7 @@ def exported(record: Record) -> Judgement:
 @exercise.check(
     "permanent",
     phases=SHARE,
-    title="Every node mounts it by its fstab, after the network",
+    title="Every node mounts the share by its fstab, after its network",
     expected="a line of /etc/fstab with _netdev on every node",
     hint="Without `_netdev` a node tries to mount before its network is up, and hangs at boot.",
 )
@@ -70,12 +70,13 @@ def permanent(record: Record) -> Judgement:
 @exercise.check(
     "mounted",
     phases=SHARE,
-    title="Every node has it mounted, as NFS version 4 and hard",
+    title="Every node has a hard mount of the share, as NFS version 4",
     expected="/proc/mounts: nfs4 with vers=4 and hard",
-    hint="`grep nfs /proc/mounts`: version 3 keeps the locks of a lost node; soft loses writes.",
+    hint="`grep nfs /proc/mounts`: version 3 keeps the locks of a lost node; soft mounts lose"
+    " writes.",
 )
 def mounted(record: Record) -> Judgement:
-    """What the kernel says, on every node."""
+    """The kernel's mounts on every node."""
     clients = _clients(record)
     wrong = {e.node: e.mount for e in clients if not is_nfs4_hard(e.mount)}
     if wrong:
@@ -86,7 +87,7 @@ def mounted(record: Record) -> Judgement:
 @exercise.check(
     "seen-by-all",
     phases=SHARE,
-    title="What one node writes, every node reads",
+    title="Every node reads a file that one node writes",
     expected="the same text on every node",
     hint="`cat /mnt/nfs/swarm-data/…` on each node: is it the share, or an empty directory?",
 )

@@ -48,7 +48,7 @@ def test_where_the_data_are_when_the_container_has_moved(
 
 
 def test_mistakes_are_told(swarm: Swarm, wait: Waiter, evidence: Evidence) -> None:
-    """What is not there, not exported, or asked for differently the second time."""
+    """Missing paths, missing exports, and changed options."""
     with evidence.judged(exercise, "mistakes"):
         drill.make_the_mistakes(swarm, wait=wait, evidence=evidence)
 
@@ -64,7 +64,7 @@ def test_root_is_not_root_everywhere(
 def test_the_server_is_a_single_point_of_failure(
     swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
 ) -> None:
-    """What clients see while it is away, and that all goes on when it is back."""
+    """Clients during the outage, and the recovery."""
     with evidence.judged(exercise, "server-away"):
         drill.lose_the_server(swarm, faults=faults, wait=wait, evidence=evidence)
 

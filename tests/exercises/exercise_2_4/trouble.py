@@ -1,4 +1,4 @@
-"""What is mounted wrongly, root_squash, and the server away."""
+"""Judges of wrong mounts, root_squash, and the server's outage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _mistake(name: str, *wanted: str) -> None:
     titles = {
         "missing-subdirectory": "A subdirectory that does not exist is refused",
         "not-exported": "A directory that is not exported is refused",
-        "missing-bind-path": "A bind mount of a path that is not there is refused",
+        "missing-bind-path": "A bind mount of a path that does not exist is refused",
     }
 
     @exercise.check(
@@ -58,12 +58,12 @@ _mistake("missing-bind-path", "bind source path does not exist")
 @exercise.check(
     "options-kept",
     phases=MISTAKES,
-    title="A volume that exists keeps the options it was made with",
-    expected="the second service asks for another directory and gets the first one's",
+    title="An existing volume keeps its options",
+    expected="the second service asks for another directory and gets that of the first",
     hint="`docker volume inspect`: remove the volume on every node before you change its options.",
 )
 def options_kept(record: Record) -> Judgement:
-    """Nobody says so: the engine finds a volume of that name and takes it."""
+    """Without a message the engine takes an existing volume of that name."""
     seen = [(e.asked, e.device) for e in each(record, Options)]
     if len(seen) != 2:
         return unknown("two services with other options were not tried")
@@ -75,12 +75,12 @@ def options_kept(record: Record) -> Judgement:
 @exercise.check(
     "root-squash-refuses",
     phases=SQUASH,
-    title="With root_squash the database can't take possession of its directory",
+    title="With root_squash the database can't chown its directory",
     expected="the task fails, with 'operation not permitted' as the reason",
     hint="`docker service ps --no-trunc`: on the server root is nobody, and can't chown.",
 )
 def root_squash_refuses(record: Record) -> Judgement:
-    """Root in the container is nobody on the server; so is the engine that fills a new volume."""
+    """On the server root of the container is `nobody`, as is the engine that fills a new volume."""
     seen = need(record, Squashed, "it was not tried")
     lines = [seen.error, *seen.said.splitlines()]
     line = next((line for line in lines if "operation not permitted" in line.lower()), None)
@@ -90,12 +90,12 @@ def root_squash_refuses(record: Record) -> Judgement:
 @exercise.check(
     "no-root-squash-permits",
     phases=SQUASH,
-    title="With no_root_squash the same service starts by itself",
-    expected="it runs, and its directory belongs to PostgreSQL's user (70)",
+    title="With no_root_squash the same service starts",
+    expected="the service runs, and its directory belongs to PostgreSQL's user (70)",
     hint="`stat` on the server; no_root_squash trusts every root of the subnet: export no wider.",
 )
 def no_root_squash_permits(record: Record) -> Judgement:
-    """Nothing but the export's option was changed."""
+    """Only the export's option differs."""
     seen, before = need(record, Unsquashed, "it did not start"), last(record, Squashed)
     return judged(
         f"owner and mode on the server: {seen.owner}",
@@ -110,7 +110,7 @@ def no_root_squash_permits(record: Record) -> Judgement:
 @exercise.check(
     "new-task-refused",
     phases=AWAY,
-    title="Without the server no new task can mount the volume",
+    title="Without the NFS server no new task can mount the volume",
     expected="the task fails, and says 'failed to mount local volume'",
     hint="`docker service ps --no-trunc`: the column ERROR.",
 )
@@ -128,7 +128,7 @@ def new_task_refused(record: Record) -> Judgement:
     "mounted-share-waits",
     phases=AWAY,
     title="A mounted share waits instead of failing",
-    expected="`ls` of it has not ended after 5 s (exit code 124)",
+    expected="`ls` of the share has not ended after 5 s (exit code 124)",
     hint="An error at once means a soft mount: a database would take it for a broken disk.",
 )
 def mounted_share_waits(record: Record) -> Judgement:
@@ -144,8 +144,8 @@ def mounted_share_waits(record: Record) -> Judgement:
 @exercise.check(
     "recovers-by-itself",
     phases=AWAY,
-    title="When the server is back, the service starts by itself",
-    expected="one running task, with nobody having done anything",
+    title="The service starts by itself when the NFS server returns",
+    expected="one running task, without a command",
     hint="`docker service ps`: is the restart condition `any`?",
 )
 def recovers_by_itself(record: Record) -> Judgement:

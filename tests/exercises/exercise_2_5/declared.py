@@ -13,12 +13,12 @@ exercise = Exercise(
     "Stack applicative avec persistance",
     module=f"{__package__}.verify",
     titles={
-        "installed": "WordPress is installed, and read through every node",
-        "db-recreated": "The database's service is removed and made again",
+        "installed": "WordPress is installed, and answers through every node",
+        "db-recreated": "The database's service is removed and created again",
         "node-lost": "The machine that runs the database loses power",
         "rolled": "Every replica of WordPress is replaced",
         "scaled": "WordPress is scaled to five",
-        "salts": "A login on every replica, with shared salts and without",
+        "salts": "A login at every replica, with shared salts and without",
         "refusals": "Stack files that can't work",
     },
     needs={

@@ -1,4 +1,4 @@
-"""What happens to the site, and what its author and its visitors see meanwhile and afterwards."""
+"""Faults of the site, while and after which its author and its visitors send requests."""
 
 import functools
 import hashlib
@@ -297,7 +297,7 @@ class Drill:
         return "known" if self.site.knows_its_author(node, mark) else "a stranger"
 
     def _let_each_serve(self, replicas: int) -> None:
-        """As many requests through each node as there are replicas: a mesh takes turns."""
+        """One request for each replica through each node, since ingress balances round robin."""
         mark = secrets.token_hex(8)
         for node in [*self.swarm.nodes] * replicas:
             with suppress(*not_acknowledged()):
@@ -305,7 +305,7 @@ class Drill:
         self._served(mark)
 
     def _replay(self, salts: str, replicas: int) -> None:
-        """As often through each node as there are replicas: a mesh takes turns."""
+        """Once for each replica through each node, since ingress balances round robin."""
         mark = secrets.token_hex(8)
         tries: list[events.Try] = []
         for node in [*self.swarm.nodes] * replicas:

@@ -11,7 +11,7 @@ from .events import Environment, Installed, ReadBack
 from .seen import not_after, not_installed, running
 
 KEEPS = ("PASSWORD", "_KEY", "_SALT")
-"""What a variable's name has in it when its value is nobody's business."""
+"""Parts of the names of variables with a secret value."""
 
 
 @exercise.check(
@@ -19,10 +19,10 @@ KEEPS = ("PASSWORD", "_KEY", "_SALT")
     phases=INSTALLED,
     title="The database and three replicas of WordPress run",
     expected=f"{DATABASE} 1/1, {WORDPRESS} {REPLICAS}/{REPLICAS}",
-    hint="`docker stack ps wp`: has a worker the label storage=nfs, are the NFS directories there?",
+    hint="`docker stack ps wp`: has a worker the label storage=nfs, do the NFS directories exist?",
 )
 def replicas(record: Record) -> Judgement:
-    """As `docker stack services` shows it."""
+    """As in `docker stack services`."""
     return running(record, {DATABASE: 1, WORDPRESS: REPLICAS}, ("the phase", 0.0))
 
 
@@ -31,7 +31,7 @@ def replicas(record: Record) -> Judgement:
     phases=INSTALLED,
     title="WordPress is installed over HTTP",
     expected="the installation's form is answered with 200 and Success!",
-    hint="`docker service logs wp_wordpress`: can it reach the database, with which password?",
+    hint="`docker service logs wp_wordpress`: does it reach the database, and with which password?",
 )
 def installed(record: Record) -> Judgement:
     """The lab's first test."""
@@ -43,9 +43,9 @@ def installed(record: Record) -> Judgement:
 @exercise.check(
     "no-password-in-a-definition",
     phases=INSTALLED,
-    title="No password, key or salt stands in a service's definition",
+    title="No service's definition has a password, key or salt",
     expected="every such variable names a file below /run/secrets; no secret's value is in it",
-    hint="`docker service inspect wp_db`: Env is readable for everybody who may ask a manager.",
+    hint="`docker service inspect wp_db`: everybody who may ask a manager can read Env.",
 )
 def no_password_in_a_definition(record: Record) -> Judgement:
     """Both services are looked at; the record shows a secret by its name only."""
@@ -70,18 +70,18 @@ def _is_file(word: str) -> bool:
 
 
 READS = {
-    "post": ("The post is there, through every node", "its title, as it was written"),
-    "picture": ("The picture is there, through every node", "its bytes, as they were uploaded"),
+    "post": ("The post is there, through every node", "its title"),
+    "picture": ("The picture is there, through every node", "the uploaded bytes"),
     "login": (
-        "The login of the beginning still counts, through every node",
-        "the cookies are known",
+        "The login of the beginning is still valid, through every node",
+        "its cookies are accepted",
     ),
 }
 READ_HINTS = {
     "post": "Is it another database? `docker volume inspect wp_db-data` where its task runs.",
     "picture": "Does every replica mount the same wp-content? `docker volume inspect` on its node.",
-    "login": "Do all replicas have the same keys and salts? They are made up per container unless"
-    " the stack gives them.",
+    "login": "Do all replicas have the same keys and salts? Each container generates its own"
+    " unless the stack gives them.",
 }
 
 

@@ -26,7 +26,7 @@ WRITES = ("post", "comment")
     hint="`docker service ps wp_db`, then its log: does it wait for a lock on its files?",
 )
 def writes_come_back(record: Record) -> Judgement:
-    """Until the first acknowledgement after the last failure, of a post and of a comment."""
+    """Time until a post and a comment are acknowledged after the last failure."""
     if refused := not_installed(record):
         return refused
     ledger, began = readings.ledger(record, LEDGER), began_at(record)
@@ -57,7 +57,7 @@ def writes_come_back(record: Record) -> Judgement:
     "no-write-lost",
     phases=LOSSES,
     title="No acknowledged post or comment is lost",
-    expected="each is there at the end under the id that it was given",
+    expected="each exists at the end under its id",
     hint="Is the NFS export `sync`, and is innodb_flush_log_at_trx_commit 1?",
 )
 def no_write_lost(record: Record) -> Judgement:
@@ -75,9 +75,9 @@ def no_write_lost(record: Record) -> Judgement:
 @exercise.check(
     "no-write-doubled",
     phases=LOSSES,
-    title="No post or comment is there twice",
-    expected="each number is there once at most, whether it was acknowledged or not",
-    hint="Does something between author and database repeat requests?",
+    title="No post or comment is doubled",
+    expected="each number exists at most once, acknowledged or not",
+    hint="Does a proxy between author and database repeat requests?",
 )
 def no_write_doubled(record: Record) -> Judgement:
     """The author never repeats a write."""
@@ -91,7 +91,7 @@ def no_write_doubled(record: Record) -> Judgement:
 
 @exercise.measure(phases=LOSSES)
 def losses(record: Record) -> Mapping[str, float | int | None]:
-    """What a visitor missed, how long the author waited, and what became of his writes."""
+    """Failed requests of visitors, the author's wait, and the outcome of his writes."""
     ledger = readings.ledger(record, LEDGER)
     looked = ledger is not None and ledger.found is not None
     return {

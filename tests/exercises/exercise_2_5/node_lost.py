@@ -29,12 +29,12 @@ UNSEEN_S = 5.0
 @exercise.check(
     "database-moves",
     phases=LOST,
-    title="The database runs on another machine",
-    expected="one task, on a labelled node that was not lost, before that one is back and after",
+    title="The database moves to another machine",
+    expected="one task, on a surviving labelled node, before the lost node is back and after",
     hint="`docker node inspect worker2`: has another node than the lost one the label storage=nfs?",
 )
 def database_moves(record: Record) -> Judgement:
-    """It must have been on the lost node before, and that node gone, or nothing was shown."""
+    """The database must have run on the lost node before, and that node must have been lost."""
     if refused := not_installed(record):
         return refused
     fault, database = readings.fault(record), whose.named(record, "wordpress-database", DATABASE)
@@ -77,8 +77,8 @@ def database_moves(record: Record) -> Judgement:
 @exercise.check(
     "node-returns",
     phases=LOST,
-    title="The lost machine is back in the swarm",
-    expected="the managers list it as down, and then as ready, under the id that it had",
+    title="The lost machine rejoins the swarm",
+    expected="the managers list it as down, then as ready, under the same id",
     hint="`docker node ls`, and the node's console in the report's directory.",
 )
 def node_returns(record: Record) -> Judgement:
@@ -105,7 +105,7 @@ def node_returns(record: Record) -> Judgement:
 
 @exercise.measure(phases=LOST)
 def moved(record: Record) -> Mapping[str, float | None]:
-    """How long the managers took over it."""
+    """Seconds until the node is down, and until the database runs again."""
     return {
         "node_down_s": readings.node_down_s(record),
         "database_restarted_s": readings.replicas_restored_s(

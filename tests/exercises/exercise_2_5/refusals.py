@@ -11,10 +11,10 @@ from .events import Left, Refused
 
 REFUSED = {
     "syntax-error": ("yaml: ", "A file with a syntax error is refused"),
-    "missing-secret": ("secret not found: never_created", "A secret that nobody made is named"),
-    "port-clash": ("port '8085' is already in use", "A port that is taken is named"),
-    "unknown-driver": ("missing plugin", "A volume driver that no node has keeps the task waiting"),
-    "silent-nfs": ("failed to mount local volume", "An NFS server that isn't there is named"),
+    "missing-secret": ("secret not found: never_created", "A missing secret is named"),
+    "port-clash": ("port '8085' is already in use", "A port that is in use is named"),
+    "unknown-driver": ("missing plugin", "A volume driver that no node has keeps the task pending"),
+    "silent-nfs": ("failed to mount local volume", "A missing NFS server is named"),
 }
 """File → what the engine's words must hold, and the claim."""
 LATER = {"unknown-driver": "pending", "silent-nfs": "failed"}
@@ -43,12 +43,12 @@ _declare_refusals()
 @exercise.check(
     "nothing-left",
     phases=REFUSALS,
-    title="Nothing of any of them stays deployed",
+    title="Refused stack files leave nothing deployed",
     expected="no service, network or container of that stack on any node",
-    hint="`docker stack rm`: what was made before the refusal is there until somebody removes it.",
+    hint="`docker stack rm`: objects created before the refusal stay until they are removed.",
 )
 def nothing_left(record: Record) -> Judgement:
-    """Of each file, whatever became of it; every node's engine was asked."""
+    """Leftovers of each file, on every node's engine."""
     seen = {e.file: e for e in each(record, Left)}
     tried = {e.file: e.t for e in each(record, Refused)}
     if missing := not_each(seen, REFUSED, "looked for what is left of"):

@@ -15,12 +15,12 @@ from .seen import not_installed, running, wordpress
 @exercise.check(
     "every-replica-replaced",
     phases=ROLLED,
-    title="Every replica is another one",
+    title="Every replica is replaced",
     expected=f"{REPLICAS} tasks before, {REPLICAS} others after",
     hint="`docker service inspect wp_wordpress`: UpdateStatus; was the update paused?",
 )
 def every_replica_replaced(record: Record) -> Judgement:
-    """By the tasks' ids."""
+    """Judged by the tasks' ids."""
     began = need(record, Begun, "it was not noted when it began").t
     samples = [s for s in readings.task_samples(record, WORDPRESS) if s.error is None]
     parts = [s for s in samples if s.t <= began], [s for s in samples if s.asked > began]
@@ -53,12 +53,12 @@ def five_run(record: Record) -> Judgement:
 @exercise.check(
     "five-serve",
     phases=SCALED,
-    title="Each of the five answers visitors",
-    expected="every replica's own log has requests that came through the mesh",
-    hint="Does every node's mesh balance over five? `ipvsadm` in the namespace ingress_sbox.",
+    title="Each of the five replicas answers visitors",
+    expected="every replica's own log has requests that came through ingress",
+    hint="Does every node balance over five? `ipvsadm` in the namespace ingress_sbox.",
 )
 def five_serve(record: Record) -> Judgement:
-    """By the web servers' logs."""
+    """Judged by the web servers' logs."""
     if refused := not_installed(record):
         return refused
     began = need(record, Begun, "it was not noted when it began").t

@@ -18,7 +18,7 @@ LEAST_TRIES = 12
 @exercise.check(
     "shared-salts",
     phases=SALTS,
-    title="With shared salts a login counts on every replica",
+    title="With shared salts a login is valid at every replica",
     expected=f"known on all of at least {LEAST_TRIES} fresh connections",
     hint="Which WORDPRESS_…_KEY_FILE and …_SALT_FILE does the service lack?",
 )
@@ -41,9 +41,9 @@ def shared_salts(record: Record) -> Judgement:
 @exercise.check(
     "own-salts",
     phases=SALTS,
-    title="Without them it counts on some only: the contrast",
+    title="Without shared salts a login is valid at some replicas only, for comparison",
     expected=f"known on some, and not on all, of at least {LEAST_TRIES} fresh connections",
-    hint="Do the containers get their salts from elsewhere? Then the first claim shows nothing.",
+    hint="If the containers get salts from elsewhere, the check of shared salts proves nothing.",
 )
 def own_salts(record: Record) -> Judgement:
     """The lab's file as it stands: every container makes up its own."""
@@ -58,7 +58,7 @@ def own_salts(record: Record) -> Judgement:
 
 
 def _replayed(record: Record, salts: str) -> Judgement | tuple[int, int, float]:
-    """How many tries knew the login, of how many, and when; unknown when too few can tell."""
+    """The tries with a valid login, all tries, and the moment; unknown if there are too few."""
     seen = last(record, Replayed, salts=salts)
     counts = Counter(str(row.found) for row in seen.tries) if seen else Counter()
     if counts["None"]:

@@ -1,4 +1,4 @@
-"""What several judges of exercise 2.5 read from a record."""
+"""Readings that several judges of exercise 2.5 share."""
 
 import math
 from collections.abc import Mapping
@@ -40,14 +40,14 @@ def recovered_s(record: Record) -> float | None:
 
 
 def first_good(ledger: Ledger, began: float, until: float = math.inf) -> list[Entry]:
-    """What was acknowledged of the writes sent after the last failure since it began."""
+    """Acknowledged writes that were sent after the last failure."""
     known = [entry for entry in ledger.entries if entry.over <= until]
     since = max((e.over for e in known if e.id is None and e.over >= began), default=began)
     return [entry for entry in known if entry.id is not None and entry.sent >= since]
 
 
 def unwritten(ledger: Ledger, began: float) -> list[str]:
-    """Where nothing was written between a write before it began and the first one for good."""
+    """Gaps of writes between the one before the fault and the first one after the last failure."""
     good = first_good(ledger, began)
     back = min((entry.over for entry in good), default=None)
     earliest = min(entry.sent for entry in ledger.entries)
@@ -62,7 +62,7 @@ def unwritten(ledger: Ledger, began: float) -> list[str]:
 
 
 def not_read_back(record: Record, ledger: Ledger) -> list[str]:
-    """What keeps the reading at the end from telling of writes before, during and after it."""
+    """Gaps that keep the final reading from covering writes before, during and after the fault."""
     began, looked = began_at(record), last(record, Entries, ledger=LEDGER)
     if began is None:
         return ["it was not noted when it began"]
@@ -79,7 +79,7 @@ def began_at(record: Record) -> float | None:
 
 
 def running(record: Record, wanted: Mapping[str, int], after: Moment) -> Judgement:
-    """Whether so many tasks of each service run, in a list that is younger than that moment."""
+    """Whether the wanted tasks of each service run, in a list after that moment."""
     told, whole, missing = [], True, []
     for service, count in wanted.items():
         samples = [s for s in readings.task_samples(record, service) if s.error is None]
@@ -103,7 +103,7 @@ def wordpress(record: Record) -> str:
 
 
 def not_installed(record: Record) -> Judgement | None:
-    """A site that nobody could install keeps nothing; None for one that was."""
+    """Failed for a site that could not be installed, else None."""
     seen = last(record, NotInstalled)
     return failed(seen.why) if seen else None
 

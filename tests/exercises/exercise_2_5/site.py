@@ -118,7 +118,7 @@ class Site:
             return Answer(response.status_code, dict(response.headers), cookies, content)
 
     def install(self, node: Node) -> Answer:
-        """What the installation's form sends."""
+        """Send the installation's form."""
         fields = {
             "weblog_title": "Swarm",
             "user_name": AUTHOR,
@@ -204,7 +204,7 @@ class Site:
         return _rendered(found, "title")
 
     def picture(self, node: Node, path: str) -> bytes:
-        """What the site serves there."""
+        """The site's answer at that path."""
         answer = self.ask(node, path)
         if answer.status != 200:
             raise Refused(f"status {answer.status} for the picture")
@@ -287,7 +287,7 @@ class ReadBack:
 
 
 def png(side: int = 16) -> bytes:
-    """A picture that nobody else has: random colours in a square."""
+    """A unique picture: random colours in a square."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (

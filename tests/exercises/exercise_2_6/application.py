@@ -22,9 +22,9 @@ RATE, LOGIN_RATE, SLOW_RATE = 5.0, 2.5, 1.0
 """Requests a second, of the three kinds. A handshake costs the nodes' two cores some 20 ms, a login
 at the database 100 ms: with eight of these a second nothing else got done."""
 PATIENCE_S = 10.0
-"""How long a visitor waits: containers that start take the cores to themselves for seconds."""
+"""Seconds of a visitor's patience: starting containers occupy the cores for seconds."""
 PAUSED_S = 2
-"""How long the managers are given to pause an update whose task has failed: they do so at once."""
+"""Seconds until the managers must pause an update whose task has failed; they pause at once."""
 WARM_S = 2.0
 """Half as long visitors come, besides once through every node, before something is changed, and
 after it: answers may come in another order than requests were sent."""
@@ -178,7 +178,7 @@ class Tiers:
             self.evidence.write(events.Asked(key, status, user, items))
 
     def _note_users(self) -> None:
-        """As whom the API comes to the database, asked through every node."""
+        """The API's database user, requested through every node."""
         key = {"X-API-Key": self.values[perform.KEY].decode()}
         for node in self.swarm.nodes:
             status, user, items = self._items(node, key)

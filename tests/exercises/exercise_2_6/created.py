@@ -22,8 +22,8 @@ NAMES = (
 @exercise.check(
     "listed",
     phases=CREATED,
-    title="Each of the ways gives a secret",
-    expected="all of them are listed by `docker secret ls`",
+    title="Each way of creating a secret works",
+    expected="`docker secret ls` lists all of them",
     hint="`docker secret ls` on a manager: what did `docker secret create` say?",
 )
 def listed(record: Record) -> Judgement:
@@ -38,12 +38,12 @@ def listed(record: Record) -> Judgement:
 @exercise.check(
     "inspect-shows-no-value",
     phases=CREATED,
-    title="Nobody is shown a value, whoever asks",
-    expected="inspect has no Data, and neither value nor Base64 of it, in both forms and the API",
-    hint="`docker secret inspect NAME`: is it a config? Their content is shown.",
+    title="No command or API shows a secret's value",
+    expected="inspect has no Data, neither value nor Base64, in both forms and in the API",
+    hint="`docker secret inspect NAME`: is it a config? Inspect shows a config's content.",
 )
 def inspect_shows_no_value(record: Record) -> Judgement:
-    """What the client prints in both its forms, and what the engine answers."""
+    """The client's output in both forms, and the engine's answer."""
     seen = _inspected(record)
     if missing := [name for name in NAMES if name not in seen]:
         return unknown(f"nobody inspected {', '.join(missing)}")
@@ -67,9 +67,9 @@ def _names(name: str, printed: Sequence[Command]) -> bool:
 @exercise.check(
     "file-removed",
     phases=CREATED,
-    title="The file that a secret was made of is gone",
+    title="The file from which a secret was created is removed",
     expected="no such file on the manager",
-    hint="`rm passwd`: what lies beside the swarm is not kept by it.",
+    hint="`rm passwd`: the file is readable, unlike the secret.",
 )
 def file_removed(record: Record) -> Judgement:
     """The lab's `rm passwd`."""

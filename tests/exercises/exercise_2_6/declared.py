@@ -21,13 +21,13 @@ exercise = Exercise(
     module=f"{__package__}.verify",
     titles={
         "created": "Secrets are created in the lab's three ways",
-        "mounted": "In the container: place, owner, mode, content",
-        "plaintext": "A secret is looked for where it must not be",
-        "refusals": "What can't be a secret, or can't be done with one",
+        "mounted": "Secrets in the container: path, owner, mode, content",
+        "plaintext": "A search for a secret outside of its containers",
+        "refusals": "Secrets and commands that the engine refuses",
         "multitier": "Three tiers with a certificate, a key and a password",
         "certificate": "The certificate is rotated under load",
         "rotation": "The database's password is rotated under load",
-        "rollback": "A roll back to a version whose secret is gone",
+        "rollback": "A rollback to a version whose secret was removed",
     },
     # Published ports and a service's address, between the tiers too, are IPVS's; the stack file
     # has health checks with a start interval.

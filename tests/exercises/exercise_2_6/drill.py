@@ -1,4 +1,4 @@
-"""What is looked at and tried: where a secret is, and what the engine refuses."""
+"""Drills of secrets: their places, and what the engine refuses."""
 
 import base64
 import hashlib
@@ -274,7 +274,7 @@ def _note_memory(evidence: Evidence, node: Node, place: str, canary: bytes) -> N
 
 
 def _search_the_run(evidence: Evidence, directory: Path, canary: bytes, control: bytes) -> None:
-    """What this run has written itself. The control is in its record: it is no secret."""
+    """The run's own files. The control is in its record, since it is no secret."""
     files = [file.read_bytes() for file in directory.rglob("*") if file.is_file()]
     evidence.write(
         events.Search(
@@ -304,7 +304,7 @@ class Refusals:
             self._create(f"{size} bytes", f"size-{size}", secrets.token_bytes(size))
 
     def names(self) -> None:
-        """As long as may be, one longer, and characters that it can't have."""
+        """The longest name, one character more, and forbidden characters."""
         for case, name in NAMES.items():
             self._create(case, name, secrets.token_bytes(8))
 
@@ -318,7 +318,7 @@ class Refusals:
         self._update("labels", "first", Labels={"owner": "lab"})
 
     def use(self) -> None:
-        """One that services use, one that nobody has made, two at the same place."""
+        """A secret in use, a missing one, and two with one target."""
         self.secret.create("second")
         idle = ("--replicas", "0", perform.APP)
         with Service.created(self.swarm, "one", "--secret", "first", *idle):

@@ -30,9 +30,10 @@ TARGET = "/run/secrets/db_pass"
 @exercise.check(
     "place-owner-mode",
     phases=MOUNTED,
-    title="Each secret has exactly the place, owner and mode that were asked for",
-    expected="by default /run/secrets/<name of the secret>, mode 0444, root's; otherwise as given",
-    hint="`docker exec <container> ls -ln /run/secrets`: an absolute target is taken as it is.",
+    title="Each secret has the path, owner and mode of its definition",
+    expected="by default /run/secrets/<name of the secret>, mode 0444, owner root; otherwise as"
+    " defined",
+    hint="`docker exec <container> ls -ln /run/secrets`: an absolute target is used unchanged.",
 )
 def place_owner_mode(record: Record) -> Judgement:
     """The defaults, another name, another directory, another owner."""
@@ -52,12 +53,12 @@ def place_owner_mode(record: Record) -> Judgement:
 @exercise.check(
     "byte-identical",
     phases=MOUNTED,
-    title="Each content is byte for byte what went in",
+    title="Each secret is byte for byte the content that was given",
     expected="the same SHA-256: text, binary of 511,999 bytes, UTF-8, and echo's newline too",
     hint="`echo` adds a newline, and the secret keeps it: use `printf %s`.",
 )
 def byte_identical(record: Record) -> Judgement:
-    """Nothing is added, nothing is taken away."""
+    """No byte is added or removed."""
     files = _files(record, "first")
     wanted = {content.name: content for content in each(record, Content)}
     if missing := [name for name in PLACES if name not in wanted]:
@@ -74,7 +75,7 @@ def byte_identical(record: Record) -> Judgement:
 @exercise.check(
     "in-memory",
     phases=MOUNTED,
-    title="Every one lies in memory, where nobody can write",
+    title="Every secret is in memory and read-only",
     expected="each is a tmpfs mounted read-only; root's attempt to write: Read-only file system",
     hint="`docker exec <container> cat /proc/mounts`.",
 )
@@ -94,9 +95,9 @@ def in_memory(record: Record) -> Judgement:
 @exercise.check(
     "0400-of-root",
     phases=MOUNTED,
-    title="The lab's mode 0400 keeps out a program that is not root; with its uid it is let in",
-    expected="Permission denied as long as it is root's; then the new content",
-    hint="Give `uid:` and `gid:` beside `mode:`: a secret belongs to root otherwise.",
+    title="With the lab's mode 0400 only root can read a secret; with `uid` the program's user can",
+    expected="Permission denied while root is the owner; then the new content",
+    hint="Give `uid:` and `gid:` beside `mode:`; without them a secret belongs to root.",
 )
 def mode_0400_of_root(record: Record) -> Judgement:
     """The image's user is 1000."""
@@ -112,7 +113,7 @@ def mode_0400_of_root(record: Record) -> Judgement:
 @exercise.check(
     "literal-rotation-loses-the-path",
     phases=MOUNTED,
-    title="The lab's rotation, as it stands, takes the file away from the program",
+    title="The lab's literal rotation removes the file that the program reads",
     expected=f"{TARGET} is gone, the new secret lies at /run/secrets/db_password_v2",
     hint="`--secret-add source=db_password_v2,target=db_pass`: the target is the name by default.",
 )
@@ -129,7 +130,7 @@ def literal_rotation_loses_the_path(record: Record) -> Judgement:
 @exercise.check(
     "rotation-keeps-the-path",
     phases=MOUNTED,
-    title="With source and target the new content lies where the old one was",
+    title="With source and target the new secret has the old path",
     expected=f"{TARGET} has the second version's content and its own user's mode 0400",
     hint="`docker service inspect vault`: source, target, uid, gid and mode of each secret.",
 )

@@ -227,7 +227,7 @@ def create_new_role(node: Node, container: str, password: bytes) -> None:
 
 
 def retire_old_role(node: Node, container: str) -> None:
-    """The role that nobody uses any more has no password, so nobody can log in as it."""
+    """The unused role has no password, so no login with it is possible."""
     _sql(
         node, container, f"ALTER ROLE {OLD_ROLE} PASSWORD NULL;",
         title=f"In the database: {OLD_ROLE} has no password any more",

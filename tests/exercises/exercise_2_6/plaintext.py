@@ -23,12 +23,12 @@ SEARCHED = (
 @exercise.check(
     "search-works",
     phases=PLAINTEXT,
-    title="The search itself works",
-    expected="in each place it finds the control that was put there",
-    hint="Nothing found where nothing can be found says nothing: is grep on the node?",
+    title="The search finds a control in each place",
+    expected="a hit for the control in each place",
+    hint="Without a hit for the control the search proves nothing: is grep on the node?",
 )
 def search_works(record: Record) -> Judgement:
-    """What makes the next check worth something."""
+    """A control for the check that follows."""
     searches = _searches(record)
     blind = _blind(searches)
     told = f"the control was found in {len(searches) - len(blind)} of {len(searches)} searches"
@@ -38,10 +38,10 @@ def search_works(record: Record) -> Judgement:
 @exercise.check(
     "nowhere-in-plain",
     phases=PLAINTEXT,
-    title="The secret is nowhere in plain",
-    expected="not in any node's swarm directory and logs, not in the container's layer, files and"
-    " log, not in anything that the run wrote; nor as Base64",
-    hint="grep for it in the place that is named: who wrote it there?",
+    title="The secret stands nowhere in plain",
+    expected="neither in plain nor as Base64: in no node's swarm directory and logs, not in the"
+    " container's layer, files and log, and in no file of the run",
+    hint="grep for it in the named place: which program wrote it?",
 )
 def nowhere_in_plain(record: Record) -> Judgement:
     """Of every search, also one that was made twice; a search that finds nothing at all is none."""
@@ -55,12 +55,12 @@ def nowhere_in_plain(record: Record) -> Judgement:
 @exercise.check(
     "only-in-memory",
     phases=PLAINTEXT,
-    title="On the node that runs the task it lies in memory alone",
-    expected="the engine's directory for the container's secrets is a tmpfs and holds it",
+    title="The node that runs the task has the secret in memory only",
+    expected="the engine's directory of the container's secrets is a tmpfs and has the secret",
     hint="`findmnt /var/lib/docker/containers/<id>/mounts/secrets` on that node.",
 )
 def only_in_memory(record: Record) -> Judgement:
-    """Where a worker has it from is the manager's TLS connection; where it keeps it is here."""
+    """A worker gets the secret over the manager's TLS connection, and keeps it here."""
     seen = need(record, Memory, "nobody looked at the engine's directory")
     told = f"{seen.type}, found {seen.found} times"
     return passed(told) if seen.type == "tmpfs" and seen.found else failed(told)

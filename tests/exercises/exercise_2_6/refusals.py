@@ -1,4 +1,4 @@
-"""What can't be a secret, or can't be done with one."""
+"""Secrets and commands that the engine refuses."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REFUSED = {
     " 'first' and 'second' have a conflicting target: 't'",
     "undeclared": 'service app: undefined secret "db_password"',
 }
-"""What was tried → the engine's, or its client's, own words."""
+"""Case → the message of the engine or its client."""
 ACCEPTED = ("1 bytes", "511999 bytes", "64 characters", "dot, dash and underscore", "labels")
 
 
@@ -59,7 +59,7 @@ def _declare_refusal(case: str, words: str) -> None:
         phases=REFUSALS,
         title=f"Refused: {case}",
         expected=words,
-        hint="Another version of the engine may say it in other words: then these are to be noted.",
+        hint="Another version of the engine may use another message: then change the expectation.",
     )
     def refused(record: Record) -> Judgement:
         """The engine's own words, all of them; services stand in the order of their random ids."""
@@ -78,7 +78,7 @@ def _declare_acceptance(case: str) -> None:
         hint="`docker secret create`: what does the engine say?",
     )
     def accepted(record: Record) -> Judgement:
-        """What lies just within the limits."""
+        """Cases just within the limits."""
         seen = need(record, Refusal, "it was not tried", case=case)
         return passed("accepted") if seen.code == 0 else failed(seen.said)
 

@@ -24,9 +24,9 @@ PAUSED = "update paused due to failure or early termination of task [a-z0-9]{25}
 @exercise.check(
     "rollback-is-taken",
     phases=ROLLBACK,
-    title="The engine takes the rollback and says nothing of the secret that is gone",
-    expected="`docker service rollback` ends with 0 and no complaint",
-    hint="An engine that refuses it does better: then its words are to be noted.",
+    title="The engine accepts a rollback although its secret was removed",
+    expected="`docker service rollback` ends with 0 and without a warning",
+    hint="An engine that refuses the rollback is better: then change the expectation.",
 )
 def rollback_is_taken(record: Record) -> Judgement:
     """Only what is given with a change is looked for, not what a rollback brings back."""
@@ -41,10 +41,10 @@ def rollback_is_taken(record: Record) -> Judgement:
 @exercise.check(
     "its-task-fails",
     phases=ROLLBACK,
-    title="The version that is rolled back to can't start, and the rollback is paused",
+    title="The older version can't start, and the rollback pauses",
     expected="starting container failed: unable to get secret from secret store: secret <id> not"
     " found; rollback_paused: update paused due to failure or early termination of task <id>",
-    hint="`docker service ps --no-trunc multitier_api`; is the old secret there all the same?",
+    hint="`docker service ps --no-trunc multitier_api`; does the old secret still exist?",
 )
 def its_task_fails(record: Record) -> Judgement:
     """The task's error names the secret by its id: its name has gone with it."""
@@ -67,9 +67,9 @@ def its_task_fails(record: Record) -> Judgement:
 @exercise.check(
     "replicas-untouched",
     phases=ROLLBACK,
-    title="The replicas go on, and suit the version to which the service is brought forward again",
+    title="The replicas keep running, and stay when the service returns to its newer version",
     expected="the same two tasks run before, when the rollback is paused, and at the end",
-    hint="start-first: with stop-first each failed start costs a replica.",
+    hint="Use start-first; with stop-first each failed start costs a replica.",
 )
 def replicas_untouched(record: Record) -> Judgement:
     """None is stopped before its successor runs, and in the end none is needed."""

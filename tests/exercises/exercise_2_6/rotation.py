@@ -33,10 +33,10 @@ LEAST_RATE = 1.5
 @exercise.check(
     "no-request-failed",
     phases=UNDER_LOAD,
-    title="No request fails, those of a second's length neither",
+    title="No request fails, not even one that takes a second",
     expected=f"at least {LEAST_REQUESTS} requests, through every node before it, all along and"
     " after it; none without a good answer",
-    hint="Which requests, through which node? start-first, a health check, and a time of grace"
+    hint="Which requests, through which node? Use start-first, a health check, and a grace period"
     " that is longer than the longest request.",
     # A request has so many seconds, and a machine without idle time takes them.
     timed=True,
@@ -69,13 +69,13 @@ def no_request_failed(record: Record) -> Judgement:
 @exercise.check(
     "old-before-new-after",
     phases=CERTIFICATE,
-    title="Visitors see the old certificate before, the new one after, and no other",
-    expected="the old one alone until the rotation begins, the new one alone once it is over",
+    title="Visitors get the old certificate before the rotation, the new one after, and no other",
+    expected="only the old certificate until the rotation begins, only the new one after its end",
     hint="`docker service ps multitier_web`: are all replicas replaced? A replica reads its"
     " certificate when it starts.",
 )
 def old_before_new_after(record: Record) -> Judgement:
-    """Of every handshake of the probe; while the rotation is on, both may be seen."""
+    """Every handshake of the probe; during the rotation both certificates are permitted."""
     names = need(record, Certificates, "it was not noted which certificates they are")
     began, ended = span(record)
     old, new = names.old, names.new
@@ -114,8 +114,8 @@ LOGINS = {
     "new-login-only",
     phases=ROTATION,
     title="The database's password is rotated with the secret",
-    expected="the old one was let in before and is refused after, the new one is let in",
-    hint="A new secret changes nothing in the database: `ALTER ROLE … PASSWORD …`.",
+    expected="a login with the old password works before and is refused after; the new one works",
+    hint="A new secret does not change the database's password: `ALTER ROLE … PASSWORD …`.",
 )
 def new_login_only(record: Record) -> Judgement:
     """Logins over the network, from a container of the API."""
@@ -141,12 +141,12 @@ def new_login_only(record: Record) -> Judgement:
 @exercise.check(
     "every-replica-has-the-new-one",
     phases=ROTATION + ROLLBACK,
-    title="The application goes on with the new password, through every node",
-    expected="it comes to the database as app_b and reads the same two items",
-    hint="`docker service ps multitier_api`: is a replica of before the rotation left?",
+    title="The application works with the new password, through every node",
+    expected="a login as app_b that reads the same two items",
+    hint="`docker service ps multitier_api`: does a replica from before the rotation still run?",
 )
 def every_replica_has_the_new_one(record: Record) -> Judgement:
-    """In the rotation asked before the old role is retired: nobody may need it any more."""
+    """Read before the old role is retired, which no client may then need."""
     if somebodys.is_theirs(record):
         return somebodys.every_replica_has_the_new_one(record)
     seen = each(record, User)
@@ -167,8 +167,8 @@ def every_replica_has_the_new_one(record: Record) -> Judgement:
     "old-secret-removed",
     phases=ROTATION,
     title="The old secret is removed",
-    expected="`docker secret ls` does not list it any more",
-    hint="`docker secret rm` says which service still uses it.",
+    expected="`docker secret ls` no longer lists it",
+    hint="`docker secret rm` names the service that still uses it.",
 )
 def old_secret_removed(record: Record) -> Judgement:
     """Possible only when no service's definition names it."""
@@ -186,7 +186,7 @@ def old_secret_removed(record: Record) -> Judgement:
 
 @exercise.measure(phases=UNDER_LOAD)
 def under_load(record: Record) -> dict[str, float | int | None]:
-    """How long the change took, from the first command to all replicas balanced; the requests."""
+    """Duration of the change, from the first command until all replicas balance; the requests."""
     began, ended = last(record, Begun), last(record, Ended)
     asked = readings.requests(record)
     return {

@@ -1,4 +1,4 @@
-"""What several judges of exercise 2.6 read from a record."""
+"""Readings that several judges of exercise 2.6 share."""
 
 from __future__ import annotations
 

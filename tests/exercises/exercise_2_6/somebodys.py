@@ -28,7 +28,7 @@ REFUSED = (
     "is not permitted to log in",
     "no password assigned",
 )
-"""How PostgreSQL and MySQL say that they let nobody in."""
+"""Messages of PostgreSQL and MySQL for a refused login."""
 
 RATE = 1.5
 """Requests a second: a page of theirs may cost as much as WordPress's, 0.4 s of a core."""
@@ -39,7 +39,7 @@ CASES = (("before", "old"), ("after", "old"), ("after", "new"))
 
 
 def is_theirs(record: Record) -> bool:
-    """Whether the record is about somebody's own procedure."""
+    """Whether the record is about a submission's rotation."""
     return whose.is_somebodys(record, USER)
 
 
@@ -68,7 +68,7 @@ def new_login_only(record: Record) -> Judgement:
 
 
 def every_replica_has_the_new_one(record: Record) -> Judgement:
-    """What each of them reads: another value than before, and all the same."""
+    """Each replica reads a new value, and all read the same."""
     _, ended = span(record)
     seen = each(record, Replica)
     wanted = whose.replicas(record, USER, 0)

@@ -15,8 +15,8 @@ from .events import Asked, Certificates, Definition, Ended, Handshake
 @exercise.check(
     "https-with-the-secret",
     phases=MULTITIER + CERTIFICATE,
-    title="HTTPS is served with exactly the certificate of the secret, through every node",
-    expected="a handshake that our own authority vouches for, and the secret's fingerprint",
+    title="HTTPS uses the certificate of the secret, through every node",
+    expected="a handshake with a certificate of the run's own CA and the secret's fingerprint",
     hint="`docker service logs multitier_web`: can nginx read certificate and key?",
 )
 def https_with_the_secret(record: Record) -> Judgement:
@@ -48,8 +48,8 @@ def https_with_the_secret(record: Record) -> Judgement:
 @exercise.check(
     "api-key",
     phases=MULTITIER,
-    title="The API refuses without its key, and with a wrong one",
-    expected="401 without a key, 401 with a wrong one, 200 with the one of the secret",
+    title="The API refuses requests without its key and with a wrong one",
+    expected="401 without a key, 401 with a wrong key, 200 with the secret's key",
     hint="`docker service logs multitier_api`: can it read /run/secrets/api_key?",
 )
 def api_key(record: Record) -> Judgement:
@@ -65,8 +65,8 @@ def api_key(record: Record) -> Judgement:
 @exercise.check(
     "database-login",
     phases=MULTITIER,
-    title="The API logs in at the database with the password of the secret",
-    expected="as app_a, and reads the two items",
+    title="The API logs in to the database with the secret's password",
+    expected="a login as app_a that reads the two items",
     hint="`docker service logs multitier_db`: password authentication failed?",
 )
 def database_login(record: Record) -> Judgement:
@@ -79,9 +79,9 @@ def database_login(record: Record) -> Judgement:
 @exercise.check(
     "no-value-in-a-definition",
     phases=MULTITIER,
-    title="No secret's value stands in a service's definition",
-    expected="each password and key is given as a file below /run/secrets",
-    hint="`docker service inspect multitier_api`: Env is readable for whoever may ask a manager.",
+    title="No service's definition has a secret's value",
+    expected="each password and key is a file below /run/secrets",
+    hint="`docker service inspect multitier_api`: everybody who may ask a manager can read Env.",
 )
 def no_value_in_a_definition(record: Record) -> Judgement:
     """All that `docker service inspect` shows, of the three services."""

@@ -1,4 +1,4 @@
-"""What is seen of configs: mounted, shared, refused, one for each environment."""
+"""Drills of configs: mounted, shared, refused, one for each environment."""
 
 import base64
 import hashlib
@@ -138,7 +138,7 @@ class Readers:
     evidence: Evidence
 
     def see_both_read_it(self) -> None:
-        """The same bytes in both; then one of them gets another version."""
+        """Both services read the same bytes; then one gets another version."""
         self._note("shared")
         first = self.services[READERS[0]]
         first.update(
@@ -150,7 +150,7 @@ class Readers:
         self._note("one-updated")
 
     def see_it_protected(self) -> None:
-        """What one of them uses can't be removed; nor what both use again."""
+        """A config in use by one service, and by both, can't be removed."""
         try_to_remove(self.swarm, self.evidence, "in-use-by-one", SHARED)
         self.services[READERS[0]].update(
             "--config-rm", OTHER, "--config-add", f"source={SHARED},target={perform.READER_TARGET}",
@@ -195,7 +195,7 @@ def see_bad_ones_refused(swarm: Swarm, stack: Stacks, configs: Configs, evidence
 
 
 def note_answer(evidence: Evidence, what: str, code: int, said: str) -> None:
-    """What the engine said of something that was tried."""
+    """The engine's answer to a command."""
     evidence.write(events.Answer(what, code, said.strip()))
 
 
@@ -279,7 +279,7 @@ def _note_settings(
 
 
 def _try_without_variables(swarm: Swarm, stack: Stacks, evidence: Evidence) -> None:
-    """Nobody deploys an environment without saying which."""
+    """A deployment without an environment is refused."""
     before = len(swarm.leader().engine.api.services())
     file, title = perform.ENVIRONMENTS_FILE, "Without a config"
     code, said = answer(

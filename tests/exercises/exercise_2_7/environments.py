@@ -23,12 +23,12 @@ NO_ENVIRONMENT = (
     "each-its-own",
     phases=ENVIRONMENTS,
     title="Each environment answers with its own configuration, through every node",
-    expected="every answer is the content of that environment's file, and of no other's",
+    expected="every answer is the content of that environment's file",
     hint="`docker service inspect`: which config does the stack's service name?",
     needs=MESH,
 )
 def each_its_own(record: Record) -> Judgement:
-    """The same image and the same file, and no mixing."""
+    """One image and one stack file; each environment has only its own content."""
     given = {e.environment: e.settings for e in each(record, Given) if e.environment}
     seen = each(record, Settings)
     if len(given) < 2:
@@ -57,7 +57,7 @@ def each_its_own(record: Record) -> Judgement:
     "no-environment-no-stack",
     phases=ENVIRONMENTS,
     title="Without an environment nothing is deployed",
-    expected="the client refuses and names the missing variable; no service is made",
+    expected="the client refuses, names the missing variable, and creates no service",
     hint="`${APP_CONFIG:?…}` in the stack file makes it so.",
 )
 def no_environment(record: Record) -> Judgement:

@@ -25,12 +25,12 @@ from .setting import (
 @exercise.check(
     "byte-for-byte",
     phases=MOUNT,
-    title="A config is in the container byte for byte as it was given",
+    title="A config in the container is byte for byte the content that was given",
     expected=f"the same SHA-256 for {', '.join(KINDS)}",
     hint="`docker exec <container> sha256sum <target>`: did an editor or `echo` change the file?",
 )
 def byte_for_byte(record: Record) -> Judgement:
-    """Line ends, byte order mark, and bytes that are no text are nobody's business."""
+    """Line ends, byte order mark, and bytes that are no text stay unchanged."""
     seen = {e.target: e for e in each(record, Mounted)}
     kinds = {kind: seen.get(f"{KINDS_AT}/{kind}") for kind in KINDS}
     if missing := [kind for kind, one in kinds.items() if one is None]:
@@ -43,7 +43,7 @@ def byte_for_byte(record: Record) -> Judgement:
 @exercise.check(
     "default-target",
     phases=MOUNT,
-    title="Without a target it lies at the root, under its own name",
+    title="Without a target a config is at the container's root, under its own name",
     expected=f"{PLAIN_AT}, readable by everybody (444), owned by 0:0",
     hint="`docker service inspect`: the reference's File.Name, as the client filled it in.",
 )
@@ -55,7 +55,7 @@ def default_target(record: Record) -> Judgement:
 @exercise.check(
     "mode-and-owner",
     phases=MOUNT,
-    title="Mode and owner are as the service asks",
+    title="Mode and owner are those of the service's definition",
     expected=f"{OWNED_MODE} {OWNED_UID}:{OWNED_GID}",
     hint="`--config source=…,target=…,uid=…,gid=…,mode=0400`: the mode is octal, with a zero.",
 )
@@ -67,12 +67,12 @@ def mode_and_owner(record: Record) -> Judgement:
 @exercise.check(
     "one-owner-for-two-places",
     phases=MOUNT,
-    title="One config at two places of a container has one mode and owner, not two",
-    expected="different ones are asked for, and both places get those of one of them",
-    hint="The engine keeps one file per config: give the second place a config of its own.",
+    title="One config at two paths of a container has one mode and owner, not two",
+    expected="two are defined, and both paths get one of them",
+    hint="The engine keeps one file per config: use another config for the second path.",
 )
 def one_owner(record: Record) -> Judgement:
-    """A trap that nobody mentions; which of the two wins is left to chance."""
+    """An undocumented trap; which of the two wins is random."""
     seen = [last(record, Mounted, target=target) for target in TWICE_AT]
     if None in seen:
         return unknown("nobody looked at both")
@@ -87,12 +87,12 @@ def one_owner(record: Record) -> Judgement:
 @exercise.check(
     "in-memory-read-only",
     phases=MOUNT,
-    title="It is mounted from memory and read-only",
-    expected="every target is a mount of its own: tmpfs, ro; writing to it is refused",
+    title="A config is mounted read-only from memory",
+    expected="every target is its own mount: tmpfs, ro; a write is refused",
     hint="`docker exec <container> cat /proc/self/mounts`.",
 )
 def in_memory_read_only(record: Record) -> Judgement:
-    """As a secret is; and nobody in the container can change it."""
+    """Like a secret; no process in the container can change it."""
     mounts = {e.target: e for e in each(record, Mount)}
     written = need(record, Written, "nobody tried to write")
     said = written.said
@@ -108,15 +108,15 @@ def in_memory_read_only(record: Record) -> Judgement:
 
 
 TARGETS = (*(f"{KINDS_AT}/{kind}" for kind in KINDS), PLAIN_AT, OWNED_AT, *TWICE_AT)
-"""Where configs are put into the container."""
+"""Paths of configs in the container."""
 
 
 @exercise.check(
     "inspect-shows-it",
     phases=MOUNT,
-    title="Anybody who may ask can read a config, and nobody a secret",
-    expected="`docker config inspect` holds the data in Base64, `docker secret inspect` holds none",
-    hint="This is the difference: whatever nobody may read belongs in a secret.",
+    title="`inspect` shows a config's content, and not a secret's",
+    expected="`docker config inspect` has the data in Base64, `docker secret inspect` has none",
+    hint="Put data that others must not read into a secret.",
 )
 def inspect_shows_it(record: Record) -> Judgement:
     """The lab's question: what tells a config from a secret."""

@@ -36,7 +36,7 @@ MARK, THEIR_VERSION = "X-Swarmlab-Config", "marked"
 UNINTERRUPTED = ("switch", "rollback", "bad-config", "one-start-first")
 UNDER_LOAD = (*SWITCHES, "bad-config")
 LEAST_REQUESTS = 50
-"""Of so few requests that none failed says nothing: two and a half seconds' worth."""
+"""Least number of requests, those of two and a half seconds; fewer prove nothing."""
 PAUSE_S = 1.0
 """Longest pause through one node, which is asked every 250 ms."""
 ECHO = re.compile(r"host=(?P<host>\S+) real_ip=[\d.]+ protocol=HTTP/\S+\n")
@@ -47,7 +47,7 @@ SYNTAX = 'invalid number of arguments in "proxy_pass" directive'
 @exercise.check(
     "nginx-refuses",
     phases=NO_BACKEND,
-    title="The lab's proxy does not start: nobody is called backend",
+    title="The lab's proxy does not start, since no service has the name backend",
     expected=f"the task fails with exit code 1, its log says {NO_UPSTREAM!r}",
     hint="`docker service logs proxy_nginx`: nginx looks names up when it starts.",
 )
@@ -59,9 +59,9 @@ def nginx_refuses(record: Record) -> Judgement:
 @exercise.check(
     "name-in-a-stack",
     phases=NO_BACKEND,
-    title="The lab's `docker service update … nginx` finds no such service",
+    title="The lab's `docker service update … nginx` finds no service",
     expected="the client says that there is no service nginx",
-    hint="A stack's service is called <stack>_<service>: `docker service ls`.",
+    hint="A stack's service has the name <stack>_<service>: `docker service ls`.",
 )
 def name_in_a_stack(record: Record) -> Judgement:
     """An erratum, pinned."""
@@ -74,8 +74,8 @@ def name_in_a_stack(record: Record) -> Judgement:
 @exercise.check(
     "healed",
     phases=NO_BACKEND,
-    title="With a backend both replicas run and pass on what it says",
-    expected="2 tasks run; the backend is told the host and the visitor's address",
+    title="With a backend both replicas run and forward its answers",
+    expected="2 tasks run; the backend gets the host and the visitor's address",
     hint="`docker service ps proxy_nginx`, then curl from within one of the containers.",
     needs=MESH,
 )
@@ -95,8 +95,8 @@ def healed(record: Record) -> Judgement:
 @exercise.check(
     "new-options-used",
     phases=("switch",),
-    title="Version 2 talks HTTP/1.1 to the backend, as its new options say",
-    expected="the backend was asked with protocol=HTTP/1.1, whichever node the visitor asked",
+    title="Version 2 sends HTTP/1.1 to the backend, by its new options",
+    expected="the backend gets protocol=HTTP/1.1, through every node",
     hint="`docker exec <container> cat /etc/nginx/conf.d/default.conf`.",
     needs=MESH,
 )
@@ -115,8 +115,8 @@ def new_options_used(record: Record) -> Judgement:
 @exercise.check(
     "old-then-new",
     phases=tuple(SWITCHES),
-    title="The version changes while visitors come",
-    expected="only the old one answers before the command, only the new one once that has stopped",
+    title="Visitors get the old version before the change, and the new one after",
+    expected="only old answers before the command, only new ones after the last old task has ended",
     hint="`docker service ps`: which container still has the old config?",
     needs=MESH,
 )
@@ -148,7 +148,7 @@ def old_then_new(record: Record) -> Judgement:
 
 
 def _versions(record: Record) -> tuple[str | None, str]:
-    """What answers carry at the beginning, and what at the end."""
+    """The versions in the first and in the last answers."""
     if whose.is_somebodys(record, "proxy"):
         return None, THEIR_VERSION
     return SWITCHES[answers_phase(record)]
@@ -162,8 +162,8 @@ def answers_phase(record: Record) -> str:
 @exercise.check(
     "no-request-failed",
     phases=UNINTERRUPTED,
-    title="No visitor is turned away",
-    expected="not one request fails, through any node",
+    title="No request fails during the change",
+    expected="no failed request through any node",
     hint="Which node, and when? Requests that fail while the old task stops: `order`, `replicas`.",
     needs=MESH,
     # A request has so many seconds, and a machine without idle time takes them.
@@ -178,7 +178,7 @@ def no_request_failed(record: Record) -> Judgement:
 
 
 def _unseen(record: Record) -> list[str]:
-    """Where, from before the change until the old one had stopped, nobody came; after it, too."""
+    """Gaps of requests from before the change until after the old tasks had stopped."""
     span, settled = _span(record), last(record, Settled)
     if span is None or settled is None:
         return ["it did not come to an end"]
@@ -201,7 +201,7 @@ def _unseen(record: Record) -> list[str]:
 
 
 def _uncovered(record: Record, window: Window) -> list[str]:
-    """Through which member of the swarm nobody came within the window, for how long."""
+    """Members of the swarm without a request within the window, and how long."""
     asked, nodes = readings.requests(record), members_of(record)
     return not_asked(asked, through=nodes, window=window, pause=PAUSE_S)
 
@@ -209,9 +209,10 @@ def _uncovered(record: Record, window: Window) -> list[str]:
 @exercise.check(
     "interruption-seen",
     phases=("one-stop-first",),
-    title="One replica, stopped first, turns visitors away, and the probe sees it",
+    title="With one replica and stop-first requests fail, and the probe records them",
     expected="requests fail between the command and the update's end",
-    hint="If none failed here, that none failed elsewhere proves nothing: is the probe asking?",
+    hint="If no request fails here, the probe can't find failures elsewhere: does it send"
+    " requests?",
     needs=MESH,
 )
 def interruption_seen(record: Record) -> Judgement:
@@ -237,12 +238,12 @@ def interruption_seen(record: Record) -> Judgement:
 @exercise.check(
     "taken-back",
     phases=BAD,
-    title="The update takes itself back",
+    title="The update rolls back by itself",
     expected="state rollback_completed, because a task failed",
     hint="`docker service inspect --pretty`: is `--update-failure-action rollback` set?",
 )
 def taken_back(record: Record) -> Judgement:
-    """Nobody has to be awake."""
+    """The rollback needs no person."""
     over = need(record, Over, "the update did not come to an end")
     task = need(record, Failed, "no task was seen to fail")
     told = f"{over.state}: {over.said}; a task: exit code {task.exit_code}"
@@ -255,7 +256,7 @@ def taken_back(record: Record) -> Judgement:
 @exercise.check(
     "nginx-says-why",
     phases=BAD,
-    title="The failed task's log says what is wrong with the file",
+    title="The failed task's log names the error in the file",
     expected=f"exit code 1 and {SYNTAX!r}",
     hint="`docker service ps proxy_nginx` and `docker logs` on that task's node.",
 )
@@ -267,9 +268,9 @@ def nginx_says_why(record: Record) -> Judgement:
 @exercise.check(
     "never-served",
     phases=BAD,
-    title="Version 3 answers nobody, version 1 goes on",
-    expected="every answer is version 1's",
-    hint="Which node gave the other one?",
+    title="Version 3 answers no request, version 1 keeps answering",
+    expected="every answer is from version 1",
+    hint="Which node gave another answer?",
     needs=MESH,
 )
 def never_served(record: Record) -> Judgement:
@@ -352,7 +353,7 @@ def _listed(values: set[str | None]) -> str:
 
 @exercise.measure(phases=UNDER_LOAD)
 def visitors(record: Record) -> Mapping[str, float | int | None]:
-    """What visitors missed, and how long it took."""
+    """Failed requests, and the duration."""
     span = _span(record)
     return {
         "update_s": None if span is None else round(span[1] - span[0], 2),

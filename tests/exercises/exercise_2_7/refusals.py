@@ -22,7 +22,7 @@ LATER_LIMIT = (20, 10, 15)
     phases=REFUSALS,
     title="A config holds from 1 to 1,023,999 bytes",
     expected="0 and 1,024,000 bytes are refused, 1 and 1,023,999 are accepted",
-    hint="The documentation says 500 kb, which was so before engine 20.10.15.",
+    hint="The documentation says 500 kb, the limit before engine 20.10.15.",
 )
 def sizes(record: Record) -> Judgement:
     """The lab's question: how large may a config be?"""
@@ -56,7 +56,7 @@ REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
         (f"{INVALID}config data must be larger than 0 and less than 1024000 bytes",),
     ),
     "size-1024000": (
-        "One byte too many is refused",
+        "A config of 1,024,000 bytes is refused",
         (f"{INVALID}config data must be larger than 0 and less than 1024000 bytes",),
     ),
     "name-65": ("A name of 65 characters is refused", (BAD_NAME,)),
@@ -69,7 +69,7 @@ REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
         (f"{RPC}AlreadyExists desc = config reader_config already exists",),
     ),
     "immutable": (
-        "What a config holds can't be changed",
+        "A config's content can't be changed",
         ("rpc error: code = InvalidArgument desc = only updates to Labels are allowed",),
     ),
     "in-use-by-one": (
@@ -77,7 +77,7 @@ REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
         (f"{IN_USE} service: reader-two",),
     ),
     "in-use-by-two": (
-        "Both services are named where two use it",
+        "If two services use a config, both are named",
         # In no particular order.
         (
             f"{IN_USE} services: reader-one, reader-two",
@@ -85,20 +85,20 @@ REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "same-target": (
-        "Two configs at one place are refused",
+        "Two configs with one target are refused",
         ("duplicate config target for reader_config_v2 not allowed",),
     ),
-    "unknown": ("A service can't be given a config that is not there", (NOT_FOUND,)),
+    "unknown": ("A service with a missing config is refused", (NOT_FOUND,)),
     "missing-config": (
-        "Nor can a stack that says that it is there",
+        "A stack with a missing external config is refused",
         (f"service web: {NOT_FOUND}",),
     ),
     "undefined-config": (
-        "A stack must say at its end which configs its services mean",
+        "A stack without a top-level entry for its config is refused",
         ('service web: undefined config "nginx_config"',),
     ),
 }
-"""What is asked → the check's title, and what is said, word for word."""
+"""Case → the check's title, and the message, word for word."""
 
 
 def _declare_refusals() -> None:
@@ -107,8 +107,8 @@ def _declare_refusals() -> None:
             asked,
             phases=REFUSALS,
             title=title,
-            expected=f"it is said: {words[0]}",
-            hint="Try it by hand and read what it says: has this engine another wording?",
+            expected=f"the message: {words[0]}",
+            hint="Run the command by hand: does this engine use another message?",
         )(functools.partial(_refused, asked=asked, words=words))
 
 
@@ -127,9 +127,9 @@ _declare_refusals()
 @exercise.check(
     "longest-name",
     phases=REFUSALS,
-    title="A name may have 64 characters",
+    title="A config's name may have 64 characters",
     expected="it is accepted",
-    hint="`docker config create`: which characters are in the name?",
+    hint="`docker config create`: which characters has the name?",
 )
 def longest_name(record: Record) -> Judgement:
     """One more is refused."""

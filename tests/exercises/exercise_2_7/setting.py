@@ -1,4 +1,4 @@
-"""What the drill and the judges of exercise 2.7 both know: contents, places, sizes, names."""
+"""Contents, paths, sizes and names that the drill and the judges of exercise 2.7 share."""
 
 KINDS = {
     "crlf": b"a = 1\r\nb = 2\r\n",

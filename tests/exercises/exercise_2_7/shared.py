@@ -17,7 +17,7 @@ from .setting import READERS
     "both-read-it",
     phases=SHARED,
     title="Two services read one config",
-    expected="the config's own SHA-256 in a container of each",
+    expected="the config's SHA-256 in a container of each",
     hint="`docker service inspect`: both references must name the same config.",
 )
 def both_read_it(record: Record) -> Judgement:
@@ -35,9 +35,10 @@ def both_read_it(record: Record) -> Judgement:
 @exercise.check(
     "other-left-alone",
     phases=SHARED,
-    title="Giving one of them another version leaves the other alone",
-    expected="the first reads version 2; the second version 1, in the same container as before",
-    hint="`docker service ps reader-two`: nothing there may have been replaced.",
+    title="A new version for one service does not change the other",
+    expected="the first reads version 2; the second reads version 1, in the same container as"
+    " before",
+    hint="`docker service ps reader-two`: no task may have been replaced.",
 )
 def other_left_alone(record: Record) -> Judgement:
     """A config is not changed: one service is pointed at another."""

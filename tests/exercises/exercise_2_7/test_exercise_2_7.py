@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.exercise_2_7, pytest.mark.exercise(exercise)]
 def test_a_config_is_mounted_as_it_was_given(
     swarm: Swarm, configs: Configs, secret: Secrets, wait: Waiter, evidence: Evidence
 ) -> None:
-    """Byte for byte, read-only, and readable by whoever may inspect it, unlike a secret."""
+    """Byte for byte, read-only, and, unlike a secret, shown by `inspect`."""
     with evidence.judged(exercise, "mount"):
         drill.see_what_is_mounted(
             swarm, configs=configs, secret=secret, wait=wait, evidence=evidence

@@ -26,7 +26,7 @@ RATE, ENOUGH = 20.0, 10
 """Each of five nodes is asked every 250 ms, and twice before and after each change."""
 
 STAYS_S = 2
-"""How long nothing may move, seconds."""
+"""Seconds without a move."""
 
 
 # -- the proxy ---------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ class Proxy:
         self.wait(self.nginx.converged(replicas=1), within=READY_S)
 
     def switch_one(self) -> None:
-        """The same update; the one replica is stopped before the next is started."""
+        """The same update; the only replica stops before the next one starts."""
         order = "stop-first"
         self.under_load(
             order,

@@ -18,12 +18,12 @@ LOST = "starting container failed: unable to get config from config store: confi
 @exercise.check(
     "same-content-same-everything",
     phases=VERSIONING,
-    title="Deploying the same content again changes nothing",
+    title="A second deployment of the same content changes nothing",
     expected="the same config name and the same task",
-    hint="Is something else in the name than the content: a date, a number?",
+    hint="Does the name contain more than the digest, such as a date or a number?",
 )
 def same_content(record: Record) -> Judgement:
-    """So it may be deployed as often as one likes."""
+    """Repeated deployments are safe."""
     steps = _steps(record, "first", "first-again")
     first, again = steps["first"], steps["first-again"]
     told = f"{again.current}, task {again.task[:8]}; before {first.task[:8]}"
@@ -34,9 +34,9 @@ def same_content(record: Record) -> Judgement:
 @exercise.check(
     "new-content-new-task",
     phases=VERSIONING,
-    title="Another content has another name, and only that replaces the task",
-    expected="another name, another task, and the container answers with the new version",
-    hint="`docker config ls`: is the new version there? `docker service ps proxy_nginx`.",
+    title="New content gets a new name, and only that replaces the task",
+    expected="a new name, a new task, and answers of the new version",
+    hint="`docker config ls`: does it list the new version? `docker service ps proxy_nginx`.",
 )
 def new_content(record: Record) -> Judgement:
     """The name is the version."""
@@ -56,9 +56,9 @@ def new_content(record: Record) -> Judgement:
 @exercise.check(
     "prune",
     phases=VERSIONING,
-    title="The clean-up takes what nothing needs, and leaves the way back",
-    expected="the first of three versions goes; the current one and the one before it stay",
-    hint="`docker service inspect`: Spec and PreviousSpec name what must stay.",
+    title="The clean-up removes unused configs, and keeps the one that a rollback needs",
+    expected="of three versions the first is removed; the current and the previous one stay",
+    hint="`docker service inspect`: Spec and PreviousSpec name the configs that must stay.",
 )
 def prune(record: Record) -> Judgement:
     """Three were made; one is in use and one would be, after a rollback."""
@@ -73,7 +73,7 @@ def prune(record: Record) -> Judgement:
 @exercise.check(
     "in-use-is-safe",
     phases=VERSIONING,
-    title="The engine itself protects the version in use",
+    title="The engine refuses to remove the config in use",
     expected="`docker config rm` is refused, naming the service",
     hint="`docker service inspect`: is it really the current one?",
 )
@@ -92,12 +92,12 @@ def in_use_is_safe(record: Record) -> Judgement:
 @exercise.check(
     "way-back",
     phases=VERSIONING,
-    title="After the clean-up a rollback still works",
-    expected="the second version is in force again and answers",
+    title="A rollback works after the clean-up",
+    expected="answers of the second version",
     hint="`docker service ps proxy_nginx`: does a task say that its config is missing?",
 )
 def way_back(record: Record) -> Judgement:
-    """What a clean-up by the engine's word alone would have taken."""
+    """What a clean-up that only asks the engine would have removed."""
     steps = _steps(record, "second", "third", "pruned", "rolled-back")
     back = steps["rolled-back"]
     told = f"{back.current} serves {back.served}"
@@ -110,9 +110,10 @@ def way_back(record: Record) -> Judgement:
 @exercise.check(
     "unsafe-by-hand",
     phases=VERSIONING,
-    title="The version before is not protected, and its removal is only noticed by a rollback",
+    title="The engine does not protect the previous config, and only a rollback shows that it is"
+    " gone",
     expected="`docker config rm` removes it; the rollback is accepted and its task fails",
-    hint="Keep what a rollback needs: `configs.prune` does, or deploy the old file again.",
+    hint="Keep the previous config, as `configs.prune` does, or deploy the old file again.",
 )
 def unsafe_by_hand(record: Record) -> Judgement:
     """Why a clean-up may not go by what the engine refuses."""
@@ -133,9 +134,9 @@ def unsafe_by_hand(record: Record) -> Judgement:
 @exercise.check(
     "redeployed-loses-the-way-back",
     phases=VERSIONING,
-    title="Deploying the same file twice forgets the version before",
-    expected="after it the service's previous definition is its current one",
-    hint="`docker service inspect`: PreviousSpec. Go back by deploying the old file instead.",
+    title="A second deployment of the same file makes a rollback useless",
+    expected="the service's previous definition is its current one",
+    hint="`docker service inspect`: PreviousSpec. Deploy the old file instead.",
 )
 def redeployed(record: Record) -> Judgement:
     """A rollback then has nowhere to go: an old content has to be deployed again."""

@@ -21,11 +21,11 @@ DAMAGE: Mapping[str, tuple[str, Change]] = {
     "checksums-cut": ("SHA256SUMS", lambda content: content[: content.rfind(b"\n", 0, -1) + 1]),
     "volume-lost": ("volumes.tar.gz", lambda _: None),
 }
-"""How disks, copies and people break a backup: the file, and what becomes of it."""
+"""Damages of a backup by disks, copies and people: the file, and its change."""
 
 
 def damaged(carried: bytes, how: str) -> bytes:
-    """The same backup, broken in that way."""
+    """A copy of the backup with one damage."""
     wanted, change = DAMAGE[how]
     out = io.BytesIO()
     with (

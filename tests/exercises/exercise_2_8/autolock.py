@@ -16,15 +16,16 @@ from .events import Answers, Backup, KeyKept, Restore, Unlock
 from .seen import as_expected
 
 UNLOCKED = {"key-unsaid": 7, "no-key": 7, "wrong-key": 7, "alone": 7}
-"""What is tried with an autolocked swarm and its backup → the exit code that it must have."""
+"""Case of an autolocked swarm and its backup → its exit code."""
 
 
 @exercise.check(
     "locked-out",
     phases=AUTOLOCK,
     title="Without its key an autolocked backup is refused",
-    expected="7 each: backup without a word on the key; restore with none, a wrong one, or alone",
-    hint="The manifest holds the key's SHA-256: compared before anything is touched.",
+    expected="exit code 7 each: a backup without the key; a restore without a key, with a wrong"
+    " one, or alone",
+    hint="The manifest has the key's SHA-256, which is compared before any change.",
 )
 def locked_out(record: Record) -> Judgement:
     """Alone: one locked manager can't be made a new cluster (moby issue 36852)."""
@@ -54,11 +55,11 @@ RESTORES = ("no-key", "wrong-key", "alone")
     "key-kept-apart",
     phases=AUTOLOCK,
     title="The unlock key is kept, and not in the backup",
-    expected="in its own directory the right key; in no file of the backup",
+    expected="the right key in its own directory, and in no file of the backup",
     hint="`swarm-backup --unlock-key-dir DIR`: is DIR on another disk than the backups?",
 )
 def key_kept_apart(record: Record) -> Judgement:
-    """A key beside what it locks protects nothing, and a key that nobody has locks for ever."""
+    """A key beside its backup protects nothing, and a lost key locks for ever."""
     kept = each(record, KeyKept)
     if not kept:
         return unknown("nobody looked")
@@ -79,9 +80,9 @@ def key_kept_apart(record: Record) -> Judgement:
 @exercise.check(
     "unlocked",
     phases=AUTOLOCK,
-    title="With the right key a majority of the managers, restored together, is the swarm again",
-    expected="both restores end with 0 and changes are accepted",
-    hint="`docker swarm unlock` waits for a leader: both have to be restored at the same time.",
+    title="With the right key two managers that are restored together form the swarm again",
+    expected="both restores end with 0, and changes are accepted",
+    hint="`docker swarm unlock` waits for a leader: restore both at the same time.",
 )
 def unlocked(record: Record) -> Judgement:
     """Restored with their votes: no new cluster is forced."""

@@ -18,13 +18,14 @@ exercise = Exercise(
     "Backup et restore du swarm",
     module=f"{__package__}.verify",
     titles={
-        "refusals": "Broken backups are offered to a manager that works",
-        "trouble": "Backups that can't be taken",
+        "refusals": "Broken backups are given to a working manager",
+        "trouble": "Backups that must not begin, or that fail",
         "update": "A backup while a service is updated",
         "disaster": "Every machine is destroyed; the swarm comes back",
-        "quorum-lost": "Two of three managers are destroyed; the survivor is enough",
+        "quorum-lost": "Two of three managers are destroyed, and the survivor forms the swarm"
+        " again",
         "autolock": "An autolocked swarm is destroyed and restored",
-        "hot": "A hot backup, taken and judged",
+        "hot": "A hot backup is restored",
     },
     needs={
         **dict.fromkeys(REFUSALS + TROUBLE + UPDATE, BREAKING),

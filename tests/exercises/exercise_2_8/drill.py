@@ -1,4 +1,4 @@
-"""What can go wrong around a backup, while no machine is lost."""
+"""Failures of backups without the loss of a machine."""
 
 import json
 

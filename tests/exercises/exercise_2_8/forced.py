@@ -17,12 +17,12 @@ from .seen import first_managers, way_back
 @exercise.check(
     "survivor-is-enough",
     phases=FORCED,
-    title="A swarm that has lost its quorum is made whole from one survivor, without a backup",
+    title="One surviving manager restores a swarm without a quorum, without a backup",
     expected="changes are refused, then --force-new-cluster ends with 0 and changes are accepted",
     hint="Run it on a manager that survived, with its own --advertise-addr.",
 )
 def survivor_is_enough(record: Record) -> Judgement:
-    """It forgets the other managers' votes, and nothing else."""
+    """--force-new-cluster forgets only the other managers."""
     forced = need(record, Forced, "nobody forced a new cluster")
     fault = readings.fault(record)
     if fault is None:
@@ -46,9 +46,9 @@ def survivor_is_enough(record: Record) -> Judgement:
 @exercise.check(
     "workers-come-back",
     phases=FORCED,
-    title="Workers that kept their disks come back by themselves",
-    expected="both workers, and nobody else: the lost managers' new machines had to join",
-    hint="They look for managers at the addresses they know: has the survivor kept its own?",
+    title="Workers that kept their disks rejoin by themselves",
+    expected="both workers, and no other machine: the lost managers' new machines had to join",
+    hint="Workers use the managers' known addresses: has the survivor kept its own?",
 )
 def workers_come_back(record: Record) -> Judgement:
     """Their certificates are the swarm's, and the swarm is the same."""

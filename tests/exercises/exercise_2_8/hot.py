@@ -17,12 +17,12 @@ from .seen import way_back
 @exercise.check(
     "hot-restores",
     phases=HOT,
-    title="A hot backup could be restored this time",
-    expected="backup and restore end with 0; all that was decided before it began is there",
-    hint="Nothing promises this: the log is copied while it is written. Stop the engine.",
+    title="A hot backup can be restored in this run",
+    expected="backup and restore end with 0; all changes from before the backup exist",
+    hint="No restore is guaranteed, since the log is written during the copy. Stop the engine.",
 )
 def hot_restores(record: Record) -> Judgement:
-    """What was decided while it was copied may be there or not; what came before must be."""
+    """Changes during the copy may be missing; earlier changes must exist."""
     taken, done, began = last(record, Backup), last(record, Restore), last(record, HotBegan)
     book = readings.ledger(record, "configs")
     if taken is None or done is None or began is None or book is None or book.found is None:

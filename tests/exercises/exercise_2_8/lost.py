@@ -15,7 +15,7 @@ from . import archive, events, perform
 from .perform import CONFIRMED, PLACE, READY_S, SETTLED_S, STORE, follower
 
 BEFORE, AFTER = range(1, 201), range(201, 211)
-"""What is written before the backup and must be there; and after it, which no backup can hold."""
+"""Numbers that are written before the backup, and after it."""
 
 
 # -- everything ----------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class RowsRemoved:
 
 
 def _active(node: Node) -> bool:
-    """Whether the machine is a member of a swarm by its own word."""
+    """Whether the machine's engine is a member of a swarm."""
     try:
         return bool(node.engine.info()["Swarm"]["LocalNodeState"] != "inactive")
     except no_answer():

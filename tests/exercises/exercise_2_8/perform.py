@@ -29,7 +29,7 @@ PLACE = "/var/backups/swarm"
 """The scripts' own default."""
 
 LOCK = "/run/swarm-backup.lock"
-"""What keeps a second run of either script away."""
+"""The lock that prevents a second run of either script."""
 
 BACKUP, RESTORE = "/usr/local/sbin/swarm-backup", "/usr/local/sbin/swarm-restore"
 UNIT, TIMER = "swarm-backup.service", "swarm-backup.timer"
@@ -37,7 +37,7 @@ SOON = b"[Timer]\nOnCalendar=\nOnActiveSec=1s\nAccuracySec=100ms\n"
 """In place of the night: the timer's own file says when else."""
 
 KEYS = "/root/unlock-keys"
-"""Not beside the backups: whoever has both has every secret."""
+"""Not beside the backups, since key and backup give away every secret."""
 
 CONFIRMED = "--yes-replace-this-swarm"
 
@@ -213,7 +213,7 @@ def _digest(value: str) -> str:
 
 @dataclass(frozen=True)
 class Taken:
-    """How a backup ended, and where it is; `path` is "" when it is not complete."""
+    """The outcome and the path of a backup; `path` is "" if it is incomplete."""
 
     output: Output
     path: str
@@ -280,7 +280,7 @@ def demote_rows(manager: Node, ids: Sequence[str]) -> None:
 
 
 def remove_rows(manager: Node, ids: Sequence[str]) -> Output:
-    """`docker node rm` of machines that exist no more; `--force`: nobody waits for Down."""
+    """`docker node rm` of destroyed machines; `--force`, since their rows may not be Down yet."""
     return manager.run(
         "docker", "node", "rm", "--force", *ids,
         check=False,
@@ -289,7 +289,7 @@ def remove_rows(manager: Node, ids: Sequence[str]) -> Output:
 
 
 def engine_since(node: Node) -> str:
-    """When the engine's service was started: the same as long as nobody stopped it."""
+    """Start time of the engine's service, which changes with each start."""
     shown = node.look(
         "systemctl", "show", "--property=ActiveEnterTimestampMonotonic", "docker.service"
     )
@@ -297,7 +297,7 @@ def engine_since(node: Node) -> str:
 
 
 def listed(node: Node, place: str) -> list[str]:
-    """What lies in a directory."""
+    """Names in a directory."""
     return sorted(node.look("ls", "-A", place, check=False).stdout.split())
 
 

@@ -22,15 +22,15 @@ REFUSED = {
     "not-confirmed": 8,
     "others-alive": 10,
 }
-"""What is wrong with a backup, or with restoring it here → swarm-restore's exit code for it."""
+"""Defect of a backup, or of its restore here → exit code of swarm-restore."""
 
 
 @exercise.check(
     "refused",
     phases=REFUSALS,
-    title="Each broken backup is refused, with an exit code that says what is wrong",
+    title="Each broken backup is refused, with an exit code for its defect",
     expected="; ".join(f"{case}: {code}" for case, code in REFUSED.items()),
-    hint="`swarm-restore --help` tells the codes; what did it say in the screens below?",
+    hint="`swarm-restore --help` lists the codes; its output is in the screens below.",
 )
 def refused(record: Record) -> Judgement:
     """Confirmed as it was, each of them would have replaced the swarm."""
@@ -41,9 +41,9 @@ def refused(record: Record) -> Judgement:
 @exercise.check(
     "nothing-touched",
     phases=REFUSALS,
-    title="Nothing is touched by a refused restore",
-    expected="the engine was never stopped, nothing is left beside the swarm's directory",
-    hint="`systemctl status docker`: since when? What does /var/lib/docker hold?",
+    title="A refused restore changes nothing",
+    expected="the engine kept running, and no file is left beside the swarm's directory",
+    hint="`systemctl status docker`: since when does it run? `ls /var/lib/docker`.",
 )
 def nothing_touched(record: Record) -> Judgement:
     """Verify first, delete later."""
@@ -63,9 +63,9 @@ def nothing_touched(record: Record) -> Judgement:
 @exercise.check(
     "good-one-verified",
     phases=REFUSALS,
-    title="The backup that nobody broke is verified",
+    title="The intact backup passes verification",
     expected="exit code 0 with --verify",
-    hint="A restore that refuses everything refuses these too: look at its last screen.",
+    hint="A script that refuses every backup proves nothing: look at its last screen.",
 )
 def good_one_verified(record: Record) -> Judgement:
     """The refusals say something only if a good backup is not refused."""
@@ -77,7 +77,7 @@ def good_one_verified(record: Record) -> Judgement:
 @exercise.check(
     "swarm-unharmed",
     phases=REFUSALS,
-    title="The swarm goes on as before",
+    title="The swarm is unharmed",
     expected="three managers reachable, two workers, all ready, one leader",
     hint="`docker node ls` on a manager.",
 )

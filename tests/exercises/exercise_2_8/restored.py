@@ -35,8 +35,8 @@ from .seen import way_back, whole
 @exercise.check(
     "backup-complete",
     phases=DISASTER,
-    title="The backup is taken on a follower, cold, and the leader stays",
-    expected="exit code 0, not hot, with volumes; the same leader before and after",
+    title="A cold backup on a follower does not change the leader",
+    expected="exit code 0, cold, with volumes; the same leader before and after",
     hint="The screen of swarm-backup; `docker node ls` after it.",
 )
 def backup_complete(record: Record) -> Judgement:
@@ -73,9 +73,9 @@ def backup_complete(record: Record) -> Judgement:
 @exercise.check(
     "backup-holds",
     phases=DISASTER,
-    title="The backup holds what makes a manager",
+    title="The backup has all files of a manager",
     expected="docker-state.json, certificates/ and raft/ below swarm/",
-    hint="Official procedure: all of /var/lib/docker/swarm, with the keys of the raft log.",
+    hint="Official procedure: all of /var/lib/docker/swarm, with the keys of the Raft log.",
 )
 def backup_holds(record: Record) -> Judgement:
     """The names in its swarm.tar.gz."""
@@ -101,12 +101,12 @@ HELD = ("swarm/docker-state.json", "swarm/certificates/", "swarm/raft/")
 @exercise.check(
     "all-was-lost",
     phases=DISASTER,
-    title="Between backup and restore nothing of the swarm existed",
+    title="Between backup and restore no machine of the swarm existed",
     expected="every node destroyed; the new machines are outside any swarm",
-    hint="The machines that boot must be new: their disks too.",
+    hint="The machines that boot must be new, with new disks.",
 )
 def all_was_lost(record: Record) -> Judgement:
-    """What was not lost proves nothing."""
+    """A restore proves nothing about a machine that was not lost."""
     fault, restored = readings.fault(record), last(record, Restore)
     if fault is None or fault.healed is None or restored is None:
         return unknown("nothing was destroyed and replaced")
@@ -141,7 +141,7 @@ def _the_backup(record: Record) -> Moment:
     hint="The screen of swarm-restore, and `journalctl -u docker` on the new manager.",
 )
 def restored(record: Record) -> Judgement:
-    """The scripts' own word, and a node list."""
+    """The scripts' exit codes, and a node list."""
     checked, done, answers = last(record, Verified), last(record, Restore), last(record, Answers)
     if done is None:
         return unknown("nothing was restored")
@@ -225,9 +225,9 @@ _same("tokens", "join tokens", ALL_RESTORED)
 @exercise.check(
     "secret-readable",
     phases=(*DISASTER, *AUTOLOCK),
-    title="A restored service still reads its secret",
-    expected="in a container of the restored swarm, the value that was stored before",
-    hint="The raft log is encrypted: were certificates/ and its keys restored with it?",
+    title="A restored service reads its secret",
+    expected="the earlier value in a container of the restored swarm",
+    hint="The Raft log is encrypted: were certificates/ and its keys restored?",
 )
 def secret_readable(record: Record) -> Judgement:
     """Its SHA-256, computed in the container, against that of what was stored."""
@@ -243,8 +243,8 @@ def secret_readable(record: Record) -> Judgement:
 @exercise.check(
     "data-complete",
     phases=DISASTER,
-    title="Everything that was acknowledged before the backup is there",
-    expected="numbers 1 to 200, each once; of what was written after the backup nothing",
+    title="All data that was acknowledged before the backup is restored",
+    expected="numbers 1 to 200, each once, and no later number",
     hint="Was the volume copied while its container was stopped, and restored before it started?",
 )
 def data_complete(record: Record) -> Judgement:
@@ -269,9 +269,9 @@ WRITTEN = range(1, 201)
 @exercise.check(
     "new-machines-had-to-join",
     phases=DISASTER,
-    title="Machines without their old disks come back by joining, not by themselves",
-    expected="none was a member before it joined with the restored swarm's token; then all are",
-    hint="A node is known by its certificate: with its disk that is gone.",
+    title="Machines without their old disks rejoin only by `docker swarm join`",
+    expected="no machine is a member before it joins with the restored swarm's token; then all are",
+    hint="A certificate identifies a node, and is lost with its disk.",
 )
 def new_machines_had_to_join(record: Record) -> Judgement:
     """Which of both is true is said by the procedure."""
@@ -288,9 +288,9 @@ def new_machines_had_to_join(record: Record) -> Judgement:
 @exercise.check(
     "whole-again",
     phases=(*DISASTER, *FORCED, *AUTOLOCK),
-    title="There are three managers and two workers again",
+    title="The swarm has three managers and two workers again",
     expected="three managers reachable, two workers, all ready, one leader",
-    hint="`docker node ls` on the restored manager: who is missing? Which token did it join with?",
+    hint="`docker node ls` on the restored manager: which node is missing? Which token did it use?",
 )
 def whole_again(record: Record) -> Judgement:
     """Judged on the last node list."""
@@ -305,9 +305,9 @@ def whole_again(record: Record) -> Judgement:
 @exercise.check(
     "nothing-of-the-old",
     phases=DISASTER,
-    title="Nothing of the old membership is left",
-    expected="of the old node ids only that of the restored manager, and no machine listed twice",
-    hint="`docker node ls`: rows that are Down go with `docker node rm --force ID`.",
+    title="No old node is left in the list",
+    expected="only the restored manager has its old node id, and no machine is listed twice",
+    hint="`docker node ls`: remove rows that are Down with `docker node rm --force ID`.",
 )
 def nothing_of_the_old(record: Record) -> Judgement:
     """Old rows would be counted, and scheduled on, for ever."""

@@ -21,9 +21,10 @@ NEVER_STOPPED = {"it-leads": 4, "another-run": 3, "no-quorum-left": 5}
 @exercise.check(
     "not-begun",
     phases=TROUBLE,
-    title="Where it would do harm, the backup is not begun",
-    expected="the leader: 4; a second run: 3; the quorum's last: 5; the engine is never stopped",
-    hint="`swarm-backup --help` tells the codes; what did it say in the screens below?",
+    title="A backup that would do harm does not begin",
+    expected="exit code 4 on the leader, 3 for a second run, 5 without a spare manager; the engine"
+    " keeps running",
+    hint="`swarm-backup --help` lists the codes; its output is in the screens below.",
 )
 def not_begun(record: Record) -> Judgement:
     """Refused before anything is stopped."""
@@ -38,8 +39,8 @@ def not_begun(record: Record) -> Judgement:
 @exercise.check(
     "full-disk",
     phases=TROUBLE,
-    title="A full disk costs the backup, and nothing else",
-    expected="met while the engine is stopped: exit code 8, nothing left, the engine answers again",
+    title="A full disk fails the backup, and does no other harm",
+    expected="while the engine is stopped: exit code 8, no file left, and the engine runs again",
     hint="Does the script's trap start docker.service and docker.socket, and remove .partial-…?",
 )
 def full_disk(record: Record) -> Judgement:
@@ -50,12 +51,12 @@ def full_disk(record: Record) -> Judgement:
 @exercise.check(
     "timer",
     phases=TROUBLE,
-    title="The timer begins a backup by itself",
-    expected="it has elapsed, it starts swarm-backup.service, and that stopped the engine",
+    title="The timer starts a backup",
+    expected="the timer has elapsed and started swarm-backup.service, which stopped the engine",
     hint="`systemctl list-timers swarm-backup.timer`; `systemctl cat swarm-backup.timer`.",
 )
 def timer(record: Record) -> Judgement:
-    """Nobody else starts the backup that is killed while the engine is stopped."""
+    """The run itself starts no backup here: one that stops the engine is the timer's."""
     seen = need(record, TimerSet, "no timer was set")
     told = f"elapsed: {seen.elapsed or 'never'}; starts {seen.unit}"
     good = seen.elapsed not in NEVER and seen.unit == "swarm-backup.service"
@@ -73,14 +74,14 @@ def _stopped(record: Record, node: str, before: float) -> bool:
 
 
 NEVER = ("", "0", "n/a", None)
-"""What systemd says of a timer that has not elapsed."""
+"""systemd's value for a timer that has not elapsed."""
 
 
 @exercise.check(
     "killed",
     phases=TROUBLE,
-    title="kill -9 in the middle leaves no engine stopped and nothing that looks like a backup",
-    expected="the unit ends by a signal, the engine is started again, no backup more than before",
+    title="kill -9 during a backup leaves the engine running and no partial backup",
+    expected="the unit ends by a signal, the engine runs again, and there is no additional backup",
     hint="`systemctl status swarm-backup-mend.service`: is it the OnFailure= of the backup's unit?",
 )
 def killed(record: Record) -> Judgement:
@@ -96,9 +97,9 @@ def killed(record: Record) -> Judgement:
 @exercise.check(
     "engine-refuses",
     phases=TROUBLE,
-    title="An engine that does not start again is told, and the backup is kept",
-    expected="exit code 9, the backup is complete; mended, the engine answers",
-    hint="`journalctl -u docker` on the node; `swarm-backup --mend` when its cause is removed.",
+    title="The script reports an engine that does not start again, and keeps the backup",
+    expected="exit code 9 and a complete backup; after the repair the engine answers",
+    hint="`journalctl -u docker` on the node; `swarm-backup --mend` after removing the cause.",
 )
 def engine_refuses(record: Record) -> Judgement:
     """Now the backup is worth more than ever."""

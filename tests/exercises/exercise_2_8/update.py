@@ -15,9 +15,9 @@ from .events import Backup, Updated
 @exercise.check(
     "update-goes-on",
     phases=UPDATE,
-    title="A backup of a follower doesn't disturb a rolling update",
-    expected="taken while the update was under way (the backup's inventory says so); it completes",
-    hint="`docker service inspect site`: UpdateStatus. A paused update says which task failed.",
+    title="A backup on a follower does not disturb a rolling update",
+    expected="a backup during the update, by its own inventory; the update completes",
+    hint="`docker service inspect site`: UpdateStatus. A paused update names the failed task.",
 )
 def update_goes_on(record: Record) -> Judgement:
     """The leader goes on deciding; the node's own task is what the update may meet down."""

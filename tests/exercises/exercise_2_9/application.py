@@ -26,13 +26,13 @@ def deploy(stack: Stacks, secret: Secrets) -> Stack:
 
 
 def deploy_labs(stack: Stacks) -> Service:
-    """The same API beside it, with the lab's healthcheck."""
+    """The same API with the lab's health check, as a second service."""
     title = "The same API with the lab's healthcheck"
     return stack.deploy(LABS_FILE, name=LABS_NAME, title=title).service(API)
 
 
 def ask_readiness(node: Node, container: str) -> str:
-    """What a replica says at `/health/ready`: its answer, and the status in a line of its own."""
+    """A replica's answer at `/health/ready`, with its status on a line of its own."""
     return node.look(
         "docker", "exec", container,
         "curl", "-sS", "--max-time", "5", "-w", "%{http_code}",
@@ -51,7 +51,7 @@ def write_row(node: Node, container: str) -> None:
 
 
 def read_rows(node: Node, container: str) -> list[str]:
-    """What is in that table; nothing where there is none."""
+    """The table's rows; none without a table."""
     return node.look(
         "docker", "exec", container, "psql", "-U", "api", "-d", "mydb", "-At", "-c",
         "SELECT what FROM kept",
@@ -60,6 +60,6 @@ def read_rows(node: Node, container: str) -> list[str]:
 
 
 def freeze(node: Node, container: str) -> None:
-    """The database's first process is stopped: its port is open, and nobody answers."""
+    """Stop the database's first process: its port stays open, without answers."""
     pid = node.look("docker", "inspect", "--format", "{{.State.Pid}}", container).stdout.strip()
     node.run("kill", "-STOP", pid, title=f"On {node}: the database hangs")

@@ -21,9 +21,9 @@ TAKEN_BACK = "update rolled back due to failure or early termination of task"
 @exercise.check(
     "takes-itself-back",
     phases=BAD_UPDATE,
-    title="An update whose tasks never are healthy is rolled back by itself",
+    title="An update whose tasks never become healthy rolls back by itself",
     expected=f"rollback_completed; the client says {TAKEN_BACK!r}",
-    hint="`docker service inspect` shows UpdateStatus; by default an update that fails pauses.",
+    hint="`docker service inspect` shows UpdateStatus; by default a failed update pauses.",
 )
 def takes_itself_back(record: Record) -> Judgement:
     """`failure_action: rollback`."""
@@ -39,8 +39,8 @@ def takes_itself_back(record: Record) -> Judgement:
 @exercise.check(
     "old-definition",
     phases=BAD_UPDATE,
-    title="The definition is the old one again, and no replica was touched",
-    expected="check and image as before the update; the same tasks run, all of them",
+    title="The rollback restores the old definition, and no replica was replaced",
+    expected="health check and image as before the update; all the same tasks run",
     hint="`docker service inspect test-health`: Spec and PreviousSpec.",
 )
 def old_definition(record: Record) -> Judgement:
@@ -84,7 +84,7 @@ UPDATE = {"service", "update"}
 @exercise.check(
     "no-request-failed",
     phases=BAD_UPDATE,
-    title="No client notices the update that was no good",
+    title="The failed update interrupts no request",
     expected="every request is answered",
     hint="Is the order start-first, and parallelism below the number of replicas?",
     needs=MESH,

@@ -37,9 +37,9 @@ from .seen import at_work, through, untouched
 @exercise.check(
     "lab-s-check-takes-all-down",
     phases=CASCADE,
-    title="With the lab's healthcheck all of the API goes down with Redis and restarts for ever",
-    expected="every replica is replaced, one of them twice; while all are down nothing is answered",
-    hint="The check that Swarm asks must not ask for anything outside the container.",
+    title="With the lab's health check the whole API fails with Redis and restarts for ever",
+    expected="every replica is replaced, one of them twice; no answers while all are down",
+    hint="A health check must not depend on anything outside its container.",
 )
 def lab_s_check_takes_all_down(record: Record) -> Judgement:
     """From the moment when all were down until Redis came back."""
@@ -65,12 +65,12 @@ def lab_s_check_takes_all_down(record: Record) -> Judgement:
 @exercise.check(
     "liveness-keeps-it-up",
     phases=CASCADE,
-    title="With a liveness check the same API goes on serving its main page",
+    title="With a liveness check the same API keeps serving its main page",
     expected="every request is answered, and no replica was replaced",
-    hint="`docker service ps health_api`: what does its healthcheck ask for?",
+    hint="`docker service ps health_api`: what does its health check test?",
 )
 def liveness_keeps_it_up(record: Record) -> Judgement:
-    """The same outage, at the same time."""
+    """The outage of the other check."""
     began, back = (_moment(record, what) for what in ("began", "over"))
     if began is None or back is None:
         return unknown("nobody noted when Redis went and came back")
@@ -80,12 +80,12 @@ def liveness_keeps_it_up(record: Record) -> Judgement:
 @exercise.check(
     "readiness-tells",
     phases=CASCADE,
-    title="Its readiness says what is missing",
+    title="The API's readiness page names the missing part",
     expected="503, database ok, redis not ok",
     hint="`curl http://127.0.0.1:8080/health/ready` in the container.",
 )
 def readiness_tells(record: Record) -> Judgement:
-    """For whoever can do something about it."""
+    """The readiness page, for operators."""
     asked = need(record, Readiness, "nobody asked for its readiness")
     checks = asked.checks
     told = f"{asked.status}: " + ", ".join(f"{name} {said}" for name, said in checks.items())
@@ -101,9 +101,9 @@ def readiness_tells(record: Record) -> Judgement:
 @exercise.check(
     "comes-back",
     phases=CASCADE,
-    title="When Redis is back, so is all of the API",
+    title="The whole API returns with Redis",
     expected="two replicas of each run",
-    hint="With a limit of attempts it would be given up by now.",
+    hint="With a limit of attempts Swarm would no longer restart it.",
 )
 def comes_back(record: Record) -> Judgement:
     """Thanks to `any`, without a limit."""

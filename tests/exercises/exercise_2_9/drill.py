@@ -1,4 +1,4 @@
-"""What makes tasks unhealthy, and how Swarm and the clients react."""
+"""Faults that make tasks unhealthy, and the reaction of Swarm and clients."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -20,19 +20,19 @@ from . import events, perform
 from .perform import PORT, REPLICAS
 
 REPETITIONS = 5
-"""How often one of three replicas is made ill."""
+"""Repetitions of the fault on one of three replicas."""
 
 INTERVAL_NS, RETRIES, RESTART_DELAY_NS = 30e9, 3, 5e9
-"""What a definition that does not say it means: moby's container/health.go, swarmkit's defaults."""
+"""Defaults of a definition: moby's container/health.go, swarmkit's defaults."""
 
 RATE = 10.0
 READY_S = 90
 HEALED_S = 60
 STAYS_S = 6
-"""How long a slot must stay empty: six times its restart delay."""
+"""Seconds for which a slot must stay empty: six times its restart delay."""
 WARM = 10
 DEATHS = 2
-"""How often a slow server is killed before it counts as one that never comes up."""
+"""Kills after which a slow server counts as one that never starts."""
 PASSWORD = "ending_password"  # noqa: S105 - its name
 
 
@@ -61,7 +61,7 @@ class Healed:
 
 @dataclass
 class Drill:
-    """What every drill works with."""
+    """The fixtures of every drill."""
 
     swarm: Swarm
     wait: Waiter

@@ -1,4 +1,4 @@
-"""How unhealthy tasks end, and a limit of attempts."""
+"""The end of unhealthy tasks, and a limit of attempts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .events import Ending, Watched
 @exercise.check(
     "exit-0-is-complete",
     phases=ENDINGS,
-    title="Servers that end with 0 when they are told to stop: unhealthy, they are complete",
+    title="An unhealthy server that exits with 0 on its stop signal is complete, not failed",
     expected="nginx, redis and postgres: complete, exit code 0, no error",
     hint="`docker inspect` of the container: State.ExitCode.",
 )
@@ -39,9 +39,9 @@ def exit_0_is_complete(record: Record) -> Judgement:
 @exercise.check(
     "killed-is-failed",
     phases=ENDINGS,
-    title="A program that hears no signal is killed: unhealthy, its task has failed",
+    title="An unhealthy program that ignores its stop signal is killed, and its task has failed",
     expected=KILLED,
-    hint="Did it end by itself before the grace period was over?",
+    hint="Did it end by itself within the grace period?",
 )
 def killed_is_failed(record: Record) -> Judgement:
     """The text that one finds in forums."""
@@ -53,12 +53,12 @@ def killed_is_failed(record: Record) -> Judgement:
 @exercise.check(
     "gives-up",
     phases=ENDINGS,
-    title="With a limit of attempts Swarm gives up",
-    expected="three tasks at two restarts, none of them wanted any more",
+    title="With a limit of attempts Swarm stops replacing tasks",
+    expected="three tasks for two restarts, and no running task is wanted any more",
     hint="`docker service ps gives-up`; the lab's file says max_attempts: 3.",
 )
 def gives_up(record: Record) -> Judgement:
-    """Nothing says so anywhere but the list of its tasks."""
+    """Only the list of tasks shows it."""
     watched = need(record, Watched, "nobody watched")
     seconds = watched.seconds
     listed = [s for s in readings.task_samples(record, "gives-up") if s.error is None]

@@ -18,9 +18,9 @@ from .seen import at_work, last_list
 @exercise.check(
     "complete-not-failed",
     phases=TRAP,
-    title="The unhealthy nginx has ended with 0: its task is complete, and has no error",
+    title="The unhealthy nginx has exited with 0: its task is complete, without an error",
     expected="state complete, no error",
-    hint="`docker service ps trap`: nginx ends with 0 when it is told to stop (SIGQUIT).",
+    hint="`docker service ps trap`: nginx exits with 0 on its stop signal (SIGQUIT).",
 )
 def complete_not_failed(record: Record) -> Judgement:
     """The erratum's cause."""
@@ -48,12 +48,12 @@ def _not_ill(record: Record, container: str) -> list[str]:
 @exercise.check(
     "slot-stays-empty",
     phases=TRAP,
-    title="With on-failure nobody replaces it",
+    title="With on-failure Swarm does not replace it",
     expected=f"two of three run, unchanged for at least {LEAST_WATCHED_S:.0f} s",
-    hint="What has ended with 0 has not failed: use `any`.",
+    hint="A task that exits with 0 has not failed: use `any`.",
 )
 def slot_stays_empty(record: Record) -> Judgement:
-    """What the lab's stack file does to itself."""
+    """The restart condition of the lab's stack file."""
     defined = need(record, Definition, "nobody read the definition", when="before")
     watched = need(record, Watched, "nobody watched")
     broken = need(record, Broken, "nothing was broken")
@@ -90,8 +90,8 @@ def _remedy(record: Record) -> float | None:
 @exercise.check(
     "any-heals",
     phases=TRAP,
-    title="With any the slot is filled",
-    expected="three run, one of them in the slot that was empty",
+    title="With any Swarm replaces it",
+    expected="three tasks run, one of them in the empty slot",
     hint="`docker service inspect trap`: RestartPolicy.Condition.",
 )
 def any_heals(record: Record) -> Judgement:

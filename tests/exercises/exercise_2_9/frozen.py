@@ -19,12 +19,12 @@ ROW = "before the database hung"
 @exercise.check(
     "hanging-is-unhealthy",
     phases=DATABASE,
-    title="A database that hangs is found, killed and replaced",
+    title="Swarm kills and replaces a database that hangs",
     expected=f"its container is unhealthy; its task failed: {KILLED!r}; another runs",
-    hint="Its process is there and its port is open: without a healthcheck nobody would notice.",
+    hint="The process runs and its port is open: only a health check detects the fault.",
 )
 def hanging_is_unhealthy(record: Record) -> Judgement:
-    """Nothing but a check sees it."""
+    """Only a health check detects it."""
     frozen = need(record, Frozen, "the database was not made to hang")
     samples = [s for s in readings.task_samples(record, DATABASE_SERVICE) if s.asked > frozen.t]
     if not samples:
@@ -54,9 +54,9 @@ def _ill(told: EngineTold) -> bool:
 @exercise.check(
     "data-kept",
     phases=DATABASE,
-    title="What was written before is still there",
+    title="The replaced database has its earlier data",
     expected=ROW,
-    hint="`docker volume ls` on its node: is its data directory in a volume?",
+    hint="`docker volume ls` on its node: is its data directory a volume?",
 )
 def data_kept(record: Record) -> Judgement:
     """In its volume, on its node."""
@@ -72,9 +72,9 @@ def data_kept(record: Record) -> Judgement:
 @exercise.check(
     "api-stays-meanwhile",
     phases=DATABASE,
-    title="The API goes on answering while the database is replaced",
+    title="The API keeps answering while the database is replaced",
     expected="every request for the main page is answered, and no replica was replaced",
-    hint="What does its healthcheck ask for?",
+    hint="What does its health check test?",
     needs=MESH,
 )
 def api_stays_meanwhile(record: Record) -> Judgement:

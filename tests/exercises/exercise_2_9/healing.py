@@ -104,7 +104,7 @@ def unhealthy_containers(record: Record) -> set[str]:
 
 
 def ends(record: Record, service: str) -> int:
-    """How many containers of a service have ended."""
+    """The number of a service's ended containers."""
     return sum(e.service == service for e in _whats(record, "die"))
 
 

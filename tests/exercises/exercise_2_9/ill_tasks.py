@@ -27,12 +27,12 @@ REPETITIONS = 5
 @exercise.check(
     "healed-in-its-slot",
     phases=HEAL,
-    title="Each ill task is found unhealthy and replaced by a healthy one in its slot",
+    title="Swarm replaces each unhealthy task by a healthy one in its slot",
     expected=f"at least {REPETITIONS} times, and {REPLICAS} replicas run at the end",
     hint="`docker service ps test-health`: is the restart condition `any`?",
 )
 def healed_in_its_slot(record: Record) -> Judgement:
-    """As the engines told it."""
+    """Judged by the engines' events."""
     done = _repetitions(record)
     whole = [h for h in done if h.unhealthy and h.healthy]
     last = last_list(record)
@@ -56,7 +56,7 @@ def healed_in_its_slot(record: Record) -> Judgement:
     "detected-as-predicted",
     phases=HEAL,
     timed=True,
-    title="An ill task is found after the time that its healthcheck allows",
+    title="Swarm detects an unhealthy task within the time that its health check allows",
     expected="at least (retries - 1) intervals; at most retries × (interval + check) + a check",
     hint="`docker inspect` of the container, State.Health.Log: how long do the checks take?",
 )
@@ -71,9 +71,10 @@ def detected_as_predicted(record: Record) -> Judgement:
     "replaced-as-predicted",
     phases=HEAL,
     timed=True,
-    title="An unhealthy task has a healthy successor after the time that its definition allows",
-    expected="at least restart delay + first check; how long at most is the machine's affair",
-    hint="Compare stop_s, restart_s and start_s: which of the three takes that long?",
+    title="Swarm replaces an unhealthy task within the time that its definition allows",
+    expected="at least restart delay + first check; no upper bound, since that depends on the"
+    " machine",
+    hint="Compare stop_s, restart_s and start_s: which of the three takes longest?",
 )
 def replaced_as_predicted(record: Record) -> Judgement:
     """Each repetition on its own."""
@@ -89,9 +90,9 @@ def replaced_as_predicted(record: Record) -> Judgement:
 @exercise.check(
     "nobody-else",
     phases=HEAL,
-    title="No task is called unhealthy that nobody has made ill",
-    expected="as many unhealthy containers as were broken, and the same ones",
-    hint="A false positive: is the time limit of the check too short for this machine?",
+    title="No healthy task is declared unhealthy",
+    expected="the unhealthy containers are those that were broken",
+    hint="A false positive: is the check's timeout too short for this machine?",
 )
 def nobody_else(record: Record) -> Judgement:
     """No false positives, even on busy nodes."""
@@ -125,13 +126,13 @@ def _unheard(record: Record, last: TasksSample | None) -> list[str]:
 @exercise.check(
     "clients-suffer-only-until-it-ends",
     phases=HEAL,
-    title="Clients get bad answers from the ill task, and only until it has ended",
-    expected="none outside the time from the fault to the ill task's end",
-    hint="Ask with a rate of your own: which node gave them, and which task?",
+    title="Clients get bad answers only from the broken task, and only until it has ended",
+    expected="no bad answer before the fault or after the task's end",
+    hint="Which node and which task gave the bad answers? `request` lines of events.jsonl.",
     needs=MESH,
 )
 def clients_suffer_only_until_it_ends(record: Record) -> Judgement:
-    """What a healthcheck can't do: undo what its visitors have seen before."""
+    """A health check can't prevent bad answers before it fails."""
     done = _repetitions(record)
     asked = readings.requests(record)
     if not asked or not all(h.died and h.healthy for h in done):

@@ -1,4 +1,4 @@
-"""What the API's clients see while its database hangs, or Redis is away."""
+"""Clients of the API while its database hangs, or Redis is away."""
 
 import json
 from dataclasses import dataclass

@@ -48,7 +48,7 @@ def test_health(services: Services) -> Service:
 
 
 def gated(services: Services) -> Service:
-    """Two replicas that are healthy only after somebody has created a file in them."""
+    """Two replicas that are healthy only after a file is created in them."""
     return services.create(
         "gated",
         "--replicas", "2",
@@ -187,7 +187,7 @@ MOST_ATTEMPTS = 2
 
 
 def gives_up(services: Services) -> Service:
-    """A service that never is healthy, and may be restarted so many times."""
+    """A service that never becomes healthy, with a limit of restarts."""
     return services.create(
         "gives-up",
         "--health-cmd", "exit 1", *SICK,

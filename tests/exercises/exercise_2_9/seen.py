@@ -1,4 +1,4 @@
-"""What several judges of exercise 2.9 read from a record."""
+"""Readings that several judges of exercise 2.9 share."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def all_answered(record: Record, asked: list[Request], window: Window) -> Judgem
 
 
 def untouched(record: Record, service: str, window: Window) -> Judgement:
-    """All of the API's requests were answered, and its tasks are those of the beginning."""
+    """All of the API's requests were answered, and its tasks are the first ones."""
     asked = all_answered(record, through(record, API_PORT), window)
     samples = [s for s in readings.task_samples(record, service) if s.error is None]
     others = {t.id for s in samples for t in s.tasks if not t.running}

@@ -16,12 +16,12 @@ from .events import StartPeriod
 @exercise.check(
     "false-positives",
     phases=SLOW,
-    title="Without a start period, or with one too short, a slow server never comes up",
-    expected="each is killed at least twice before it was ready, and none runs",
-    hint="interval × retries must be longer than the start takes, or a start period covers it.",
+    title="Without a start period, or with a short one, a slow server never starts",
+    expected="each is killed at least twice before it is ready, and none runs",
+    hint="interval × retries, or the start period, must be longer than the start.",
 )
 def false_positives(record: Record) -> Judgement:
-    """Nothing was wrong with it."""
+    """The server itself has no fault."""
     found = {name: _slow(record, name) for name in ("none", "short")}
     told = "; ".join(
         f"{name}: {_count(ended, 'ended')}, {_count(up, 'up')}"
@@ -39,9 +39,9 @@ def false_positives(record: Record) -> Judgement:
 @exercise.check(
     "start-period",
     phases=SLOW,
-    title="With a start period that is long enough the same server comes up",
+    title="With a long start period the same server starts",
     expected="its first task runs",
-    hint="A check that fails in the start period doesn't count; one that succeeds ends it.",
+    hint="In the start period a failed check does not count; a successful one ends the period.",
 )
 def start_period(record: Record) -> Judgement:
     """The only difference is the start period."""

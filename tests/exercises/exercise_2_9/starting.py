@@ -20,12 +20,12 @@ from .events import Served
 @exercise.check(
     "starting-until-healthy",
     phases=STARTING,
-    title="A task is `starting` until its check succeeds, and running then",
-    expected="two starting; one and one; two running",
-    hint="`docker service ps gated`: a task of a service without a check runs at once.",
+    title="A task is `starting` until its health check succeeds, then `running`",
+    expected="two starting; then one starting and one running; then two running",
+    hint="`docker service ps gated`: without a health check a task is running at once.",
 )
 def starting_until_healthy(record: Record) -> Judgement:
-    """As the managers list them, at each step."""
+    """Judged by the managers' lists, at each step."""
     steps = _steps(record, "none", "one", "both")
     seen = {when: sorted(e.states.values()) for when, e in steps.items()}
     told = "; ".join(f"{when}: {', '.join(states)}" for when, states in seen.items())
@@ -52,13 +52,13 @@ def _steps(record: Record, *wanted: str) -> dict[str, Served]:
 @exercise.check(
     "no-visitor-before",
     phases=STARTING,
-    title="No request reaches a task that is not healthy yet",
-    expected="none is answered while no task is healthy; then only the healthy one answers",
-    hint="`docker logs` of each container: has the one that is `starting` been asked?",
+    title="No request reaches a task before it is healthy",
+    expected="no answer while no task is healthy; then only the healthy one answers",
+    hint="`docker logs` of each container: did the `starting` one get a request?",
     needs=MESH,
 )
 def no_visitor_before(record: Record) -> Judgement:
-    """By what each container has logged."""
+    """Judged by each container's log."""
     steps = _steps(record, "none", "one")
     asked = {when: _asked(record, f"asked={when}") for when in steps}
     if not all(asked.values()):
@@ -97,7 +97,7 @@ def _not_in_step(steps: Mapping[str, Served], asked: Mapping[str, Sequence[Reque
     "visitors-after",
     phases=STARTING,
     title="A healthy task gets its share of the requests",
-    expected="both have answered, and every request was answered",
+    expected="both tasks answer, and every request is answered",
     hint="`nsenter --net=/run/docker/netns/ingress_sbox cat /proc/net/ip_vs` on every node.",
     needs=MESH,
 )

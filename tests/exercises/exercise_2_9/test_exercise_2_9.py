@@ -37,7 +37,7 @@ def test_an_ill_task_gets_no_visitors_and_a_successor(
 def test_what_becomes_of_an_unhealthy_task(
     swarm: Swarm, secret: Secrets, wait: Waiter, probe: Probe, evidence: Evidence
 ) -> None:
-    """How it ends decides whether it is replaced; a limit or a slow start can prevent healing."""
+    """A task's exit decides whether it is replaced; a limit or a slow start can prevent healing."""
     drill = Drill(swarm, wait, probe, evidence)
     # What starts slowly, and what ends by and by, is left alone meanwhile.
     with (

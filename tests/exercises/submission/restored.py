@@ -99,7 +99,7 @@ def lose_everything_and_restore(
     evidence.write(events.Found(found))
     evidence.state(swarm)
     evidence.listing(home, "After")
-    if reader and (seen := _secret(reader, wait)):
+    if reader and (seen := _secret(reader, home, wait)):
         evidence.write(seen)
 
 
@@ -142,8 +142,13 @@ def _reader(work: Work, home: Node) -> Service | None:
     )  # fmt: skip
 
 
-def _secret(reader: Service, wait: Waiter) -> events.SecretRead | None:
-    """The secret's SHA-256 as the task reads it, and where that is; None where it can't."""
+def _secret(reader: Service, home: Node, wait: Waiter) -> events.SecretRead | None:
+    """The secret's SHA-256 as the task reads it, and where that is; None where it can't.
+
+    A swarm without the service is another one: nobody there reads the secret.
+    """
+    if not home.engine.api.services(filters={"name": READER}):
+        return events.SecretRead(home.name, None)
     (task,) = wait(reader.converged(replicas=1), within=perform.SETTLED_S)
     try:
         return perform.secret_in(task, READER, reader.swarm.node(task.node))

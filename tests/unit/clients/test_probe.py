@@ -279,7 +279,7 @@ def test_a_node_whose_name_has_capitals_is_asked_and_its_errors_count(shouting: 
 
 def test_names_that_a_client_can_not_tell_apart_are_refused(lab: Lab) -> None:
     lab["manager2"].name = "Manager1"
-    with pytest.raises(ValueError, match="differ in nothing but capitals"):
+    with pytest.raises(ValueError, match="differ only in case"):
         session(lab.swarm.nodes)
 
 

@@ -126,7 +126,7 @@ def test_what_a_provider_cannot_do_is_refused_before_anything_is_broken(
     lab: Lab, faults: Faults, kind: str
 ) -> None:
     lab.machines.controls = frozenset()
-    with pytest.raises(ProviderError, match="is nothing that these machines' provider can do"):
+    with pytest.raises(ProviderError, match="the provider of these machines can't do this"):
         ON_ONE_NODE[kind](faults, lab["worker1"])
     assert lab.did == []
 
@@ -384,6 +384,6 @@ def test_a_node_of_which_only_a_loopback_address_is_known_is_not_parted(
     lab: Lab, address: str
 ) -> None:
     lab["worker1"].address = address
-    with pytest.raises(ConfigError, match=f"worker1 can't be parted .* only {address} is known"):
+    with pytest.raises(ConfigError, match=f"worker1 can't be partitioned.* address is {address}"):
         Faults(lab.swarm).partition([lab["manager1"]], [lab["worker1"]])
     assert lab.did == []

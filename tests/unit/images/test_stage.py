@@ -97,5 +97,5 @@ def test_files_and_directories_that_were_built_are_copied(tmp_path: Path) -> Non
 
 
 def test_what_was_not_built_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="the build stage has made no src/dist, which an image"):
+    with pytest.raises(BuildError, match="the build stage has not made src/dist, which an image"):
         copy_built({"src/dist": "srv"}, tmp_path / "stage", tmp_path / "root")

@@ -253,7 +253,7 @@ def listen(lab: Lab, stream: Iterable[dict[str, Any]], *, over: bool = False) ->
 
 def test_an_engine_that_ceases_to_tell_is_an_error_unless_the_block_is_over(lab: Lab) -> None:
     listen(lab, [], over=True)
-    with pytest.raises(ClientError, match="the engine of worker1 has ceased to tell of containers"):
+    with pytest.raises(ClientError, match="the engine of worker1 has ended its stream of events"):
         listen(lab, [])
 
 

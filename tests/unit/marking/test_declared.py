@@ -82,21 +82,21 @@ def test_a_rotation_is_a_script_a_secret_and_a_page(root: Path) -> None:
         ("steps: [{run: /bin/sh}]\n", "'/bin/sh' must be a path inside the root"),
         ("steps: [{run: x.sh, on: localhost}]\n", "'on' is 'localhost': use a machine's name"),
         ("steps: [{deploy: x.yml}]\n", "'name' is missing"),
-        ("steps: [{deploy: x.yml, name: '-c'}]\n", "'-c' is no name of a stack"),
+        ("steps: [{deploy: x.yml, name: '-c'}]\n", "'-c' is no name for a stack"),
         ("steps: [{deploy: x.yml, name: a, on: worker1}]\n", "unknown key 'on'"),
         ("steps: [{on: all}]\n", "'run' is missing"),
         (
             "steps: [{deploy: x.yml, name: a}, {deploy: y.yml, name: a}]\n",
-            "two stacks are called 'a'",
+            "two stacks have the name 'a'",
         ),
-        ("backup: /backup/x-*\n", "'backup' and 'restore' are told together"),
-        ("restore: [x.sh, '{}']\n", "'backup' and 'restore' are told together"),
+        ("backup: /backup/x-*\n", "'backup' and 'restore' need each other"),
+        ("restore: [x.sh, '{}']\n", "'backup' and 'restore' need each other"),
         ("backup: x-*\nrestore: [x.sh, '{}']\n", "use a whole path"),
         ("backup: /a/../b/x\nrestore: [x.sh, '{}']\n", "use a whole path"),
         ("backup: /a/*/x\nrestore: [x.sh, '{}']\n", "in its last part only"),
         ("backup: /a/x-*\nrestore: [x.sh]\n", "has no '{}'"),
         ("backup: /a/x-*\nrestore: [/bin/sh, '{}']\n", "must be a path inside the root"),
-        (f"steps: [{', '.join(['{run: x.sh}'] * 31)}]\n", "31 steps are more than 30"),
+        (f"steps: [{', '.join(['{run: x.sh}'] * 31)}]\n", "there are 31 steps, more than 30"),
     ],
 )
 def test_what_can_t_be_done_is_told(root: Path, words: str, why: str) -> None:
@@ -112,4 +112,4 @@ def test_a_step_with_a_file_that_is_not_there_is_told_before_a_cluster_is_starte
         root, "students: [Ada]\nsteps: [{run: scripts/backup.sh}, {run: scripts/x.sh, on: all}]\n"
     )
     told = [lack.why for lack in completeness.look(root).lacks if lack.where == declared.FILE]
-    assert told == ["step 2 (run scripts/x.sh on all) names a file that is not there"]
+    assert told == ["step 2 (run scripts/x.sh on all) names a file that does not exist"]

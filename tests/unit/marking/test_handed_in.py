@@ -85,7 +85,7 @@ def test_each_deliverable_that_is_missing_fails_alone(tmp_path: Path, asked: obj
     results = judged(root)
     failed = [check for check, r in results.items() if r.verdict is not Verdict.PASS]
     assert failed == [getattr(asked, "check")]  # noqa: B009
-    assert results[failed[0]].observed.endswith("is not there")
+    assert results[failed[0]].observed.endswith("does not exist")
     assert results[failed[0]].looked_at.startswith(place)
 
 

@@ -41,9 +41,9 @@ def test_a_check_that_nobody_judged_is_ungraded_and_says_why() -> None:
     )
     assert marked.ungraded == 10000
     assert [check.result.observed for check in marked.criteria[0].checks] == [
-        "nothing was learned: exercise 2.2 was not performed",
-        "nothing was learned: the cluster was not surveyed",
-        "nothing was learned: no submission was given",
+        "not judged: exercise 2.2 was not performed",
+        "not judged: the cluster was not surveyed",
+        "not judged: no submission was given",
     ]
 
 
@@ -98,8 +98,8 @@ def test_an_item_counts_only_with_what_it_needs(base: str, top: str, expected: V
 def test_what_is_lost_for_a_need_names_it_and_what_was_seen() -> None:
     marked = mark(rubric(one=NEEDS), results(base="fail", top="pass"))
     lost = marked.criteria[0].checks[1].result
-    assert lost.observed == "it counts only with 'base', which failed; seen was: o"
-    assert lost.hint == "Mend 'base' first. h"
+    assert lost.observed == "it counts only with 'base', which failed; observed: o"
+    assert lost.hint == "First repair 'base'. h"
 
 
 def test_a_need_that_earned_a_part_is_met() -> None:

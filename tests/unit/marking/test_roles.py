@@ -96,7 +96,7 @@ def test_a_line_decides_against_what_looks_like_it() -> None:
 def test_a_line_about_what_is_not_there_is_told() -> None:
     part = Cast(seen(), {"wordpress": "wp_wordpres"})["wordpress"]
     assert (part.name, part.several) == ("", False)
-    assert "there is no such thing" in str(part)
+    assert "does not exist" in str(part)
 
 
 def test_a_line_about_no_role_is_refused_in_one_sentence() -> None:

@@ -161,32 +161,32 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (
         "a circle",
         {"criteria": {"one": {"checks": {"a": {"needs": ["b"]}, "b": {"needs": ["a"]}}}}},
-        "items need each other in a circle: ",
+        "the needs of items form a circle: ",
     ),
     (
         "an item that needs itself",
         {"criteria": {"one": {"checks": {"a": {"needs": ["a"]}}}}},
-        "items need each other in a circle: a needs a",
+        "the needs of items form a circle: a needs a",
     ),
     (
         "a check used twice",
         {"criteria": {"two": {"checks": {"c": {"of": ["a"]}}}}},
-        "the check 'a' is used twice: one fault would be paid for twice",
+        "the check 'a' is used twice: use it in one item only",
     ),
     (
         "an item's name used twice",
         {"criteria": {"two": {"checks": {"a": {"of": ["z"], "weight": 1}}}}},
-        "two items are called 'a': give one of them another name",
+        "two items have the name 'a': rename one",
     ),
     (
         "no check",
         {"criteria": {"one": {"checks": {"a": {"of": []}}}}},
-        "'of' must name one check at least",
+        "'of' must name at least one check",
     ),
     (
         "thousandths of a point",
         {"criteria": {"one": {"points": 50.001}}},
-        "'points' must be given to a hundredth at most",
+        "'points' must have at most two decimals",
     ),
     (
         "a check worth nothing",
@@ -196,17 +196,17 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (
         "a deadline without a zone",
         {"deadline": "2026-12-18T23:59"},
-        "deadline '2026-12-18T23:59' is no moment with a zone, such as",
+        "deadline is '2026-12-18T23:59': use a time with its zone, such as",
     ),
     (
         "in time without a deadline",
         {"criteria": {"one": {"checks": {"a": {"of": ["document.in-time"]}}}}},
-        "'document.in-time' is marked and there is no deadline: give one, or skip it",
+        "'document.in-time' needs a deadline: give one, or skip the item",
     ),
     (
         "capitals in a name",
         {"criteria": {"One": {"title": "x", "points": 1, "checks": {}}}},
-        "a name is made of small letters, digits, dots and dashes",
+        "a name consists of small letters, digits, dots and dashes",
     ),
     (
         "another form",
@@ -216,7 +216,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (
         "an exercise that is none",
         {"criteria": {"one": {"checks": {"a": {"exercise": "two"}}}}},
-        "exercise 'two' is no number of one, such as '2.5'",
+        "exercise is 'two': use a number such as '2.5'",
     ),
 ]
 FORMLESS = {
@@ -305,7 +305,7 @@ def test_a_criterion_that_is_skipped_leaves_its_points_to_others(tmp_path: Path)
 def test_a_criterion_without_any_check_is_refused(tmp_path: Path) -> None:
     items = combining.labs()["criteria"]["production"]["checks"]
     over = {"criteria": {"production": {"checks": {name: {"skip": True} for name in items}}}}
-    with pytest.raises(ConfigError, match="all its checks are skipped, and it has points"):
+    with pytest.raises(ConfigError, match="all its checks are skipped, but it has points"):
         combining.load(written(tmp_path, {"extends": "lab-02", **over}))
 
 
@@ -346,7 +346,7 @@ def test_a_teacher_adds_checks_of_his_own(tmp_path: Path) -> None:
         ("\n\nchecks = 1 / 0", "line 3: ZeroDivisionError"),
         ("def (", "SyntaxError"),
         (OWN + OWN.partition("checks = OwnChecks()")[2], "check own.two-nodes is declared twice"),
-        (None, "is no file with the suffix .py"),
+        (None, "must exist and have the suffix .py"),
     ],
 )
 def test_a_python_file_that_can_not_be_used_is_named(
@@ -363,7 +363,7 @@ def test_a_python_file_that_can_not_be_used_is_named(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("extends: lab-03", "extends 'lab-03' is nothing that is here: use lab-02"),
+        ("extends: lab-03", "extends is 'lab-03', which does not exist: use lab-02"),
         ("- a\n- b", "must be a table"),
         ("a: [", "is not valid YAML"),
         ("extends: lab-02\ncriteria: [1]", "'criteria' must be a table of tables"),

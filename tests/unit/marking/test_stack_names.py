@@ -47,7 +47,7 @@ def test_what_is_there_is_well(root: Path, content: str) -> None:
     ("content", "said"),
     [
         (HEAD + "configs: {site: {file: other.conf}}",
-         "config site names other.conf, which is not there"),
+         "config site names other.conf, which does not exist"),
         (HEAD + "secrets: {key: {file: ../../outside}}",
          "secret key names ../../outside, which leads out of the submission"),
         (HEAD + "secrets: {key: {file: /etc/shadow}}",
@@ -56,8 +56,8 @@ def test_what_is_there_is_well(root: Path, content: str) -> None:
          "secret key names ~/.ssh/id_rsa, which leads out of the submission"),
         (HEAD + "secrets: {key: {file: link}}", "secret key names link, which is a symbolic link"),
         ("services: {web: {image: x, env_file: [../env, gone]}}",
-         "service web names gone, which is not there"),
-        (HEAD + 'secrets: {"\\e[2J": {file: "a\\nb"}}', "names a b, which is not there"),
+         "service web names gone, which does not exist"),
+        (HEAD + 'secrets: {"\\e[2J": {file: "a\\nb"}}', "names a b, which does not exist"),
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_told(root: Path, content: str, said: str) -> None:

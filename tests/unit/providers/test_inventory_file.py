@@ -53,12 +53,15 @@ def test_everything_about_a_node_is_read(tmp_path: Path) -> None:
     [
         (["{role: manager}"], r"nodes\[0\]: 'name' is missing"),
         (["{name: manager1}"], "'role' is missing"),
-        (["{name: m, role: boss}"], "role 'boss' of m is none of manager, worker, outside"),
+        (
+            ["{name: m, role: boss}"],
+            "role 'boss' of m does not exist: use manager, worker, outside",
+        ),
         (["{name: -oProxyCommand, role: manager}"], "is no host name"),
         (["{name: 'a b', role: manager}"], "'a b' is no host name"),
         (["{name: '*', role: manager}"], "is no host name"),
-        (["{name: m, role: manager, address: '-oX'}"], "address '-oX' of m can't be used"),
-        (['{name: m, role: manager, user: "a\\n b"}'], "user .* of m can't be used"),
+        (["{name: m, role: manager, address: '-oX'}"], "address '-oX' of m has characters"),
+        (['{name: m, role: manager, user: "a\\n b"}'], "user .* of m has characters"),
         (["{name: m, role: manager, port: 70000}"], "port 70000 of m is no port"),
         (["{name: m, role: manager, port: 0}"], "'port' must be more than 0"),
         (["{name: m, role: manager, sudo: please}"], "'sudo' must be true or false"),

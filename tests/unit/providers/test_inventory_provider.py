@@ -196,7 +196,7 @@ def told(
 def test_commands_that_are_for_another_engine_are_refused(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ProviderError, match=r"`docker` on m1 is for another engine .*DOCKER_HOST"):
+    with pytest.raises(ProviderError, match=r"`docker` on m1 uses another engine .*DOCKER_HOST"):
         told(made, monkeypatch, "", "name: m1", out="CCCC:DDDD\n")
     told(made, monkeypatch, "", "name: m1", out="AAAA:BBBB\n")
 

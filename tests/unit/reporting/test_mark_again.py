@@ -100,7 +100,7 @@ def test_a_submission_of_another_lab_is_ungraded(run: Path, tmp_path: Path) -> N
     (handed / "swarmlab.yml").write_text("lab: lab-01\n", "utf-8")
     out = io.StringIO()
     assert marked(run, out, rubric=run / "ours.yml", submission=handed) == 6
-    assert "lab 'lab-01' is not the lab of this rubric" in out.getvalue()
+    assert "lab is 'lab-01', not the lab of this rubric" in out.getvalue()
 
 
 def test_twice_is_the_same(run: Path) -> None:
@@ -197,9 +197,9 @@ def test_the_commands(
     assert cli.main(["check", "my work"]) == 1
     out = capsys.readouterr().out
     assert "missing   stacks/wordpress-stack.yml: Stack YAML fonctionnelle" in out
-    assert out.endswith("0 of 30 deliverables are there, 0 of 44 questions answered\n")
+    assert out.endswith("0 of 30 deliverables exist, 0 of 44 questions are answered\n")
     complete(tmp_path / "handed")
     assert cli.main(["check", "handed"]) == 0
-    assert capsys.readouterr().out.startswith("30 of 30 deliverables are there, 44 of 44")
+    assert capsys.readouterr().out.startswith("30 of 30 deliverables exist, 44 of 44")
     assert cli.main(["check", "nowhere"]) == 2
     assert "nowhere can't be read: No such file" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import pytest
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Event
 from pytest_swarmlab.reporting.pictures import canvas, failover, flags
-from pytest_swarmlab.reporting.timeline import Timeline, build_timeline, timelines
+from pytest_swarmlab.reporting.timeline import Timeline, build_timeline
 from tests.unit.records.editing import changed, events
 from tests.unit.records.synthetic import THREE_DRILLS, Drill, record
 
@@ -93,14 +93,6 @@ def test_a_node_that_never_returns_has_no_return() -> None:
     found = timeline(NEVER_BACK)
     assert not {"healed", "back"} & {m.kind for m in found.moments}
     assert found.faults[0].healed is None
-
-
-def test_only_phases_with_samples_have_a_timeline() -> None:
-    assert [t.phase for t in timelines(record(*THREE_DRILLS[:2]))] == [
-        "2.2/graceful-stop",
-        "2.2/kill",
-    ]
-    assert timelines(events("2.1/quorum", ("notice", {"message": "calm"}))) == []
 
 
 @pytest.mark.parametrize("drill", [*THREE_DRILLS, DEMOTION, NEVER_BACK], ids=lambda d: d.phase)

@@ -170,4 +170,4 @@ def test_a_swarm_that_a_script_has_destroyed_costs_its_steps_and_no_more(
         lab.silent[name] = "the swarm does not have a leader"
     found = brought(lab, submission, Step("stacks/a.yml", name="a"))
     assert [where for where, _ in started(lab)] == ["manager1"]
-    assert found["settled"] == f"{Verdict.UNKNOWN}: no manager told how many tasks run"
+    assert found["settled"] == f"{Verdict.UNKNOWN}: no manager listed the tasks"

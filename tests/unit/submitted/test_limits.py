@@ -56,8 +56,8 @@ def test_a_program_that_ends_is_known_by_its_exit_code_and_its_last_words(lab: L
     ("told", "why"),
     [
         (state("failed", "timeout"), "it had not ended after 30 s, and it was ended"),
-        (state("failed", "oom-kill", 9), "it wanted more memory than 64 MiB, and it was ended"),
-        (state("failed", "signal", 25), "it wrote a file, or printed, more than 8 MiB"),
+        (state("failed", "oom-kill", 9), "it used more memory than 64 MiB, and it was ended"),
+        (state("failed", "signal", 25), "it wrote a file or an output of more than 8 MiB"),
         (state("failed", "signal", 11), "the signal 11 ended it"),
         (state("failed", "core-dump", 6), "the signal 6 ended it"),
         (state("failed", "resources"), "it could not be started (resources)"),

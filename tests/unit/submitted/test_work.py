@@ -44,7 +44,7 @@ def test_where_nothing_could_be_brought_anywhere_one_sentence_says_so(tmp_path: 
     with pytest.raises(ConfigError, match="can't be read"):
         work.read(tmp_path / "none")
     (tmp_path / "swarmlab.yml").write_text("lab: lab-02\n", "utf-8")
-    with pytest.raises(Unusable, match="nothing would be brought onto a cluster"):
+    with pytest.raises(Unusable, match="has none of the lab's files"):
         work.read(tmp_path)
     with (tmp_path / "huge").open("wb") as file:
         file.truncate(2**31)

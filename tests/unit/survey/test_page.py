@@ -64,18 +64,18 @@ def test_of_a_good_cluster_only_notes_are_left() -> None:
 
 ODD: list[tuple[Edit, str, Weight]] = [
     (row("worker1", role="manager", reachability="reachable"),
-     "4 managers bear no more losses (1) than 3 would", Weight.RISK),
-    (row("manager1", leader=False), "no manager leads", Weight.BROKEN),
+     "4 managers tolerate no more failures (1) than 3", Weight.RISK),
+    (row("manager1", leader=False), "there is no leader", Weight.BROKEN),
     (row("manager3", reachability="unreachable"), "the manager manager3 is unreachable",
      Weight.BROKEN),
-    (row("worker2", state="down", machine=""), "is of a machine that is gone or has joined anew",
+    (row("worker2", state="down", machine=""), "is of a machine that has left or joined again",
      Weight.RISK),
     (row("worker2", state="down"), "worker2 is down", Weight.BROKEN),
     (row("manager2", availability="drain"), "manager2 is set to drain", Weight.NOTE),
     (system("worker2", mounts=lambda every: [m for m in every if not m.nfs]),
      "is mounted on others, not on worker2", Weight.RISK),
     (service("health_web", wanted=5), "health_web: 3 of 5 replicas run", Weight.BROKEN),
-    (service("health_web", update_state="paused"), "the update of health_web has stopped half way",
+    (service("health_web", update_state="paused"), "the update of health_web has paused half-way",
      Weight.BROKEN),
     (containers(lambda c: replace(c, health="unhealthy") if c.service == "wp_db" else c),
      "wp_db on worker1 is unhealthy", Weight.BROKEN),
@@ -87,19 +87,19 @@ ODD: list[tuple[Edit, str, Weight]] = [
     (service("wp_db", variables=(Variable("MYSQL_PASSWORD", digest="ab"),)),
      "the definition of wp_db shows a secret: MYSQL_PASSWORD", Weight.RISK),
     (service("wp_db", command=Words(("x",), 1)),
-     "the definition of wp_db shows a secret in its words", Weight.RISK),
+     "wp_db shows a secret in its command, health check or labels", Weight.RISK),
     (service("wp_db", ports=(Port(3306, 3306),)), "wp_db publishes its port 3306", Weight.RISK),
     (service("wp_db", attached=(Attached("volume", "here", "/var/lib/mysql"),)),
-     "wp_db keeps its data in the volume here, which stays behind", Weight.RISK),
-    (service("wp_db", attached=()), "wp_db keeps its data in the container alone", Weight.RISK),
-    (settings(root_rotation=True), "root certificate is being exchanged", Weight.NOTE),
+     "wp_db keeps its data in the volume here, which stays on its node", Weight.RISK),
+    (service("wp_db", attached=()), "wp_db keeps its data only in the container", Weight.RISK),
+    (settings(root_rotation=True), "root certificate is being rotated", Weight.NOTE),
     (settings(autolock=False), "autolock is off", Weight.NOTE),
     (systems(lambda s: replace(s, lacks={"certificate": "permission denied"}), "worker1"),
-     "worker1 did not tell the certificate: permission denied", Weight.RISK),
+     "the certificate of worker1 could not be read: permission denied", Weight.RISK),
     (machine("worker1", volumes=None, errors={"volumes": "timed out"}),
-     "worker1 did not tell its volumes: timed out", Weight.BROKEN),
+     "the volumes of worker1 could not be read: timed out", Weight.BROKEN),
     (both(unseen("secrets"), lambda s: replace(s, errors={"secrets": "no leader"})),
-     "no manager could tell of its secrets: no leader", Weight.BROKEN),
+     "no manager could list the secrets: no leader", Weight.BROKEN),
 ]  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def test_a_loop_is_told_with_its_error() -> None:
         for n in (1, 2, 3)
     )
     found = told(oddities(replace(survey, tasks=(*(survey.tasks or ()), *failed))), Weight.BROKEN)
-    assert found[0].endswith("fails over and over: task: non-zero exit (1)")
+    assert found[0].endswith("fails repeatedly: task: non-zero exit (1)")
 
 
 def test_the_worst_comes_first() -> None:
@@ -130,7 +130,7 @@ def test_nothing_but_the_page_is_shown_where_no_manager_could_tell() -> None:
     nothing: dict[str, Any] = dict.fromkeys(OF_SWARM)
     lost = replace(seen(), **nothing, errors=dict.fromkeys(OF_SWARM, "no leader"))
     text = shown(lost)
-    assert "no manager could tell of the swarm: no leader" in text
+    assert "no manager could list the swarm: no leader" in text
     assert "services (" not in text
 
 

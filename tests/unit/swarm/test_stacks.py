@@ -461,7 +461,9 @@ def test_a_config_that_somebody_else_has_is_not_made_the_stack_s(
     (tmp_path / "web.yml").write_text("configs: {c: {file: /etc/hosts, name: site_v1}}\n")
     lab.machines.foreign = True
     lab.configs = ["site_v1"]
-    with pytest.raises(ProviderError, match=r"has a config site_v1 already that is not of the st"):
+    with pytest.raises(
+        ProviderError, match=r"has a config site_v1 already that does not belong to the st"
+    ):
         stacks.deploy(tmp_path / "web.yml")
     assert lab.did == []
 
