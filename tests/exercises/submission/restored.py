@@ -48,7 +48,7 @@ def lose_everything_and_restore(
     home = perform.follower(swarm)
     perform.hide_tokens(swarm)
     reader = _reader(work, home)
-    if reader and (seen := _secret(reader, wait)):
+    if reader and (seen := _secret(reader, home, wait)):
         evidence.write(events.Secret(seen.digest))
     evidence.write(events.Identity("before", **_identity(home)))
     evidence.listing(home, "Before")
