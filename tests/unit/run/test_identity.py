@@ -130,7 +130,7 @@ def test_a_machine_is_the_node_that_its_engine_says_whatever_its_host_name(lab: 
 def test_a_leader_that_nobody_here_is_is_told_with_its_name_and_id(lab: Lab) -> None:
     lab.row("manager1")["Description"]["Hostname"] = "theirs"
     with pytest.raises(
-        ProviderError, match=r"the leader is theirs \(id-manager1\), and no machine"
+        ProviderError, match=r"the leader is theirs \(id-manager1\), which is no known machine"
     ):
         lab.swarm.leader()
 
