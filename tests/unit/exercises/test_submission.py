@@ -82,7 +82,8 @@ def test_their_service_is_judged_by_its_own_name(
 
 
 def test_fewer_replicas_than_it_has_are_not_all_of_them() -> None:
-    run, phase = test_2_2.good("power-off"), "2.2/power-off"
+    long = test_2_2.instead("power-off", heal=200.0, back=210.0, ends=220.0)
+    run, phase = long(test_2_2.good("power-off")), "2.2/power-off"
     more = noted(run, phase, Plays.kind, role="test-service", service="test-ha", replicas=6)
     assert verdicts(exercise_2_2, more, "power-off")["replicas-restored"] == Verdict.FAIL
 
