@@ -915,11 +915,6 @@ for _claim in (
     ]
 
 
-NOT_SEEN = dict.fromkeys(
-    (check.id for check in exercise.checks if check.phase == exercise.phase("disk-full")),
-    "the database had no disk of its own then",
-)
-
 STILL_PASSES = {
     ("2.10.*.*", "*: nodes exchanged"): NAMES_ALIKE,
     ("2.10.*.*", "entr*: the later half of another cluster"): "an order's id is `no-order-lost`'s",
