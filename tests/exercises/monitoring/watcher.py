@@ -201,7 +201,10 @@ class Shows:
 
 @dataclass
 class Quiet:
-    """Nothing is wrong, by Prometheus' word, and all that is over was told."""
+    """Nothing is wrong, by Prometheus' word; what was told until then is recorded.
+
+    Alertmanager may tell up to its `group_interval` later that an alert has ended.
+    """
 
     watcher: Watcher
     name: str = "no alert is pending or firing"
