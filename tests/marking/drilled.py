@@ -15,6 +15,8 @@ from typing import Any
 import yaml
 
 from pytest_swarmlab.marking import combining
+from pytest_swarmlab.marking.mark import mark
+from pytest_swarmlab.model import CheckResult, Verdict
 
 HERE = Path(__file__).parent
 DATA, SEEN = HERE / "known_bad_drilled.yml", HERE / "drilled.json"
@@ -59,14 +61,10 @@ class Drilled:
 
         How soon a task is healed nobody sees where none is healed.
         """
-        rubric = combining.load(None).rubric
-        lost: set[str] = set()
-        for name in rubric.order:
-            item = rubric.items[name]
-            if self.loses.issuperset(item.checks) or not lost.isdisjoint(item.needs):
-                lost.add(name)
-        checks = {check for name in lost for check in rubric.items[name].checks}
-        return frozenset(checks - self.loses)
+        failed = {id_: CheckResult(id_, "", Verdict.FAIL, "", "", "") for id_ in self.loses}
+        criteria = mark(combining.load(None).rubric, failed).criteria
+        lost = {check.result.id for each in criteria for check in each.checks if check.lost}
+        return frozenset(lost - self.loses)
 
 
 @cache

@@ -34,7 +34,8 @@ DRILLED = """
 
 Made on a real cluster, one each, and drilled as a submission is (`make known-bad-drills`; what was
 seen is in [`drilled.json`](../tests/marking/drilled.json)). **Lost**: the checks of that drill that
-failed; all others of it that have points passed. **Points**: what the failed ones are worth.
+failed, and those that count only with one of them; all others of it that have points passed.
+**Points**: what these are worth.
 """
 
 
