@@ -31,6 +31,7 @@ from .seen import (
     coarsest_s,
     not_watched,
     outcome,
+    replicas_lost,
     restored_within_s,
     survivors,
     the_fault,
@@ -183,16 +184,10 @@ def replicas_restored(record: Record) -> Judgement:
     fault, service, replicas = the_fault(record), the_service(record), the_replicas(record)
     bound = restored_within_s(record)
     seconds = readings.replicas_restored_s(record, replicas, service)
-    ran = [
-        sample
-        for sample in readings.task_samples(record, service)
-        if sample.error is None and sample.t <= fault.began
-    ]
     lacks = not_away(record, fault, until=outcome(fault.began, seconds) or math.inf)
     lists = readings.node_samples(record)
     lacks += another_cluster(lists) + on_no_node(readings.task_samples(record, service), lists)
-    on_lost = [task for task in ran[-1].tasks if task.node in fault.nodes] if ran else []
-    if not any(task.running for task in on_lost):
+    if not replicas_lost(record):
         lacks.append(f"no replica was seen to run on {', '.join(fault.nodes)} before the fault")
     if seconds is None:
         lacks += not_watched(record, fault.began + bound)

@@ -43,7 +43,7 @@ def the_replicas(record: Record) -> int:
 
 
 def replicas_lost(record: Record) -> int:
-    """How many ran on the lost node when it was lost; 1 where nobody saw any, which permits least.
+    """How many were last seen to run on the lost node before its loss; 0 where nobody saw any.
 
     Our own service has one on each node. Somebody's three may all run where the leader is.
     """
@@ -53,9 +53,7 @@ def replicas_lost(record: Record) -> int:
         for sample in readings.task_samples(record, the_service(record))
         if sample.error is None and sample.t <= fault.began
     ]
-    if not seen:
-        return 1
-    return max(1, sum(task.running and task.node in fault.nodes for task in seen[-1].tasks))
+    return sum(task.running and task.node in fault.nodes for s in seen[-1:] for task in s.tasks)
 
 
 def watched(fault: Fault) -> Window:

@@ -74,7 +74,8 @@ def surviving_replicas_lose_nothing(record: Record) -> Judgement:
     began, asked = the_fault(record).began, readings.requests(record)
     errors = [request for request in asked if not request.ok]
     lacks = not_asked_all_along(record)
-    replicas, lost = the_replicas(record), replicas_lost(record)
+    # One where nobody saw any, which permits least.
+    replicas, lost = the_replicas(record), max(1, replicas_lost(record))
     if lost >= replicas:
         return unknown("no replica survived: all of them ran on the lost node")
     if not errors:
