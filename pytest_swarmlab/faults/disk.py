@@ -23,6 +23,13 @@ AGAIN_S = 0.2
 """Time until the fault takes a block that is freed."""
 
 
+def free_bytes(node: Node, directory: str) -> int:
+    """How much may still be written to the file system of that directory."""
+    shown = node.look("stat", "--file-system", "--format=%a %S", directory)
+    blocks, size = map(int, shown.stdout.split())
+    return blocks * size
+
+
 class DiskFull(Fault):
     """The file system of a directory has no block left, and what is freed meanwhile goes, too.
 
@@ -54,10 +61,9 @@ class DiskFull(Fault):
             )
 
     def _inject(self) -> None:
-        shown = self._node.look("stat", "--file-system", "--format=%a %S", self._directory)
-        blocks, size = map(int, shown.stdout.split())
         # At once, without writing. Whether all of it was still to be had is no matter:
-        self._node.run("fallocate", f"--length={blocks * size}", self._file, check=False)
+        free = free_bytes(self._node, self._directory)
+        self._node.run("fallocate", f"--length={free}", self._file, check=False)
         # what is left is written, block by block, and so is what becomes free.
         take = (
             f"dd if=/dev/zero of={shlex.quote(self._file)} bs=4096 oflag=append,dsync conv=notrunc"

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from pytest_swarmlab.clients.ledger import not_acknowledged
+from pytest_swarmlab.faults.disk import free_bytes
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.waiting.conditions import brief, no_answer
@@ -39,10 +40,8 @@ class FullDisk:
 
     def look(self, when: str) -> None:
         """Record how much room there is."""
-        argv = ("stat", "--file-system", "--format=%a %S", perform.DATABASE_FILES)
-        shown = nfs.server_of(self._swarm).look(*argv).stdout
-        blocks, size = map(int, shown.split())
-        self._evidence.write(Room(when, blocks * size // 1024))
+        free = free_bytes(nfs.server_of(self._swarm), perform.DATABASE_FILES)
+        self._evidence.write(Room(when, free // 1024))
 
     def _said(self) -> Iterator[str]:
         """Every line of the database's logs that says so, also of tasks that have ended."""

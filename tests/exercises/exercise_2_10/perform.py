@@ -73,12 +73,12 @@ def deployed(
     the database has a disk of its own, which can be filled.
     """
     server = nfs.server_of(swarm)
+    subnet = nfs.subnet_of(server)
     with ExitStack() as prepared:
-        prepared.enter_context(nfs.exported(server, subnet=nfs.subnet_of(server)))
+        prepared.enter_context(nfs.exported(server, subnet=subnet))
         for name in DIRECTORIES:
             prepared.enter_context(nfs.directory(server, f"{nfs.SHARE}/{name}"))
         if swarm.capabilities.issuperset(OWN_DISK):
-            subnet = nfs.subnet_of(server)
             prepared.enter_context(own_disk.exported(server, DATABASE_FILES, subnet=subnet))
         prepared.enter_context(labelled(swarm, swarm.workers()))
         given = values()
