@@ -24,6 +24,7 @@ from pytest_swarmlab.evidence.events import (
     last,
     read,
 )
+from pytest_swarmlab.evidence.load import LEAST_IDLE
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.time_spent import time_spent
 from pytest_swarmlab.marking.rubric import HUNDREDTHS, points
@@ -140,6 +141,11 @@ def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:
         "distribution": _distribution(spread, measured) if spread and measured else None,
         "measured_phases": columns,
         "machine": _machine(exercise["machine"], columns),
+        "unmeasured": [
+            f"{line(phase)} ({seen['idle']:.1%})"
+            for phase, seen in exercise["machine"].items()
+            if phase not in measured and seen["idle"] < LEAST_IDLE
+        ],
         "measured": {
             unit_apart(name): [measured[phase].get(name) for phase in columns] for name in rows
         },

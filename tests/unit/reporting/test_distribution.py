@@ -58,3 +58,15 @@ def test_the_report_shows_it_above_the_phases() -> None:
     assert 'processors idle</td><td class="number">31%' in shown
     assert 'other clusters beside</td><td class="number">1' in shown
     assert "median" not in page(record, results_of({**found, "measurements": {}}))
+
+
+def test_a_phase_without_figures_says_that_the_machine_was_busy() -> None:
+    found = {
+        "id": "2.9", "title": "Healing", "verdict": "pass", "checks": [],
+        "measurements": {"heal": {"found_s": 1.0}},
+        "machine": {"heal": {"idle": 0.31, "beside": 0}, "steep": {"idle": 0.004, "beside": 1}},
+    }  # fmt: skip
+    shown = page(events(""), results_of(found))
+    assert "too busy to measure; its processors were idle during steep (0.4%)." in shown
+    found["machine"] = {"heal": {"idle": 0.31, "beside": 0}}
+    assert "too busy to measure" not in page(events(""), results_of(found))
