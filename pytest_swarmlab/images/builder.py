@@ -290,11 +290,15 @@ def _add_images(
                 changes = image.config.changes(labels)
                 identity = running.load(root, image.reference, changes, base=image.base)
                 shutil.rmtree(root)
-            records[image.reference] = ImageRecord(image.reference, made_of, said, identity)
+            for reference in image.references:
+                if reference != image.reference:
+                    running.tag(identity, reference)
+                records[reference] = ImageRecord(reference, made_of, said, identity)
         version = running.version
     if stage:
         shutil.rmtree(stage.result())
-    return [records[image.reference] for image in plan.images], version
+    every = [reference for image in plan.images for reference in image.references]
+    return [records[reference] for reference in every], version
 
 
 def _tools(recipe: StageRecipe, stage: Path) -> dict[str, str]:

@@ -151,6 +151,14 @@ class Engine:
             raise BuildError(unreachable(reference, str(why))) from error
         return str(seen["Id"]), str((seen.get("RepoDigests") or ["no digest"])[0])
 
+    def tag(self, identity: str, reference: str) -> None:
+        """Have an image of the engine's under another reference, too. Raises BuildError."""
+        repository, _, tag = reference.rpartition(":")
+        try:
+            self._api.tag(identity, repository, tag)
+        except (DockerException, requests.RequestException) as error:
+            raise BuildError(f"the engine can't tag {identity} as {reference}: {error}") from error
+
     def _inspect(self, reference: str) -> dict[str, Any]:
         # The client's types leave this one out.
         inspect: Any = self._api.inspect_image

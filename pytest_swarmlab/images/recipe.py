@@ -158,7 +158,8 @@ class ImageRecipe:
 
     `base`: reference of the image whose file system and configuration it adds to, or "". `copied`:
     place in the build stage → place in the image. `note`: its differences from the official image
-    besides versions; reports show it. `own`: no registry has it.
+    besides versions; reports show it. `own`: no registry has it. `tags`: those by which it is known
+    besides its reference's.
     """
 
     root: RootRecipe
@@ -168,6 +169,13 @@ class ImageRecipe:
     copied: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     own: bool = False
+    tags: tuple[str, ...] = ()
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Every reference by which a node finds it, its own first."""
+        repository = self.reference.rpartition(":")[0]
+        return (self.reference, *(f"{repository}:{tag}" for tag in self.tags))
 
 
 @dataclass(frozen=True)
@@ -315,6 +323,7 @@ def _image(path: Path) -> ImageRecipe:
         reference=table.string("reference"),
         note=table.string("note", ""),
         own=table.flag("own"),
+        tags=table.strings("tags"),
         config=ImageConfig(
             entrypoint=config.strings("entrypoint"),
             cmd=config.strings("cmd"),

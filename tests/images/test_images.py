@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.config import LabConfig
+from pytest_swarmlab.images.recipe import load_plan
 from pytest_swarmlab.providers.base import Provider
 from pytest_swarmlab.swarm.cluster import Node
 
@@ -115,6 +116,15 @@ OWN = {reference for reference in CONTRACT if reference.startswith(("ecommerce/"
 """Images that no registry has."""
 
 
+AGAIN = {
+    reference: image.reference
+    for image in load_plan("stand-in").images
+    for reference in image.references
+    if reference != image.reference
+}
+"""Further reference of an image → its recipe's."""
+
+
 def inspected(node: Node, reference: str) -> dict[str, Any]:
     config: dict[str, Any] = node.engine.images.get(reference).attrs["Config"]
     return config
@@ -135,6 +145,14 @@ def test_users_have_the_official_numbers(node: Node, reference: str) -> None:
     group = other[0] if other else number
     said = node.engine.containers.run(reference, ["id", user], remove=True, entrypoint="")
     assert said.startswith(f"uid={number}({user}) gid={group}({user})".encode())
+
+
+@pytest.mark.parametrize("reference", AGAIN)
+def test_an_image_has_all_its_tags(node: Node, provider: Provider, reference: str) -> None:
+    images, first = node.engine.images, AGAIN[reference]
+    assert images.get(reference).id == images.get(first).id
+    told = {image["reference"]: image["detail"] for image in provider.images()}
+    assert told[reference] == told[first]
 
 
 @pytest.mark.parametrize("reference", CONTRACT)

@@ -13,19 +13,25 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from pytest_swarmlab.images.recipe import ImageRecipe, load_plan
 from pytest_swarmlab.lab import STACKS
 
 SHOP = STACKS / "ecommerce"
 NEEDED = ("flask", "jwt", "pika", "prometheus_client", "psycopg", "psycopg_pool")
 GOCODE = Path("/usr/share/gocode/src/github.com/lib/pq")
 WITHIN_S = 300
+NODE_JS = ["products", "frontend"]
+
+VERSION = "1.0.0"
 
 REPLICATED = ["frontend", "api-gateway", "products-service", "orders-service", "users-service"]
 
@@ -55,7 +61,7 @@ def test_users() -> None:
     own_tests("users", "./build", "test")
 
 
-@pytest.mark.parametrize("service", ["products", "frontend"])
+@pytest.mark.parametrize("service", NODE_JS)
 def test_node(service: str) -> None:
     if shutil.which("node") is None:
         pytest.skip("no Node.js here")
@@ -81,7 +87,7 @@ def test_orders() -> None:
     )
 
 
-@pytest.mark.parametrize("service", ["products", "frontend"])
+@pytest.mark.parametrize("service", NODE_JS)
 def test_node_packages_are_pinned_and_locked(service: str) -> None:
     package = json.loads((SHOP / service / "package.json").read_text())
     lock = json.loads((SHOP / service / "package-lock.json").read_text())
@@ -100,6 +106,18 @@ def test_python_packages_are_pinned_and_locked() -> None:
     assert named
     assert all("==" in line for line in named)
     assert len(named) <= sum("--hash=sha256:" in line for line in lines)
+
+
+def test_the_sources_and_the_images_have_one_version() -> None:
+    package = (json.loads((SHOP / name / "package.json").read_text()) for name in NODE_JS)
+    told = [each["version"] for each in package]
+    told.append(tomllib.loads((SHOP / "orders/pyproject.toml").read_text())["project"]["version"])
+    assert set(told) == {VERSION}
+    own = [
+        each for each in load_plan("stand-in").images if each.own and ":latest" in each.reference
+    ]
+    assert len(own) == 5
+    assert {each.tags for each in own} == {(VERSION,)}
 
 
 # -- the stack files ------------------------------------------------------------------------------
@@ -262,7 +280,9 @@ def test_the_labs_services_are_all_there_under_their_names() -> None:
 
     assert set(stack["services"]) == {*literal["services"], "orders-worker"}
     for name, service in literal["services"].items():
-        assert stack["services"][name]["image"] == service["image"]
+        repository, _, tag = service["image"].rpartition(":")
+        version = {"latest": VERSION}.get(tag, tag)
+        assert stack["services"][name]["image"] == f"{repository}:{version}"
         assert stack["services"][name]["deploy"]["replicas"] == service["deploy"]["replicas"]
     assert stack["networks"]["backend"]["driver_opts"] == {"encrypted": "true"}
     assert published(stack) == ["api-gateway"]
@@ -288,6 +308,57 @@ def test_what_the_stack_takes_from_files_is_there() -> None:
     for service in stack["services"].values():
         for each in service.get("secrets", []):
             assert (each if isinstance(each, str) else each["source"]) in stack["secrets"]
+
+
+def test_every_image_of_the_projects_own_stacks_is_on_a_node() -> None:
+    there = {each for image in load_plan("stand-in").images for each in image.references}
+    for file in STACKS.glob("*.yml"):
+        for name, service in read(file.name)["services"].items():
+            assert service.get("image", "nginx:alpine") in there, f"{file.name}: {name}"
+
+
+READERS = {
+    # The entry point becomes this user before it reads anything.
+    "postgres": "postgres",
+    "rabbitmq": "rabbitmq",
+    # Its command's shell reads the password, as root.
+    "redis": "root",
+}
+"""Service whose image has no user → who reads its secrets."""
+
+
+@pytest.mark.parametrize("file", ["ecommerce-stack.yml", "monitoring-shop.yml"])
+def test_a_secret_is_its_readers_alone(file: str) -> None:
+    images = {ref: image for image in load_plan("stand-in").images for ref in image.references}
+    found = 0
+    for name, service in read(file)["services"].items():
+        for secret in service.get("secrets", []):
+            image = images[service["image"]]
+            base = images.get(image.base, image)
+            user = READERS.get(name) or image.config.user or base.config.user
+            assert (secret["uid"], secret["gid"]) == ids(user, base), (name, secret)
+            assert secret["mode"] == 0o400
+            found += 1
+    assert found
+
+
+def ids(user: str, image: ImageRecipe) -> tuple[str, str]:
+    """A user's and his group's numbers, as the commands of the image's recipe give them."""
+    if ":" in user:
+        uid, _, gid = user.partition(":")
+        return uid, gid
+    known = {"root": ("0", "0"), "nobody": ("65534", "65534")}
+    for command in image.root.commands:
+        if command[0] in {"useradd", "usermod"} and command[-1] == user:
+            told = dict(pairwise(command))
+            # Without a word of the group, its number was given before, by its name.
+            known[user] = told["--uid"], told.get("--gid") or group(user, image)
+    return known[user]
+
+
+def group(name: str, image: ImageRecipe) -> str:
+    return next(c[c.index("--gid") + 1] for c in image.root.commands
+                if c[0] == "groupmod" and c[-1] == name)  # fmt: skip
 
 
 def test_every_task_has_time_to_drain() -> None:

@@ -258,14 +258,13 @@ class InventoryProvider:
             base_url=f"unix://{self._machines.engine_socket(first)}", version="auto"
         )
         try:
-            for recipe in load_plan("stand-in").images:
-                for image in engine.images.list(name=recipe.reference):
+            recipes = load_plan("stand-in").images
+            for reference in (each for recipe in recipes for each in recipe.references):
+                for image in engine.images.list(name=reference):
                     digests = image.attrs.get("RepoDigests") or []
                     origin = image.labels.get("org.swarmlab.origin", "registry")
                     detail = f"as on {first}: {', '.join(digests) or image.id}"
-                    found.append(
-                        {"reference": recipe.reference, "origin": origin, "detail": detail}
-                    )
+                    found.append({"reference": reference, "origin": origin, "detail": detail})
         finally:
             engine.close()
         return found

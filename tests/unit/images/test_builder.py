@@ -50,6 +50,7 @@ class Engine:
     def __init__(self) -> None:
         self.loaded: list[tuple[str, str]] = []
         self.held: dict[str, set[str]] = {}
+        self.tagged: list[tuple[str, str]] = []
 
     def load(self, root: Path, reference: str, changes: Sequence[str], *, base: str = "") -> str:
         assert changes
@@ -58,6 +59,9 @@ class Engine:
             str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()
         }
         return f"sha256:{len(self.loaded)}"
+
+    def tag(self, identity: str, reference: str) -> None:
+        self.tagged.append((identity, reference))
 
 
 class Build:
@@ -123,10 +127,14 @@ def test_images_are_loaded_and_told_in_one_order_however_their_parts_end(
     build = Build(monkeypatch, ending)
     node = build.run(tmp_path / "work")
     assert build.engine.loaded == LOADED
-    assert [image.reference for image in node.images] == IMAGES
-    assert [image.id for image in node.images] == [
-        f"sha256:{[reference for reference, _ in LOADED].index(image) + 1}" for image in IMAGES
-    ]
+    ids = {reference: f"sha256:{n}" for n, (reference, _) in enumerate(LOADED, start=1)}
+    versioned = {name: name.replace(":latest", ":1.0.0") for name in IMAGES if "latest" in name}
+    assert {(image.reference, image.id) for image in node.images} == {
+        *((name, ids[name]) for name in IMAGES),
+        *((version, ids[name]) for name, version in versioned.items()),
+    }
+    assert [image.reference for image in node.images if image.reference in IMAGES] == IMAGES
+    assert set(build.engine.tagged) == {(ids[name], new) for name, new in versioned.items()}
     assert node.engine_version == "26.1.5"
     held = build.engine.held
     assert "srv/products/server.js" in held["ecommerce/products:latest"]

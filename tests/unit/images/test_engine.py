@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from docker.errors import APIError
 
+from pytest_swarmlab.errors import BuildError
 from pytest_swarmlab.images import SilentReport
 from pytest_swarmlab.images.engine import Engine
 
@@ -18,6 +19,7 @@ class Api:
     def __init__(self, refusal: Exception | None = None) -> None:
         self.containers: dict[str, bytes] = {}
         self.commits: list[tuple[str, bytes, str, str, list[str]]] = []
+        self.tags: list[tuple[str, str, str]] = []
         self.refusal = refusal
         self._base = ""
 
@@ -36,6 +38,11 @@ class Api:
         held = self.containers[container]
         self.commits.append((self._base, held, repository, tag, changes))
 
+    def tag(self, image: str, repository: str, tag: str) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.tags.append((image, repository, tag))
+
     def remove_container(self, container: str) -> None:
         del self.containers[container]
 
@@ -53,3 +60,12 @@ def test_nothing_is_left_when_the_engine_refuses() -> None:
     with pytest.raises(APIError):
         Engine(api, SilentReport())._add_layer(io.BytesIO(), "shop:1", [], "nginx:alpine")
     assert api.containers == {}
+
+
+def test_an_image_gets_another_reference_or_says_why_not() -> None:
+    api: Any = Api()
+    Engine(api, SilentReport()).tag("sha256:1", "shop/pages:1.0.0")
+    assert api.tags == [("sha256:1", "shop/pages", "1.0.0")]
+    api.refusal = APIError("invalid tag")
+    with pytest.raises(BuildError, match="can't tag sha256:1 as shop/pages:-: invalid tag"):
+        Engine(api, SilentReport()).tag("sha256:1", "shop/pages:-")

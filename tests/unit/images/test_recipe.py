@@ -330,6 +330,16 @@ def test_the_configuration_becomes_instructions() -> None:
     ]
 
 
+def test_further_tags_are_of_the_same_repository_and_change_the_key(recipes: Path) -> None:
+    (recipes / "shop.toml").write_text(BASED, encoding="utf-8")
+    before = load_plan("stand-in", recipes=recipes, images=["shop:1"])
+    assert before.images[-1].references == ("shop:1",)
+    (recipes / "shop.toml").write_text(BASED + 'tags = ["1.0", "new"]', encoding="utf-8")
+    after = load_plan("stand-in", recipes=recipes, images=["shop:1"])
+    assert after.images[-1].references == ("shop:1", "shop:1.0", "shop:new")
+    assert after.key != before.key
+
+
 def test_what_differs_from_the_official_image_is_told(recipes: Path) -> None:
     (recipes / "redis-7.toml").write_text(IMAGE + 'note = "no disk"', encoding="utf-8")
     (image,) = load_plan("stand-in", recipes=recipes, images=["redis:7"]).images
