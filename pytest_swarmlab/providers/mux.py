@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import threading
 from pathlib import Path
 
 HELLO, VERSION = 0x00000001, 4
@@ -19,11 +20,29 @@ PERMISSION_DENIED, FAILURE = 0x80000002, 0x80000003
 class Forwarded(socket.socket):
     """One end of a forwarded connection; the forward ends when it is really closed."""
 
-    control: socket.socket
+    control: socket.socket | None = None
+
+    def detach(self) -> int:
+        """Give the descriptor away, as TLS wants; the forward lasts until its sides have ended.
+
+        The master closes the control connection then.
+        """
+        control, self.control = self.control, None
+        if control:
+            threading.Thread(target=_until_ended, args=(control,), daemon=True).start()
+        return super().detach()
 
     def _real_close(self) -> None:  # what close() does last
-        self.control.close()
+        if self.control:
+            self.control.close()
         super()._real_close()  # type: ignore[misc]
+
+
+def _until_ended(control: socket.socket) -> None:
+    with control, contextlib.suppress(OSError):
+        control.settimeout(None)
+        while control.recv(64):
+            pass
 
 
 def forward(control: Path, address: str, port: int, timeout: float) -> socket.socket:

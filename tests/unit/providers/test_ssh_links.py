@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 import socket
 import struct
@@ -161,6 +162,25 @@ def test_a_forward_is_a_connection_to_the_address_that_was_asked_for(master: Mas
         struct.pack(">III", mux.NEW_STDIO_FORWARD, 1, 0)
         + struct.pack(">I", 10) + b"192.0.2.10" + struct.pack(">I", 8080)
     ]  # fmt: skip
+
+
+def test_a_forward_lasts_as_long_as_the_descriptor_that_tls_takes(master: Master) -> None:
+    given_away = threading.Event()
+    held: list[bool] = []
+
+    def answer(control: socket.socket) -> None:
+        send(control, struct.pack(">III", mux.SESSION_OPENED, 1, 7))
+        given_away.wait(PATIENCE_S)
+        readable, _, _ = select.select([control], [], [], 0)  # a closed one is
+        held.append(not readable)
+
+    forwarded = mux.forward(master.answers(answer), "192.0.2.10", 443, 5)
+    with socket.socket(fileno=forwarded.detach()) as secured:
+        del forwarded
+        given_away.set()
+        secured.sendall(b"hello")
+        master.end()
+    assert held == [True]
 
 
 def test_what_the_far_side_can_not_reach_is_refused(master: Master) -> None:
