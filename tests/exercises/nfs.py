@@ -33,6 +33,9 @@ SETTINGS = "/etc/nfs.conf.d/swarmlab.conf"
 SERVER, SERVER_UNIT, CLIENT = "nfs-kernel-server", "nfs-server", "nfs-common"
 EXPORTS, FSTAB = "/etc/exports", "/etc/fstab"
 
+COMPANIONS = ("rpc-statd-notify", "rpc-statd", "rpcbind", "nfsdcld", "fsidd")
+"""Units that run with the server, and still when it is stopped (seen on Debian 13)."""
+
 
 def subnet_of(server: Node) -> str:
     """The server's own network, taken for a /24 as the lab's is; the lab's for a name alone."""
@@ -68,9 +71,23 @@ def _as_before(server: Node, path: str) -> list[tuple[str, ...]]:
     undo.append(_owned(server, path) if server.host.file(path).exists else _removing(path))
     undo.append(("exportfs", "-ra"))
     if not server.host.file(SETTINGS).exists:
-        does = "restart" if server.host.service(SERVER_UNIT).is_running else "stop"
-        undo += [("rm", "-f", SETTINGS), ("systemctl", does, SERVER)]
+        undo += [("rm", "-f", SETTINGS), *_running_as(_running(server))]
     return undo
+
+
+def _running(server: Node) -> set[str]:
+    """The server's unit and its companions, as far as they run."""
+    units = (SERVER_UNIT, *COMPANIONS)
+    said = server.look("systemctl", "is-active", *units, check=False).stdout.split()
+    return {unit for unit, state in zip(units, said, strict=False) if state == "active"}
+
+
+def _running_as(before: set[str], now: Sequence[str] = COMPANIONS) -> list[tuple[str, ...]]:
+    """Commands after which the server and its companions run as before, without our settings."""
+    if SERVER_UNIT in before:
+        return [("systemctl", "restart", SERVER)]
+    started = [unit for unit in COMPANIONS if unit in now and unit not in before]
+    return [("systemctl", "stop", unit) for unit in (SERVER, *started)]
 
 
 def _exported(
@@ -79,7 +96,7 @@ def _exported(
     before = server.get(EXPORTS)
     there, set_up = server.host.file(path).exists, server.host.file(SETTINGS).exists
     owned = _owned(server, path) if there else ()
-    ran = server.host.service(SERVER_UNIT).is_running
+    ran = _running(server)
 
     def export(options: str) -> None:
         line = f"{path} {subnet}({options})\n"
@@ -110,7 +127,8 @@ def _exported(
         server.run("exportfs", "-ra")
         if not set_up:
             server.run("rm", SETTINGS)
-            server.run("systemctl", "restart" if ran else "stop", SERVER)
+            for undo in _running_as(ran, now=sorted(_running(server))):
+                server.run(*undo)
 
 
 def _owned(server: Node, path: str) -> tuple[str, ...]:

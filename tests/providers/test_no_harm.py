@@ -29,8 +29,8 @@ CHURN = ("/var/lib/docker", "/var/lib/containerd", "/var/lib/systemd/random-seed
          "/var/lib/systemd/timers", "/run/systemd/journal", "/run/systemd/sessions",
          "/run/systemd/users", "/run/systemd/units", "/run/systemd/transient",
          "/run/systemd/propagate", "/run/systemd/inaccessible", "/run/systemd/netif",
-         "/run/systemd/timesync")  # fmt: skip
-"""What an engine and systemd write while they run."""
+         "/run/systemd/timesync", "/var/lib/nfs")  # fmt: skip
+"""What an engine, systemd and an NFS server write while they run."""
 
 PLACES = ("/etc", "/root", "/var/lib", "/var/backups", "/run/systemd", "/usr/local", "/srv",
           "/mnt", "/opt", "/home", "/tmp")  # fmt: skip
@@ -59,7 +59,8 @@ def of_node(node: Node) -> dict[str, set[str]]:
     shown = {
         "files": find.replace("'/run/swarmlab*'", "$(ls -d /run/swarmlab* 2>/dev/null)"),
         "sums": sums,
-        "units": f"{units} | awk '!/^user|^session|^ssh/ {{print $1, $3}}'",
+        # One that is listed as inactive has only been asked for.
+        "units": f"{units} | awk '!/^user|^session|^ssh/ && $3 != \"inactive\" {{print $1, $3}}'",
         "masked": states,
         "rules": "iptables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'",
         "marks": "docker volume ls -q; docker ps -aq",

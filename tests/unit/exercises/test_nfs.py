@@ -40,3 +40,32 @@ def test_a_share_is_mounted_by_any_kind_of_address_and_its_line_goes_if_we_die(
         assert mend.startswith("sed ")
         subprocess.run(["sh", "-c", mend], check=True)
     assert (tmp_path / "fstab").read_bytes() == THEIRS + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "ends_with"),
+    [
+        ((), ["stop nfs-kernel-server", "stop rpc-statd", "stop nfsdcld"]),
+        (("rpc-statd",), ["stop nfs-kernel-server", "stop nfsdcld"]),
+        (("rpc-statd", "nfs-server"), ["restart nfs-kernel-server"]),
+    ],
+)
+def test_no_unit_runs_that_the_servers_start_has_started(
+    lab: Lab, before: tuple[str, ...], ends_with: list[str]
+) -> None:
+    running = {*before, "rpcbind"}
+    server = lab["manager1"]
+    absent = SimpleNamespace(exists=False)
+    server.__dict__["host"] = SimpleNamespace(run=server.host.run, file=lambda _: absent)
+
+    def shell(_: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+        if argv[:2] == ("systemctl", "is-active"):
+            states = ["active" if unit in running else "inactive" for unit in argv[2:]]
+            return 3, "\n".join(states), ""
+        return 0, "", ""
+
+    lab.shell = shell
+    with nfs.exported(server):
+        running.update({"nfs-server", "rpc-statd", "nfsdcld"})
+    done = [" ".join(act[2:]) for act in lab.commands("systemctl") if act[2] != "is-active"]
+    assert done == ["restart nfs-kernel-server", *ends_with]
