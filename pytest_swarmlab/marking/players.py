@@ -19,6 +19,7 @@ from pytest_swarmlab.survey.readings import (
     POSTGRES,
     PROXIES,
     SITES,
+    WATCHERS,
     distributed,
     is_a,
 )
@@ -282,18 +283,18 @@ def sites(survey: Survey) -> list[Candidate]:
 
 
 def apis(survey: Survey) -> list[Candidate]:
-    """An application in a network with a Redis and a database; not the shop's."""
+    """An application in a network with a Redis and a database; neither the shop's nor a watcher."""
 
     shop = shop_stack(survey)
     by_network = {
         network: cache.name
         for cache in survey.services or ()
-        if is_a(cache, CACHES)
+        if is_a(cache, CACHES) and not (shop and cache.stack == shop)
         for network in cache.networks
     }
 
     def reasons(service: Service) -> list[str]:
-        known = is_a(service, INFRASTRUCTURE | PROXIES | {"wordpress"})
+        known = is_a(service, INFRASTRUCTURE | PROXIES | WATCHERS | {"wordpress"})
         caches = [by_network[network] for network in service.networks if network in by_network]
         if known or not caches or (shop and service.stack == shop):
             return []

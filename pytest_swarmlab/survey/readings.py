@@ -18,6 +18,8 @@ PROXIES = SITES | {"haproxy", "traefik", "envoy"}
 CACHES = {"redis", "valkey"}
 BROKERS = {"rabbitmq"}
 INFRASTRUCTURE = DATABASES | CACHES | BROKERS
+EXPORTER = "exporter"
+WATCHERS = {"prometheus", "alertmanager", "grafana", "cadvisor", EXPORTER}
 """Repositories of images, by their last word."""
 
 LOOP_S, LOOP = 600.0, 3
@@ -33,8 +35,13 @@ Place = tuple[str, int | str]
 
 
 def is_a(service: Service, repositories: Iterable[str]) -> bool:
-    """Whether its image is one of these, also as ``bitnami/postgresql`` or ``my-postgres``."""
+    """Whether its image is one of these, also as ``bitnami/postgresql`` or ``my-postgres``.
+
+    ``postgres-exporter`` is an exporter and no PostgreSQL: it asks one, and keeps nothing.
+    """
     words = re.split(r"[-_.]", service.repository)
+    if EXPORTER in words:
+        return EXPORTER in repositories
     return service.repository in repositories or any(word in repositories for word in words)
 
 

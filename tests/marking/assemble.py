@@ -58,6 +58,26 @@ def looks(before: str, often: int, seldom: int) -> tuple[str, str]:
     return line.format(often), line.format(seldom)
 
 
+def others(secret: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Another name of a secret, since WordPress has that one: where it is made and asked for."""
+    return (
+        (f"docker secret create {secret} -", f"docker secret create shop_{secret} -"),
+        (
+            f"  {secret}:\n    external: true\n",
+            f"  {secret}:\n    external: true\n    name: shop_{secret}\n",
+        ),
+    )
+
+
+def with_its_file(config: str, part: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """A config that the stack itself creates, of its file, and no command before it."""
+    file = f"ecommerce/{part}/nginx.conf"
+    return (
+        (f"#   docker config create {config} {file}\n", ""),
+        (f"    external: true\n    name: {config}\n", f"    file: ./{file}\n    name: {config}\n"),
+    )
+
+
 ONE = "      replicas: 1\n      update_config:\n        parallelism: 1"
 
 COPIES = (
@@ -85,6 +105,16 @@ COPIES = (
     Copy("stacks/configs/nginx.conf", "stacks/configs/nginx.conf"),
     Copy("stacks/configs/nginx-v2.conf", "stacks/configs/nginx-v2.conf"),
     Copy("stacks/configs/backend.conf", "stacks/configs/backend.conf"),
+    Copy("stacks/ecommerce-stack.yml", "stacks/ecommerce-stack.yml",
+         (('"8080:80"', '"8081:80"'),
+          *others("db_user"), *others("db_password"),
+          *with_its_file("shop_frontend_v1", "frontend"),
+          *with_its_file("shop_gateway_v1", "gateway"),
+          ("-c ecommerce-stack.yml shop", "-c ecommerce-stack.yml ecommerce"),
+          ("target=15672 shop_rabbitmq", "target=15672 ecommerce_rabbitmq"))),
+    Copy("stacks/ecommerce/frontend/nginx.conf", "stacks/ecommerce/frontend/nginx.conf"),
+    Copy("stacks/ecommerce/gateway/nginx.conf", "stacks/ecommerce/gateway/nginx.conf"),
+    Copy("stacks/ecommerce/rabbitmq/shop.conf", "stacks/ecommerce/rabbitmq/shop.conf"),
     Copy("scripts/backup.sh", "stacks/backup/swarm-backup"),
     Copy("scripts/restore.sh", "stacks/backup/swarm-restore"),
     Copy("scripts/swarm-backup.service", "stacks/backup/swarm-backup.service"),

@@ -1,8 +1,4 @@
-"""A cluster on which the reference solution is deployed, as somebody who hands it in would do it.
-
-What the shop of exercise 2.10 is made of is in no registry, so its images are stand-ins here:
-nginx under their names. A survey sees definitions and whether tasks run, not what they answer.
-"""
+"""A cluster with the reference solution on it, as somebody who hands it in would deploy it."""
 
 from __future__ import annotations
 
@@ -15,8 +11,7 @@ from pytest_swarmlab.evidence.events import SubmissionStep, each
 from pytest_swarmlab.marking import declared
 from pytest_swarmlab.marking.submission import Submission
 from pytest_swarmlab.submitted.bringing import bring
-from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.swarm.lifecycle import in_parallel
+from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Pending, Waiter, done, pending
 from tests.marking.assemble import REFERENCE
@@ -30,18 +25,7 @@ NAMES = {
 }
 """Stack file → the stack's name."""
 
-SHOP_IMAGES = (
-    "rabbitmq:3-management-alpine",
-    *(
-        f"ecommerce/{name}:{tag}"
-        for name in ("frontend", "products", "orders", "users")
-        for tag in ("1.0", "latest")
-    ),
-)
 READY_S = 300.0
-
-WELL = "printf '#!/bin/sh\\nexit 0\\n' > /usr/local/bin/{0} && chmod 755 /usr/local/bin/{0}"
-"""A health check's program that finds a stand-in well."""
 
 
 def furnish(swarm: Swarm, wait: Waiter) -> None:
@@ -49,29 +33,12 @@ def furnish(swarm: Swarm, wait: Waiter) -> None:
 
     Raises ProviderError where one of its steps fails, NotConverged where something does not run.
     """
-    stand_in(swarm.nodes)
     submission = Submission.read(REFERENCE)
     bring(submission, declared.read(submission).steps, swarm)
     failed = [s for s in each(swarm.recorder.view(), SubmissionStep) if s.code != 0]
     if failed:
         raise ProviderError(f"a step of the reference failed: {failed[0]}")
     wait(Settled(swarm), within=READY_S)
-
-
-def stand_in(nodes: Sequence[Node]) -> None:
-    """Have something under the names of the shop's images on each node."""
-    programs = " && ".join(WELL.format(name) for name in ("curl", "rabbitmq-diagnostics"))
-    first, *others = SHOP_IMAGES
-
-    def make(node: Node) -> None:
-        node.run("docker", "run", "--name", "standin", "nginx:alpine", "sh", "-c", programs)
-        node.run("docker", "commit", "--change", 'CMD ["nginx", "-g", "daemon off;"]', "standin",
-                 first)  # fmt: skip
-        node.run("docker", "rm", "standin")
-        for name in others:
-            node.run("docker", "tag", first, name)
-
-    in_parallel(make, nodes)
 
 
 @dataclass(frozen=True)

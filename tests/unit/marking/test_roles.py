@@ -155,6 +155,25 @@ def test_a_job_plays_no_role() -> None:
     assert Cast(with_service(seen(), job))["wordpress"].name == "wp_wordpress"
 
 
+def test_what_watches_a_database_or_the_shop_is_neither() -> None:
+    """Prometheus and its exporters, in the networks of what they ask."""
+    watched = {
+        "prometheuscommunity/postgres-exporter:v0.17.1": ("shop_backend", "health_backend"),
+        "oliver006/redis_exporter:v1.69.0-alpine": ("shop_backend", "monitoring"),
+        "prom/prometheus:v2.53.3": ("shop_backend", "monitoring"),
+        "prom/mysqld-exporter:v0.17.2": ("wp_backend",),
+    }
+    more = [
+        Service(name, name, "monitoring", image=name, networks=networks)
+        for name, networks in watched.items()
+    ]
+    found = Cast(with_service(good(), *more)).parts
+    assert {role: part.name for role, part in found.items() if part.name} == FOUND
+    # Beside the shop, as some deploy it.
+    within = Cast(with_service(good(), *(replace(each, stack="shop") for each in more))).parts
+    assert {role: part.name for role, part in within.items() if part.name} == FOUND
+
+
 def test_a_machine_is_a_server_by_the_mounts_of_others_too() -> None:
     hidden = system("manager1", exports=())(seen())
     part = Cast(hidden)["nfs-server"]

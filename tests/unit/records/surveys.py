@@ -30,16 +30,16 @@ from tests.unit.records.breaker import real
 Edit = Callable[[Survey], Survey]
 
 SHOP = (
-    ("frontend", "ecommerce/frontend:1.4", 3),
+    ("frontend", "ecommerce/frontend:1.0.0", 3),
     ("api-gateway", "nginx:1.27-alpine", 2),
-    ("products-service", "ecommerce/products:1.4", 3),
-    ("orders-service", "ecommerce/orders:1.4", 3),
-    ("users-service", "ecommerce/users:1.4", 2),
+    ("products-service", "ecommerce/products:1.0.0", 3),
+    ("orders-service", "ecommerce/orders:1.0.0", 3),
+    ("users-service", "ecommerce/users:1.0.0", 2),
     ("postgres", "postgres:15-alpine", 1),
     ("redis", "redis:7-alpine", 1),
     ("rabbitmq", "rabbitmq:3-management-alpine", 1),
 )
-"""Exercise 2.10's services, with the tags that they should have: the repository has none yet."""
+"""Exercise 2.10's services, of which that cluster had none."""
 
 
 @functools.cache

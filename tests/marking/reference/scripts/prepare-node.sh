@@ -7,11 +7,6 @@ here=$(cd -- "$(dirname -- "$0")" && pwd)
 
 systemctl enable docker
 
-# Les images de la boutique, construites sur chaque machine sans version : elles en reçoivent une.
-for name in frontend products orders users; do
-    docker tag "ecommerce/$name:latest" "ecommerce/$name:1.0"
-done
-
 if ! ip -brief address | grep -qF "$SERVER/"; then
     mkdir -p "$MOUNT"
     # _netdev : ne pas monter avant le réseau ; hard : attendre le serveur au lieu de perdre.
