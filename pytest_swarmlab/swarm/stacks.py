@@ -13,7 +13,7 @@ from typing import Any
 from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError, SwarmlabError
 from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.evidence.events import Notice
-from pytest_swarmlab.swarm import stack_files
+from pytest_swarmlab.swarm import guard, objects, stack_files
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import Guard
 from pytest_swarmlab.swarm.secrets import hide
@@ -53,7 +53,7 @@ class Stacks:
         self._swarm = swarm
         self._directory = directory
         self._deployed: list[str] = []
-        self._with_volumes: set[str] = set()
+        self._with_volumes: dict[str, Guard] = {}
         self._secrets: dict[str, dict[str, str]] = {}
         """Stack → the secrets that were made for it, each with a digest of its value."""
         self._guards: dict[str, Guard] = {}
@@ -97,7 +97,7 @@ class Stacks:
             self._guards[name] = timer(leader, "stack", name)
             self._deployed.append(name)
             if not keep_volumes:
-                self._with_volumes.add(name)
+                self._with_volumes[name] = self._volumes_timer(name)
         set_first = ("env", *(f"{key}={value}" for key, value in env.items())) if env else ()
         try:
             with _place_for(leader, bundle.files) as place:
@@ -194,6 +194,29 @@ class Stacks:
                 ]:
                     node.run("docker", "kill", *ids, check=False)
 
+    @contextmanager
+    def volumes_removed(self, name: str) -> Iterator[None]:
+        """That stack's volumes are removed at the block's end, when the stack itself has gone.
+
+        Raises ProviderError when somebody's own cluster has such a stack, or its volumes.
+        """
+        self._refuse_another_s(self._swarm.leader(), name, keep_volumes=False)
+        armed = self._volumes_timer(name)
+        try:
+            yield
+        finally:
+            self.remove_volumes(name)
+            armed.disarm()
+
+    def _volumes_timer(self, name: str) -> Guard:
+        prune = (
+            "docker", "volume", "prune", "--force", "--filter", f"label={STACK_LABEL}={name}"
+        )  # fmt: skip
+        # Engines before 23.0 don't know --all, and prune named volumes without it.
+        commands = [(*prune, "--all"), prune]
+        after = guard.ABANDONED_AFTER_S + objects.LAST_S
+        return Guard.arm([(node, commands) for node in self._swarm.nodes], "volumes", after=after)
+
     def remove_volumes(self, name: str) -> None:
         """Remove that stack's volumes on every node, which `docker stack rm` leaves there."""
         for node in self._swarm.nodes:
@@ -234,9 +257,9 @@ class Stacks:
     def _await_removal(self, name: str) -> None:
         wait = waits.of_the_suite(self._swarm.recorder)
         wait(_Gone(self._swarm, _of_stack(name), name), within=GONE_S)
-        if name in self._with_volumes:
-            self._with_volumes.remove(name)
+        if armed := self._with_volumes.pop(name, None):
             self.remove_volumes(name)
+            armed.disarm()
         await_free_addresses(self._swarm)
 
     def _listing(self) -> str:

@@ -57,7 +57,8 @@ class Literal:
     def deploy(self) -> None:
         """By the lab's commands, in its order; what ends is read, and visitors come."""
         with self._prepared():
-            deployed = self.stack.deploy(FILE, name=NAME, title="The lab's file, literally")
+            title = "The lab's file, literally"
+            deployed = self.stack.deploy(FILE, name=NAME, keep_volumes=False, title=title)
             self.evidence.write(events.Deployed())
             for name in ENDS:
                 task = self.wait(deployed.service(name).task_failed(), within=FAILED_S)
@@ -69,7 +70,6 @@ class Literal:
                 "docker", "stack", "services", NAME, title="The lab's file: what runs of it"
             )
             self.stack.remove(NAME, kill=True)
-            self.stack.remove_volumes(NAME)
 
     @contextmanager
     def _prepared(self) -> Iterator[None]:

@@ -341,13 +341,13 @@ def see_bad_files_refused(swarm: Swarm, stack: Stacks, *, wait: Waiter, evidence
         evidence.write(events.Refused(name, f"a task, {task.state}", task.error))
     for name in LATER:
         stack.remove(name)
-        stack.remove_volumes(name)
     for name in (*AT_ONCE, *LATER):
         evidence.write(_left(swarm, name))
 
 
 def _deploy_bad(stack: Stacks, name: str) -> Stack:
-    return stack.deploy(BAD / f"{name}.yml", title=f"{name}.yml is deployed")
+    file = BAD / f"{name}.yml"
+    return stack.deploy(file, keep_volumes=False, title=f"{name}.yml is deployed")
 
 
 def _left(swarm: Swarm, name: str) -> events.Left:

@@ -156,6 +156,33 @@ def test_a_stack_that_is_to_keep_no_volumes_takes_them_along_when_it_is_gone(
     assert lab.commands("docker")[-1][2:4] == ("volume", "rm")
 
 
+def test_timers_remove_volumes_of_a_run_that_dies_on_somebody_s_nodes(
+    lab: Lab, stacks: Stacks
+) -> None:
+    lab.machines.foreign = True
+    stacks.deploy("web.yml", keep_volumes=False)
+    stacks.remove_all()
+    with stacks.volumes_removed("mail"):
+        lab.volumes["worker2"] = [volume("mail_data", "mail")]
+    for name in ("web", "mail"):
+        prune = f"docker volume prune --force --filter label={STACK_LABEL}={name}"
+        armed = {act[0]: act[2] for act in lab.commands("systemd-run") if prune in act[-1]}
+        assert set(armed) == {node.name for node in lab.swarm.nodes}
+        stopped = {(act[0], act[3]) for act in lab.commands("systemctl")}
+        timers = {(node, unit.partition("=")[2] + ".timer") for node, unit in armed.items()}
+        assert timers <= stopped
+    assert removed(lab, "volume") == [("worker2", "--force", "mail_data")]
+
+
+def test_somebody_s_volumes_of_such_a_stack_are_not_taken_along(lab: Lab, stacks: Stacks) -> None:
+    lab.machines.foreign = True
+    lab.volumes["worker2"] = [volume("web_data", "web")]
+    refused = pytest.raises(ProviderError, match="worker2 has volumes of an earlier stack web")
+    with refused, stacks.volumes_removed("web"):
+        raise AssertionError("the block has begun")
+    assert removed(lab, "volume") == []
+
+
 def test_a_file_elsewhere_is_given_by_its_path(lab: Lab, stacks: Stacks, tmp_path: Path) -> None:
     (tmp_path / "bad.yml").write_text("# bad\n", encoding="utf-8")
     assert stacks.deploy(tmp_path / "bad.yml").name == "bad"
