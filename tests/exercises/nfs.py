@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_interface
+from pathlib import PurePosixPath
 
 from pytest_swarmlab.errors import ProviderError
-from pytest_swarmlab.swarm import guard
+from pytest_swarmlab.swarm import guard, objects
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.lifecycle import in_parallel
 from pytest_swarmlab.swarm.node import bracketed
@@ -59,8 +60,29 @@ def exported(
 
     Yields a function that exports it with other options.
     """
-    with guard.abandoned(server, *_as_before(server, path), kind="export"):
+    with guard.abandoned(server, *_as_before(server, path), kind="export", after=_last()):
         yield from _exported(server, path, options, subnet)
+
+
+def _last() -> float:
+    """Seconds until a timer takes away what stacks and volumes use, when these have gone: a
+    container whose server is away can't be stopped."""
+    return guard.ABANDONED_AFTER_S + 2 * objects.LAST_S
+
+
+def _missing(node: Node, path: str) -> list[str]:
+    """The directories above it that are not there, the deepest first."""
+    above = []
+    for parent in PurePosixPath(path).parents:
+        if node.host.file(str(parent)).exists:
+            break
+        above.append(str(parent))
+    return above
+
+
+def _empty(directories: Sequence[str]) -> list[tuple[str, ...]]:
+    """Commands that remove these directories as far as nobody uses them."""
+    return [("rmdir", "--ignore-fail-on-non-empty", each) for each in directories]
 
 
 def _as_before(server: Node, path: str) -> list[tuple[str, ...]]:
@@ -69,7 +91,7 @@ def _as_before(server: Node, path: str) -> list[tuple[str, ...]]:
     if f"\n{path} " not in f"\n{server.get(EXPORTS).decode()}":
         undo.append(("sed", "-i", f"\\#^{path} #d", EXPORTS))
     undo.append(_owned(server, path) if server.host.file(path).exists else _removing(path))
-    undo.append(("exportfs", "-ra"))
+    undo += [*_empty(_missing(server, path)), ("exportfs", "-ra")]
     if not server.host.file(SETTINGS).exists:
         undo += [("rm", "-f", SETTINGS), *_running_as(_running(server))]
     return undo
@@ -95,7 +117,7 @@ def _exported(
 ) -> Iterator[Callable[[str], None]]:
     before = server.get(EXPORTS)
     there, set_up = server.host.file(path).exists, server.host.file(SETTINGS).exists
-    owned = _owned(server, path) if there else ()
+    owned, above = _owned(server, path) if there else (), _missing(server, path)
     ran = _running(server)
 
     def export(options: str) -> None:
@@ -123,6 +145,8 @@ def _exported(
             remove(server, path)
         else:
             server.run(*owned)
+        for undo in _empty(above):
+            server.run(*undo)
         server.put(before, EXPORTS)
         server.run("exportfs", "-ra")
         if not set_up:
@@ -157,7 +181,7 @@ def directory(server: Node, path: str) -> Iterator[str]:
     Raises CommandError when there is one already: it is somebody's data.
     """
     server.run("mkdir", path)
-    with guard.abandoned(server, _removing(path), kind="directory"):
+    with guard.abandoned(server, _removing(path), kind="directory", after=_last()):
         try:
             yield path
         finally:
@@ -176,6 +200,7 @@ def mounted(server: Node, clients: Sequence[Node]) -> Iterator[None]:
                 f"{node} has something mounted at {MOUNT} already, which is its owner's and would"
                 " be unmounted: unmount it, or use another cluster"
             )
+    above = {node.name: _missing(node, MOUNT) for node in clients}
     undo = (
         ("sed", "-i", f"\\#^{re.escape(source)} {MOUNT} #d", FSTAB),
         ("umount", "--lazy", MOUNT),
@@ -193,10 +218,13 @@ def mounted(server: Node, clients: Sequence[Node]) -> Iterator[None]:
         if node.host.mount_point(MOUNT).exists:
             node.run("umount", MOUNT)
         node.run("rmdir", MOUNT, check=False)
+        for undo in _empty(above[node.name]):
+            node.run(*undo)
 
     with ExitStack() as guarded:
         for node in clients:
-            guarded.enter_context(guard.abandoned(node, *undo, kind="mount"))
+            commands = (*undo, *_empty(above[node.name]))
+            guarded.enter_context(guard.abandoned(node, *commands, kind="mount", after=_last()))
         try:
             in_parallel(mount, clients)
             yield

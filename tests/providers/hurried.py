@@ -13,4 +13,4 @@ DEPLOYED_S = 90
 guard.MENDED_AFTER_S = FAULTS_S
 for module in (guard, services, objects):
     vars(module)["ABANDONED_AFTER_S"] = DEPLOYED_S
-objects.LAST_S = 20
+objects.LAST_S = 30

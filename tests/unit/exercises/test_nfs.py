@@ -29,7 +29,11 @@ def test_a_share_is_mounted_by_any_kind_of_address_and_its_line_goes_if_we_die(
     server, client = lab["manager1"], lab["worker1"]
     server.address = address
     absent = SimpleNamespace(exists=False)
-    client.__dict__["host"] = SimpleNamespace(run=client.host.run, mount_point=lambda _: absent)
+    client.__dict__["host"] = SimpleNamespace(
+        run=client.host.run,
+        mount_point=lambda _: absent,
+        file=lambda path: SimpleNamespace(exists=path == "/mnt"),
+    )
     lab.shell = lambda _, argv: (0, THEIRS.decode() if argv[0] == "cat" else "", "")
     with nfs.mounted(server, [client]):
         (written,) = [act[3] for act in lab.did if act[:3] == ("worker1", "put", nfs.FSTAB)]
@@ -40,6 +44,8 @@ def test_a_share_is_mounted_by_any_kind_of_address_and_its_line_goes_if_we_die(
         assert mend.startswith("sed ")
         subprocess.run(["sh", "-c", mend], check=True)
     assert (tmp_path / "fstab").read_bytes() == THEIRS + b"\n"
+    removed = [act[-1] for act in lab.commands("rmdir")]
+    assert removed == [nfs.MOUNT, "/mnt/nfs"]
 
 
 @pytest.mark.parametrize(
@@ -55,8 +61,9 @@ def test_no_unit_runs_that_the_servers_start_has_started(
 ) -> None:
     running = {*before, "rpcbind"}
     server = lab["manager1"]
-    absent = SimpleNamespace(exists=False)
-    server.__dict__["host"] = SimpleNamespace(run=server.host.run, file=lambda _: absent)
+    server.__dict__["host"] = SimpleNamespace(
+        run=server.host.run, file=lambda path: SimpleNamespace(exists=path == "/")
+    )
 
     def shell(_: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
         if argv[:2] == ("systemctl", "is-active"):
@@ -69,3 +76,4 @@ def test_no_unit_runs_that_the_servers_start_has_started(
         running.update({"nfs-server", "rpc-statd", "nfsdcld"})
     done = [" ".join(act[2:]) for act in lab.commands("systemctl") if act[2] != "is-active"]
     assert done == ["restart nfs-kernel-server", *ends_with]
+    assert [act[-1] for act in lab.commands("rmdir")] == ["/srv/nfs", "/srv"]
