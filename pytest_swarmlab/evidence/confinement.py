@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.waiting.conditions import no_answer
 
 if TYPE_CHECKING:
@@ -19,10 +21,11 @@ def confinement(swarm: Swarm) -> str | None:
     A container is then denied what its program does with a bound directory of the node, or on NFS:
     all that a test sees is a "Permission denied" of the program.
     """
-    confined = [node for node in swarm.nodes if _confines(node)]
+    confined = _those(swarm.nodes, _confines)
     if not confined:
         return None
-    without_nfs = [node for node in confined if not _permits_nfs(node)]
+    permitted = _those(confined, _permits_nfs)
+    without_nfs = [node for node in confined if node not in permitted]
     told = (
         f"SELinux confines containers on {_names(confined)}: where one gets 'Permission denied' in"
         " a directory of the node, label that (`chcon -Rt container_file_t DIR`, since Swarm"
@@ -44,6 +47,10 @@ def _confines(node: Node) -> bool:
 
 def _permits_nfs(node: Node) -> bool:
     return node.look("getsebool", "virt_use_nfs", check=False).stdout.split()[-1:] == ["on"]
+
+
+def _those(nodes: Sequence[Node], have_it: Callable[[Node], bool]) -> list[Node]:
+    return [node for node, has in zip(nodes, at_once(have_it, nodes), strict=True) if has]
 
 
 def _names(nodes: list[Node]) -> str:
