@@ -33,15 +33,16 @@ some wait for a leader longer than our client does. Any other error refuses the 
 )
 def tolerance_holds(record: Record) -> Judgement:
     """The last change tried at every level of loss must have ended as the formula says."""
-    borne = tolerance(managers_of(record) or 0)
-    reached = {level.lost for level in levels(record)}
+    borne, reached = tolerance(managers_of(record) or 0), levels(record)
+    lost_then = {level.lost for level in reached}
     return _decided_as_expected(
         record,
+        reached,
         borne + 1,
         missing=[
             f"that {lost} are lost was never reached"
             for lost in range(1, borne + 1)
-            if lost not in reached
+            if lost not in lost_then
         ],
     )
 
@@ -58,6 +59,7 @@ def losses_borne(record: Record) -> Judgement:
     first = readings.fault(record)
     return _decided_as_expected(
         record,
+        levels(record),
         tolerance(managers_of(record) or 0),
         missing=["nobody was lost"] if first is None else not_the_leader(record, first, within=5.0),
     )
@@ -140,12 +142,12 @@ def levels(record: Record) -> list[Level]:
     return found
 
 
-def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = ()) -> Judgement:
-    """Changes ended as the quorum demands at every level of loss, and that many losses were
-    reached.
-    """
+def _decided_as_expected(
+    record: Record, reached: Sequence[Level], losses: int, missing: Sequence[str]
+) -> Judgement:
+    """Changes ended as the quorum demands at every level that was reached, up to so many losses."""
     told, wrong, lacks = [], [], [*missing, *another_cluster(first_lists(record))]
-    listed, reached = listed_managers(record), levels(record)
+    listed = listed_managers(record)
     for level in reached:
         if not level.writes:
             return unknown(f"with {level.lost} of {level.managers} lost no change was tried")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,7 +138,7 @@ class Watcher:
         )
 
     def shows(self, expr: str) -> Shows:
-        """Condition: an expression that compares has a result."""
+        """Condition: an expression that ends with a comparison, `== 1` or `< 1`, is true."""
         return Shows(self, expr)
 
     def quiet(self) -> Quiet:
@@ -174,9 +175,12 @@ class Hears:
         return done(None) if heard > self.more_than else pending(f"heard {heard} times")
 
 
+COMPARED = {"==": operator.eq, "<": operator.lt}
+
+
 @dataclass
 class Shows:
-    """An expression has a result. Where it has none, what it compares is told."""
+    """An expression such as `min(up) == 1` is true of some series of what it compares."""
 
     watcher: Watcher
     expr: str
@@ -185,18 +189,18 @@ class Shows:
     @property
     def name(self) -> str:
         """In words."""
-        return f"Prometheus has a result of {self.expr}"
+        return f"{self.expr} in Prometheus"
 
     def __call__(self) -> Done[None] | Pending | Fatal:
         """Ask once."""
-        compared, _, _ = self.expr.rpartition(" ")[0].rpartition(" ")
+        compared, sign, bound = self.expr.rsplit(" ", 2)
         try:
-            if self.watcher.value(self.expr):
-                return done(None)
-            seen = self.watcher.value(compared) if compared else []
+            seen = [number for _, number in self.watcher.value(compared)]
         except ValueError as error:
             return pending(str(error))
-        return pending(f"{compared} is {seen[0][1]:.4g}" if seen else "no result")
+        if any(COMPARED[sign](number, float(bound)) for number in seen):
+            return done(None)
+        return pending(f"{compared} is {seen[0]:.4g}" if seen else "no result")
 
 
 @dataclass
