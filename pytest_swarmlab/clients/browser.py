@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "chromium"
 
-NO_PLAYWRIGHT = (
-    "nothing here leads a browser: install the extra `browser` of pytest-swarmlab (playwright)"
-)
+NO_PLAYWRIGHT = "Playwright is missing: install pytest-swarmlab with its extra `browser`"
 NO_PROGRAM = f"there is no browser on this machine: install Debian's package {PROGRAM}"
 
 NODE = "PLAYWRIGHT_NODEJS_PATH"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pytest_swarmlab.parallel import at_once
@@ -21,11 +21,11 @@ def confinement(swarm: Swarm) -> str | None:
     A container is then denied what its program does with a bound directory of the node, or on NFS:
     all that a test sees is a "Permission denied" of the program.
     """
-    confined = _those(swarm.nodes, _confines)
+    asked = zip(swarm.nodes, at_once(_permits_nfs, swarm.nodes), strict=True)
+    confined = {node: permits for node, permits in asked if permits is not None}
     if not confined:
         return None
-    permitted = _those(confined, _permits_nfs)
-    without_nfs = [node for node in confined if node not in permitted]
+    without_nfs = [node for node, permits in confined.items() if not permits]
     told = (
         f"SELinux confines containers on {_names(confined)}: where one gets 'Permission denied' in"
         " a directory of the node, label that (`chcon -Rt container_file_t DIR`, since Swarm"
@@ -36,22 +36,17 @@ def confinement(swarm: Swarm) -> str | None:
     return told
 
 
-def _confines(node: Node) -> bool:
+def _permits_nfs(node: Node) -> bool | None:
+    """Whether the node's confined containers may use NFS; None where none is confined."""
     try:
         options = node.engine.info().get("SecurityOptions") or []
     except no_answer():
-        return False
+        return None
     # In permissive mode nothing is denied, only logged.
-    return OPTION in options and node.look("getenforce", check=False).stdout.strip() == "Enforcing"
+    if OPTION in options and node.look("getenforce", check=False).stdout.strip() == "Enforcing":
+        return node.look("getsebool", "virt_use_nfs", check=False).stdout.split()[-1:] == ["on"]
+    return None
 
 
-def _permits_nfs(node: Node) -> bool:
-    return node.look("getsebool", "virt_use_nfs", check=False).stdout.split()[-1:] == ["on"]
-
-
-def _those(nodes: Sequence[Node], have_it: Callable[[Node], bool]) -> list[Node]:
-    return [node for node, has in zip(nodes, at_once(have_it, nodes), strict=True) if has]
-
-
-def _names(nodes: list[Node]) -> str:
+def _names(nodes: Iterable[Node]) -> str:
     return ", ".join(node.name for node in nodes)

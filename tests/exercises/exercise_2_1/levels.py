@@ -34,15 +34,14 @@ some wait for a leader longer than our client does. Any other error refuses the 
 def tolerance_holds(record: Record) -> Judgement:
     """The last change tried at every level of loss must have ended as the formula says."""
     borne, reached = tolerance(managers_of(record) or 0), levels(record)
-    lost_then = {level.lost for level in reached}
     return _decided_as_expected(
         record,
         reached,
         borne + 1,
         missing=[
-            f"that {lost} are lost was never reached"
+            f"the loss of {lost} managers was never reached"
             for lost in range(1, borne + 1)
-            if lost not in lost_then
+            if lost not in {level.lost for level in reached}
         ],
     )
 
@@ -61,7 +60,9 @@ def losses_borne(record: Record) -> Judgement:
         record,
         levels(record),
         tolerance(managers_of(record) or 0),
-        missing=["nobody was lost"] if first is None else not_the_leader(record, first, within=5.0),
+        missing=["no manager was lost"]
+        if first is None
+        else not_the_leader(record, first, within=5.0),
     )
 
 
@@ -156,15 +157,15 @@ def _decided_as_expected(
         if accepted is not level.quorum:
             wrong.append(told[-1])
         elif not accepted and not level.refused:
-            lacks.append("that is no word of managers without a quorum")
+            lacks.append("that is not the error of managers without a quorum")
         elif level.refused and level.refused.t - level.window.began > REFUSED_S:
-            wrong.append(f"{told[-1]} after {level.refused.t - level.window.began:.0f} s only")
+            wrong.append(f"{told[-1]} after {level.refused.t - level.window.began:.0f} s")
         lacks += level.not_held(listed)
     most = max((level.lost for level in reached), default=0)
     if most < losses:
         lacks.append(f"{losses} losses were never reached")
     for fault in readings.faults(record):
-        # Until it is mended: it was to be away for each of the changes.
+        # Until the healing: the node must be away for each of the changes.
         lacks += not_away(record, fault, until=fault.heal_began or record.events[-1].t)
     if wrong:
         return failed("; ".join(wrong))
