@@ -16,14 +16,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pytest_swarmlab import interrupt
+from pytest_swarmlab import interrupt, sockets
 from pytest_swarmlab.clients.relay import Relay
 from pytest_swarmlab.errors import ClientError
 from pytest_swarmlab.evidence.attachments import LARGEST
-from pytest_swarmlab.providers.inventory.place import LONGEST_SOCKET, SHORT
 from pytest_swarmlab.swarm.node import Node
 from pytest_swarmlab.text import line
 
@@ -32,9 +31,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "chromium"
 
-NO_PLAYWRIGHT = (
-    "nothing here leads a browser: install the extra `browser` of pytest-swarmlab (playwright)"
-)
+NO_PLAYWRIGHT = "Playwright is missing: install pytest-swarmlab with its extra `browser`"
 NO_PROGRAM = f"there is no browser on this machine: install Debian's package {PROGRAM}"
 
 NODE = "PLAYWRIGHT_NODEJS_PATH"
@@ -68,12 +65,6 @@ ALONE = (
 HOME = "swarmlab-browser-"
 SOCKET = "org.chromium.Chromium.XXXXXX/SingletonSocket"
 """Where the browser makes a socket in its temporary directory, which is its home."""
-
-
-def _room() -> Path | None:
-    """Where the home has a path that is short enough; None for the usual place."""
-    path = Path(gettempdir(), f"{HOME}XXXXXXXX", SOCKET)
-    return SHORT if len(os.fsencode(path)) > LONGEST_SOCKET else None
 
 
 def lack() -> str | None:
@@ -255,7 +246,8 @@ async def _opened(nodes: Sequence[Node], port: int) -> AsyncIterator[Browser]:
     asyncio.get_running_loop().set_exception_handler(_unasked)
     async with AsyncExitStack() as held:
         relays = {node.name.lower(): held.enter_context(Relay(node, port)) for node in nodes}
-        home = Path(held.enter_context(TemporaryDirectory(prefix=HOME, dir=_room())))
+        parent = sockets.parent(HOME, SOCKET)
+        home = Path(held.enter_context(TemporaryDirectory(prefix=HOME, dir=parent)))
         rules = [f"MAP {name}:{port} 127.0.0.1:{relay.port}" for name, relay in relays.items()]
         rules.append("MAP * ~NOTFOUND")
         with _apart(home):

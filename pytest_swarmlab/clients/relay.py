@@ -7,7 +7,6 @@ import selectors
 import socket
 import socketserver
 import threading
-from types import TracebackType
 from typing import Self
 
 from pytest_swarmlab.swarm.node import Node
@@ -61,12 +60,7 @@ class Relay:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._server.shutdown()
         self._thread.join()

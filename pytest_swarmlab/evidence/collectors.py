@@ -6,7 +6,7 @@ import re
 import shlex
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from pytest_swarmlab.evidence.events import (
     last,
 )
 from pytest_swarmlab.model import Capability
+from pytest_swarmlab.parallel import at_once
 
 if TYPE_CHECKING:
     from pytest_swarmlab.evidence.recorder import Recorder
@@ -203,5 +204,4 @@ def fetch_logs(swarm: Swarm, directory: Path) -> dict[str, str]:
         return node.name, None if output.rc == 0 else said
 
     directory.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(max_workers=len(swarm.nodes)) as pool:
-        return {name: why for name, why in pool.map(fetch, swarm.nodes) if why}
+    return {name: why for name, why in at_once(fetch, swarm.nodes) if why}

@@ -41,23 +41,23 @@ def kept(record: Record) -> Kept:
     """
     found = each(record, Identities)
     if not found:
-        raise Unseen("nobody asked the machines who they are")
+        raise Unseen("the machines' identities were not read")
     wrong = dict(_wrong(found, readings.faults(record)))
     last = found[-1]
     roles = Counter(machine.role for machine in last.machines if machine.id)
     counts = ", ".join(f"{count} {role}s" for role, count in sorted(roles.items()))
-    seen = f"{len(found)} readings, at the end {counts or 'no member'}: each is who it was"
+    seen = f"{len(found)} readings, at the end {counts or 'no member'}: no identity has changed"
     asked = frozenset(machine.node for machine in last.machines if not machine.error)
     if wrong:
         return Kept(tuple(wrong), all(wrong.values()), seen, asked)
     known = {machine.node for reading in found for machine in reading.machines if machine.id}
     if len(found) < 2 or not known:
-        raise Unseen("the machines were not asked a second time who they are")
+        raise Unseen("the machines' identities were not read a second time")
     if missed := sorted(known - asked):
-        raise Unseen(f"{', '.join(missed)} could not be asked at the end")
+        raise Unseen(f"{', '.join(missed)} gave no identity at the end")
     changes = readings.leader_changes(record)
     if changes and changes[-1].t > last.t:
-        raise Unseen(f"nobody asked the machines after {changes[-1].name} had begun to lead")
+        raise Unseen(f"no identity was read after {changes[-1].name} had begun to lead")
     return Kept((), False, seen, asked)
 
 
@@ -96,10 +96,10 @@ def _differs(
     others = {id_: node for id_, node in owners.items() if node != machine.node}
     taken = bool({machine.id, machine.name} & set(others))
     if not machine.id:
-        yield f"{machine.node} was the node {was.id} and is none", taken
+        yield f"{machine.node} was the node {was.id}, and is in no swarm now", taken
     elif machine.id != was.id:
         whose = f"{others[machine.id]}, " if machine.id in others else ""
-        yield f"{machine.node} was the node {was.id} and is {whose}{machine.id}", taken
+        yield f"{machine.node} was the node {was.id}, and is now {whose}{machine.id}", taken
     if machine.name != was.id:
         whose = f"{others[machine.name]}, " if machine.name in others else ""
         yield (

@@ -22,7 +22,7 @@ WORDS = {
     "engine": "what engines told of containers",
     "entries": "what a ledger held at the end",
     "entry": "writes of a ledger",
-    "fault.healed": "the fault's mending",
+    "fault.healed": "the fault's healing",
     "fault.injected": "the fault",
     "info": "the machines' own views of the swarm",
     "nodes": "node lists",

@@ -340,10 +340,10 @@ def _faults(events: Iterable[Event], exercises: _Exercises) -> list[Wait]:
     for event in events:
         if event.kind == FaultInjected.kind:
             made = read(FaultInjected, event)
-            said, nodes, seconds = f"{made.fault} is made", made.nodes, made.seconds
+            said, nodes, seconds = f"{made.fault} is injected", made.nodes, made.seconds
         elif event.kind == FaultHealed.kind:
             mended = read(FaultHealed, event)
-            said, nodes, seconds = f"{mended.fault} is mended", mended.nodes, mended.seconds
+            said, nodes, seconds = f"{mended.fault} is healed", mended.nodes, mended.seconds
         else:
             continue
         began = _before(event.t, seconds)

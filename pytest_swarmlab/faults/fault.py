@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import ClassVar, Self
 
 from pytest_swarmlab.evidence.events import FaultHealed, FaultHealing, FaultInjected, FaultInjecting
@@ -69,12 +68,7 @@ class Fault(ABC):
         self.inject()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.heal()
 
 

@@ -26,9 +26,9 @@ PHASES = {
 """mmdebstrap's messages → how far it is then, measured on the node's root."""
 
 REFUSALS = {
-    "Unable to locate package": "Debian's suite has a package of the recipe no more",
-    "has no installation candidate": "Debian's suite has a package of the recipe no more",
-    "was not found": "Debian's suite has a package of the recipe no more",
+    "Unable to locate package": "Debian's suite no longer has a package of the recipe",
+    "has no installation candidate": "Debian's suite no longer has a package of the recipe",
+    "was not found": "Debian's suite no longer has a package of the recipe",
     "is not signed": "Debian's signature of the packages is missing",
     "public key is not available": "Debian's signature is by a key that this machine doesn't know:"
     " install today's debian-archive-keyring",

@@ -130,7 +130,7 @@ def not_asked(
     """
     nodes = sorted(set(through))
     if not nodes:
-        return ["there is no node that anybody could have asked through"]
+        return ["there is no node to send requests through"]
     lacks = []
     for node in nodes:
         sent = (request.sent for request in requests if request.node == node)
@@ -148,7 +148,7 @@ def not_sampled(
     """The managers whose samples have a gap of more than `pause` seconds within the window."""
     managers, known = sorted(set(by)), list(samples)
     if not managers:
-        return ["there is no manager that could have been asked"]
+        return ["there is no manager to ask"]
     lacks = []
     for manager in managers:
         asked = (sample.asked for sample in known if sample.seen_from == manager)
@@ -227,10 +227,10 @@ def members_of(record: Record) -> list[str]:
 
 
 def _machines(record: Record) -> list[MachineSeen]:
-    ready = need(record, ClusterReady, "nobody told which nodes the cluster has")
+    ready = need(record, ClusterReady, "the cluster's nodes were not recorded")
     nodes = [node for node in ready.nodes if node.name]
     if not nodes:
-        raise Unseen("nobody told which nodes the cluster has")
+        raise Unseen("the cluster's nodes were not recorded")
     return nodes
 
 
@@ -268,7 +268,7 @@ def not_the_leader(record: Record, fault: Fault, *, within: float = PAUSE_S) -> 
         return [f"nobody saw who led in the {within:.0f} s before the fault"]
     leading = named[-1].leading
     if leading is None or leading.name not in fault.nodes:
-        return [f"{named[-1].leader} led, and {', '.join(fault.nodes)} was broken"]
+        return [f"{named[-1].leader} led, and the fault hit {', '.join(fault.nodes)}"]
     return []
 
 

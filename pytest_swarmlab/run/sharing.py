@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pytest_swarmlab.errors import ConfigError, Disturbed, NotConverged
@@ -39,12 +38,7 @@ class Shared:
         self._run.shared.append(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         outermost, disturbed = self._run.shared[0], self._run.shared[0]._disturbed
         self._run.shared.remove(self)
         if disturbed:

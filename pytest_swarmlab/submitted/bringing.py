@@ -72,7 +72,7 @@ def _do(submission: Submission, number: int, step: Step, swarm: Swarm, until: fl
         nodes = [swarm.leader()] if step.name else _where(step, swarm)
     except (NotConverged, ProviderError) as error:
         # What it does is its own affair; that the swarm was not whole is known.
-        swarm.recorder.write(Notice(f"before {step} the swarm was not whole: {error}"))
+        swarm.recorder.write(Notice(f"before {step} the swarm was not ready: {error}"))
         nodes = swarm.nodes[:1] if step.name else _where(step, swarm)
     for node in nodes:
         began = time.monotonic()

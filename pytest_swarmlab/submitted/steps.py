@@ -57,7 +57,7 @@ def _last_words(output: str) -> str:
 )
 def settled(record: Record) -> Judgement:
     """Judged by the managers' counts."""
-    seen = need(record, SubmissionSettled, "nobody counted the tasks")
+    seen = need(record, SubmissionSettled, "the tasks were not counted")
     if seen.missing is None:
         return unknown("no manager listed the tasks")
     wrong = [f"{line(name)}: {line(why)}" for name, why in seen.missing.items()]

@@ -1,4 +1,4 @@
-"""The one place where a survey becomes events, and events become a survey again.
+"""Writes a survey as events, and reads it from events.
 
 A record may be cut, old or forged: an event of ours whose values have another type than they should
 counts as not seen, with that reason.
@@ -30,9 +30,9 @@ from pytest_swarmlab.survey.seen import (
 
 # -- the kinds ----------------------------------------------------------------------------------
 
-More = Annotated[int | None, "how many there are beyond those"]
+More = Annotated[int | None, "how many more there are"]
 Took = Annotated[float | None, "seconds"]
-Why = Annotated[str | None, "why nobody saw it"]
+Why = Annotated[str | None, "why it could not be read"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class LookedAt:
 
 @dataclass(frozen=True)
 class Began(Seen, kind="survey.began"):
-    """A look at a whole cluster begins: which machines are to be looked at."""
+    """A survey begins, with the machines to read."""
 
     cluster: str
     machines: tuple[LookedAt, ...]
@@ -54,7 +54,7 @@ class Began(Seen, kind="survey.began"):
 
 @dataclass(frozen=True)
 class Ended(Seen, kind="survey.ended"):
-    """All have been asked."""
+    """The survey has ended."""
 
     seconds: Took
 
@@ -65,7 +65,7 @@ class Part(Seen):
     seen: Any
 
     def data(self) -> dict[str, Any]:
-        """What is written of it: of what was seen everything, null where there is none."""
+        """The data to write: all of the content, with null for what is missing."""
         told = super().data()
         if isinstance(self.seen, tuple):
             told["seen"] = [asdict(row) for row in self.seen]
@@ -94,7 +94,7 @@ class EngineSeen(OfMachine, kind="survey.engine"):
 
 @dataclass(frozen=True)
 class SystemSeen(OfMachine, kind="survey.system"):
-    """What is on a machine besides its engine."""
+    """A machine's system, without its engine."""
 
     seen: System | None = None
 
@@ -115,7 +115,7 @@ class VolumesSeen(OfMachine, kind="survey.volumes"):
 
 @dataclass(frozen=True)
 class OfSwarm(Part):
-    """A part of the swarm, by that manager's word."""
+    """A part of the swarm, as that manager lists it."""
 
     seen_from: str
     seen: Any = None
@@ -168,7 +168,7 @@ class ConfigsSeen(OfSwarm, kind="survey.configs"):
 
 @dataclass(frozen=True)
 class SettingsSeen(OfSwarm, kind="survey.settings"):
-    """What the whole swarm has agreed on."""
+    """The swarm's own settings."""
 
     seen: Settings | None = None
 
@@ -216,7 +216,7 @@ class Writer:
         self._recorder.write(Ended(round(seconds, 3)))
 
     def part(self, part: str, value: Any, seconds: float, **where: str) -> None:
-        """A part of what there is; `where`: `node`, or `seen_from` which manager."""
+        """Record a part; `where`: `node`, or `seen_from` with a manager's name."""
         more = None
         if isinstance(value, list | tuple):
             value, more = tuple(value[:MOST]), len(value) - MOST if len(value) > MOST else None

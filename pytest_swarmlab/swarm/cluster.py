@@ -7,7 +7,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence.events import NodeSeen, NodesSample, Notice, TaskSeen, Write
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
+from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.providers.base import Machines
 from pytest_swarmlab.swarm.identities import Places
 from pytest_swarmlab.swarm.node import Node, Output
@@ -111,8 +111,7 @@ class Swarm:
         Two that have one identity (moby#46167) are told in a notice; the first keeps it.
         """
         found: dict[str, Node] = {}
-        with ThreadPoolExecutor(max(1, len(self.nodes))) as pool:
-            told = list(pool.map(self._swarm_info, self.nodes))
+        told = at_once(self._swarm_info, self.nodes)
         self._all_told = all(told)
         for node, info in zip(self.nodes, told, strict=True):
             id_ = info.get("NodeID")

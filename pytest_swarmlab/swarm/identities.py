@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.evidence.events import Identity, NodeSeen
+from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ def identity_of(node: Node) -> Identity:
 
 def identities_of(nodes: Iterable[Node]) -> list[Identity]:
     """The identities of all machines, read in parallel."""
-    nodes = list(nodes)
-    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
-        return list(pool.map(identity_of, nodes))
+    return at_once(identity_of, nodes)
 
 
 def _of(subject: str, key: str) -> str:

@@ -23,6 +23,7 @@ from pytest_swarmlab.evidence.events import (
 )
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Membership, Topology
+from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.providers.base import Machines, Provider
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.waiting.conditions import NodesReady, brief, no_answer
@@ -153,5 +154,4 @@ def in_parallel(do: Callable[[Node], T], nodes: Iterable[Node]) -> list[T]:
     nodes = list(nodes)
     for node in nodes:
         node.heed_interrupt()  # Threads don't know what ends the block that asks.
-    with ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
-        return [future.result() for future in [pool.submit(do, node) for node in nodes]]
+    return at_once(do, nodes)

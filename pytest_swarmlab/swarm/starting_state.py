@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from pytest_swarmlab.parallel import at_once
 
 if TYPE_CHECKING:
     from pytest_swarmlab.evidence.events import NodeSeen
@@ -50,9 +51,8 @@ def changes(swarm: Swarm, *, volumes: bool = True) -> list[str]:
             found.append(f"there is the {kind} {', '.join(sorted(left))}")
     if (api.inspect_swarm()["Spec"].get("EncryptionConfig") or {}).get("AutoLockManagers"):
         found.append("its managers lock themselves")
-    with ThreadPoolExecutor(len(swarm.nodes)) as pool:
-        for told in pool.map(lambda node: list(_of(node, volumes=volumes)), swarm.nodes):
-            found += told
+    for told in at_once(lambda node: list(_of(node, volumes=volumes)), swarm.nodes):
+        found += told
     return found
 
 

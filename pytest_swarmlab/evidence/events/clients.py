@@ -1,4 +1,4 @@
-"""What clients beside a test ask and write."""
+"""Requests and writes of the clients beside a test."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Request(Seen, kind="request"):
 
     sent: Moment
     seconds: Seconds
-    node: Annotated[str, "through which it went"]
+    node: Annotated[str, "the node that it was sent to"]
     status: int | None
     error: str | None
     url: str
     port: int | None
-    header: Annotated[str | None, "the value that was to be noted, where one was"] = None
-    certificate: Annotated[str | None, "over TLS: SHA-256 of the one that was shown"] = None
-    late: Annotated[float | None, "seconds after it was due, where these are more than one"] = None
+    header: Annotated[str | None, "value of the header that the probe records"] = None
+    certificate: Annotated[str | None, "over TLS: SHA-256 of the server's certificate"] = None
+    late: Annotated[float | None, "seconds that it was sent too late, if more than one"] = None
 
     @property
     def over(self) -> float:
@@ -41,7 +41,7 @@ class Entry(Seen, kind="entry"):
     number: int
     sent: Moment
     seconds: Seconds
-    id: Annotated[str | None, "if it was acknowledged"]
+    id: Annotated[str | None, "null: it was not acknowledged"]
     error: str | None
     ledger: str
 
@@ -53,7 +53,7 @@ class Entry(Seen, kind="entry"):
 
 @dataclass(frozen=True)
 class Entries(Seen, kind="entries"):
-    """The entries of a ledger that were there at the end."""
+    """The entries of a ledger that were found at the end."""
 
     ledger: str
     found: Annotated[tuple[tuple[str, int], ...], "pairs of id and number"]

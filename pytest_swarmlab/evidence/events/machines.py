@@ -1,4 +1,4 @@
-"""What clusters are made of, and what is run on their machines."""
+"""Clusters, their machines, and commands on these machines."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class ClusterWanted(Seen, kind="cluster.wanted"):
     """In a run side by side: the tests that want a cluster of one topology."""
 
     topology: str
-    tests: Annotated[Mapping[str, str], "test → its group: what is to stay together"]
+    tests: Annotated[Mapping[str, str], "test → its group, whose tests stay on one worker"]
 
 
 @dataclass(frozen=True)
 class MachinesStarted(Seen, kind="machines.started"):
-    """A cluster's machines are there; of a Vagrantfile's machines, those that are to be started."""
+    """A cluster's machines exist; for a Vagrantfile, the list of machines to start."""
 
     provider: str
     cluster: Annotated[str, "its id"]
@@ -92,7 +92,7 @@ class Command(Seen, kind="command"):
     stdout: str
     stderr: str
     seconds: Seconds
-    title: Annotated[str | None, "of a deliverable"]
+    title: Annotated[str | None, "the deliverable's title"]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class EngineTold(Seen, kind="engine"):
 
 @dataclass(frozen=True)
 class Identity:
-    """What a machine said of itself.
+    """A machine's identity, as its engine and its certificate have it.
 
     `id`: its engine's node id, "" outside a swarm and while the engine is about to become a node.
     `name`, `role`: CN and OU of its certificate. `error`: why it could not be asked; the rest is ""

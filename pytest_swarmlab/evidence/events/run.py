@@ -10,7 +10,7 @@ from pytest_swarmlab.evidence.events.kind import Seconds, Seen
 
 @dataclass(frozen=True)
 class RunStarted(Seen, kind="run.started"):
-    """The first event: which run it is."""
+    """The first event: the run begins."""
 
     run_id: str
     started_at: Annotated[str, "ISO 8601, UTC"]
@@ -55,7 +55,7 @@ class PhaseStarted(_Named, kind="phase.started"):
 
 
 class PhaseFinished(_Named, kind="phase.finished"):
-    """A drill has ended, well or not."""
+    """A drill has ended, with or without an error."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class WaitBegan(Seen, kind="wait.began"):
 
     condition: str
     node: str | None
-    within: Annotated[float, "seconds, the longest that is waited"]
+    within: Annotated[float, "longest wait, seconds"]
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,12 @@ class Waited(Seen, kind="wait"):
     node: str | None
     outcome: Annotated[str, "done, timeout, fatal, interrupted"]
     elapsed: Seconds
-    last: Annotated[str, "what was seen at the last look"]
+    last: Annotated[str, "result of the last look"]
 
 
 @dataclass(frozen=True)
 class SuiteWaited(Waited, kind="suite.wait"):
-    """A wait of the plugin itself has ended: for set-up, healing, tidying up. No check reads it."""
+    """A wait of the plugin itself has ended: for set-up, healing or clean-up. No check reads it."""
 
 
 @dataclass(frozen=True)
@@ -113,21 +113,21 @@ class MachineLoad(Seen, kind="machine.load"):
 
 @dataclass(frozen=True)
 class Notice(Seen, kind="notice"):
-    """What the owner of the run should know."""
+    """A message for the person who started the run."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class Milestone(Seen, kind="milestone"):
-    """A moment that an exercise names, for the picture."""
+    """A moment that an exercise names, for the report's pictures."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Attachment(Seen, kind="attachment"):
-    """A picture that shows what was seen."""
+    """A picture for the report."""
 
     title: str
     media: Annotated[str, "image/jpeg, image/png"]
@@ -136,14 +136,14 @@ class Attachment(Seen, kind="attachment"):
 
 @dataclass(frozen=True)
 class Curve(Seen, kind="curve"):
-    """A line of a dashboard's panel, with the data of the monitoring; the report draws it."""
+    """A series of a dashboard's panel, with the monitoring's data; the report draws it."""
 
     dashboard: str
     panel: str
     unit: Annotated[str, "as Grafana names it"]
-    name: Annotated[str, "what it is of; empty where the panel has one line"]
-    seconds: Annotated[tuple[float, ...], "moments of the run"]
-    values: Annotated[tuple[float, ...], "the value at each of them"]
+    name: Annotated[str, "the series' name; empty where the panel has one series"]
+    seconds: Annotated[tuple[float, ...], "seconds since the run began"]
+    values: Annotated[tuple[float, ...], "the value at each moment"]
 
 
 @dataclass(frozen=True)

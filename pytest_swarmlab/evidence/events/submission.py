@@ -1,4 +1,4 @@
-"""What somebody hands in: how it came onto a swarm, and what plays which role of the lab."""
+"""A submission: its steps on a swarm, and its services' roles in the lab."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class SubmissionStep(Seen, kind="submission.step"):
     number: int
     step: Annotated[str, "in words"]
     node: str
-    code: Annotated[int | None, "its exit code; null: it was ended, or not begun"]
-    why: Annotated[str, "why then"]
+    code: Annotated[int | None, "its exit code; null: it was killed, or not begun"]
+    why: Annotated[str, "why there is no exit code"]
     output: Annotated[str, "the end of what it printed"]
     seconds: Seconds
 
@@ -26,14 +26,14 @@ class SubmissionStep(Seen, kind="submission.step"):
 class SubmissionSettled(Seen, kind="submission.settled"):
     """The services that do not run once all steps are done."""
 
-    missing: Annotated[Mapping[str, str] | None, "service → what of it; null: nobody told"]
+    missing: Annotated[Mapping[str, str] | None, "service → its running tasks; null: no answer"]
 
 
 @dataclass(frozen=True)
 class RolesDecided(Seen, kind="roles.decided"):
     """The roles that swarmlab.yml decides."""
 
-    roles: Annotated[Mapping[str, str], "role → name"]
+    roles: Annotated[Mapping[str, str], "role → service or machine"]
 
 
 @dataclass(frozen=True)

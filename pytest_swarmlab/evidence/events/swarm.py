@@ -1,4 +1,4 @@
-"""What the managers and engines of a swarm say."""
+"""Answers of a swarm's managers and engines."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pytest_swarmlab.evidence.events.kind import Seconds, Seen
 class NodeSeen:
     """One row of `docker node ls`; `reachability` is "" for a worker.
 
-    A node is who its id says: managers may list one id under one name now and another then.
+    The id identifies a node: managers may list one id under several names in turn.
     """
 
-    id: Annotated[str, "who it is"]
-    name: Annotated[str, "what it is called here"]
+    id: Annotated[str, "its node id"]
+    name: Annotated[str, "its name in the topology"]
     role: str
     availability: str
     state: str
@@ -26,7 +26,7 @@ class NodeSeen:
     address: str
     leader: bool
     reachability: str
-    host_name: Annotated[str | None, "what the managers call it, if a machine here is meant"] = None
+    host_name: Annotated[str | None, "its host name, as the managers list it"] = None
 
     @property
     def identity(self) -> str:
@@ -84,7 +84,7 @@ class TaskSeen:
     message: str
     container: str
     exit_code: int | None
-    at: Annotated[str, "when it came into that state, as the engine writes times"]
+    at: Annotated[str, "start of that state, as the engine writes times"]
     node: str
 
     @property
@@ -111,7 +111,7 @@ class TasksSample(Seen, kind="tasks"):
 
 @dataclass(frozen=True)
 class Ping(Seen, kind="ping"):
-    """Whether a node's engine answers at that moment: a broken one must be away."""
+    """Whether a node's engine answers at that moment."""
 
     node: str
     answers: bool
@@ -122,16 +122,16 @@ class Write(Seen, kind="write"):
     """A change was tried through one node: a config, created and removed again."""
 
     node: str
-    error: Annotated[str | None, "why it was refused; none if it was accepted"]
+    error: Annotated[str | None, "why it was refused; null: it was accepted"]
     seconds: Seconds
 
 
 @dataclass(frozen=True)
 class Quorum(Seen, kind="quorum"):
-    """So many managers are lost now; the changes that follow are tried at that level."""
+    """The number of lost managers from now on; later changes are tried at that level."""
 
     lost: int
-    managers: Annotated[int, "how many there are in all"]
+    managers: Annotated[int, "all managers, with the lost ones"]
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Info(Seen, kind="info"):
 
     node: str
     state: str = ""
-    control: Annotated[bool, "whether it is a manager that is in control"] = False
+    control: Annotated[bool, "whether it is an active manager (ControlAvailable)"] = False
     managers: int = 0
     nodes: int = 0
     cluster: Annotated[str, "its id"] = ""

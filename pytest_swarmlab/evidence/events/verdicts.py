@@ -1,4 +1,4 @@
-"""What a run is to judge, and what it concludes."""
+"""The checks of a run, and its verdicts."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pytest_swarmlab.evidence.events.kind import Seen
 
 @dataclass(frozen=True)
 class CheckDeclared:
-    """A check that is to be judged."""
+    """A check of an exercise, before it is judged."""
 
     id: str
     phase: str
     title: str
     expected: str
     hint: str
-    needs: Annotated[tuple[str, ...], "what the cluster must be able to do"]
+    needs: Annotated[tuple[str, ...], "capabilities that the cluster must have"]
 
 
 @dataclass(frozen=True)
 class ExerciseSelected(Seen, kind="exercise.selected"):
-    """An exercise that is to be judged, written before anything happens."""
+    """An exercise with its checks, written before anything happens."""
 
     id: str
     title: str
-    module: Annotated[str, "for people: nothing of it is imported"]
+    module: Annotated[str, "for readers: it is never imported"]
     titles: Annotated[Mapping[str, str], "phase → its heading"]
     comparison: Mapping[str, Any] | None
     distribution: Mapping[str, Any] | None
@@ -58,12 +58,12 @@ class FindingMet(Seen, kind="finding"):
     phase: str
     check: Annotated[str, "its id"]
     observed: str
-    alone: Annotated[bool, "whether nothing else failed"]
+    alone: Annotated[bool, "whether no other check failed"]
 
 
 @dataclass(frozen=True)
 class FindingTried(Seen, kind="finding.tried"):
-    """The count of a drill that provokes a finding."""
+    """How often a drill provoked a finding."""
 
     finding: str
     how: str

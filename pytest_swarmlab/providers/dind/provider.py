@@ -6,7 +6,6 @@ import secrets
 import subprocess
 import sys
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,6 +20,7 @@ from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images import ImageOrigin, RichReport
 from pytest_swarmlab.images.container import NodeImage, ensure_image
 from pytest_swarmlab.model import Topology
+from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.providers.base import Found, one_kept
 from pytest_swarmlab.providers.dind import container, engine, labels, network
 from pytest_swarmlab.providers.dind.machines import DindMachines
@@ -103,8 +103,7 @@ class DindProvider:
                 )
             )
 
-        with ThreadPoolExecutor(len(topology.nodes)) as pool:
-            list(pool.map(bring, topology.nodes))
+        at_once(bring, topology.nodes)
         return DindMachines(api, cluster, topology, net, url=engine.url(), watcher=guard)
 
     def _network(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
 
+from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.providers.dind import labels
 from pytest_swarmlab.providers.host import own_directory
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
@@ -57,9 +57,7 @@ class Swept:
         said: list[str] = []
         wanted = filters(self._cluster)
         containers = self._api.containers(all=True, filters=wanted)
-        if containers:
-            with ThreadPoolExecutor(len(containers)) as pool:
-                said += filter(None, pool.map(self._remove_container, containers))
+        said += filter(None, at_once(self._remove_container, containers))
         for network in self._api.networks(filters=wanted):
             said += filter(None, [_tried(self._api.remove_network, network["Id"])])
         for volume in self._api.volumes(filters=wanted)["Volumes"] or ():

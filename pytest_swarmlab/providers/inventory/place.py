@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from pytest_swarmlab import sockets
 from pytest_swarmlab.providers.host import try_lock
 
 PREFIX = "swarmlab-"
@@ -17,15 +18,9 @@ LOCK = "lock"
 """Name of the file that the owner locks. A process that gets the lock knows that the owner has
 ended."""
 
-LONGEST_SOCKET = 107
-"""Bytes of a Unix socket's path, without the NUL at its end (unix(7))."""
-
 MUX_SUFFIX = 14
 """A control socket is made under a name that is longer by 17, and `.mux` is shorter than `.engine`
 by 3 (muxserver_listen in OpenSSH's mux.c)."""
-
-SHORT = Path("/tmp")  # noqa: S108 - mkdtemp's names are this user's alone
-"""Where directories go when TMPDIR is too long for sockets."""
 
 
 class Place:
@@ -33,10 +28,8 @@ class Place:
 
     def __init__(self, longest: str) -> None:
         """`longest`: the longest name of a socket in it."""
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        if len(str(self.path / longest)) + MUX_SUFFIX > LONGEST_SOCKET:
-            self.path.rmdir()
-            self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=SHORT))
+        parent = sockets.parent(PREFIX, longest, spare=MUX_SUFFIX)
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         making = self.path / "making"
         self._lock = os.open(making, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -56,7 +49,7 @@ def reap() -> list[str]:
 
 
 def _places() -> Iterator[Path]:
-    for parent in {Path(tempfile.gettempdir()), SHORT}:
+    for parent in {Path(tempfile.gettempdir()), sockets.SHORT}:
         for path in sorted(parent.glob(f"{PREFIX}*")):
             # Anybody may make something of that name there, or make a link of it.
             if path.is_dir() and not path.is_symlink() and path.stat().st_uid == os.getuid():

@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,6 +17,7 @@ from pytest_swarmlab.errors import HostError, ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images.recipe import load_plan
 from pytest_swarmlab.model import Capability, NodeSpec, Topology
+from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.providers.base import Found
 from pytest_swarmlab.providers.console import printable
 from pytest_swarmlab.providers.inventory import place
@@ -71,9 +71,8 @@ class InventoryMachines:
 
     def complaints(self, hosts: Sequence[Host]) -> dict[Host, str]:
         """Which of the nodes can't be used, and why."""
-        with ThreadPoolExecutor(len(hosts)) as pool:
-            said = zip(hosts, pool.map(self._complaint, hosts), strict=True)
-            return {host: why for host, why in said if why}
+        said = zip(hosts, at_once(self._complaint, hosts), strict=True)
+        return {host: why for host, why in said if why}
 
     def open(self, hosts: Sequence[Host]) -> None:
         """Connect to every node; `complaints` has found nothing wrong with any.
@@ -85,8 +84,7 @@ class InventoryMachines:
         self._learn(hosts)
 
     def _learn(self, hosts: Sequence[Host]) -> None:
-        with ThreadPoolExecutor(len(hosts)) as pool:
-            found = dict(zip(hosts, pool.map(self._in_the_swarm, hosts), strict=True))
+        found = dict(zip(hosts, at_once(self._in_the_swarm, hosts), strict=True))
         self.topology = Topology(self.id, tuple(NodeSpec(h.name, found[h], h.role) for h in hosts))
 
     def _in_the_swarm(self, host: Host) -> str:
@@ -312,9 +310,7 @@ class InventoryProvider:
 
 def _refuse_any(complaint: Callable[[Host], str | None], hosts: Sequence[Host]) -> None:
     """Raise ProviderError with what there is to complain of any of them."""
-    with ThreadPoolExecutor(len(hosts)) as pool:
-        complaints = [said for said in pool.map(complaint, hosts) if said]
-    if complaints:
+    if complaints := [said for said in at_once(complaint, hosts) if said]:
         raise ProviderError("; ".join(complaints))
 
 

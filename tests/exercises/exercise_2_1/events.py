@@ -1,4 +1,4 @@
-"""What exercise 2.1 notes: its own kinds of event."""
+"""Exercise 2.1's own kinds of event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_swarmlab.evidence.events import Seen
 
 @dataclass(frozen=True)
 class Refusal(Seen, kind="refusal", of="2.1"):
-    """What was asked for that the managers must refuse."""
+    """A request that the managers must refuse, and their answer."""
 
     asked: str
     code: Annotated[int | None, "the engine's status"]

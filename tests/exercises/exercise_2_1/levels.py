@@ -33,15 +33,15 @@ some wait for a leader longer than our client does. Any other error refuses the 
 )
 def tolerance_holds(record: Record) -> Judgement:
     """The last change tried at every level of loss must have ended as the formula says."""
-    borne = tolerance(managers_of(record) or 0)
-    reached = {level.lost for level in levels(record)}
+    borne, reached = tolerance(managers_of(record) or 0), levels(record)
     return _decided_as_expected(
         record,
+        reached,
         borne + 1,
         missing=[
-            f"that {lost} are lost was never reached"
+            f"the loss of {lost} managers was never reached"
             for lost in range(1, borne + 1)
-            if lost not in reached
+            if lost not in {level.lost for level in reached}
         ],
     )
 
@@ -58,8 +58,11 @@ def losses_borne(record: Record) -> Judgement:
     first = readings.fault(record)
     return _decided_as_expected(
         record,
+        levels(record),
         tolerance(managers_of(record) or 0),
-        missing=["nobody was lost"] if first is None else not_the_leader(record, first, within=5.0),
+        missing=["no manager was lost"]
+        if first is None
+        else not_the_leader(record, first, within=5.0),
     )
 
 
@@ -140,12 +143,12 @@ def levels(record: Record) -> list[Level]:
     return found
 
 
-def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = ()) -> Judgement:
-    """Changes ended as the quorum demands at every level of loss, and that many losses were
-    reached.
-    """
+def _decided_as_expected(
+    record: Record, reached: Sequence[Level], losses: int, missing: Sequence[str]
+) -> Judgement:
+    """Changes ended as the quorum demands at every level that was reached, up to so many losses."""
     told, wrong, lacks = [], [], [*missing, *another_cluster(first_lists(record))]
-    listed, reached = listed_managers(record), levels(record)
+    listed = listed_managers(record)
     for level in reached:
         if not level.writes:
             return unknown(f"with {level.lost} of {level.managers} lost no change was tried")
@@ -154,15 +157,15 @@ def _decided_as_expected(record: Record, losses: int, missing: Sequence[str] = (
         if accepted is not level.quorum:
             wrong.append(told[-1])
         elif not accepted and not level.refused:
-            lacks.append("that is no word of managers without a quorum")
+            lacks.append("that is not the error of managers without a quorum")
         elif level.refused and level.refused.t - level.window.began > REFUSED_S:
-            wrong.append(f"{told[-1]} after {level.refused.t - level.window.began:.0f} s only")
+            wrong.append(f"{told[-1]} after {level.refused.t - level.window.began:.0f} s")
         lacks += level.not_held(listed)
     most = max((level.lost for level in reached), default=0)
     if most < losses:
         lacks.append(f"{losses} losses were never reached")
     for fault in readings.faults(record):
-        # Until it is mended: it was to be away for each of the changes.
+        # Until the healing: the node must be away for each of the changes.
         lacks += not_away(record, fault, until=fault.heal_began or record.events[-1].t)
     if wrong:
         return failed("; ".join(wrong))

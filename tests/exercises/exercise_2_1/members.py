@@ -26,7 +26,7 @@ def membership(record: Record) -> Judgement:
     wanted, lists = managers_of(record), first_lists(record)
     told = {_members(sample): sample for sample in lists}
     wrong = [
-        f"{sample.seen_from} lists otherwise: {seen}" for seen, sample in list(told.items())[1:]
+        f"{sample.seen_from} has another list: {seen}" for seen, sample in list(told.items())[1:]
     ]
     first = lists[0]
     managers = [n for n in first.nodes if n.reachability]
@@ -67,9 +67,9 @@ def one_view(record: Record) -> Judgement:
     views = {view.node: view for view in each(record, Info)}
     telling = {name: view for name, view in views.items() if view.control}
     if not telling:
-        return unknown("no manager told its view")
+        return unknown("no manager's view was recorded")
     stories = {(view.cluster, view.managers) for view in telling.values()}
-    seen = f"told by {len(telling)}: " + ", ".join(
+    seen = f"by {len(telling)} managers: " + ", ".join(
         f"cluster {cluster[:8]}, managers: {managers}" for cluster, managers in stories
     )
     wanted, listed = managers_of(record), listed_managers(record)
@@ -78,12 +78,13 @@ def one_view(record: Record) -> Judgement:
         seen,
         holds=same,
         wrong=[
-            f"{name} says that it is none" for name in sorted(listed & set(views) - set(telling))
+            f"{name} says that it is no manager"
+            for name in sorted(listed & set(views) - set(telling))
         ],
         missing=[
             *not_each(telling, listed, "asked"),
             *not_before_the_fault(record, "the last view", max(v.t for v in telling.values())),
             *another_cluster(first_lists(record)),
-            *("a manager told no cluster id" for cluster, _ in stories if not cluster),
+            *("a manager gave no cluster id" for cluster, _ in stories if not cluster),
         ],
     )

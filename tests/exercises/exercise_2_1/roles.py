@@ -29,9 +29,9 @@ def last_manager_stays(record: Record) -> Judgement:
         missing=[
             *([] if len(listed) == 1 else [f"{len(listed)} managers were listed then"]),
             *out_of_order(
-                ("the node list", first_lists(record)[0].t), ("the try to demote it", refusal.t)
+                ("the node list", first_lists(record)[0].t), ("the attempt to demote it", refusal.t)
             ),
-            *not_before_the_fault(record, "the try to demote it", refusal.t),
+            *not_before_the_fault(record, "the attempt to demote it", refusal.t),
         ],
     )
 

@@ -26,14 +26,14 @@ def first_lists(record: Record) -> list[NodesSample]:
         if sample.nodes and (began is None or sample.t < began)
     ]
     if not lists:
-        raise Unseen("no manager listed the nodes before anything was broken")
+        raise Unseen("no manager listed the nodes before the fault")
     return lists
 
 
 def not_before_the_fault(record: Record, what: str, t: float) -> list[str]:
     """Whether what was seen at `t` came only when something was broken already."""
     began = readings.fault_at(record)
-    return [] if began is None else out_of_order((what, t), ("what was broken", began))
+    return [] if began is None else out_of_order((what, t), ("the fault", began))
 
 
 def listed_managers(record: Record) -> set[str]:

@@ -81,17 +81,17 @@ def changes_return(record: Record) -> Judgement:
     )
     back = mended[0] if mended else None
     if back is None or back.healed is None or back.heal_began is None:
-        return unknown("no manager was brought back")
+        return unknown("no manager returned")
     tried = [write for write in each(record, Write) if write.t > back.healed]
     if not tried:
         return unknown("no change was tried when a manager was back")
     accepted = next((write for write in tried if write.error is None), None)
     if accepted is None:
-        return failed("no change was accepted any more")
+        return failed("no change was accepted afterwards")
     seconds = accepted.t - back.healed
     who = ", ".join(back.nodes)
     lacks = [
-        f"{', '.join(other.nodes)} was back as well"
+        f"{', '.join(other.nodes)} had returned, too"
         for other in mended[1:]
         if other.heal_began is not None and other.heal_began < accepted.t
     ]

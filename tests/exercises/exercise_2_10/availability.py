@@ -1,4 +1,4 @@
-"""Who was served while something was struck, judged on the record alone."""
+"""Which requests were answered during each fault, judged on the record alone."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ IDLE_S = 5.0
 
 @dataclass(frozen=True)
 class Strike:
-    """What was struck, from just before it was until everything served again."""
+    """A fault, from just before it until everything served again."""
 
     what: str
     window: Window
 
 
 def strikes(record: Record) -> list[Strike]:
-    """Everything that was struck in a phase and has recovered."""
+    """Every fault of the record from which the shop has recovered."""
     found = []
     for struck in each(record, Struck):
         recovered = each(record, Recovered, what=struck.what)
@@ -64,7 +64,7 @@ def strikes(record: Record) -> list[Strike]:
 
 
 def wanted(phase: str) -> list[str]:
-    """What is struck in a phase."""
+    """The faults of a phase."""
     if phase == "killed":
         return list(REPLICAS)
     return [phase, RETURN] if phase in NODES else [phase]
@@ -114,7 +114,7 @@ def _declare() -> None:
             "served-as-predicted",
             phases=(phase,),
             timed=True,
-            title="Each endpoint is served as was predicted",
+            title="Each endpoint is down no longer than predicted",
             expected=_expected(phase),
             hint="`docker service ps`: when was the task replaced? Then the gateway's log: which"
             " upstream gave no answer?",
@@ -126,16 +126,16 @@ def _expected(phase: str) -> str:
     for what in wanted(phase):
         bounds = PREDICTED[what]
         told.append(f"{what}: " + (_bounds(bounds) if bounds else "no request fails"))
-    rest = "no request fails that is not named here"
+    rest = "no other request fails"
     return "; ".join([*told, rest])
 
 
 def _bounds(bounds: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} away for at most {longest:.0f} s" for name, longest in bounds.items())
+    return ", ".join(f"{name} down for at most {longest:.0f} s" for name, longest in bounds.items())
 
 
 def _as_predicted(record: Record, phase: str) -> Judgement:
-    """By what was struck and by endpoint; outside of it every request must have been answered."""
+    """By fault and endpoint; outside of faults every request must have been answered."""
     found, asked = strikes(record), by_endpoint(record)
     written = _written(record, asked)
     missing = not_each((strike.what for strike in found), wanted(phase), "saw the end of")
@@ -146,7 +146,7 @@ def _as_predicted(record: Record, phase: str) -> Judgement:
             allowed = PREDICTED[strike.what].get(name, 0.0)
             if longest > allowed:
                 wrong.append(
-                    f"{strike.what}: {name} away for {longest:.1f} s, {allowed:.0f} allowed"
+                    f"{strike.what}: {name} down for {longest:.1f} s, {allowed:.0f} allowed"
                 )
             elif longest:
                 told.append(f"{strike.what}: {name} {longest:.1f} s")
@@ -162,14 +162,14 @@ def _as_predicted(record: Record, phase: str) -> Judgement:
         if not request.ok and not any(_during(request, strike.window) for strike in found)
     ]
     if outside:
-        wrong.append(f"{len(outside)} requests failed while nothing was struck: {_first(outside)}")
+        wrong.append(f"{len(outside)} requests failed while there was no fault: {_first(outside)}")
     total = sum(map(len, asked.values()))
     failed = sum(not r.ok for requests in asked.values() for r in requests)
     if not total:
-        return unknown("nobody asked")
+        return unknown("no request was sent")
     seen = f"{failed} of {total} requests failed"
     if told:
-        seen += f"; away: {', '.join(told)}"
+        seen += f"; down: {', '.join(told)}"
     return judged(seen, wrong=wrong, missing=list(dict.fromkeys(missing)))
 
 
@@ -184,11 +184,11 @@ def _first(failed: Sequence[Request]) -> str:
 
 
 def _unseen(record: Record, asked: Mapping[str, Sequence[Request]], window: Window) -> list[str]:
-    """Where nobody came to look through a node that was there.
+    """The gaps in requests through nodes that were not lost.
 
-    Clients must have been there just before it was struck: who comes later may have been kept out.
+    Clients must have asked just before the fault: a later one may have been unable to connect.
     """
-    # What has an id is a task that was killed: its node stays.
+    # A fault with an id is a killed task: its node stays.
     gone = {struck.node for struck in each(record, Struck) if not struck.id}
     through = [name for name in members_of(record) if name not in gone]
     missing = []
@@ -199,7 +199,7 @@ def _unseen(record: Record, asked: Mapping[str, Sequence[Request]], window: Wind
 
 
 def _written(record: Record, asked: Mapping[str, Sequence[Request]]) -> dict[str, Sequence[Tried]]:
-    """Who orders, and who signs up: what each of them tried, and what requests that made."""
+    """Each customer's orders and the sign-ups: what was tried, and the requests for it."""
     found: dict[str, Sequence[Tried]] = {
         f"requests for {name}": asked[name] for name in (ACCOUNT, ORDER)
     }

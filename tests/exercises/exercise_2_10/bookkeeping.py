@@ -1,4 +1,4 @@
-"""What became of orders and accounts, judged on the record alone."""
+"""Orders and accounts as acknowledged and as stored, judged on the record alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .events import Acknowledged, Back, Consumed, Known, Removed, Stored, Waitin
 from .setting import ACCOUNTS, CUSTOMERS, ENOUGH_ORDERS, LEDGERS
 
 PENDING = 5
-"""Orders that wait for a worker while the stack is away, at least."""
+"""Fewest orders that wait for a worker when the stack is removed."""
 
 
 def _declare() -> None:
@@ -40,20 +40,20 @@ def _declare() -> None:
             "no-order-lost",
             phases=(phase,),
             title="No acknowledged order or account is lost",
-            expected="each stands in the database under the id that its customer was told",
+            expected="each is in the database under the id that its customer got",
             hint="Is synchronous_commit on, and is an order answered only after COMMIT?",
         )(lost)
         exercise.check(
             "no-order-doubled",
             phases=(phase,),
-            title="No order or account is there twice",
-            expected="one row at most for each key, however often its customer asked",
+            title="No order or account is stored twice",
+            expected="at most one row for each key, however often the request was repeated",
             hint="`\\d orders`: is there a unique constraint over customer and idempotency key?",
         )(doubled)
         exercise.check(
             "each-order-consumed-once",
             phases=(phase,),
-            title="Every order has been processed, once",
+            title="Every order is processed once",
             expected="each acknowledged order has one row in `processed`",
             hint="`rabbitmqctl list_queues`, then the outbox: is its message published, and acked?",
         )(consumed)
@@ -67,7 +67,7 @@ def _ledgers(record: Record) -> dict[str, Ledger]:
 def _none_lost(record: Record, phase: str) -> Judgement:
     ledgers = _ledgers(record)
     if not ledgers:
-        return unknown("nobody ordered anything")
+        return unknown("no order was recorded")
     told = sum(len(ledger.acknowledged) for ledger in ledgers.values())
     wrong = [
         f"{name}: {len(ledger.lost)} lost, such as {ledger.lost[0]}"
@@ -81,14 +81,14 @@ def _none_lost(record: Record, phase: str) -> Judgement:
 def _none_doubled(record: Record, phase: str) -> Judgement:
     ledgers = _ledgers(record)
     if not ledgers:
-        return unknown("nobody ordered anything")
+        return unknown("no order was recorded")
     wrong = []
     for name, ledger in ledgers.items():
         asked = {entry.number for entry in ledger.entries}
         if ledger.duplicated:
             wrong.append(f"{name}: twice: {ledger.duplicated[0]}")
         if strange := sorted({number for _, number in ledger.found or ()} - asked):
-            wrong.append(f"{name}: there, and never asked for: {strange[0]}")
+            wrong.append(f"{name}: stored without a request: {strange[0]}")
     found = sum(len(ledger.found or ()) for ledger in ledgers.values())
     missing = _not_counted(record, phase, ledgers)
     return judged(f"{found} rows", wrong=wrong, missing=missing)
@@ -97,18 +97,18 @@ def _none_doubled(record: Record, phase: str) -> Judgement:
 def _each_consumed(record: Record, phase: str) -> Judgement:
     ledgers = _ledgers(record)
     told = {e.id for name, own in ledgers.items() if name != ACCOUNTS for e in own.acknowledged}
-    looked = need(record, Consumed, "nobody looked what has been processed")
+    looked = need(record, Consumed, "the processed orders were not read")
     times = _times(looked)
     wrong = _not_once(told, times)
     missing = _not_counted(record, phase, ledgers)
-    missing += out_of_order(*_moments(record, phase), ("the look at what was processed", looked.t))
+    missing += out_of_order(*_moments(record, phase), ("the reading of processed orders", looked.t))
     return judged(f"{len(times)} orders", wrong=wrong, missing=missing)
 
 
 def _not_once(told: set[Any], times: Mapping[str, int]) -> list[str]:
     wrong = []
     if never := [id_ for id_ in told if not times.get(str(id_))]:
-        wrong.append(f"{len(never)} of those acknowledged never")
+        wrong.append(f"{len(never)} acknowledged orders never")
     if often := [id_ for id_, count in times.items() if count > 1]:
         wrong.append(f"{len(often)} more than once")
     return wrong
@@ -123,16 +123,16 @@ def _times(read: Consumed | Stored) -> Counter[str]:
 
 
 def _moments(record: Record, phase: str) -> list[tuple[str, float | None]]:
-    """The last thing that was struck, and when it had recovered."""
+    """The last fault, and the recovery from it."""
     final = wanted(phase)[-1]
     found = [strike for strike in strikes(record) if strike.what == final]
     began, ended = (found[-1].window.began, found[-1].window.ended) if found else (None, None)
-    return [(f"{final} struck", began), (f"{final} recovered", ended)]
+    return [(f"the fault {final}", began), (f"the recovery from {final}", ended)]
 
 
 def _not_counted(record: Record, phase: str, ledgers: Mapping[str, Ledger]) -> list[str]:
-    """What keeps the reading at the end from telling of orders before, during and after it."""
-    missing = not_each(ledgers, LEDGERS, "wrote the ledger of")
+    """Why the final reading does not cover orders before, during and after the faults."""
+    missing = not_each(ledgers, LEDGERS, "recorded the ledger of")
     windows = [strike.window for strike in strikes(record)]
     missing += not_each((s.what for s in strikes(record)), wanted(phase), "saw the end of")
     for name, ledger in ledgers.items():
@@ -144,9 +144,9 @@ def _not_counted(record: Record, phase: str, ledgers: Mapping[str, Ledger]) -> l
         if windows:
             whole = Window(windows[0].began, max(window.ended for window in windows))
             if not any(entry.over <= whole.began for entry in ledger.acknowledged):
-                missing.append(f"{name}: nothing was acknowledged before anything was struck")
+                missing.append(f"{name}: nothing was acknowledged before the first fault")
             if not any(entry.over > windows[-1].began for entry in ledger.acknowledged):
-                missing.append(f"{name}: nothing was acknowledged after the last was struck")
+                missing.append(f"{name}: nothing was acknowledged after the last fault began")
             missing += [
                 f"{name}: {lack}"
                 for lack in not_written(ledger.entries, window=whole, pause=IDLE_S)
@@ -162,11 +162,11 @@ def _not_counted(record: Record, phase: str, ledgers: Mapping[str, Ledger]) -> l
     phases=COUNTED,
     title="Enough orders were acknowledged in the run",
     expected=f"at least {ENOUGH_ORDERS}",
-    hint="Were some drills left out, or did the customers wait for answers for long?",
+    hint="Were drills left out, or did customers wait long for answers?",
 )
 def a_thousand_orders(record: Record) -> Judgement:
-    """Of few orders that none was lost says little."""
-    told = need(record, Acknowledged, "nobody counted what was acknowledged")
+    """Few orders without a loss prove little."""
+    told = need(record, Acknowledged, "the acknowledged orders were not recorded")
     count = len(set(told.orders))
     return judged(f"{count} orders acknowledged", holds=count >= ENOUGH_ORDERS)
 
@@ -175,11 +175,11 @@ def a_thousand_orders(record: Record) -> Judgement:
     "no-order-lost",
     phases=COUNTED + PERSISTENCE,
     title="No acknowledged order or account of the whole run is lost",
-    expected="each stands in the database under the id that its customer was told",
-    hint="Look for the first that is missing: in which drill was it placed?",
+    expected="each is in the database under the id that its customer got",
+    hint="Look for the first missing order: in which drill was it placed?",
 )
 def no_order_lost(record: Record) -> Judgement:
-    """Against what the customers remember."""
+    """Against the ids that the customers got."""
     told, stored = _told_and_stored(record)
     lost = set(told.orders) - set(_times(stored))
     gone = set(told.accounts) - set(stored.accounts)
@@ -197,7 +197,7 @@ def no_order_lost(record: Record) -> Judgement:
 @exercise.check(
     "no-order-doubled",
     phases=COUNTED + PERSISTENCE,
-    title="No order of the whole run is there twice",
+    title="No order of the whole run is stored twice",
     expected="as many keys as orders, and every key was sent by a customer",
     hint="`SELECT user_id, key, count(*) FROM orders GROUP BY 1, 2 HAVING count(*) > 1`.",
 )
@@ -207,7 +207,7 @@ def no_order_doubled(record: Record) -> Judgement:
     rows = [id_ for id_, _ in stored.orders]
     if not rows:
         return unknown("no order was read")
-    seen = f"{len(rows)} orders, {stored.keys} keys, {stored.unasked} that nobody sent"
+    seen = f"{len(rows)} orders, {stored.keys} keys, {stored.unasked} keys that no customer sent"
     good = len(rows) == len(set(rows)) == stored.keys and stored.unasked == 0
     return judged(seen, holds=good, missing=_in_order(record))
 
@@ -215,12 +215,12 @@ def no_order_doubled(record: Record) -> Judgement:
 @exercise.check(
     "each-order-consumed-once",
     phases=COUNTED + PERSISTENCE,
-    title="Every order of the whole run has been processed, once",
+    title="Every order of the whole run is processed once",
     expected="each acknowledged order has one row in `processed`",
-    hint="`rabbitmqctl list_queues`: are there messages that nobody acks?",
+    hint="`rabbitmqctl list_queues`: are there messages without an ack?",
 )
 def each_order_consumed_once(record: Record) -> Judgement:
-    """The effect of a message, not its delivery: that may come twice."""
+    """The effect of a message counts; it may be delivered twice."""
     told, stored = _told_and_stored(record)
     times = _times(stored)
     if not times:
@@ -232,15 +232,15 @@ def each_order_consumed_once(record: Record) -> Judgement:
 @exercise.check(
     "nothing-half-kept",
     phases=COUNTED + PERSISTENCE,
-    title="No order is kept in part",
+    title="No order is stored in part",
     expected="none without items, none without a message, no effect without an order",
     hint="Are order, items and outbox written in one transaction?",
 )
 def nothing_half_kept(record: Record) -> Judgement:
-    """What belongs together was committed together, however its service ended."""
+    """Rows that belong together are committed together, however their service ended."""
     _, stored = _told_and_stored(record)
     if not stored.damaged:
-        return unknown("nobody looked")
+        return unknown("it was not looked for")
     wrong = [f"{count} {what}" for what, count in stored.damaged.items() if count]
     return judged(f"{len(stored.damaged)} kinds looked for", wrong=wrong, missing=_in_order(record))
 
@@ -248,19 +248,19 @@ def nothing_half_kept(record: Record) -> Judgement:
 @exercise.check(
     "waited-for-a-worker",
     phases=PERSISTENCE,
-    title="Orders waited for a worker when the stack was removed, and nothing of it was left",
+    title="The stack is removed completely while orders wait for a worker",
     expected=f"at least {PENDING} orders; no service, no container",
-    hint="`docker stack ps shop`: was the worker at work still?",
+    hint="`docker stack ps shop`: did the worker still run?",
 )
 def waited_for_a_worker(record: Record) -> Judgement:
-    """What survives must have been at stake."""
-    waiting = need(record, Waiting, "nobody looked what was waiting")
+    """Only orders that wait then show that the removal loses none."""
+    waiting = need(record, Waiting, "the waiting orders were not counted")
     removed = need(record, Removed, "the stack was not removed")
     left = removed.services, removed.containers
     seen = f"{waiting.orders} orders waited; {left[0]} services and {left[1]} containers were left"
-    moments = [("the look at what waited", waiting.t), ("the removal", removed.t)]
+    moments = [("the count of waiting orders", waiting.t), ("the removal", removed.t)]
     if back := last(record, Back):
-        # Only then: a look at what is left is worth nothing when all is there again.
+        # A look at what is left proves nothing once everything is deployed again.
         moments += [("the stack's return", back.t)]
     missing = out_of_order(*moments)
     return judged(seen, holds=waiting.orders >= PENDING and left == (0, 0), missing=missing)
@@ -270,28 +270,28 @@ def waited_for_a_worker(record: Record) -> Judgement:
     "customers-known",
     phases=PERSISTENCE,
     title="Every customer can log in again",
-    expected=f"{CUSTOMERS} of {CUSTOMERS}, each as who he was",
-    hint="Is the users' table in the same database, and is the JWT's secret the same?",
+    expected=f"{CUSTOMERS} of {CUSTOMERS}, each to the same account",
+    hint="Is the users' table in the same database, and is the JWT secret the same?",
 )
 def customers_known(record: Record) -> Judgement:
-    """With the password of before."""
+    """With the earlier password."""
     removed = need(record, Removed, "the stack was not removed")
-    back = need(record, Back, "the stack did not come back")
+    back = need(record, Back, "the stack was not deployed again")
     seen = {e.customer: e.known for e in each(record, Known) if e.t > back.t}
     missing = out_of_order(("the removal", removed.t), ("the stack's return", back.t))
     missing += not_each(map(str, seen), map(str, range(1, CUSTOMERS + 1)), "logged in as customer")
     known = sum(seen.values())
-    return judged(f"{known} of {len(seen)} known", holds=known == len(seen), missing=missing)
+    return judged(f"{known} of {len(seen)} logged in", holds=known == len(seen), missing=missing)
 
 
 def _told_and_stored(record: Record) -> tuple[Acknowledged, Stored]:
-    told = need(record, Acknowledged, "nobody counted what was acknowledged")
-    return told, need(record, Stored, "nobody read what is stored")
+    told = need(record, Acknowledged, "the acknowledged orders were not recorded")
+    return told, need(record, Stored, "the stored orders were not read")
 
 
 def _in_order(record: Record) -> list[str]:
-    """What was acknowledged was counted before it was read, and the stack was away between."""
-    moments: list[tuple[str, Seen | None]] = [("what was acknowledged", last(record, Acknowledged))]
+    """Whether acknowledgements were counted, the stack removed and deployed, then orders read."""
+    moments: list[tuple[str, Seen | None]] = [("the acknowledgements", last(record, Acknowledged))]
     if record.phase(exercise.phase(PERSISTENCE[0])).events:
         moments += [("the removal", last(record, Removed))]
         moments += [("the stack's return", last(record, Back))]

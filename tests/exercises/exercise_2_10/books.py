@@ -1,4 +1,4 @@
-"""The shop's books: what its database says of orders and accounts, asked of PostgreSQL itself.
+"""Reads the shop's orders and accounts in PostgreSQL, past the shop's services.
 
 What customers were told must stand there; who asks the shop would be told by whom he suspects.
 """
@@ -44,7 +44,7 @@ class Stored:
 
     @property
     def processed(self) -> bool:
-        """Whether a worker has done with it."""
+        """Whether a worker has processed it."""
         return self.status == "processed" and self.times > 0
 
 
@@ -81,11 +81,11 @@ class Books:
         return [(id_, email) for id_, email in self.rows(ACCOUNTS.format(mark=mark))]
 
     def waiting(self) -> int:
-        """How many orders no worker has done with."""
+        """How many orders wait for a worker."""
         return int(self.rows(WAITING)[0][0])
 
     def damaged(self) -> dict[str, int]:
-        """What belongs together and does not stand together."""
+        """Inconsistency → how many rows have it."""
         names = ("orders without items", "orders without a message", "messages without an order")
         return dict(zip(names, map(int, self.rows(DAMAGED)[0]), strict=True))
 
@@ -103,7 +103,7 @@ class Unread(SwarmlabError):
 
 
 class Read:
-    """The books can be read; finds the orders and the accounts of a mark."""
+    """The database can be read; finds the orders and the accounts of a mark."""
 
     node = None
 

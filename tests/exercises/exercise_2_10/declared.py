@@ -18,22 +18,22 @@ NODES = POWER + CUT + LEADER
 UNDER_LOAD = KILLED + AWAY + MOVED + ROLLED + BAD_UPDATE + DISK + NODES
 
 TITLES = {
-    "deployed": "The whole shop is deployed, and takes a first order",
-    "visited": "Somebody shops in a browser, through every node",
+    "deployed": "The whole shop is deployed, and processes a first order",
+    "visited": "A visitor orders in a browser, through every node",
     "killed": "A task of every service is killed, one after the other",
     "redis-away": "Redis is away, and comes back",
     "rabbitmq-away": "RabbitMQ is away, and comes back",
-    "database-moved": "PostgreSQL is sent to another node",
-    "rolled": "Every service with replicas is rolled",
-    "bad-update": "An update that is no good takes itself back",
-    "disk-full": "The database's disk is full, and has room again",
+    "database-moved": "PostgreSQL moves to another node",
+    "rolled": "A rolling update of every service with replicas",
+    "bad-update": "A failing update rolls back by itself",
+    "disk-full": "The database's disk is full, then has free space again",
     "power-off": "A machine loses power",
     "cut-off": "A manager is cut off from the others",
     "leader-lost": "The leader's engine is killed",
-    "security": "What a stranger can read, and where he is let in",
-    "bad-input": "Orders and accounts that can't be",
-    "load": "Visitors, more and more",
-    "counted": "All orders of the run, as told and as kept",
+    "security": "Secrets, ports, tokens and encryption",
+    "bad-input": "Invalid orders and accounts",
+    "load": "Load that grows step by step",
+    "counted": "All orders of the run, as acknowledged and as stored",
     "persistence": "The stack is removed and deployed again",
     "literal": "The lab's own file, literally",
 }
@@ -47,10 +47,10 @@ NEEDED = (
 )
 
 OWN_DISK = (Capability.LOOP, Capability.EXPENDABLE)
-"""What it takes to give the database a disk of its own: nobody else's disk is filled."""
+"""Needed to give the database a disk of its own, so that no other disk is filled."""
 
 LITERALLY = (Capability.CHANGE, Capability.NFS, Capability.ENCRYPTED_OVERLAY)
-"""The lab's own file has no start interval, and what ends as soon as it is started no visitors."""
+"""The lab's own file has no start interval, and needs no IPVS: its services never serve."""
 
 exercise = Exercise(
     "2.10",

@@ -1,4 +1,4 @@
-"""What happens to the shop, and what its customers see meanwhile and afterwards."""
+"""The shop's drills: each injects a fault or makes a change under load."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ BACK_S = 240
 DOWN_S = 90
 ROLLED_S = 300
 PENDING = 5
-"""Orders that wait for a worker while the whole stack is away, at least."""
+"""Fewest orders that wait for a worker when the whole stack is removed."""
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Drill:
         listing(self.swarm, when, NAME)
 
     def whole(self) -> None:
-        """Every service is at its count, and everything serves through every node."""
+        """Wait until every service runs all its replicas and serves through every node."""
         for name, count in REPLICAS.items():
             self.wait(self.service(name).converged(replicas=count), within=READY_S)
         self.wait(self.swarm.mesh_lists(sum(REPLICAS[each] for each in PUBLISHED)), within=READY_S)
@@ -110,7 +110,7 @@ class Drill:
             self.wait(serves, within=READY_S)
 
     def _note_healths(self) -> None:
-        """What every engine says of the health of each of the shop's containers."""
+        """Record the health of each of the shop's containers, by its engine."""
         label = f"com.docker.stack.namespace={NAME}"
         for node in self.swarm.nodes:
             for row in node.engine.api.containers(filters={"label": label}):
@@ -124,7 +124,7 @@ class Drill:
                 self.evidence.write(health)
 
     def _note_memory(self) -> None:
-        """How much of each node's memory is in use, caches left out."""
+        """Record each node's memory in use, without caches."""
         for node in self.swarm.nodes:
             lines = node.look("cat", "/proc/meminfo").stdout.splitlines()
             kib = {line.split(":")[0]: int(line.split()[1]) for line in lines if ":" in line}
@@ -135,7 +135,7 @@ class Drill:
 
     @contextmanager
     def _struck(self, struck: Struck, load: Load, via: Sequence[Node]) -> Iterator[None]:
-        """From just before the strike until everything serves again, each customer included."""
+        """From just before the fault until everything serves again, to each customer, too."""
         self.evidence.write(struck)
         yield
         self._serves(via)
@@ -164,11 +164,11 @@ class Drill:
             self.wait(service.converged(replicas=count), within=BACK_S)
 
     def take_the_cache_away(self) -> None:
-        """Redis is scaled to none, and back."""
+        """Scale Redis to 0, and back."""
         self._take_away(CACHE, "redis-away")
 
     def take_the_broker_away(self) -> None:
-        """RabbitMQ is scaled to none, and back: orders are kept meanwhile, and consumed then."""
+        """Scale RabbitMQ to 0, and back: orders wait meanwhile, and are processed afterwards."""
         self._take_away(BROKER, "rabbitmq-away")
 
     def _take_away(self, name: str, what: str) -> None:
@@ -189,7 +189,7 @@ class Drill:
             self.evidence.tasks(self.swarm, service.name)
 
     def move_the_database(self) -> None:
-        """PostgreSQL is sent to another node, where its files are the same."""
+        """Move PostgreSQL to another node, which mounts the same files."""
         nodes, service = self.swarm.nodes, self.service(DATABASE)
         (task,) = self.wait(service.converged(replicas=1), within=READY_S)
         old = self.swarm.node(task.node)
@@ -219,7 +219,7 @@ class Drill:
         self._listing("The database's disk was full")
 
     def lose_power(self) -> None:
-        """A machine that does not run the database loses power, and comes back later."""
+        """Cut the power of a machine without the database; it boots again later."""
         (task,) = self.wait(self.service(DATABASE).converged(replicas=1), within=READY_S)
         lost = next(node for node in self.swarm.workers() if node.name != task.node)
         self._lose("power-off", lost, self.faults.power_off(lost))
@@ -231,7 +231,7 @@ class Drill:
         self._lose("cut-off", cut, self.faults.partition([cut], self.swarm.nodes_except(cut)))
 
     def lose_the_leader(self) -> None:
-        """The leader's engine is killed: its containers go on, and so does the NFS server."""
+        """Kill the leader's engine: its containers keep running, and so does the NFS server."""
         leader = self.swarm.leader()
         with self.evidence.identities_of(self.swarm):
             self._lose("leader-lost", leader, self.faults.kill_engine(leader))
@@ -265,7 +265,7 @@ class Drill:
     # -- updated -----------------------------------------------------------------------------
 
     def roll(self) -> None:
-        """Every service that has replicas to spare is rolled."""
+        """Replace every task of each service with several replicas by a rolling update."""
         nodes = self.swarm.nodes
         with self.crowd.come("rolled", nodes) as load:
             before = {}
@@ -288,7 +288,7 @@ class Drill:
         self._listing("Every service was rolled")
 
     def see_a_bad_update_rolled_back(self) -> None:
-        """The orders' service gets a version that ends at once; the update rolls itself back."""
+        """Update the orders' service to a version that ends at once; the update rolls back."""
         nodes, service = self.swarm.nodes, self.service(ORDERS)
         api = self.swarm.leader().engine.api
         before = api.inspect_service(service.name)["Spec"]["TaskTemplate"]["ContainerSpec"]
@@ -336,7 +336,7 @@ class Drill:
         )
 
     def redeploy(self, deployment: perform.Deployment) -> None:
-        """Orders wait for a worker when the stack is removed; all is there when it is back."""
+        """Remove the stack while orders wait for a worker, and deploy it again."""
         crowd, via = self.crowd, self.swarm.nodes
         worker = self.service(WORKER)
         worker.scale(0)
@@ -364,7 +364,7 @@ class Drill:
         self._listing("Removed and deployed again")
 
     def _left(self) -> events.Removed:
-        """What there is of the stack: services, and containers on any node."""
+        """How many services the stack has, and how many containers on all nodes."""
         label = {"label": f"com.docker.stack.namespace={NAME}"}
         engines = [node.engine.api for node in self.swarm.nodes]
         return events.Removed(

@@ -1,4 +1,4 @@
-"""What exercise 2.10 notes: its own kinds of event."""
+"""Exercise 2.10's own kinds of event."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from pytest_swarmlab.evidence.events import Seen
 
 EXERCISE = "2.10"
 
-Processed = Annotated[
-    tuple[tuple[str, int], ...], "each an order and how often it has been processed"
-]
+Processed = Annotated[tuple[tuple[str, int], ...], "order, and how often it was processed"]
 Moment = Annotated[float, "seconds since the run began"]
 Counts = Annotated[tuple[int, ...], "orders, their items, accounts"]
 
@@ -34,7 +32,7 @@ class Ready(Seen, kind="ready", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Health(Seen, kind="health", of=EXERCISE):
-    """What an engine says of a container's health."""
+    """A container's health, by its engine."""
 
     node: str
     service: str
@@ -44,7 +42,7 @@ class Health(Seen, kind="health", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Memory(Seen, kind="memory", of=EXERCISE):
-    """A node's memory in use, caches left out."""
+    """A node's memory in use, without caches."""
 
     node: str
     used_mib: int
@@ -52,14 +50,14 @@ class Memory(Seen, kind="memory", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Ordered(Seen, kind="ordered", of=EXERCISE):
-    """A first order was acknowledged."""
+    """The first order was acknowledged."""
 
     order: str
 
 
 @dataclass(frozen=True)
 class Followed(Seen, kind="followed", of=EXERCISE):
-    """How far that order is, asked through a node."""
+    """That order's status, as one node answers."""
 
     node: str
     order: str
@@ -71,7 +69,7 @@ class Followed(Seen, kind="followed", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Browser(Seen, kind="browser", of=EXERCISE):
-    """Which browser visits, or why none does."""
+    """The visitors' browser, or why there is none."""
 
     version: str
     lack: Annotated[str | None, "why there is none"] = None
@@ -79,19 +77,19 @@ class Browser(Seen, kind="browser", of=EXERCISE):
 
 @dataclass(frozen=True)
 class VisitStep(Seen, kind="visit-step", of=EXERCISE):
-    """A visitor has done something in the page, or could not."""
+    """A visitor's step on the page, done or failed."""
 
-    node: Annotated[str, "through which he came"]
+    node: Annotated[str, "the node that the visitor asks"]
     name: Annotated[str, "open, sign up, log in, browse, basket, order, see, processed"]
     began: Moment
     seconds: Annotated[float, "seconds"]
-    error: Annotated[str | None, "why he could not"] = None
-    picture: Annotated[str | None, "title of the picture of it"] = None
+    error: Annotated[str | None, "why the step failed"] = None
+    picture: Annotated[str | None, "its picture's title"] = None
 
 
 @dataclass(frozen=True)
 class PageTrouble(Seen, kind="page-trouble", of=EXERCISE):
-    """Something that a page complained of."""
+    """An error that a page reported."""
 
     node: str
     what: Annotated[str, "console, exception, request, answer"]
@@ -108,7 +106,7 @@ class VisitOrder(Seen, kind="visit-order", of=EXERCISE):
 
 @dataclass(frozen=True)
 class OrdersShown(Seen, kind="orders-shown", of=EXERCISE):
-    """What a visitor sees on the page of his orders."""
+    """The orders on a visitor's page of orders."""
 
     node: str
     orders: Annotated[tuple[str, ...], "ids"]
@@ -116,7 +114,7 @@ class OrdersShown(Seen, kind="orders-shown", of=EXERCISE):
 
 @dataclass(frozen=True)
 class VisitorsBooks(Seen, kind="visitors-books", of=EXERCISE):
-    """The database's own word on the visitors' orders, when all have been processed."""
+    """The visitors' orders in the database, once all are processed."""
 
     orders: Processed
 
@@ -131,49 +129,49 @@ class _What(Seen):
 
 @dataclass(frozen=True)
 class Struck(_What, kind="struck", of=EXERCISE):
-    """Something is struck next: a task that is killed, a node, a database that is moved."""
+    """The next step is a fault or a change: a task is killed, a node is lost, a database moves."""
 
     id: str | None = None
     slot: int | None = None
     node: str | None = None
     container: str | None = None
-    old: Annotated[str | None, "the node on which it ran"] = None
-    new: Annotated[str | None, "the node to which it is sent"] = None
+    old: Annotated[str | None, "the node that it leaves"] = None
+    new: Annotated[str | None, "the node that it moves to"] = None
 
 
 class Recovered(_What, kind="recovered", of=EXERCISE):
-    """Everything serves again, and each customer is served."""
+    """Everything serves again, and each customer's next order is acknowledged."""
 
 
 @dataclass(frozen=True)
 class Replaced(_What, kind="replaced", of=EXERCISE):
-    """A killed task has a successor."""
+    """A killed task is replaced."""
 
     old: Annotated[str, "the killed task's id"]
-    new: Annotated[str, "its successor's"]
+    new: Annotated[str, "the new task's id"]
 
 
 class Away(_What, kind="away", of=EXERCISE):
-    """No task of it is left."""
+    """The service has no task left."""
 
 
 class Returning(_What, kind="returning", of=EXERCISE):
-    """It is scaled up again next."""
+    """The next step scales the service up again."""
 
 
 @dataclass(frozen=True)
 class Waiting(_What, kind="waiting", of=EXERCISE):
-    """How many orders no worker has done with."""
+    """How many orders wait for a worker."""
 
     orders: int
 
 
 @dataclass(frozen=True)
 class RolledBack(Seen, kind="rolled-back", of=EXERCISE):
-    """What became of the bad update."""
+    """The end of the failing update."""
 
     state: str
-    same: Annotated[bool, "whether the command is that of before"]
+    same: Annotated[bool, "whether the service has its earlier command again"]
 
 
 # -- counted ---------------------------------------------------------------------------------------
@@ -181,15 +179,15 @@ class RolledBack(Seen, kind="rolled-back", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Consumed(Seen, kind="consumed", of=EXERCISE):
-    """The orders of a phase, when all of them have been processed."""
+    """The orders of a phase, once all are processed."""
 
-    mark: Annotated[str, "what their keys begin with"]
+    mark: Annotated[str, "the prefix of their keys"]
     orders: Processed
 
 
 @dataclass(frozen=True)
 class Acknowledged(Seen, kind="acknowledged", of=EXERCISE):
-    """All ids that customers were told so far."""
+    """All ids that customers got so far."""
 
     orders: tuple[str, ...]
     accounts: tuple[str, ...]
@@ -197,19 +195,19 @@ class Acknowledged(Seen, kind="acknowledged", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Stored(Seen, kind="stored", of=EXERCISE):
-    """What stands in the database."""
+    """Orders and accounts in the database."""
 
     when: str
     orders: Processed
-    keys: Annotated[int, "different keys of orders"]
-    unasked: Annotated[int, "orders whose keys nobody sent"]
+    keys: Annotated[int, "distinct keys of orders"]
+    unasked: Annotated[int, "orders whose keys no customer sent"]
     accounts: tuple[str, ...]
-    damaged: Annotated[Mapping[str, int], "what does not stand together → how many"]
+    damaged: Annotated[Mapping[str, int], "inconsistency → rows with it"]
 
 
 @dataclass(frozen=True)
 class Removed(Seen, kind="removed", of=EXERCISE):
-    """What is left of the stack once it is removed."""
+    """Services and containers that are left after the stack's removal."""
 
     services: int
     containers: int
@@ -222,7 +220,7 @@ class Back(Seen, kind="back", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Known(Seen, kind="known", of=EXERCISE):
-    """Whether a customer logs in as who he was."""
+    """Whether a customer's login leads to the same account."""
 
     customer: int
     known: bool
@@ -233,37 +231,37 @@ class Known(Seen, kind="known", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Environment(Seen, kind="environment", of=EXERCISE):
-    """What a service's definition says."""
+    """A service's environment in its definition."""
 
     service: str
     env: tuple[str, ...]
-    shows: Annotated[tuple[str, ...], "secrets whose values stand in it"]
+    shows: Annotated[tuple[str, ...], "secrets whose values it has"]
 
 
 @dataclass(frozen=True)
 class LookedInto(Seen, kind="looked", of=EXERCISE):
-    """What a container's definition and log show."""
+    """Secrets that a container's definition and log show."""
 
     node: str
     service: str
     container: str
     lines: Annotated[int, "of its log"]
-    defined: Annotated[tuple[str, ...], "secrets whose values stand in its definition"]
-    logged: Annotated[tuple[str, ...], "secrets whose values stand in its log"]
+    defined: Annotated[tuple[str, ...], "secrets whose values its definition has"]
+    logged: Annotated[tuple[str, ...], "secrets whose values its log has"]
 
 
 @dataclass(frozen=True)
 class Knocked(Seen, kind="knocked", of=EXERCISE):
-    """What a service said to somebody who wanted to get in."""
+    """A service's answer to a login."""
 
     at: str
-    how: Annotated[str, "with which password: without, wrong, right"]
+    how: Annotated[str, "the password: without, wrong, right"]
     said: str
 
 
 @dataclass(frozen=True)
 class Dialled(Seen, kind="dialled", of=EXERCISE):
-    """Whether somebody listens at a node's port."""
+    """Whether a node's port is open."""
 
     node: str
     port: int
@@ -272,27 +270,27 @@ class Dialled(Seen, kind="dialled", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Token(Seen, kind="token", of=EXERCISE):
-    """How a token was answered."""
+    """The answer to a token."""
 
-    what: Annotated[str, "what is wrong with it, or good"]
+    what: Annotated[str, "its defect, or good"]
     path: str
     status: int
 
 
 @dataclass(frozen=True)
 class Wire(Seen, kind="wire", of=EXERCISE):
-    """Packets on a node's wire while it sent queries and asked for pages, or why nobody watched."""
+    """Packets captured on a node that sent queries and page requests, or why there are none."""
 
     why: str | None = None
     node: str | None = None
-    database: Annotated[str | None, "the node on which it runs"] = None
+    database: Annotated[str | None, "the database's node"] = None
     packets: int | None = None
     esp: int | None = None
-    vxlan: Annotated[int | None, "not encrypted"] = None
-    kept: Annotated[int | None, "with a query's word in clear"] = None
-    open: Annotated[int | None, "with a page's word in clear"] = None
-    queries: Annotated[int | None, "how often 20 were sent"] = None
-    pages: Annotated[int | None, "asked for"] = None
+    vxlan: Annotated[int | None, "unencrypted packets of an overlay network"] = None
+    kept: Annotated[int | None, "packets with a query's word in clear"] = None
+    open: Annotated[int | None, "packets with a page's word in clear"] = None
+    queries: Annotated[int | None, "batches of 20 queries"] = None
+    pages: Annotated[int | None, "requested pages"] = None
 
 
 # -- bad input -------------------------------------------------------------------------------------
@@ -300,17 +298,17 @@ class Wire(Seen, kind="wire", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Refused(Seen, kind="refused", of=EXERCISE):
-    """How an order or account was answered that can't be."""
+    """The answer to an invalid order or account."""
 
     case: str
     status: Annotated[int | None, "null: no answer"]
-    error: Annotated[str, "the code that the shop gave, or why there is no answer"]
-    clear: Annotated[bool | None, "whether it came with a code and a sentence"] = None
+    error: Annotated[str, "the shop's error code, or why there is no answer"]
+    clear: Annotated[bool | None, "whether the answer has a code and a sentence"] = None
 
 
 @dataclass(frozen=True)
 class Kept(Seen, kind="kept", of=EXERCISE):
-    """What stands in the database before and after bad input."""
+    """Rows in the database before and after invalid input."""
 
     when: str
     before: Counts
@@ -319,30 +317,30 @@ class Kept(Seen, kind="kept", of=EXERCISE):
 
 @dataclass(frozen=True)
 class AtOnce(Seen, kind="at-once", of=EXERCISE):
-    """The same order was sent many times at the same time, then another with its key."""
+    """Copies of an order sent at once, then another order with the same key."""
 
     answers: Annotated[tuple[tuple[int, str], ...], "status (0: none) and order"]
     rows: Annotated[int, "orders with that key"]
     other: Annotated[int, "status for the other order"]
-    code: Annotated[str, "the code that it was refused with"]
+    code: Annotated[str, "the other order's error code"]
 
 
 @dataclass(frozen=True)
 class ReadOnly(Seen, kind="read-only", of=EXERCISE):
-    """An order while the database takes no writes, and the same one afterwards."""
+    """An order while the database is read-only, and the same order afterwards."""
 
     status: int
     error: str
     rows: int
-    afterwards: Annotated[int, "rows when it was sent again"]
+    afterwards: Annotated[int, "rows after it was sent again"]
 
 
 @dataclass(frozen=True)
 class BrokerFull(Seen, kind="broker-full", of=EXERCISE):
-    """Orders while the broker takes no message."""
+    """Orders while the broker accepts no message."""
 
-    refuses: Annotated[bool, "whether it heard that it has no room"]
-    takes: Annotated[bool, "whether it heard that it has room again"]
+    refuses: Annotated[bool, "whether rabbitmqctl raised the limit of free disk space"]
+    takes: Annotated[bool, "whether rabbitmqctl restored that limit"]
     acknowledged: tuple[str, ...]
     meanwhile: Processed
     afterwards: Processed
@@ -353,7 +351,7 @@ class BrokerFull(Seen, kind="broker-full", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Step(Seen, kind="step", of=EXERCISE):
-    """So many visitors came at once."""
+    """One step of the load, with its number of visitors."""
 
     visitors: int
     began: Moment
@@ -377,7 +375,7 @@ class Ended(Seen, kind="ended", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Visited(Seen, kind="visited", of=EXERCISE):
-    """What a visitor of the lab's file got."""
+    """The answer at a port of the lab's file."""
 
     node: str
     port: int

@@ -1,4 +1,4 @@
-"""The database's disk was full, and nothing was lost by it, judged on the record alone."""
+"""The database's disk was full, and no order was lost, judged on the record alone."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .events_full import AskedAgain, AskedFull, NoRoom, Room
 from .setting import RECOVERED_S
 
 NO_ROOM_KIB = 1024
-"""What is free of a full disk, at most: files that PostgreSQL removes when it starts anew are there
-to be taken for a fifth of a second. A file of its log has 16 MiB."""
+"""Most free space of a full disk. When PostgreSQL restarts it removes files, whose space is free
+for a fifth of a second. A file of its log has 16 MiB."""
 
 BACK_S = RECOVERED_S
 """PostgreSQL that may not end its recovery tries it again at once, so there is at most one try that
@@ -34,7 +34,7 @@ def _fault(record: Record) -> readings.Fault | None:
 @exercise.check(
     "really-full",
     phases=DISK,
-    title="The database's disk was full, the database met it, and there is room again",
+    title="The database's disk is full, the database fails to write, and space is freed again",
     expected=f"less than {NO_ROOM_KIB} KiB free while it was full, more before and afterwards;"
     " `No space left on device` in the database's log",
     hint="Is the directory that the database writes to the one whose disk was filled? `df` there.",
@@ -44,7 +44,7 @@ def really_full(record: Record) -> Judgement:
     fault, rooms = _fault(record), {e.when: e for e in each(record, Room)}
     if fault is None:
         return unknown("the disk was not filled, or not freed")
-    said = need(record, NoRoom, "nobody looked into the database's log")
+    said = need(record, NoRoom, "the database's log was not read")
     missing = not_each(rooms, ("before", "full", "freed"), "looked at the disk:")
     told = ", ".join(f"{e.free_kib} KiB {when}" for when, e in rooms.items())
     wrong = [
@@ -53,15 +53,15 @@ def really_full(record: Record) -> Judgement:
         if (e.free_kib < NO_ROOM_KIB) != (when == "full")
     ]
     if said.after <= said.before:
-        wrong.append("the database's log does not tell of it")
+        wrong.append("the database's log has no such line")
     at = {when: e.t for when, e in rooms.items()}
     missing += out_of_order(
-        ("the room before", at.get("before")),
+        ("the free space before", at.get("before")),
         ("the filling", fault.injected),
-        ("the look into the log", said.t),
+        ("the reading of the log", said.t),
         ("the full disk", at.get("full")),
         ("the freeing", fault.healed),
-        ("the room afterwards", at.get("freed")),
+        ("the free space afterwards", at.get("freed")),
     )
     return judged(
         f"{told}; {said.after - said.before} lines of the log", wrong=wrong, missing=missing
@@ -71,19 +71,19 @@ def really_full(record: Record) -> Judgement:
 @exercise.check(
     "refused-without-room",
     phases=DISK,
-    title="What can't be kept for want of room is refused, and told why",
-    expected="503 with a code and a sentence through every node; before that acknowledged or 503",
+    title="Orders that the full disk can't store are refused with a reason",
+    expected="finally 503 with a code and a sentence through every node; before, 200, 201 or 503",
     hint="Which service answered, and what does its log say? `sqlstate` 53100 is a full disk.",
 )
 def refused_without_room(record: Record) -> Judgement:
-    """While the disk was full. What was acknowledged meanwhile is counted with all other orders."""
+    """While the disk was full. Orders acknowledged meanwhile are counted with all others."""
     fault, asked = _fault(record), each(record, AskedFull)
     if fault is None or not asked:
-        return unknown("the disk was not filled and freed, or nobody ordered anything meanwhile")
+        return unknown("the disk was not filled and freed, or no order was tried meanwhile")
     final = [e for e in asked if e.turn == max(each.turn for each in asked)]
     wrong = [f"{e.node}: {e.status or e.error}" for e in final if e.status != 503]
     wrong += [f"{e.node}: no code or sentence" for e in final if e.status == 503 and not e.clear]
-    # An answer that did not come says nothing of what was kept.
+    # A missing answer does not show whether the order was stored.
     wrong += [
         f"{e.node}: {e.status}"
         for e in asked
@@ -103,14 +103,14 @@ def refused_without_room(record: Record) -> Judgement:
 @exercise.check(
     "ordered-later",
     phases=DISK,
-    title="What was refused for want of room can be ordered afterwards, with the same key",
+    title="A refused order succeeds later, with the same key",
     expected="one order for each key",
-    hint="Is an order kept of which its customer was told that it was not, and then another one?",
+    hint="Was a refused order stored, and then stored again?",
 )
 def ordered_later(record: Record) -> Judgement:
-    """By the database's own word."""
+    """Counted in the database."""
     fault = _fault(record)
-    again = need(record, AskedAgain, "nobody ordered again")
+    again = need(record, AskedAgain, "no order was sent again")
     wrong = [f"{key}: {rows}" for key, rows in again.rows.items() if rows != 1]
     missing = not_each(again.rows, {e.key for e in each(record, AskedFull)}, "ordered again")
     freed = fault.healed if fault else None
@@ -122,7 +122,7 @@ def ordered_later(record: Record) -> Judgement:
     "back-in-time",
     phases=DISK,
     timed=True,
-    title="With room again the whole shop serves again in time, and by itself",
+    title="Once space is freed, the whole shop recovers in time by itself",
     expected=f"at most {BACK_S:.0f} s, through every node, and to each customer",
     hint="The database's log: how long was its recovery? Then the services' pools of connections.",
 )
@@ -130,7 +130,7 @@ def back_in_time(record: Record) -> Judgement:
     """From the freeing until the last customer's next order was acknowledged."""
     fault, whole = _fault(record), last(record, Recovered, what=DISK[0])
     if fault is None or fault.heal_began is None or whole is None:
-        return unknown("nobody saw the disk freed, or the shop whole again")
+        return unknown("the freeing of the disk or the shop's recovery was not recorded")
     seconds = whole.t - fault.heal_began
     missing = out_of_order(("the freeing", fault.heal_began), ("the recovery", whole.t))
     return judged(f"{seconds:.1f} s", holds=seconds <= BACK_S, missing=missing)
@@ -138,7 +138,7 @@ def back_in_time(record: Record) -> Judgement:
 
 @exercise.measure(phases=DISK)
 def without_room(record: Record) -> dict[str, float | int | None]:
-    """How long it was full, how soon all of it served again, and how often its log told of it."""
+    """How long the disk was full, how soon the shop served again, and lines in the log."""
     fault, whole = _fault(record), last(record, Recovered, what=DISK[0])
     said = last(record, NoRoom)
     began = fault.heal_began if fault else None

@@ -1,4 +1,4 @@
-"""Tokens that the shop must not believe, made as a stranger would, and one that it must."""
+"""Tokens that the shop must refuse, as a stranger would make them, and a valid one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HOUR_S = 3600
 
 
 def tokens(secret: str, user: str) -> dict[str, str]:
-    """What is wrong with each → the token. `good` is as the users' service makes them."""
+    """Defect → token. `good` is as the users' service makes them."""
     now = int(time.time())
     claims = {"sub": user, "iss": "users", "aud": "shop", "iat": now, "exp": now + HOUR_S}
     old = {**claims, "iat": now - 2 * HOUR_S, "exp": now - HOUR_S}

@@ -1,4 +1,4 @@
-"""The database's disk is full: what its log says, and what its customers are told meanwhile."""
+"""Orders while the database's disk is full: their answers, and the database's log."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ REFUSED_S = 15.0
 seconds for a connection to the database."""
 
 SAYS = "No space left on device"
-"""PostgreSQL's word for it: the C library's."""
+"""PostgreSQL's message, from the C library."""
 
 
 class FullDisk:
-    """The database's disk, seen from the NFS server, from the database, and from customers."""
+    """The full disk: its free space, the database's log, and orders through every node."""
 
     def __init__(self, swarm: Swarm, crowd: Crowd, evidence: Evidence) -> None:
         self._swarm = swarm
@@ -39,12 +39,12 @@ class FullDisk:
         self._said_before = len(list(self._said()))
 
     def look(self, when: str) -> None:
-        """Record how much room there is."""
+        """Record the free space."""
         free = free_bytes(nfs.server_of(self._swarm), perform.DATABASE_FILES)
         self._evidence.write(Room(when, free // 1024))
 
     def _said(self) -> Iterator[str]:
-        """Every line of the database's logs that says so, also of tasks that have ended."""
+        """Every line of the database's logs with that message, also of ended tasks."""
         label = f"com.docker.swarm.service.name={perform.service(self._swarm, DATABASE).name}"
         for node in self._swarm.nodes:
             try:
@@ -91,7 +91,7 @@ class FullDisk:
         return AskedFull(turn, node.name, key, answer.status, answer.error, clear=answer.clear)
 
     def note_what_it_says(self) -> int:
-        """Record what the database's log says by now; returns how many lines are new."""
+        """Record how many lines of the log have the message; returns how many are new."""
         said = list(self._said())
         first = said[self._said_before :][:1]
         told = NoRoom(self._said_before, len(said), "".join(first)[:200])
@@ -99,7 +99,7 @@ class FullDisk:
         return told.after - told.before
 
     def ask_again(self) -> None:
-        """Each of these orders is placed with the key of before."""
+        """Place each of these orders again with its key."""
         crowd, customer = self._crowd, self._crowd.customers[0]
         customer.via(self._swarm.nodes)
         for node in self._swarm.nodes:

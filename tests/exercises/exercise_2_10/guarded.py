@@ -1,4 +1,4 @@
-"""Who was let in, what could be read, and what was refused, judged on the record alone."""
+"""Secrets, logins, ports, tokens and invalid input, judged on the record alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .events import (
 from .setting import BROKER, CACHE, CLOSED, NAME, REPLICAS
 
 KEEPS = ("PASSWORD", "SECRET", "DATABASE_URL", "RABBITMQ_URL", "REDIS_URL")
-"""What a variable's name has in it when its value is nobody's business."""
+"""Parts of a variable's name that mark its value as a secret."""
 
 FORGED = (
     "expired",
@@ -50,9 +50,9 @@ LEAST_KEPT = 5
 @exercise.check(
     "no-secret-in-a-definition",
     phases=SECURITY,
-    title="No secret stands in a service's definition",
-    expected="every such variable names a file below /run/secrets; no secret's value is in it",
-    hint="`docker service inspect`: Env and Args are readable for whoever may ask a manager.",
+    title="No service's definition has a secret's value",
+    expected="each variable of a secret names a file below /run/secrets, and shows no value",
+    hint="`docker service inspect`: everybody who may ask a manager can read Env and Args.",
 )
 def no_secret_in_a_definition(record: Record) -> Judgement:
     """Every service is looked at; the record shows a secret by its name only."""
@@ -68,7 +68,7 @@ def no_secret_in_a_definition(record: Record) -> Judgement:
                     wrong.append(f"{service} {name}")
         wrong += [f"{service} shows {secret}" for secret in told.shows]
     if not kept:
-        missing.append("no service has such a variable at all")
+        missing.append("no service has a variable of a secret")
     return judged(f"{kept} variables name a file", wrong=wrong, missing=missing)
 
 
@@ -77,13 +77,13 @@ def _declare_looks() -> None:
         (
             "no-secret-in-a-container-s-definition",
             False,
-            "No secret stands in a container's definition",
+            "No container's definition has a secret's value",
             "`docker inspect` of the container: its command, its variables.",
         ),
         (
             "no-secret-in-a-log",
             True,
-            "No secret stands in a log",
+            "No container's log has a secret's value",
             "`docker service logs`: does a program log its settings, or the URL that failed?",
         ),
     ):
@@ -108,7 +108,7 @@ def _looked(record: Record, *, log: bool) -> Judgement:
         for name, count in REPLICAS.items()
         if services[f"{NAME}_{name}"] < count
     ]
-    # So many drills later there is none without a container of the shop, at work or ended.
+    # After so many drills each node has a container of the shop, running or ended.
     missing += not_each((e.node for e in seen), members_of(record), "looked into a container on")
     lines = sum(e.lines for e in seen)
     if log and not lines:
@@ -132,35 +132,36 @@ def _declare_knocks() -> None:
         exercise.check(
             name,
             phases=SECURITY,
-            title=f"{at} lets nobody in without its password",
-            expected=f"{' or '.join(refused)} without one and with a wrong one; {let_in} with it",
-            hint="Was the password given to the server at all? See its configuration's file.",
+            title=f"{at} refuses clients without its password",
+            expected=f"{' or '.join(refused)} without a password and with a wrong one;"
+            f" {let_in} with the right one",
+            hint="Does the server have the password at all? See its configuration file.",
         )(judge)
 
 
 def _knocked(record: Record, at: str, refused: Iterable[str], let_in: str) -> Judgement:
     said = {e.how: e.said for e in each(record, Knocked, at=at)}
-    missing = not_each(said, ("without", "wrong", "right"), "knocked with the password")
+    missing = not_each(said, ("without", "wrong", "right"), "tried a login with the password")
     wrong = [
         f"{what}: {words}"
         for what, words in said.items()
         if what != "right" and (let_in in words or not any(word in words for word in refused))
     ]
     if "right" in said and let_in not in said["right"]:
-        missing.append(f"not even with the right one: {said['right']}")
+        missing.append(f"refused with the right one, too: {said['right']}")
     told = "; ".join(f"{what}: {words}" for what, words in said.items() if what != "right")
-    return judged(told or "nobody knocked", wrong=wrong, missing=missing)
+    return judged(told or "no login was tried", wrong=wrong, missing=missing)
 
 
 @exercise.check(
     "nothing-else-published",
     phases=SECURITY,
-    title="Database, cache and broker can't be reached from outside",
-    expected=f"nobody listens at {', '.join(map(str, CLOSED))} of any node",
+    title="Database, cache and broker are not reachable from outside",
+    expected=f"no node listens on {', '.join(map(str, CLOSED))}",
     hint="`docker service ls`: PORTS. A published port is open on every node.",
 )
 def nothing_else_published(record: Record) -> Judgement:
-    """Dialled as a stranger would."""
+    """Dialled from outside the cluster."""
     seen = {(e.node, e.port): e.open for e in each(record, Dialled)}
     wanted = {f"{node}:{port}" for node in members_of(record) for port in CLOSED}
     missing = not_each((f"{node}:{port}" for node, port in seen), wanted, "dialled")
@@ -171,20 +172,20 @@ def nothing_else_published(record: Record) -> Judgement:
 @exercise.check(
     "forged-tokens-refused",
     phases=SECURITY,
-    title="A token that is forged, changed, expired or for another is not believed",
-    expected="401 by both services that look at tokens; 200 with a good one made the same way",
+    title="A token that is forged, changed, expired or for another service is refused",
+    expected="401 from both services that check tokens; 200 for a valid token made the same way",
     hint="Which algorithms does the library accept, and does it check exp, aud and iss?",
 )
 def forged_tokens_refused(record: Record) -> Judgement:
-    """The good one shows that the bad ones differ in nothing else."""
+    """The valid token shows that the others are refused for their defect alone."""
     seen = {(e.what, e.path): e.status for e in each(record, Token)}
     wanted = [f"{what} at {path}" for what in (*FORGED, "good") for path in PATHS]
-    missing = not_each((f"{what} at {path}" for what, path in seen), wanted, "showed one that is")
+    missing = not_each((f"{what} at {path}" for what, path in seen), wanted, "sent a token that is")
     wrong = [
         f"{what}: {s} at {path}" for (what, path), s in seen.items() if what != "good" and s != 401
     ]
     missing += [
-        f"not even a good one is believed: {status} at {path}"
+        f"a valid token is refused, too: {status} at {path}"
         for (what, path), status in seen.items()
         if what == "good" and status != 200
     ]
@@ -194,21 +195,23 @@ def forged_tokens_refused(record: Record) -> Judgement:
 @exercise.check(
     "backend-encrypted",
     phases=SECURITY,
-    title="What goes between two nodes on the backend network can't be read",
-    expected="a word of a query is in no packet, ESP is; a page's word, on another way, is",
-    hint="`docker network inspect`: has the network the option `encrypted`? Is ESP let through?",
+    title="Traffic of the backend network between two nodes is encrypted",
+    expected="there are ESP packets; a query's word is in no packet, an unencrypted page's word is",
+    hint="`docker network inspect`: does the network have the option `encrypted`? Does ESP pass?",
 )
 def backend_encrypted(record: Record) -> Judgement:
-    """Watched on the node that asked; the page's word shows that the watcher can read."""
-    seen = need(record, Wire, "nobody watched the wire")
+    """Captured on the node that sends queries; the page's word shows that the capture works."""
+    seen = need(record, Wire, "no packets were captured")
     if seen.packets is None or seen.esp is None or seen.queries is None:
         return unknown(str(seen.why))
     told = f"{seen.packets} packets, {seen.esp} of ESP; the query's word in {seen.kept}"
     missing = []
     if seen.queries < LEAST_QUERIES or seen.esp < LEAST_ESP:
-        missing.append(f"{seen.queries} times queries were sent")
+        missing.append(
+            f"queries were sent {seen.queries} times: too few, or too few packets of ESP"
+        )
     if not seen.open:
-        missing.append("the watcher could not read the page's word either")
+        missing.append("the capture missed the page's word, too")
     if None in (seen.node, seen.database) or seen.node == seen.database:
         missing.append("the database runs on that node")
     return judged(told, holds=seen.kept == 0, missing=missing)
@@ -255,8 +258,8 @@ REFUSED: dict[str, tuple[int, ...]] = {
 @exercise.check(
     "refused-clearly",
     phases=BAD_INPUT,
-    title="What can't be an order or an account is refused, and told why",
-    expected=f"{len(REFUSED)} cases, each with its 4xx, a code and a sentence",
+    title="Invalid orders and accounts are refused with a reason",
+    expected=f"{len(REFUSED)} cases, each answered with its 4xx, a code and a sentence",
     hint="Which service answered, and what does its log say?",
 )
 def refused_clearly(record: Record) -> Judgement:
@@ -275,32 +278,30 @@ def refused_clearly(record: Record) -> Judgement:
 @exercise.check(
     "nothing-stored",
     phases=BAD_INPUT,
-    title="None of it is stored",
-    expected="as many orders, items and accounts after all of it as before",
+    title="No invalid input is stored",
+    expected="as many orders, items and accounts after all cases as before",
     hint="Which table has grown? Is all of an order one transaction?",
 )
 def nothing_stored(record: Record) -> Judgement:
     """Counted in the database itself."""
-    kept = need(record, Kept, "nobody counted")
+    kept = need(record, Kept, "the rows were not counted")
     before, after = list(kept.before), list(kept.after)
     tried = {e.case for e in each(record, Refused) if e.t < kept.t}
     told = f"{before} before, {after} after"
     good = before == after and len(before) == 3
-    return judged(
-        told, holds=good, missing=not_each(tried, REFUSED, "tried, before it was counted,")
-    )
+    return judged(told, holds=good, missing=not_each(tried, REFUSED, "tried, before the count,"))
 
 
 @exercise.check(
     "one-key-one-order",
     phases=BAD_INPUT,
-    title="The same order at the same time is one order, and its key is no other's",
+    title="Copies of an order sent at once are stored once, and its key fits no other order",
     expected="one row, one id in every answer, one 201; then 409 for another order with that key",
-    hint="Is the key unique in the table, and is a conflict answered with what is there?",
+    hint="Is the key unique in the table, and is a conflict answered with the stored order?",
 )
 def one_key_one_order(record: Record) -> Judgement:
-    """As a client does that does not know whether it was heard."""
-    seen = need(record, AtOnce, "nobody tried")
+    """As a client repeats a request after a lost answer."""
+    seen = need(record, AtOnce, "it was not tried")
     statuses = [status for status, _ in seen.answers]
     ids = {id_ for _, id_ in seen.answers}
     told = f"{statuses.count(201)} of {len(statuses)} 201, {len(ids)} ids, {seen.rows} rows"
@@ -313,13 +314,13 @@ def one_key_one_order(record: Record) -> Judgement:
 @exercise.check(
     "not-kept-not-acknowledged",
     phases=BAD_INPUT,
-    title="What the database does not take is not acknowledged, and can be ordered later",
-    expected="503 and no row while it takes no writes; one row when the same key was sent again",
+    title="An order that the database can't store is refused, and succeeds later",
+    expected="503 and no row while the database is read-only; one row after another try",
     hint="Is the answer given before COMMIT?",
 )
 def not_kept_not_acknowledged(record: Record) -> Judgement:
-    """A database that can only be read, as one without disk."""
-    seen = need(record, ReadOnly, "nobody tried")
+    """A read-only database, as when its disk is gone."""
+    seen = need(record, ReadOnly, "it was not tried")
     told = f"{seen.status} {seen.error}, {seen.rows} rows; {seen.afterwards} afterwards"
     good = seen.status == 503 and seen.rows == 0 and seen.afterwards == 1
     return judged(told, holds=good)
@@ -328,15 +329,15 @@ def not_kept_not_acknowledged(record: Record) -> Judgement:
 @exercise.check(
     "broker-full-kept",
     phases=BAD_INPUT,
-    title="What the broker does not take is kept, and goes on as soon as it takes it",
-    expected=f"{LEAST_KEPT} orders at least, none processed meanwhile, each once afterwards",
+    title="Orders are stored while the broker takes no message, and processed afterwards",
+    expected=f"at least {LEAST_KEPT} orders; none is processed meanwhile, each once afterwards",
     hint="Is the outbox written with the order? `rabbitmqctl list_connections state`: blocked?",
 )
 def broker_full_kept(record: Record) -> Judgement:
-    """A broker without room on its disk blocks who publishes."""
-    seen = need(record, BrokerFull, "nobody tried")
+    """A broker with a full disk blocks its publishers."""
+    seen = need(record, BrokerFull, "it was not tried")
     if not (seen.refuses and seen.takes):
-        return unknown("the broker did not hear that it has no room, or that it has it again")
+        return unknown("RabbitMQ's limit of free disk space was not raised, or not restored")
     told = set(seen.acknowledged)
     before, after = dict(seen.meanwhile), dict(seen.afterwards)
     done = sum(before.values())

@@ -1,4 +1,4 @@
-"""How much the shop bears, and from where more visitors only wait longer, judged on the record."""
+"""The load that the shop serves, and from where visitors only wait longer, judged on the record."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .declared import LOAD, exercise
 from .setting import MORE_STEPS, STEPS
 
 GROWS = 1.1
-"""A step that gets less than a tenth more done than the best before it is beyond the knee."""
+"""A step is beyond the knee unless its throughput is a tenth above the best step before."""
 PAUSE_S = 3.0
-"""Longest pause of a step's visitors, who wait for an answer and for nothing else: 0.9 s at most on
-a machine on which sixteen of them waited for up to 5 s, each at one node."""
+"""Longest pause between requests of a step. Visitors pause only to wait for an answer: at most
+0.9 s between all of them where each of sixteen waited for up to 5 s."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """So many visitors at once, and what they got done."""
+    """One step of the load: a number of visitors, and their requests."""
 
     visitors: int
     seconds: float
@@ -35,7 +35,7 @@ class Step:
 
     @property
     def good(self) -> list[Request]:
-        """What was answered well, within the step."""
+        """The requests with a good answer within the step."""
         return [request for request in self.asked if request.ok]
 
     @property
@@ -55,7 +55,7 @@ def steps(record: Record) -> list[Step]:
 
 
 def knee(found: Sequence[Step]) -> int | None:
-    """The place of the last step that got more done than those before; None if it is the last."""
+    """The index of the last step with more throughput than before; None if it is the last step."""
     best = 0
     for place in range(1, len(found)):
         if found[place].throughput > GROWS * found[best].throughput:
@@ -66,16 +66,16 @@ def knee(found: Sequence[Step]) -> int | None:
 @exercise.check(
     "raised-until-the-knee",
     phases=LOAD,
-    title="Load is raised until more visitors get no more done",
-    expected=f"{', '.join(map(str, STEPS))} visitors at once, and twice as many while it grows; "
-    "one step at least beyond the knee",
-    hint="Which processor is busy then? On this lab's nodes, those of the machine beneath them.",
+    title="Load grows until more visitors bring no more throughput",
+    expected=f"{', '.join(map(str, STEPS))} visitors at once, then twice as many while it grows; "
+    "at least one step beyond the knee",
+    hint="Which processor is busy at the knee? This lab's nodes share those of the host.",
 )
 def raised_until_the_knee(record: Record) -> Judgement:
-    """What a shop bears is known when it has been exceeded."""
+    """The limit is known only once it was exceeded."""
     found = steps(record)
     if not found:
-        return unknown("no step was made")
+        return unknown("no load was recorded")
     told = ", ".join(f"{s.visitors}: {s.throughput:.1f} a second" for s in found)
     at = knee(found)
     if at is None:
@@ -86,18 +86,18 @@ def raised_until_the_knee(record: Record) -> Judgement:
 
 
 def _uncovered(record: Record) -> list[str]:
-    """Which steps were not made, each after the one before, or not by visitors at every node.
+    """The steps that are missing, out of order, or without visitors at some node.
 
-    Where the knee is depends on all of them.
+    The knee's place depends on all of them.
     """
     asked, made = readings.requests(record), each(record, events.Step)
     most = max((step.visitors for step in made), default=0)
     due = [*STEPS, *(many for many in MORE_STEPS if many <= most)]
-    missing = not_each((str(s.visitors) for s in made), map(str, due), "made the step of")
+    missing = not_each((str(s.visitors) for s in made), map(str, due), "recorded the step of")
     before = 0.0
     for step in sorted(made, key=lambda step: step.visitors):
         if not before <= step.began < step.ended <= step.t:
-            missing.append(f"the step of {step.visitors} was not made after the one before")
+            missing.append(f"the step of {step.visitors} did not follow the step before")
         before = step.ended
         window = Window(step.began, step.ended)
         lacks = not_asked(asked, through=members_of(record), window=window, pause=window.seconds)
@@ -109,12 +109,12 @@ def _uncovered(record: Record) -> list[str]:
 @exercise.check(
     "no-error-up-to-the-knee",
     phases=LOAD,
-    title="Up to the knee not one request fails",
-    expected="every request is answered well",
+    title="Up to the knee no request fails",
+    expected="every request gets a good answer",
     hint="Which upstream failed? The gateway's log names it.",
 )
 def no_error_up_to_the_knee(record: Record) -> Judgement:
-    """Beyond it, waiting longer is right; failing is not, but it is not judged here."""
+    """Failures beyond the knee are not judged here."""
     found = steps(record)
     at = knee(found)
     if not found or at is None:
@@ -122,7 +122,7 @@ def no_error_up_to_the_knee(record: Record) -> Judgement:
     asked = [request for step in found[: at + 1] for request in step.asked]
     failed = [request for request in asked if not request.ok]
     if not asked:
-        return unknown("nobody asked")
+        return unknown("no request was sent")
     wrong = [f"the first: {failed[0].error or failed[0].status}"] if failed else []
     return judged(
         f"{len(failed)} of {len(asked)} requests failed", wrong=wrong, missing=_uncovered(record)

@@ -1,4 +1,4 @@
-"""What becomes of the lab's own stack file, judged on the record alone."""
+"""The lab's own stack file, deployed as it is, judged on the record alone."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ENDS = {
     "redis": "wrong number of arguments",
     "rabbitmq": "is set but deprecated",
 }
-"""Service → what its program says before it ends, which the lab's lines are the cause of."""
+"""Service → its program's last error, which the lab's lines cause."""
 
 HINTS = {
-    "frontend": "A bare `server { … }` is no whole nginx.conf: mount it below conf.d.",
-    "api-gateway": "A bare `server { … }` is no whole nginx.conf: mount it below conf.d.",
-    "redis": "`${REDIS_PASSWORD}` is empty where nothing gives it a value: `--requirepass` alone.",
+    "frontend": "A bare `server { … }` is no complete nginx.conf: mount it below conf.d.",
+    "api-gateway": "A bare `server { … }` is no complete nginx.conf: mount it below conf.d.",
+    "redis": "`${REDIS_PASSWORD}` has no value here, so `--requirepass` has no argument.",
     "rabbitmq": "Since 3.9 the variables that end with _FILE are refused: mount a configuration.",
 }
 PORTS = (80, 8080)
@@ -37,14 +37,14 @@ def _declare() -> None:
         exercise.check(
             f"{name}-never-starts",
             phases=LITERAL,
-            title=f"The lab's {name} ends as soon as it is started",
+            title=f"The lab's {name} ends as soon as it starts",
             expected=f"its task fails, and its program says {words!r}",
             hint=HINTS[name],
         )(judge)
 
 
 def _ended(record: Record, name: str, words: str) -> Judgement:
-    seen = need(record, Ended, "nobody saw it end", service=name)
+    seen = need(record, Ended, "its end was not recorded", service=name)
     deployed = need(record, Deployed, "the file was not deployed")
     lines = [line for line in seen.said.splitlines() if words in line]
     told = f"{seen.state}, exit code {seen.exit_code}: {lines[-1] if lines else seen.said}"
@@ -57,7 +57,7 @@ def _ended(record: Record, name: str, words: str) -> Judgement:
     "nobody-served",
     phases=LITERAL,
     needs=(Capability.IPVS,),
-    title="Nobody is served by the lab's file",
+    title="The lab's file serves nobody",
     expected=f"no good answer at port {' and '.join(map(str, PORTS))} of any node",
     hint="`docker stack ps ecommerce`: which task runs?",
 )
@@ -65,7 +65,7 @@ def nobody_served(record: Record) -> Judgement:
     """Without a gateway and a front end there is no shop."""
     deployed = need(record, Deployed, "the file was not deployed")
     ends = {e.service: e.t for e in each(record, Ended) if e.t > deployed.t}
-    # Whoever comes before all have ended may only be early.
+    # A visit before all have ended proves nothing.
     since = max(ends.values(), default=deployed.t)
     seen = [e for e in each(record, Visited) if e.t > since and e.node]
     good = [e for e in seen if e.error is None and 0 < (e.status or 0) < 400]

@@ -1,4 +1,4 @@
-"""The shop's tasks, as the managers list them: read off a record."""
+"""The shop's tasks as the managers list them, read off a record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .setting import NAME
 
 
 def full_name(name: str) -> str:
-    """What Swarm calls the service of that name in the stack file."""
+    """The service's name in Swarm; `name`: its name in the stack file."""
     return f"{NAME}_{name}"
 
 

@@ -1,4 +1,4 @@
-"""The lab's own stack file and its own commands, and what becomes of them."""
+"""Runs the lab's own commands with its own stack file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .perform import DIRECTORIES
 
 FILE, NAME = STACKS / "ecommerce-literal.yml", "ecommerce"
 CONFIGURATION = STACKS / "configs" / "nginx.conf"
-"""The lab tells of no content; the only nginx configuration that it has is exercise 2.7's."""
+"""The lab gives no content; its only nginx configuration is exercise 2.7's."""
 
 SECRETS = {
     "db_url": "postgresql://user:pass@postgres:5432/ecommerce",
@@ -55,7 +55,7 @@ class Literal:
     evidence: Evidence
 
     def deploy(self) -> None:
-        """By the lab's commands, in its order; what ends is read, and visitors come."""
+        """Run the lab's commands in its order; record each task that ends; visit every node."""
         with self._prepared():
             title = "The lab's file, literally"
             deployed = self.stack.deploy(FILE, name=NAME, keep_volumes=False, title=title)

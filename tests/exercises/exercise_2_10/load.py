@@ -1,4 +1,4 @@
-"""Customers who order, open accounts and look around, steadily, while the shop is broken."""
+"""Steady load: customers order, open accounts and read the catalogue during the faults."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATIENCE_S = 5.0
 CATALOGUE = "/api/products?limit=12"
 
 ENOUGH = 2
-"""Orders of each customer that are acknowledged before anything is struck, and at its end."""
+"""Acknowledged orders of each customer before the first fault, and after the last one."""
 WARM_S = 120
 READ_S = 90
 CONSUMED_S = 180
@@ -37,14 +37,14 @@ CONSUMED_S = 180
 
 @dataclass
 class Load:
-    """What is at work, and how the end is awaited."""
+    """The load of a phase: its ledgers and its clients that read."""
 
     mark: str
     ledgers: list[Ledger]
     looks: list[Traffic]
 
     def goes_on(self, wait: Waiter, *, within: float) -> None:
-        """Every customer, and who opens accounts, is served again; so are those who only look."""
+        """Wait until each customer's order, a sign-up and pages through every node succeed."""
         waited: list[Any] = [
             *(each.acknowledges(ENOUGH if each.name != ACCOUNTS else 1) for each in self.ledgers),
             # Each node is asked in turn: once, by a request that begins from now on.
@@ -56,7 +56,7 @@ class Load:
 
 @dataclass
 class Crowd:
-    """The same customers come in every phase; all that was acknowledged to them is remembered."""
+    """The customers of all phases, with everything that was acknowledged to them."""
 
     shop: Shop
     books: Books
@@ -73,17 +73,17 @@ class Crowd:
     sent: set[str] = field(default_factory=set)
     """The key of every order that was asked for."""
     run: str = field(default_factory=lambda: secrets.token_hex(3))
-    """What every key and address of this run begins with, but for the keys of visitors."""
+    """Prefix of every key and address of this run, except for visitors' keys."""
     visitors: list[str] = field(default_factory=list)
-    """The keys of orders that visitors' browsers have made themselves, and sent."""
+    """Keys that visitors' browsers generated and sent."""
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """What the key of an order of this run begins with."""
+        """Prefix of this run's keys of orders."""
         return (f"{self.run}-", *self.visitors)
 
     def arrive(self, via: Sequence[Node]) -> None:
-        """Sign up and log in, and learn what there is to buy."""
+        """Sign up and log in each customer, and read the catalogue."""
         for number in range(1, CUSTOMERS + 1):
             email = f"{self.run}-customer{number}@example.org"
             self.customers.append(Customer(self.shop, via, email))
@@ -93,7 +93,7 @@ class Crowd:
 
     @contextmanager
     def come(self, phase: str, via: Sequence[Node]) -> Iterator[Load]:
-        """They order until the block's end; then the database is read, and workers awaited."""
+        """Order until the block's end; then wait for the workers, and read the database."""
         mark = f"{self.run}-{phase}-"
         looks = [
             self.probe(via=via, port=PORT, rate=PAGE_RATE, timeout=PATIENCE_S),
@@ -141,7 +141,7 @@ class Crowd:
         return self.ledger(ACCOUNTS, write, pause=ACCOUNT_PAUSE_S)
 
     def count(self, mark: str, ledgers: Sequence[Ledger]) -> None:
-        """What stands in the database of what they were told; and what workers have done with."""
+        """Record the stored orders and accounts, and the processed orders."""
         orders, accounts = self.wait(self.books.read(mark), within=READ_S)
         for ledger, number in zip(ledgers, range(1, CUSTOMERS + 1), strict=False):
             mine = f"{mark}c{number}-"

@@ -1,4 +1,4 @@
-"""A node was away for the others, and is back, judged on the record alone."""
+"""A node was lost and returned, judged on the record alone."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ identities.declare(exercise, LEADER)
 @exercise.check(
     "node-gone-and-back",
     phases=NODES,
-    title="The node was away for the others, and is back",
-    expected="down while it was away, ready under the same id at the end",
+    title="The managers list the node as down, then as ready again",
+    expected="down during the fault, ready under the same id at the end",
     hint="`docker node ls`, and the node's console in the report's directory.",
 )
 def node_gone_and_back(record: Record) -> Judgement:
@@ -30,11 +30,11 @@ def node_gone_and_back(record: Record) -> Judgement:
     fault = readings.fault(record)
     struck = next((e for e in each(record, Struck) if e.what != RETURN), None)
     if struck is None or fault is None or fault.heal_began is None or fault.healed is None:
-        return unknown("no node was struck, or it was not mended")
+        return unknown("no fault hit a node, or it was not healed")
     name = str(struck.node)
     if name not in fault.nodes:
-        return failed(f"{', '.join(fault.nodes)} was struck, not {name}")
-    # A partition holds all of them; it is the others' word that counts.
+        return failed(f"{', '.join(fault.nodes)} was lost, not {name}")
+    # A partition holds all nodes; the lists of the others count.
     samples = readings.node_samples(record, surviving=False)
     lists = [s for s in samples if s.nodes and s.seen_from != name]
     before = [row for s in lists if s.t <= fault.began and (row := s.node(name))]
@@ -45,50 +45,50 @@ def node_gone_and_back(record: Record) -> Judgement:
     while_on = [row for _, row in listed]
     after = [row for s in lists if s.asked >= fault.healed and (row := s.node(name))]
     if not before or not while_on or not after:
-        return unknown("nobody listed the nodes before, while it was away, and after")
-    told = f"{name}: {while_on[-1].state} while it was away, {after[-1].state} at the end"
+        return unknown("the nodes were not listed before, during and after the fault")
+    told = f"{name}: {while_on[-1].state} during the fault, {after[-1].state} at the end"
     same = before[-1].identity == after[-1].identity
-    missing = out_of_order(("what was struck", struck.t), ("the fault", fault.injected))
+    missing = out_of_order(("the beginning", struck.t), ("the fault", fault.injected))
     missing += _mended_first(record, fault)
     down = next((s.t for s, row in listed if row.state == "down"), None)
     if down is not None and any(s.asked > down and row.state == "ready" for s, row in listed):
-        missing.append(f"{name} was listed as ready again before it was mended")
+        missing.append(f"{name} was listed as ready again before the fault was healed")
     return judged(
         told,
         holds=while_on[-1].state == "down" and after[-1].state == "ready",
-        wrong=[] if same else ["it is another node than before, by its id"],
+        wrong=[] if same else ["its node id is another one than before"],
         missing=missing,
     )
 
 
 def _mended_first(record: Record, fault: Fault) -> list[str]:
-    """Whether it was mended before all had recovered from its return."""
+    """Whether the fault was healed before the recovery from the node's return."""
     back = last(record, Recovered, what=RETURN)
     if back is None:
         return []
-    return out_of_order(("the mending", fault.healed), ("the recovery from it", back.t))
+    return out_of_order(("the healing", fault.healed), ("the recovery from it", back.t))
 
 
 @exercise.check(
     "another-leads",
     phases=LEADER,
     title="Another manager leads",
-    expected="the struck node led before, and another one while it was away",
+    expected="the lost node led before the fault; another node leads during it",
     hint="`docker node ls` on the survivors.",
 )
 def another_leads(record: Record) -> Judgement:
     """As the survivors list it."""
     fault = readings.fault(record)
     if fault is None or fault.heal_began is None:
-        return unknown("no node was struck, or it was not mended")
+        return unknown("no fault hit a node, or it was not healed")
     lists = readings.node_samples(record)
     led = [
         s.leader for s in lists
         if s.leader and s.asked > fault.injected and s.t <= fault.heal_began
     ]  # fmt: skip
     if not led:
-        return unknown("nobody saw who led while it was away")
-    told = f"{led[-1]} leads while {', '.join(fault.nodes)} is away"
+        return unknown("no manager named a leader during the fault")
+    told = f"{led[-1]} leads while {', '.join(fault.nodes)} is lost"
     missing = not_the_leader(record, fault, within=5.0) + another_cluster(lists)
     missing += _mended_first(record, fault)
     return judged(told, holds=led[-1] not in fault.nodes, missing=missing)

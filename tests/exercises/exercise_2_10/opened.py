@@ -1,4 +1,4 @@
-"""The whole shop was deployed and took a first order, judged on the record alone."""
+"""The whole shop was deployed and processed a first order, judged on the record alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ READY_S = 240.0
 @exercise.check(
     "replicas",
     phases=DEPLOYED + PERSISTENCE,
-    title="Every service is at its count",
+    title="Every service runs all its replicas",
     expected=", ".join(f"{name} {count}/{count}" for name, count in REPLICAS.items()),
     hint="`docker stack ps shop --no-trunc`: why does a task not start?",
 )
@@ -45,13 +45,13 @@ def replicas(record: Record) -> Judgement:
 @exercise.check(
     "healthy",
     phases=DEPLOYED,
-    title="Every container says that it is healthy",
+    title="Every container is healthy",
     expected=f"{sum(REPLICAS.values())} containers, each with a health check, all healthy",
     hint="`docker inspect` of the container, State.Health.Log; a service without a check has none.",
 )
 def healthy(record: Record) -> Judgement:
     """By each node's own engine."""
-    ready = need(record, Ready, "it was never ready")
+    ready = need(record, Ready, "the shop was never ready")
     seen = {e.container: e for e in each(record, Health) if e.t >= ready.t}
     wrong = [f"{e.service} on {e.node}: {e.health}" for e in seen.values() if e.health != "healthy"]
     missing = []
@@ -75,8 +75,8 @@ def healthy(record: Record) -> Judgement:
 )
 def ready_in_time(record: Record) -> Judgement:
     """Directories, labels, secrets, configs, and the stack."""
-    began = need(record, Begun, "nobody noted when it began")
-    ready = need(record, Ready, "it was never ready")
+    began = need(record, Begun, "the beginning was not recorded")
+    ready = need(record, Ready, "the shop was never ready")
     seconds = ready.t - began.t
     missing = out_of_order(("the beginning", began.t), ("its end", ready.t))
     if ready.services != len(REPLICAS):
@@ -87,13 +87,13 @@ def ready_in_time(record: Record) -> Judgement:
 @exercise.check(
     "first-order",
     phases=DEPLOYED,
-    title="An order goes all the way",
-    expected="accepted, then processed by a worker, and seen so through every node",
+    title="An order is accepted and processed",
+    expected="acknowledged, then processed by a worker; every node shows it as processed",
     hint="`docker service logs shop_orders-worker`: does it reach RabbitMQ, with which password?",
 )
 def first_order(record: Record) -> Judgement:
     """Gateway, orders, PostgreSQL, outbox, RabbitMQ, worker, and back."""
-    ordered = need(record, Ordered, "nobody ordered anything")
+    ordered = need(record, Ordered, "no order was acknowledged")
     seen = [e for e in each(record, Followed, order=ordered.order) if e.t > ordered.t]
     wrong = [f"{e.node}: {e.status}" for e in seen if e.status != "processed"]
     missing = not_each((e.node for e in seen), members_of(record), "asked through")

@@ -1,4 +1,4 @@
-"""The lab's own steps, with its errata mended; the corrected stack file says which.
+"""The lab's own steps, with its errata corrected; the stack file lists them.
 
 Every worker gets the label, so that the database has somewhere to go; the secrets have no newline
 at their end and belong together; the directories on NFS are there before the stack is deployed.
@@ -29,27 +29,27 @@ CONFIGS = {
     "shop_frontend_v1": PARTS / "frontend" / "nginx.conf",
     "shop_gateway_v1": PARTS / "gateway" / "nginx.conf",
 }
-"""The configs that the stack names, and what they hold."""
+"""The stack's configs, and their content."""
 
 DIRECTORIES = ("postgres", "rabbitmq")
 DATABASE_FILES = f"{nfs.SHARE}/postgres"
 """Where the database's files lie on the NFS server."""
 NFS_SERVER = "192.168.56.10"
-"""Where the stack file looks for the NFS server if nobody says another place: the lab's."""
+"""The stack file's default address of the NFS server: the lab's."""
 BROKER_USER = "shop"
 RANDOM_BYTES = 18
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What was prepared and deployed: the secrets' values, and how to deploy it again."""
+    """The deployed stack: its secrets' values, and how to deploy it again."""
 
     secrets: dict[str, bytes]
     deploy: Callable[[], Stack]
 
 
 def values() -> dict[str, bytes]:
-    """The secrets: what two of them say of one password is the same."""
+    """The secrets; where two have the same password, it is equal."""
     database, broker = (secrets.token_urlsafe(RANDOM_BYTES) for _ in range(2))
     given = {
         "db_user": books.USER,
@@ -115,14 +115,14 @@ def roll(swarm: Swarm, name: str) -> None:
 
 
 def break_update(swarm: Swarm, name: str) -> None:
-    """An update to a version that ends at once; the stack's update policy is to take it back."""
+    """Update to a version that ends at once; the stack's update policy rolls it back."""
     service(swarm, name).update(
         "--entrypoint", "false", title=f"{name} is updated to a version that ends at once"
     )
 
 
 def order_of(number: int, products: Sequence[int]) -> list[dict[str, int]]:
-    """What the order of that number is of: one to three products, one to five of each."""
+    """The items of the order with that number: one to three products, one to five of each."""
     return [
         {"product_id": products[(number + place) % len(products)], "quantity": 1 + number % 5}
         for place in range(1 + number % 3)

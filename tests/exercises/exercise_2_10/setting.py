@@ -1,4 +1,4 @@
-"""What the shop is called, how many of each part run, and what is promised of it."""
+"""The shop's name, its services' replicas, and the predicted outages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPLICAS = {
 """The stack file's services, and how many tasks each has."""
 
 PUBLISHED = ("api-gateway",)
-"""Services with published ports: what every node's mesh lists is their tasks."""
+"""Services with published ports, whose tasks each node's mesh lists."""
 
 ROLLED = (
     "frontend",
@@ -28,32 +28,32 @@ ROLLED = (
     "orders-service",
     "orders-worker",
 )
-"""Those that have replicas to spare; the rest keep data, or have one task."""
+"""Services with several replicas; the others have one task each."""
 ROLLED_AFTER = {
     "api-gateway": "frontend",
     "users-service": "products-service",
     "orders-worker": "orders-service",
 }
-"""Service → the one whose tasks are all others before its own are replaced: three are rolled at the
-same time, those with most tasks first. Swarm goes on watching the last one's for ten seconds."""
+"""Service → the one whose tasks are all new before its own update begins. Three updates run at the
+same time, those with most tasks first; Swarm monitors a last task for ten seconds more."""
 
 DATABASE, CACHE, BROKER, WORKER = "postgres", "redis", "rabbitmq", "orders-worker"
 ORDERS, GATEWAY = "orders-service", "api-gateway"
 
 WHILE_AWAY = {BROKER: (CACHE, WORKER)}
-"""Service → those whose tasks are killed while it comes back. RabbitMQ needs half a minute, and
-neither for it nor for them may one request fail: so nothing is excused by another's loss."""
+"""Service → services whose tasks are killed while it recovers. RabbitMQ needs half a minute. No
+request may fail for it or for them, so none hides another's outage."""
 
 CUSTOMERS = 4
-"""Who order at the same time, each one order after the other."""
+"""Customers who order at the same time, each one order after the other."""
 CUSTOMER = "orders-{}"
-"""The ledger of the orders of the customer of that number, from 1 on."""
+"""Name of the ledger of a customer's orders; customers are numbered from 1."""
 ACCOUNTS = "accounts"
-"""The ledger of the accounts that are opened meanwhile."""
+"""Name of the ledger of opened accounts."""
 LEDGERS = (*(CUSTOMER.format(number) for number in range(1, CUSTOMERS + 1)), ACCOUNTS)
 
 RETURN = "node-back"
-"""What is struck when a node that was lost comes back, besides what its loss was."""
+"""The name of the second part of a node's loss: its return."""
 
 ENOUGH_ORDERS = 1000
 """Acknowledged orders in a whole run, at least."""
@@ -67,33 +67,32 @@ PATHS = {
     ACCOUNT: ("/api/users", "/api/sessions", "/api/me"),
     ORDER: ("/api/orders",),
 }
-"""Endpoint → where its paths begin; the pages are at the root alone."""
+"""Endpoint → prefixes of its paths; for the pages `/` alone."""
 
 TAKEN_OVER_S = 5.0
-"""Of several replicas one goes: those under way to it fail, and the next are given to another."""
+"""One of several replicas is lost: requests in flight to it fail; later ones go to another."""
 
 GIVEN_UP_S = 30.0
-"""Swarm gives a node up after 15 to 20 s. Until then every node sends half of its visitors to the
-gateway that was lost with it, where each waits for his time limit, 5 s. Of those who look around
-and who order there are several, one of whom comes through; accounts are opened by one, one after
-the other, whose turns may all go there."""
+"""Swarm declares a node down after 15 to 20 s. Until then every node sends half of its requests to
+the lost gateway, where each waits for its time limit, 5 s. Several clients read and order, and one
+of them succeeds; a single client opens accounts, and all its requests may go there."""
 
 RETURNED_S = 10.0
-"""A node that comes back still runs what was replaced elsewhere, until a manager tells it to stop.
-Those tasks are found by name again, and have lost the database. The catalogue and orders are asked
-again at another replica; a sign-up is not, as one that failed may have been kept: of three tasks
-one refuses it, and the next one is sent a second and a half later."""
+"""A node that returns still runs tasks that were replaced elsewhere, until a manager stops them.
+Their names resolve again, but they have lost the database. The gateway repeats requests for the
+catalogue and orders at another replica. It does not repeat a sign-up, which may have been stored:
+one of three tasks refuses it, and the next sign-up comes a second and a half later."""
 
 RECOVERED_S = 60.0
-"""A task that was killed, and the only one of its service: noticed at once, restarted after the
-restart delay, healthy at its first checks, found by name on the other nodes."""
+"""The only task of a service is killed: Swarm notices at once and restarts it after the restart
+delay; it is healthy at its first checks; then other nodes resolve its name."""
 
 MOVED_S = 60.0
-"""A database that is moved stops in order, and starts on another node from its files on NFS."""
+"""A database that moves stops cleanly, and starts on another node from its files on NFS."""
 
 FULL_S = 45.0
-"""The disk is full at most so long: until each of the shop's replicas was asked through every
-node, once or twice, and has refused, which takes each of them three seconds."""
+"""Longest time with a full disk: each replica is asked through every node once or twice, and needs
+three seconds to refuse."""
 
 ALL = dict.fromkeys(ENDPOINTS, TAKEN_OVER_S)
 NODE_LOST = {**ALL, ACCOUNT: GIVEN_UP_S}
@@ -122,14 +121,14 @@ PREDICTED: dict[str, dict[str, float]] = {
     "rolled": {},
     "bad-update": {},
 }
-"""What is struck → endpoint → the longest time, in seconds, for which none of its requests may
-succeed. Of an endpoint that is not named not one request may fail."""
+"""Fault → endpoint → longest time, in seconds, without a successful request. No request to an
+endpoint that is not named may fail."""
 
 CLOSED = (5432, 6379, 5672, 15672)
-"""Ports of PostgreSQL, Redis and RabbitMQ: nobody outside of the backend network may reach them."""
+"""Ports of PostgreSQL, Redis and RabbitMQ, which only the backend network may reach."""
 
 STEPS = (1, 2, 4, 8, 16)
-"""How many visitors there are at once, step by step, on every machine."""
+"""Visitors at once, step by step, on every machine."""
 MORE_STEPS = (32, 64)
-"""Further steps, one by one while the shop still gets more done. On two cores the knee was at 4 and
+"""Further steps while the throughput still grows. On two cores the knee was at 4 and
 at 8 visitors; a third run still grew at 16 (105 a second after 83)."""

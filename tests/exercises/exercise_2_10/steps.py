@@ -1,4 +1,4 @@
-"""Load, raised step by step until more visitors get no more done."""
+"""Raises the load step by step until more visitors bring no more throughput."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ counted here while visitors still come may differ from the record by an answer o
 
 
 class Visitors:
-    """So many who look at the catalogue and order, one after the other, without a pause."""
+    """A number of visitors, each of whom reads the catalogue and orders without a pause."""
 
     def __init__(self, crowd: Crowd, many: int) -> None:
         self._crowd = crowd
@@ -78,7 +78,7 @@ class Visitors:
 
 @dataclass
 class Lasted:
-    """So many seconds have passed since it was first looked at."""
+    """A number of seconds has passed since the first look."""
 
     seconds: float
     node: str | None = None
@@ -99,7 +99,7 @@ class Lasted:
 
 
 def raise_load(crowd: Crowd, wait: Waiter, evidence: Evidence) -> None:
-    """Each step has twice the visitors of the one before, until one gets no more done."""
+    """Double the visitors with each step, until a step brings no more throughput."""
     best = 0.0
     for many in (*STEPS, *MORE_STEPS):
         began = crowd.shop.now()

@@ -1,4 +1,4 @@
-"""A task, or a whole service, was struck and is whole again, judged on the record alone."""
+"""A task or a whole service was lost and recovered, judged on the record alone."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from .setting import BROKER, CACHE, CATALOGUE, CUSTOMER, CUSTOMERS, DATABASE, RE
 @exercise.check(
     "each-replaced",
     phases=KILLED,
-    title="Each killed task has a successor",
-    expected=f"another task in the slot of the killed one, of each of {len(REPLICAS)} services",
+    title="Each killed task is replaced",
+    expected=f"a new task in the killed task's slot, for each of {len(REPLICAS)} services",
     hint="`docker service ps`: is the restart condition `any`?",
 )
 def each_replaced(record: Record) -> Judgement:
@@ -38,13 +38,13 @@ def each_replaced(record: Record) -> Judgement:
     struck = {e.what: e for e in each(record, Struck)}
     replaced = {e.what: e for e in each(record, Replaced)}
     missing = not_each(struck, REPLICAS, "killed a task of")
-    missing += not_each(replaced, REPLICAS, "saw a successor in")
+    missing += not_each(replaced, REPLICAS, "saw a new task of")
     wrong = []
     for name in struck.keys() & replaced.keys():
         was, is_ = struck[name], replaced[name]
         if is_.old != was.id or is_.new == was.id:
-            wrong.append(f"{name}: no other task")
-        missing += out_of_order((f"the kill of {name}", was.t), ("its successor", is_.t))
+            wrong.append(f"{name}: no new task")
+        missing += out_of_order((f"the kill of {name}", was.t), ("the new task", is_.t))
     return judged(f"{len(replaced)} of {len(struck)} replaced", wrong=wrong, missing=missing)
 
 
@@ -54,7 +54,7 @@ def each_replaced(record: Record) -> Judgement:
     timed=True,
     title="After each kill the whole shop serves again in time",
     expected=f"at most {RECOVERED_S:.0f} s, through every node, and to each customer",
-    hint="restart delay + start + first healthy check; which of them is long?",
+    hint="The time is restart delay + start + first healthy check: which of them is long?",
 )
 def recovered_in_time(record: Record) -> Judgement:
     """From the kill until the last customer's next order was acknowledged."""
@@ -71,35 +71,35 @@ def recovered_in_time(record: Record) -> Judgement:
 @exercise.check(
     "really-away",
     phases=AWAY,
-    title="It was away while customers came, and is back",
-    expected="one task before, none while it was away, one at the end",
+    title="The service was down while customers ordered, and runs again",
+    expected="one task before, none while it was down, one at the end",
     hint="`docker service ps`: did it stop at all?",
 )
 def really_away(record: Record) -> Judgement:
     """As the managers list its tasks."""
     name = CACHE if each(record, Struck, what="redis-away") else BROKER
-    struck, away = need(record, Struck, "nothing was taken away"), last(record, Away)
+    struck, away = need(record, Struck, "no service was scaled down"), last(record, Away)
     returning, listed = last(record, Returning), tasks_of(record, name)
     if away is None or returning is None or not listed:
-        return unknown("nobody saw it go and come back, or listed its tasks")
+        return unknown("its stop, its return or its tasks were not recorded")
     parts = {
         "before": [s for s in listed if s.t <= struck.t],
-        "while it was away": [s for s in listed if struck.t < s.asked and s.t <= away.t],
+        "while it was down": [s for s in listed if struck.t < s.asked and s.t <= away.t],
         "at the end": [s for s in listed if s.asked > returning.t],
     }
     counts = {when: len(running(part[-1])) for when, part in parts.items() if part}
     missing = not_each(counts, parts, "listed its tasks")
     missing += out_of_order(
-        ("its going", struck.t), ("it away", away.t), ("its return", returning.t)
+        ("the scaling down", struck.t), ("its stop", away.t), ("its return", returning.t)
     )
     missing += of_another_cluster(listed)
     told = ", ".join(f"{count} {when}" for when, count in counts.items())
-    wanted = {"before": 1, "while it was away": 0, "at the end": 1}
+    wanted = {"before": 1, "while it was down": 0, "at the end": 1}
     return judged(told, holds=counts.items() <= wanted.items(), missing=missing)
 
 
 def _while_away(record: Record) -> Window | None:
-    """From when it was away until its return; None where nobody saw both, and all whole again."""
+    """From its stop to its return; None unless both and the recovery were recorded."""
     away, returning, whole = last(record, Away), last(record, Returning), last(record, Recovered)
     if away is None or returning is None or whole is None:
         return None
@@ -117,7 +117,7 @@ def without_a_cache(record: Record) -> Judgement:
     """As the answers themselves say."""
     window = _while_away(record)
     if window is None:
-        return unknown("nobody saw it go and come back")
+        return unknown("its stop or its return was not recorded")
     asked = [r for r in by_endpoint(record)[CATALOGUE] if r.sent in window and r.over in window]
     good = [r for r in asked if r.ok and r.header is not None]
     answers = [str(r.header) for r in good]
@@ -132,18 +132,18 @@ def without_a_cache(record: Record) -> Judgement:
 @exercise.check(
     "kept-without-a-broker",
     phases=RABBITMQ,
-    title="Without RabbitMQ orders are acknowledged, and wait",
+    title="Without RabbitMQ orders are acknowledged, and wait in the database",
     expected="each customer's orders are acknowledged meanwhile, and none of those is processed",
     hint="Does the orders' service write to the outbox, or publish before it answers?",
 )
 def kept_without_a_broker(record: Record) -> Judgement:
-    """What waits is in the database; the check of what was processed tells that it came through."""
+    """Waiting orders are in the database; another check shows that each was processed later."""
     window, waiting = _while_away(record), last(record, Waiting)
     if window is None or waiting is None:
-        return unknown("nobody saw it go and come back, or looked what was waiting")
-    # Those of the moment before it was read may have come later.
+        return unknown("its stop, its return or the waiting orders were not recorded")
+    # An order of the moment before the reading may have come later.
     until, counts, kept = waiting.t, [], 0
-    missing = [] if until in window else ["what was waiting was not looked at meanwhile"]
+    missing = [] if until in window else ["the waiting orders were not counted while it was down"]
     for number in range(1, CUSTOMERS + 1):
         name = CUSTOMER.format(number)
         ledger = readings.ledger(record, name)
@@ -164,7 +164,7 @@ def kept_without_a_broker(record: Record) -> Judgement:
     phases=MOVED,
     title="The database runs on the other node",
     expected="one task on the old node before, one on the new one after",
-    hint="`docker service ps shop_postgres`: has the other node the label storage=nfs?",
+    hint="`docker service ps shop_postgres`: does the other node have the label storage=nfs?",
 )
 def runs_elsewhere(record: Record) -> Judgement:
     """As the managers list it."""

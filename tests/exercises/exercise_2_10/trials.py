@@ -1,4 +1,4 @@
-"""What a stranger tries on the shop: to read its secrets, to get in, to send it nonsense."""
+"""Tries to read the shop's secrets, to log in, to read its traffic, and to send it bad input."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SAID_S = 90.0
 READY_S = 120
 CONSUMED_S = 180
 ORDERED_S = 120.0
-"""Each of RabbitMQ's own commands starts a machine of Erlang: 20 s on a node that is busy."""
+"""Each command of RabbitMQ starts an Erlang VM: 20 s on a busy node."""
 KEPT = 5
-"""Orders that are placed while the broker takes no message."""
+"""Orders that are placed while the broker accepts no message."""
 MORE_THAN_THERE_IS, ENOUGH_ON_DISK = "1000GB", "128MB"
-"""What RabbitMQ wants free on its disk: less than that, and it takes no message. The second is what
-stacks/ecommerce/rabbitmq/shop.conf says."""
+"""RabbitMQ's limit of free disk space, below which it accepts no message. The second is that of
+stacks/ecommerce/rabbitmq/shop.conf."""
 AT_ONCE = 8
 """Requests with one key at the same time."""
 
@@ -46,7 +46,7 @@ STRANGER = (
     "except Exception as error:\n"
     "    print(type(error).__name__)\n"
 )
-"""Asks for a connection at an address, or at that of the service's own secret."""
+"""Opens a connection to a URL, or to that of the service's own secret."""
 SPEAK = (
     "import psycopg, sys\n"
     "url = open('/run/secrets/db_url').read().strip()\n"
@@ -86,7 +86,7 @@ class Trials:
     # -- security ----------------------------------------------------------------------------
 
     def guard(self) -> None:
-        """Where secrets could stand and must not, who is let in, and what goes over the wire."""
+        """Look for secrets, try logins and tokens, and capture packets."""
         for found in environments(self.swarm, self.given):
             self.evidence.write(events.Environment(**found))
         self._look_into_containers()
@@ -95,7 +95,7 @@ class Trials:
         self._watch_the_wire()
 
     def _look_into_containers(self) -> None:
-        """What each container's definition and log show, also of those that have ended."""
+        """Record what each container's definition and log show, also of ended containers."""
         label = f"com.docker.stack.namespace={NAME}"
         values = {name: value.decode().strip() for name, value in self.given.items()}
         del values["db_user"]  # A name, and no secret: it stands in messages.
@@ -119,7 +119,7 @@ class Trials:
                 self.evidence.write(looked)
 
     def _knock(self) -> None:
-        """Redis and RabbitMQ without their passwords; what is not published, on every node."""
+        """Try Redis and RabbitMQ without their passwords, and unpublished ports of every node."""
         password = self.given["redis_password"].decode()
         tries: dict[str, tuple[str, ...]] = {
             "without": ("redis-cli", "ping"),
@@ -146,7 +146,7 @@ class Trials:
         self.evidence.write(events.Knocked(BROKER, what, said.stdout.strip()[:200]))
 
     def _show_tokens(self) -> None:
-        """Every token that must not be believed, and one that must, to both who look at them."""
+        """Send each invalid token, and a valid one, to both services that check tokens."""
         customer, node = self.crowd.customers[0], self.swarm.nodes[0]
         made = forged.tokens(self.given["jwt_secret"].decode(), customer.id)
         for what, token in made.items():
@@ -155,7 +155,7 @@ class Trials:
                 self.evidence.write(events.Token(what, path, answer.status))
 
     def _watch_the_wire(self) -> None:
-        """A query from another node than the database's, and a page: one must not be readable."""
+        """Send queries from another node than the database's, and page requests; count packets."""
         kept, open_ = (secrets.token_hex(12) for _ in range(2))
         database, _ = self._task(DATABASE)
         service = perform.service(self.swarm, ORDERS)
@@ -215,7 +215,7 @@ class Trials:
         return tuple(int(count) for count in rows[0])
 
     def _bad(self) -> dict[str, Callable[[], Answer]]:
-        """Case → how it is asked. Each with a key of its own, so that none is taken for another."""
+        """Case → its request. Each has a key of its own, so that no case repeats another."""
         shop, node, token = self.crowd.shop, self.swarm.nodes[0], self.crowd.customers[0].token
         one = [{"product_id": 1, "quantity": 1}]
 
@@ -275,7 +275,7 @@ class Trials:
         return self.crowd.customers[1].token
 
     def _at_once(self) -> None:
-        """The same order many times at the same time; then another one with its key."""
+        """Send the same order several times at once; then another one with its key."""
         shop, customer = self.crowd.shop, self.crowd.customers[0]
         key, nodes = f"{self.crowd.run}-once-1", self.swarm.nodes
         one, two = (perform.order_of(n, self.crowd.products) for n in (1, 2))
@@ -304,7 +304,7 @@ class Trials:
         )
 
     def _read_only(self) -> None:
-        """The database takes no writes: nothing is acknowledged, and later the same key is."""
+        """Order while the database is read-only, and again with the same key afterwards."""
         customer, key = self.crowd.customers[0], f"{self.crowd.run}-readonly-1"
         items = perform.order_of(1, self.crowd.products)
         self.crowd.sent.add(key)
@@ -320,7 +320,7 @@ class Trials:
         self.evidence.write(events.ReadOnly(answer.status, answer.error, rows, afterwards))
 
     def _broker_full(self) -> None:
-        """The broker takes no message, as when its disk is full: orders are kept, and wait."""
+        """Order while the broker accepts no message, as when its disk is full."""
         crowd, mark = self.crowd, f"{self.crowd.run}-full-"
         try:
             refuses = self._need_on_disk(MORE_THAN_THERE_IS)
@@ -346,22 +346,22 @@ class Trials:
         )
 
     def _need_on_disk(self, much: str) -> bool:
-        """From now on RabbitMQ wants that much free on its disk; whether it has heard it."""
+        """Set RabbitMQ's limit of free disk space; returns whether rabbitmqctl succeeded."""
         node, container = self._task(BROKER)
         argv = ("docker", "exec", container, "rabbitmqctl", "-q", "set_disk_free_limit", much)
         return node.ask(*argv, within=ORDERED_S).code == 0
 
     def _writable(self, how: str) -> None:
-        """Whether transactions may write; every connection hears of it before it begins one."""
+        """Permit (`on`) or forbid (`off`) writes, from every connection's next transaction on."""
         read_only = {"on": "off", "off": "on"}[how]
         setting = f"ALTER DATABASE {DATABASE_NAME} SET default_transaction_read_only = {read_only}"
         self.crowd.books.rows(f"BEGIN READ WRITE; {setting}; COMMIT")
-        # Those that are connected have asked already: they come again.
+        # Open connections keep the old setting: they are closed.
         self.crowd.books.rows(DISCONNECT)
 
 
 def _opens(node: Node, port: int) -> bool:
-    """Whether somebody listens at that port of the node, for a client outside of the cluster."""
+    """Whether that port of the node is open for a client outside of the cluster."""
     try:
         node.dial(port, DIAL_S).close()
     except no_answer():

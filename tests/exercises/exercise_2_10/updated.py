@@ -1,4 +1,4 @@
-"""Services were updated, well and badly, judged on the record alone."""
+"""A rolling update, and a failing one, judged on the record alone."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from .setting import ORDERS, REPLICAS, ROLLED
 @exercise.check(
     "every-task-replaced",
     phases=ROLLED_PHASE,
-    title="Every task of the rolled services is another one",
-    expected=", ".join(f"{name}: {REPLICAS[name]} others" for name in ROLLED),
+    title="The rolling update replaces every task",
+    expected=", ".join(f"{name}: {REPLICAS[name]} new tasks" for name in ROLLED),
     hint="`docker service inspect`: UpdateStatus; was the update paused?",
 )
 def every_task_replaced(record: Record) -> Judgement:
     """By the tasks' ids, before and after."""
-    struck = need(record, Struck, "nothing was rolled")
+    struck = need(record, Struck, "no rolling update began")
     wrong, missing = [], []
     for name in ROLLED:
         listed = tasks_of(record, name)
@@ -53,14 +53,14 @@ def _ids(listed: Sequence[TasksSample], t: float) -> tuple[set[str] | None, set[
 @exercise.check(
     "takes-itself-back",
     phases=BAD_UPDATE,
-    title="The update is rolled back by itself, and its predecessor runs",
-    expected=f"rollback_completed; the definition of before; {REPLICAS[ORDERS]} tasks run",
-    hint="`docker service inspect`: has the service `failure_action: rollback`?",
+    title="The failing update rolls back by itself, and the old version runs",
+    expected=f"rollback_completed; the definition from before it; {REPLICAS[ORDERS]} tasks run",
+    hint="`docker service inspect`: does the service have `failure_action: rollback`?",
 )
 def takes_itself_back(record: Record) -> Judgement:
     """The stack file's own policy."""
-    struck = need(record, Struck, "nothing was updated")
-    seen = need(record, RolledBack, "nobody looked what became of the update")
+    struck = need(record, Struck, "no update began")
+    seen = need(record, RolledBack, "the update's end was not recorded")
     listed = tasks_of(record, ORDERS)
     after = [s for s in listed if s.asked > struck.t]
     if not after or listed[0].t > struck.t:
@@ -68,7 +68,7 @@ def takes_itself_back(record: Record) -> Judgement:
     run = len(running(after[-1]))
     told = f"{seen.state}; {run} run"
     good = seen.state == "rollback_completed" and run == REPLICAS[ORDERS]
-    wrong = [] if seen.same else ["its definition is another one"]
+    wrong = [] if seen.same else ["its definition differs from the one before the update"]
     missing = out_of_order(("the update", struck.t), ("the look at it", seen.t))
     missing += of_another_cluster(listed)
     return judged(told, holds=good, wrong=wrong, missing=missing)

@@ -1,4 +1,4 @@
-"""What a person does in the shop's pages, in a real browser, through every node.
+"""Orders in the shop's pages with a real browser, through every node.
 
 Everything in a page is found as somebody finds it who can't see it: by role and name. What is
 waited for is waited for by the browser, until its element is there.
@@ -42,7 +42,7 @@ PICTURED = {"browse": "the shop", "basket": "the basket", "processed": "the orde
 
 @dataclass
 class Visitor:
-    """Somebody in front of a page, who has an account at its end, and an order."""
+    """A visitor, who signs up and orders on the page."""
 
     page: api.Page
     address: str
@@ -54,11 +54,11 @@ class Visitor:
     order: str | None = None
     product: str = ""
     shown: tuple[str, ...] | None = None
-    """The orders that the page showed him."""
+    """The orders that the page showed."""
 
     @property
     def steps(self) -> dict[str, Step]:
-        """What he does, one thing after the other; each raises what Playwright does, or Refused."""
+        """The visitor's steps in their order; each raises what Playwright raises, or Refused."""
         return {
             "open": self._open,
             "sign up": self._sign_up,
@@ -135,7 +135,7 @@ class Visitor:
         await self.page.get_by_role(role, name=name, exact=True).wait_for()
 
     async def _asked(self, path: str, do: Step) -> str:
-        """The id that the shop gives for what the page asks of it, in the first answer."""
+        """The id in the shop's first answer to the page's request."""
         async with self.page.expect_response(
             lambda r: r.url.endswith(path) and r.request.method == "POST"
         ) as answered:
@@ -150,14 +150,14 @@ class Visitor:
 
 @dataclass
 class Visits:
-    """One browser, a visitor through each node; what was ordered is remembered by the crowd."""
+    """One browser with a visitor through each node; the crowd remembers their orders."""
 
     crowd: Crowd
     wait: Waiter
     evidence: Evidence
 
     def through(self, nodes: Sequence[Node]) -> None:
-        """One after the other, but for the last step; then the books are read."""
+        """Visit one node after the other, except for the last step; then read the database."""
         if lack := browser.lack():
             self.evidence.write(Browser("", lack))
             return
@@ -228,7 +228,7 @@ class Visits:
         seconds = self.crowd.shop.now() - began
         title = None
         if error or name in PICTURED:
-            what = f"where he got stuck ({name})" if error else PICTURED[name]
+            what = f"the failed step ({name})" if error else PICTURED[name]
             title = await self._photographed(tab, f"Through {node}: {what}")
         self.evidence.write(
             VisitStep(node.name, name, round(began, 3), round(seconds, 3), error, title)
@@ -244,7 +244,7 @@ class Visits:
         return title
 
     def _remember(self, request: api.Request) -> None:
-        """An order is on its way: it may be kept, whatever becomes of its answer."""
+        """Note an order that is sent: it may be stored, whatever its answer."""
         if request.method != "POST" or not request.url.endswith("/api/orders"):
             return
         key = request.headers.get("idempotency-key", "")

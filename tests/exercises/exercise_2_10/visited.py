@@ -1,4 +1,4 @@
-"""Somebody shopped in a browser through every node, judged on the record alone."""
+"""A visitor ordered in a browser through every node, judged on the record alone."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PICTURED = ("browse", "basket", "processed")
 
 
 def _nobody(record: Record) -> Judgement | None:
-    """Why there is no visit to judge: there is no browser on this machine. None where one was."""
-    browser = need(record, Browser, "nobody looked for a browser")
+    """Not provable without a browser on this machine; None where there was one."""
+    browser = need(record, Browser, "it was not recorded whether there is a browser")
     return not_provable(browser.lack) if browser.lack else None
 
 
 def _not_done(record: Record, steps: tuple[str, ...] = STEPS) -> list[str]:
-    """Through which nodes which of these steps were not done, or not tried."""
+    """The steps that failed or were not tried, and through which nodes."""
     done = {(e.node, e.name) for e in each(record, VisitStep) if e.error is None}
     return [
         lack
@@ -42,7 +42,7 @@ def _not_done(record: Record, steps: tuple[str, ...] = STEPS) -> list[str]:
     "visit-whole",
     phases=VISITED,
     timed=True,
-    title="A visitor in a browser gets all the way, through every node",
+    title="A visitor's browser completes every step, through every node",
     expected=f"{', '.join(STEPS)}; with pictures of {', '.join(PICTURED)}",
     hint="Look at the last picture of that node, and at the gateway's log at that moment.",
 )
@@ -65,15 +65,15 @@ def visit_whole(record: Record) -> Judgement:
         missing += out_of_order(
             *((f"{name!r} through {node}", done[name]) for name in STEPS if name in done)
         )
-    return judged(f"all of it through {len(nodes)} nodes", wrong=wrong, missing=missing)
+    return judged(f"every step through {len(nodes)} nodes", wrong=wrong, missing=missing)
 
 
 @exercise.check(
     "order-shown",
     phases=VISITED,
     timed=True,
-    title="The order that was acknowledged to a visitor is shown to him",
-    expected="on the page of his orders, and no other's",
+    title="A visitor sees the order that was acknowledged",
+    expected="the page of the visitor's orders lists this order and no other",
     hint="`GET /api/orders` with his token: does it list the order under the same id?",
 )
 def order_shown(record: Record) -> Judgement:
@@ -95,8 +95,8 @@ def order_shown(record: Record) -> Judgement:
 @exercise.check(
     "order-kept",
     phases=VISITED,
-    title="What was ordered in a browser is kept, and processed once",
-    expected="each order that was acknowledged to a visitor, and none besides",
+    title="Orders from a browser are stored, and processed once",
+    expected="each order that was acknowledged to a visitor, and no other order",
     hint="Did the page send an order twice, with two keys? `SELECT id, key FROM orders`.",
 )
 def order_kept(record: Record) -> Judgement:
@@ -104,12 +104,12 @@ def order_kept(record: Record) -> Judgement:
     if nobody := _nobody(record):
         return nobody
     ordered = {e.order: e for e in each(record, VisitOrder)}
-    books = need(record, VisitorsBooks, "nobody read what is stored")
+    books = need(record, VisitorsBooks, "the stored orders were not read")
     times = dict(books.orders)
     wrong = [
         f"{e.order}, through {e.node}, is lost" for e in ordered.values() if e.order not in times
     ]
-    wrong += [f"{id_} was told to nobody" for id_ in times if id_ not in ordered]
+    wrong += [f"{id_} was acknowledged to nobody" for id_ in times if id_ not in ordered]
     wrong += [f"{id_} was processed {count} times" for id_, count in books.orders if count != 1]
     missing = not_each((e.node for e in ordered.values()), members_of(record), "ordered through")
     for e in ordered.values():
@@ -121,19 +121,19 @@ def order_kept(record: Record) -> Judgement:
     "page-without-errors",
     phases=VISITED,
     timed=True,
-    title="The page complains of nothing, and asks nobody else for anything",
+    title="The page reports no error, and no request of it fails",
     expected="no error on its console, no exception, every request answered, each below 400",
-    hint="Open the page with the browser's tools: what is red, on the console and on the network?",
+    hint="The browser's developer tools: which errors do Console and Network show?",
 )
 def page_without_errors(record: Record) -> Judgement:
-    """Nothing in the browser leads anywhere but to the nodes: asking another fails."""
+    """The browser reaches the nodes only, so a request to any other host fails."""
     if nobody := _nobody(record):
         return nobody
     troubles = each(record, PageTrouble)
     wrong = [f"{e.node}, {e.what}: {e.said}" for e in troubles[:3]]
     steps = each(record, VisitStep)
     return judged(
-        f"{len(troubles)} complaints in {len(steps)} steps", wrong=wrong, missing=_not_done(record)
+        f"{len(troubles)} errors in {len(steps)} steps", wrong=wrong, missing=_not_done(record)
     )
 
 

@@ -1,4 +1,4 @@
-"""What goes over the wire between two nodes: watched on one of them, by a program that counts."""
+"""Captures and counts packets between two nodes, on one of them."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ while time.monotonic() < until:
 print(json.dumps(seen))
 """
 """Counts the IPv4 packets that the node sends or gets under its own address: those of ESP (protocol
-50), those of VXLAN that are not encrypted (UDP port 4789), and those in which a word stands."""
+50), those of unencrypted VXLAN (UDP port 4789), and those that have a word."""
 
 
 class Unwatched(SwarmlabError):
-    """Nobody could watch the wire."""
+    """No packets could be captured."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """What was counted: all packets, those of ESP, of plain VXLAN, and with each word in clear."""
+    """The counts: all packets, those of ESP, of plain VXLAN, and with each word in clear."""
 
     packets: int
     esp: int
@@ -59,7 +59,7 @@ class Watched:
 
 
 def watch(node: Node, *, kept: str, open_: str, meanwhile: Callable[[], None]) -> Watched:
-    """Watch the node's wire for WATCHED_S, and do something meanwhile, again and again.
+    """Capture the node's packets for WATCHED_S, and call `meanwhile` again and again.
 
     `kept`, `open_`: two words; `meanwhile` has them sent on an encrypted network and on another
     way. Raises Unwatched when the node told nothing.

@@ -43,11 +43,11 @@ def old_leader_follows(record: Record) -> Judgement:
     fault, samples = the_fault(record), readings.node_samples(record)
     lists = [sample for sample in samples if sample.nodes]
     if fault.healed is None or fault.heal_began is None or not lists:
-        return unknown("the old leader was not mended")
+        return unknown("the old leader's fault was not healed")
     last, led = lists[-1], readings.leader_before(record, fault.began)
     row = last.node(fault.nodes[0])
     lacks = not_watched(record, fault.heal_began)
-    lacks += out_of_order(("the mending", fault.healed), ("the last node list", last.asked))
+    lacks += out_of_order(("the healing", fault.healed), ("the last node list", last.asked))
     # Between the mending and the last list nobody else may have led unseen: an election takes 5 s.
     lacks += not_sampled(
         samples,
@@ -78,7 +78,7 @@ def leadership_handed_over(record: Record) -> Judgement:
     if seconds is None:
         return never("no other leader was seen", not_watched(record, fault.began + HANDOVER_S))
     return judged(
-        f"another leader {seconds:.1f} s after the demotion was asked for",
+        f"another leader {seconds:.1f} s after the request to demote",
         holds=seconds <= HANDOVER_S,
         missing=not_watched(record, outcome(fault.began, seconds)) + not_demoted(record, fault),
     )

@@ -69,7 +69,7 @@ def sampled(record: Record) -> Judgement:
                 f"{manager} every {gaps[len(gaps) // 2] * 1000:.0f} ms, {gaps[-1]:.2f} s at most"
             )
     return judged(
-        "; ".join(told) or "nobody was asked twice",
+        "; ".join(told) or "no manager was sampled twice",
         missing=[
             *not_sampled(samples, by=managers, window=window, pause=coarsest_s(record)),
             *another_cluster(samples),
@@ -102,7 +102,7 @@ def leader_elected(record: Record) -> Judgement:
     seen += f", in {rounds} rounds of votes"
     # Each round that is split costs another timeout; how often that may happen has no bound.
     if rounds > 2 and seconds <= rounds * LATEST_TIMEOUT_S:
-        return unknown(f"{seen}: nothing is wrong with that, but it shows no failover in time")
+        return unknown(f"{seen}: split votes are legitimate, but this shows no failover in time")
     return judged(seen, holds=rounds > 1 and seconds <= LATEST_SECOND_ROUND_S, missing=lacks)
 
 
@@ -158,7 +158,7 @@ def _shown_after_election(
     """
     began, elected = the_fault(record).began, readings.leader_elected_s(record)
     if elected is None:
-        return unknown("no other leader was seen, who could tell")
+        return unknown("no other leader was seen")
     if seconds is None:
         until = began + elected + within
         return never(f"it was never shown as {state}", not_watched(record, until))
@@ -175,8 +175,8 @@ def _shown_after_election(
     phases=FAILURES,
     timed=True,
     title="All replicas run again on the surviving nodes",
-    expected="within 90 s of the failure, and before the lost node is back; where all services of"
-    " somebody's move at once, within 180 s",
+    expected="within 90 s of the failure, and before the lost node is back; on a cluster with"
+    " other services, which all move at once, within 180 s",
     hint="`docker service ps test-ha`: are there nodes with room for the lost task?",
 )
 def replicas_restored(record: Record) -> Judgement:
@@ -194,7 +194,7 @@ def replicas_restored(record: Record) -> Judgement:
         return never(f"{replicas} running tasks were not seen again", lacks)
     lacks += out_of_order(
         ("the last replica", outcome(fault.began, seconds)),
-        ("the mending", math.inf if fault.heal_began is None else fault.heal_began),
+        ("the healing", math.inf if fault.heal_began is None else fault.heal_began),
     )
     told = f"{replicas} of {replicas} after {seconds:.1f} s"
     return judged(told, holds=seconds <= bound, missing=lacks)

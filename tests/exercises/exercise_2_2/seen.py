@@ -76,7 +76,7 @@ def the_fault(record: Record) -> Fault:
     """The fault of the leader; raises Unseen if there is none."""
     fault = readings.fault(record)
     if fault is None:
-        raise Unseen("nothing was done to the leader")
+        raise Unseen("no fault hit the leader")
     return fault
 
 

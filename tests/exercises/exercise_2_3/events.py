@@ -1,4 +1,4 @@
-"""What exercise 2.3 notes: its own kinds of event."""
+"""Exercise 2.3's own kinds of event."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LiteralEnded(Seen, kind="container", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Databases(Seen, kind="databases", of=EXERCISE):
-    """The databases as they are listed where the service runs."""
+    """The databases that the service's container lists."""
 
     step: Annotated[str, "written, moved, back"]
     node: str
@@ -31,7 +31,7 @@ class Databases(Seen, kind="databases", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Volume(Seen, kind="volume", of=EXERCISE):
-    """The volume on the node that the service has left."""
+    """The volume on the first node, after the service has moved."""
 
     node: str
     listed: Annotated[str, "what `docker volume ls` prints"]

@@ -71,7 +71,7 @@ def constraint_rm_moves_nothing(record: Record) -> Judgement:
     taken, next_ = _sent(record, "--constraint-rm"), _sent(record, "--constraint-add")
     samples = [s for s in readings.task_samples(record, SERVICE) if s.error is None]
     if taken is None or next_ is None or not samples:
-        return unknown("nobody watched the tasks while the constraint was taken away")
+        return unknown("the tasks were not watched while the constraint was removed")
     before = [sample for sample in samples if sample.t < taken]
     after = [sample for sample in samples if taken < sample.asked and sample.t < next_]
     stays = [_running(sample) for sample in (*before, *after)]
@@ -80,9 +80,9 @@ def constraint_rm_moves_nothing(record: Record) -> Judgement:
     window = Window(taken, taken + STAYS_S)
     lacks = not_sampled(after, by={s.seen_from for s in samples}, window=window)
     if not before:
-        lacks.append("nobody looked before the constraint was taken away")
+        lacks.append("the tasks were not listed before the constraint was removed")
     if next_ < window.ended:
-        lacks.append(f"the task was sent elsewhere after {next_ - taken:.1f} s")
+        lacks.append(f"the drill moved the service after {next_ - taken:.1f} s")
     return judged(
         f"before: {told[0] if told else 'nothing'}; up to {next_ - taken:.1f} s later: {moved}",
         holds=bool(stays) and None not in stays and set(told) == {told[0]},
@@ -182,7 +182,7 @@ def _seen(record: Record, step: str) -> Databases:
     if "postgres" not in event.names:
         raise Unseen(f"{told}: no answer of a database server")
     if not event.node or not event.container:
-        raise Unseen(f"{told}: nobody knows where, or in which container")
+        raise Unseen(f"{told}: without a node or a container")
     return event
 
 

@@ -1,4 +1,4 @@
-"""What exercise 2.4 notes: its own kinds of event."""
+"""Exercise 2.4's own kinds of event."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Server(Seen, kind="server", of=EXERCISE):
 
     node: str
     package: bool
-    exports: Annotated[str, "as `exportfs -s` tells them"]
+    exports: Annotated[str, "output of `exportfs -s`"]
 
 
 @dataclass(frozen=True)
@@ -27,23 +27,23 @@ class Client(Seen, kind="client", of=EXERCISE):
     package: bool
     fstab: Annotated[str, "the share's line"]
     mount: Annotated[str, "the share's line of /proc/mounts"]
-    read: Annotated[str, "what the node reads of what another wrote"]
+    read: Annotated[str, "what the node reads in a file that another node wrote"]
 
 
 @dataclass(frozen=True)
 class Place(Seen, kind="place", of=EXERCISE):
-    """Where the data are on the node that writes them."""
+    """The data's directory on the node that writes them."""
 
     node: str
     path: str
-    mount: Annotated[str, "the line of /proc/mounts of its file system"]
+    mount: Annotated[str, "the line of /proc/mounts for its file system"]
 
 
 @dataclass(frozen=True)
 class Spared(Seen, kind="spared", of=EXERCISE):
-    """The NFS server stayed, and nothing was written: it is none of ours, or no node here."""
+    """The NFS server was not stopped, and nothing was written: it is somebody's own, or no node."""
 
-    node: Annotated[str, "whose database it serves"]
+    node: Annotated[str, "the node with the database"]
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Proof(Seen, kind="proof", of=EXERCISE):
     step: Annotated[str, "written, moved"]
     node: str
     container: str
-    sha256: Annotated[str | None, "none: there is no such file"]
+    sha256: Annotated[str | None, "null: there is no such file"]
 
 
 @dataclass(frozen=True)
 class Driver(Proof, kind="driver", of=EXERCISE):
-    """The plugin's driver on a node, and the checksum of a file on a volume of its."""
+    """The plugin's driver on a node, and the checksum of a file on one of its volumes."""
 
     pid: str
 
@@ -80,7 +80,7 @@ class Stuck(Seen, kind="stuck", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Speed(Seen, kind="speed", of=EXERCISE):
-    """How fast the storage is: small writes that each reach the disk, and a long one."""
+    """The storage's speed: small writes with fsync, and one long write."""
 
     node: str
     fsyncs: int
@@ -92,7 +92,7 @@ class Speed(Seen, kind="speed", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Mistake(Seen, kind="mistake", of=EXERCISE):
-    """A task that failed since its mount can't be had."""
+    """A task that failed because of its mount."""
 
     name: str
     node: str
@@ -102,7 +102,7 @@ class Mistake(Seen, kind="mistake", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Options(Seen, kind="options", of=EXERCISE):
-    """A service asked for a volume of one name with some directory."""
+    """The directory that a service's volume asks for, and the one that it has."""
 
     asked: str
     device: Annotated[str, "the directory that the volume has"]
@@ -118,7 +118,7 @@ class Squashed(Seen, kind="squashed", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Unsquashed(Seen, kind="unsquashed", of=EXERCISE):
-    """It runs on an export with no_root_squash."""
+    """The database runs on an export with no_root_squash."""
 
     node: str
     owner: Annotated[str, "its directory's owner and mode on the server"]
@@ -151,7 +151,7 @@ class Advertised(Seen, kind="advertised", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Blocked(Seen, kind="blocked", of=EXERCISE):
-    """A task that can be placed on no node."""
+    """A task that fits no node."""
 
     said: str
 
@@ -163,7 +163,7 @@ class Activated(Seen, kind="activated", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Scheduled(Seen, kind="scheduled", of=EXERCISE):
-    """The task runs that needed the plugin."""
+    """The task that needs the plugin runs."""
 
     node: str
 
@@ -178,7 +178,7 @@ class Known(Seen, kind="known", of=EXERCISE):
 
 @dataclass(frozen=True)
 class RefusedOption(Seen, kind="refused-option", of=EXERCISE):
-    """A volume was asked for with an option that the plugin must refuse."""
+    """A volume with an option that the plugin must refuse, and the answer."""
 
     asked: str
     code: int
@@ -187,7 +187,7 @@ class RefusedOption(Seen, kind="refused-option", of=EXERCISE):
 
 @dataclass(frozen=True)
 class RefusedName(Seen, kind="refused-name", of=EXERCISE):
-    """The driver was asked for a volume of a name that it must refuse."""
+    """A volume name that the driver must refuse, and its answer."""
 
     asked: str
     said: Annotated[str, "its answer, JSON"]
@@ -195,7 +195,7 @@ class RefusedName(Seen, kind="refused-name", of=EXERCISE):
 
 @dataclass(frozen=True)
 class ServerDirectory(Seen, kind="server-directory", of=EXERCISE):
-    """The server's files before anything was refused, and after."""
+    """The server's files before and after the refused requests."""
 
     before: tuple[str, ...]
     after: tuple[str, ...]

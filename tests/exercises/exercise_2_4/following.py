@@ -47,7 +47,7 @@ IDLE_S = 2.0
 )
 def mount_options(record: Record) -> Judgement:
     """The kernel's mount of the container's data."""
-    seen = need(record, Place, "nobody looked where the data are")
+    seen = need(record, Place, "the data's mount was not read")
     written = _proof(record, "written")
     return judged(
         f"on {seen.node}: {seen.mount}",
@@ -83,7 +83,7 @@ def data_follow(record: Record) -> Judgement:
 def data_stay(record: Record) -> Judgement:
     """The contrast, by the same steps."""
     written, moved = _written_and_moved(record)
-    lacks = [] if moved.sha256 or _no_such_file(record, moved) else ["nobody could look"]
+    lacks = [] if moved.sha256 or _no_such_file(record, moved) else ["the file was not looked for"]
     elsewhere = written.node != moved.node
     return judged(both(written, moved), holds=elsewhere and moved.sha256 is None, missing=lacks)
 
@@ -172,7 +172,7 @@ def no_acknowledged_write_lost(record: Record) -> Judgement:
         holds=not rows.lost and not rows.duplicated,
         missing=[
             *_not_written_across(rows, fault),
-            *(f"nobody was seen to write {number}" for number in sorted(strange)),
+            *(f"{number} is there, but its write was not recorded" for number in sorted(strange)),
             *out_of_order(
                 ("the server's return", fault.healed),
                 ("the last write", rows.entries[-1].over),

@@ -39,7 +39,7 @@ SERVER_ROOT = "/srv/nfs"
 )
 def missing_plugin(record: Record) -> Judgement:
     """The scheduler asks for the driver that the mount names."""
-    before = need(record, Advertised, "nobody looked which nodes knew it before")
+    before = need(record, Advertised, "it was not recorded which nodes knew the plugin before")
     if before.nodes:
         nodes = ", ".join(before.nodes)
         return unknown(
@@ -204,7 +204,7 @@ def options_refused(record: Record) -> Judgement:
     wrong = [e.asked for e in seen if not e.code or e.asked.partition("=")[0] not in e.said]
     return judged(
         "; ".join(e.said.strip() for e in seen[:2]),
-        wrong=[f"not refused, or not by name: {', '.join(wrong)}"] if wrong else [],
+        wrong=[f"not refused by name: {', '.join(wrong)}"] if wrong else [],
         missing=not_each((e.asked for e in seen), BAD_OPTIONS, "tried"),
     )
 
@@ -222,7 +222,7 @@ def names_refused(record: Record) -> Judgement:
     taken = [e.asked for e in seen if not _error(e.said)]
     return judged(
         "; ".join(e.said.strip() for e in seen[:1]),
-        wrong=[f"taken: {', '.join(map(repr, taken))}"] if taken else [],
+        wrong=[f"accepted: {', '.join(map(repr, taken))}"] if taken else [],
         missing=not_each((repr(e.asked) for e in seen), map(repr, BAD_NAMES), "tried the name"),
     )
 
@@ -239,7 +239,7 @@ def nothing_made(record: Record) -> Judgement:
     seen = need(record, ServerDirectory, "nobody looked")
     before, after = set(seen.before), set(seen.after)
     if SERVER_ROOT not in before:
-        return unknown("nobody could look before anything was tried")
+        return unknown("the server's files were not listed first")
     refused: list[RefusedOption | RefusedName] = [
         *each(record, RefusedOption),
         *each(record, RefusedName),

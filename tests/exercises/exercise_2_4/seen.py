@@ -28,7 +28,7 @@ def server_fault(record: Record) -> Fault:
     """The server's loss. Raises Unseen when it was not taken away and brought back."""
     fault = readings.fault(record)
     if fault is None or fault.healed is None:
-        raise Unseen("the server was not taken away and brought back")
+        raise Unseen("the server was not stopped and started again")
     return fault
 
 

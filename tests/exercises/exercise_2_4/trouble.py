@@ -84,7 +84,7 @@ def root_squash_refuses(record: Record) -> Judgement:
     seen = need(record, Squashed, "it was not tried")
     lines = [seen.error, *seen.said.splitlines()]
     line = next((line for line in lines if "operation not permitted" in line.lower()), None)
-    return passed(line) if line else failed(f"it failed otherwise: {lines[0]}")
+    return passed(line) if line else failed(f"it failed with another error: {lines[0]}")
 
 
 @exercise.check(
@@ -156,7 +156,7 @@ def recovers_by_itself(record: Record) -> Judgement:
     since = Window(failed_then.t, record.events[-1].t)
     run = [command for command in each(record, Command) if command.t > failed_then.t]
     touched = [
-        f"somebody helped: {' '.join(command.argv[:3])}"
+        f"a command intervened: {' '.join(command.argv[:3])}"
         for command in run
         if command.argv[:2] == ("docker", "service")
         and command.argv[2] in {"update", "scale", "create"}
@@ -166,7 +166,7 @@ def recovers_by_itself(record: Record) -> Judgement:
         holds=len(tasks) == 1 and tasks[0].running,
         missing=[
             *touched,
-            # Who noted no command at all would have noted no help.
+            # Without any recorded command, an intervention would be missing, too.
             *not_while((command.t for command in run), since, "noted a command"),
             *not_each((task.node for task in tasks), [failed_then.node], "saw a task on"),
             *not_while([failed_then.t], while_away(fault), "saw a task fail"),

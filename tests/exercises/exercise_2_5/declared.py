@@ -18,7 +18,7 @@ exercise = Exercise(
         "node-lost": "The machine that runs the database loses power",
         "rolled": "Every replica of WordPress is replaced",
         "scaled": "WordPress is scaled to five",
-        "salts": "A login at every replica, with shared salts and without",
+        "salts": "A login at every replica, with and without shared salts",
         "refusals": "Stack files that can't work",
     },
     needs={

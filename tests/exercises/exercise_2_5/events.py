@@ -1,4 +1,4 @@
-"""What exercise 2.5 notes: its own kinds of event."""
+"""Exercise 2.5's own kinds of event."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Installed(Seen, kind="installed", of=EXERCISE):
 
     status: int | None
     success: bool
-    said: Annotated[str, "the answer's words"]
+    said: Annotated[str, "text of the answer"]
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ class NotInstalled(Seen, kind="not-installed", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Environment(Seen, kind="environment", of=EXERCISE):
-    """What a service's definition says."""
+    """A service's environment in its definition."""
 
     service: str
     env: tuple[str, ...]
-    shows: Annotated[tuple[str, ...], "the secrets whose values stand in it"]
+    shows: Annotated[tuple[str, ...], "secrets whose values it has"]
 
 
 @dataclass(frozen=True)
 class Begun(Seen, kind="begun", of=EXERCISE):
-    """The change begins from which the phase is measured; of a fault its own events tell."""
+    """The change begins from which the phase is measured; a fault has events of its own."""
 
     what: str
 
@@ -51,7 +51,7 @@ class Labelled(Seen, kind="labelled", of=EXERCISE):
 
 @dataclass(frozen=True)
 class ReadBack(Seen, kind="read", of=EXERCISE):
-    """What a visitor reads through a node of what was written in the beginning."""
+    """An early post, picture or login, read through a node."""
 
     node: str
     what: Annotated[str, "post, picture, login"]
@@ -65,13 +65,13 @@ class Try:
     """One fresh connection with the cookies of a login."""
 
     node: str
-    found: Annotated[str | None, "known, a stranger; none without an answer"]
+    found: Annotated[str | None, "known, a stranger; null: no answer"]
     error: str | None = None
 
 
 @dataclass(frozen=True)
 class Replayed(Seen, kind="replayed", of=EXERCISE):
-    """A login was tried on fresh connections; what the replicas have in their logs follows."""
+    """A login was tried on fresh connections; the replicas' logs follow."""
 
     salts: Annotated[str, "shared, own"]
     tries: tuple[Try, ...]
@@ -83,7 +83,7 @@ class Replica:
 
     task: str
     node: str
-    requests: Annotated[int, "how many of the marked ones"]
+    requests: Annotated[int, "number of marked requests"]
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,12 @@ class Refused(Seen, kind="refused", of=EXERCISE):
     file: str
     by: Annotated[str, "docker stack deploy, or a task and its state"]
     said: str
-    code: Annotated[int | None, "of docker stack deploy"] = None
+    code: Annotated[int | None, "exit code of docker stack deploy"] = None
 
 
 @dataclass(frozen=True)
 class Left(Seen, kind="left", of=EXERCISE):
-    """What there is of such a stack on any node, after it was removed."""
+    """What is left of such a stack on all nodes after its removal."""
 
     file: str
     services: int | None

@@ -35,7 +35,7 @@ def replicas(record: Record) -> Judgement:
 )
 def installed(record: Record) -> Judgement:
     """The lab's first test."""
-    seen = need(record, Installed, "nobody installed it")
+    seen = need(record, Installed, "WordPress was not installed")
     told = f"status {seen.status}: {seen.said}"
     return passed(told) if seen.status == 200 and seen.success else failed(told)
 
@@ -108,7 +108,7 @@ def _read(record: Record, what: str) -> Judgement:
         return refused
     seen = [e for e in each(record, ReadBack, what=what) if e.node]
     if not seen:
-        return unknown("nobody looked")
+        return unknown("it was not read")
     wrong = [
         f"{e.node}: {e.error or e.found}" for e in seen if not e.found or e.found != e.expected
     ]

@@ -22,7 +22,7 @@ WRITES = ("post", "comment")
     phases=LOSSES,
     timed=True,
     title="The author can write again",
-    expected=f"posts and comments are acknowledged at the latest {LATEST_S:.0f} s after it began",
+    expected=f"posts and comments are acknowledged at most {LATEST_S:.0f} s after the failure",
     hint="`docker service ps wp_db`, then its log: does it wait for a lock on its files?",
 )
 def writes_come_back(record: Record) -> Judgement:
@@ -31,23 +31,23 @@ def writes_come_back(record: Record) -> Judgement:
         return refused
     ledger, began = readings.ledger(record, LEDGER), began_at(record)
     if ledger is None or began is None:
-        return unknown("nobody wrote while it was broken")
+        return unknown("nothing was written during the failure")
     fault, seconds = readings.fault(record), recovered_s(record)
     errors = len(ledger.entries) - len(ledger.acknowledged)
     told = f"{len(ledger.acknowledged)} acknowledged, {errors} not"
     if seconds is None:
-        return failed(f"{told}; none after it began, or none after the last that failed")
-    told += f"; acknowledged for good after {seconds:.1f} s"
+        return failed(f"{told}; none after the failure, or none after the last failed write")
+    told += f"; after {seconds:.1f} s all are acknowledged"
     wrong = []
     if (
         fault is not None
         and fault.heal_began is not None
         and not first_good(ledger, began, fault.heal_began)
     ):
-        wrong.append(f"none while {', '.join(fault.nodes)} was away")
+        wrong.append(f"none during the loss of {', '.join(fault.nodes)}")
     missing = unwritten(ledger, began)
     if fault is not None and fault.heal_began is None:
-        missing.append("nobody saw when the machine was given its power back")
+        missing.append("it was not recorded when the machine got power again")
     kinds = {str(entry.id).partition(" ")[0] for entry in first_good(ledger, began)}
     missing += not_each(kinds, WRITES, "was told, after the last failure, of a")
     return judged(told, holds=seconds <= LATEST_S, wrong=wrong, missing=missing)
@@ -66,7 +66,7 @@ def no_write_lost(record: Record) -> Judgement:
         return refused
     ledger = readings.ledger(record, LEDGER)
     if ledger is None or ledger.found is None or not ledger.acknowledged:
-        return unknown("nothing was acknowledged, or nobody looked at the end")
+        return unknown("nothing was acknowledged, or nothing was read at the end")
     told = f"{len(ledger.acknowledged)} acknowledged, {len(ledger.lost)} lost"
     wrong = [f"lost: {_numbers(ledger.lost)}"] if ledger.lost else []
     return judged(told, wrong=wrong, missing=not_read_back(record, ledger))
@@ -83,7 +83,7 @@ def no_write_doubled(record: Record) -> Judgement:
     """The author never repeats a write."""
     ledger = readings.ledger(record, LEDGER)
     if ledger is None or not ledger.found:
-        return unknown("nothing was found at the end, or nobody looked")
+        return unknown("nothing was found or read at the end")
     told = f"{len(ledger.found)} found, {len(ledger.duplicated)} of them twice"
     wrong = [f"twice: {_numbers(ledger.duplicated)}"] if ledger.duplicated else []
     return judged(told, wrong=wrong, missing=not_read_back(record, ledger))

@@ -40,14 +40,14 @@ def database_moves(record: Record) -> Judgement:
     fault, database = readings.fault(record), whose.named(record, "wordpress-database", DATABASE)
     samples = [s for s in readings.task_samples(record, database) if s.error is None]
     if fault is None or fault.heal_began is None or fault.healed is None or not samples:
-        return unknown("nothing was lost, or it never returned, or nobody listed the tasks")
+        return unknown("no node was lost and returned, or the tasks were not listed")
     before = [s for s in samples if s.t <= fault.began]
     away = [s for s in samples if fault.began <= s.asked and s.t <= fault.heal_began]
     after = [s for s in samples if s.asked >= fault.healed]
     where = nodes_of_tasks(before[-1]) if before else []
     if where != [*fault.nodes]:
         return unknown(f"it was on {where or 'no node'} when {', '.join(fault.nodes)} was lost")
-    labelled = need(record, Labelled, "nobody looked which nodes have the label")
+    labelled = need(record, Labelled, "the nodes' labels were not read")
     moved, at_last = (nodes_of_tasks(part[-1]) if part else [] for part in (away, after))
     told = f"from {where[0]} to {', '.join(moved) or 'nowhere'}"
     window = Window(fault.began - UNSEEN_S / 2, fault.healed + UNSEEN_S / 2)
@@ -85,7 +85,7 @@ def node_returns(record: Record) -> Judgement:
     """Booted on its old disk, which knows which node it is."""
     fault, lists = readings.fault(record), [s for s in readings.node_samples(record) if s.nodes]
     if fault is None or not fault.nodes or fault.heal_began is None or fault.healed is None:
-        return unknown("nothing was lost, or it was not given its power back")
+        return unknown("no machine lost power and got it again")
     name, seconds = fault.nodes[0], readings.node_back_s(record)
     before = [row for s in lists if s.t <= fault.began and (row := s.node(name))]
     after = [row for s in lists if s.asked >= fault.healed and (row := s.node(name))]
@@ -98,7 +98,7 @@ def node_returns(record: Record) -> Judgement:
     return judged(
         told,
         holds=after[-1].state == "ready" and seconds is not None,
-        wrong=[] if same else ["it is another node than before, by its id"],
+        wrong=[] if same else ["its node id is another one than before"],
         missing=not_away(record, fault, until=fault.heal_began),
     )
 

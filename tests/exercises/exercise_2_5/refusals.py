@@ -71,7 +71,7 @@ def nothing_left(record: Record) -> Judgement:
         if count != 0
     ]
     return judged(
-        f"of {len(seen)} stacks: {len(left)} left anything",
+        f"{len(left)} of {len(seen)} stacks left anything",
         wrong=left,
         missing=dict.fromkeys(missing),
     )

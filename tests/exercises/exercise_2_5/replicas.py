@@ -21,11 +21,11 @@ from .seen import not_installed, running, wordpress
 )
 def every_replica_replaced(record: Record) -> Judgement:
     """Judged by the tasks' ids."""
-    began = need(record, Begun, "it was not noted when it began").t
+    began = need(record, Begun, "the change's beginning was not recorded").t
     samples = [s for s in readings.task_samples(record, WORDPRESS) if s.error is None]
     parts = [s for s in samples if s.t <= began], [s for s in samples if s.asked > began]
     if not all(parts):
-        return unknown("the tasks were not listed before it began and after it")
+        return unknown("the tasks were not listed before and after the change")
     before, after = ({t.id for t in part[-1].tasks if t.running} for part in parts)
     # Those of before are listed for a while: a list without them is of another service.
     strange = before - {t.id for t in parts[1][-1].tasks}
@@ -46,7 +46,7 @@ def five_run(record: Record) -> Judgement:
     """The lab's question: what happens at five?"""
     if refused := not_installed(record):
         return refused
-    began = need(record, Begun, "it was not noted when it began").t
+    began = need(record, Begun, "the change's beginning was not recorded").t
     return running(record, {wordpress(record): MORE_REPLICAS}, ("the change", began))
 
 
@@ -61,7 +61,7 @@ def five_serve(record: Record) -> Judgement:
     """Judged by the web servers' logs."""
     if refused := not_installed(record):
         return refused
-    began = need(record, Begun, "it was not noted when it began").t
+    began = need(record, Begun, "the change's beginning was not recorded").t
     seen = need(record, Served, "nobody read the replicas' logs")
     served = seen.by_task
     listed = [s for s in readings.task_samples(record, wordpress(record)) if s.error is None]

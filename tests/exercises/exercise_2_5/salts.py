@@ -53,7 +53,7 @@ def own_salts(record: Record) -> Judgement:
     known, tries, _ = found
     told = f"known on {known} of {tries} connections"
     if not known:
-        return unknown(f"{told}: it was no login at all")
+        return unknown(f"{told}: the login was never valid")
     return passed(told) if known < tries else failed(told)
 
 

@@ -65,7 +65,7 @@ def not_read_back(record: Record, ledger: Ledger) -> list[str]:
     """Gaps that keep the final reading from covering writes before, during and after the fault."""
     began, looked = began_at(record), last(record, Entries, ledger=LEDGER)
     if began is None:
-        return ["it was not noted when it began"]
+        return ["the change's beginning was not recorded"]
     look = ("the reading of what was written", looked.t if looked else None)
     return unwritten(ledger, began) + not_after(record, look)
 

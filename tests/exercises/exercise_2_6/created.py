@@ -51,7 +51,7 @@ def inspect_shows_no_value(record: Record) -> Judgement:
     forms = [[c for c in printed if ("--pretty" in c.argv) is pretty] for pretty in (False, True)]
     shown = [n for n in NAMES if seen[n].shows is not False or seen[n].has_data is not False]
     blind = [n for n in NAMES if any(not _names(n, form) for form in forms)]
-    missing = [f"in neither form, or one only, was printed: {', '.join(blind)}"] if blind else []
+    missing = [f"not printed in both forms: {', '.join(blind)}"] if blind else []
     told = f"{len(NAMES) - len(shown)} without Data"
     return judged(told, wrong=[f"shown: {', '.join(shown)}"] if shown else [], missing=missing)
 
@@ -73,7 +73,7 @@ def _names(name: str, printed: Sequence[Command]) -> bool:
 )
 def file_removed(record: Record) -> Judgement:
     """The lab's `rm passwd`."""
-    seen = need(record, FileLeft, "nobody looked for the file")
+    seen = need(record, FileLeft, "the file was not looked for")
     argv = [*CREATE, "passwd_file", seen.path]
     made = [command.t for command in each(record, Command, code=0, argv=argv)]
     told = f"{seen.path} is {'gone' if seen.there is False else 'still there'}"

@@ -1,4 +1,4 @@
-"""What exercise 2.6 notes: its own kinds of event."""
+"""Exercise 2.6's own kinds of event."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXERCISE = "2.6"
 
 @dataclass(frozen=True)
 class Inspected(Seen, kind="inspected", of=EXERCISE):
-    """A secret as it is listed and inspected."""
+    """A secret in `docker secret ls` and `docker secret inspect`."""
 
     name: str
     listed: bool
@@ -23,7 +23,7 @@ class Inspected(Seen, kind="inspected", of=EXERCISE):
 
 @dataclass(frozen=True)
 class FileLeft(Seen, kind="file", of=EXERCISE):
-    """Whether the file is still there that a secret was made of."""
+    """Whether the file that a secret was made from still exists."""
 
     path: str
     there: bool | None
@@ -31,7 +31,7 @@ class FileLeft(Seen, kind="file", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Content(Seen, kind="content", of=EXERCISE):
-    """What went into a secret."""
+    """The content that a secret was created with."""
 
     name: str
     bytes: int
@@ -59,7 +59,7 @@ class Files(Seen, kind="files", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Mount:
-    """What a secret is mounted as."""
+    """A secret's mount."""
 
     type: str
     read_only: bool
@@ -67,7 +67,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class Mounts(Seen, kind="mounts", of=EXERCISE):
-    """How a container has its secrets mounted, and what becomes of writing to one as root."""
+    """The mounts of a container's secrets, and root's attempt to write to one."""
 
     mounts: Annotated[Mapping[str, Mount], "by path"]
     written: bool
@@ -78,7 +78,7 @@ class Mounts(Seen, kind="mounts", of=EXERCISE):
 class Reading(Seen, kind="reading", of=EXERCISE):
     """The program's user tried to read a secret of mode 0400."""
 
-    owner: Annotated[str, "root's, the program's own"]
+    owner: Annotated[str, "owner of the secret: root's, the program's own"]
     code: int | None
     said: str
     digest: Annotated[str | None, "SHA-256"]
@@ -86,13 +86,13 @@ class Reading(Seen, kind="reading", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Search(Seen, kind="search", of=EXERCISE):
-    """A secret was looked for, and the control that was put there."""
+    """A search for a secret, and for the control that was put there."""
 
     node: str
     what: str
     places: tuple[str, ...]
-    found: Annotated[int | None, "how often the secret"]
-    control: Annotated[int, "how often the control"]
+    found: Annotated[int | None, "hits for the secret"]
+    control: Annotated[int, "hits for the control"]
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,13 @@ class Memory(Seen, kind="memory", of=EXERCISE):
 
     node: str
     place: str
-    type: Annotated[str, "of its file system"]
-    found: Annotated[int, "how often the secret is there"]
+    type: Annotated[str, "type of its file system"]
+    found: Annotated[int, "hits for the secret"]
 
 
 @dataclass(frozen=True)
 class Refusal(Seen, kind="refusal", of=EXERCISE):
-    """What was said to something that can't be a secret, or just can."""
+    """The answer to a request that must be refused, or must still be accepted."""
 
     case: str
     code: Annotated[int | None, "the client's exit code, or the engine's status; 0: accepted"]
@@ -116,11 +116,11 @@ class Refusal(Seen, kind="refusal", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Definition(Seen, kind="definition", of=EXERCISE):
-    """What `docker service inspect` shows of a service."""
+    """A service's environment in `docker service inspect`."""
 
     service: str
     env: tuple[str, ...]
-    shows: Annotated[tuple[str, ...] | None, "the secrets whose values stand in it"]
+    shows: Annotated[tuple[str, ...] | None, "secrets whose values it has"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Handshake(Seen, kind="handshake", of=EXERCISE):
     node: str
     status: int
     shown: Annotated[str | None, "the certificate's fingerprint"]
-    expected: Annotated[str, "the fingerprint of what went into the secret"]
+    expected: Annotated[str, "the fingerprint of the secret's certificate"]
 
 
 @dataclass(frozen=True)
@@ -147,13 +147,13 @@ class Asked(Seen, kind="asked", of=EXERCISE):
 
     key: Annotated[str, "none, wrong, right"]
     status: int
-    user: Annotated[str | None, "as whom the API is at the database"]
+    user: Annotated[str | None, "the API's role at the database"]
     items: int | None
 
 
 @dataclass(frozen=True)
 class User(Seen, kind="user", of=EXERCISE):
-    """The API was asked through a node as whom it is at the database."""
+    """The API's role at the database, asked through a node."""
 
     node: str
     status: int
@@ -163,7 +163,7 @@ class User(Seen, kind="user", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Login(Seen, kind="login", of=EXERCISE):
-    """Somebody tried to log in at the database."""
+    """A login at the database was tried."""
 
     when: Annotated[str, "before, after"]
     role: str
@@ -180,7 +180,7 @@ class Removed(Seen, kind="removed", of=EXERCISE):
 
 @dataclass(frozen=True)
 class TheirRotation(Seen, kind="their-rotation", of=EXERCISE):
-    """Somebody's own script that replaces the secret has ended, or was ended."""
+    """A submission's script that replaces the secret has ended, or was killed."""
 
     code: int | None
     why: Annotated[str, "why it did not end by itself"]
@@ -189,12 +189,12 @@ class TheirRotation(Seen, kind="their-rotation", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Replica(Seen, kind="replica", of=EXERCISE):
-    """What a replica of somebody's own service reads after that."""
+    """The value that a replica of a submission reads after that."""
 
     node: str
     container: str
     digest: Annotated[str, "SHA-256"]
-    old: Annotated[bool, "whether it is the value of before"]
+    old: Annotated[bool, "whether it is the old value"]
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class Rollback(Seen, kind="rollback", of=EXERCISE):
 
 @dataclass(frozen=True)
 class FailedTask(Seen, kind="failed-task", of=EXERCISE):
-    """A task of the version that was rolled back to."""
+    """A task that failed after the rollback to the older version."""
 
     state: str
     error: str
@@ -215,7 +215,7 @@ class FailedTask(Seen, kind="failed-task", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Update(Seen, kind="update", of=EXERCISE):
-    """What the managers say of the service's update."""
+    """The state of the service's update, as the managers tell it."""
 
     when: Annotated[str, "rolled back, forward again"]
     state: str | None

@@ -62,7 +62,7 @@ def byte_identical(record: Record) -> Judgement:
     files = _files(record, "first")
     wanted = {content.name: content for content in each(record, Content)}
     if missing := [name for name in PLACES if name not in wanted]:
-        return unknown(f"it was not noted what went into {', '.join(missing)}")
+        return unknown(f"the content was not recorded of {', '.join(missing)}")
     other = [
         name
         for name, (path, *_) in PLACES.items()
@@ -81,7 +81,7 @@ def byte_identical(record: Record) -> Judgement:
 )
 def in_memory(record: Record) -> Judgement:
     """The container's own table of mounts."""
-    seen = need(record, Mounts, "nobody looked at the mounts")
+    seen = need(record, Mounts, "the mounts were not read")
     wrong = []
     for path, *_ in PLACES.values():
         mount = seen.mounts.get(path)
@@ -101,10 +101,10 @@ def in_memory(record: Record) -> Judgement:
 )
 def mode_0400_of_root(record: Record) -> Judgement:
     """The image's user is 1000."""
-    root = need(record, Reading, "nobody read root's", owner="root's")
-    own = need(record, Reading, "nobody read its own", owner="the program's own")
-    wanted = need(record, Content, "no second version", name="db_password_v2").digest
-    told = f"root's: {root.said or 'it was read'}; its own: {own.said or 'it was read'}"
+    root = need(record, Reading, "root's secret was not read", owner="root's")
+    own = need(record, Reading, "the program's own secret was not read", owner="the program's own")
+    wanted = need(record, Content, "no second version was recorded", name="db_password_v2").digest
+    told = f"root's: {root.said or 'it was read'}; the program's: {own.said or 'it was read'}"
     kept_out = root.code != 0 and "Permission denied" in root.said
     let_in = own.code == 0 and own.digest == wanted
     return passed(told) if kept_out and let_in else failed(told)
@@ -137,7 +137,7 @@ def literal_rotation_loses_the_path(record: Record) -> Judgement:
 def rotation_keeps_the_path(record: Record) -> Judgement:
     """The rotation as it must be."""
     before, files = _files(record, "first"), _files(record, "mended")
-    wanted = need(record, Content, "no second version", name="db_password_v2").digest
+    wanted = need(record, Content, "no second version was recorded", name="db_password_v2").digest
     found = files.get(TARGET)
     if TARGET not in before or before[TARGET].digest == wanted:
         return unknown(f"{TARGET} did not have another content before")

@@ -47,7 +47,7 @@ def nowhere_in_plain(record: Record) -> Judgement:
     """Of every search, also one that was made twice; a search that finds nothing at all is none."""
     searches = _searches(record)
     found = [f"{_where(seen)}: {seen.found} times" for seen in searches if seen.found != 0]
-    missing = [f"the search was blind: {'; '.join(blind)}"] if (blind := _blind(searches)) else []
+    missing = [f"no control was found: {'; '.join(blind)}"] if (blind := _blind(searches)) else []
     told = f"{len(searches)} searches, {len(found)} found it"
     return judged(told, wrong=found, missing=missing)
 
@@ -61,7 +61,7 @@ def nowhere_in_plain(record: Record) -> Judgement:
 )
 def only_in_memory(record: Record) -> Judgement:
     """A worker gets the secret over the manager's TLS connection, and keeps it here."""
-    seen = need(record, Memory, "nobody looked at the engine's directory")
+    seen = need(record, Memory, "the engine's directory was not read")
     told = f"{seen.type}, found {seen.found} times"
     return passed(told) if seen.type == "tmpfs" and seen.found else failed(told)
 

@@ -49,7 +49,7 @@ def rollback_is_taken(record: Record) -> Judgement:
 def its_task_fails(record: Record) -> Judgement:
     """The task's error names the secret by its id: its name has gone with it."""
     task = need(record, FailedTask, "no task of the version before was seen to fail")
-    update = need(record, Update, "nobody looked at the update", when="rolled back")
+    update = need(record, Update, "the update's state was not read", when="rolled back")
     told = f"{task.state}: {task.error}; {update.state}: {update.said}"
     good = (
         re.fullmatch(GONE, task.error)
@@ -75,12 +75,12 @@ def replicas_untouched(record: Record) -> Judgement:
     """None is stopped before its successor runs, and in the end none is needed."""
     samples = each(record, TasksSample, service="multitier_api")
     listed = [sample for sample in samples if sample.error is None]
-    update = need(record, Update, "nobody looked at the update", when="forward again")
+    update = need(record, Update, "the update's state was not read", when="forward again")
     rollback = need(record, Rollback, "nobody rolled back").t
     failed_task = need(record, FailedTask, "no task of the version before was seen to fail").t
     forward = [c.t for c in each(record, Command) if gives_the_new_one(c.argv)]
     if not forward or not rollback <= failed_task <= forward[-1]:
-        return unknown("it was not rolled back and then brought forward again")
+        return unknown("there was no rollback, or no return to the newer version")
     parts = {
         "before": [e for e in listed if e.t < rollback],
         "paused": [e for e in listed if failed_task < e.t < forward[-1]],

@@ -21,7 +21,7 @@ from pytest_swarmlab.model import Judgement
 from . import somebodys
 from .declared import CERTIFICATE, ROLLBACK, ROTATION, UNDER_LOAD, exercise
 from .events import Begun, Certificates, Ended, Login, Removed, User
-from .seen import gives_the_new_one, span
+from .seen import gives_the_new_one, not_in_turn, span
 
 LEAST_REQUESTS = 30
 PAUSE_S = 4.0
@@ -54,9 +54,9 @@ def no_request_failed(record: Record) -> Judgement:
     ours = not somebodys.is_theirs(record)
     pause, rate = (PAUSE_S, LEAST_RATE) if ours else (somebodys.PAUSE_S, somebodys.LEAST_RATE)
     missing = not_asked(asked, through=nodes, window=window, pause=pause, rate=rate)
-    # Of a page that takes a second nobody knows elsewhere.
+    # Only the lab's application has a page that takes a second.
     if ours and (none := pauses((request.sent for request in slow), window, PAUSE_S)):
-        missing.append(f"nobody sent a slow one {none[0]}")
+        missing.append(f"no slow request was sent {none[0]}")
     before = {request.node for request in asked if request.over < began}
     missing += not_each(before, nodes, "was answered, before it began, through")
     after = {request.node for request in asked if request.sent > ended}
@@ -76,7 +76,7 @@ def no_request_failed(record: Record) -> Judgement:
 )
 def old_before_new_after(record: Record) -> Judgement:
     """Every handshake of the probe; during the rotation both certificates are permitted."""
-    names = need(record, Certificates, "it was not noted which certificates they are")
+    names = need(record, Certificates, "the certificates were not recorded")
     began, ended = span(record)
     old, new = names.old, names.new
     shown: dict[str, set[str | None]] = {"before": set(), "meanwhile": set(), "after": set()}
@@ -122,7 +122,6 @@ def new_login_only(record: Record) -> Judgement:
     if somebodys.is_theirs(record):
         return somebodys.new_login_only(record)
     told, wrong, missing = [], [], []
-    began, ended = span(record)
     for (when, role, password), words in LOGINS.items():
         case = f"{role} with the {password} password {when}"
         tried = need(record, Login, f"not tried: {case}", when=when, role=role, password=password)
@@ -130,11 +129,7 @@ def new_login_only(record: Record) -> Judgement:
         told.append(f"{case}: {said}")
         if said != words and not said.endswith(words):
             wrong.append(told[-1])
-        login = (case, tried.t)
-        if when == "before":
-            missing += out_of_order(login, ("the beginning of the rotation", began))
-        else:
-            missing += out_of_order(("the end of the rotation", ended), login)
+        missing += not_in_turn(record, when, (case, tried.t))
     return judged("; ".join(told), wrong=wrong, missing=missing)
 
 
@@ -174,7 +169,7 @@ def old_secret_removed(record: Record) -> Judgement:
     """Possible only when no service's definition names it."""
     if somebodys.is_theirs(record):
         return somebodys.old_secret_removed(record)
-    seen = need(record, Removed, "nobody looked whether it is gone")
+    seen = need(record, Removed, "the old secret was not looked for")
     argv = ["docker", "secret", "rm", "db_password_v1"]
     gone = [command.t for command in each(record, Command, code=0, argv=argv)]
     missing = out_of_order(

@@ -13,7 +13,7 @@ from pytest_swarmlab.model import Judgement
 
 from .. import whose
 from .events import Login, Removed, Replica, TheirRotation
-from .seen import span
+from .seen import not_in_turn, span
 
 USER = "secrets-app"
 """Who uses the secret that is replaced, as `Plays` has it."""
@@ -45,7 +45,6 @@ def is_theirs(record: Record) -> bool:
 
 def new_login_only(record: Record) -> Judgement:
     """Logins at their database with both passwords, each as whom it was for."""
-    began, ended = span(record)
     told, wrong, missing = [], [], []
     for when, password in CASES:
         case = f"the {password} password {when}"
@@ -59,11 +58,7 @@ def new_login_only(record: Record) -> Judgement:
                 missing.append(told[-1])
         elif said != "let in":
             (missing if when == "before" else wrong).append(told[-1])
-        login = (case, tried.t)
-        if when == "before":
-            missing += out_of_order(login, ("the beginning of the rotation", began))
-        else:
-            missing += out_of_order(("the end of the rotation", ended), login)
+        missing += not_in_turn(record, when, (case, tried.t))
     return judged("; ".join(told), wrong=wrong, missing=missing)
 
 
@@ -73,19 +68,21 @@ def every_replica_has_the_new_one(record: Record) -> Judgement:
     seen = each(record, Replica)
     wanted = whose.replicas(record, USER, 0)
     digests = {e.digest for e in seen}
-    wrong = [f"{e.node}: still the old one" for e in seen if e.old]
+    wrong = [f"{e.node}: still the old value" for e in seen if e.old]
     if len(digests) > 1:
-        wrong.append("they do not all read the same")
+        wrong.append("the replicas read different values")
     found = len({e.container for e in seen})
-    missing = [] if found == wanted > 0 else [f"{found} of {wanted} replicas were looked into"]
+    missing = [] if found == wanted > 0 else [f"{found} of {wanted} replicas were read"]
     first = min((e.t for e in seen), default=None)
-    missing += out_of_order(("the end of the rotation", ended), ("the look into them", first))
+    missing += out_of_order(
+        ("the end of the rotation", ended), ("the reading of the replicas", first)
+    )
     return judged(f"{found} of {wanted} replicas read it", wrong=wrong, missing=missing)
 
 
 def old_secret_removed(record: Record) -> Judgement:
     """Not listed any more once their script has ended."""
-    seen = need(record, Removed, "nobody looked whether it is gone")
+    seen = need(record, Removed, "the old secret was not looked for")
     ran = need(record, TheirRotation, "their script was not run")
     missing = out_of_order(("the end of their script", ran.t), ("the look for it", seen.t))
     how = ran.why or f"exit code {ran.code}"

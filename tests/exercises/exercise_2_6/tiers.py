@@ -24,7 +24,7 @@ def https_with_the_secret(record: Record) -> Judgement:
     seen = each(record, Handshake)
     meant = {e.expected for e in seen}
     if len(meant) != 1 or not all(meant):
-        return unknown("it was not noted which certificate it should be")
+        return unknown("the expected certificate was not recorded")
     wrong = [
         f"{e.node}: status {e.status}, certificate {str(e.shown)[:16]}"
         for e in seen
@@ -33,14 +33,14 @@ def https_with_the_secret(record: Record) -> Judgement:
     nodes = {e.node for e in seen}
     missing = not_each(nodes, members_of(record), "shook hands through")
     if record.events[-1].phase == exercise.phase(*CERTIFICATE):
-        rotated = need(record, Certificates, "it was not noted which certificates they are")
+        rotated = need(record, Certificates, "the certificates were not recorded")
         ended = last(record, Ended)
         missing += out_of_order(
             ("the end of the rotation", ended.t if ended else None),
             ("the handshakes", min(e.t for e in seen)),
         )
         if meant != {rotated.new}:
-            missing.append("the handshakes were not to show the new certificate")
+            missing.append("the handshakes came before the new certificate")
     told = f"{str(seen[0].shown)[:16]}… through {len(nodes)} nodes"
     return judged(told, wrong=wrong, missing=missing)
 

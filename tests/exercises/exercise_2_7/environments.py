@@ -32,9 +32,9 @@ def each_its_own(record: Record) -> Judgement:
     given = {e.environment: e.settings for e in each(record, Given) if e.environment}
     seen = each(record, Settings)
     if len(given) < 2:
-        return unknown("it was not noted what both environments were given")
+        return unknown("the environments' settings were not recorded")
     if given["dev"] == given["prod"]:
-        return unknown("both environments were given the same")
+        return unknown("both environments have the same settings")
     wrong = [
         f"{e.environment} through {e.node}: {e.error or e.found}"
         for e in seen

@@ -1,4 +1,4 @@
-"""What exercise 2.7 notes: its own kinds of event."""
+"""Exercise 2.7's own kinds of event."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Mounted(Seen, kind="mounted", of=EXERCISE):
     """A config as its container sees it."""
 
     target: str
-    given: Annotated[str, "SHA-256 of what it was made of"]
-    found: Annotated[str | None, "SHA-256 of what is read"]
+    given: Annotated[str, "SHA-256 of the content that it was created with"]
+    found: Annotated[str | None, "SHA-256 of the content in the container"]
     mode: str
     uid: int | None
     gid: int | None
@@ -25,7 +25,7 @@ class Mounted(Seen, kind="mounted", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Mount(Seen, kind="mount", of=EXERCISE):
-    """What a config is mounted as."""
+    """A config's mount."""
 
     target: str
     filesystem: str
@@ -34,7 +34,7 @@ class Mount(Seen, kind="mount", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Written(Seen, kind="written", of=EXERCISE):
-    """Somebody in the container tried to change a config."""
+    """An attempt to write to a config in its container."""
 
     target: str
     code: int
@@ -46,13 +46,13 @@ class Inspected(Seen, kind="inspected", of=EXERCISE):
     """A config or a secret was inspected."""
 
     what: Annotated[str, "config, secret"]
-    shows: Annotated[bool | None, "whether what it holds is shown"]
-    same: Annotated[bool | None, "whether that is what it was made of"]
+    shows: Annotated[bool | None, "whether the content is shown"]
+    same: Annotated[bool | None, "whether the shown content is that of its creation"]
 
 
 @dataclass(frozen=True)
 class Read(Seen, kind="read", of=EXERCISE):
-    """What a service reads of the config that two share."""
+    """The content that a service reads of a config that two services share."""
 
     step: Annotated[str, "shared, one-updated"]
     service: str
@@ -63,7 +63,7 @@ class Read(Seen, kind="read", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Given(Seen, kind="given", of=EXERCISE):
-    """What a config holds, or an environment is given."""
+    """The content of a config, or an environment's settings."""
 
     config: str | None = None
     digest: Annotated[str | None, "SHA-256"] = None
@@ -73,19 +73,19 @@ class Given(Seen, kind="given", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Engine(Seen, kind="engine", of=EXERCISE):
-    """Which engine the limits are those of."""
+    """The engine whose limits were tried."""
 
     version: str
 
 
 @dataclass(frozen=True)
 class Answer(Seen, kind="answer", of=EXERCISE):
-    """What was said to something that must be refused, or just may be."""
+    """The answer to a request that must be refused, or must still be accepted."""
 
     asked: str
     code: Annotated[int | None, "the client's exit code, or the engine's status; 0, 200: accepted"]
     said: str
-    made: Annotated[int | None, "services that were made all the same"] = None
+    made: Annotated[int | None, "services that were created all the same"] = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Failed(Seen, kind="failed", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Echo(Seen, kind="echo", of=EXERCISE):
-    """What the backend says that the proxy told it."""
+    """What the proxy told the backend."""
 
     config: str
     node: str
@@ -116,7 +116,7 @@ class Begun(Seen, kind="begun", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Over(Seen, kind="over", of=EXERCISE):
-    """The managers say that the update or rollback is over."""
+    """The end of the update or rollback, as the managers tell it."""
 
     what: str
     state: str
@@ -125,35 +125,35 @@ class Over(Seen, kind="over", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Settled(Seen, kind="settled", of=EXERCISE):
-    """What was replaced has stopped, and every node knows of what is there now."""
+    """The replaced tasks have stopped, and every node's mesh lists the new ones."""
 
     what: str
 
 
 @dataclass(frozen=True)
 class Version(Seen, kind="version", of=EXERCISE):
-    """Versions of a config that are named by their content, after a step."""
+    """After a step: the versions of a config, which are named by their content."""
 
     step: str
     listed: tuple[str, ...]
-    current: Annotated[str | None, "which the service has"]
-    previous: Annotated[str | None, "to which it would be rolled back"]
+    current: Annotated[str | None, "the service's config"]
+    previous: Annotated[str | None, "the config of its previous definition"]
     task: Annotated[str, "its task's id"]
-    served: Annotated[str | None, "what its nginx says that it has, where it was asked"]
+    served: Annotated[str | None, "the version that its nginx answers, if it was asked"]
     deployed: str | None = None
     removed: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Lost(Seen, kind="lost", of=EXERCISE):
-    """A task that can't have the config which was removed."""
+    """A task that failed because its config was removed."""
 
     error: str
 
 
 @dataclass(frozen=True)
 class Settings(Seen, kind="settings", of=EXERCISE):
-    """What an environment's application says that it was given."""
+    """The settings that an environment's application answers."""
 
     environment: str
     node: str

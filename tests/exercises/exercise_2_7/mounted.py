@@ -75,9 +75,9 @@ def one_owner(record: Record) -> Judgement:
     """An undocumented trap; which of the two wins is random."""
     seen = [last(record, Mounted, target=target) for target in TWICE_AT]
     if None in seen:
-        return unknown("nobody looked at both")
+        return unknown("not both were read")
     if any(e.found != e.given for e in seen if e):
-        return failed("they do not hold what was given")
+        return failed("they do not have the given content")
     got = [(e.mode, e.uid, e.gid) for e in seen if e]
     asked = [("444", 0, 0), (OWNED_MODE, OWNED_UID, OWNED_GID)]
     told = "; ".join(f"{e.target}: {e.mode} {e.uid}" for e in seen if e)
@@ -136,7 +136,7 @@ def _shown(seen: Inspected) -> str:
 
 
 def _mode_is(record: Record, target: str, mode: str, uid: int, gid: int) -> Judgement:
-    seen = need(record, Mounted, "nobody looked at it", target=target)
+    seen = need(record, Mounted, "it was not read", target=target)
     told = f"{seen.target}: {seen.mode} {seen.uid}:{seen.gid}"
     same = seen.found == seen.given
     good = same and (seen.mode, seen.uid, seen.gid) == (mode, uid, gid)

@@ -107,7 +107,7 @@ def new_options_used(record: Record) -> Judgement:
             "somebody's own proxy is given its own configuration with a mark: no option of it is"
             " new, and no backend of theirs need say how it was asked"
         )
-    over = need(record, Over, "the update did not come to an end")
+    over = need(record, Over, "the update did not end")
     order = [("the end of the update", over.t)]
     return _echoed(record, "nginx_config_v2", "protocol=HTTP/1.1", order)
 
@@ -124,8 +124,8 @@ def old_then_new(record: Record) -> Judgement:
     """Seen from outside, request by request, through every node."""
     span, answers, nodes = _span(record), readings.answered(record), members_of(record)
     if span is None or not answers:
-        return unknown("it did not come to an end, or nobody was answered")
-    settled = need(record, Settled, "nobody waited until the old one had stopped")
+        return unknown("the update did not end, or no request was answered")
+    settled = need(record, Settled, "the old tasks' end was not awaited")
     old, new = _versions(record)
     meant: tuple[set[str | None], ...] = ({old}, {new}, {old, new})
     before = [r for r in answers if r.over < span[0]]
@@ -142,7 +142,7 @@ def old_then_new(record: Record) -> Judgement:
     missing += out_of_order(
         ("the command", span[0]),
         ("the end", span[1]),
-        ("that the old one had stopped", settled.t),
+        ("the old tasks' end", settled.t),
     )
     return judged(_versions_told(record, old, new), wrong=wrong, missing=missing)
 
@@ -181,7 +181,7 @@ def _unseen(record: Record) -> list[str]:
     """Gaps of requests from before the change until after the old tasks had stopped."""
     span, settled = _span(record), last(record, Settled)
     if span is None or settled is None:
-        return ["it did not come to an end"]
+        return ["the update did not end"]
     asked, nodes = readings.requests(record), members_of(record)
     missing = _uncovered(record, Window(span[0], settled.t))
     missing += not_each(
@@ -193,7 +193,7 @@ def _unseen(record: Record) -> list[str]:
     missing += out_of_order(
         ("the command", span[0]),
         ("the end", span[1]),
-        ("that the old one had stopped", settled.t),
+        ("the old tasks' end", settled.t),
     )
     if len(asked) < LEAST_REQUESTS:
         missing.append(f"only {len(asked)} requests were sent")
@@ -219,14 +219,14 @@ def interruption_seen(record: Record) -> Judgement:
     """The contrast: what two replicas, or `start-first`, are for."""
     span, answers, nodes = _span(record), readings.answered(record), members_of(record)
     if span is None or not answers:
-        return unknown("it did not come to an end, or nobody was answered")
+        return unknown("the update did not end, or no request was answered")
     asked, errors = readings.requests(record), readings.request_errors(record)
     within = [r for r in errors if r.over >= span[0] and r.sent <= span[1]]
     gap = readings.longest_gap_s(record)
     told = f"{len(within)} of {len(asked)} requests failed; longest gap {gap} s"
     # Later than that they may fail until every node knows of the next one; sooner they may not.
     early = sum(r.over < span[0] for r in errors)
-    missing = [f"{early} requests failed before it began"] if early else []
+    missing = [f"{early} requests failed before the update began"] if early else []
     before, after = ({r.node for r in answers if r.over < span[0]},
                      {r.node for r in answers if r.sent > span[1]})  # fmt: skip
     missing += not_each(before, nodes, "was answered, before it, through")
@@ -244,10 +244,10 @@ def interruption_seen(record: Record) -> Judgement:
 )
 def taken_back(record: Record) -> Judgement:
     """The rollback needs no person."""
-    over = need(record, Over, "the update did not come to an end")
+    over = need(record, Over, "the update did not end")
     task = need(record, Failed, "no task was seen to fail")
     told = f"{over.state}: {over.said}; a task: exit code {task.exit_code}"
-    began = need(record, Begun, "it was not noted when it began").t
+    began = need(record, Begun, "the change's beginning was not recorded").t
     good = over.state == "rollback_completed" and task.exit_code not in (0, None)
     order = out_of_order(("the command", began), ("the end", over.t))
     return judged(told, holds=good, missing=order)
@@ -277,7 +277,7 @@ def never_served(record: Record) -> Judgement:
     """A replica with the old configuration stays all the time."""
     answers = readings.answered(record)
     if not answers:
-        return unknown("nobody was answered")
+        return unknown("no request was answered")
     seen = {r.header for r in answers}
     told = f"{len(answers)} answers, by {_listed(seen)}"
     return judged(told, holds=seen == {"v1"}, missing=_unseen(record))

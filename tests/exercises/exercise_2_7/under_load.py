@@ -63,7 +63,7 @@ class Proxy:
         )  # fmt: skip
         note_answer(self.evidence, "lab-name", tried.code, tried.stderr)
         self._note_failed(self.wait(nginx.task_failed(), within=READY_S))
-        perform.listing(nginx, "Nobody is called backend")
+        perform.listing(nginx, "No service is called backend")
         # Not as an update of what never worked: nginx starts sooner than the backend, ends at once,
         # and the update would take itself back, to the lab's file.
         self.stack.remove(PROXY)

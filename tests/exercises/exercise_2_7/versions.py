@@ -79,7 +79,7 @@ def prune(record: Record) -> Judgement:
 )
 def in_use_is_safe(record: Record) -> Judgement:
     """Whatever a clean-up gets wrong."""
-    seen = need(record, Answer, "nobody tried to remove it", asked="current")
+    seen = need(record, Answer, "its removal was not tried", asked="current")
     said = seen.said
     deployed = need(record, Version, "no third version was deployed", step="third")
     if missing := out_of_order(("its deployment", deployed.t), ("its removal", seen.t)):
@@ -103,7 +103,7 @@ def way_back(record: Record) -> Judgement:
     told = f"{back.current} serves {back.served}"
     good = back.current == steps["second"].current and back.served == "v2"
     if steps["third"].current == steps["second"].current:
-        return unknown(f"{told}; it was in force before")
+        return unknown(f"{told}; this version ran before")
     return passed(told) if good else failed(told)
 
 
@@ -119,11 +119,11 @@ def unsafe_by_hand(record: Record) -> Judgement:
     """Why a clean-up may not go by what the engine refuses."""
     removal, lost = last(record, Answer, asked="previous"), last(record, Lost)
     if removal is None or lost is None:
-        return unknown("it was not removed, or not rolled back to")
+        return unknown("the version was not removed, or no rollback was tried")
     error = lost.error
     back = last(record, Version, step="rolled-back")
     order = out_of_order(
-        ("the version in force", back.t if back else None),
+        ("the running version", back.t if back else None),
         ("the removal of the one before", removal.t),
         ("the rollback's failure", lost.t),
     )
@@ -144,7 +144,7 @@ def redeployed(record: Record) -> Judgement:
     first, again = steps["first"], steps["first-again"]
     told = f"current {again.current}, previous {again.previous}"
     if first.previous == first.current:
-        return unknown(f"{told}; it had no other version before either")
+        return unknown(f"{told}; the first deployment had no other previous version")
     return passed(told) if again.current == again.previous else failed(told)
 
 

@@ -62,7 +62,7 @@ def key_kept_apart(record: Record) -> Judgement:
     """A key beside its backup protects nothing, and a lost key locks for ever."""
     kept = each(record, KeyKept)
     if not kept:
-        return unknown("nobody looked")
+        return unknown("the key was not looked for")
     told = "; ".join(f"{e.node}: in the backup: {e.in_backup}, apart: {e.beside}" for e in kept)
     good = all(e.in_backup is False and e.beside is True for e in kept)
     taken = {str(e.node): e.t for e in each(record, Backup, code=0)}
@@ -73,7 +73,7 @@ def key_kept_apart(record: Record) -> Judgement:
         )
     blind = [e.node for e in kept if e.control is not True]
     if blind:
-        missing.append(f"nobody knows whether a key would have been found: {', '.join(blind)}")
+        missing.append(f"the search found no control: {', '.join(blind)}")
     return judged(told, holds=good, missing=missing)
 
 

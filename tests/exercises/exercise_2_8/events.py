@@ -1,4 +1,4 @@
-"""What exercise 2.8 notes: its own kinds of event."""
+"""Exercise 2.8's own kinds of event."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SecretRead(Seen, kind="read", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Identity(Seen, kind="identity", of=EXERCISE):
-    """What makes this swarm itself, as a manager tells it."""
+    """The swarm's identity, as a manager tells it."""
 
     when: Annotated[str, "before, after"]
     swarm: Annotated[Any, "its id"]
@@ -44,20 +44,20 @@ class Identity(Seen, kind="identity", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Backup(Seen, kind="backup", of=EXERCISE):
-    """A backup was taken, or could not be."""
+    """A backup was tried."""
 
     code: int | None
     node: str | None = None
-    leader: Annotated[str | None, "who led when it was begun"] = None
-    manifest: Annotated[Mapping[str, Any] | None, "what it says of itself"] = None
-    update_before: Annotated[str | None, "an update's state when it was begun"] = None
-    update_after: Annotated[str | None, "the same when it was taken"] = None
-    inventory: Annotated[str | None, "the same as the backup has it"] = None
+    leader: Annotated[str | None, "the leader when it began"] = None
+    manifest: Annotated[Mapping[str, Any] | None, "its manifest file"] = None
+    update_before: Annotated[str | None, "an update's state when it began"] = None
+    update_after: Annotated[str | None, "that state at its end"] = None
+    inventory: Annotated[str | None, "that state in the backup's inventory"] = None
 
 
 @dataclass(frozen=True)
 class TheirBackup(Seen, kind="their-backup", of=EXERCISE):
-    """Somebody's own backup was taken."""
+    """A submission's backup was tried."""
 
     node: str
     code: int | None
@@ -66,7 +66,7 @@ class TheirBackup(Seen, kind="their-backup", of=EXERCISE):
 
 @dataclass(frozen=True)
 class LeaderAfterBackup(Seen, kind="leader-after-backup", of=EXERCISE):
-    """Who leads when the backup is taken and all nodes are ready."""
+    """The leader when the backup is complete and all nodes are ready."""
 
     leader: str | None
 
@@ -87,7 +87,7 @@ class HotBegan(Seen, kind="hot-began", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Carried(Seen, kind="carried", of=EXERCISE):
-    """A backup was carried away."""
+    """A backup was copied off the cluster."""
 
     bytes: int | None
     holds: Annotated[tuple[str, ...] | None, "the names in its swarm.tar.gz"] = None
@@ -123,12 +123,12 @@ class Verified(Seen, kind="verified", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Restore(Seen, kind="restore", of=EXERCISE):
-    """A backup was restored on a machine, or could not be."""
+    """A restore on a machine was tried."""
 
     node: str
     code: int | None
     said: str
-    theirs: Annotated[bool | None, "whether by somebody's own script"] = None
+    theirs: Annotated[bool | None, "whether by the submission's script"] = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Answers(Seen, kind="answers", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Forced(Seen, kind="forced", of=EXERCISE):
-    """The survivor was made a new cluster."""
+    """`docker swarm init --force-new-cluster` on the survivor."""
 
     node: str
     code: int | None
@@ -149,14 +149,14 @@ class Forced(Seen, kind="forced", of=EXERCISE):
 
 @dataclass(frozen=True)
 class CameBack(Seen, kind="came-back", of=EXERCISE):
-    """Which machines were members again by themselves."""
+    """The machines that rejoined by themselves."""
 
     nodes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Joined(Seen, kind="joined", of=EXERCISE):
-    """Which machines had to join, and the old rows that were removed."""
+    """The machines that had to join, and the old rows that were removed."""
 
     nodes: tuple[str, ...]
     removed: Annotated[tuple[str, ...], "ids"]
@@ -164,7 +164,7 @@ class Joined(Seen, kind="joined", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Unlock(Seen, kind="unlock", of=EXERCISE):
-    """Something that an autolocked swarm or its backup must refuse was tried."""
+    """A backup or restore that must be refused without the unlock key."""
 
     case: Annotated[str, "key-unsaid, no-key, wrong-key, alone"]
     code: int | None
@@ -173,38 +173,38 @@ class Unlock(Seen, kind="unlock", of=EXERCISE):
 
 @dataclass(frozen=True)
 class KeyKept(Seen, kind="kept", of=EXERCISE):
-    """Where a locked swarm's key is, beside a backup that was taken."""
+    """Where an autolocked swarm's key is kept, after a backup."""
 
     node: str
     in_backup: bool | None
     beside: Annotated[bool | None, "whether the key is kept apart"]
-    control: Annotated[bool | None, "whether what is surely in the backup was found in it"] = None
+    control: Annotated[bool | None, "whether a text that every backup has was found in it"] = None
 
 
 @dataclass(frozen=True)
 class Refusal(Seen, kind="refusal", of=EXERCISE):
-    """A backup was offered to a manager that works."""
+    """A restore of a broken backup was tried on a working manager."""
 
     case: str
     node: str
     code: int | None
     said: str
-    untouched: Annotated[bool | None, "whether the engine went on without a stop"]
-    left: Annotated[tuple[str, ...] | None, "what the offer left behind"]
+    untouched: Annotated[bool | None, "whether the engine kept running"]
+    left: Annotated[tuple[str, ...] | None, "files that the attempt left behind"]
 
 
 @dataclass(frozen=True)
 class Trouble(Seen, kind="trouble", of=EXERCISE):
-    """A backup that can't be taken was tried."""
+    """A backup that must fail was tried."""
 
     case: str
     node: str
     code: int | None
     said: str
-    complete: Annotated[bool | None, "whether there is one all the same"]
+    complete: Annotated[bool | None, "whether there is a complete backup all the same"]
     stopped: Annotated[bool | None, "whether the engine was stopped"]
     answers: Annotated[bool | None, "whether the engine answers afterwards"]
-    left: Annotated[tuple[str, ...] | None, "what is in the backups' directory"]
+    left: Annotated[tuple[str, ...] | None, "files in the directory of backups"]
 
 
 @dataclass(frozen=True)
@@ -212,8 +212,8 @@ class TimerSet(Seen, kind="timer", of=EXERCISE):
     """The timer that takes backups."""
 
     node: str
-    elapsed: Annotated[str | None, "when last"]
-    unit: Annotated[str | None, "what it starts"]
+    elapsed: Annotated[str | None, "when it last elapsed"]
+    unit: Annotated[str | None, "the unit that it starts"]
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def survivor_is_enough(record: Record) -> Judgement:
     left = sorted(set(first_managers(record)) - set(fault.nodes))
     missing = [] if left == [forced.node] else [f"{', '.join(left)} survived"]
     if fault.heal_began is not None and forced.t > fault.heal_began:
-        missing.append("the lost managers' machines were there again by then")
+        missing.append("the lost managers' machines existed again by then")
     return judged(told, holds=forced.code == 0 and bool(accepted), missing=missing)
 
 
@@ -55,9 +55,9 @@ def workers_come_back(record: Record) -> Judgement:
     back, joined = last(record, CameBack), last(record, Joined)
     fault, lists = readings.fault(record), [s for s in readings.node_samples(record) if s.nodes]
     if back is None or joined is None or fault is None or not lists:
-        return unknown("nobody looked")
+        return unknown("the machines were not listed")
     came = set(back.nodes)
-    told = f"by themselves: {', '.join(sorted(came)) or 'none'}; joined: {[*joined.nodes]}"
+    told = f"rejoined by themselves: {', '.join(sorted(came)) or 'none'}; joined: {[*joined.nodes]}"
     workers = set(nodes_of(record)) - set(first_managers(record))
     good = came == workers and set(joined.nodes) == set(fault.nodes)
     rows = [{n.name: (n.identity, n.role) for n in s.nodes} for s in (lists[0], lists[-1])]

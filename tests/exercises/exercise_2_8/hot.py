@@ -26,7 +26,7 @@ def hot_restores(record: Record) -> Judgement:
     taken, done, began = last(record, Backup), last(record, Restore), last(record, HotBegan)
     book = readings.ledger(record, "configs")
     if taken is None or done is None or began is None or book is None or book.found is None:
-        return unknown("it was not taken, not restored, or nobody counted")
+        return unknown("the backup, the restore or the count was not recorded")
     numbers = began.numbers
     lost = [n for n in book.lost if n <= numbers]
     told = (

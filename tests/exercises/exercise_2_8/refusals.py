@@ -33,7 +33,7 @@ REFUSED = {
     hint="`swarm-restore --help` lists the codes; its output is in the screens below.",
 )
 def refused(record: Record) -> Judgement:
-    """Confirmed as it was, each of them would have replaced the swarm."""
+    """Each of these restores was confirmed, so it would have replaced the swarm."""
     codes = {e.case: e.code for e in each(record, Refusal)}
     return as_expected(codes, REFUSED)
 
@@ -50,14 +50,14 @@ def nothing_touched(record: Record) -> Judgement:
     offers = each(record, Refusal)
     missing = set(REFUSED) - {e.case for e in offers}
     if missing:
-        return unknown(f"never offered: {', '.join(sorted(missing))}")
+        return unknown(f"never tried: {', '.join(sorted(missing))}")
     bad = [
         f"{e.case}: {'' if e.untouched else 'the engine was stopped'}"
         f" {', '.join(e.left or ())}".strip()
         for e in offers
         if e.untouched is not True or e.left != ()
     ]
-    return failed("; ".join(bad)) if bad else passed(f"after {len(offers)} offers all is as before")
+    return failed("; ".join(bad)) if bad else passed(f"unchanged after {len(offers)} attempts")
 
 
 @exercise.check(
@@ -69,7 +69,7 @@ def nothing_touched(record: Record) -> Judgement:
 )
 def good_one_verified(record: Record) -> Judgement:
     """The refusals say something only if a good backup is not refused."""
-    seen = need(record, Refusal, "it was not offered", case="verified")
+    seen = need(record, Refusal, "it was not tried", case="verified")
     told = f"exit code {seen.code}"
     return passed(told) if seen.code == 0 else failed(f"{told}: {seen.said}")
 
@@ -84,4 +84,4 @@ def good_one_verified(record: Record) -> Judgement:
 def swarm_unharmed(record: Record) -> Judgement:
     """Judged on the last node list."""
     offered = max((e.t for e in each(record, Refusal)), default=None)
-    return whole(record, [("the last offer", offered)])
+    return whole(record, [("the last attempt", offered)])

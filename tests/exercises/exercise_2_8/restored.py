@@ -43,12 +43,12 @@ def backup_complete(record: Record) -> Judgement:
     """An election is what a backup on the leader costs."""
     if last(record, TheirBackup):
         return not_provable(
-            "somebody's own script took the backup: whether it is cold and has volumes the lab's"
-            " writes into a manifest, and theirs need not"
+            "a submission's script took the backup: only the lab's script writes a manifest that"
+            " says whether the backup is cold and has volumes"
         )
-    taken = need(record, Backup, "no backup was taken, or nobody looked at the leader after it")
+    taken = need(record, Backup, "no backup was taken, or the leader after it was not read")
     after = need(
-        record, LeaderAfterBackup, "no backup was taken, or nobody looked at the leader after it"
+        record, LeaderAfterBackup, "no backup was taken, or the leader after it was not read"
     )
     facts = taken.manifest or {}
     told = (
@@ -61,12 +61,9 @@ def backup_complete(record: Record) -> Judgement:
         and taken.leader == after.leader is not None
         and taken.node != taken.leader
     )
-    carried = need(record, Carried, "the backup was not carried away")
+    carried, order = _carried(record, ("the look at the leader", after.t))
     if not carried.bytes:
         return failed(f"{told}; {carried.bytes} bytes")
-    order = out_of_order(
-        ("the backup", taken.t), ("the look at the leader", after.t), ("its way out", carried.t)
-    )
     return judged(f"{told}; {carried.bytes} bytes", holds=good, missing=order)
 
 
@@ -81,18 +78,22 @@ def backup_holds(record: Record) -> Judgement:
     """The names in its swarm.tar.gz."""
     if last(record, TheirBackup):
         return not_provable(
-            "somebody's own script took the backup: only the lab's has a swarm.tar.gz to look into"
+            "a submission's script took the backup: only the lab's script writes a swarm.tar.gz"
         )
-    carried = need(record, Carried, "the backup was not carried away")
+    carried, order = _carried(record)
     names = carried.holds or ()
     if not names:
-        return unknown("nobody looked into it")
+        return unknown("its content was not read")
     lacks = [part for part in HELD if not any(name.startswith(part) for name in names)]
     if lacks:
         return failed(f"{len(names)} names; without {', '.join(lacks)}")
-    taken = last(record, Backup)
-    order = out_of_order(("the backup", taken.t if taken else None), ("its way out", carried.t))
     return judged(f"{len(names)} names; {', '.join(HELD)}", missing=order)
+
+
+def _carried(record: Record, *between: Moment) -> tuple[Carried, list[str]]:
+    """The copy off the cluster; whether the backup came before it, and these moments between."""
+    carried = need(record, Carried, "the backup was not copied off the cluster")
+    return carried, out_of_order(_the_backup(record), *between, ("its copy", carried.t))
 
 
 HELD = ("swarm/docker-state.json", "swarm/certificates/", "swarm/raft/")
@@ -177,7 +178,7 @@ def _same(name: str, what: str, phases: Sequence[str] = (*DISASTER, *FORCED, *AU
         """Compared value by value, as the managers told them."""
         found = {e.when: e for e in each(record, Identity)}
         if not {"before", "after"} <= found.keys():
-            return unknown("nobody looked before, or after")
+            return unknown("the identity was not read before or after")
         before, after = found["before"], found["after"]
         order = out_of_order(
             ("the look before", before.t),
@@ -188,7 +189,7 @@ def _same(name: str, what: str, phases: Sequence[str] = (*DISASTER, *FORCED, *AU
         for part in PARTS[name]:
             was, is_now = getattr(before, part), getattr(after, part)
             if not was:
-                return unknown(f"before the backup nobody told its {part}")
+                return unknown(f"before the backup no manager gave its {part}")
             told.append(f"{part}: {_brief(was)}")
             if was != is_now:
                 differs.append(f"{part}: {_brief(was)}, then {_brief(is_now)}")
@@ -236,7 +237,7 @@ def secret_readable(record: Record) -> Judgement:
     same = stored.digest == seen.digest is not None
     told = f"on {seen.node}: {str(seen.digest)[:12]}…"
     wrong = [] if same else [f"not {str(stored.digest)[:12]}…"]
-    order = out_of_order(("that it was stored", stored.t), *way_back(record), ("its value", seen.t))
+    order = out_of_order(("its creation", stored.t), *way_back(record), ("its value", seen.t))
     return judged(told, wrong=wrong, missing=order)
 
 
@@ -256,7 +257,7 @@ def data_complete(record: Record) -> Judgement:
     later = last(record, WrittenAfter)
     order = out_of_order(
         _the_backup(record),
-        ("what was written after it", later.t if later and later.numbers else None),
+        ("the writes after it", later.t if later and later.numbers else None),
         *way_back(record),
         ("the reading of the volume", found.t),
     )
@@ -274,11 +275,11 @@ WRITTEN = range(1, 201)
     hint="A certificate identifies a node, and is lost with its disk.",
 )
 def new_machines_had_to_join(record: Record) -> Judgement:
-    """Which of both is true is said by the procedure."""
-    back = need(record, CameBack, "nobody looked, or nobody joined")
-    joined = need(record, Joined, "nobody looked, or nobody joined")
+    """Judged by the members before the joins, and by the joins."""
+    back = need(record, CameBack, "the members were not listed, or no machine joined")
+    joined = need(record, Joined, "the members were not listed, or no machine joined")
     came, asked = back.nodes, joined.nodes
-    told = f"by themselves: {', '.join(came) or 'none'}; joined: {', '.join(asked)}"
+    told = f"rejoined by themselves: {', '.join(came) or 'none'}; joined: {', '.join(asked)}"
     home = need(record, Restore, "nothing was restored").node
     order = out_of_order(*way_back(record), ("who came back", back.t), ("the joins", joined.t))
     others = sorted(set(nodes_of(record)) - {home})

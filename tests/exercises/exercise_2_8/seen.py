@@ -40,7 +40,7 @@ def way_back(record: Record) -> list[Moment]:
 
 def first_managers(record: Record) -> list[str]:
     """The machines that started as managers."""
-    ready = need(record, ClusterReady, "nobody told which nodes the cluster has")
+    ready = need(record, ClusterReady, "the cluster's nodes were not recorded")
     return [node.name for node in ready.nodes if node.membership == Membership.MANAGER]
 
 

@@ -61,7 +61,7 @@ def timer(record: Record) -> Judgement:
     told = f"elapsed: {seen.elapsed or 'never'}; starts {seen.unit}"
     good = seen.elapsed not in NEVER and seen.unit == "swarm-backup.service"
     gone = _stopped(record, seen.node, seen.t)
-    missing = [] if gone else ["nobody saw the engine stopped after the timer was set"]
+    missing = [] if gone else ["the engine was not seen stopped after the timer was set"]
     return judged(told, holds=good, missing=missing)
 
 
@@ -86,11 +86,11 @@ NEVER = ("", "0", "n/a", None)
 )
 def killed(record: Record) -> Judgement:
     """No trap runs in a process that was killed so. In the middle: the engine was away by then."""
-    seen = need(record, Trouble, "nobody killed it", case="killed")
+    seen = need(record, Trouble, "no backup was killed", case="killed")
     wanted = {"code": 137, "answers": True, "complete": False, "stopped": True}
     judgement = _trouble(record, "killed", **wanted)
     if judgement.verdict == "pass" and not _stopped(record, seen.node, seen.t):
-        return unknown(f"{judgement.observed}; nobody saw the engine stopped when it was killed")
+        return unknown(f"{judgement.observed}; the engine was not seen stopped at that moment")
     return judgement
 
 
@@ -102,13 +102,13 @@ def killed(record: Record) -> Judgement:
     hint="`journalctl -u docker` on the node; `swarm-backup --mend` after removing the cause.",
 )
 def engine_refuses(record: Record) -> Judgement:
-    """Now the backup is worth more than ever."""
+    """A complete backup is needed most when the engine does not start."""
     judgement = _trouble(record, "engine-refuses", code=9, answers=False, complete=True)
     tried, mended = last(record, Trouble, case="engine-refuses"), last(record, Mended)
     if tried and mended and (late := out_of_order(("the trouble", tried.t), ("its end", mended.t))):
         return unknown("; ".join(late))
     if judgement.verdict == "pass" and not (mended and mended.answers):
-        return failed(f"{judgement.observed}; it was not mended")
+        return failed(f"{judgement.observed}; the engine does not answer after the repair")
     return judgement
 
 

@@ -29,7 +29,7 @@ def update_goes_on(record: Record) -> Judgement:
         f" {taken.inventory}, at last: {updated.state if updated else 'not seen'}"
     )
     if taken.inventory != "updating":
-        return unknown(f"{told}: the backup did not meet the update")
+        return unknown(f"{told}: the backup did not overlap the update")
     completed = updated is not None and updated.state == "completed"
     order = out_of_order(
         ("the backup", taken.t), ("the update's end", updated.t if updated else None)

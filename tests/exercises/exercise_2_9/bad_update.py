@@ -28,7 +28,7 @@ TAKEN_BACK = "update rolled back due to failure or early termination of task"
 def takes_itself_back(record: Record) -> Judgement:
     """`failure_action: rollback`."""
     end = need(record, RolledBack, "the update's end was not seen")
-    update = need(record, Updated, "nobody has heard the client")
+    update = need(record, Updated, "the client's output was not recorded")
     line = next((line for line in update.said.splitlines() if TAKEN_BACK in line), None)
     told = f"{end.state}; {(line or 'the client does not say why').strip()}"
     good = end.state == "rollback_completed" and line is not None
@@ -57,7 +57,7 @@ def old_definition(record: Record) -> Judgement:
         return unknown("the tasks were not listed before the update and after it")
     ids = [sorted(t.id for t in at_work(part[-1].tasks)) for part in parts]
     changed = sorted(k for k in before if k != "when" and before[k] != after.get(k))
-    told = f"other than before: {', '.join(changed) or 'nothing'}; {len(set(ids[0]) & set(ids[1]))}"
+    told = f"changed: {', '.join(changed) or 'nothing'}; {len(set(ids[0]) & set(ids[1]))}"
     told += f" of {len(ids[0])} tasks are the same"
     good = not changed and ids[0] == ids[1] and len(ids[0]) == replicas(record, "web", REPLICAS)
     order = out_of_order(
@@ -71,10 +71,10 @@ def old_definition(record: Record) -> Judgement:
 
 def _update(record: Record) -> tuple[float, float]:
     """When the command began that updates the service, and when its client had seen the end."""
-    update = need(record, Updated, "nobody has heard the client")
+    update = need(record, Updated, "the client's output was not recorded")
     mine = [c for c in each(record, Command) if {*c.argv} >= UPDATE and c.t <= update.t]
     if not mine:
-        raise Unseen("nobody saw when the update began")
+        raise Unseen("the update's beginning was not recorded")
     return mine[-1].t - mine[-1].seconds, update.t
 
 

@@ -45,7 +45,7 @@ def lab_s_check_takes_all_down(record: Record) -> Judgement:
     """From the moment when all were down until Redis came back."""
     began, down, over = (_moment(record, what) for what in ("began", "all down", "over"))
     if began is None or over is None:
-        return unknown("nobody noted when Redis went and came back")
+        return unknown("it was not recorded when Redis stopped and returned")
     if down is None:
         return failed("its replicas were not all seen down")
     asked = through(record, LABS_PORT)
@@ -73,7 +73,7 @@ def liveness_keeps_it_up(record: Record) -> Judgement:
     """The outage of the other check."""
     began, back = (_moment(record, what) for what in ("began", "over"))
     if began is None or back is None:
-        return unknown("nobody noted when Redis went and came back")
+        return unknown("it was not recorded when Redis stopped and returned")
     return untouched(record, API, Window(began, back))
 
 
@@ -86,14 +86,14 @@ def liveness_keeps_it_up(record: Record) -> Judgement:
 )
 def readiness_tells(record: Record) -> Judgement:
     """The readiness page, for operators."""
-    asked = need(record, Readiness, "nobody asked for its readiness")
+    asked = need(record, Readiness, "its readiness page was not read")
     checks = asked.checks
     told = f"{asked.status}: " + ", ".join(f"{name} {said}" for name, said in checks.items())
     good = asked.status == "503" and checks.get("database") == "ok"
     order = out_of_order(
-        ("that Redis went", _moment(record, "began")),
+        ("Redis's stop", _moment(record, "began")),
         ("the question", asked.t),
-        ("that Redis came back", _moment(record, "over")),
+        ("Redis's return", _moment(record, "over")),
     )
     return judged(told, holds=good and checks.get(REDIS, "ok") != "ok", missing=order)
 
@@ -112,7 +112,7 @@ def comes_back(record: Record) -> Judgement:
         samples = [s for s in readings.task_samples(record, service) if s.error is None]
         counts[service] = len(at_work(samples[-1].tasks)) if samples else None
         listed = (f"the list of {service}'s tasks", samples[-1].asked if samples else None)
-        late += out_of_order(("that Redis came back", over), listed)
+        late += out_of_order(("Redis's return", over), listed)
         known = [{task.id for task in sample.tasks} for sample in samples]
         if known and not all(ids & known[0] for ids in known):
             strange.append(f"the lists of {service}'s tasks are not of one service")

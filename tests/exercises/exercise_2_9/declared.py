@@ -6,10 +6,10 @@ from pytest_swarmlab import Exercise
 from pytest_swarmlab.model import Capability
 
 TITLES = {
-    "starting": "Before a task is healthy, and after",
-    "heal": "One of three replicas becomes ill, five times",
-    "bad-update": "An update that is no good takes itself back",
-    "exit-0": "The lab's on-failure, and a server that ends with 0",
+    "starting": "Requests before and after a task is healthy",
+    "heal": "One of three replicas becomes unhealthy, five times",
+    "bad-update": "A failing update rolls back by itself",
+    "exit-0": "The lab's on-failure with a server that exits with 0",
     "endings": "How unhealthy tasks end, and a limit of attempts",
     "slow-start": "A slow start, with a start period and without",
     "database": "The database hangs",

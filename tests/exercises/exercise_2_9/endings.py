@@ -45,7 +45,7 @@ def exit_0_is_complete(record: Record) -> Judgement:
 )
 def killed_is_failed(record: Record) -> Judgement:
     """The text that one finds in forums."""
-    end = need(record, Ending, "the deaf program was not seen to end", program="deaf")
+    end = need(record, Ending, "its end was not recorded", program="deaf")
     good = (end.state, end.exit_code, end.error) == ("failed", 137, KILLED)
     return passed(_ending(end)) if good else failed(_ending(end))
 
@@ -63,7 +63,7 @@ def gives_up(record: Record) -> Judgement:
     seconds = watched.seconds
     listed = [s for s in readings.task_samples(record, "gives-up") if s.error is None]
     if not listed:
-        return unknown("nobody listed its tasks")
+        return unknown("its tasks were not listed")
     tasks = listed[-1].tasks
     wanted = [t for t in tasks if t.desired == "running" and t.state not in ENDED]
     told = f"{len(tasks)} tasks, {len(wanted)} wanted, unchanged for {seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""What exercise 2.9 notes: its own kinds of event."""
+"""Exercise 2.9's own kinds of event."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXERCISE = "2.9"
 
 @dataclass(frozen=True)
 class Served(Seen, kind="served", of=EXERCISE):
-    """Who had answered the requests so far, as the containers' logs say."""
+    """The requests that each task has answered so far, by the containers' logs."""
 
     when: Annotated[str, "how many replicas are healthy: none, one, both"]
     served: Annotated[Mapping[str, int], "task's id → requests"]
@@ -22,10 +22,10 @@ class Served(Seen, kind="served", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Broken(Seen, kind="broken", of=EXERCISE):
-    """A task was made ill."""
+    """A task was made unhealthy."""
 
-    number: Annotated[int, "which repetition"]
-    began: Annotated[float, "seconds since the run began, when that was begun"]
+    number: Annotated[int, "number of the repetition"]
+    began: Annotated[float, "start of the fault, seconds since the run began"]
     id: str
     slot: int | None
     node: str
@@ -34,7 +34,7 @@ class Broken(Seen, kind="broken", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Checks(Seen, kind="checks", of=EXERCISE):
-    """How the last health checks of an ended container went, as its engine noted them."""
+    """The last health checks of an ended container, by its engine."""
 
     container: str
     seconds: tuple[float, ...]
@@ -43,7 +43,7 @@ class Checks(Seen, kind="checks", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Definition(Seen, kind="definition", of=EXERCISE):
-    """What a service's definition says of health checks and restarts."""
+    """A service's health check and restart policy in its definition."""
 
     when: Annotated[str, "before, after"]
     service: str
@@ -60,7 +60,7 @@ class Definition(Seen, kind="definition", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Updated(Seen, kind="update", of=EXERCISE):
-    """The client that updates the service has come to its end."""
+    """`docker service update` has ended."""
 
     code: int | None
     said: str
@@ -68,7 +68,7 @@ class Updated(Seen, kind="update", of=EXERCISE):
 
 @dataclass(frozen=True)
 class RolledBack(Seen, kind="rolled-back", of=EXERCISE):
-    """What the managers say of the update at its end."""
+    """The update's state at its end, as the managers tell it."""
 
     state: str
     message: str
@@ -76,7 +76,7 @@ class RolledBack(Seen, kind="rolled-back", of=EXERCISE):
 
 @dataclass(frozen=True)
 class StartPeriod(Seen, kind="start-period", of=EXERCISE):
-    """Which service has which start period; a list of its tasks follows."""
+    """A service and its start period; a list of its tasks follows."""
 
     name: Annotated[str, "none, short, long"]
     service: str
@@ -84,7 +84,7 @@ class StartPeriod(Seen, kind="start-period", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Ending(Seen, kind="ending", of=EXERCISE):
-    """How a task ended that had become unhealthy."""
+    """The end of an unhealthy task."""
 
     program: str
     state: str
@@ -95,7 +95,7 @@ class Ending(Seen, kind="ending", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Watched(Seen, kind="watched", of=EXERCISE):
-    """A service was watched, and nothing moved; a list of its tasks follows."""
+    """A service's tasks did not change for a time; a list of them follows."""
 
     seconds: float
 
@@ -110,7 +110,7 @@ class Frozen(Seen, kind="frozen", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Rows(Seen, kind="rows", of=EXERCISE):
-    """What the next database reads."""
+    """The row that the replaced database reads."""
 
     task: str
     found: tuple[str, ...]
@@ -125,7 +125,7 @@ class OutageMoment(Seen, kind="outage", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Readiness(Seen, kind="readiness", of=EXERCISE):
-    """What the API says of its readiness while Redis is away."""
+    """The API's readiness page while Redis is away."""
 
     status: str
-    checks: Annotated[Mapping[str, str], "what it needs → ok, or an error"]
+    checks: Annotated[Mapping[str, str], "dependency → ok, or an error"]

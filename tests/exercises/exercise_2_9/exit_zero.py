@@ -24,13 +24,13 @@ from .seen import at_work, last_list
 )
 def complete_not_failed(record: Record) -> Judgement:
     """The erratum's cause."""
-    broken = need(record, Broken, "nothing was broken", number=1)
+    broken = need(record, Broken, "no task was made unhealthy", number=1)
     samples = [sample for sample in each(record, TasksSample) if sample.t > broken.t]
     if not samples:
-        return unknown("nobody listed the tasks after one was broken")
+        return unknown("the tasks were not listed after one was made unhealthy")
     task = next((t for t in samples[0].tasks if t.id == broken.id), None)
     if task is None:
-        return unknown("the broken task is not listed any more")
+        return unknown("the unhealthy task is no longer listed")
     told = f"state {task.state}, error {task.error!r}, exit code {task.exit_code}"
     good = task.state == "complete" and not task.error and task.exit_code == 0
     return judged(told, holds=good, missing=_not_ill(record, broken.container))
@@ -40,7 +40,7 @@ def _not_ill(record: Record, container: str) -> list[str]:
     """Whether its engine noted that the container's checks failed at last."""
     checks = last(record, Checks, container=container)
     if checks is None:
-        return ["nobody asked its engine for its checks"]
+        return ["its engine's list of checks was not read"]
     codes = [*checks.exit_codes]
     return [] if codes and codes[-1] != 0 else [f"its last checks ended with {codes}"]
 
@@ -56,7 +56,7 @@ def slot_stays_empty(record: Record) -> Judgement:
     """The restart condition of the lab's stack file."""
     defined = need(record, Definition, "nobody read the definition", when="before")
     watched = need(record, Watched, "nobody watched")
-    broken = need(record, Broken, "nothing was broken")
+    broken = need(record, Broken, "no task was made unhealthy")
     seconds, remedy = watched.seconds, _remedy(record)
     samples = [
         s
@@ -64,14 +64,14 @@ def slot_stays_empty(record: Record) -> Judgement:
         if s.error is None and s.t >= watched.t and (remedy is None or s.t <= remedy)
     ]
     if not samples:
-        return unknown("nobody listed the tasks after it was watched")
+        return unknown("the tasks were not listed after the watch")
     running = [at_work(sample.tasks) for sample in samples]
     told = f"{defined.restart_condition}: {len(running[-1])} run after {seconds:.0f} s"
     empty = all(t.slot != broken.slot for tasks in running for t in tasks)
     good = empty and all(len(tasks) == REPLICAS - 1 for tasks in running)
     order = out_of_order(
         ("the definition", defined.t),
-        ("that it was broken", broken.t),
+        ("the fault", broken.t),
         ("the beginning of the watch", watched.t - seconds),
     )
     if defined.restart_condition != "on-failure" or seconds < LEAST_WATCHED_S:
@@ -97,7 +97,7 @@ def _remedy(record: Record) -> float | None:
 def any_heals(record: Record) -> Judgement:
     """The erratum mended on the running service."""
     defined = need(record, Definition, "nobody read the new definition", when="after")
-    broken = need(record, Broken, "nothing was broken")
+    broken = need(record, Broken, "no task was made unhealthy")
     latest = last_list(record)
     running = at_work(latest.tasks) if latest else []
     slot, id_ = broken.slot, broken.id
@@ -115,5 +115,5 @@ def any_heals(record: Record) -> Judgement:
         ("the list of the tasks", latest.asked if latest else None),
     )
     if latest and id_ not in {task.id for task in latest.tasks}:
-        order.append("what became of it is not listed: that is of another service")
+        order.append("its end is not listed: the list is of another service")
     return judged(told, holds=bool(good) or not latest, missing=order)

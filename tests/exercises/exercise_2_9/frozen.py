@@ -38,7 +38,7 @@ def hanging_is_unhealthy(record: Record) -> Judgement:
     told += f"{old.state}, {old.error}" if old else "not listed"
     told += f"; {len(heirs)} other runs"
     good = old and old.error == KILLED and old.state == "failed" and len(heirs) == 1
-    missing = [] if each(record, EngineTold) else ["no engine was listened to"]
+    missing = [] if each(record, EngineTold) else ["no engine's events were recorded"]
     if told_ill and not ill:
         missing.append("it was unhealthy before it was made to hang")
     return judged(told, holds=bool(good) and (ill or bool(missing)), missing=missing)
@@ -86,5 +86,5 @@ def api_stays_meanwhile(record: Record) -> Judgement:
         if e.t > frozen.t and e.container != frozen.container
     ]
     if not back:
-        return unknown("nobody saw the next database healthy")
+        return unknown("the replacement was not seen healthy")
     return untouched(record, API, Window(frozen.t, back[-1]))

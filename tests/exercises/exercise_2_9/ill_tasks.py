@@ -44,7 +44,7 @@ def healed_in_its_slot(record: Record) -> Judgement:
     )
     wanted = _wanted(record)
     if len({h.container for h in done}) < wanted:
-        missing.append(f"fewer than {wanted} tasks were made ill")
+        missing.append(f"fewer than {wanted} tasks were made unhealthy")
     wrong = [f"{len(done) - len(whole)} not healed"] if len(whole) < len(done) else []
     slots, replicas = {task.slot for task in running}, whose.replicas(record, ROLE, REPLICAS)
     return judged(
@@ -100,7 +100,7 @@ def nobody_else(record: Record) -> Judgement:
     ids = {e.id for e in each(record, Broken)}
     ill = healing.unhealthy_containers(record)
     if not each(record, EngineTold):
-        return unknown("no engine was listened to")
+        return unknown("no engine's events were recorded")
     told = f"{len(broken)} broken, {len(ill)} unhealthy"
     wrong = [f"not both: {', '.join(sorted(ill ^ broken))}"] if ill != broken else []
     # An unhealthy nginx ends with 0, or is killed for it: the managers list it then, whether or
@@ -120,7 +120,7 @@ def _unheard(record: Record, last: TasksSample | None) -> list[str]:
     """Engines that run one of the tasks at the end, or ran one, and told nothing of any."""
     told = {e.node for e in each(record, EngineTold)}
     silent = sorted({t.node for t in last.tasks if t.node} - told) if last else []
-    return [f"nothing was heard of {', '.join(silent)}"] if silent else []
+    return [f"no event was recorded of {', '.join(silent)}"] if silent else []
 
 
 @exercise.check(
@@ -136,12 +136,12 @@ def clients_suffer_only_until_it_ends(record: Record) -> Judgement:
     done = _repetitions(record)
     asked = readings.requests(record)
     if not asked or not all(h.died and h.healthy for h in done):
-        return unknown("nobody asked, or not every task has ended and been replaced")
+        return unknown("no request was sent, or not every task has ended and been replaced")
     bad = [r for r in asked if not r.ok]
     outside = [r for r in bad if not any(_during(r, h) for h in done)]
     told = (
         f"{len(bad)} of {len(asked)} requests failed ({by_status(bad)});"
-        f" {len(outside)} of them outside"
+        f" {len(outside)} of them before or after the fault"
     )
     window = Window(min(h.began for h in done), max(h.healthy or h.began for h in done))
     missing = uncovered(record, asked, window)
@@ -181,7 +181,7 @@ exercise.distribute(
 
 
 def _repetitions(record: Record) -> list[Healing]:
-    need(record, Broken, "nothing was broken")
+    need(record, Broken, "no task was made unhealthy")
     return healings(record)
 
 

@@ -53,7 +53,7 @@ def start_period(record: Record) -> Judgement:
 def _slow(record: Record, name: str) -> tuple[int, int, int]:
     """Of the service with that start period, how many have ended, run, ended as unhealthy."""
     service = need(record, StartPeriod, f"no such server was seen: {name}", name=name)
-    listed = need(record, TasksSample, "nobody listed its tasks", service=service.service)
+    listed = need(record, TasksSample, "its tasks were not listed", service=service.service)
     tasks = listed.tasks
     states = [task.state for task in tasks]
     ill = sum(ILL in task.error for task in tasks)

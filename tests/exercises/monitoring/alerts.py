@@ -1,4 +1,4 @@
-"""What was provoked in a phase, what was heard of it, and how it was mended, as a record has it."""
+"""The alerts that a phase provoked: their causes, notifications and repairs, read off a record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .events import Active, Heard, Mended, Mending, Provoked
 
 @dataclass(frozen=True)
 class Alert:
-    """An alert that was provoked, by a deed that says of which node or service it is."""
+    """An alert that was provoked; its deed names the node or service."""
 
     record: Record
     deed: Provoked
@@ -28,77 +28,77 @@ class Alert:
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Those by which it is this one."""
+        """The labels that identify it."""
         return self.deed.labels
 
     @property
     def words(self) -> str:
-        """The alert, and of what it is."""
+        """The alert's name, and its node or service."""
         return f"{self.name} ({', '.join(self.labels.values())})" if self.labels else self.name
 
     def heard(self, status: str) -> list[Heard]:
-        """Each time that it was heard to be `firing`, or `resolved`."""
+        """Each notification that it is `firing`, or `resolved`."""
         heard = each(self.record, Heard, status=status, alert=self.name)
         return [e for e in heard if self.labels.items() <= e.labels.items()]
 
     @property
     def first(self) -> Heard | None:
-        """The first time that it was told after the deed."""
+        """The first notification after the deed."""
         return next((e for e in self.heard("firing") if e.heard >= self.deed.clock), None)
 
     @property
     def active(self) -> Active | None:
-        """What Prometheus last said of it while it fired."""
+        """Prometheus' last answer about it while it fired."""
         found = each(self.record, Active, alert=self.name, state="firing")
         mine = [e for e in found if self.labels.items() <= e.labels.items()]
         return mine[-1] if mine else None
 
     @property
     def mending(self) -> Mending | None:
-        """When its mending began."""
+        """When its repair began."""
         return last(self.record, Mending, alert=self.name)
 
     @property
     def mended(self) -> Mended | None:
-        """When its mending was done."""
+        """When its repair was done."""
         return last(self.record, Mended, alert=self.name)
 
     @property
     def ends(self) -> list[Heard]:
-        """Each time after the deed that it was told to be over."""
+        """Each notification after the deed that it is resolved."""
         return [e for e in self.heard("resolved") if e.heard >= self.deed.clock]
 
     @property
     def end(self) -> Heard | None:
-        """The first of them after its mending began."""
+        """The first of them after its repair began."""
         mending = self.mending
         return next((e for e in self.ends if mending and e.heard >= mending.clock), None)
 
 
 def phase_of(record: Record) -> str:
-    """Which of the phases this is: by what was provoked in it. Raises Unseen if it is none."""
+    """The phase that provokes the record's alerts. Raises Unseen if none does."""
     names = {deed.alert for deed in each(record, Provoked)}
     for phase, alerts in EXPECTED.items():
         if names == alerts.keys():
             return phase
-    raise Unseen(f"what was provoked is of no phase: {', '.join(sorted(names)) or 'nothing'}")
+    raise Unseen(f"no phase provokes exactly these alerts: {', '.join(sorted(names)) or 'nothing'}")
 
 
 def provoked(record: Record) -> Iterator[Alert]:
     """Every alert that is to fire in this phase. Raises Unseen for one that was not provoked."""
     for name, expected in EXPECTED[phase_of(record)].items():
-        deed = need(record, Provoked, f"nothing was done that {name} tells of", alert=name)
+        deed = need(record, Provoked, f"the cause of {name} was not recorded", alert=name)
         if missing := [label for label in expected.labels if label not in deed.labels]:
-            raise Unseen(f"nobody said of which {missing[0]} {name} was provoked")
+            raise Unseen(f"the cause of {name} names no {missing[0]}")
         yield Alert(record, deed)
 
 
 def not_told_meanwhile(alert: Alert, *looks: Active | None) -> list[str]:
-    """What is missing of this order: its deed, that it was told, these looks at it, its mending."""
+    """What is missing of this order: its deed, its notification, these looks at it, its repair."""
     first, mending = alert.first, alert.mending
     return out_of_order(
-        (f"what gives {alert.words} a reason", alert.deed.t),
-        (f"that {alert.words} was told", first.t if first else None),
-        *((f"since when {alert.words} was true", look.t if look else None) for look in looks),
-        (f"what mends {alert.words}", mending.t if mending else None),
+        (f"the cause of {alert.words}", alert.deed.t),
+        (f"the notification of {alert.words}", first.t if first else None),
+        *((f"the look at {alert.words} in Prometheus", look.t if look else None) for look in looks),
+        (f"the repair for {alert.words}", mending.t if mending else None),
     )

@@ -1,4 +1,4 @@
-"""The shop beside the monitoring: visited, and struck so that its own alerts have a reason."""
+"""The shop beside the monitoring: clients visit it, and faults cause its own alerts."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ SHOP_READY_S = 240
 ORDERED = 2
 """Orders of each customer that succeed: each replica has counted some before any fails."""
 REFUSED = 4
-"""Orders that are tried while the database hangs. The gateway asks a second replica for each, and
-prices are asked for; the monitoring's own visits fail too, each at three replicas."""
+"""Orders that are tried while the database hangs. Each costs several requests: the gateway tries a
+second replica, and the service asks for prices. The blackbox exporter's visits fail, too."""
 
 PRODUCTS = "products-service"
 CATALOGUE_READY = ("curl", "-fsS", "http://127.0.0.1:3000/ready")
-"""In its container; says whether it reaches its database."""
+"""Run in its container: whether the service reaches its database."""
 
 VISIT_RATE = 30.0
 DILUTED = "shop:errors:ratio30m < 0.0055"
-"""So few of half an hour's requests failed that nobody is told: more than 0.006 are too many."""
+"""The share of failed requests in half an hour that causes no alert: the rule's bound is 0.006."""
 DILUTED_S = 400
 
 
 @dataclass
 class Beside:
-    """One deployment of the shop, watched by the monitoring that is there already."""
+    """One deployment of the shop, scraped by the monitoring that is there already."""
 
     drill: Drill
     watcher: Watcher
@@ -48,7 +48,7 @@ class Beside:
     probe: Probe
 
     def begin(self, stack: Stacks) -> None:
-        """The shop serves, customers order, and all of it is asked for its metrics."""
+        """The shop serves, customers order, and Prometheus scrapes all of it."""
         wait, swarm = self.drill.wait, self.drill.swarm
         for name, count in OF_THE_SHOP.items():
             wait(perform.service(swarm, name).converged(replicas=count), within=SHOP_READY_S)
@@ -61,7 +61,7 @@ class Beside:
         self.drill.run_all(monitoring, SHOP_REPLICAS)
         prometheus = monitoring.service("prometheus")
         wait(prometheus.updated(), within=READY_S)
-        # It was replaced: there are more networks, and one more file.
+        # The update replaced its task: it has more networks, and one more file.
         (task,) = wait(prometheus.converged(replicas=1), within=READY_S)
         self.watcher.prometheus = task.container
         for job in SHOP_JOBS:
@@ -72,7 +72,7 @@ class Beside:
         self.watcher.note_targets()
 
     def lose_the_front(self) -> None:
-        """Nobody answers visitors."""
+        """The gateway has no replica."""
         gateway = perform.service(self.drill.swarm, GATEWAY)
 
         def mend() -> None:
@@ -83,11 +83,11 @@ class Beside:
         self.drill.provoke(self.watcher, [deed])
 
     def let_the_database_hang(self) -> None:
-        """Its container is paused: connections stay, and nothing is answered; orders fail.
+        """Its container is paused: connections stay open without an answer; orders fail.
 
-        It goes on when some have failed. What is wrong then is their share of all requests of half
-        an hour, and visits mend it. With the database away until the last alert had come, in its
-        87 seconds so much failed that 6,006 visits did not outweigh it.
+        It continues when some orders have failed. The alerts count failures as a share of half an
+        hour's requests, so successful visits end them. A pause until the last alert, 87 s, caused
+        so many failures that 6,006 visits were not enough.
         """
         service = perform.service(self.drill.swarm, DATABASE)
         (task,) = self.drill.wait(service.converged(replicas=1), within=READY_S)
@@ -124,10 +124,10 @@ class Beside:
                     via[number % len(via)], customer.token, key, self._items(number)
                 )
             except not_acknowledged():
-                continue  # As it must be; that it was asked is recorded.
+                continue  # As expected; the request is recorded.
 
     def _visit(self) -> None:
-        """So many visitors are served that the errors no longer count."""
+        """Visit until the share of errors is below the alerts' bound."""
         with self.probe(
             via=self.drill.swarm.nodes,
             port=PORT,

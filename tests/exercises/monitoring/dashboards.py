@@ -1,4 +1,4 @@
-"""The dashboards' queries, asked of the running Prometheus."""
+"""Runs the dashboards' queries in Prometheus."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PLACE = STACKS / "monitoring" / "dashboards"
 
 LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 DRAWN = 160
-"""Points of a curve in the report, at most."""
+"""Most points of a curve in the report."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """One query of a panel; `legend` names its series, with their labels in two braces."""
+    """One query of a panel; `legend` is the name of its series, with labels as `{{label}}`."""
 
     dashboard: str
     panel: str
@@ -43,7 +43,7 @@ def queries() -> Iterator[Query]:
 
 
 def note_all(watcher: Watcher, names: Collection[str], evidence: Evidence) -> None:
-    """How many series each query of these has now, or why Prometheus refuses it."""
+    """Record how many series each query of these dashboards has, or why Prometheus refuses it."""
     for query in queries():
         if query.dashboard in names:
             try:
@@ -55,7 +55,7 @@ def note_all(watcher: Watcher, names: Collection[str], evidence: Evidence) -> No
 
 
 def draw_all(watcher: Watcher, *, of_s: float, evidence: Evidence) -> None:
-    """Every panel's data of the last `of_s` seconds, for the report."""
+    """Record every panel's data of the last `of_s` seconds, for the report."""
     for query in queries():
         for labels, points in watcher.values(query.expr, of_s=of_s, points=DRAWN):
             name = named(query.legend, labels)

@@ -1,4 +1,4 @@
-"""The phases, what is provoked in each, and how soon somebody must hear of it."""
+"""The phases, the alerts that each provokes, and how soon each alert must arrive."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SHOP, FRONT, ERRORS = ("shop",), ("shop-front",), ("shop-errors",)
 PROVOKED = KEPT + NODE_LOST + EDGE + QUORUM + CERTIFICATE + FRONT + ERRORS
 
 TITLES = {
-    "deployed": "The monitoring is deployed, and sees everything",
-    "kept": "A full disk, little memory, no successors, restarts, old backup, stale facts",
+    "deployed": "The monitoring is deployed and scrapes every target",
+    "kept": "Full disk, little memory, missing replica, restart loop, old backup, stale facts",
     "node-lost": "A worker loses power",
     "quorum-edge": "The engine of one of three managers is killed",
     "quorum-lost": "The engines of two of three managers are killed",
-    "certificate": "The nodes' certificates end in an hour",
-    "shop": "The shop is deployed beside it, and watched",
+    "certificate": "The nodes' certificates expire in an hour",
+    "shop": "The shop is deployed and monitored",
     "shop-front": "The shop's gateway is scaled to none",
     "shop-errors": "The shop's database hangs",
 }
@@ -45,34 +45,34 @@ exercise = Exercise(
 )
 
 EVERY_S = 5.0
-"""How often everything is asked, and how often the rules are looked at (prometheus.yml)."""
+"""Interval of scrapes, and of evaluations of the rules (prometheus.yml)."""
 
 TOLD_S = 10.0
-"""From an alert that fires until it is heard: Alertmanager waits 2 s for others of its name, or 5 s
-after it has told of one; the rest is two busy processors."""
+"""From an alert that fires until it is received: Alertmanager waits 2 s for others of its name,
+or 5 s after a notification; the rest is for two busy processors."""
 
 
 @dataclass(frozen=True)
 class Expected:
     """An alert that a phase provokes.
 
-    `seen`: seconds until what was done shows in what is asked, besides the two times `EVERY_S` of
-    asking and of looking at the rule. `labels`: which of its labels say what was struck.
+    `seen`: seconds until the cause shows in the metrics, without the two times `EVERY_S` for the
+    scrape and the evaluation. `labels`: its labels that name the node or service.
     """
 
     seen: float
     labels: tuple[str, ...] = field(default=())
 
     def within(self, for_s: float) -> float:
-        """Longest from the deed until somebody hears of it, with its rule's `for`, seconds."""
+        """Longest from the deed until the notification, with its rule's `for`, seconds."""
         return self.seen + 2 * EVERY_S + for_s + TOLD_S
 
 
 GIVEN_UP_S = 30.0
-"""Until the managers give a lost node up: its heartbeat is due every 5 s, and late after three."""
+"""Until the managers declare a lost node down: three missed heartbeats, one every 5 s."""
 
 STEPS_DOWN_S = 15.0
-"""Until the last manager of a lost quorum no longer leads, and says that it can't list anything."""
+"""Until the last manager of a lost quorum steps down, and answers that it can't list anything."""
 
 EXPECTED: Mapping[str, Mapping[str, Expected]] = {
     "kept": {

@@ -1,4 +1,4 @@
-"""What is done so that each alert has a reason, and how it is mended; who hears of it, and when."""
+"""Causes each alert, waits for its notification, removes the cause, and waits for its end."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .watcher import Watcher
 
 FILL, HOLD = "/var/lib/swarmlab-fill", "/run/swarmlab-hold"
 DISK_LEFT, MEMORY_LEFT = 0.07, 0.085
-"""Of a disk and of memory, which share is left: the rules say 0.10, and the engine needs some."""
+"""Free shares of the disk and of memory: below the rules' 0.10, and enough for the engine."""
 
 HEARD_S = 180.0
-"""Longest that is waited for an alert; how soon it had to come the checks say."""
+"""Longest wait for a notification, seconds; the checks have the alert's own bound."""
 
 BACK_S = 180
 CLOCK_S = 10.0
@@ -32,14 +32,14 @@ NOWHERE, LOOP = "nowhere", "loop"
 PLACE = "node.labels.nowhere==true"
 OLD_BACKUP = "20260101T023000Z"
 LASTING, ENDING = "2160h0m0s", "1h0m0s"
-"""What Swarm gives a certificate by itself, and the least that it gives."""
+"""A certificate's lifetime: Swarm's default, and the shortest that Swarm accepts."""
 
 Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Deed:
-    """One thing that is done: which alerts it gives a reason to, and what mends it."""
+    """One step: the alerts that it causes, and its repair."""
 
     alerts: Mapping[str, Labels]
     do: Callable[[], object]
@@ -48,7 +48,7 @@ class Deed:
 
 @dataclass
 class Drill:
-    """One deployment of the monitoring, on `home`, and a worker that things are done to."""
+    """One deployment of the monitoring, on `home`, and a worker for the faults."""
 
     swarm: Swarm
     home: Node
@@ -60,7 +60,7 @@ class Drill:
     # -- deployed ----------------------------------------------------------------------------------
 
     def begin(self, stack: Stack) -> Watcher:
-        """All of it runs, finds everything there is to be watched, and has nothing to tell."""
+        """Wait until all of it runs, scrapes every target and has no alert."""
         self.run_all(stack, REPLICAS)
         prometheus, recorder = (
             self.wait(stack.service(name).tasks_are("running", 1), within=READY_S)[0].container
@@ -86,16 +86,16 @@ class Drill:
         return watcher
 
     def run_all(self, stack: Stack, replicas: Mapping[str, int]) -> None:
-        """Each of these services of the stack is at its count; its tasks are noted."""
+        """Wait until each of these services runs all its replicas; record its tasks."""
         for name, count in replicas.items():
             service = stack.service(name)
             self.wait(service.converged(replicas=count), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
 
-    # -- what is kept low, and what keeps failing --------------------------------------------------
+    # -- resources that run low, and services that fail -------------------------------------------
 
     def let_things_slip(self, watcher: Watcher) -> None:
-        """On one worker, and beside it two services that can't do what they are to do."""
+        """A worker's disk, memory and facts, two services that can't run, and an old backup."""
         node = self.struck
         on = {"node": node.name}
         with Services.removed(self.swarm) as services:
@@ -129,16 +129,16 @@ class Drill:
 
     @property
     def backup(self) -> str:
-        """Where the newest backup lies."""
+        """Path of the newest backup."""
         return self._backup
 
     def keep_a_backup(self) -> None:
-        """The first of them, made now by the clock of the node."""
+        """Make the first backup; its name has the node's present time."""
         when = self.home.look("date", "-u", "+%Y%m%dT%H%M%SZ").stdout.strip()
         self._backup = prepare.back_up(self.home, when)
 
     def drop_backups(self) -> None:
-        """None is left."""
+        """Remove all backups."""
         self.home.run("rm", "-rf", prepare.BACKUPS)
 
     def _renamed(self, old: str, new: str) -> None:
@@ -151,7 +151,7 @@ class Drill:
         self.struck.run("fallocate", "-l", str(block * (free - int(DISK_LEFT * blocks))), FILL)
 
     def _fill_memory(self) -> None:
-        """In a file system of its own that lies in memory: nothing else of it may be lost."""
+        """By a file in a tmpfs of its own: no other file is touched."""
         found = dict(
             line.split(":") for line in self.struck.look("cat", "/proc/meminfo").stdout.splitlines()
         )
@@ -185,7 +185,7 @@ class Drill:
     # -- machines and managers ---------------------------------------------------------------------
 
     def lose_a_worker(self, watcher: Watcher) -> None:
-        """Its power is cut, and comes back."""
+        """A worker loses power, and boots again."""
         on = {"node": self.struck.name}
         fault = self.faults.power_off(self.struck)
 
@@ -238,7 +238,7 @@ class Drill:
         return [node for node in self.swarm.managers() if node is not leader]
 
     def let_certificates_end(self, watcher: Watcher) -> None:
-        """The swarm's authority changes, and gives certificates of an hour; then usual ones."""
+        """A new CA issues certificates for an hour; then another one issues usual ones."""
         on = {"node": self.struck.name}
         self.provoke(
             watcher,
@@ -258,10 +258,10 @@ class Drill:
         )  # fmt: skip
         prepare.write_facts(*self.swarm.nodes)
 
-    # -- each deed, heard of and over --------------------------------------------------------------
+    # -- from a deed to the end of its alerts ------------------------------------------------------
 
     def provoke(self, watcher: Watcher, deeds: Sequence[Deed]) -> None:
-        """All deeds are done, each alert is waited for, all is mended, all is waited to be over."""
+        """Do all deeds, wait for each alert, undo the deeds, wait until each alert is resolved."""
         watcher.note_rules()
         watcher.listen()
         expected = [(alert, labels) for deed in deeds for alert, labels in deed.alerts.items()]
@@ -272,7 +272,7 @@ class Drill:
         with ExitStack() as mended:
             for deed in deeds:
                 self._note(events.Provoked, deed)
-                # Also half a deed is mended.
+                # Half a deed is undone, too.
                 mended.callback(self._mend, deed)
                 deed.do()
             for (alert, labels), known in zip(expected, before["firing"], strict=True):
@@ -290,7 +290,7 @@ class Drill:
         self._note(events.Mended, deed)
 
     def _note(self, kind: type[events.Deed], deed: Deed) -> None:
-        """By the clock of the node that hears: it is to be compared with what is heard."""
+        """With the time of the receiver's node, to compare it with notifications."""
         clock = float(self.home.ask("date", "+%s.%N", within=CLOCK_S).stdout)
         for alert, labels in deed.alerts.items():
             self.evidence.write(kind(alert, labels, round(clock, 3)))

@@ -1,4 +1,4 @@
-"""What the drills of the monitoring note: their own kinds of event."""
+"""The monitoring's own kinds of event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_swarmlab.evidence.events import Seen
 EXERCISE = "monitoring"
 
 Labels = Annotated[Mapping[str, str], "name → value"]
-Clock = Annotated[float, "seconds since 1970, by the clock of the node that hears"]
+Clock = Annotated[float, "seconds since 1970, by the clock of the receiver's node"]
 
 
 # -- deployed --------------------------------------------------------------------------------------
@@ -24,7 +24,7 @@ class Quiet(Seen, kind="quiet", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Target:
-    """What Prometheus asks."""
+    """A target that Prometheus scrapes."""
 
     job: str
     node: str
@@ -33,7 +33,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Targets(Seen, kind="targets", of=EXERCISE):
-    """All that Prometheus asks."""
+    """All targets that Prometheus scrapes."""
 
     targets: tuple[Target, ...]
 
@@ -76,7 +76,7 @@ class Rules(Seen, kind="rules", of=EXERCISE):
 
 @dataclass(frozen=True)
 class Deed(Seen):
-    """Something that is done, and of which an alert tells."""
+    """A step that concerns an alert."""
 
     alert: str
     labels: Labels
@@ -84,20 +84,20 @@ class Deed(Seen):
 
 
 class Provoked(Deed, kind="provoked", of=EXERCISE):
-    """Something is done next that the alert is to tell of."""
+    """The next step causes the alert."""
 
 
 class Mending(Deed, kind="mending", of=EXERCISE):
-    """It is mended next."""
+    """The next step begins to remove the alert's cause."""
 
 
 class Mended(Deed, kind="mended", of=EXERCISE):
-    """It is mended."""
+    """The alert's cause is removed."""
 
 
 @dataclass(frozen=True)
 class Heard(Seen, kind="heard", of=EXERCISE):
-    """What the receiver of alerts wrote down."""
+    """A notification, as the receiver wrote it down."""
 
     alert: str
     status: Annotated[str, "firing, resolved"]
@@ -110,14 +110,14 @@ class Heard(Seen, kind="heard", of=EXERCISE):
 
     @property
     def words(self) -> str:
-        """The alert, and of what it is."""
+        """The alert's name, and its node or service."""
         of = [self.labels[name] for name in ("node", "service") if name in self.labels]
         return f"{self.alert} ({', '.join(of)})" if of else self.alert
 
 
 @dataclass(frozen=True)
 class Active(Seen, kind="active", of=EXERCISE):
-    """An alert that Prometheus has now."""
+    """An alert that is pending or firing in Prometheus."""
 
     alert: str
     labels: Labels

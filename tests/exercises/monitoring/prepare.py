@@ -1,4 +1,4 @@
-"""What the stack file's head says is to be done on the nodes, and how the stack is deployed."""
+"""Prepares the nodes as the stack file's head says, and deploys the stack."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ READY_S = 180
 
 @contextmanager
 def prepared(swarm: Swarm, home: Node, wait: Waiter) -> Iterator[None]:
-    """Engines tell their metrics, nodes their facts; at the block's end as they were.
+    """Engines export metrics, and nodes their facts; the block's end undoes it.
 
     `home`: where Prometheus keeps its data.
     """
@@ -62,7 +62,7 @@ def _as_before(swarm: Swarm, home: Node, wait: Waiter) -> None:
 
 
 def _restart(swarm: Swarm, node: Node, wait: Waiter) -> None:
-    """The engine reads its configuration; the next node's turn comes when all are there again."""
+    """The engine reads its configuration; returns when every node is ready again."""
     node.run("systemctl", "restart", "docker.service")
     node.forget_connections()
     wait(EngineIs(node, up=True), within=BACK_S)
@@ -71,14 +71,14 @@ def _restart(swarm: Swarm, node: Node, wait: Waiter) -> None:
 
 
 def back_up(node: Node, when: str) -> str:
-    """A directory named as `swarm-backup` names it, of that moment; only its name is read."""
+    """An empty directory with the name that `swarm-backup` gives at that moment."""
     place = f"{BACKUPS}/swarm-{when}-{node.name}"
     node.run("mkdir", "-p", place)
     return place
 
 
 def write_facts(*nodes: Node) -> None:
-    """What the timer does each minute, now."""
+    """Do now what the timer does each minute."""
     for node in nodes:
         node.run("systemctl", "start", SERVICE)
 

@@ -1,4 +1,4 @@
-"""What the monitoring is called, what of it runs, and what it is to ask."""
+"""The monitoring's name, its services, and its scrape jobs."""
 
 NAME = "monitoring"
 
@@ -14,16 +14,16 @@ REPLICAS = {
 """The stack's services, and how many tasks each has on the lab's five nodes."""
 
 EACH_NODE, MANAGERS = ("engine", "node"), ("manager-port",)
-"""Jobs that ask something of each node, and of each manager."""
+"""Jobs with a target on each node, and on each manager."""
 
 ONE_EACH = ("prometheus", "alertmanager", "swarm", "blackbox")
 
 DASHBOARDS = {"nodes": 8, "swarm": 12}
-"""Those that have data also where no shop runs, and how many queries each has."""
+"""Dashboards that have data without the shop, and how many queries each has."""
 SHOP_DASHBOARDS = {"shop": 14}
 
 SHOP_REPLICAS = {"postgres-exporter": 1, "redis-exporter": 1}
-"""What is deployed besides, where the shop runs."""
+"""Further services, where the shop runs."""
 
 SHOP_JOBS = ("postgres", "redis", "shop", "shop-front")
-"""Jobs that ask something of the shop."""
+"""Jobs that scrape the shop."""

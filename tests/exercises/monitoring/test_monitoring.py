@@ -1,4 +1,4 @@
-"""The monitoring plan: one deployment, and all that it must tell of is done to the swarm."""
+"""The monitoring plan: one deployment, and a fault for each of its alerts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_each_alert_fires_and_is_over(
     ledger: NewLedger,
     evidence: Evidence,
 ) -> None:
-    """What is watched is broken, one thing after the other, and mended."""
+    """Faults are injected and healed one after the other."""
     home, struck = swarm.workers()[:2]
     drill = Drill(swarm, home, struck, faults, wait, evidence)
     with ExitStack() as deployed:

@@ -37,9 +37,9 @@ __all__ = ["exercise"]
 @exercise.check(
     "replicas",
     phases=DEPLOYED,
-    title="Every service of the monitoring is at its count",
+    title="Every monitoring service runs all its replicas",
     expected=", ".join(f"{name} {count}/{count}" for name, count in REPLICAS.items()),
-    hint="`docker stack ps monitoring --no-trunc`: has a node the label monitoring=true?",
+    hint="`docker stack ps monitoring --no-trunc`: does a node have the label monitoring=true?",
 )
 def replicas(record: Record) -> Judgement:
     """As `docker stack services` shows it."""
@@ -59,13 +59,13 @@ def replicas(record: Record) -> Judgement:
 @exercise.check(
     "all-watched",
     phases=DEPLOYED,
-    title="Every node's engine and machine, every manager's port and each part is asked",
-    expected="an engine and exporter of each node, a port of each manager, the rest once; all up",
+    title="Prometheus scrapes every engine, node and manager, and each of its own parts",
+    expected="each node's engine and exporter, each manager's port, all others once; all are up",
     hint="Prometheus' page /targets says why one is down: metrics-addr, a firewall, a label?",
 )
 def all_watched(record: Record) -> Judgement:
     """By Swarm's own lists."""
-    targets = need(record, Targets, "nobody asked what is watched").targets
+    targets = need(record, Targets, "Prometheus' targets were not recorded").targets
     nodes = nodes_of(record)
     wrong = [
         f"{job}: {sorted(_on(targets, job))}"
@@ -77,7 +77,7 @@ def all_watched(record: Record) -> Judgement:
     ]
     wrong += [f"{job}: {len(_on(targets, job))}" for job in ONE_EACH if len(_on(targets, job)) != 1]
     wrong += [f"{t.job} of {t.node} is down" for t in targets if not t.up]
-    return judged(f"{len(targets)} are asked", wrong=wrong)
+    return judged(f"{len(targets)} targets", wrong=wrong)
 
 
 def _on(targets: Sequence[Target], job: str) -> list[str]:
@@ -87,33 +87,33 @@ def _on(targets: Sequence[Target], job: str) -> list[str]:
 @exercise.check(
     "nothing-to-tell",
     phases=DEPLOYED,
-    title="Of a swarm that is well nothing is told",
-    expected="every rule can be computed, and none is pending or firing",
+    title="A healthy swarm causes no alert",
+    expected="every rule can be evaluated, and no alert is pending or firing",
     hint="Prometheus' page /alerts; `promtool check rules` and `promtool test rules`.",
 )
 def nothing_to_tell(record: Record) -> Judgement:
-    """Whoever is woken for nothing no longer listens."""
-    rules = need(record, Rules, "nobody asked for the rules").rules
-    quiet = need(record, Quiet, "it was never without an alert")
+    """False alerts teach people to ignore alerts."""
+    rules = need(record, Rules, "Prometheus' rules were not recorded").rules
+    quiet = need(record, Quiet, "some alert was pending or firing all the time")
     wrong = [f"{name}: {rule.health}" for name, rule in rules.items() if rule.health != "ok"]
     if not rules:
-        wrong.append("there is no rule")
+        wrong.append("Prometheus has no rule")
     later = [e.alert for e in each(record, Heard, status="firing") if e.t > quiet.t]
-    wrong += [f"{name} was told" for name in later]
+    wrong += [f"{name} fired" for name in later]
     return judged(f"{len(rules)} rules", wrong=wrong)
 
 
 @exercise.check(
     "shop-watched",
     phases=SHOP,
-    title="The shop's parts are asked",
-    expected=f"{', '.join(SHOP_JOBS)}: each is asked, and answers",
+    title="Prometheus scrapes the shop's parts",
+    expected=f"{', '.join(SHOP_JOBS)}: each is scraped, and is up",
     hint="Prometheus' page /targets; are the exporters in the network shop_backend?",
 )
 def shop_watched(record: Record) -> Judgement:
-    """Its services, its database and cache by their exporters, its front."""
-    targets = need(record, Targets, "nobody asked what is watched").targets
-    wrong = [f"nobody asks {job}" for job in SHOP_JOBS if not _on(targets, job)]
+    """Its services, its gateway, and exporters of its database and its cache."""
+    targets = need(record, Targets, "Prometheus' targets were not recorded").targets
+    wrong = [f"{job} is not scraped" for job in SHOP_JOBS if not _on(targets, job)]
     wrong += [f"{t.job} is down" for t in targets if t.job in SHOP_JOBS and not t.up]
     return judged(", ".join(f"{job} {len(_on(targets, job))}" for job in SHOP_JOBS), wrong=wrong)
 
@@ -121,13 +121,13 @@ def shop_watched(record: Record) -> Judgement:
 @exercise.check(
     "dashboards",
     phases=DEPLOYED + SHOP,
-    title="Every panel of the dashboards shows something",
-    expected=f"each query of {', '.join(DASHBOARDS)} is accepted and has data; beside the shop of"
-    f" {', '.join(SHOP_DASHBOARDS)}",
-    hint="Ask Prometheus for the query of the panel: is a metric's name right, a label gone?",
+    title="Every panel of the dashboards has data",
+    expected=f"each query of {', '.join(DASHBOARDS)} is accepted and has data; with the shop,"
+    f" those of {', '.join(SHOP_DASHBOARDS)}",
+    hint="Run the panel's query in Prometheus: is a metric's name wrong, or a label missing?",
 )
 def panels(record: Record) -> Judgement:
-    """Their queries, asked one by one."""
+    """Each query, run by itself."""
     seen = each(record, Panel)
     wrong = [
         f"{e.dashboard}, {e.panel}: {e.error or 'no data'}" for e in seen if e.error or not e.series
@@ -135,7 +135,7 @@ def panels(record: Record) -> Judgement:
     wanted = SHOP_DASHBOARDS if record.events[-1].phase.endswith("/shop") else DASHBOARDS
     asked = Counter(name for name, _, _ in {(e.dashboard, e.panel, e.expr) for e in seen})
     missing = [
-        f"nobody asked for {count - asked[name]} of the {count} queries of {name}"
+        f"{count - asked[name]} of the {count} queries of {name} were not run"
         for name, count in wanted.items()
         if asked[name] < count
     ]
@@ -146,7 +146,7 @@ def panels(record: Record) -> Judgement:
 
 
 def _for(record: Record, name: str) -> float:
-    rules = need(record, Rules, "nobody asked for the rules").rules
+    rules = need(record, Rules, "Prometheus' rules were not recorded").rules
     if name not in rules:
         raise Unseen(f"Prometheus has no rule {name}")
     return rules[name].for_
@@ -155,34 +155,34 @@ def _for(record: Record, name: str) -> float:
 @exercise.check(
     "told",
     phases=PROVOKED,
-    title="What is wrong is told, of what it is wrong, and not before",
-    expected="each alert is heard after its cause, with the name of the node or service",
+    title="Each alert fires after its cause, and names the node or service",
+    expected="the receiver gets each alert after its cause, with the node's or service's name",
     hint="Prometheus' page /alerts: pending, firing? Then Alertmanager's, then the recorder's log.",
 )
 def told(record: Record) -> Judgement:
-    """By what the receiver wrote down, while the cause was there."""
+    """By what the receiver wrote down until the repair began."""
     alerts = list(provoked(record))
-    wrong = [f"{alert.words} was not heard" for alert in alerts if alert.first is None]
+    wrong = [f"{alert.words} was not received" for alert in alerts if alert.first is None]
     wrong += [
-        f"{alert.words} was heard before its cause"
+        f"{alert.words} was received before its cause"
         for alert in alerts
         if any(e.heard < alert.deed.clock for e in alert.heard("firing"))
     ]
     missing = [lack for alert in alerts for lack in not_told_meanwhile(alert)]
     heard = sum(alert.first is not None for alert in alerts)
-    return judged(f"{heard} of {len(alerts)} heard", wrong=wrong, missing=missing)
+    return judged(f"{heard} of {len(alerts)} received", wrong=wrong, missing=missing)
 
 
 @exercise.check(
     "in-time",
     phases=PROVOKED,
-    title="It is told as soon as its rule's `for` allows",
-    expected="time to be seen + asking and looking every 5 s + `for` + 10 s to be told, at most",
+    title="Each alert arrives as soon as its rule's `for` allows",
+    expected="at most: until the cause shows + scrape 5 s + evaluation 5 s + `for` + delivery 10 s",
     hint="Prometheus' scrape and evaluation intervals, Alertmanager's group_wait, group_interval.",
     timed=True,
 )
 def in_time(record: Record) -> Judgement:
-    """Each by the clock of the node that hears."""
+    """Each by the clock of the receiver's node."""
     seen, wrong, missing = [], [], []
     expected = EXPECTED[phase_of(record)]
     for alert in provoked(record):
@@ -200,9 +200,9 @@ def in_time(record: Record) -> Judgement:
 @exercise.check(
     "waits-its-for",
     phases=PROVOKED,
-    title="It is not told before it has been true for as long as its rule says",
-    expected=f"`for`, and at most {2 * EVERY_S:.0f} s more, between the two",
-    hint="A `for` keeps what mends itself from waking somebody.",
+    title="An alert fires only after its rule's `for`",
+    expected=f"`for`, and at most {2 * EVERY_S:.0f} s more, from pending to firing",
+    hint="`for` suppresses alerts about a fault that ends by itself.",
 )
 def waits_its_for(record: Record) -> Judgement:
     """From Prometheus' own moments: since when it is true, and since when it fires."""
@@ -231,14 +231,14 @@ def _moment(said: str) -> float:
 @exercise.check(
     "over",
     phases=PROVOKED,
-    title="When it is mended, that is told too, and not before",
-    expected=f"each is told to be over after its cause is gone, within {RESOLVED_S:.0f} s",
-    hint="Alertmanager's send_resolved; does the expression come back to nothing?",
+    title="Each alert is resolved after the repair, and not before",
+    expected=f"the receiver gets `resolved` within {RESOLVED_S:.0f} s of the end of the repair",
+    hint="Alertmanager's send_resolved; does the rule's expression still have a result?",
 )
 def over(record: Record) -> Judgement:
-    """Nothing stays on the wall for ever, and nothing goes and comes.
+    """No alert stays for ever, and none flaps.
 
-    Mending has several steps: an alert may end before the last of them.
+    A repair has several steps: an alert may end before the last of them.
     """
     alerts = list(provoked(record))
     seen, wrong, missing = 0, [], []
@@ -246,54 +246,54 @@ def over(record: Record) -> Judgement:
         mending, mended, end = alert.mending, alert.mended, alert.end
         seen += end is not None
         if mending and any(e.heard < mending.clock for e in alert.ends):
-            wrong.append(f"{alert.words} was told to be over before it was mended")
+            wrong.append(f"{alert.words} was resolved before the repair")
         if mending and end is None:
-            wrong.append(f"{alert.words} was never told to be over")
+            wrong.append(f"{alert.words} was never resolved")
         elif end and mended and end.heard - mended.clock > RESOLVED_S:
-            wrong.append(f"{alert.words} was over too late")
+            wrong.append(f"{alert.words} was resolved too late")
         missing += out_of_order(
-            (f"what gives {alert.words} a reason", alert.deed.t),
-            (f"what mends {alert.words}", mending.t if mending else None),
-            (f"that {alert.words} was mended", mended.t if mended else None),
-            (f"that {alert.words} was told to be over", end.t if end else None),
+            (f"the cause of {alert.words}", alert.deed.t),
+            (f"the repair for {alert.words}", mending.t if mending else None),
+            (f"the end of the repair for {alert.words}", mended.t if mended else None),
+            (f"the end of {alert.words}", end.t if end else None),
         )
-    return judged(f"{seen} of {len(alerts)} over", wrong=wrong, missing=missing)
+    return judged(f"{seen} of {len(alerts)} resolved", wrong=wrong, missing=missing)
 
 
 @exercise.check(
     "nothing-else",
     phases=PROVOKED,
-    title="Nothing else is told",
-    expected="no alert but those, and what follows of itself; in the end none is left",
+    title="No other alert fires",
+    expected="only this phase's alerts and their known consequences; no alert is left at the end",
     hint="An alert without a cause, or a cause with ten alerts, teaches people not to listen.",
 )
 def nothing_else(record: Record) -> Judgement:
-    """From the deeds, which were told, until nothing is pending once all is mended."""
+    """From the first cause until no alert is pending after the last repair."""
     alerts, quiet = list(provoked(record)), last(record, Quiet)
     firing = each(record, Heard, status="firing")
     if not firing:
-        return failed("nothing was told at all")
+        return failed("no alert was received")
     follows = BESIDES[phase_of(record)]
     those = [e for alert in alerts for e in alert.heard("firing")]
     others = {e.words for e in firing if e.alert not in follows and e not in those}
     missing = [lack for alert in alerts for lack in not_told_meanwhile(alert)]
     missing += out_of_order(
-        ("the mending", max((a.mending.t for a in alerts if a.mending), default=None)),
-        ("that no alert was left", quiet.t if quiet else None),
+        ("the repair", max((a.mending.t for a in alerts if a.mending), default=None)),
+        ("the end of all alerts", quiet.t if quiet else None),
     )
     names = ", ".join(sorted({e.alert for e in firing}))
-    return judged(names, wrong=[f"{other} was told" for other in sorted(others)], missing=missing)
+    return judged(names, wrong=[f"{other} fired" for other in sorted(others)], missing=missing)
 
 
 @exercise.check(
     "says-what-to-do",
     phases=PROVOKED,
-    title="Each says what is wrong and what to do",
+    title="Each alert says what is wrong and what to do",
     expected="a summary and an action, with every value filled in",
     hint="annotations of the rule; `promtool test rules` shows them filled in.",
 )
 def says_what_to_do(record: Record) -> Judgement:
-    """For whoever is woken."""
+    """For the person on call."""
     alerts = list(provoked(record))
     wrong = [
         f"{alert.words}: its {part} is {text!r}"
@@ -304,14 +304,14 @@ def says_what_to_do(record: Record) -> Judgement:
     ]
     missing = [lack for alert in alerts for lack in not_told_meanwhile(alert)]
     said = sum(alert.first is not None for alert in alerts)
-    return judged(f"{said} say it", wrong=wrong, missing=missing)
+    return judged(f"{said} alerts", wrong=wrong, missing=missing)
 
 
 @exercise.measure(phases=PROVOKED)
 def delays(record: Record) -> dict[str, Any]:
-    """Of each alert, seconds: from its cause until it was heard, and from its mending to its end.
+    """Seconds for each alert: from its cause until it was received, from its repair to its end.
 
-    The latter is below 0 where it ended before the last step of mending.
+    The latter is below 0 where it ended before the last step of the repair.
     """
     found: dict[str, Any] = {}
     for deed in each(record, Provoked):

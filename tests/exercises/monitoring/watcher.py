@@ -1,9 +1,10 @@
-"""Prometheus as it is asked, and what the recorder has heard."""
+"""Queries Prometheus, and reads the notifications that the receiver wrote down."""
 
 from __future__ import annotations
 
 import json
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,14 +18,14 @@ from . import events
 
 ASK_S = 20.0
 SCRAPED_S = 5.0
-"""How often everything is asked: there is no more to be seen between."""
+"""Interval of scrapes, seconds: the shortest step of a curve."""
 
 
 @dataclass
 class Watcher:
-    """The containers of Prometheus and of the recorder, by the engine of the node that runs both.
+    """The containers of Prometheus and of the receiver, through the engine of their node.
 
-    No manager is asked: without a quorum none would say where they are.
+    No manager is asked: without a quorum none answers.
     """
 
     node: Node
@@ -45,17 +46,17 @@ class Watcher:
         return json.loads(output.stdout)["data"]
 
     def value(self, expr: str) -> list[tuple[dict[str, str], float]]:
-        """What an expression is now: labels and number of each of its series."""
+        """An expression's value now: labels and number of each series."""
         found = self.ask("query", query=expr)["result"]
         return [(row["metric"], float(row["value"][1])) for row in found]
 
     def values(
         self, expr: str, *, of_s: float, points: int
     ) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
-        """What an expression was in the last `of_s` seconds, at so many moments at most.
+        """An expression's values in the last `of_s` seconds, at most `points` of each series.
 
-        Of each of its series the labels, and each moment, in seconds of the run, with its value;
-        what is no number is left out.
+        Returns each series' labels and points: seconds of the run, and value. NaN and infinite
+        values are left out.
         """
         clock = float(self.node.ask("date", "+%s.%N", within=ASK_S).stdout)
         now = self.evidence.now()
@@ -73,14 +74,14 @@ class Watcher:
         return found
 
     def listen(self) -> list[events.Heard]:
-        """All that was heard until now; what is new is recorded."""
+        """All notifications until now; new ones are recorded."""
         # The last line may not be whole yet.
         lines = self.node.log_of(self.recorder).rpartition("\n")[0].splitlines()
         for line in lines[self._noted :]:
             try:
                 told = json.loads(line)
             except ValueError:
-                continue  # Python's own words.
+                continue  # A message of Python.
             heard = events.Heard(
                 alert=told["labels"].get("alertname", ""),
                 status=told["status"],
@@ -97,7 +98,7 @@ class Watcher:
         return self._heard
 
     def note_pending(self) -> None:
-        """Since when each alert that Prometheus has now is true, by itself."""
+        """Record each alert that Prometheus has now, and since when."""
         for alert in self.ask("alerts")["alerts"]:
             labels = alert["labels"]
             active = events.Active(
@@ -106,7 +107,7 @@ class Watcher:
             self.evidence.write(active)
 
     def note_rules(self) -> None:
-        """Every alert's `for`, as the running Prometheus has it."""
+        """Record every alert's `for`, as the running Prometheus has it."""
         groups = self.ask("rules", type="alert")["groups"]
         rules = {
             rule["name"]: events.Rule(rule["duration"], rule["health"])
@@ -116,7 +117,7 @@ class Watcher:
         self.evidence.write(events.Rules(rules))
 
     def note_targets(self) -> None:
-        """Who is asked, of which node where it is one's, and whether it answers."""
+        """Record every target: its job, its node if it has one, and whether it is up."""
         targets = (
             events.Target(labels["job"], labels.get("node", ""), up=value == 1)
             for labels, value in self.value("up")
@@ -126,18 +127,18 @@ class Watcher:
     def hears(
         self, alert: str, status: str, labels: Mapping[str, str], *, more_than: int = 0
     ) -> Hears:
-        """Condition: so often and once more was said that the alert with these labels is that."""
+        """Condition: the alert with these labels got that status more than `more_than` times."""
         return Hears(self, alert, status, dict(labels), more_than)
 
     def times(self, alert: str, status: str, labels: Mapping[str, str]) -> int:
-        """How often that was heard, until the last time that anybody listened."""
+        """How often the alert with these labels got that status, as of the last `listen`."""
         return sum(
             each.alert == alert and each.status == status and labels.items() <= each.labels.items()
             for each in self._heard
         )
 
     def shows(self, expr: str) -> Shows:
-        """Condition: an expression that compares has a result."""
+        """Condition: an expression that ends with a comparison, `== 1` or `< 1`, is true."""
         return Shows(self, expr)
 
     def quiet(self) -> Quiet:
@@ -146,13 +147,13 @@ class Watcher:
 
 
 def _told(labels: Mapping[str, str]) -> dict[str, str]:
-    """Of an alert's labels, those that say what it is about."""
+    """An alert's labels that name its node or service, and its severity."""
     return {name: labels[name] for name in ("node", "service", "severity") if name in labels}
 
 
 @dataclass
 class Hears:
-    """An alert was told."""
+    """A notification came."""
 
     watcher: Watcher
     alert: str
@@ -168,15 +169,18 @@ class Hears:
         return f"{self.alert}{of} is {self.status}"
 
     def __call__(self) -> Done[None] | Pending | Fatal:
-        """Listen once."""
+        """Read the receiver's log once."""
         self.watcher.listen()
         heard = self.watcher.times(self.alert, self.status, self.labels)
-        return done(None) if heard > self.more_than else pending(f"heard {heard} times")
+        return done(None) if heard > self.more_than else pending(f"received {heard} times")
+
+
+COMPARED = {"==": operator.eq, "<": operator.lt}
 
 
 @dataclass
 class Shows:
-    """An expression has a result. Where it has none, what it compares is told."""
+    """An expression such as `min(up) == 1` is true of some series of what it compares."""
 
     watcher: Watcher
     expr: str
@@ -185,25 +189,25 @@ class Shows:
     @property
     def name(self) -> str:
         """In words."""
-        return f"Prometheus has a result of {self.expr}"
+        return f"{self.expr} in Prometheus"
 
     def __call__(self) -> Done[None] | Pending | Fatal:
         """Ask once."""
-        compared, _, _ = self.expr.rpartition(" ")[0].rpartition(" ")
+        compared, sign, bound = self.expr.rsplit(" ", 2)
         try:
-            if self.watcher.value(self.expr):
-                return done(None)
-            seen = self.watcher.value(compared) if compared else []
+            seen = [number for _, number in self.watcher.value(compared)]
         except ValueError as error:
             return pending(str(error))
-        return pending(f"{compared} is {seen[0][1]:.4g}" if seen else "no result")
+        if any(COMPARED[sign](number, float(bound)) for number in seen):
+            return done(None)
+        return pending(f"{compared} is {seen[0]:.4g}" if seen else "no result")
 
 
 @dataclass
 class Quiet:
-    """Nothing is wrong, by Prometheus' word; what was told until then is recorded.
+    """Prometheus has no alert; notifications until then are recorded.
 
-    Alertmanager may tell up to its `group_interval` later that an alert has ended.
+    Alertmanager may send `resolved` up to its `group_interval` later.
     """
 
     watcher: Watcher

@@ -46,7 +46,7 @@ def proxy(work: Work) -> Switched:
     """Their proxy. Skips the test where there is none, or its configuration is not known here."""
     player = player_of(work, "proxy")
     if player.repository != "nginx":
-        pytest.skip(f"{player.name} is no nginx: how it is configured is not known here")
+        pytest.skip(f"{player.name} is no nginx: the drill can't change its configuration")
     texts = {config.name: config.text or "" for config in work.survey.configs or ()}
     given = [c for c in player.configs if BLOCK.search(texts.get(c.name, ""))]
     if not given:

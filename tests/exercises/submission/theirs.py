@@ -130,11 +130,11 @@ def healed(work: Work, role: str) -> Healed:
     """
     player = player_of(work, role)
     if player.health is None or player.health.none:
-        pytest.skip(f"{player.name} has no health check: nothing finds an ill task")
+        pytest.skip(f"{player.name} has no health check: nothing detects an unhealthy task")
     if player.repository != "nginx":
-        pytest.skip(f"{player.name} is no nginx: how a task of it is made ill is not known here")
+        pytest.skip(f"{player.name} is no nginx: the drill can't make a task of it unhealthy")
     if (wanted := replicas(work, role)) < LEAST_REPLICAS:
-        pytest.skip(f"{player.name} has {wanted} replicas: with one ill nobody would answer")
+        pytest.skip(f"{player.name} has {wanted} replicas: with one unhealthy none would answer")
     ports = published_ports(player)
     interval, timeout = player.health.interval_s or 30.0, player.health.timeout_s or 30.0
     found = (interval + timeout) * (player.health.retries or 3)

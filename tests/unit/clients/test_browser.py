@@ -154,14 +154,6 @@ def short() -> Iterator[Path]:
         yield Path(made)
 
 
-@pytest.mark.parametrize(("length", "room"), [(10, None), (60, Path("/tmp"))])
-def test_its_home_has_a_path_that_is_short_enough_for_a_socket(
-    monkeypatch: pytest.MonkeyPatch, length: int, room: Path | None
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", f"/{'t' * length}")
-    assert browser._room() == room
-
-
 @pytest.mark.parametrize("own", [False, True])
 def test_what_starts_playwright_is_as_it_was_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool

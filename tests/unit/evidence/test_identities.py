@@ -30,7 +30,7 @@ def good() -> Record:
 
 
 def test_who_is_the_same_node_with_the_same_certificate_has_kept_its_identity() -> None:
-    seen = "2 readings, at the end 2 managers, 1 workers: each is who it was"
+    seen = "2 readings, at the end 2 managers, 1 workers: no identity has changed"
     assert kept(good()) == Kept((), False, seen, frozenset(ROLES))
     assert identities_kept(good()).verdict is Verdict.PASS
 
@@ -49,24 +49,27 @@ def test_a_certificate_in_another_machine_s_name_is_the_finding() -> None:
 def test_an_engine_that_says_it_is_another_machine_s_node_is_the_finding_too() -> None:
     found = kept(at_the_end(good(), "worker1", id="manager2", name="manager2", role="manager"))
     assert found.taken
-    assert "worker1 was the node worker1 and is manager2, manager2" in found.wrong
+    assert "worker1 was the node worker1, and is now manager2, manager2" in found.wrong
     assert "manager2 and worker1 say that they are the same node, manager2" in found.wrong
 
 
 def test_an_engine_that_begins_anew_with_another_s_certificate_is_the_finding_too() -> None:
     found = kept(at_the_end(good(), "worker1", id="", name="manager2", role="manager"))
     assert found.taken
-    assert "worker1 was the node worker1 and is none" in found.wrong
+    assert "worker1 was the node worker1, and is in no swarm now" in found.wrong
 
 
 @pytest.mark.parametrize(
     ("otherwise", "said"),
     [
-        ({"id": "new", "name": "new"}, "worker1 was the node worker1 and is new"),
+        ({"id": "new", "name": "new"}, "worker1 was the node worker1, and is now new"),
         ({"name": ""}, "the certificate of worker1, the node worker1, names nobody"),
         ({"role": "manager"}, "the certificate of worker1 is a manager's, and it is a worker"),
         ({"role": ""}, "the certificate of worker1 is a nobody's, and it is a worker"),
-        ({"id": "", "name": "", "role": ""}, "worker1 was the node worker1 and is none"),
+        (
+            {"id": "", "name": "", "role": ""},
+            "worker1 was the node worker1, and is in no swarm now",
+        ),
     ],
     ids=["a new id", "no certificate", "another role", "no role", "outside"],
 )
@@ -113,16 +116,16 @@ def test_a_machine_that_was_destroyed_begins_anew_and_no_other_does() -> None:
 @pytest.mark.parametrize(
     ("record", "said"),
     [
-        (run(), "nobody asked"),
-        (run(who(ROLES)), "not asked a second time"),
-        (edited("identities", machines=None)(good()), "not asked a second time"),
+        (run(), "identities were not read"),
+        (run(who(ROLES)), "not read a second time"),
+        (edited("identities", machines=None)(good()), "not read a second time"),
         (
             at_the_end(good(), "worker1", id="", name="", role="", error="no route"),
-            "worker1 could not be asked at the end",
+            "worker1 gave no identity at the end",
         ),
         (
             Record((*good().events, *events("2.2/demotion", led_by("manager2"), start=9))),
-            "nobody asked the machines after manager2 had begun to lead",
+            "no identity was read after manager2 had begun to lead",
         ),
     ],
     ids=["never", "once", "nothing said", "one silent", "not after the change"],

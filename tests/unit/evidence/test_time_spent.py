@@ -137,8 +137,8 @@ def test_what_goes_on_within_a_wait_is_not_waited_for_twice() -> None:
     )
     assert [(w.kind, w.condition, w.nodes, w.seconds) for w in found.waits] == [
         (Awaited.CONDITION, "x", (), 4.0),
-        (Awaited.FAULT, "power-off is made", ("n", "m"), 3.0),
-        (Awaited.FAULT, "power-off is mended", ("n",), 2.0),
+        (Awaited.FAULT, "power-off is injected", ("n", "m"), 3.0),
+        (Awaited.FAULT, "power-off is healed", ("n",), 2.0),
         (Awaited.COMMAND, "`echo 'a b'`", ("n",), 2.0),
     ]
     assert waited_for([found])[1].nodes == ("m", "n")

@@ -57,6 +57,11 @@ def line(alert: str, status: str = "firing", **labels: str) -> str:
     return json.dumps(told) + "\n"
 
 
+def value_of(number: str) -> Output:
+    """Prometheus' answer of one series."""
+    return Output(0, json.dumps({"data": {"result": [{"metric": {}, "value": [1, number]}]}}), "")
+
+
 @pytest.fixture
 def home() -> Home:
     return Home()
@@ -104,19 +109,28 @@ def test_an_alert_of_another_node_or_heard_before_is_not_the_one(
     assert isinstance(again(), Pending)
 
 
-def test_an_expression_without_a_result_or_an_answer_is_waited_for(
+def test_an_expression_that_is_not_true_or_has_no_answer_is_waited_for(
     home: Home, watcher: Watcher
 ) -> None:
     shown = watcher.shows("min(up) == 1")
+    asked = len(home.asked)
     home.answer = Output(1, "", "connection refused")
     assert isinstance(shown(), Pending)
     home.answer = Output(0, json.dumps({"data": {"result": []}}), "")
     assert isinstance(shown(), Pending)
-    home.answer = Output(
-        0, json.dumps({"data": {"result": [{"metric": {}, "value": [1, "1"]}]}}), ""
-    )
+    home.answer = value_of("0")
+    assert shown() == Pending("min(up) is 0")
+    home.answer = value_of("1")
     assert isinstance(shown(), Done)
-    assert home.asked[-1].endswith("/api/v1/query?query=min%28up%29+%3D%3D+1")
+    assert home.asked[-1].endswith("/api/v1/query?query=min%28up%29")
+    assert len(home.asked) == asked + 4, "each look asks once"
+    below = watcher.shows("shop:errors:ratio5m < 0.001")
+    home.answer = value_of("0.001")
+    assert isinstance(below(), Pending)
+    home.answer = value_of("0.0009")
+    assert isinstance(below(), Done)
+    home.answer = value_of("NaN")
+    assert isinstance(below(), Pending)
 
 
 def test_it_is_quiet_when_nothing_is_pending(home: Home, watcher: Watcher) -> None:

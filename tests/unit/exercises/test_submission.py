@@ -290,8 +290,8 @@ def test_what_their_backup_keeps_is_counted_like_the_labs() -> None:
 
 OURS_ALONE = {
     "new-options-used": "its own configuration with a mark",
-    "backup-complete": "somebody's own script took the backup",
-    "backup-holds": "somebody's own script took the backup",
+    "backup-complete": "a submission's script took the backup",
+    "backup-holds": "a submission's script took the backup",
 }
 """Claims about the lab's own configuration and scripts → why nobody else's can show them."""
 

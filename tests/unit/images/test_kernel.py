@@ -84,8 +84,8 @@ def test_kernels_of_other_recipes_are_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "meant"),
     [
-        ("E: Unable to locate package linux-source", "has a package of the recipe no more"),
-        ("E: Release 'trixie-backports' for 'linux-source' was not found", "no more"),
+        ("E: Unable to locate package linux-source", "no longer has a package of the recipe"),
+        ("E: Release 'trixie-backports' for 'linux-source' was not found", "no longer"),
         ("W: GPG error: InRelease: the public key is not available", "debian-archive-keyring"),
         ("E: The repository is not signed.", "signature of the packages is missing"),
         ("E: Failed to fetch x.deb  Hash Sum mismatch", "not what Debian signed"),

@@ -160,7 +160,7 @@ def test_the_clusters_nodes_are_told_by_its_record_or_nobody_knows_them() -> Non
         without(record, kind("cluster.ready")),
         changed(record, kind("cluster.ready"), nodes=[]),
     ):
-        with pytest.raises(Unseen, match="which nodes"):
+        with pytest.raises(Unseen, match="nodes were not recorded"):
             claims.nodes_of(broken)
 
 
@@ -191,7 +191,7 @@ def broken(*rows: tuple[str, Any], node: str = "manager1") -> Record:
 def test_the_fault_must_have_held_the_leader() -> None:
     for node, told in (
         ("manager1", []),
-        ("manager2", ["manager1 led, and manager2 was broken"]),
+        ("manager2", ["manager1 led, and the fault hit manager2"]),
     ):
         run = broken(node=node)
         (fault,) = readings.faults(run)

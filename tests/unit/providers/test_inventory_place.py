@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from pytest_swarmlab.providers.inventory import place
+from pytest_swarmlab import sockets
 from pytest_swarmlab.providers.inventory.place import Place, reap
 
 OWNER = """
 import sys
-from pytest_swarmlab.providers.inventory import place
+from pytest_swarmlab import sockets
 from pytest_swarmlab.providers.inventory.place import Place
 
-place.LONGEST_SOCKET = 1000
+sockets.LONGEST = 1000
 print(Place("m1.engine").path, flush=True)
 sys.stdin.read()
 """
@@ -26,8 +26,8 @@ sys.stdin.read()
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(place, "SHORT", tmp_path)
-    monkeypatch.setattr(place, "LONGEST_SOCKET", 1000)
+    monkeypatch.setattr(sockets, "SHORT", tmp_path)
+    monkeypatch.setattr(sockets, "LONGEST", 1000)
     return tmp_path
 
 

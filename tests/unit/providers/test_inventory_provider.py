@@ -19,11 +19,11 @@ from typing import Any
 import docker
 import pytest
 
+from pytest_swarmlab import sockets
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.model import Capability
 from pytest_swarmlab.providers import mux
 from pytest_swarmlab.providers.inventory.file import load
-from pytest_swarmlab.providers.inventory.place import LONGEST_SOCKET
 from pytest_swarmlab.providers.inventory.provider import InventoryMachines
 from pytest_swarmlab.swarm.cluster import Node
 from tests.unit.fakes import Lab
@@ -138,9 +138,9 @@ def test_sockets_of_nodes_with_long_names_have_paths_that_a_socket_may_have(
     monkeypatch.setattr("tempfile.tempdir", str(long))
     name = "n" * 63
     machines = made(node=f"name: {name}, sudo: true")
-    assert len(str(machines.engine_socket(name))) <= LONGEST_SOCKET
+    assert len(str(machines.engine_socket(name))) <= sockets.LONGEST
     # ssh makes a control socket under a longer name first.
-    assert len(str(machines._links.control_socket(name))) + 17 <= LONGEST_SOCKET
+    assert len(str(machines._links.control_socket(name))) + 17 <= sockets.LONGEST
     assert list(long.iterdir()) == []
 
 

@@ -21,6 +21,8 @@ import pytest
 from pytest_swarmlab.providers import mux, shells
 from pytest_swarmlab.providers.ssh import Access, SshLinks, command, host, trouble
 
+FAILURE = 0x80000003
+"""MUX_S_FAILURE of PROTOCOL.mux."""
 PATIENCE_S = 20.0
 
 
@@ -184,7 +186,7 @@ def test_a_forward_lasts_as_long_as_the_descriptor_that_tls_takes(master: Master
 
 
 def test_what_the_far_side_can_not_reach_is_refused(master: Master) -> None:
-    path = master.answers(lambda c: send(c, struct.pack(">III", mux.FAILURE, 1, 0)))
+    path = master.answers(lambda c: send(c, struct.pack(">III", FAILURE, 1, 0)))
     with pytest.raises(ConnectionRefusedError, match=r"192\.0\.2\.10:9 can't be reached"):
         mux.forward(path, "192.0.2.10", 9, 5)
 
