@@ -53,8 +53,13 @@ class Fault(ABC):
         self._recorder.write(FaultInjected(self.kind, self._names, seconds))
 
     def heal(self) -> None:
-        """Heal it if it is on, and record when, and how long that took."""
+        """Heal it if it is on, and record when, and how long that took.
+
+        On Ctrl-C not where the nodes go: raises KeyboardInterrupt again.
+        """
         if self._broken:
+            for node in self.nodes:
+                node.heed_interrupt()
             self._recorder.write(FaultHealing(self.kind, self._names))
             seconds = _timed(self._heal)
             self._recorder.write(FaultHealed(self.kind, self._names, seconds))
