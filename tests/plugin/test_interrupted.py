@@ -15,7 +15,8 @@ import pytest
 from pytest_swarmlab.evidence.record import Record
 from tests.plugin.pretended import CONFTEST, FOUR
 
-PATIENCE_S = 60.0
+PATIENCE_S = 600.0
+"""What is waited for always comes, on a slow machine late."""
 
 REMOVED_SLOWLY = """
 import time
