@@ -40,7 +40,10 @@ class Table:
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise ConfigError(f"the inventory {path} can't be read: {error.strerror}") from error
+            raise ConfigError(
+                f"the inventory {path} can't be read ({error.strerror}): name the file that lists"
+                " the cluster's nodes"
+            ) from error
         except (ValueError, yaml.YAMLError) as error:
             said = " ".join(str(error).split())
             raise ConfigError(f"the inventory {path} is not valid YAML: {said}") from error

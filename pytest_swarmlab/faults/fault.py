@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import ClassVar, Self
 
+from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence.events import FaultHealed, FaultHealing, FaultInjected, FaultInjecting
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.swarm.guard import Guard
@@ -17,12 +18,16 @@ from pytest_swarmlab.swarm.node import Node
 class Fault(ABC):
     """Something broken on named nodes. A context manager: injected on entry, healed on exit.
 
-    Healing is idempotent and also mends a fault that was injected only in part.
+    Healing is idempotent and also mends a fault that was injected only in part. Raises ConfigError
+    when it is given a node's name.
     """
 
     kind: ClassVar[str]
 
     def __init__(self, nodes: Sequence[Node], recorder: Recorder) -> None:
+        for node in nodes:
+            if isinstance(node, str):
+                raise ConfigError(f"{node!r} is no node: write swarm.node({node!r})")
         self.nodes = tuple(nodes)
         self._recorder = recorder
         self._broken = False

@@ -102,7 +102,7 @@ def test_what_is_no_inventory_is_said_so(tmp_path: Path, text: str, said: str) -
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nowhere\.yml can't be read: No such file"):
+    with pytest.raises(ConfigError, match=r"nowhere\.yml can't be read \(No such file"):
         load(tmp_path / "nowhere.yml")
 
 
