@@ -142,10 +142,11 @@ def one_kept(wanted: str, kept: Collection[str]) -> str:
     there = ", ".join(kept) or "none"
     if wanted and wanted not in kept:
         raise ProviderError(f"no kept cluster {wanted}: there are {there}")
+    if not kept:
+        raise ProviderError("no cluster is kept on this host: run once with --swarmlab-keep")
     if not wanted and len(kept) != 1:
         raise ProviderError(
-            f"{len(kept)} kept clusters on this host ({there}):"
-            " run once with --swarmlab-keep, or name one"
+            f"{len(kept)} clusters are kept on this host ({there}): name one with --swarmlab-reuse"
         )
     return wanted or next(iter(kept))
 

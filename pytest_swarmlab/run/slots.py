@@ -46,8 +46,8 @@ def capacity(config: LabConfig) -> Capacity:
     cores, memory = os.cpu_count() or 1, memory_mib()
     return Capacity(
         max(1, min(cores // CORES_PER_CLUSTER, memory // topology.memory_mib)),
-        f"this machine has {count(cores, 'core')}, {CORES_PER_CLUSTER} for each cluster, and {memory} MiB"
-        f" of memory, {topology.memory_mib} for each ({len(topology.nodes)} nodes of"
+        f"this machine has {count(cores, 'core')}, {CORES_PER_CLUSTER} for each cluster, and"
+        f" {memory} MiB of memory, {topology.memory_mib} for each ({len(topology.nodes)} nodes of"
         f" {config.memory_mib})",
     )
 
