@@ -6,7 +6,7 @@ import argparse
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -23,71 +23,108 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns 0 for success, 1 for something that failed or lacks, 2 for an
     error. `lab` returns pytest's exit code. `lab` and `mark` pass arguments after ``--`` to pytest.
     """
+    parser, commands = _parser()
+    words = list(sys.argv[1:] if argv is None else argv)
+    own = words[: words.index("--")] if "--" in words else words
+    arguments, unknown = parser.parse_known_args(own)
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    passes_on = arguments.command in ("lab", "mark")
+    if unknown:
+        hint = f": pytest's own stand after --, as in `… -- {unknown[0]}`" if passes_on else ""
+        commands[arguments.command].error(f"unrecognized arguments: {shlex.join(unknown)}{hint}")
+    arguments.further = words[len(own) + 1 :]
+    if arguments.further and not passes_on:
+        parser.error(f"{arguments.command} takes no arguments after --")
+    try:
+        code: int = arguments.run(arguments)
+    except SwarmlabError as error:
+        sys.stderr.write(f"swarmlab: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("swarmlab: interrupted\n")
+        return 128 + signal.SIGINT
+    return code
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser of the command, and that of each subcommand."""
     parser = argparse.ArgumentParser(
         prog="swarmlab", description="Clusters, disks and records of pytest-swarmlab."
     )
+    cache = default_cache()
     parser.add_argument(
-        "--cache", type=Path, default=default_cache(), help="directory of node disks and kernels"
+        "--cache", type=Path, metavar="DIR", default=cache,
+        help=f"directory of node disks and kernels ({cache})".replace("%", "%%"),
+    )  # fmt: skip
+    subparsers = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands (more with `swarmlab COMMAND --help`)"
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("doctor", help="what this machine can and cannot prove").set_defaults(
-        run=_doctor
-    )
-    disk = commands.add_parser("disk", help="build the node disk, unless the cache is up to date")
-    disk.add_argument("--images", choices=("stand-in", "registry"), default="stand-in")
-    disk.set_defaults(run=_disk)
-    kernel = commands.add_parser(
-        "kernel",
-        help="build the faster kernel of embedded machines, unless the cache is up to date",
-    )
-    kernel.set_defaults(run=_kernel)
-    image = commands.add_parser(
-        "image", help="build the node image for containers, unless the Docker engine has it"
-    )
-    image.set_defaults(run=_image)
-    gc = commands.add_parser("gc", help="remove the clusters of killed runs")
+
+    def command(
+        name: str,
+        run: Callable[[argparse.Namespace], int],
+        meaning: str,
+        *,
+        usage: str | None = None,
+    ) -> argparse.ArgumentParser:
+        about = f"{meaning[0].upper()}{meaning[1:]}."
+        made = subparsers.add_parser(name, help=meaning, description=about, usage=usage)
+        made.set_defaults(run=run)
+        return made
+
+    command("doctor", _doctor, "tell what this machine can and cannot prove")
+    disk = command("disk", _disk, "build the node disk, unless the cache is up to date")
+    disk.add_argument(
+        "--images", choices=("stand-in", "registry"), default="stand-in",
+        help="container images on it: built from Debian packages (the default), or a registry's",
+    )  # fmt: skip
+    command(
+        "kernel", _kernel,
+        "build the faster kernel of embedded machines, unless the cache is up to date",
+    )  # fmt: skip
+    command("image", _image, "build the node image for containers, unless the Docker engine has it")
+    gc = command("gc", _gc, "remove the clusters of killed runs")
     gc.add_argument("--kept", action="store_true", help="also remove clusters kept on purpose")
     gc.add_argument(
         "--disks", action="store_true", help="also remove node disks and kernels of old recipes"
     )
-    gc.set_defaults(run=_gc)
-    lab = commands.add_parser(
-        "lab",
+    lab = command(
+        "lab", _lab, "run the lab's exercises, such as 2.2, or all of them",
         usage="swarmlab lab [NUMBER ...] [--provider NAME] [-- PYTEST'S ARGUMENTS]",
-        help="run the lab's exercises, such as 2.2, or all of them",
-    )
+    )  # fmt: skip
     lab.add_argument("numbers", nargs="*", metavar="NUMBER", help="an exercise, such as 2.2")
     lab.add_argument("--provider", metavar="NAME", help="provider of the nodes; uml if unset")
-    lab.set_defaults(run=_lab)
-    survey = commands.add_parser(
-        "survey",
-        help="list what runs on an existing cluster and what is odd, without changing it",
-    )
+    survey = command(
+        "survey", _survey,
+        "list what runs on an existing cluster and what is odd, without changing it",
+    )  # fmt: skip
     which = survey.add_mutually_exclusive_group()
     which.add_argument("--inventory", metavar="FILE", help="the file that lists your cluster")
     which.add_argument(
         "--reuse", metavar="ID", nargs="?", const="", help="a cluster that a run has kept"
     )
     survey.add_argument("--reports", metavar="DIR", help="directory of the record (reports)")
-    survey.set_defaults(run=_survey)
-    judge = commands.add_parser("judge", help="judge a saved run again, from its record alone")
-    judge.add_argument("run_directory", type=Path)
+    judge = command("judge", _judge, "judge a saved run again, from its record alone")
+    judge.add_argument(
+        "run_directory", type=Path, metavar="DIR", help="the run's, such as reports/latest"
+    )
     _add_exercises(judge)
-    judge.set_defaults(run=_judge)
-    new = commands.add_parser(
-        "new-submission", help="write an empty submission with a place for every deliverable"
-    )
-    new.add_argument("directory", type=Path)
-    new.set_defaults(run=_new_submission)
-    check = commands.add_parser("check", help="list what a submission lacks; needs no cluster")
-    check.add_argument("directory", type=Path)
-    check.set_defaults(run=_check)
-    mark = commands.add_parser(
-        "mark",
+    new = command(
+        "new-submission", _new_submission,
+        "write an empty submission with a place for every deliverable",
+    )  # fmt: skip
+    new.add_argument("directory", type=Path, metavar="DIR", help="a new directory")
+    check = command("check", _check, "list what a submission lacks; needs no cluster")
+    check.add_argument("directory", type=Path, metavar="DIR", help="the submission's directory")
+    mark = command(
+        "mark", _mark, "mark a submission: on a new cluster, on your cluster, or by a saved run",
         usage="swarmlab mark [DIR] [--inventory FILE | --record DIR] [... -- PYTEST'S ARGUMENTS]",
-        help="mark a submission: on a new cluster, on your cluster, or by a saved run",
+    )  # fmt: skip
+    mark.add_argument(
+        "submission", type=Path, nargs="?", metavar="DIR", help="the submission's directory"
     )
-    mark.add_argument("submission", type=Path, nargs="?", help="directory of the submission")
     looked_at = mark.add_mutually_exclusive_group()
     looked_at.add_argument(
         "--record", type=Path, metavar="DIR", help="mark the finished run of DIR"
@@ -101,29 +138,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_exercises(mark)
     mark.add_argument("--rubric", type=Path, metavar="FILE", help="use FILE, not the lab's rubric")
     mark.add_argument(
-        "--handed-in", type=_moment, metavar="TIME", help="for a rubric that has a deadline"
+        "--handed-in", type=_moment, metavar="TIME",
+        help="for a rubric that has a deadline: such as 2026-12-18T23:59+01:00",
+    )  # fmt: skip
+    table = command(
+        "table", _table, "make a table of proven exercises by provider, from several results.json"
     )
-    mark.set_defaults(run=_mark)
-    table = commands.add_parser(
-        "table", help="make a table of proven exercises by provider, from several results.json"
+    table.add_argument(
+        "results", type=Path, nargs="+", metavar="FILE", help="the results.json of a run"
     )
-    table.add_argument("results", type=Path, nargs="+")
-    table.set_defaults(run=_table)
-    words = list(sys.argv[1:] if argv is None else argv)
-    own = words[: words.index("--")] if "--" in words else words
-    arguments = parser.parse_args(own)
-    arguments.further = words[len(own) + 1 :]
-    if arguments.further and arguments.command not in ("lab", "mark"):
-        parser.error(f"{arguments.command} takes no arguments after --")
-    try:
-        code: int = arguments.run(arguments)
-    except SwarmlabError as error:
-        sys.stderr.write(f"swarmlab: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("swarmlab: interrupted\n")
-        return 128 + signal.SIGINT
-    return code
+    return parser, subparsers.choices
 
 
 @contextmanager
@@ -150,6 +174,8 @@ def _doctor(arguments: argparse.Namespace) -> int:
     well = True
     for finding in examine(arguments.cache):
         mark = "[green]yes[/]" if finding.well else "[red]no [/]"
+        if finding.well and not finding.there:
+            mark = "–  "
         console.print(f"{mark}  {escape(finding.what)}: {escape(finding.seen)}")
         if not finding.well:
             console.print(f"     → {escape(finding.remedy)}")
@@ -329,8 +355,13 @@ def _mark(arguments: argparse.Namespace) -> int:
 
 def _drilled(arguments: argparse.Namespace) -> Path:
     """The directory of the new run that performed the drills."""
+    from pytest_swarmlab.judging.catalogue import Catalogue
     from pytest_swarmlab.lab.command import drill
+    from pytest_swarmlab.marking import combining
 
+    # Before the drills, which take twenty minutes.
+    combining.load(arguments.rubric)
+    Catalogue(arguments.exercises)
     if arguments.submission is None and arguments.inventory is None:
         raise ConfigError(
             "there is nothing to mark: name a submission's directory, a cluster's file with"
@@ -347,9 +378,13 @@ def _drilled(arguments: argparse.Namespace) -> Path:
 
 
 def _moment(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
+    written = "write it as 2026-12-18T23:59+01:00"
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: {written}") from error
     if found.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text} has no zone: write it as 2026-12-18T23:59+01:00")
+        raise argparse.ArgumentTypeError(f"{text} has no zone: {written}")
     return found
 
 
@@ -358,9 +393,19 @@ def _table(arguments: argparse.Namespace) -> int:
 
     from pytest_swarmlab.reporting.table import markdown
 
-    try:
-        runs = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.results]
-        sys.stdout.write(markdown(runs))
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"these files are not all results.json of runs: {error}") from error
+    runs = []
+    for path in arguments.results:
+        try:
+            runs.append(json.loads(path.read_text(encoding="utf-8")))
+            markdown(runs[-1:])
+        except OSError as error:
+            raise ConfigError(
+                f"{path} can't be read ({error.strerror}): name results.json of runs"
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(
+                f"{path} is not the results.json of a run ({type(error).__name__}: {error}): leave"
+                " it out"
+            ) from error
+    sys.stdout.write(markdown(runs))
     return 0

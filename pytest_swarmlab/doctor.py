@@ -27,12 +27,16 @@ NOT_BUILT = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: its subject, whether it is fine, what was seen, and the remedy."""
+    """One finding: its subject, whether it is fine, what was seen, and the remedy.
+
+    `there`: False for what is fine though it is not there, since a run can do without.
+    """
 
     what: str
     well: bool
     seen: str
     remedy: str = ""
+    there: bool = True
 
 
 def examine(cache: Path) -> Iterator[Finding]:
@@ -92,7 +96,7 @@ def _machine(cache: Path) -> Iterator[Finding]:
             "swarmlab disk (as root)",
         )
         # Never a failure, since Debian's kernel works too.
-        yield Finding("own kernel", True, str(own) if own else NOT_BUILT)
+        yield Finding("own kernel", True, str(own) if own else NOT_BUILT, there=bool(own))
         if disk is None:
             yield Finding(
                 what, False, "not tried: it needs the node disk", "swarmlab disk (as root)"
@@ -123,7 +127,7 @@ def _containers() -> Finding:
         engine.require(api)
         api.close()
     except SwarmlabError as error:
-        return Finding("nodes as containers", True, f"not here: {error}")
+        return Finding("nodes as containers", True, f"not here: {error}", there=False)
     lacking = ", ".join(kernel.lacks(list(Capability)))
     seen = f"possible, but the kernel lacks {lacking}" if lacking else "possible"
     return Finding("nodes as containers", True, seen)

@@ -47,7 +47,10 @@ def _topology(where: str, kwargs: Mapping[str, Any], memory_mib: int) -> Topolog
             " or managers and workers"
         )
     if unknown := set(asked) - {"managers", "workers"}:
-        raise ConfigError(f"{where}: the swarm marker has no {', '.join(sorted(unknown))}")
+        raise ConfigError(
+            f"{where}: a swarm has no {', '.join(sorted(unknown))}: ask for managers and workers,"
+            " or for a topology"
+        )
     if name:
         return TOPOLOGIES[name](memory_mib=memory_mib)
     return Topology.of(**asked, memory_mib=memory_mib)

@@ -23,6 +23,7 @@ class Table:
     def __init__(self, content: Mapping[str, Any], where: str) -> None:
         self._left = dict(content)
         self._where = where
+        self._known: set[str] = set()
 
     @classmethod
     def toml(cls, path: Path) -> Table:
@@ -40,10 +41,15 @@ class Table:
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise ConfigError(f"the inventory {path} can't be read: {error.strerror}") from error
+            raise ConfigError(
+                f"the inventory {path} can't be read ({error.strerror}): name the file that lists"
+                " the cluster's nodes"
+            ) from error
         except (ValueError, yaml.YAMLError) as error:
             said = " ".join(str(error).split())
-            raise ConfigError(f"the inventory {path} is not valid YAML: {said}") from error
+            if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+                said = f"line {error.problem_mark.line + 1}: {error.problem}"
+            raise ConfigError(f"the inventory {path} is not valid YAML ({said})") from error
         if not isinstance(content, dict):
             raise ConfigError(f"the inventory {path} must be a table with a list of nodes")
         return cls(content, f"inventory {path.name}")
@@ -55,7 +61,8 @@ class Table:
     def finish(self) -> None:
         """Raise ConfigError if a key was not used."""
         if self._left:
-            self.fail(f"unknown key {sorted(self._left)[0]!r}")
+            known = ", ".join(sorted(self._known))
+            self.fail(f"unknown key {sorted(self._left, key=str)[0]!r}: there are {known}")
 
     def string(self, key: str, default: str | None = None) -> str:
         """Text. Without `default` the key must be there."""
@@ -111,10 +118,12 @@ class Table:
 
     def has(self, key: str) -> bool:
         """Whether the key is there and not yet used."""
+        self._known.add(key)
         return key in self._left
 
     def flag(self, key: str) -> bool:
         """True or false; false when it isn't there."""
+        self._known.add(key)
         value = self._left.pop(key, False)
         if not isinstance(value, bool):
             self.fail(f"{key!r} must be true or false, not {value!r}")
@@ -158,6 +167,7 @@ class Table:
         return tuple(found)
 
     def _take(self, key: str, kind: type | UnionType, called: str, default: Any) -> Any:
+        self._known.add(key)
         value = self._left.pop(key, default)
         if value is None:
             self.fail(f"{key!r} is missing")

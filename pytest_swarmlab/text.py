@@ -53,6 +53,11 @@ def by_number(id_: str) -> tuple[tuple[int, str], ...]:
     )
 
 
+def count(number: int, what: str) -> str:
+    """That many of them: 1 manager, 2 managers."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def clock(seconds: float, *, tenths: bool = False) -> str:
     """Seconds as mm:ss (or mm:ss.t), with a true minus sign before zero."""
     sign = "\N{MINUS SIGN}" if seconds < 0 else ""

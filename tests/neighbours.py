@@ -3,7 +3,8 @@
 ``python -m tests.neighbours [NAME …] [TESTS …]``: each combination has a virtual environment of its
 own, which is gone afterwards; TESTS are files of tests instead of its own. A Python that this
 machine has not comes from a Debian release, in a root file system of its own: as root, with
-mmdebstrap.
+mmdebstrap. Where no release has it either, it is looked for here as ``python3.12``, and that
+combination is told as not tried if there is none.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ has not: pytest-asyncio warns of its own default."""
 class Combination:
     """A Python, a pytest, and which tests are run.
 
-    `suite`: the Debian release that has the Python; "" for the one that runs this.
+    `python`: its version; "" for the Python that runs this. `suite`: the Debian release that has
+    it; "" if it is this machine's.
     """
 
     name: str
@@ -43,14 +45,15 @@ class Combination:
 COMBINATIONS = (
     Combination("oldest-pytest", "pytest==8.3.*"),
     Combination("newest-pytest", "pytest>=9"),
+    Combination("python-3.12", "pytest>=9", ("tests/unit", "tests/plugin"), "3.12"),
     Combination("python-3.13", "pytest>=9", ("tests/unit", "tests/plugin"), "3.13", "trixie"),
     Combination("python-3.14", "pytest>=9", ("tests/unit", "tests/plugin"), "3.14", "sid"),
 )
-"""No Debian release has Python 3.12 any more; where it runs this, the first two show it."""
+"""No Debian release has Python 3.12 any more."""
 
 
 def main(words: Sequence[str]) -> int:
-    """Run those named, or all; returns how many failed."""
+    """Run those named, or all that can be; returns how many failed."""
     known = {each.name: each for each in COMBINATIONS}
     tests = tuple(word for word in words if (PROJECT / word).exists())
     names = [word for word in words if word not in tests]
@@ -60,20 +63,28 @@ def main(words: Sequence[str]) -> int:
     chosen = [known[name] for name in names or known]
     results = {each.name: run(replace(each, tests=tests or each.tests)) for each in chosen}
     for name, code in results.items():
-        print(f"{name:15} {'passed' if code == 0 else f'FAILED ({code})'}")
-    return sum(code != 0 for code in results.values())
+        outcome = {None: "not tried", 0: "passed"}.get(code, f"FAILED ({code})")
+        print(f"{name:15} {outcome}")
+    return sum(bool(code) for code in results.values())
 
 
-def run(combination: Combination) -> int:
-    """Its exit code, pytest's if it came that far."""
+def run(combination: Combination) -> int | None:
+    """Its exit code, pytest's if it came that far; None if its Python can't be had."""
     print(f"== {combination.name}", flush=True)
+    mine = sys.executable
+    if combination.python and not combination.suite:
+        try:
+            mine = _interpreter(combination.python)
+        except (FileNotFoundError, subprocess.CalledProcessError):
+            print(f"no python{combination.python} can be run here: put one into PATH")
+            return None
     with tempfile.TemporaryDirectory(prefix="swarmlab-neighbours-") as made:
         place = Path(made)
         try:
             wheels = _wheels(combination, place / "wheels")
             if not combination.suite:
                 _copy(place / "project")
-                return _tested(combination, place, wheels)
+                return _tested(combination, place, wheels, mine)
             root = _root(combination, place / "root")
             _copy(root / "project")
             shutil.copytree(wheels, root / "wheels")
@@ -96,9 +107,13 @@ def inside(root: Path, combination: Combination) -> int:
     return _tested(combination, Path("/"), Path("/wheels"), f"/usr/bin/python{combination.python}")
 
 
-def _tested(
-    combination: Combination, place: Path, wheels: Path, python: str = sys.executable
-) -> int:
+def _interpreter(version: str) -> str:
+    """This machine's Python of that version; what PATH has may only lead there."""
+    asked = [f"python{version}", "-c", "import sys; print(sys.executable)"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _tested(combination: Combination, place: Path, wheels: Path, python: str) -> int:
     venv = place / "venv"
     subprocess.run([python, "-m", "venv", str(venv)], check=True)
     install = ["pip", "install", "--quiet", "--no-index", f"--find-links={wheels}"]

@@ -21,7 +21,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from pytest_swarmlab.background import Background
-from pytest_swarmlab.errors import ClientError
+from pytest_swarmlab.errors import ClientError, ConfigError
 from pytest_swarmlab.evidence.events import Request
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.swarm.node import Node
@@ -72,8 +72,10 @@ class Traffic:
         `header`: a header of the answer whose value is recorded with each request, for example
         which version answered. `ca`: use TLS, and trust only this authority's certificate (PEM).
         """
-        if not via or not 0 < rate <= HIGHEST_RATE:
-            raise ValueError(f"a probe needs nodes and a rate up to {HIGHEST_RATE}, not {rate}")
+        if not via:
+            raise ConfigError("a probe needs nodes: give it some with via=, such as swarm.nodes")
+        if not 0 < rate <= HIGHEST_RATE:
+            raise ConfigError(f"a probe can't send {rate} requests a second: up to {HIGHEST_RATE}")
         self.via = tuple(via)
         self._recorder = recorder
         self._port = port

@@ -60,7 +60,10 @@ class Record:
                             f"{path}, line {number} is not an event: {str(error)[:200]!r}"
                         ) from error
         except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+            raise ConfigError(
+                f"{path} cannot be read ({error.strerror}): name a run's directory, such as"
+                " reports/latest"
+            ) from error
         return cls(tuple(events))
 
     def __iter__(self) -> Iterator[Event]:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Self
 
+from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence.events import FaultHealed, FaultHealing, FaultInjected, FaultInjecting
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.swarm.guard import Guard
@@ -16,12 +17,16 @@ from pytest_swarmlab.swarm.node import Node
 class Fault(ABC):
     """Something broken on named nodes. A context manager: injected on entry, healed on exit.
 
-    Healing is idempotent and also mends a fault that was injected only in part.
+    Healing is idempotent and also mends a fault that was injected only in part. Raises ConfigError
+    when it is given a node's name.
     """
 
     kind: ClassVar[str]
 
     def __init__(self, nodes: Sequence[Node], recorder: Recorder) -> None:
+        for node in nodes:
+            if isinstance(node, str):
+                raise ConfigError(f"{node!r} is no node: write swarm.node({node!r})")
         self.nodes = tuple(nodes)
         self._recorder = recorder
         self._broken = False
@@ -52,8 +57,13 @@ class Fault(ABC):
         self._recorder.write(FaultInjected(self.kind, self._names, seconds))
 
     def heal(self) -> None:
-        """Heal it if it is on, and record when, and how long that took."""
+        """Heal it if it is on, and record when, and how long that took.
+
+        On Ctrl-C not where the nodes go: raises KeyboardInterrupt again.
+        """
         if self._broken:
+            for node in self.nodes:
+                node.heed_interrupt()
             self._recorder.write(FaultHealing(self.kind, self._names))
             seconds = _timed(self._heal)
             self._recorder.write(FaultHealed(self.kind, self._names, seconds))

@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from pytest_swarmlab.config import LabConfig
-from pytest_swarmlab.errors import ConfigError, HostError, SwarmlabError
+from pytest_swarmlab.errors import ConfigError, HostError, SwarmlabError, Unusable
 from pytest_swarmlab.images import (
     RichReport,
     builder,
@@ -65,7 +65,13 @@ def drill(submission: Path | None, arguments: Sequence[str]) -> Path:
     a mark is made. Raises Unusable or ConfigError when nothing can be drilled.
     """
     if submission is not None:
-        work.read(submission)
+        try:
+            work.read(submission)
+        except Unusable as error:
+            raise Unusable(
+                f"the submission {submission} can't be drilled: {error}"
+                f" (`swarmlab check {submission}` lists all that it lacks)"
+            ) from error
     kept = RunKept()
     given = f"--swarmlab-submission={submission if submission is not None else ''}"
     ours = ["-c", str(CONFIGURATION), f"--rootdir={Path.cwd()}", str(EXERCISES / "submission")]

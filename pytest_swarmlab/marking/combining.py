@@ -45,7 +45,10 @@ def load(path: Path | None) -> Chosen:
     try:
         content = bounded_yaml.load(path.read_bytes(), where)
     except OSError as error:
-        raise ConfigError(f"the rubric {path} can't be read: {error.strerror}") from error
+        raise ConfigError(
+            f"the rubric {path} can't be read ({error.strerror}): name its file, or leave it out"
+            " for the lab's"
+        ) from error
     except Unusable as error:
         raise ConfigError(str(error)) from error
     modules = content.pop("python", [])

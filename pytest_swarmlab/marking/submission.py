@@ -142,7 +142,10 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
         except OSError as error:
             if here.parts:
                 raise Unusable(f"{line(here)} can't be read: {error.strerror}") from error
-            raise ConfigError(f"the submission {root} can't be read: {error.strerror}") from error
+            raise ConfigError(
+                f"the submission {root} can't be read ({error.strerror}): name its directory, or"
+                " make one with `swarmlab new-submission`"
+            ) from error
 
 
 def _safe(name: str) -> str:

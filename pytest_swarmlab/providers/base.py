@@ -53,13 +53,6 @@ class Machines(Protocol):
         """Whether the machines are somebody else's: then each change is announced and undone."""
 
     @property
-    def own_kernels(self) -> bool:
-        """Whether stopping them ends every process and every mount on them.
-
-        It does not for containers: their mounts belong to their host's kernel, which runs on.
-        """
-
-    @property
     def kernel(self) -> str:
         """The kernel that they boot, for people; "" if the provider does not choose one."""
 
@@ -119,6 +112,13 @@ class Machines(Protocol):
     def keep(self) -> None:
         """Leave the machines running when this process ends."""
 
+    def go_whole(self) -> bool:
+        """Whether removing them as they are now ends every process and every mount on them.
+
+        Asked at a run's end. A container's host has a kernel that runs on: it may be waiting for
+        a server that has gone.
+        """
+
     def stop(self) -> None:
         """Remove the machines and everything of theirs on this host. Idempotent."""
 
@@ -142,10 +142,11 @@ def one_kept(wanted: str, kept: Collection[str]) -> str:
     there = ", ".join(kept) or "none"
     if wanted and wanted not in kept:
         raise ProviderError(f"no kept cluster {wanted}: there are {there}")
+    if not kept:
+        raise ProviderError("no cluster is kept on this host: run once with --swarmlab-keep")
     if not wanted and len(kept) != 1:
         raise ProviderError(
-            f"{len(kept)} kept clusters on this host ({there}):"
-            " run once with --swarmlab-keep, or name one"
+            f"{len(kept)} clusters are kept on this host ({there}): name one with --swarmlab-reuse"
         )
     return wanted or next(iter(kept))
 

@@ -32,7 +32,7 @@ from pytest_swarmlab.reporting import account, bitmaps
 from pytest_swarmlab.reporting.findings import findings
 from pytest_swarmlab.reporting.marked import ungraded_by_reason
 from pytest_swarmlab.reporting.timeline import Timeline, build_timeline
-from pytest_swarmlab.text import LONG, clean, clock, line
+from pytest_swarmlab.text import LONG, clean, clock, count, line
 
 VERDICTS = {
     "pass": "pass",
@@ -65,6 +65,7 @@ def page(record: Record, results: dict[str, Any]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["figure"] = figure_of
+    environment.filters["count_of"] = count
     environment.filters["points"] = lambda found: points(round(found * HUNDREDTHS))
     reasons = ungraded_by_reason(results.get("criteria", []))
     return environment.get_template("report.html.j2").render(

@@ -32,15 +32,17 @@ from pytest_swarmlab.evidence.events import (
     read,
 )
 from pytest_swarmlab.model import Event
-from pytest_swarmlab.text import SHORT, clock, duration, line
+from pytest_swarmlab.text import SHORT, clock, count, duration, line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 FAULTS = {
     "stop-engine": "the engine is stopped",
+    "stop-units": "a server is stopped",
     "kill-engine": "the engine is killed",
     "power-off": "the power is cut",
+    "destroy": "lost with its disk",
     "pause": "the machine is paused",
     "link-down": "the link is down",
     "partition": "the network is cut",
@@ -53,6 +55,9 @@ VERDICTS = {
     "unknown": "[bold magenta]? unknown[/]",
     "not_provable": "[bold yellow]– not provable[/]",
 }
+ENDED = {"timeout": "not met after", "fatal": "can no longer be met, after"}
+"""How a wait ended; otherwise by an error or Ctrl-C."""
+
 PROGRESS_S = 10.0
 """Between two lines about a probe that goes on."""
 
@@ -168,7 +173,8 @@ class Narrator:
         source = f" ({plain(ready.kernel_source)})" if ready.kernel_source else ""
         return (
             f"[bold]Swarm ready[/] after {duration(ready.seconds)}:"
-            f" {ready.topology.managers} managers and {ready.topology.workers} workers,"
+            f" {count(ready.topology.managers, 'manager')}"
+            f" and {count(ready.topology.workers, 'worker')},"
             f" Docker {plain(ready.engine_version)}, kernel {plain(ready.kernel)}{source}"
         )
 
@@ -241,4 +247,9 @@ def _write(write: Write) -> str:
 def _waited(wait: Waited) -> str:
     if wait.outcome == "done":
         return f"[green]✓[/] {plain(wait.condition)} ({duration(wait.elapsed)})"
-    return f"[red]✗ {plain(wait.condition)}[/]: {plain(wait.last)}"
+    ended = ENDED.get(wait.outcome, "given up after")
+    place = f" on {plain(wait.node)}" if wait.node else ""
+    return (
+        f"[red]✗ {plain(wait.condition)}{place}[/]: {ended} {duration(wait.elapsed)};"
+        f" last seen: {plain(wait.last)}"
+    )

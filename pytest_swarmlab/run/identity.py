@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_swarmlab.config import LabConfig
-from pytest_swarmlab.evidence.events import RunFinished, RunStarted
 from pytest_swarmlab.evidence.record import PARTS
 
 if TYPE_CHECKING:
@@ -47,8 +46,12 @@ class Identity:
 
     def begin(self, recorder: Recorder, *, provider: str, version: str) -> None:
         """Record the run's beginning: its id, its time, provider, version and command."""
+        from pytest_swarmlab.evidence.events import RunStarted
+
         recorder.write(RunStarted(self.id, _now(), provider, version, tuple(sys.argv)))
 
     def finish(self, recorder: Recorder, *, exit_status: int) -> None:
         """Record the run's end and its exit status."""
+        from pytest_swarmlab.evidence.events import RunFinished
+
         recorder.write(RunFinished(_now(), exit_status))

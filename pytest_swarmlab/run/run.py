@@ -126,7 +126,7 @@ class Run:
                     recorder=self.recorder,
                     consoles=self.logs(),
                 )
-                self._swarm.goes_at_end = self._swarm.machines.own_kernels and not self._keeps
+                self._swarm.goes_at_end = not self._keeps
         roles = [(node.name, node.membership) for node in topology.nodes]
         had = [(node.name, node.membership) for node in self._swarm.topology.nodes]
         if had != roles and not self._swarm.machines.foreign:
@@ -149,11 +149,11 @@ class Run:
     def clean(self, remove: Callable[[], None]) -> None:
         """Remove a test's services, secrets and the like, unless the machines are removed next.
 
-        After the last test machines with kernels of their own are removed, if they are not kept:
-        waiting for each container first would take ten seconds more. When a machine is lost for
-        good, the next test gets a new cluster.
+        After the last test they are, if they are not kept and nothing outlives them: waiting for
+        each container first would take ten seconds more. When a machine is lost for good, the next
+        test gets a new cluster.
         """
-        if self._swarm and self.last_test and self._swarm.goes_at_end:
+        if self._swarm and self.last_test and self._swarm.goes_whole:
             return
         self.mend(remove)
 
@@ -164,7 +164,7 @@ class Run:
         with it. Nobody sees what a fixture raises after Ctrl-C: what could not be undone on a
         cluster that stays is told in a sentence.
         """
-        if self._swarm and (self._swarm.given_up or (self.interrupted and self._swarm.goes_at_end)):
+        if self._swarm and (self._swarm.given_up or (self.interrupted and self._swarm.goes_whole)):
             return
         try:
             undo()
@@ -184,7 +184,7 @@ class Run:
         """Note that Ctrl-C ends the run: no other test comes."""
         self.last_test = self.interrupted = True
         if self._swarm:
-            goes = "goes as it is" if self._swarm.goes_at_end else "is tidied up"
+            goes = "goes as it is" if self._swarm.goes_whole else "is tidied up"
             self.recorder.write(Notice(f"interrupted: the cluster {goes}, in a moment"))
 
     @property

@@ -190,13 +190,20 @@ def _exercises(items: Iterable[pytest.Item]) -> dict[Any, set[str] | None]:
 
 
 def require_provider(pytest_config: pytest.Config) -> None:
-    """Raise ConfigError if no plugin and no conftest has the provider that was named.
+    """Raise ConfigError if no plugin and no conftest has the provider that was named, or if the
+    inventory can't be used.
 
     The plugin's own providers are not asked; any other is made now, for the first cluster.
     """
     lab = pytest_config.stash[CONFIG]
     if lab.provider not in PROVIDERS:
         pytest_config.stash[PROVIDER] = _provider(pytest_config, lab)
+    elif lab.provider == "inventory" and lab.inventory is None:
+        raise ConfigError("the provider inventory needs a file: name it with --swarmlab-inventory")
+    elif lab.provider in {"auto", "inventory"} and lab.inventory:
+        from pytest_swarmlab.providers.inventory.file import load
+
+        load(lab.inventory)
 
 
 def make_provider(pytest_config: pytest.Config) -> Provider:

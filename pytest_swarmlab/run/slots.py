@@ -10,6 +10,7 @@ from pytest_swarmlab.config import LabConfig
 from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.host import try_lock
+from pytest_swarmlab.text import count
 
 CORES_PER_CLUSTER = 1
 """Two embedded clusters leave two cores idle for 70 to 80 % of the time (as issue 13 found); where
@@ -45,8 +46,8 @@ def capacity(config: LabConfig) -> Capacity:
     cores, memory = os.cpu_count() or 1, memory_mib()
     return Capacity(
         max(1, min(cores // CORES_PER_CLUSTER, memory // topology.memory_mib)),
-        f"this machine has {cores} cores, {CORES_PER_CLUSTER} for each cluster, and {memory} MiB"
-        f" of memory, {topology.memory_mib} for each ({len(topology.nodes)} nodes of"
+        f"this machine has {count(cores, 'core')}, {CORES_PER_CLUSTER} for each cluster, and"
+        f" {memory} MiB of memory, {topology.memory_mib} for each ({len(topology.nodes)} nodes of"
         f" {config.memory_mib})",
     )
 

@@ -59,13 +59,21 @@ class Swarm:
 
     @property
     def goes_at_end(self) -> bool:
-        """Whether its machines are removed at the run's end: nothing on them need be before."""
+        """Whether its machines are removed at the run's end."""
         return bool(self.nodes) and all(node.goes_at_end for node in self.nodes)
 
     @goes_at_end.setter
     def goes_at_end(self, goes: bool) -> None:
         for node in self.nodes:
             node.goes_at_end = goes
+
+    @property
+    def goes_whole(self) -> bool:
+        """Whether nothing on it need be undone at the run's end: its machines go, with all of it.
+
+        As expensive as a look at every node.
+        """
+        return self.goes_at_end and self.machines.go_whole()
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises ProviderError when there is none."""

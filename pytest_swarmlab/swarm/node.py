@@ -58,7 +58,7 @@ class Node:
         self.name = spec.name
         self.address = spec.address
         self.goes_at_end = False
-        """Whether the machine is removed at the run's end, with all that is on it."""
+        """Whether the machine is removed at the run's end."""
         self._machines = machines
         self._recorder = recorder
         self._api: str | None = None
@@ -118,13 +118,21 @@ class Node:
         """Whether the machine is an inventory's: changes are announced, or refused."""
         return self._machines.foreign
 
+    @property
+    def goes_whole(self) -> bool:
+        """Whether nothing on it need be undone at the run's end: the machine goes, with all of it.
+
+        As expensive as a look at every node.
+        """
+        return self.goes_at_end and self._machines.go_whole()
+
     def heed_interrupt(self) -> None:
         """Raise a KeyboardInterrupt again that ends the block that asks, if the machine goes.
 
         Blocks undo on a node what they did there. What goes with its machine need not be undone:
         each such block ends at once, and the interrupt stays what ended it.
         """
-        if self.goes_at_end and (error := interrupt.unwinding()):
+        if (error := interrupt.unwinding()) and self.goes_whole:
             raise error
 
     def _announce(self, what: str) -> None:

@@ -41,7 +41,7 @@ def removed_after(swarm: Swarm, remove: Callable[[], None]) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         # A cluster that goes takes all of it along: nobody waits for that.
-        if not swarm.goes_at_end:
+        if not swarm.goes_whole:
             remove()
         raise
     except BaseException:

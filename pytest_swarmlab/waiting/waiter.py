@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import tenacity
 
-from pytest_swarmlab.errors import NotConverged
+from pytest_swarmlab.errors import ConfigError, NotConverged
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -73,6 +73,11 @@ class Condition(Protocol[T_co]):
         """Look once."""
 
 
+SHAPE = (
+    "one has `name`, `node` and a call that returns done(…), pending(…) or fatal(…)"
+    " (docs/fixtures.md)"
+)
+
 Listener = Callable[[str, str | None, str, float, str], None]
 """Hears how a wait ended: condition, node, outcome, seconds, last seen. The outcome is "done",
 "timeout", "fatal", or "interrupted" by an error or Ctrl-C."""
@@ -103,9 +108,12 @@ class Waiter:
     def __call__(self, condition: Condition[T], *, within: float) -> T:
         """Return what the condition found, once it is met.
 
-        `within`: seconds. Raises NotConverged with condition, node, elapsed time
-        and the last state seen.
+        `within`: seconds. Raises NotConverged with condition, node, elapsed time and the last state
+        seen; ConfigError for what is no condition.
         """
+        __tracebackhide__ = True  # What a test waits for is in the test.
+        if not hasattr(condition, "name") or not hasattr(condition, "node"):
+            raise ConfigError(f"{condition!r} is no condition: {SHAPE}")
         if self._began:
             self._began(condition.name, condition.node, within)
         began = self._clock()
@@ -117,6 +125,8 @@ class Waiter:
         def look() -> Done[T] | Pending | Fatal:
             nonlocal last
             outcome = condition()
+            if not isinstance(outcome, Done | Pending | Fatal):
+                raise ConfigError(f"the condition {condition.name!r} returned {outcome!r}: {SHAPE}")
             last = outcome.seen or last
             return outcome
 

@@ -147,7 +147,7 @@ def test_an_exercise_that_is_not_there_is_said_to_be_missing(
     [
         ("swarm(managers=0)", "*at least 1 manager, 0 were asked for*"),
         ("swarm(topology='ring')", "*unknown topology 'ring': use lab1*"),
-        ("swarm(masters=3)", "*the swarm marker has no masters*"),
+        ("swarm(masters=3)", "*a swarm has no masters: ask for managers and workers*"),
         ("swarm(3)", "*with the names*"),
     ],
 )

@@ -114,22 +114,28 @@ def test_a_copy_of_an_own_page_has_its_style(suite: pytest.Pytester) -> None:
     assert (latest(suite) / "assets" / "style.css").is_file()
 
 
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
 def test_a_missing_inventory_is_one_sentence_and_is_looked_for_where_it_was_typed(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: str
 ) -> None:
     pytester.makeini("[pytest]\n")
     pytester.makepyfile("".join(f"def test_{n}(swarm): pass\n" for n in range(3)))
     typed_in = pytester.mkdir("elsewhere")
     monkeypatch.chdir(typed_in)
     result = pytester.runpytest_subprocess(
-        str(pytester.path), "--swarmlab-cache=cache", "--swarmlab-inventory=mine.yml"
+        str(pytester.path), workers, "--swarmlab-cache=cache", "--swarmlab-inventory=mine.yml"
     )
-    assert result.ret != pytest.ExitCode.OK
-    said = result.stdout.str()
-    assert "Traceback" not in said
-    assert f"{typed_in}/mine.yml" in said
-    assert len([line for line in result.outlines if "mine.yml" in line]) <= 6
-    assert len(result.outlines) < 40
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (said,) = [line for line in result.errlines if line]
+    assert said.startswith(f"ERROR: the inventory {typed_in}/mine.yml can't be read (No such file")
+    assert not (pytester.path / "reports").exists()
+
+
+def test_the_provider_inventory_wants_a_file(suite: pytest.Pytester) -> None:
+    suite.makepyfile(PASSES)
+    result = suite.runpytest_subprocess("--swarmlab-provider=inventory")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*needs a file: name it with --swarmlab-inventory"])
 
 
 def test_methods_of_a_class_run_in_their_order(suite: pytest.Pytester) -> None:

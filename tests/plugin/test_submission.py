@@ -88,6 +88,7 @@ def test_a_cluster_of_another_size_is_marked_as_it_is(suite: pytest.Pytester) ->
         INVENTORY + "from pathlib import Path\ntheirs.CONSOLES = Path.cwd() / 'consoles'\n"
     )
     suite.makepyfile(AS_IT_IS)
+    (suite.path / "x.yml").write_text("nodes: [{name: m, role: manager}]\n", encoding="utf-8")
     result = suite.runpytest_subprocess(
         "--swarmlab-submission=", "--swarmlab-provider=inventory", "--swarmlab-inventory=x.yml"
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -18,6 +17,7 @@ from pytest_swarmlab import cli
 from pytest_swarmlab.evidence.merging import whole
 from pytest_swarmlab.evidence.record import Record
 from tests.plugin.pretended import CONFTEST, FOUR
+from tests.plugin.test_interrupted import PATIENCE_S, until
 from tests.plugin.test_plugin import SCHEMA
 from tests.plugin.test_xdist import EXERCISE, latest, standing
 
@@ -98,12 +98,15 @@ def test_what_a_killed_controller_did_not_take_over_is_judged_all_the_same(
             [sys.executable, "-m", "pytest", "-n1"],
             cwd=suite.path, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
-        _until(lambda: (suite.path / "waits").exists(), process)
-        worker = standing(suite)[0].split("-")[1]
+        until(suite.path / "waits", process)
+        (cluster,) = standing(suite)
+        worker = os.pidfd_open(int(cluster.split("-")[1]))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     # Slow ones are ended before they have tidied up; a real cluster then goes with its kernel.
-    _until(lambda: _ended(worker))
+    ended, _, _ = select.select([worker], [], [], PATIENCE_S)
+    os.close(worker)
+    assert ended, (suite.path / "out").read_text()
     (run,) = [path for path in (suite.path / "reports").iterdir() if not path.is_symlink()]
     assert Record.load(run / "events.jsonl").of("thing") == ()
     assert len(whole(run).of("thing")) == 3
@@ -113,20 +116,3 @@ def test_what_a_killed_controller_did_not_take_over_is_judged_all_the_same(
     assert "pass          8.1.drill.good" in told
     assert "time: " in told
     del sys.modules["test_stays"]
-
-
-def _ended(process: str) -> bool:
-    """Whether it has; nobody may have asked for its exit code."""
-    stat = Path("/proc") / process / "stat"
-    return (
-        not stat.exists() or stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
-    )
-
-
-def _until(true: Any, process: subprocess.Popen[bytes] | None = None) -> None:
-    for _ in range(600):
-        if true():
-            return
-        assert process is None or process.poll() is None, Path("out")
-        time.sleep(0.1)
-    raise AssertionError("it never came")

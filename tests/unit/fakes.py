@@ -275,12 +275,12 @@ class PretendedMachines:
     id = "feedf00d"
     foreign = False
     kernel = ""
-    own_kernels = True
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.topology = lab.topology
         self.controls = ALL_CONTROLS
+        self.whole = True
         self.refuses: dict[str, str] = {}
         self.listens: dict[str, tuple[str, int]] = {}
 
@@ -332,6 +332,9 @@ class PretendedMachines:
 
     def keep(self) -> None:
         self._note("keep", "")
+
+    def go_whole(self) -> bool:
+        return self.whole
 
     def stop(self) -> None:
         self._note("stop", "")

@@ -71,9 +71,11 @@ def test_only_what_pytest_calls_knows_pytest() -> None:
 
 
 def test_a_pytest_run_without_a_cluster_does_not_pay_for_one() -> None:
-    code = "import pytest_swarmlab.plugin, sys; print(*{m.partition('.')[0] for m in sys.modules})"
+    code = "import pytest_swarmlab.plugin, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) & HEAVY == set()
+    loaded = set(done.stdout.split())
+    assert loaded & HEAVY == set()
+    assert "pytest_swarmlab.evidence.events" not in loaded, "two thirds of the plugin's start"
 
 
 def test_exercises_import_what_is_installed_with_the_package_alone() -> None:

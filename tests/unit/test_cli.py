@@ -267,7 +267,7 @@ def test_a_run_that_is_not_there_is_one_sentence(
     assert cli.main(["judge", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("swarmlab: ")
-    assert "events.jsonl cannot be read: No such file" in line
+    assert "events.jsonl cannot be read (No such file" in line
 
 
 def test_a_saved_run_of_this_suite_can_be_judged_again(
@@ -338,10 +338,10 @@ def test_where_there_is_nothing_to_mark_one_sentence_says_so(
 @pytest.mark.parametrize(
     "words",
     [
-        [],
         ["destroy"],
         ["disk", "--images", "mine"],
         ["judge"],
+        ["doctor", "me"],
         ["mark", "--record", "r", "--inventory", "i"],
     ],
 )
@@ -352,3 +352,74 @@ def test_a_command_that_is_not_understood_ends_with_two(
         cli.main(words)
     assert exit_.value.code == 2
     assert "usage: swarmlab" in capsys.readouterr().err
+
+
+def test_without_a_command_all_of_them_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    said = capsys.readouterr().err
+    assert "doctor" in said
+    assert "make a table of proven exercises" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["lab", "2.2", "-k", "leader"], "lab: error: unrecognized arguments: -k leader: pytest's"),
+        (["mark", "mine", "-x"], "pytest's own stand after --, as in `… -- -x`"),
+        (["gc", "--all"], "usage: swarmlab gc [-h] [--kept] [--disks]"),
+        (["mark", "--handed-in", "yesterday"], "'yesterday' is no time: write it as 2026-"),
+        (["mark", "--handed-in", "2026-12-18"], "2026-12-18 has no zone: write it as 2026-"),
+    ],
+)
+def test_a_word_that_is_not_understood_is_named_with_what_to_write(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(words)
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["doctor", "gc", "lab", "judge", "mark", "table"])
+def test_each_command_tells_what_it_does(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([name, "--help"])
+    _, sentence, *_ = capsys.readouterr().out.split("\n\n")
+    assert sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "can't be read (No such file or directory): name results.json of runs"),
+        ("def", "is not the results.json of a run (JSONDecodeError"),
+        ("[]", "is not the results.json of a run (TypeError"),
+    ],
+)
+def test_a_file_that_is_no_runs_results_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, said: str
+) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text('{"provider": "uml", "kernel": "6.12", "exercises": []}', encoding="utf-8")
+    if content is not None:
+        bad.write_text(content, encoding="utf-8")
+    assert cli.main(["table", str(good), str(bad)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"swarmlab: {bad} {said}")
+
+
+@pytest.mark.parametrize("odd", [("--rubric", "nowhere.yml"), ("--exercises", "nowhere")])
+def test_what_a_mark_needs_is_looked_at_before_the_drills(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], odd: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(command, "drill", None)
+    assert cli.main(["mark", "mine", *odd]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_what_a_run_can_do_without_is_not_told_as_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spare = Finding("own kernel", True, "not built", there=False)
+    monkeypatch.setattr(doctor, "examine", lambda _: iter([spare]))
+    assert cli.main(["doctor"]) == 0
+    assert capsys.readouterr().out == "–    own kernel: not built\n"

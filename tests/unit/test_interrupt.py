@@ -14,6 +14,7 @@ import pytest
 from pytest_swarmlab import interrupt
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence import waits
+from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.node import Node
 from pytest_swarmlab.swarm.secrets import Secrets
@@ -191,6 +192,7 @@ def blocks(lab: Lab) -> dict[str, AbstractContextManager[Any]]:
         "stack": removed_at_end(stack, "shop", swarm, wait),
         "monitoring": prepare.prepared(swarm, server, wait),
         "service": Service.created(swarm, "web", "nginx:alpine"),
+        "fault": Faults(swarm).power_off(lab["worker1"]),
     }
 
 
@@ -205,16 +207,19 @@ def with_bare_hosts(lab: Lab) -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["labels", "export", "directory", "mounts", "volumes", "stack", "monitoring", "service"],
-)
+    [
+        "labels", "export", "directory", "mounts", "volumes", "stack", "monitoring", "service",
+        "fault",
+    ],
+)  # fmt: skip
 def test_so_no_block_of_an_exercise_undoes_anything_there(lab: Lab, what: str) -> None:
     lab.settle()
     with_bare_hosts(lab)
-    for goes in (False, True):
-        lab.swarm.goes_at_end = goes
+    for goes, whole in ((False, True), (True, False), (True, True)):
+        lab.swarm.goes_at_end, lab.machines.whole = goes, whole
         with pytest.raises(KeyboardInterrupt):
             interrupted(lab, blocks(lab)[what])
-        assert bool(lab.did) is not goes
+        assert bool(lab.did) is not (goes and whole)
 
 
 def deploy(lab: Lab, exercise: str) -> None:

@@ -7,6 +7,7 @@ import shlex
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,11 @@ STOPPED_S = 30.0
 WATCHER_S = 30.0
 """Longest the watcher may take to end once it is told to, seconds; it takes none."""
 
+MOUNTS_NFS = "grep -qE ' nfs4? ' /proc/self/mounts"
+SERVES_NFS = "grep -qsv '^0$' /proc/fs/nfsd/threads"
+USES_NFS = ("sh", "-c", f"{MOUNTS_NFS} || {SERVES_NFS}")
+"""Ends with 0 where the host's kernel mounts a share for the node, or runs threads of a server."""
+
 CONSOLE_LINES = 12
 """Lines of a console that an error quotes."""
 
@@ -45,7 +51,6 @@ class DindMachines:
 
     foreign = False
     kernel = ""
-    own_kernels = False
     controls = EVERYTHING
 
     def __init__(
@@ -68,6 +73,7 @@ class DindMachines:
         self._topology = topology
         self._network = network
         self._watcher = watcher
+        self._whole: bool | None = None
 
     @property
     def id(self) -> str:
@@ -189,6 +195,30 @@ class DindMachines:
         except APIError as error:
             raise ProviderError(f"{self._cluster} can't be kept: {_said(error)}") from error
         self._dismiss_watcher()
+
+    def go_whole(self) -> bool:
+        """Whether no node uses NFS; found out once.
+
+        A share whose server is removed first may keep the host's kernel waiting for ever, and the
+        threads of a server outlive its container.
+        """
+        if self._whole is None:
+            nodes = [spec.name for spec in self._topology.nodes]
+            with ThreadPoolExecutor(len(nodes)) as pool:
+                self._whole = not any(pool.map(self._uses_nfs, nodes))
+        return self._whole
+
+    def _uses_nfs(self, node: str) -> bool:
+        try:
+            if not self.state(node)["Running"]:
+                return False
+            self.resume(node)
+            with self._controlled(node, "asked what it mounts"):
+                asked = self._api.exec_create(self._name(node), list(USES_NFS))
+                self._api.exec_start(asked["Id"])
+                return bool(self._api.exec_inspect(asked["Id"])["ExitCode"] == 0)
+        except ProviderError:
+            return False  # Nor could anything be undone there.
 
     def stop(self) -> None:
         """Remove containers, volumes, network and sockets; then the watcher has nothing to do."""

@@ -76,9 +76,11 @@ def load(path: Path) -> Inventory:
 
 
 def _host(path: Path, entry: Table) -> Host:
-    name, role = entry.string("name"), entry.string("role")
+    name, role = entry.string("name"), entry.string("role", "")
     if not NAME.fullmatch(name):
         entry.fail(f"{name!r} is no host name: use letters, digits, hyphens and dots")
+    if not role:
+        entry.fail(f"{name} has no role: use {', '.join(Membership)}")
     if role not in set(Membership):
         entry.fail(f"role {role!r} of {name} does not exist: use {', '.join(Membership)}")
     words = {}

@@ -50,7 +50,6 @@ class InventoryMachines:
 
     foreign = True
     kernel = ""
-    own_kernels = False
 
     def __init__(self, inventory: Inventory, *, may_change: bool, logs: Path) -> None:
         names = max((host.name for host in inventory.hosts), key=len)
@@ -214,6 +213,10 @@ class InventoryMachines:
     def keep(self) -> None:
         """The cluster is not ours: it stays in any case. Only the connections end."""
         self.stop()
+
+    def go_whole(self) -> bool:
+        """Never: the machines stay."""
+        return False
 
     def stop(self) -> None:
         """End the connections, leave the cluster alone."""

@@ -34,7 +34,6 @@ class UmlMachines:
     """One running cluster, as its owner sees it through the keeper's gate."""
 
     foreign = False
-    own_kernels = True
     controls = EVERYTHING
 
     def __init__(
@@ -146,6 +145,10 @@ class UmlMachines:
             # It is on its own now: nobody here is to wait for it, nor to complain that it runs.
             self._process.returncode = 0
             self._process = None
+
+    def go_whole(self) -> bool:
+        """Always: their kernels end with them."""
+        return True
 
     def stop(self) -> None:
         """End the keeper and with it everything; sweep up if it was killed before it could."""

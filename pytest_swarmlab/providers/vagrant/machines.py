@@ -34,7 +34,6 @@ class VagrantMachines:
 
     foreign = False
     kernel = ""
-    own_kernels = True
     controls = frozenset({Capability.POWER_OFF, Capability.CHANGE, Capability.EXPENDABLE})
 
     def __init__(
@@ -175,6 +174,10 @@ class VagrantMachines:
         if self._process:
             self._state.amend(kept=True)
             self._end_keeper()
+
+    def go_whole(self) -> bool:
+        """Always: their kernels end with them."""
+        return True
 
     def stop(self) -> None:
         """Destroy the machines that the run created; leave all others as the run found them."""

@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from pytest_swarmlab.clients.probe import HIGHEST_RATE, LATE_S, AskedAtLeast, Traffic, session
-from pytest_swarmlab.errors import ClientError
+from pytest_swarmlab.errors import ClientError, ConfigError
 from pytest_swarmlab.evidence.events import Request, each
 from pytest_swarmlab.model import Membership, NodeSpec, Topology
 from pytest_swarmlab.waiting.waiter import Done, Pending
@@ -238,12 +238,12 @@ def test_one_node_s_failure_does_not_hide_in_another_s_answers(lab: Lab, web: We
 
 @pytest.mark.parametrize("rate", [0, -1, HIGHEST_RATE + 1, float("nan")])
 def test_a_rate_that_would_harm_or_never_ask_is_refused(lab: Lab, rate: float) -> None:
-    with pytest.raises(ValueError, match="a rate up to 200"):
+    with pytest.raises(ConfigError, match="requests a second: up to 200"):
         Traffic([lab["worker1"]], lab.recorder, rate=rate)
 
 
 def test_a_probe_through_no_node_is_refused(lab: Lab) -> None:
-    with pytest.raises(ValueError, match="a probe needs nodes"):
+    with pytest.raises(ConfigError, match="a probe needs nodes: give it some with via="):
         Traffic([], lab.recorder)
 
 

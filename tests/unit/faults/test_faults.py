@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -387,3 +388,10 @@ def test_a_node_of_which_only_a_loopback_address_is_known_is_not_parted(
     with pytest.raises(ConfigError, match=f"worker1 can't be partitioned.* address is {address}"):
         Faults(lab.swarm).partition([lab["manager1"]], [lab["worker1"]])
     assert lab.did == []
+
+
+def test_a_nodes_name_is_no_node(faults: Faults) -> None:
+    named: Any = "worker1"
+    with pytest.raises(ConfigError, match=r"'worker1' is no node: write swarm.node\('worker1'\)"):
+        faults.power_off(named)
+    faults.heal()

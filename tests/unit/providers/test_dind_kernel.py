@@ -80,7 +80,7 @@ def test_auto_falls_back_to_uml_and_says_why(
     lab: LabConfig, docker_host: pytest.MonkeyPatch
 ) -> None:
     def none() -> None:
-        raise HostError("no Docker engine answers at /s")
+        raise HostError("no Docker engine answers at /s: start it")
 
     docker_host.setattr(engine, "connect", none)
     assert choice.choose(lab, ()) == (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +17,7 @@ import requests
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.dind import labels
-from pytest_swarmlab.providers.dind.machines import DindMachines
+from pytest_swarmlab.providers.dind.machines import USES_NFS, DindMachines
 from pytest_swarmlab.providers.dind.network import Network, place
 from pytest_swarmlab.providers.dind.testinfra import ExecBackend
 
@@ -29,6 +31,7 @@ class Engine:
     def __init__(self) -> None:
         self.running, self.paused, self.linked = True, False, True
         self.done: list[str] = []
+        self.ends = 1
 
     def inspect_container(self, name: str) -> dict[str, Any]:
         assert name == "swarmlab-ab12-worker1"
@@ -99,6 +102,10 @@ class Engine:
     def exec_start(self, ident: str) -> None:
         del ident
 
+    def exec_inspect(self, ident: str) -> dict[str, Any]:
+        del ident
+        return {"ExitCode": self.ends}
+
     def create_volume(self, name: str, labels: dict[str, str]) -> None:
         self.done.append(f"volume {name} {labels}")
 
@@ -162,6 +169,65 @@ def test_a_node_without_power_is_plugged_in_all_the_same(
     engine.running = engine.linked = False
     machines.link_up("worker1")
     assert engine.done == ["connect"]
+
+
+ONE = place(Topology.of(1, 0), SUBNET)
+WORKER = replace(ONE, nodes=(replace(ONE.nodes[0], name="worker1"),))
+
+
+@pytest.fixture
+def worker(engine: Engine) -> DindMachines:
+    """A cluster of one node."""
+    api: Any = engine
+    return DindMachines(api, "ab12", WORKER, NETWORK, url="unix:///s", watcher=None)
+
+
+@pytest.mark.parametrize(("ends", "whole"), [(1, True), (0, False)])
+def test_they_go_whole_unless_the_hosts_kernel_has_something_of_nfs_for_one(
+    worker: DindMachines, engine: Engine, ends: int, whole: bool
+) -> None:
+    engine.paused, engine.ends = True, ends
+    assert worker.go_whole() is whole
+    assert worker.go_whole() is whole
+    assert engine.done == ["unpause", " ".join(USES_NFS)], "asked once, of a node that answers"
+
+
+def test_a_node_without_power_and_one_that_tells_nothing_hold_nothing(
+    worker: DindMachines, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.running, engine.ends = False, 0
+    assert worker.go_whole()
+    assert engine.done == []
+
+    def away(_: str) -> None:
+        raise requests.ConnectionError("engine is gone")
+
+    monkeypatch.setattr(engine, "inspect_container", away)
+    again: Any = engine
+    assert DindMachines(again, "ab12", WORKER, NETWORK, url="unix:///s", watcher=None).go_whole()
+
+
+@pytest.mark.parametrize(
+    ("mounts", "threads", "uses"),
+    [
+        ("", None, False),
+        ("overlay / overlay rw 0 0\nnfsd /proc/fs/nfsd nfsd rw 0 0\n", "0\n", False),
+        ("10.0.0.1:/srv /mnt nfs4 rw,vers=4.2,hard 0 0\n", None, True),
+        ("10.0.0.1:/srv /mnt nfs rw,vers=3,hard 0 0\n", "0\n", True),
+        ("", "8\n", True),
+    ],
+)
+def test_a_node_uses_nfs_if_it_mounts_a_share_or_serves_one(
+    tmp_path: Path, mounts: str, threads: str | None, uses: bool
+) -> None:
+    (tmp_path / "mounts").write_text(mounts, encoding="utf-8")
+    if threads is not None:
+        (tmp_path / "threads").write_text(threads, encoding="utf-8")
+    script = USES_NFS[-1].replace("/proc/self/mounts", f"{tmp_path}/mounts")
+    script = script.replace("/proc/fs/nfsd/threads", f"{tmp_path}/threads")
+    done = subprocess.run([*USES_NFS[:-1], script], check=False, capture_output=True)
+    assert (done.returncode == 0) is uses
+    assert done.stderr == b""
 
 
 def test_what_the_engine_refuses_names_the_node(

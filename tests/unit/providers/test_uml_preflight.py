@@ -128,7 +128,7 @@ def test_only_what_nobody_holds_is_reaped(root: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("cluster", "said"),
-    [("", r"0 kept clusters on this host \(none\): run once with --swarmlab-keep"),
+    [("", "no cluster is kept on this host: run once with --swarmlab-keep"),
      ("ab12", "no kept cluster ab12: there are none")],
 )  # fmt: skip
 def test_a_kept_cluster_that_is_not_there_is_said_so(

@@ -301,7 +301,7 @@ def test_kept_machines_that_somebody_halted_can_still_be_given_back(lab: Lab) ->
 
 
 def test_what_was_not_kept_can_not_be_taken_over(lab: Lab) -> None:
-    with pytest.raises(ProviderError, match="0 kept clusters on this host"):
+    with pytest.raises(ProviderError, match="no cluster is kept on this host"):
         lab.provider.attach("", logs=lab.consoles)
     machines = lab.start()
     with pytest.raises(ProviderError, match=f"no kept cluster {machines.id}"):

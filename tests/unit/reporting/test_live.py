@@ -154,7 +154,7 @@ def test_pytest_goes_on_where_it_was(screen: Terminal, lines: Live) -> None:
         (
             "wait",
             {"condition": "c", "outcome": "timeout", "last": "nothing", "elapsed": 5},
-            "01:10  ✗ c: nothing",
+            "01:10  ✗ c: not met after 5.0 s; last seen: nothing",
         ),
     ],
 )

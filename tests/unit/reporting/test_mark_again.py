@@ -202,4 +202,4 @@ def test_the_commands(
     assert cli.main(["check", "handed"]) == 0
     assert capsys.readouterr().out.startswith("30 of 30 deliverables exist, 44 of 44")
     assert cli.main(["check", "nowhere"]) == 2
-    assert "nowhere can't be read: No such file" in capsys.readouterr().err
+    assert "nowhere can't be read (No such file" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.model import Event
-from pytest_swarmlab.reporting.terminal import Narration, Narrator, plain
+from pytest_swarmlab.reporting.terminal import FAULTS, Narration, Narrator, plain
 from tests.unit.records.synthetic import THREE_DRILLS, run_events
 
 
@@ -112,3 +112,32 @@ def test_who_wants_quiet_is_told_only_how_to_reach_what_he_keeps() -> None:
     )
     assert len(narrated(*events)) > len(narrated(*events, quiet=True))
     assert narrated(*events, quiet=True)[0] == "00:02  Cluster c1 is left running. Reach it with"
+
+
+def test_one_manager_is_one_manager() -> None:
+    topology = {"name": "1+2", "managers": 1, "workers": 2}
+    ready = {"topology": topology, "seconds": 3.0, "engine_version": "26", "kernel": "6"}
+    (line,) = told(Event(0, 1.0, "", "cluster.ready", "", ready))
+    assert "3.0 s: 1 manager and 2 workers, Docker 26" in line
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ended"),
+    [
+        ("timeout", "not met after 5.0 s"),
+        ("fatal", "can no longer be met, after 5.0 s"),
+        ("interrupted", "given up after 5.0 s"),
+    ],
+)
+def test_a_wait_that_failed_tells_where_how_and_what_was_seen(outcome: str, ended: str) -> None:
+    wait = {"condition": "c", "node": "worker1", "outcome": outcome, "last": "n", "elapsed": 5}
+    (line,) = told(Event(0, 1.0, "", "wait", "", wait))
+    assert line == f"00:01  ✗ c on worker1: {ended}; last seen: n"
+
+
+def test_every_fault_has_words() -> None:
+    from pytest_swarmlab import faults
+
+    kinds = {each.kind for each in vars(faults).values() if hasattr(each, "kind")}
+    assert kinds - FAULTS.keys() == set()
+    assert len(kinds) == len(FAULTS) == 10

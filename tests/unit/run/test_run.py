@@ -17,7 +17,7 @@ from pytest_swarmlab.model import Topology
 from pytest_swarmlab.run.run import Run
 from pytest_swarmlab.swarm import lifecycle
 from pytest_swarmlab.swarm.cluster import Swarm
-from tests.unit.fakes import Lab, PretendedMachines, listed
+from tests.unit.fakes import Lab, listed
 
 THREE_TWO = Topology.of(3, 2)
 
@@ -331,14 +331,16 @@ def test_nothing_is_left_to_a_cluster_of_which_nobody_said_that_it_goes(lab: Lab
     assert not Swarm(lab.machines, lab.recorder).goes_at_end
 
 
-def test_so_are_machines_that_share_a_kernel_that_stays(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(PretendedMachines, "own_kernels", False)
+def test_so_is_one_that_would_leave_something_to_a_kernel_that_stays(desk: Desk) -> None:
     run = desk.run()
-    assert not desk.cluster(run).goes_at_end
+    desk.cluster(run)
+    desk.provider.labs[0].machines.whole = False
     run.last_test = True
     assert cleaned(run)
+    run.interrupt()
+    assert cleaned(run)
+    (notice,) = run.recorder.view().of("notice")
+    assert "interrupted: the cluster is tidied up" in notice.data["message"]
 
 
 def test_after_ctrl_c_nothing_is_undone_on_a_cluster_that_goes(desk: Desk) -> None:

@@ -47,7 +47,7 @@ def test_cores_and_memory_bound_the_clusters_and_one_always_may_try(
     machine(cores, memory)
     found = slots.capacity(lab(tmp_path, memory=str(node)))
     assert found.clusters == fit
-    assert f"{cores} cores" in found.why
+    assert ("1 core," if cores == 1 else f"{cores} cores,") in found.why
     assert f"{memory} MiB of memory, {5 * node} for each" in found.why
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_swarmlab.errors import NotConverged
+from pytest_swarmlab.errors import ConfigError, NotConverged
 from pytest_swarmlab.waiting.waiter import Waiter, done, fatal, pending
 
 
@@ -89,3 +90,19 @@ def test_an_error_of_the_condition_itself_is_not_swallowed() -> None:
     condition.__class__ = type("Broken", (Script,), {"__call__": lambda _: broken()})
     with pytest.raises(ZeroDivisionError):
         waiter(Time())(condition, within=10)
+
+
+def test_what_is_no_condition_is_refused_with_what_one_is() -> None:
+    odd: Any = lambda: True  # noqa: E731 - as people write it
+    with pytest.raises(ConfigError, match=r"is no condition: one has `name`, `node` and a call"):
+        waiter(Time())(odd, within=10)
+    heard: list[Any] = []
+    with pytest.raises(ConfigError, match=r"'five tasks run' returned True: one has"):
+        waiter(Time(), heard)(Script(True), within=10)
+    assert [what[2] for what in heard] == ["interrupted"]
+
+
+def test_a_failure_is_shown_at_the_line_that_waits() -> None:
+    with pytest.raises(NotConverged) as failure:
+        waiter(Time())(Script(pending("4 of 5")), within=4)
+    assert failure.traceback.filter(failure)[-1].path == Path(__file__)
