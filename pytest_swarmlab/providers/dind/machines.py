@@ -7,7 +7,6 @@ import shlex
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from docker.errors import APIError, DockerException
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.model import Topology
+from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.providers import console
 from pytest_swarmlab.providers.base import EVERYTHING
 from pytest_swarmlab.providers.dind import container, labels
@@ -204,8 +204,7 @@ class DindMachines:
         """
         if self._whole is None:
             nodes = [spec.name for spec in self._topology.nodes]
-            with ThreadPoolExecutor(len(nodes)) as pool:
-                self._whole = not any(pool.map(self._uses_nfs, nodes))
+            self._whole = not any(at_once(self._uses_nfs, nodes))
         return self._whole
 
     def _uses_nfs(self, node: str) -> bool:

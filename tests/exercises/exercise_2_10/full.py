@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.faults.disk import free_bytes
 from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
@@ -64,9 +64,7 @@ class FullDisk:
         # then the log, whose files are there already, takes all that is ordered.
         with suppress(*not_acknowledged()):
             self._crowd.books.rows("CHECKPOINT")
-        nodes = self._swarm.nodes
-        with ThreadPoolExecutor(len(nodes)) as pool:
-            answers = list(pool.map(lambda node: self._order(turn, node), nodes))
+        answers = at_once(lambda node: self._order(turn, node), self._swarm.nodes)
         for answer in answers:
             self._evidence.write(answer)
         return answers

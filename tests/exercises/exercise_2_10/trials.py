@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Waiter
@@ -288,8 +288,7 @@ class Trials:
             except not_acknowledged():
                 return 0, ""
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            answers = list(pool.map(ask, range(AT_ONCE)))
+        answers = at_once(ask, range(AT_ONCE))
         other = shop.order(nodes[0], customer.token, key, two)
         for _, id_ in answers:
             if id_:
