@@ -146,6 +146,15 @@ def test_machines_of_no_swarm_say_so(cluster: Lab) -> None:
     }
 
 
+def test_an_engine_that_keeps_its_data_elsewhere_is_looked_at_there(cluster: Lab) -> None:
+    cluster.info["worker1"]["DockerRootDir"] = "/data/docker"
+    look(cluster.swarm)
+    for name, root in (("worker1", "/data/docker"), ("worker2", "/var/lib/docker")):
+        asked = [act for act in cluster.commands("test", "openssl") if act[0] == name]
+        assert asked
+        assert all(f"{root}/swarm/certificates/swarm-node.crt" in act for act in asked)
+
+
 def test_a_manager_that_is_locked_says_so(cluster: Lab) -> None:
     for name in ("manager1", "manager2", "manager3"):
         cluster.info[name]["Swarm"] = {"LocalNodeState": "locked"}
