@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.errors import ConfigError, HostError, SwarmlabError
+from pytest_swarmlab.text import inert
 
 if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider
@@ -118,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = arguments.run(arguments)
     except SwarmlabError as error:
-        sys.stderr.write(f"swarmlab: {error}\n")
+        sys.stderr.write(f"swarmlab: {inert(str(error))}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("swarmlab: interrupted\n")
@@ -361,6 +362,6 @@ def _table(arguments: argparse.Namespace) -> int:
     try:
         runs = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.results]
         sys.stdout.write(markdown(runs))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"these files are not all results.json of runs: {error}") from error
     return 0

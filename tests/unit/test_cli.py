@@ -347,3 +347,13 @@ def test_a_command_that_is_not_understood_ends_with_two(
         cli.main(words)
     assert exit_.value.code == 2
     assert "usage: swarmlab" in capsys.readouterr().err
+
+
+def test_an_error_s_words_move_no_cursor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["judge", str(tmp_path / "no\x1b[2Jsuch\u202e")]) == 2
+    said = capsys.readouterr().err
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+    assert r"no\x1b[2Jsuch\u202e" in said
