@@ -171,7 +171,8 @@ def _event(line: bytes) -> Event:
     """One line of a record. Raises ValueError or TypeError for anything else."""
     event = Event(**json.loads(line))
     whole = isinstance(event.seq, int) and isinstance(event.data, dict)
-    if not whole or not all(isinstance(text, str) for text in (event.at, event.kind, event.phase)):
+    texts = (event.at, event.kind, event.phase, event.worker)
+    if not whole or not all(isinstance(text, str) for text in texts):
         raise TypeError("a field has the wrong type")
     if isinstance(event.t, bool) or not isinstance(event.t, int | float):
         raise TypeError("its time is no number")
