@@ -18,7 +18,8 @@ PARTS = "workers"
 
 LARGEST = 128 * 2**20
 """Bytes of a record that is read: ten times what the longest exercises write, and about 1 GiB of
-memory when it is read."""
+memory when it is read. One of nothing but brackets takes 3 GiB, the most that JSON of this size
+can."""
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.marking import combining, declared
 from pytest_swarmlab.marking.answers import FILE as ANSWERS
-from pytest_swarmlab.marking.answers import Answers
+from pytest_swarmlab.marking.answers import Answer, Answers
 from pytest_swarmlab.marking.asked import questions
 from pytest_swarmlab.marking.mark import mark
 from pytest_swarmlab.marking.saved import of_submission
 from pytest_swarmlab.marking.submission import Submission
 from pytest_swarmlab.model import CheckResult, Verdict
 from pytest_swarmlab.reporting import junit
+from pytest_swarmlab.reporting.html import page
 from pytest_swarmlab.reporting.marked import as_results, in_words
+from pytest_swarmlab.reporting.results import build_results
 from tests.unit.marking.rubrics import item, rubric
 from tests.unit.marking.submissions import complete
-from tests.unit.records.hostile import SAID, refusal, shapes
+from tests.unit.records.hostile import EVIL, SAID, UNSEEN, refusal, shapes
 from tests.unit.test_fuzzed_terminal import is_text, said_by
 
 DECLARED = {
@@ -142,9 +145,15 @@ def test_a_mark_of_any_words_is_text_whole_xml_and_results_json(
     tmp_path: Path, results: list[CheckResult], title: str
 ) -> None:
     asked = rubric(one={"x": item("a")}, two={"y": item("b", "c", hint=title)})
-    found = as_results(mark(asked, {each.id: each for each in results}), (), ())
-    is_text(in_words(found))
+    answers = [Answer(question, title) for question in questions()[:2]]
+    marked = as_results(mark(asked, {each.id: each for each in results}), answers, ())
+    is_text(in_words(marked))
+    found = build_results(Record(()), []) | marked
     json.dumps(found, allow_nan=False)
+    shown = page(Record(()), found)
+    shown.encode()
+    assert EVIL[:11] not in shown
+    assert not UNSEEN & set(shown)
     junit.write(tmp_path / "junit.xml", found)
     tests = ElementTree.parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - ours
     assert len(tests.findall(".//testcase")) == 3
