@@ -176,6 +176,8 @@ ODD = """it's "odd" <&> 100% $HOME \\ `x` é/+😀"""
         repr(ODD.encode()),
         html.escape(ODD),
         html.escape(json.dumps({"said": ODD})),
+        json.dumps({"page": html.escape(ODD)}),
+        html.escape(html.escape(ODD)),
         html.escape(f"said {ODD}").replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
         base64.encodebytes(b"root:" + 4 * b"0123456789" + ODD.encode()).decode(),
         'export PASSWORD="it\'s \\"odd\\" <&> 100% \\$HOME \\\\ \\`x\\` é/+\N{GRINNING FACE}"',
