@@ -102,7 +102,9 @@ def _with(there: Any, random: Random, value: Any) -> Any:
     elif isinstance(there, list) and random.random() < 0.9:
         keys = list(range(len(there)))
     if not keys:
-        return value
+        # Values of any kind are rarely the numbers that numbers are compared or divided with.
+        number = isinstance(there, int | float) and random.random() < 0.5
+        return random.choice((10**400, -(10**400), 0, -1, 1e308)) if number else value
     place = random.choice(keys)
     left_out = random.random() < 0.2
     if isinstance(there, dict):

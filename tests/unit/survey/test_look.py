@@ -196,6 +196,18 @@ def test_what_an_engine_says_in_another_form_is_one_part_less(cluster: Lab) -> N
     assert found.tasks is not None
 
 
+@pytest.mark.parametrize("expiry", [10**400, "soon", [], {}])
+def test_a_number_of_another_kind_is_one_part_less(cluster: Lab, expiry: Any) -> None:
+    class Odd(Told):
+        def inspect_swarm(self) -> Any:
+            return {"Spec": {"CAConfig": {"NodeCertExpiry": expiry}}}
+
+    cluster.make_engine = Odd
+    found = look(cluster.swarm)
+    assert set(found.errors) == {"settings"}
+    assert "of another kind" in found.errors["settings"]
+
+
 def test_a_task_s_age_goes_by_the_manager_s_clock(cluster: Lab) -> None:
     """Whatever this machine's says."""
     cluster.info["manager1"]["SystemTime"] = "2020-01-01T00:01:00.123456789Z"
