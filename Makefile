@@ -46,7 +46,7 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 	mmdebstrap qemu-system-x86 qemu-utils vagrant-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test-packages browser disk kernel engine $(EXERCISES) lab test test-images test-providers wheel check neighbours no-harm soak \
+.PHONY: help setup packages test-packages browser disk kernel engine $(EXERCISES) lab test test-images test-providers wheel check fuzz neighbours no-harm soak \
 	mark mark-inventory mark-reference mark-stranger reference known-bad known-bad-drills known-bad-table architecture vagrant-smoke finding_two_identities \
 	finding_ill_task_runs monitoring
 
@@ -59,6 +59,7 @@ help:
 	@echo "make wheel          the package as pip has it: built, installed elsewhere, exercise 2.3 run from it"
 	@echo "make check          lint, types, unit and plugin tests: no cluster"
 	@echo "make finding_two_identities finding_ill_task_runs   what is known of Swarm: how often of REPETITIONS=10"
+	@echo "make fuzz           the fuzzers of make check, with 3,000 examples each: an hour of processor time"
 	@echo "make neighbours     the plugin's tests beside other plugins, with other releases of pytest and Python"
 	@echo "make no-harm        each exercise on somebody's own cluster, also killed in its middle: is it what it was?"
 	@echo "make mark           hostile programs on a real machine, and a cluster that is marked as it is"
@@ -213,6 +214,9 @@ check: $(VENV)/.ready $(PRODUCTS)/node_modules/.ready
 	$(VENV)/bin/mypy
 	$(PYTEST) -n auto tests/unit
 	$(PYTEST) -n auto tests/plugin
+
+fuzz: $(VENV)/.ready
+	$(PYTEST) -n auto tests/unit -m hypothesis --hypothesis-profile=long --hypothesis-show-statistics
 
 neighbours: packages $(VENV)/.ready
 	$(SUDO) $(VENV)/bin/python -m tests.neighbours

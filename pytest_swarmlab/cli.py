@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.errors import ConfigError, HostError, SwarmlabError
+from pytest_swarmlab.text import inert
 
 if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = arguments.run(arguments)
     except SwarmlabError as error:
-        sys.stderr.write(f"swarmlab: {error}\n")
+        sys.stderr.write(f"swarmlab: {inert(str(error))}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("swarmlab: interrupted\n")

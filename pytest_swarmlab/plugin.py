@@ -45,6 +45,7 @@ from pytest_swarmlab.run.session import (
     shows_only,
 )
 from pytest_swarmlab.run.workers import LAB_FAILED, REFUSED, Controller, require_places, together
+from pytest_swarmlab.text import inert
 
 if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider
@@ -345,7 +346,7 @@ def pytest_runtest_makereport(
             setattr(report, LAB_FAILED, True)
         if isinstance(error, (*INFRASTRUCTURE, ConfigError, Disturbed, CommandError)):
             # A sentence for people says all; where in the plugin it arose says nothing to them.
-            report.longrepr = run.recorder.redactor.text(f"{type(error).__name__}: {error}")
+            report.longrepr = inert(run.recorder.redactor.text(f"{type(error).__name__}: {error}"))
         elif OF_ONE_TEST.search(str(error)):
             report.longrepr = f"{report.longreprtext}\n{HINT}"
         if (judge := item.stash.get(EVIDENCE, None)) and judge.findings:

@@ -14,6 +14,9 @@ import yaml
 
 from pytest_swarmlab.errors import ConfigError
 
+SHOWN = 120
+"""Characters of an unusable value that its refusal repeats."""
+
 
 class Table:
     """A table from such a file. Each key is taken once, so that a misspelt key is left over and
@@ -62,7 +65,7 @@ class Table:
         """Raise ConfigError if a key was not used."""
         if self._left:
             known = ", ".join(sorted(self._known))
-            self.fail(f"unknown key {sorted(self._left, key=str)[0]!r}: there are {known}")
+            self.fail(f"unknown key {min(map(str, self._left))!r}: there are {known}")
 
     def string(self, key: str, default: str | None = None) -> str:
         """Text. Without `default` the key must be there."""
@@ -72,7 +75,7 @@ class Table:
         """One of these texts."""
         value = self.string(key, default)
         if value not in allowed:
-            self.fail(f"{key} {value!r} is none of {', '.join(allowed)}")
+            self.fail(f"{key} {_short(value)} is none of {', '.join(allowed)}")
         return value
 
     def integer(self, key: str, default: int | None = None) -> int:
@@ -85,7 +88,8 @@ class Table:
     def number(self, key: str, default: int | None = None) -> Fraction:
         """A number more than 0, exactly as written: 2.5 is five halves."""
         value = self._take(key, int | float, "a number", default)
-        number = Fraction(str(value)) if math.isfinite(value) else Fraction(0)
+        infinite = isinstance(value, float) and not math.isfinite(value)
+        number = Fraction(0) if infinite else Fraction(str(value))
         if number <= 0:
             self.fail(f"{key!r} must be a number more than 0, not {value}")
         return number
@@ -113,7 +117,7 @@ class Table:
         found: dict[str, Any] = self._take(key, dict, "a table of strings", {})
         for name, value in found.items():
             if not isinstance(value, str):
-                self.fail(f"{key}.{name} must be a string, not {value!r}")
+                self.fail(f"{key}.{name} must be a string, not {_short(value)}")
         return dict(found)
 
     def has(self, key: str) -> bool:
@@ -126,7 +130,7 @@ class Table:
         self._known.add(key)
         value = self._left.pop(key, False)
         if not isinstance(value, bool):
-            self.fail(f"{key!r} must be true or false, not {value!r}")
+            self.fail(f"{key!r} must be true or false, not {_short(value)}")
         return value
 
     def tables(self, key: str) -> list[Table]:
@@ -159,7 +163,7 @@ class Table:
         """Only what lies inside the root may be named: relative, and without ``..``."""
         path = PurePosixPath(place)
         if not place or path.is_absolute() or ".." in path.parts:
-            self.fail(f"{place!r} must be a path inside the root: relative and without '..'")
+            self.fail(f"{_short(place)} must be a path inside the root: relative and without '..'")
 
     def _strings(self, key: str, found: list[Any]) -> tuple[str, ...]:
         if not all(isinstance(item, str) for item in found):
@@ -172,5 +176,10 @@ class Table:
         if value is None:
             self.fail(f"{key!r} is missing")
         if not isinstance(value, kind) or isinstance(value, bool):
-            self.fail(f"{key!r} must be {called}, not {value!r}")
+            self.fail(f"{key!r} must be {called}, not {_short(value)}")
         return value
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

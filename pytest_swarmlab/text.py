@@ -21,8 +21,16 @@ _ESCAPES = re.compile(
 )
 # Bidirectional overrides can make a text read as another one; lone surrogates cannot be written.
 _UNSEEN = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2028\u2029\u2060-\u2069\ufeff]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2028\u2029\u2060-\u2069\ufeff"
+    r"\ufffe\uffff]"  # XML has no place for these two.
 )
+_MOVES = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]"
+)
+"""What moves a terminal's cursor, or makes a text read as another one."""
+
+_MOVES_BUT_COLOURS = re.compile(rf"(?!\x1b\[[0-9;]*m){_MOVES.pattern}")
+
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
@@ -44,6 +52,17 @@ def clean(value: Any, limit: int = SHORT) -> str:
 def line(value: Any, limit: int = SHORT) -> str:
     """The text on one line."""
     return clean(" ".join(clean(value, 4 * limit).split()), limit)
+
+
+def inert(text: str, *, colours: bool = False) -> str:
+    """The whole text, with an escape such as ``\\x1b`` for what is no text to a terminal.
+
+    For failures and errors, which must not be cut. `colours`: those of a terminal stay.
+    """
+    moves = _MOVES_BUT_COLOURS if colours else _MOVES
+    escaped = moves.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    # Halves of surrogate pairs: no file can hold them and no worker can send them.
+    return escaped.encode("utf-8", "backslashreplace").decode()
 
 
 def by_number(id_: str) -> tuple[tuple[int, str], ...]:

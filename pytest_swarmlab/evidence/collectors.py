@@ -29,6 +29,7 @@ from pytest_swarmlab.evidence.events import (
 )
 from pytest_swarmlab.model import Capability
 from pytest_swarmlab.parallel import at_once
+from pytest_swarmlab.waiting.conditions import understood
 
 if TYPE_CHECKING:
     from pytest_swarmlab.evidence.recorder import Recorder
@@ -167,21 +168,26 @@ def _listen(node: str, stream: Any, recorder: Recorder, over: threading.Event) -
 
 def _record_all(node: str, stream: Any, recorder: Recorder) -> None:
     for event in stream:
-        about = event.get("Actor", {}).get("Attributes", {})
-        # A task's name is service.slot.id.
-        _, slot, task = about.get("com.docker.swarm.task.name", "..").rsplit(".", 2)
-        told = EngineTold(
-            node=node,
-            what=event.get("Action", ""),
-            at=event.get("timeNano", 0) / 1e9,
-            service=about.get("com.docker.swarm.service.name", ""),
-            slot=int(slot) if slot.isdigit() else None,
-            task=task,
-            container=event.get("Actor", {}).get("ID", "")[:12],
-            exit_code=about.get("exitCode"),
-            signal=about.get("signal"),
-        )
+        with understood(f"an event of the engine of {node}"):
+            told = _told(node, event)
         recorder.write(told)
+
+
+def _told(node: str, event: Mapping[str, Any]) -> EngineTold:
+    about = event.get("Actor", {}).get("Attributes", {})
+    # A task's name is service.slot.id.
+    _, slot, task = about.get("com.docker.swarm.task.name", "..").rsplit(".", 2)
+    return EngineTold(
+        node=node,
+        what=event.get("Action", ""),
+        at=event.get("timeNano", 0) / 1e9,
+        service=about.get("com.docker.swarm.service.name", ""),
+        slot=int(slot) if slot.isdecimal() else None,
+        task=task,
+        container=event.get("Actor", {}).get("ID", "")[:12],
+        exit_code=about.get("exitCode"),
+        signal=about.get("signal"),
+    )
 
 
 def fetch_logs(swarm: Swarm, directory: Path) -> dict[str, str]:

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_swarmlab.errors import ConfigError
+from pytest_swarmlab.evidence import record
 from pytest_swarmlab.evidence.record import PARTS, Record
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Event
@@ -28,26 +30,37 @@ def whole(run_directory: Path) -> Record:
     tidied up. Nothing is written: a run that is still going on is read as it is now. Raises
     ConfigError for a record, or a part of it, that can't be used.
     """
-    record = Record.load(run_directory / "events.jsonl")
-    left_out = [record.left_out] if record.left_out else []
-    known = {_content(e) for e in record.of(*OF_THE_RUN)}
+    own = Record.load(run_directory / "events.jsonl")
+    left_out = [own.left_out] if own.left_out else []
+    known = {_content(e) for e in own.of(*OF_THE_RUN)}
     left: list[Event] = []
-    for path in sorted((run_directory / PARTS).glob("*.jsonl")):
+    for path in _parts(run_directory / PARTS):
         part = Record.load(path)
         if part.left_out:
             left_out.append(f"{path.name}: {part.left_out}")
         mine = [e for e in part if e.kind not in OF_THE_RUN]
         # Within each worker they were taken over in their order.
-        taken = sum(e.worker == path.stem for e in record)
+        taken = sum(e.worker == path.stem for e in own)
         left += mine[taken:]
         for event in part.of(*OF_THE_RUN):
             if _content(event) not in known:
                 known.add(_content(event))
                 left.append(replace(event, worker=""))
     left.sort(key=lambda event: event.t)
-    events = itertools.chain(record, left)
+    events = itertools.chain(own, left)
     numbered = (replace(event, seq=number) for number, event in enumerate(events))
     return Record(tuple(numbered), "; ".join(left_out))
+
+
+def _parts(directory: Path) -> list[Path]:
+    paths = sorted(directory.glob("*.jsonl"))
+    size = sum(path.stat().st_size for path in paths if path.is_file())
+    if size > record.LARGEST:
+        raise ConfigError(
+            f"what lies in {directory} has {size // 2**20} MiB, more than the"
+            f" {record.LARGEST // 2**20} of any run: no run writes that"
+        )
+    return paths
 
 
 def _content(event: Event) -> str:

@@ -18,7 +18,8 @@ PARTS = "workers"
 
 LARGEST = 128 * 2**20
 """Bytes of a record that is read: ten times what the longest exercises write, and about 1 GiB of
-memory when it is read."""
+memory when it is read. One of nothing but brackets takes 3 GiB, the most that JSON of this size
+can."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ def _event(line: bytes) -> Event:
     """One line of a record. Raises ValueError or TypeError for anything else."""
     event = Event(**json.loads(line))
     whole = isinstance(event.seq, int) and isinstance(event.data, dict)
-    if not whole or not all(isinstance(text, str) for text in (event.at, event.kind, event.phase)):
+    texts = (event.at, event.kind, event.phase, event.worker)
+    if not whole or not all(isinstance(text, str) for text in texts):
         raise TypeError("a field has the wrong type")
     if isinstance(event.t, bool) or not isinstance(event.t, int | float):
         raise TypeError("its time is no number")

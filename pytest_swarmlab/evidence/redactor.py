@@ -147,15 +147,22 @@ def _printed(line: str) -> Iterator[str]:
         # In a longer word the quotes around it stand elsewhere.
         line if quoted == line else quoted[1:-1],
         re.sub(r'([\\"$`])', r"\\\1", line),
+        # A page within an answer in JSON, or shown within another page.
+        *_html(line),
     }
     for form in once:
         yield form
         yield json.dumps(form)[1:-1]
         yield json.dumps(form, ensure_ascii=False)[1:-1]
-        for entity in ("&#x27;", "&#39;"):
-            escaped = html.escape(form, quote=False).replace("'", entity)
-            yield escaped.replace('"', "&quot;")
-            yield escaped.replace('"', "&#34;")
+        yield from _html(form)
+
+
+def _html(text: str) -> Iterator[str]:
+    """The text in a page, with each way in which quotes are written there."""
+    for entity in ("&#x27;", "&#39;"):
+        escaped = html.escape(text, quote=False).replace("'", entity)
+        yield escaped.replace('"', "&quot;")
+        yield escaped.replace('"', "&#34;")
 
 
 def _pieces(form: str) -> Iterator[str]:

@@ -31,7 +31,8 @@ from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.judging.exercise import Exercise, overall
 from pytest_swarmlab.model import CheckResult, Verdict
 from pytest_swarmlab.swarm.identities import identities_of
-from pytest_swarmlab.waiting.conditions import brief, no_answer
+from pytest_swarmlab.swarm.rows import membership
+from pytest_swarmlab.waiting.conditions import brief, no_answer, understood
 
 if TYPE_CHECKING:
     from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -126,23 +127,26 @@ class Evidence:
         """Record every machine's own view of the swarm, and the node list of each manager."""
         for node in swarm.nodes:
             try:
-                info = node.engine.info()["Swarm"]
+                seen = self._view_of(node)
             except no_answer() as error:
-                self._recorder.write(Info(node.name, error=brief(error)))
-                continue
-            self._recorder.write(
-                Info(
-                    node.name,
-                    state=info.get("LocalNodeState", ""),
-                    control=bool(info.get("ControlAvailable")),
-                    managers=info.get("Managers", 0),
-                    nodes=info.get("Nodes", 0),
-                    cluster=(info.get("Cluster") or {}).get("ID", ""),
-                    error=info.get("Error") or None,
-                )
-            )
-            if info.get("ControlAvailable"):
+                seen = Info(node.name, error=brief(error))
+            self._recorder.write(seen)
+            if seen.control:
                 swarm.rows(node)
+
+    @staticmethod
+    def _view_of(node: Node) -> Info:
+        info = membership(node.engine.info())
+        with understood("what the engine says of itself"):
+            return Info(
+                node.name,
+                state=info.get("LocalNodeState") or "",
+                control=bool(info.get("ControlAvailable")),
+                managers=info.get("Managers", 0),
+                nodes=info.get("Nodes", 0),
+                cluster=(info.get("Cluster") or {}).get("ID", ""),
+                error=info.get("Error") or None,
+            )
 
     @contextmanager
     def identities_of(self, swarm: Swarm) -> Iterator[None]:

@@ -56,7 +56,7 @@ def load(path: Path | None) -> Chosen:
         raise ConfigError(f"{where}: 'python' must be a list of files beside the rubric")
     extends = content.pop("extends", None)
     if extends not in (None, LAB):
-        raise ConfigError(f"{where}: extends is {extends!r}, which does not exist: use {LAB}")
+        raise ConfigError(f"{where}: extends is {extends!r:.80}, which does not exist: use {LAB}")
     whole = combine(labs(), content, where) if extends else content
     checks = [check for name in modules for check in own.load(path.parent / name)]
     return Chosen(read(_without_skipped(whole, where), where), tuple(checks))
@@ -126,7 +126,7 @@ def _without_skipped(content: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _is_skipped(table: Mapping[str, Any], where: str) -> bool:
     skip = table.get("skip", False)
     if not isinstance(skip, bool):
-        raise ConfigError(f"{where}: 'skip' must be true or false, not {skip!r}")
+        raise ConfigError(f"{where}: 'skip' must be true or false, not {skip!r:.80}")
     return skip
 
 

@@ -117,7 +117,8 @@ def unit_apart(name: str) -> str:
     """A measurement's name as words, its unit behind them: ``ready_s`` → ``ready, s``."""
     words, _, last_word = name.rpartition("_")
     unit = UNITS.get(last_word)
-    return f"{words.replace('_', ' ')}, {unit}" if words and unit else name.replace("_", " ")
+    # Where a cluster's own words are part of a name, it is as hostile as they are.
+    return line(f"{words.replace('_', ' ')}, {unit}" if words and unit else name.replace("_", " "))
 
 
 def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_swarmlab.model import Verdict
-from pytest_swarmlab.text import by_number
+from pytest_swarmlab.text import by_number, line
 
 Results = Mapping[str, Any]
 """A run's results.json."""
@@ -21,11 +21,12 @@ def markdown(runs: Sequence[Results]) -> str:
     reasons: dict[str, None] = {}
     exercises: set[str] = set()
     for run in runs:
-        where = (str(run["provider"]), str(run["kernel"]))
+        where = (_shown(run["provider"]), _shown(run["kernel"]))
         for exercise in run["exercises"]:
-            exercises.add(exercise["id"])
+            id_ = _shown(exercise["id"])
+            exercises.add(id_)
             text, why = _cell(exercise["checks"])
-            cells.setdefault(where, {})[exercise["id"]] = text + _notes(why, reasons)
+            cells.setdefault(where, {})[id_] = text + _notes(why, reasons)
     columns = sorted(exercises, key=by_number)
     lines = [
         "| Provider, kernel | " + " | ".join(columns) + " |",
@@ -38,10 +39,15 @@ def markdown(runs: Sequence[Results]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _shown(value: Any) -> str:
+    """What a file says, as a cell's text."""
+    return line(value).replace("|", "\\|")
+
+
 def _cell(checks: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
     verdicts = [Verdict(check["verdict"]) for check in checks]
     proven, unprovable = (verdicts.count(v) for v in (Verdict.PASS, Verdict.NOT_PROVABLE))
-    why = [c["observed"] for c in checks if c["verdict"] == Verdict.NOT_PROVABLE]
+    why = [_shown(c["observed"]) for c in checks if c["verdict"] == Verdict.NOT_PROVABLE]
     if verdicts and proven == len(verdicts):
         return f"proven ({proven} checks)", []
     if proven + unprovable < len(verdicts) or not verdicts:

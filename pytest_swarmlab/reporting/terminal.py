@@ -134,7 +134,10 @@ class Narrator:
             **_seen(Request, self._request),
             **_seen(Write, _write),
             **_seen(Waited, _waited),
-            **_seen(Checked, lambda c: f"  {VERDICTS[c.verdict]}  {plain(c.title)}"),
+            **_seen(
+                Checked,
+                lambda c: f"  {VERDICTS.get(c.verdict, plain(c.verdict))}  {plain(c.title)}",
+            ),
             **_seen(
                 FindingMet,
                 lambda f: f"[bold red]a finding about Swarm: {plain(f.name)}[/] (docs/findings.md)",

@@ -1,4 +1,8 @@
-"""Removes secrets from what pytest shows: failures, output, logs, warnings, reports."""
+"""Removes secrets from what pytest shows: failures, output, logs, warnings, reports.
+
+What a cluster says may stand in all of these: it is shown as text, whatever it would do to a
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_swarmlab.text import inert
+
 if TYPE_CHECKING:
     from pytest_swarmlab.evidence.redactor import Redactor
     from pytest_swarmlab.run.run import Run
 
 
 def hide_secrets(report: pytest.TestReport, redactor: Redactor) -> None:
-    """Remove secrets from a test's failure and its output, in every report.
-
-    Halves of surrogate pairs become escapes: no file can hold them and no worker can send them.
-    """
+    """Remove secrets from a test's failure and its output, in every report."""
 
     def shown(text: str) -> str:
-        return redactor.text(text).encode("utf-8", "backslashreplace").decode()
+        return inert(redactor.text(text))
 
     if report.longrepr is not None:
         # A skip's is (file, line, reason); any other one is shown as its text.
@@ -29,7 +32,9 @@ def hide_secrets(report: pytest.TestReport, redactor: Redactor) -> None:
             report.longrepr = (file, line, shown(reason))
         elif shown(report.longreprtext) != report.longreprtext:
             report.longrepr = shown(report.longreprtext)
-    report.sections = [(title, shown(text)) for title, text in report.sections]
+    report.sections = [
+        (title, inert(redactor.text(text), colours=True)) for title, text in report.sections
+    ]
     report.user_properties = [
         (name, shown(value) if isinstance(value, str) else redactor.data(value))
         for name, value in report.user_properties
@@ -65,12 +70,12 @@ class Hiding:
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         """Remove secrets from a warning before the terminal gets it."""
         said = str(warning_message.message)
-        if (hidden := self._redactor.text(said)) != said:
+        if (hidden := inert(self._redactor.text(said))) != said:
             warning_message.message = hidden
 
 
 class _Hidden(logging.Formatter):
-    """Another formatter's text of a log record, without secrets."""
+    """Another formatter's text of a log record, without secrets and as text alone."""
 
     def __init__(self, formatter: logging.Formatter, redactor: Redactor) -> None:
         super().__init__()
@@ -79,4 +84,4 @@ class _Hidden(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One record's text."""
-        return self._redactor.text(self._formatter.format(record))
+        return inert(self._redactor.text(self._formatter.format(record)), colours=True)

@@ -9,6 +9,7 @@ import pytest
 from pytest_swarmlab import interrupt
 from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.run.session import RUN, terminal
+from pytest_swarmlab.text import inert
 
 
 class Interruption:
@@ -39,7 +40,7 @@ class Interruption:
         except* SwarmlabError as several:
             for error in _each(several):
                 told = run.recorder.redactor.text(f"{type(error).__name__}: {error}")
-                terminal(self._config).write(f"not undone: {told}\n")
+                terminal(self._config).write(f"not undone: {inert(told)}\n")
         return None
 
 

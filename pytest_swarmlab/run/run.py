@@ -18,7 +18,7 @@ from pytest_swarmlab.model import Capability, Membership, Topology
 from pytest_swarmlab.run import slots
 from pytest_swarmlab.run.identity import Identity
 from pytest_swarmlab.swarm import lifecycle, starting_state
-from pytest_swarmlab.waiting.conditions import NodesReady, brief, no_answer
+from pytest_swarmlab.waiting.conditions import NodesReady, brief, no_answer, understood
 
 if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider
@@ -293,7 +293,9 @@ class Run:
         """What a used cluster has that no new one does: a service, a used volume plugin."""
         try:
             engine = swarm.leader().engine
-            services, plugins = engine.api.services(), _volume_plugins(engine)
+            with understood("what the leader says of services and plugins"):
+                plugins = _volume_plugins(engine)
+                services = [service["Spec"]["Name"] for service in engine.api.services()]
         except NotConverged as error:
             return str(error)
         except no_answer() as error:
@@ -303,13 +305,14 @@ class Run:
                 f"its engines look for the volume plugin {', '.join(plugins)} that they once used"
             )
         if services and Capability.CHANGE in swarm.machines.controls:
-            return f"it still runs {', '.join(s['Spec']['Name'] for s in services)}"
+            return f"it still runs {', '.join(services)}"
         try:
             if swarm.machines.foreign:
                 # What else is there is its owner's.
                 changed = list(starting_state.availability(swarm.look()[1]))
             else:
-                changed = starting_state.changes(swarm, volumes=self.config.reuse is None)
+                with understood("what an engine says of the swarm"):
+                    changed = starting_state.changes(swarm, volumes=self.config.reuse is None)
         except no_answer() as error:
             return brief(error)
         return "; ".join(changed) or None

@@ -11,7 +11,7 @@ from pytest_swarmlab.model import Topology
 from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Stacks
-from pytest_swarmlab.waiting.conditions import brief, no_answer
+from pytest_swarmlab.waiting.conditions import brief, no_answer, understood
 
 if TYPE_CHECKING:
     from pytest_swarmlab.run.run import Run
@@ -81,11 +81,12 @@ class Shared:
             return lacking
         try:
             listed = self.swarm.leader().engine.api.services()
+            with understood("the leader's service list"):
+                there = {service["Spec"]["Name"] for service in listed}
         except NotConverged as error:
             return str(error)
         except no_answer() as error:
             return brief(error)
-        there = {service["Spec"]["Name"] for service in listed}
         if self._standing is None:
             self._standing = there
         gone = sorted(self._standing - there)

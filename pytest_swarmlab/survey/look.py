@@ -18,7 +18,7 @@ from pytest_swarmlab.survey import definitions, events, seen
 from pytest_swarmlab.survey.machine import Container, Engine, Machine, Volume
 from pytest_swarmlab.survey.plain import Hider
 from pytest_swarmlab.survey.system import Looker
-from pytest_swarmlab.waiting.conditions import brief, no_answer
+from pytest_swarmlab.waiting.conditions import OF_FORM, brief, no_answer
 
 if TYPE_CHECKING:
     from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -211,7 +211,7 @@ def _record(
         value = ask()
     except no_answer() as error:
         unseen(brief(error))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except OF_FORM as error:
         said = f"{error!r:.100}"
         unseen(f"what the engine said of it is of another kind than expected ({said})")
     else:

@@ -133,7 +133,8 @@ class Disk:
     @property
     def full(self) -> float:
         """The used share, 0 to 1."""
-        return self.used / self.size if self.size else 0.0
+        # What a machine prints may be no share at all.
+        return min(max(self.used, 0), self.size) / self.size if self.size > 0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,9 @@ OWN = ("/usr/local/", "/opt/", "/root/", "/home/", "/srv/", "/etc/")
 
 CRON = ("/etc/crontab", "/etc/cron.d", "/var/spool/cron")
 
+SECONDS = re.compile(r"[0-9]{1,12}")
+"""Unix time, of any year that a machine may think it is."""
+
 ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -120,7 +123,7 @@ class Looker:
         if output.code:
             raise ProviderError(f"{self._node} can't be reached: {brief(output.stderr)}")
         said = output.stdout.strip()
-        if not said.isdecimal():
+        if not SECONDS.fullmatch(said):
             raise ProviderError(f"{self._node} prints {said[:40]!r} instead of the time")
         return float(said)
 

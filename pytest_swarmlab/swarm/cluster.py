@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.providers.base import Machines
 from pytest_swarmlab.swarm.identities import Places
 from pytest_swarmlab.swarm.node import Node, Output
-from pytest_swarmlab.swarm.rows import row_of_node, row_of_task
+from pytest_swarmlab.swarm.rows import membership, rows_of_nodes, rows_of_tasks
 from pytest_swarmlab.waiting import conditions
 
 if TYPE_CHECKING:
@@ -242,7 +242,8 @@ class Swarm:
     def rows(self, seen_from: Node) -> list[NodeSeen]:
         """`docker node ls` as that manager answers it now; recorded as a `nodes` event.
 
-        Raises docker.errors.DockerException or requests' RequestException as the engine answers.
+        Raises docker.errors.DockerException or requests' RequestException as the engine answers;
+        ProviderError for an answer of another form.
         """
         began = time.monotonic()
         rows = self.node_rows(seen_from.engine)
@@ -252,12 +253,12 @@ class Swarm:
 
     def node_rows(self, engine: docker.DockerClient) -> list[NodeSeen]:
         """The node list, by name, as this engine gives it."""
-        rows = self._identify([row_of_node(node) for node in engine.api.nodes()])
+        rows = self._identify(rows_of_nodes(engine.api.nodes()))
         return sorted(rows, key=lambda row: row.name)
 
     def task_rows(self, engine: docker.DockerClient, service: str) -> list[TaskSeen]:
         """A service's tasks, by slot, as this engine gives them."""
-        rows = [self._task(task) for task in engine.api.tasks({"service": service})]
+        rows = map(self._named, rows_of_tasks(engine.api.tasks({"service": service})))
         return sorted(rows, key=lambda row: (row.slot or 0, row.id))
 
     def tasks(self, service: str) -> list[TaskSeen]:
@@ -330,8 +331,7 @@ class Swarm:
         self.recorder.write(Write(via.name, error, round(self.recorder.now() - began, 4)))
         return error
 
-    def _task(self, task: dict[str, Any]) -> TaskSeen:
-        row = row_of_task(task)
+    def _named(self, row: TaskSeen) -> TaskSeen:
         node = self._ids.get(row.node_id)
         listed = self._host_names.get(row.node_id, [row.node_id])
         return replace(row, node=node.name if node else listed[-1])
@@ -356,9 +356,8 @@ class Swarm:
             except conditions.no_answer():
                 continue
 
-    def _swarm_info(self, node: Node) -> dict[str, Any]:
+    def _swarm_info(self, node: Node) -> Mapping[str, Any]:
         try:
-            info: dict[str, Any] = node.engine.info().get("Swarm", {})
+            return membership(node.engine.info())
         except conditions.no_answer():
             return {}
-        return info

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.evidence.events import Identity, NodeSeen
 from pytest_swarmlab.parallel import at_once
+from pytest_swarmlab.swarm.rows import membership
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def identity_of(node: Node) -> Identity:
     """The machine's identity by its engine, and by the subject of its certificate."""
     try:
         info = node.engine.info()
-        swarm = info.get("Swarm") or {}
+        swarm = membership(info)
         id_ = swarm.get("NodeID") or ""
         # An engine whose certificate has become another's begins anew, and is nobody meanwhile.
         if not id_ and swarm.get("LocalNodeState") in {"inactive", "", None}:
@@ -141,7 +142,7 @@ def _holds(node: Node, id_: str) -> str:
 def _state(node: Node, id_: str) -> str:
     """The state of an unlisted machine's engine; "" if it does not answer."""
     try:
-        info = node.engine.info().get("Swarm") or {}
+        info = membership(node.engine.info())
     except no_answer():
         return ""
     return (

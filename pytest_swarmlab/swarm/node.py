@@ -73,7 +73,7 @@ class Node:
     @property
     def firewall(self) -> str:
         """The program whose rules are about the node's address."""
-        return "ip6tables" if ":" in self.address else "iptables"
+        return firewall(self.address)
 
     @functools.cached_property
     def host(self) -> Host:
@@ -277,6 +277,11 @@ class Node:
 def bracketed(address: str) -> str:
     """The address as it stands before a colon: one of IPv6 has colons of its own."""
     return f"[{address}]" if ":" in address else address
+
+
+def firewall(address: str) -> str:
+    """The program whose rules are about such an address."""
+    return "ip6tables" if ":" in address else "iptables"
 
 
 def _decoded(done: subprocess.CompletedProcess[bytes]) -> Output:

@@ -61,4 +61,8 @@ def test_a_run_that_meets_hostile_words_leaves_whole_files(
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "<b id=evil>" not in page
     assert "<script>alert(1)</script>" not in page
-    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+    said = result.stdout.str() + result.stderr.str()
+    assert "INTERNALERROR" not in said
+    # What moves a cursor, or makes a text read as another one.
+    assert not set("\x1b\x00\x07\x85\x9b\u202e\u2028") & set(said)
+    assert r"RuntimeError: \x1b[2J\x1b]0;title\x07" in said

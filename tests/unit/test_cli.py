@@ -423,3 +423,13 @@ def test_what_a_run_can_do_without_is_not_told_as_there(
     monkeypatch.setattr(doctor, "examine", lambda _: iter([spare]))
     assert cli.main(["doctor"]) == 0
     assert capsys.readouterr().out == "–    own kernel: not built\n"
+
+
+def test_an_error_s_words_move_no_cursor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["judge", str(tmp_path / "no\x1b[2Jsuch\u202e")]) == 2
+    said = capsys.readouterr().err
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+    assert r"no\x1b[2Jsuch\u202e" in said

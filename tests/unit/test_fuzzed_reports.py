@@ -14,7 +14,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_swarmlab.evidence.merging import Merger
@@ -27,7 +27,7 @@ from pytest_swarmlab.reporting.results import build_results, write_results
 from pytest_swarmlab.reporting.terminal import Narration
 from tests.unit.exercises.test_every_check_can_fail import EXERCISES, _good, phase_of
 from tests.unit.records.editing import kind, without
-from tests.unit.records.hostile import EVIL, JSON, SAID, saying
+from tests.unit.records.hostile import EVIL, JSON, SAID, few, saying
 from tests.unit.records.synthetic import THREE_DRILLS, run_events
 
 UNSEEN = {"\x1b", "\x00", "\u202e", "\x9b", "\u2028", "\u2066"}
@@ -98,12 +98,7 @@ def test_what_a_cluster_says_is_judged_and_in_results_json_as_text(
     assert path.stat().st_size < 400_000
 
 
-def pages() -> settings:
-    """A page has pictures, which take a second."""
-    return settings(max_examples=max(5, settings().max_examples // 10))
-
-
-@pages()
+@few()
 @given(st.sampled_from(PHASES), SAID, SEEDS)
 def test_a_page_shows_what_a_cluster_says_as_text(
     phase: tuple[Exercise, str], word: str, seed: int
@@ -117,7 +112,7 @@ def test_a_page_shows_what_a_cluster_says_as_text(
     assert len(shown) < 3_000_000
 
 
-@pages()
+@few()
 @given(SAID, SEEDS)
 def test_a_picture_shows_what_a_cluster_says_as_text(word: str, seed: int) -> None:
     said = saying(Record(tuple(run_events(THREE_DRILLS[:1]))), word, seed)

@@ -127,6 +127,20 @@ def test_a_file_that_no_run_writes_is_refused_before_it_is_read(
         Record.load(tmp_path / "events.jsonl")
 
 
+def test_parts_of_workers_that_no_run_writes_are_refused_before_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "LARGEST", 2**20)
+    written(tmp_path)
+    (tmp_path / "workers").mkdir()
+    (tmp_path / "workers" / "gone.jsonl").symlink_to("nowhere")
+    for number in range(3):
+        with (tmp_path / "workers" / f"gw{number}.jsonl").open("wb") as file:
+            file.truncate(2**19)
+    with pytest.raises(ConfigError, match=r"what lies in .*workers has 1 MiB, more than the 1 of"):
+        whole(tmp_path)
+
+
 def test_a_node_that_prints_without_end_does_not_fill_the_record(tmp_path: Path) -> None:
     writer = Recorder(tmp_path / "events.jsonl")
     event = writer.record("command", argv=["yes"], stdout="y\n" * LONGEST)

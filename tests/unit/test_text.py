@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pytest_swarmlab.text import by_number, clean, clock, duration, line
+from pytest_swarmlab.text import by_number, clean, clock, duration, inert, line
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from pytest_swarmlab.text import by_number, clean, clock, duration, line
         ("abc\u202edcba", "abcdcba"),
         ("two\r\nlines\tkept", "two\nlines\tkept"),
         ("lone \ud800 surrogate", "lone \ufffd surrogate"),
+        ("no characters \ufffe\uffff of XML", "no characters  of XML"),
         (None, ""),
         (12, "12"),
     ],
@@ -25,6 +26,26 @@ from pytest_swarmlab.text import by_number, clean, clock, duration, line
 def test_what_cannot_be_seen_goes(hostile: object, shown: str) -> None:
     assert clean(hostile) == shown
     clean(hostile).encode()
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("\x1b[2J\x1b[31mred\x1b[0m", r"\x1b[2J\x1b[31mred\x1b[0m"),
+        ("nul\x00 bell\x07 \x9b31m \x85", r"nul\x00 bell\x07 \x9b31m \x85"),
+        ("abc\u202edcba\u2066 \u2028", r"abc\u202edcba\u2066 \u2028"),
+        ("two\nlines\tkept\rback", "two\nlines\tkept\\rback"),
+        ("lone \ud800 surrogate", r"lone \ud800 surrogate"),
+        ("é \N{GRINNING FACE} 漢字", "é \N{GRINNING FACE} 漢字"),
+    ],
+)
+def test_what_would_move_a_cursor_is_shown_as_an_escape(hostile: str, shown: str) -> None:
+    assert inert(hostile) == shown
+
+
+def test_where_colours_may_be_they_stay_and_nothing_else() -> None:
+    said = "\x1b[1;31mred\x1b[0m \x1b[2J\x1b]0;title\x07"
+    assert inert(said, colours=True) == "\x1b[1;31mred\x1b[0m " + r"\x1b[2J\x1b]0;title\x07"
 
 
 def test_a_cut_is_said_with_how_much() -> None:

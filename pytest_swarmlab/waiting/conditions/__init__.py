@@ -3,7 +3,7 @@
 There is a module for each subject; conditions are imported from here.
 """
 
-from pytest_swarmlab.waiting.conditions.answers import brief, no_answer
+from pytest_swarmlab.waiting.conditions.answers import OF_FORM, brief, no_answer, understood
 from pytest_swarmlab.waiting.conditions.changes import Writes
 from pytest_swarmlab.waiting.conditions.machines import EngineIs, MeshLists, Succeeds
 from pytest_swarmlab.waiting.conditions.nodes import HasLeader, NodeIs, NodesReady
@@ -25,6 +25,7 @@ from pytest_swarmlab.waiting.conditions.tasks import (
 )
 
 __all__ = [
+    "OF_FORM",
     "Converged",
     "Ended",
     "EngineIs",
@@ -46,4 +47,5 @@ __all__ = [
     "Writes",
     "brief",
     "no_answer",
+    "understood",
 ]

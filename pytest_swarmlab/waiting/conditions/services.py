@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from pytest_swarmlab.waiting.conditions.answers import brief, no_answer
+from pytest_swarmlab.waiting.conditions.answers import brief, no_answer, understood
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, fatal, pending
 
 if TYPE_CHECKING:
@@ -76,10 +76,11 @@ class Updated:
         try:
             seen_from, _ = self._swarm.look()
             service = seen_from.engine.api.inspect_service(self._service)
+            with understood(f"what the engine says of {self._service}"):
+                status = service.get("UpdateStatus") or {}
+                state = str(status.get("State") or "not begun")
         except no_answer() as error:
             return pending(brief(error))
-        status = service.get("UpdateStatus") or {}
-        state = status.get("State", "not begun")
         seen = f"{state}: {status['Message']}" if status.get("Message") else state
         if state == self.wanted:
             return done(None, seen)
@@ -146,7 +147,8 @@ class NoTaskOf:
         for node in self._swarm.nodes_except(*self._swarm.places.lost):
             try:
                 found = node.engine.api.containers(all=True, filters={"label": label})
+                with understood("the engine's container list"):
+                    left += [f"one on {node.name}, {container['Status']}" for container in found]
             except no_answer() as error:
                 return pending(f"{node.name}: {brief(error)}")
-            left += [f"one on {node.name}, {container['Status']}" for container in found]
         return pending("; ".join(left)) if left else done(None, "none")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence.events import Curve
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.lab import STACKS
@@ -48,7 +49,7 @@ def note_all(watcher: Watcher, names: Collection[str], evidence: Evidence) -> No
         if query.dashboard in names:
             try:
                 series, error = len(watcher.value(query.expr)), None
-            except ValueError as no:
+            except ProviderError as no:
                 series, error = 0, str(no)
             panel = events.Panel(query.dashboard, query.panel, query.expr, series, error)
             evidence.write(panel)

@@ -6,12 +6,15 @@ import json
 import math
 import operator
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.waiting.conditions import OF_FORM, understood
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
 
 from . import events
@@ -25,7 +28,8 @@ SCRAPED_S = 5.0
 class Watcher:
     """The containers of Prometheus and of the receiver, through the engine of their node.
 
-    No manager is asked: without a quorum none answers.
+    No manager is asked: without a quorum none answers. Each query raises ProviderError where
+    Prometheus gives no answer, or one of another form than its API's.
     """
 
     node: Node
@@ -36,19 +40,21 @@ class Watcher:
     _heard: list[events.Heard] = field(default_factory=list)
 
     def ask(self, path: str, **query: str) -> Any:
-        """`data` of an answer of Prometheus' API. Raises ValueError when it gives none."""
+        """`data` of an answer of Prometheus' API."""
         url = f"http://127.0.0.1:9090/api/v1/{path}?{urlencode(query)}"
         output = self.node.ask(
             "docker", "exec", self.prometheus, "wget", "-q", "-O", "-", url, within=ASK_S
         )
         if output.code:
-            raise ValueError(f"Prometheus gave no answer: {output.stderr.strip()}")
-        return json.loads(output.stdout)["data"]
+            raise ProviderError(f"Prometheus gave no answer: {output.stderr.strip()}")
+        with _understood():
+            return json.loads(output.stdout)["data"]
 
     def value(self, expr: str) -> list[tuple[dict[str, str], float]]:
         """An expression's value now: labels and number of each series."""
-        found = self.ask("query", query=expr)["result"]
-        return [(row["metric"], float(row["value"][1])) for row in found]
+        found = self.ask("query", query=expr)
+        with _understood():
+            return [(_labels(row), float(row["value"][1])) for row in found["result"]]
 
     def values(
         self, expr: str, *, of_s: float, points: int
@@ -61,16 +67,17 @@ class Watcher:
         clock = float(self.node.ask("date", "+%s.%N", within=ASK_S).stdout)
         now = self.evidence.now()
         step = max(SCRAPED_S, of_s / points)
-        rows = self.ask(
+        told = self.ask(
             "query_range", query=expr, start=f"{clock - of_s:.1f}", end=f"{clock:.1f}",
             step=f"{step:.1f}",
-        )["result"]  # fmt: skip
+        )  # fmt: skip
         found = []
-        for row in rows:
-            seen = [(now - clock + float(t), float(value)) for t, value in row["values"]]
-            seen = [(round(t, 1), value) for t, value in seen if math.isfinite(value)]
-            if seen:
-                found.append((row["metric"], seen))
+        with _understood():
+            for row in told["result"]:
+                seen = [(now - clock + float(t), float(value)) for t, value in row["values"]]
+                seen = [(round(t, 1), value) for t, value in seen if math.isfinite(value)]
+                if seen:
+                    found.append((_labels(row), seen))
         return found
 
     def listen(self) -> list[events.Heard]:
@@ -79,19 +86,9 @@ class Watcher:
         lines = self.node.log_of(self.recorder).rpartition("\n")[0].splitlines()
         for line in lines[self._noted :]:
             try:
-                told = json.loads(line)
-            except ValueError:
+                heard = _heard(json.loads(line))
+            except OF_FORM:
                 continue  # A message of Python.
-            heard = events.Heard(
-                alert=told["labels"].get("alertname", ""),
-                status=told["status"],
-                labels=_told(told["labels"]),
-                starts=told["startsAt"],
-                ends=told["endsAt"],
-                heard=told["heard"],
-                summary=told["annotations"].get("summary", ""),
-                action=told["annotations"].get("action", ""),
-            )
             self.evidence.write(heard)
             self._heard.append(heard)
         self._noted = len(lines)
@@ -99,30 +96,38 @@ class Watcher:
 
     def note_pending(self) -> None:
         """Record each alert that Prometheus has now, and since when."""
-        for alert in self.ask("alerts")["alerts"]:
-            labels = alert["labels"]
-            active = events.Active(
-                labels["alertname"], _told(labels), alert["state"], since=alert["activeAt"]
-            )
+        told = self.ask("alerts")
+        with _understood():
+            found = [
+                events.Active(
+                    alert["labels"]["alertname"], _told(alert["labels"]), alert["state"],
+                    since=alert["activeAt"],
+                )
+                for alert in told["alerts"]
+            ]  # fmt: skip
+        for active in found:
             self.evidence.write(active)
 
     def note_rules(self) -> None:
         """Record every alert's `for`, as the running Prometheus has it."""
-        groups = self.ask("rules", type="alert")["groups"]
-        rules = {
-            rule["name"]: events.Rule(rule["duration"], rule["health"])
-            for group in groups
-            for rule in group["rules"]
-        }
+        told = self.ask("rules", type="alert")
+        with _understood():
+            rules = {
+                rule["name"]: events.Rule(rule["duration"], rule["health"])
+                for group in told["groups"]
+                for rule in group["rules"]
+            }
         self.evidence.write(events.Rules(rules))
 
     def note_targets(self) -> None:
         """Record every target: its job, its node if it has one, and whether it is up."""
-        targets = (
-            events.Target(labels["job"], labels.get("node", ""), up=value == 1)
-            for labels, value in self.value("up")
-        )
-        self.evidence.write(events.Targets(tuple(targets)))
+        told = self.value("up")
+        with _understood():
+            targets = tuple(
+                events.Target(labels["job"], labels.get("node", ""), up=value == 1)
+                for labels, value in told
+            )
+        self.evidence.write(events.Targets(targets))
 
     def hears(
         self, alert: str, status: str, labels: Mapping[str, str], *, more_than: int = 0
@@ -144,6 +149,28 @@ class Watcher:
     def quiet(self) -> Quiet:
         """Condition: no alert is pending or firing."""
         return Quiet(self)
+
+
+def _understood() -> AbstractContextManager[None]:
+    return understood("Prometheus' answer")
+
+
+def _labels(series: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in series["metric"].items()}
+
+
+def _heard(told: Mapping[str, Any]) -> events.Heard:
+    """What a line of the recorder's says."""
+    return events.Heard(
+        alert=told["labels"].get("alertname", ""),
+        status=told["status"],
+        labels=_told(told["labels"]),
+        starts=told["startsAt"],
+        ends=told["endsAt"],
+        heard=told["heard"],
+        summary=told["annotations"].get("summary", ""),
+        action=told["annotations"].get("action", ""),
+    )
 
 
 def _told(labels: Mapping[str, str]) -> dict[str, str]:
@@ -196,7 +223,7 @@ class Shows:
         compared, sign, bound = self.expr.rsplit(" ", 2)
         try:
             seen = [number for _, number in self.watcher.value(compared)]
-        except ValueError as error:
+        except ProviderError as error:
             return pending(str(error))
         if any(COMPARED[sign](number, float(bound)) for number in seen):
             return done(None)
@@ -218,8 +245,10 @@ class Quiet:
         """Ask once."""
         self.watcher.listen()
         try:
-            alerts = self.watcher.ask("alerts")["alerts"]
-        except ValueError as error:
+            told = self.watcher.ask("alerts")
+            with _understood():
+                alerts = told["alerts"]
+                names = sorted(f"{a['labels']['alertname']} {a['state']}" for a in alerts)
+        except ProviderError as error:
             return pending(str(error))
-        names = sorted(f"{a['labels']['alertname']} {a['state']}" for a in alerts)
         return pending(", ".join(names)) if names else done(None)

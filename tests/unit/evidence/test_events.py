@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import types
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,52 +21,9 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Event
 from tests.unit.records.breaker import REAL, real
+from tests.unit.records.hostile import JSON, instances
 
 FORMS = {kind: Draft202012Validator(form) for kind, form in description.schema()["$defs"].items()}
-
-
-def trees(floats: st.SearchStrategy[float]) -> st.SearchStrategy[Any]:
-    """Whatever JSON can hold, with those numbers."""
-    return st.recursive(
-        st.none() | st.booleans() | st.integers() | floats | st.text(),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-        max_leaves=8,
-    )
-
-
-JSON = trees(st.floats())
-NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
-PLAIN: dict[Any, st.SearchStrategy[Any]] = {
-    str: st.text(),
-    int: st.integers(),
-    float: NUMBERS,
-    bool: st.booleans(),
-    types.NoneType: st.none(),
-    Any: trees(NUMBERS),
-}
-
-
-def values(hint: Any) -> st.SearchStrategy[Any]:
-    """All values of a field's type."""
-    if hint in PLAIN:
-        return PLAIN[hint]
-    if get_origin(hint) is Annotated:
-        return values(get_args(hint)[0])
-    if get_origin(hint) in {Union, types.UnionType}:
-        return st.one_of(*map(values, get_args(hint)))
-    if get_origin(hint) is tuple and get_args(hint)[-1] is Ellipsis:
-        return st.lists(values(get_args(hint)[0]), max_size=3).map(tuple)
-    if get_origin(hint) is tuple:
-        return st.tuples(*map(values, get_args(hint)))
-    if get_origin(hint) is Mapping:
-        return st.dictionaries(st.text(), values(get_args(hint)[1]), max_size=3)
-    return instances(hint)
-
-
-def instances(kind: type[Any]) -> st.SearchStrategy[Any]:
-    hints = get_type_hints(kind, include_extras=True)
-    names = [f.name for f in fields(kind) if not f.kw_only]
-    return st.builds(kind, **{name: values(hints[name]) for name in names})
 
 
 def event(kind: str, data: dict[str, Any]) -> Event:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,6 +97,15 @@ def test_the_last_line_of_a_killed_run_may_be_cut_short(tmp_path: Path) -> None:
 def test_another_broken_line_is_refused_with_its_number(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text("no event\n" + json.dumps({"seq": 0}) + "\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="line 1 is not an event"):
+        Record.load(path)
+
+
+@pytest.mark.parametrize("worker", [7, None, ["gw0"], {}])
+def test_a_worker_that_is_no_name_is_refused(tmp_path: Path, worker: Any) -> None:
+    line = {"seq": 0, "t": 0.0, "at": "", "kind": "notice", "phase": "", "worker": worker}
+    path = tmp_path / "events.jsonl"
+    path.write_text(2 * f"{json.dumps(line)}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="line 1 is not an event"):
         Record.load(path)
 

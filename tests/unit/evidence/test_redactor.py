@@ -8,11 +8,14 @@ import html
 import json
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote, quote_plus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.evidence.redactor import LONGEST_PIECE, SHORTEST, Redactor
@@ -173,6 +176,8 @@ ODD = """it's "odd" <&> 100% $HOME \\ `x` é/+😀"""
         repr(ODD.encode()),
         html.escape(ODD),
         html.escape(json.dumps({"said": ODD})),
+        json.dumps({"page": html.escape(ODD)}),
+        html.escape(html.escape(ODD)),
         html.escape(f"said {ODD}").replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
         base64.encodebytes(b"root:" + 4 * b"0123456789" + ODD.encode()).decode(),
         'export PASSWORD="it\'s \\"odd\\" <&> 100% \\$HOME \\\\ \\`x\\` é/+\N{GRINNING FACE}"',
@@ -247,3 +252,54 @@ def test_a_large_value_costs_no_more_than_its_ends() -> None:
     redactor.hide("large", value)
     assert sum(map(len, redactor._pieces.values())) < 50_000
     assert redactor.text(value.hex()[-40:]) == "‹secret large›"
+
+
+VALUES = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp")), min_size=10, max_size=40
+).filter(lambda value: len(value.strip()) >= 10)
+
+ONCE: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "json": json.dumps,
+    "json in UTF-8": lambda value: json.dumps(value, ensure_ascii=False),
+    "percent": quote,
+    "form": quote_plus,
+    "Python": repr,
+    "Python's bytes": lambda value: repr(value.encode()),
+    "shell": lambda value: shlex.join(["x", f"--password={value}"]),
+    "HTML": html.escape,
+    "hex": lambda value: value.encode().hex(),
+}  # fmt: skip
+AGAIN: dict[str, Callable[[str], str]] = {"plain": str, "json": json.dumps, "HTML": html.escape}
+
+
+@given(VALUES, st.sampled_from(sorted(ONCE)), st.sampled_from(sorted(AGAIN)), st.text(max_size=9))
+def test_no_value_is_found_in_any_form_of_it(
+    value: str, once: str, again: str, around: str
+) -> None:
+    redactor = Redactor()
+    redactor.hide("it", value)
+    form = AGAIN[again](ONCE[once](value))
+    said = redactor.text(f"{around}{form}{around}")
+    assert "‹secret it›" in said
+    assert value.strip() not in said.replace("‹secret it›", "")
+    assert form.strip("'\" ") not in said
+
+
+@given(VALUES, st.binary(max_size=7), st.binary(max_size=7), st.booleans())
+def test_no_value_is_found_in_base64_between_any_bytes(
+    value: str, before: bytes, after: bytes, url: bool
+) -> None:
+    redactor = Redactor()
+    redactor.hide("it", value)
+    encode, decode = (
+        (base64.urlsafe_b64encode, base64.urlsafe_b64decode)
+        if url
+        else (base64.b64encode, base64.b64decode)
+    )
+    said = redactor.text(encode(before + value.encode() + after).decode())
+    assert "‹secret it›" in said
+    for left in said.split("‹secret it›"):
+        for at in range(4):
+            cut = left[at : at + (len(left) - at) // 4 * 4]
+            assert value.encode() not in decode(cut)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import cast
+from typing import Any, cast
 
 import pytest
+from hypothesis import given
 
+from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence.events import Curve, Seen
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node
@@ -14,6 +17,7 @@ from pytest_swarmlab.swarm.node import Output
 from pytest_swarmlab.waiting.waiter import Done, Pending
 from tests.exercises.monitoring import dashboards
 from tests.exercises.monitoring.watcher import Watcher
+from tests.unit.records.hostile import SAID, shapes
 
 
 class Home:
@@ -154,3 +158,45 @@ def test_a_panel_s_data_are_told_by_the_run_s_own_clock_without_what_is_no_numbe
     dashboards.draw_all(watcher, of_s=600, evidence=watcher.evidence)
     curve = Curve("nodes", "Load", "short", "on worker1", (480.0, 490.0), (0.5, 1.0))
     assert notes.kept == [curve]
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"alerts": None}, {"alerts": [{"labels": []}]}])
+def test_an_answer_of_another_form_is_none(home: Home, watcher: Watcher, data: Any) -> None:
+    home.answer = Output(0, json.dumps({"data": data}), "")
+    assert isinstance(watcher.quiet()(), Pending)
+    assert isinstance(watcher.shows("min(up) == 1")(), Pending)
+    with pytest.raises(ProviderError, match="Prometheus' answer has another form than expected"):
+        watcher.note_pending()
+
+
+def test_a_line_of_json_that_is_no_alert_is_no_word_of_alertmanager_s(
+    home: Home, notes: Notes, watcher: Watcher
+) -> None:
+    home.log = '7\nnull\n{"labels": []}\n' + line("NodeDown")
+    assert len(watcher.listen()) == len(notes.kept) == 1
+
+
+LABELS = {"alertname": "NodeDown", "node": "worker2", "job": "swarm"}
+DATA = {
+    "result": [{"metric": LABELS, "value": [1.0, "1"], "values": [[1, "0.5"], [2, "NaN"]]}],
+    "alerts": [{"labels": LABELS, "state": "firing", "activeAt": "t"}],
+    "groups": [{"rules": [{"name": "NodeDown", "duration": 30, "health": "ok"}]}],
+}
+HEARD = json.loads(line("NodeDown", node="worker2"))
+
+
+@given(shapes({"data": DATA}).map(json.dumps) | SAID, shapes(HEARD).map(json.dumps) | SAID)
+def test_whatever_prometheus_says_is_understood_or_no_answer(said: str, heard: str) -> None:
+    home, notes = Home(), Notes()
+    home.answer, home.log = Output(0, said, ""), f"{heard}\n"
+    watcher = Watcher(cast(Node, home), "prometheus", "recorder", cast(Evidence, notes))
+    wanted = watcher.hears("NodeDown", "firing", {"node": "worker2"})
+    for condition in (wanted, watcher.shows("min(up) == 1"), watcher.quiet()):
+        assert isinstance(condition(), Done | Pending)
+    for note in (watcher.note_pending, watcher.note_rules, watcher.note_targets):
+        with contextlib.suppress(ProviderError):
+            note()
+    with contextlib.suppress(ProviderError):
+        dashboards.draw_all(watcher, of_s=60, evidence=watcher.evidence)
+    for seen in notes.kept:
+        json.dumps(seen.data())

@@ -258,7 +258,7 @@ def test_an_engine_that_ceases_to_tell_is_an_error_unless_the_block_is_over(lab:
 
 
 def test_an_event_that_can_not_be_read_is_an_error(lab: Lab) -> None:
-    with pytest.raises(AttributeError):
+    with pytest.raises(ProviderError, match="an event of the engine of worker1 has another form"):
         listen(lab, [{"Actor": {"Attributes": 7}}])
 
 

@@ -251,6 +251,24 @@ def test_a_rubric_that_can_not_be_used_is_told_in_one_sentence(
     assert bool(errors) is (name not in FORMLESS)
 
 
+@pytest.mark.parametrize(
+    ("over", "said"),
+    [
+        ({1: "x", "zz": "y"}, "unknown key '1'"),
+        ({"criteria": {"one": {"points": 10**400}}}, "add up to 1000"),
+        ({"title": ["x" * 5000]}, "'title' must be a string, not \\['xxx"),
+        ({"criteria": {"one": {"skip": ["x" * 5000]}}}, "'skip' must be true or false, not "),
+    ],
+)
+def test_what_nobody_expects_in_a_rubric_is_told_in_a_short_sentence(
+    tmp_path: Path, over: dict[Any, Any], said: str
+) -> None:
+    path = written(tmp_path, combining.combine(copy.deepcopy(GOOD), over, "rubric"))
+    with pytest.raises(ConfigError, match=said) as told:
+        combining.load(path)
+    assert len(str(told.value)) < 600
+
+
 def test_the_form_accepts_what_is_read() -> None:
     read(GOOD, "rubric")
     jsonschema.validate(GOOD, SCHEMA)

@@ -149,3 +149,7 @@ def test_checks_of_any_exercise_number_are_shown(number: str) -> None:
         checks=[{"id": f"{number}.drill.claim", "title": "A CLAIM", "expected": "", "hint": ""}],
     )
     assert "A CLAIM" in shown(part)
+
+
+def test_a_measurement_s_name_is_text_whatever_alert_it_is_called_after() -> None:
+    assert unit_apart("\ud800\x1b[2J_told_s") == "\ufffd told, s"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_swarmlab import cli
 from pytest_swarmlab.reporting.table import markdown
 
 ROOT = Path(__file__).parents[3]
@@ -57,3 +58,28 @@ def test_the_readme_has_the_table_of_the_runs_that_were_observed() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     told = readme.partition(BEGIN)[2].partition(END)[0]
     assert told.strip() == markdown(runs).strip(), "swarmlab table docs/observed/*.json"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "null",
+        "[]",
+        "7",
+        '{"provider": "", "kernel": "", "exercises": 7}',
+        '{"provider": 1}',
+        "{cut",
+    ],
+)
+def test_what_are_no_results_is_told_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    (tmp_path / "results.json").write_text(content, encoding="utf-8")
+    assert cli.main(["table", str(tmp_path / "results.json")]) == 2
+    assert capsys.readouterr().err.startswith("swarmlab: these files are not all results.json")
+
+
+def test_what_results_say_is_a_cell_s_text() -> None:
+    table = markdown([run("\x1b[2Jtwo | cells\nand a line", "not_provable", exercise="\u202e2.2")])
+    assert table.startswith("| Provider, kernel | 2.2 |\n")
+    assert "| `two \\| cells and a line`, 6.12 |" in table

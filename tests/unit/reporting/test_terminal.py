@@ -71,6 +71,12 @@ def test_nothing_to_say_is_nothing() -> None:
     assert "[" not in plain("plain")
 
 
+def test_a_verdict_that_is_none_is_told_as_it_stands() -> None:
+    assert told(Event(0, 1.0, "", "check", "", {"verdict": "\x1b[2Jodd", "title": "t"}))[0] == (
+        "00:01    odd  t"
+    )
+
+
 def test_a_leader_under_another_name_is_no_other_leader_and_an_old_row_is_told_once() -> None:
     def nodes(t: int, leader: str) -> Event:
         rows = [

@@ -146,6 +146,15 @@ def test_machines_of_no_swarm_say_so(cluster: Lab) -> None:
     }
 
 
+def test_an_engine_that_keeps_its_data_elsewhere_is_looked_at_there(cluster: Lab) -> None:
+    cluster.info["worker1"]["DockerRootDir"] = "/data/docker"
+    look(cluster.swarm)
+    for name, root in (("worker1", "/data/docker"), ("worker2", "/var/lib/docker")):
+        asked = [act for act in cluster.commands("test", "openssl") if act[0] == name]
+        assert asked
+        assert all(f"{root}/swarm/certificates/swarm-node.crt" in act for act in asked)
+
+
 def test_a_manager_that_is_locked_says_so(cluster: Lab) -> None:
     for name in ("manager1", "manager2", "manager3"):
         cluster.info[name]["Swarm"] = {"LocalNodeState": "locked"}
@@ -185,6 +194,18 @@ def test_what_an_engine_says_in_another_form_is_one_part_less(cluster: Lab) -> N
     assert found.services is None
     assert "of another kind" in found.errors["services"]
     assert found.tasks is not None
+
+
+@pytest.mark.parametrize("expiry", [10**400, "soon", [], {}])
+def test_a_number_of_another_kind_is_one_part_less(cluster: Lab, expiry: Any) -> None:
+    class Odd(Told):
+        def inspect_swarm(self) -> Any:
+            return {"Spec": {"CAConfig": {"NodeCertExpiry": expiry}}}
+
+    cluster.make_engine = Odd
+    found = look(cluster.swarm)
+    assert set(found.errors) == {"settings"}
+    assert "of another kind" in found.errors["settings"]
 
 
 def test_a_task_s_age_goes_by_the_manager_s_clock(cluster: Lab) -> None:

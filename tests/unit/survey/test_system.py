@@ -210,6 +210,18 @@ def test_a_machine_that_is_away_is_told_by_the_first_command(lab: Lab) -> None:
     assert len(lab.commands()) == 1
 
 
+@pytest.mark.parametrize("now", ["", "soon", "9" * 400, "-1", "1e9", "\u0661"])
+def test_a_machine_that_tells_no_time_is_not_looked_at(lab: Lab, now: str) -> None:
+    lab.shell = lambda _, argv: (0, now if argv[0] == "date" else "", "")
+    with pytest.raises(ProviderError, match=r"manager1 prints .* instead of the time"):
+        Looker(lab["manager1"], "/var/lib/docker").look()
+
+
+@pytest.mark.parametrize(("size", "used"), [(1, 10**400), (10**400, 10**400), (2, -(10**400))])
+def test_a_disk_is_full_or_less_than_that(size: int, used: int) -> None:
+    assert 0.0 <= Disk("/", size, used).full <= 1.0
+
+
 def test_nothing_that_a_machine_prints_is_recorded_as_it_is(lab: Lab) -> None:
     lab.shell = answers
     Looker(lab["manager1"], "/var/lib/docker").look()

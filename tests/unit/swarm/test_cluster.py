@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pytest_swarmlab.errors import CommandError, ProviderError
 from pytest_swarmlab.evidence.events import NodesSample, each
 from pytest_swarmlab.swarm.node import MOST_ASKED, Node
+from pytest_swarmlab.swarm.services import Service
+from pytest_swarmlab.waiting.waiter import Pending
 from tests.unit.fakes import Lab
 
 
@@ -98,6 +102,48 @@ def test_the_node_list_is_recorded_with_who_told_it(lab: Lab) -> None:
     (sample,) = each(lab.recorder.view(), NodesSample, seen_from="manager2")
     assert sample.nodes == tuple(rows)
     assert [row.name for row in rows if row.leader] == ["manager1"]
+
+
+ODD_NODES: list[Any] = [
+    None, {}, "", {"message": "no"}, ["x"], [{}], [{"ID": 7}], [{"ID": "n", "Spec": 1}],
+    [{"ID": "n", "Description": {"Hostname": ["x"]}}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("listed", ODD_NODES, ids=repr)
+def test_a_node_list_of_another_form_is_no_answer(lab: Lab, listed: Any) -> None:
+    lab.rows = listed
+    with pytest.raises(
+        ProviderError, match="the engine's node list has another form than expected"
+    ):
+        lab.swarm.look()
+    assert isinstance(lab.swarm.all_nodes_ready()(), Pending)
+    assert isinstance(lab.swarm.has_leader()(), Pending)
+
+
+@pytest.mark.parametrize("listed", [None, {}, [{}], [{"ID": "t", "Slot": "1"}]], ids=repr)
+def test_a_task_list_of_another_form_is_no_answer_and_nothing_is_settled(
+    lab: Lab, listed: Any
+) -> None:
+    lab.tasks = listed
+    web = Service(lab.swarm, "web")
+    for condition in (web.settled(), web.converged(replicas=0), web.renewed([])):
+        assert isinstance(condition(), Pending)
+
+
+def test_what_is_null_or_left_out_is_nothing(lab: Lab) -> None:
+    lab.rows = [{"ID": "n", "Description": None, "Spec": {"Role": "worker"}, "Status": None}]
+    (row,) = lab.swarm.look()[1]
+    assert (row.id, row.name, row.role, row.state, row.leader) == ("n", "", "worker", "", False)
+
+
+@pytest.mark.parametrize("info", [None, [], {"Swarm": 7}, {"Swarm": {"NodeID": ["x"]}}], ids=repr)
+def test_an_engine_that_says_nothing_that_is_understood_of_itself_is_nobody(
+    lab: Lab, info: Any
+) -> None:
+    lab.info = {node.name: info for node in lab.swarm.nodes}
+    lab.swarm.identify()
+    assert lab.swarm.managers() == []
 
 
 def test_a_change_that_another_one_came_before_is_asked_for_again(lab: Lab) -> None:

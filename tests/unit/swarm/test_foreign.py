@@ -146,6 +146,43 @@ def test_a_partition_and_a_demotion_are_mended_by_timers_too(theirs: Lab) -> Non
     assert timers[-1][-1] == "docker node promote manager1"
 
 
+@pytest.mark.parametrize(
+    ("kept", "cut"),
+    [
+        ((0, '{"AdvertiseAddr": "192.168.56.11:2377", "DataPathAddr": "10.7.0.11"}', ""),
+         {"192.168.56.11", "10.7.0.11"}),
+        ((0, '{"DataPathAddr": "2001:db8::11"}', ""), {"192.168.56.11", "2001:db8::11"}),
+        ((0, '{"DataPathAddr": ""}', ""), {"192.168.56.11"}),
+        ((1, "", "cat: No such file or directory"), {"192.168.56.11"}),
+    ],
+)  # fmt: skip
+def test_a_node_with_an_address_of_its_own_for_overlay_networks_is_parted_by_both(
+    theirs: Lab, kept: tuple[int, str, str], cut: set[str]
+) -> None:
+    theirs.info["worker1"] = {"DockerRootDir": "/data/docker"}
+
+    def shell(node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+        mine = (node, argv[-1]) == ("worker1", "/data/docker/swarm/docker-state.json")
+        return kept if mine else (0, "{}" if argv[0] == "cat" else "", "")
+
+    theirs.shell = shell
+    Faults(theirs.swarm).partition([theirs["manager1"]], [theirs["worker1"]]).inject()
+    rules = theirs.commands("iptables", "ip6tables")
+    dropped = [rule for rule in rules if rule[0] == "manager1" and rule[3] == "-A"]
+    assert {rule[6] for rule in dropped} == cut
+    for rule in dropped:
+        assert rule[1] == ("ip6tables" if ":" in rule[6] else "iptables")
+
+
+def test_a_state_that_is_no_engine_s_is_told_before_anything_is_parted(theirs: Lab) -> None:
+    theirs.shell = lambda _, argv: (0, "{cut" if argv[0] == "cat" else "", "")
+    with pytest.raises(
+        ProviderError, match=r"swarm/docker-state.json of manager1 has another form"
+    ):
+        Faults(theirs.swarm).partition([theirs["manager1"]], [theirs["worker1"]]).inject()
+    assert theirs.commands("iptables") == []
+
+
 def refusing(*programs: str) -> Callable[[str, tuple[str, ...]], tuple[int, str, str]]:
     """A shell in which these programs end with 1."""
     return lambda _, argv: (int(argv[0] in programs), "", "")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.model import Capability
-from pytest_swarmlab.swarm.rows import row_of_task
+from pytest_swarmlab.swarm.rows import rows_of_tasks
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import Converged, EngineIs, NodeIs, NodesReady, brief
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending
@@ -360,7 +360,7 @@ def test_tasks_are_counted_in_a_state_if_they_are_wanted(lab: Lab) -> None:
 def test_a_task_is_replaced_when_another_one_runs_in_its_slot(lab: Lab) -> None:
     old, other = task(1, "worker1"), task(2, "worker2")
     lab.tasks = [old, other]
-    replaced = Service(lab.swarm, "web").replaced(row_of_task(old))
+    replaced = Service(lab.swarm, "web").replaced(*rows_of_tasks([old]))
     assert seen(replaced()) == "running"
     lab.tasks = [
         task(1, "worker1", "complete", desired="shutdown"),
@@ -405,7 +405,7 @@ def test_nobody_can_tell_of_tasks_when_no_manager_answers(lab: Lab) -> None:
     for condition in (
         web.ended(),
         web.tasks_are("running", 1),
-        web.replaced(row_of_task(task(1, "worker1"))),
+        web.replaced(*rows_of_tasks([task(1, "worker1")])),
     ):
         assert "i/o timeout" in seen(condition())
 
