@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -209,11 +210,10 @@ class Stacks:
             armed.disarm()
 
     def _volumes_timer(self, name: str) -> Guard:
-        prune = (
-            "docker", "volume", "prune", "--force", "--filter", f"label={STACK_LABEL}={name}"
-        )  # fmt: skip
-        # Engines before 23.0 don't know --all, and prune named volumes without it.
-        commands = [(*prune, "--all"), prune]
+        # `docker volume prune` leaves every volume that has options, such as those of NFS.
+        label = shlex.quote(f"label={STACK_LABEL}={name}")
+        listed = f"docker volume ls --quiet --filter {label}"
+        commands = [("sh", "-c", f"{listed} | xargs --no-run-if-empty docker volume rm --force")]
         after = guard.ABANDONED_AFTER_S + objects.LAST_S
         return Guard.arm([(node, commands) for node in self._swarm.nodes], "volumes", after=after)
 

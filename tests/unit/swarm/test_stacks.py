@@ -165,8 +165,8 @@ def test_timers_remove_volumes_of_a_run_that_dies_on_somebody_s_nodes(
     with stacks.volumes_removed("mail"):
         lab.volumes["worker2"] = [volume("mail_data", "mail")]
     for name in ("web", "mail"):
-        prune = f"docker volume prune --force --filter label={STACK_LABEL}={name}"
-        armed = {act[0]: act[2] for act in lab.commands("systemd-run") if prune in act[-1]}
+        listed = f"docker volume ls --quiet --filter label={STACK_LABEL}={name} | xargs"
+        armed = {act[0]: act[2] for act in lab.commands("systemd-run") if listed in act[-1]}
         assert set(armed) == {node.name for node in lab.swarm.nodes}
         stopped = {(act[0], act[3]) for act in lab.commands("systemctl")}
         timers = {(node, unit.partition("=")[2] + ".timer") for node, unit in armed.items()}
