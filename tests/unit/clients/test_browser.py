@@ -268,7 +268,7 @@ def test_only_what_playwright_leaves_to_nobody_is_not_logged(
 
 def test_what_is_missing_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(util, "find_spec", lambda _: None)
-    assert "install the extra `browser`" in str(browser.lack())
+    assert "install pytest-swarmlab with its extra `browser`" in str(browser.lack())
     monkeypatch.setattr(util, "find_spec", lambda _: object())
     for found in (None, "/snap/bin/chromium"):
         monkeypatch.setattr(shutil, "which", lambda _, found=found: found)

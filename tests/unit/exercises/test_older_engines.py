@@ -67,5 +67,6 @@ def test_no_other_stack_file_has_a_health_check_with_a_start_interval() -> None:
         "environments-stack.yml",
         "health-stack.yml",
         "ecommerce-stack.yml",
+        "monitoring-shop.yml",
         "monitoring-stack.yml",
     }

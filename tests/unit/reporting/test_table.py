@@ -76,7 +76,7 @@ def test_what_are_no_results_is_told_in_a_sentence(
 ) -> None:
     (tmp_path / "results.json").write_text(content, encoding="utf-8")
     assert cli.main(["table", str(tmp_path / "results.json")]) == 2
-    assert capsys.readouterr().err.startswith("swarmlab: these files are not all results.json")
+    assert "results.json is not the results.json of a run (" in capsys.readouterr().err
 
 
 def test_what_results_say_is_a_cell_s_text() -> None:
