@@ -7,8 +7,10 @@ of its own directory; `_netdev` in fstab, because a node must not wait for the n
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from ipaddress import ip_interface
 from pathlib import PurePosixPath
+from typing import Self
 
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.swarm import guard, objects
@@ -60,8 +62,9 @@ def exported(
 
     Yields a function that exports it with other options.
     """
-    with guard.abandoned(server, *_as_before(server, path), kind="export", after=_last()):
-        yield from _exported(server, path, options, subnet)
+    before = _Before.of(server, path)
+    with guard.abandoned(server, *before.restored(path), kind="export", after=_last()):
+        yield from _exported(server, path, options, subnet, before)
 
 
 def _last() -> float:
@@ -85,16 +88,40 @@ def _empty(directories: Sequence[str]) -> list[tuple[str, ...]]:
     return [("rmdir", "--ignore-fail-on-non-empty", each) for each in directories]
 
 
-def _as_before(server: Node, path: str) -> list[tuple[str, ...]]:
-    """Commands that undo `exported`."""
-    undo: list[tuple[str, ...]] = []
-    if f"\n{path} " not in f"\n{server.get(EXPORTS).decode()}":
-        undo.append(("sed", "-i", f"\\#^{path} #d", EXPORTS))
-    undo.append(_owned(server, path) if server.host.file(path).exists else _removing(path))
-    undo += [*_empty(_missing(server, path)), ("exportfs", "-ra")]
-    if not server.host.file(SETTINGS).exists:
-        undo += [("rm", "-f", SETTINGS), *_running_as(_running(server))]
-    return undo
+@dataclass(frozen=True)
+class _Before:
+    """What the server was before the export: read once, for the block's end and for its timer.
+
+    `owned`: the command that gives the directory back its owner and mode, if it was there.
+    `above`: the directories above it that were not there. `set_up`: whether our settings were.
+    """
+
+    exports: bytes
+    owned: tuple[str, ...] | None
+    above: Sequence[str]
+    set_up: bool
+    running: set[str]
+
+    @classmethod
+    def of(cls, server: Node, path: str) -> Self:
+        """Look at the server."""
+        return cls(
+            server.get(EXPORTS),
+            _owned(server, path) if server.host.file(path).exists else None,
+            _missing(server, path),
+            server.host.file(SETTINGS).exists,
+            _running(server),
+        )
+
+    def restored(self, path: str) -> list[tuple[str, ...]]:
+        """Commands that undo `exported`."""
+        undo: list[tuple[str, ...]] = []
+        if f"\n{path} " not in f"\n{self.exports.decode()}":
+            undo.append(("sed", "-i", f"\\#^{path} #d", EXPORTS))
+        undo += [self.owned or _removing(path), *_empty(self.above), ("exportfs", "-ra")]
+        if not self.set_up:
+            undo += [("rm", "-f", SETTINGS), *_running_as(self.running)]
+        return undo
 
 
 def _running(server: Node) -> set[str]:
@@ -113,18 +140,13 @@ def _running_as(before: set[str], now: Sequence[str] = COMPANIONS) -> list[tuple
 
 
 def _exported(
-    server: Node, path: str, options: str, subnet: str
+    server: Node, path: str, options: str, subnet: str, before: _Before
 ) -> Iterator[Callable[[str], None]]:
-    before = server.get(EXPORTS)
-    there, set_up = server.host.file(path).exists, server.host.file(SETTINGS).exists
-    owned, above = _owned(server, path) if there else (), _missing(server, path)
-    ran = _running(server)
-
     def export(options: str) -> None:
         line = f"{path} {subnet}({options})\n"
         # A line that stands there already exports it as it says.
-        if line not in before.decode():
-            server.put(_whole_lines(before) + line.encode(), EXPORTS)
+        if line not in before.exports.decode():
+            server.put(_whole_lines(before.exports) + line.encode(), EXPORTS)
         server.run("exportfs", "-ra", title="The exports are applied")
 
     server.run("mkdir", "-p", path, title="The shared directory is made")
@@ -132,7 +154,7 @@ def _exported(
         server.run("chown", "nobody:nogroup", path)
         server.run("chmod", "777", path)
         export(options)
-        if not set_up:
+        if not before.set_up:
             settings = f"[nfsd]\nlease-time={LEASE_S}\ngrace-time={LEASE_S}\n"
             server.put(settings.encode(), SETTINGS)
             server.run("systemctl", "restart", SERVER, title="The server is started")
@@ -141,17 +163,14 @@ def _exported(
     finally:
         # While it is still exported: a client could no longer give back what it was lent of a
         # file (NFS's delegation), and `rm` would wait for that, for ever on the embedded cluster.
-        if not there:
-            remove(server, path)
-        else:
-            server.run(*owned)
-        for undo in _empty(above):
+        server.run(*(before.owned or _removing(path)))
+        for undo in _empty(before.above):
             server.run(*undo)
-        server.put(before, EXPORTS)
+        server.put(before.exports, EXPORTS)
         server.run("exportfs", "-ra")
-        if not set_up:
+        if not before.set_up:
             server.run("rm", SETTINGS)
-            for undo in _running_as(ran, now=sorted(_running(server))):
+            for undo in _running_as(before.running, now=sorted(_running(server))):
                 server.run(*undo)
 
 
