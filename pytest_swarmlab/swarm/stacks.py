@@ -54,10 +54,11 @@ class Stacks:
         self._swarm = swarm
         self._directory = directory
         self._deployed: list[str] = []
-        self._with_volumes: dict[str, Guard] = {}
+        self._with_volumes: set[str] = set()
         self._secrets: dict[str, dict[str, str]] = {}
         """Stack → the secrets that were made for it, each with a digest of its value."""
         self._guards: dict[str, Guard] = {}
+        self._volume_guards: dict[str, Guard] = {}
 
     def deploy(
         self,
@@ -98,7 +99,8 @@ class Stacks:
             self._guards[name] = timer(leader, "stack", name)
             self._deployed.append(name)
             if not keep_volumes:
-                self._with_volumes[name] = self._volumes_timer(name)
+                self._with_volumes.add(name)
+                self._arm_for_volumes(name)
         set_first = ("env", *(f"{key}={value}" for key, value in env.items())) if env else ()
         try:
             with _place_for(leader, bundle.files) as place:
@@ -195,27 +197,22 @@ class Stacks:
                 ]:
                     node.run("docker", "kill", *ids, check=False)
 
-    @contextmanager
-    def volumes_removed(self, name: str) -> Iterator[None]:
-        """That stack's volumes are removed at the block's end, when the stack itself has gone.
+    def guard_volumes(self, name: str) -> None:
+        """Before `remove_volumes`: timers remove that stack's volumes if this process dies.
 
         Raises ProviderError when somebody's own cluster has such a stack, or its volumes.
         """
         self._refuse_another_s(self._swarm.leader(), name, keep_volumes=False)
-        armed = self._volumes_timer(name)
-        try:
-            yield
-        finally:
-            self.remove_volumes(name)
-            armed.disarm()
+        self._arm_for_volumes(name)
 
-    def _volumes_timer(self, name: str) -> Guard:
+    def _arm_for_volumes(self, name: str) -> None:
         # `docker volume prune` leaves every volume that has options, such as those of NFS.
         label = shlex.quote(f"label={STACK_LABEL}={name}")
         listed = f"docker volume ls --quiet --filter {label}"
         commands = [("sh", "-c", f"{listed} | xargs --no-run-if-empty docker volume rm --force")]
         after = guard.ABANDONED_AFTER_S + objects.LAST_S
-        return Guard.arm([(node, commands) for node in self._swarm.nodes], "volumes", after=after)
+        nodes = [(node, commands) for node in self._swarm.nodes]
+        self._volume_guards[name] = Guard.arm(nodes, "volumes", after=after)
 
     def remove_volumes(self, name: str) -> None:
         """Remove that stack's volumes on every node, which `docker stack rm` leaves there."""
@@ -223,6 +220,7 @@ class Stacks:
             there = node.engine.api.volumes(_of_stack(name))["Volumes"] or []
             if names := [volume["Name"] for volume in there]:
                 node.run("docker", "volume", "rm", "--force", *names)
+        self._volume_guards.pop(name, Guard(())).disarm()
 
     def remove_all(self) -> None:
         """Remove every stack that was deployed, the latest first, and wait for all of them
@@ -257,9 +255,9 @@ class Stacks:
     def _await_removal(self, name: str) -> None:
         wait = waits.of_the_suite(self._swarm.recorder)
         wait(_Gone(self._swarm, _of_stack(name), name), within=GONE_S)
-        if armed := self._with_volumes.pop(name, None):
+        if name in self._with_volumes:
+            self._with_volumes.remove(name)
             self.remove_volumes(name)
-            armed.disarm()
         await_free_addresses(self._swarm)
 
     def _listing(self) -> str:

@@ -54,14 +54,15 @@ def removed_at_end(stack: Stacks, name: str, swarm: Swarm, wait: Waiter) -> Iter
     """`docker stack rm` at the block's end, and the volumes that it leaves on each node: they'd
     keep their options.
     """
-    with stack.volumes_removed(name):
-        try:
-            yield
-        finally:
-            # What runs on a node that is away could not be seen to go.
-            wait(swarm.all_nodes_ready(), within=BACK_S)
-            # Its data go with it.
-            stack.remove(name, kill=True)
+    stack.guard_volumes(name)
+    try:
+        yield
+    finally:
+        # What runs on a node that is away could not be seen to go.
+        wait(swarm.all_nodes_ready(), within=BACK_S)
+        # Its data go with it.
+        stack.remove(name, kill=True)
+        stack.remove_volumes(name)
 
 
 def listing(swarm: Swarm, when: str, stack: str) -> None:
