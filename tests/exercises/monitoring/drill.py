@@ -14,7 +14,7 @@ from pytest_swarmlab.swarm.stacks import Stack
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from . import events, prepare
-from .declared import EXPECTED, RESOLVED_S
+from .declared import EXPECTED, LOOP, NOWHERE, RESOLVED_S
 from .prepare import READY_S
 from .setting import REPLICAS
 from .watcher import Watcher
@@ -28,7 +28,6 @@ HEARD_S = 180.0
 
 BACK_S = 180
 CLOCK_S = 10.0
-NOWHERE, LOOP = "nowhere", "loop"
 PLACE = "node.labels.nowhere==true"
 OLD_BACKUP = "20260101T023000Z"
 LASTING, ENDING = "2160h0m0s", "1h0m0s"

@@ -275,7 +275,7 @@ def nothing_else(record: Record) -> Judgement:
         return failed("no alert was received")
     follows = BESIDES[phase_of(record)]
     those = [e for alert in alerts for e in alert.heard("firing")]
-    others = {e.words for e in firing if e.alert not in follows and e not in those}
+    others = {e.words for e in firing if not {e.alert, e.words} & follows and e not in those}
     missing = [lack for alert in alerts for lack in not_told_meanwhile(alert)]
     missing += out_of_order(
         ("the repair", max((a.mending.t for a in alerts if a.mending), default=None)),

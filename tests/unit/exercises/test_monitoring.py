@@ -274,6 +274,19 @@ def test_an_alert_of_another_node_is_not_the_one_that_was_provoked(phase: str) -
     assert found["nothing-else"] is (Verdict.UNKNOWN if follows else Verdict.FAIL)
 
 
+@pytest.mark.parametrize(("service", "verdict"), [("loop", "pass"), ("swarmlab_gateway", "fail")])
+def test_replicas_are_missing_of_the_service_whose_task_ends_each_time(
+    service: str, verdict: str
+) -> None:
+    run = good("kept")
+    one = next(e for e in run if kind("heard", status="firing")(e))
+    other = replace(
+        one, data={**one.data, "alert": "ServiceReplicasMissing", "labels": {"service": service}}
+    )
+    found = {r.id: r.verdict for r in exercise.judge(Record((*run, other)), "kept")}
+    assert found["monitoring.kept.nothing-else"] is Verdict(verdict)
+
+
 def test_what_was_provoked_decides_which_phase_it_is() -> None:
     run = without(good("kept"), kind("provoked", alert="NodeDiskFull"))
     assert {r.verdict for r in exercise.judge(run, "kept")} == {Verdict.UNKNOWN}
