@@ -171,6 +171,44 @@ def test_a_machine_is_lost_and_comes_back_with_its_disk(
     Waiter()(cluster.all_nodes_ready(), within=90)
 
 
+ENABLED = {
+    "/etc/systemd/system/enabled.service": (
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\n"
+        "[Install]\nWantedBy=multi-user.target\n"
+    ),
+    "/etc/systemd/system/later.timer": (
+        "[Timer]\nOnBootSec=1h\nUnit=enabled.service\n[Install]\nWantedBy=timers.target\n"
+    ),
+    "/etc/fstab": "tmpfs /mnt/enabled tmpfs size=1m 0 0\n",
+}
+"""What an administrator sets up so that it is there after a power failure."""
+
+
+def test_a_machine_that_comes_back_starts_what_was_enabled_on_it(
+    cluster: Swarm, worker: Node
+) -> None:
+    if Capability.POWER_OFF not in cluster.machines.controls:
+        pytest.skip(Capability.POWER_OFF.lack)
+    units = ("enabled.service", "later.timer", "mnt-enabled.mount")
+    fstab = worker.host.file("/etc/fstab").content
+    worker.run("mkdir", "-p", "/mnt/enabled")
+    for path, text in ENABLED.items():
+        worker.put((fstab if path == "/etc/fstab" else b"") + text.encode(), path)
+    worker.run("systemctl", "enable", "enabled.service", "later.timer")
+    worker.run("sync")
+    assert "active" not in worker.run("systemctl", "is-active", *units, check=False).stdout.split()
+    with Faults(cluster).power_off(worker):
+        pass
+    for unit in units:
+        Waiter()(worker.succeeds("systemctl", "is-active", unit), within=90)
+    worker.run("systemctl", "disable", "--now", "enabled.service", "later.timer")
+    worker.run("umount", "/mnt/enabled")
+    worker.put(fstab, "/etc/fstab")
+    worker.run("rm", *(path for path in ENABLED if path != "/etc/fstab"))
+    worker.run("rmdir", "/mnt/enabled")
+    Waiter()(cluster.all_nodes_ready(), within=90)
+
+
 def test_a_destroyed_machine_is_replaced_by_a_new_one_at_its_address(
     cluster: Swarm, worker: Node
 ) -> None:

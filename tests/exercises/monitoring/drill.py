@@ -191,8 +191,6 @@ class Drill:
         def mend() -> None:
             fault.heal()
             self.wait(self.swarm.all_nodes_ready(), within=BACK_S)
-            # Timers are no part of what an embedded machine starts.
-            self.struck.run("systemctl", "start", prepare.TIMER)
 
         self.provoke(watcher, [Deed({"NodeDown": on, "EngineDown": on}, fault.inject, mend)])
 

@@ -42,7 +42,7 @@ def prepared(swarm: Swarm, home: Node, wait: Waiter) -> Iterator[None]:
             node.put((PARTS / unit).read_bytes(), f"{UNITS}/{unit}")
         node.run("mkdir", "-p", WRITTEN)
         node.run("systemctl", "daemon-reload")
-        node.run("systemctl", "start", TIMER)
+        node.run("systemctl", "enable", "--now", TIMER)
         _restart(swarm, node, wait)
     swarm.leader().run("docker", "node", "update", "--label-add", LABEL, home.name)
     try:
@@ -55,7 +55,7 @@ def _as_before(swarm: Swarm, home: Node, wait: Waiter) -> None:
     wait(swarm.all_nodes_ready(), within=BACK_S)
     swarm.leader().run("docker", "node", "update", "--label-rm", "monitoring", home.name)
     for node in swarm.nodes:
-        node.run("systemctl", "stop", TIMER)
+        node.run("systemctl", "disable", "--now", TIMER)
         node.run("rm", "-rf", DAEMON, FACTS, f"{UNITS}/{TIMER}", f"{UNITS}/{SERVICE}", WRITTEN)
         node.run("systemctl", "daemon-reload")
         _restart(swarm, node, wait)
