@@ -1,4 +1,4 @@
-"""On an inventory's cluster a timer on the node heals a fault if the run does not."""
+"""On an inventory's cluster timers on the nodes undo what a run leaves behind that dies."""
 
 from __future__ import annotations
 
@@ -6,21 +6,51 @@ import secrets
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import Enum, auto
 from typing import Self
 
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.swarm.node import Node
 
 MENDED_AFTER_S = 600
-"""When the timer mends what this process did not: longer than any drill of the lab takes."""
+"""Seconds until a timer mends a fault: longer than any drill of the lab takes."""
 
 ABANDONED_AFTER_S = 4 * 3600
-"""Seconds until the timer removes a test's deployments: longer than all exercises together."""
+"""Seconds until a timer removes a test's deployments: longer than all exercises together."""
 
+APART_S = 120
+"""Seconds from the removal of a deployment to that of what it uses: its containers have stopped."""
 
 NOT_LOADED = 5
 """How `systemctl stop` ends when there is no such unit: the timer has run, or its machine was
 started anew (systemctl(1), exit status)."""
+
+
+class Undoes(Enum):
+    """What a timer undoes. The order is that in which the timers of one moment go off."""
+
+    FAULT = auto()
+    """A fault: what it has broken is needed for every removal below."""
+
+    DEPLOYMENT = auto()
+    """A service, a stack, or a file: nothing else uses it."""
+
+    USED = auto()
+    """A network, secret, config or volume: the engine refuses to remove it while a service uses
+    it."""
+
+    EXPORT = auto()
+    """An NFS export, its directory or its mount: a container whose server is away can't be stopped,
+    and a volume on it can't be unmounted."""
+
+    def after(self) -> float:
+        """Seconds from setting the timer until it goes off."""
+        return {
+            Undoes.FAULT: MENDED_AFTER_S,
+            Undoes.DEPLOYMENT: ABANDONED_AFTER_S,
+            Undoes.USED: ABANDONED_AFTER_S + APART_S,
+            Undoes.EXPORT: ABANDONED_AFTER_S + 2 * APART_S,
+        }[self]
 
 
 class Guard:
@@ -34,13 +64,12 @@ class Guard:
         cls,
         mending: Sequence[tuple[Node, Sequence[Sequence[str]]]],
         kind: str,
-        *,
-        after: float | None = None,
+        undoes: Undoes = Undoes.FAULT,
     ) -> Self:
-        """Set a timer on each of these nodes of an inventory, before a fault.
+        """Set a timer on each of these nodes of an inventory, before the change that it undoes.
 
-        `after`: seconds, MENDED_AFTER_S by default. Raises CommandError if a timer can't be set;
-        then no fault may follow.
+        `kind`: a word for the unit's name. Raises CommandError if a timer can't be set; then the
+        change may not follow.
         """
         guard = cls(())
         for node, commands in mending:
@@ -52,7 +81,7 @@ class Guard:
             node.run(
                 "systemd-run",
                 f"--unit={unit}",
-                f"--on-active={after or MENDED_AFTER_S}",
+                f"--on-active={undoes.after()}",
                 "--timer-property=AccuracySec=1s",
                 "--collect",
                 "sh",
@@ -74,13 +103,13 @@ class Guard:
 
 @contextmanager
 def abandoned(
-    node: Node, *commands: Sequence[str], kind: str, after: float | None = None
+    node: Node, *commands: Sequence[str], kind: str, undoes: Undoes = Undoes.DEPLOYMENT
 ) -> Iterator[None]:
     """A timer on an inventory's node runs these commands if this process dies within the block.
 
-    The block itself undoes its changes. `after`: seconds, ABANDONED_AFTER_S by default.
+    The block itself undoes its changes.
     """
-    guard = Guard.arm([(node, commands)], kind, after=after or ABANDONED_AFTER_S)
+    guard = Guard.arm([(node, commands)], kind, undoes)
     try:
         yield
     finally:

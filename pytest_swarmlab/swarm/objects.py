@@ -7,11 +7,7 @@ from typing import ClassVar
 
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.swarm.cluster import Swarm
-from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard
-
-LAST_S = 120
-"""Seconds by which a timer removes networks, secrets and configs later than their stack or service:
-until then the engine refuses."""
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 
 
 class SwarmObjects:
@@ -46,7 +42,7 @@ class SwarmObjects:
     def _create(self, name: str, content: bytes, *words: str, title: str | None) -> None:
         leader = self._swarm.leader()
         remove = ("docker", self.kind, "rm", name)
-        guard = Guard.arm([(leader, [remove])], self.kind, after=ABANDONED_AFTER_S + LAST_S)
+        guard = Guard.arm([(leader, [remove])], self.kind, Undoes.USED)
         try:
             leader.run("docker", self.kind, "create", *words, name, "-", stdin=content, title=title)
         except BaseException:

@@ -9,7 +9,7 @@ from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.evidence.events import Notice, TaskSeen
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.waiting.conditions import (
     Converged,
     Ended,
@@ -248,7 +248,7 @@ def _remove_services(
 def timer(leader: Node, kind: str, name: str) -> Guard:
     """A timer on an inventory's cluster removes a stack or service if the test process dies."""
     remove = ("docker", kind, "rm", name)
-    return Guard.arm([(leader, [remove])], kind, after=ABANDONED_AFTER_S)
+    return Guard.arm([(leader, [remove])], kind, Undoes.DEPLOYMENT)
 
 
 def await_free_addresses(swarm: Swarm) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError, SwarmlabError
 from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.evidence.events import Notice
-from pytest_swarmlab.swarm import guard, objects, stack_files
+from pytest_swarmlab.swarm import stack_files
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.swarm.guard import Guard
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.secrets import hide
 from pytest_swarmlab.swarm.services import GONE_S, Service, Services, await_free_addresses, timer
 from pytest_swarmlab.swarm.stack_files import Secret
@@ -210,9 +210,8 @@ class Stacks:
         label = shlex.quote(f"label={STACK_LABEL}={name}")
         listed = f"docker volume ls --quiet --filter {label}"
         commands = [("sh", "-c", f"{listed} | xargs --no-run-if-empty docker volume rm --force")]
-        after = guard.ABANDONED_AFTER_S + objects.LAST_S
         nodes = [(node, commands) for node in self._swarm.nodes]
-        self._volume_guards[name] = Guard.arm(nodes, "volumes", after=after)
+        self._volume_guards[name] = Guard.arm(nodes, "volumes", Undoes.USED)
 
     def remove_volumes(self, name: str) -> None:
         """Remove that stack's volumes on every node, which `docker stack rm` leaves there."""

@@ -13,8 +13,8 @@ from pathlib import PurePosixPath
 from typing import Self
 
 from pytest_swarmlab.errors import ProviderError
-from pytest_swarmlab.swarm import guard, objects
 from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.guard import Undoes, abandoned
 from pytest_swarmlab.swarm.lifecycle import in_parallel
 from pytest_swarmlab.swarm.node import bracketed
 
@@ -63,14 +63,8 @@ def exported(
     Yields a function that exports it with other options.
     """
     before = _Before.of(server, path)
-    with guard.abandoned(server, *before.restored(path), kind="export", after=_last()):
+    with abandoned(server, *before.restored(path), kind="export", undoes=Undoes.EXPORT):
         yield from _exported(server, path, options, subnet, before)
-
-
-def _last() -> float:
-    """Seconds until a timer takes away what stacks and volumes use, when these have gone: a
-    container whose server is away can't be stopped."""
-    return guard.ABANDONED_AFTER_S + 2 * objects.LAST_S
 
 
 def _missing(node: Node, path: str) -> list[str]:
@@ -200,7 +194,7 @@ def directory(server: Node, path: str) -> Iterator[str]:
     Raises CommandError when there is one already: it is somebody's data.
     """
     server.run("mkdir", path)
-    with guard.abandoned(server, _removing(path), kind="directory", after=_last()):
+    with abandoned(server, _removing(path), kind="directory", undoes=Undoes.EXPORT):
         try:
             yield path
         finally:
@@ -243,7 +237,7 @@ def mounted(server: Node, clients: Sequence[Node]) -> Iterator[None]:
     with ExitStack() as guarded:
         for node in clients:
             commands = (*undo, *_empty(above[node.name]))
-            guarded.enter_context(guard.abandoned(node, *commands, kind="mount", after=_last()))
+            guarded.enter_context(abandoned(node, *commands, kind="mount", undoes=Undoes.EXPORT))
         try:
             in_parallel(mount, clients)
             yield

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from pytest_swarmlab.errors import ProviderError
-from pytest_swarmlab.swarm import guard, objects
 from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.guard import Undoes, abandoned
 
 
 @contextmanager
@@ -21,11 +21,9 @@ def named(name: str, nodes: Sequence[Node]) -> Iterator[None]:
                 f" removed: rename or remove it (`docker volume rm {name}`), or use another cluster"
             )
     remove = ("docker", "volume", "rm", "--force", name)
-    # When what uses it has gone.
-    after = guard.ABANDONED_AFTER_S + objects.LAST_S
     with ExitStack() as guarded:
         for node in nodes:
-            guarded.enter_context(guard.abandoned(node, remove, kind="volume", after=after))
+            guarded.enter_context(abandoned(node, remove, kind="volume", undoes=Undoes.USED))
         try:
             yield
         finally:

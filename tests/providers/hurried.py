@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_swarmlab.swarm import guard, objects, services
+from pytest_swarmlab.swarm import guard
 
 FAULTS_S = 60
 """Until a fault is mended: longer than the drills up to the moment at which they are killed."""
@@ -11,6 +11,5 @@ DEPLOYED_S = 90
 """Until what was deployed is removed."""
 
 guard.MENDED_AFTER_S = FAULTS_S
-for module in (guard, services, objects):
-    vars(module)["ABANDONED_AFTER_S"] = DEPLOYED_S
-objects.LAST_S = 30
+guard.ABANDONED_AFTER_S = DEPLOYED_S
+guard.APART_S = 30

@@ -201,7 +201,7 @@ def test_nothing_is_left_of_all_that_fixtures_and_faults_do(
 KILLED = """
 import sys
 from pathlib import Path
-from pytest_swarmlab.swarm import guard, objects, services, stacks
+from pytest_swarmlab.swarm import guard, services, stacks
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.swarm.secrets import Secrets
@@ -209,8 +209,8 @@ from tests.providers.test_no_harm import attached, written
 
 # In this order, as outside of tests: faults are mended long before services are removed. An engine
 # that was killed keeps the rules of a port that is no longer published until it publishes another.
-guard.MENDED_AFTER_S = objects.LAST_S = 20
-services.ABANDONED_AFTER_S = objects.ABANDONED_AFTER_S = 90
+guard.MENDED_AFTER_S = guard.APART_S = 20
+guard.ABANDONED_AFTER_S = 90
 directory = Path(sys.argv[2])
 swarm = attached(Path(sys.argv[1]), directory, Recorder(directory / "killed.jsonl"))
 Secrets(swarm).create("one")

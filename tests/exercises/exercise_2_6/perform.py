@@ -16,8 +16,8 @@ from pathlib import Path
 import trustme
 
 from pytest_swarmlab.lab import STACKS
-from pytest_swarmlab.swarm import guard, objects
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
+from pytest_swarmlab.swarm.guard import Undoes, abandoned
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
@@ -69,7 +69,7 @@ def created_from_file(swarm: Swarm) -> Iterator[bytes]:
     value = f"user:{secrets.token_urlsafe(18)}:1000:1000:User Name:/home/user:/bin/bash\n".encode()
     swarm.recorder.redactor.hide(FROM_FILE, value)
     leader = swarm.leader()
-    with guard.abandoned(leader, ("rm", "-f", FILE), kind="secret-file"):
+    with abandoned(leader, ("rm", "-f", FILE), kind="secret-file"):
         leader.put(value, FILE)
         try:
             leader.run("docker", "secret", "create", FROM_FILE, FILE, title="From a file")
@@ -98,8 +98,7 @@ def created_from_variable(swarm: Swarm) -> Iterator[bytes]:
 def _removed(swarm: Swarm, name: str) -> Iterator[None]:
     """A secret that was made by a command of the lab's goes at the block's end."""
     remove = ("docker", "secret", "rm", name)
-    after = guard.ABANDONED_AFTER_S + objects.LAST_S
-    with guard.abandoned(swarm.leader(), remove, kind="secret", after=after):
+    with abandoned(swarm.leader(), remove, kind="secret", undoes=Undoes.USED):
         try:
             yield
         finally:

@@ -18,6 +18,7 @@ from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.node import _watch
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stacks
+from tests.exercises import nfs, volumes
 from tests.unit.fakes import Lab
 
 
@@ -301,6 +302,23 @@ def test_whoever_dies_leaves_timers_that_undo_it_and_whoever_ends_leaves_none(
                    "docker service rm web", "systemctl start nfs-server"):  # fmt: skip
         assert undoes in scripts
     assert started(theirs) == set()
+
+
+def test_timers_undo_faults_first_and_then_each_thing_after_what_uses_it(
+    theirs: Lab, tmp_path: Path
+) -> None:
+    everything(theirs, tmp_path)
+    with nfs.directory(theirs["manager1"], "/srv/d"), volumes.named("d", [theirs["worker1"]]):
+        pass
+    seconds = {
+        act[1].partition("swarmlab-mend-")[2].rpartition("-")[0]: float(act[2].partition("=")[2])
+        for act in (act[1:] for act in theirs.commands("systemd-run"))
+    }
+    order = ["stop-units", "stack", "secret", "directory"]
+    assert sorted(order, key=seconds.__getitem__) == order
+    assert len({seconds[kind] for kind in order}) == len(order)
+    assert seconds["stack"] == seconds["service"]
+    assert seconds["secret"] == seconds["config"] == seconds["volume"]
 
 
 @pytest.mark.parametrize("what", [Secrets.create, Configs.create])
