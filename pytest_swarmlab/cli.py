@@ -215,7 +215,7 @@ def _image(arguments: argparse.Namespace) -> int:
 def _gc(arguments: argparse.Namespace) -> int:
     from pytest_swarmlab.images import list_disks, remove_disk, remove_old_kernels
     from pytest_swarmlab.images.recipe import load_plan
-    from pytest_swarmlab.providers.inventory import place
+    from pytest_swarmlab.providers.inventory import place, powered_off
     from pytest_swarmlab.providers.uml import UmlProvider
     from pytest_swarmlab.providers.vagrant import VagrantProvider
 
@@ -236,6 +236,8 @@ def _gc(arguments: argparse.Namespace) -> int:
                 sys.stdout.write(f"removed node disk {disk.key}: {freed / 2**20:.0f} MiB\n")
         for key, freed in remove_old_kernels(arguments.cache).items():
             sys.stdout.write(f"removed kernel {key}: {freed / 2**20:.0f} MiB\n")
+    for name in powered_off.reap():
+        sys.stdout.write(f"turned on {inert(name)}, which a killed run had turned off\n")
     return 0
 
 

@@ -18,6 +18,17 @@ SHOWN = 120
 """Characters of an unusable value that its refusal repeats."""
 
 
+class _Loader(yaml.SafeLoader):
+    """The safe one, with keys as they are written: YAML 1.1 takes `on` and `off` for booleans."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A table of the file."""
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:bool":
+                key.tag = "tag:yaml.org,2002:str"
+        return super().construct_mapping(node, deep)
+
+
 class Table:
     """A table from such a file. Each key is taken once, so that a misspelt key is left over and
     found.
@@ -42,7 +53,7 @@ class Table:
     def yaml(cls, path: Path) -> Table:
         """An inventory. Raises ConfigError when the file can't be read or isn't a YAML table."""
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
         except OSError as error:
             raise ConfigError(
                 f"the inventory {path} can't be read ({error.strerror}): name the file that lists"
@@ -102,7 +113,10 @@ class Table:
         """A list of texts or whole numbers, as texts; empty when it isn't there."""
         every = self._take(key, list, "a list of strings and numbers", [])
         if not all(isinstance(item, str | int) and not isinstance(item, bool) for item in every):
-            self.fail(f"{key!r} must hold strings and whole numbers only")
+            self.fail(
+                f"{key!r} must hold strings and whole numbers only: put quotes around words such as"
+                " on, off, yes and no"
+            )
         return tuple(str(item) for item in every)
 
     def commands(self, key: str) -> tuple[tuple[str, ...], ...]:

@@ -28,9 +28,15 @@ class Faults:
         """Stop the engine's service and its socket, in order: a graceful stop."""
         return self._remember(EngineStopped([node], self._swarm.recorder))
 
-    def stop_units(self, node: Node, *units: str) -> Fault:
-        """Stop systemd units of a node: another server than the engine."""
-        return self._remember(UnitsStopped([node], self._swarm.recorder, units))
+    def stop_units(self, node: Node, *units: str, mended_after: float | None = None) -> Fault:
+        """Stop systemd units of a node: another server than the engine.
+
+        `mended_after`: seconds until a timer on somebody's own node starts them if the run does
+        not; ten minutes by default.
+        """
+        return self._remember(
+            UnitsStopped([node], self._swarm.recorder, units, mended_after=mended_after)
+        )
 
     def kill_engine(self, node: Node) -> Fault:
         """kill -9 of the engine, which stays down until healed; its containers run on."""

@@ -30,6 +30,7 @@ class Fault(ABC):
         self.nodes = tuple(nodes)
         self._recorder = recorder
         self._broken = False
+        self._mended_after: float | None = None
         self._guard = Guard(())
 
     def _prepare(self) -> None:  # noqa: B027 - most faults need no preparation
@@ -50,7 +51,7 @@ class Fault(ABC):
     def inject(self) -> None:
         """Inject it, and record when, and how long that took."""
         self._broken = True
-        self._guard = Guard.arm(self._mending(), self.kind)
+        self._guard = Guard.arm(self._mending(), self.kind, after=self._mended_after)
         self._prepare()
         self._recorder.write(FaultInjecting(self.kind, self._names))
         seconds = _timed(self._inject)

@@ -27,10 +27,10 @@ class PowerOff(MachineFault):
     kind: ClassVar[str] = "power-off"
 
     def _inject(self) -> None:
-        self._machines.power_off(self._node.name)
+        self._node.power_off()
 
     def _heal(self) -> None:
-        self._machines.power_on(self._node.name)
+        self._node.power_on()
         self._node.await_access(ACCESS_S)
 
 

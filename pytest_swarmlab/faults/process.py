@@ -31,9 +31,18 @@ class UnitsStopped(Fault):
 
     kind: ClassVar[str] = "stop-units"
 
-    def __init__(self, nodes: Sequence[Node], recorder: Recorder, units: Sequence[str]) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        recorder: Recorder,
+        units: Sequence[str],
+        *,
+        mended_after: float | None = None,
+    ) -> None:
+        """`mended_after`: seconds until a timer of somebody's node starts them; see `Guard.arm`."""
         super().__init__(nodes, recorder)
         self._units = tuple(units)
+        self._mended_after = mended_after
 
     def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:
         return [(node, [("systemctl", "start", *self._units)]) for node in self.nodes]

@@ -88,8 +88,12 @@ class Machines(Protocol):
     def await_access(self, node: str, timeout: float) -> None:
         """Return when the node's engine answers over SSH; ProviderError after `timeout` seconds."""
 
-    def power_off(self, node: str) -> None:
-        """Cut the machine's power: no shutdown, unwritten memory is lost."""
+    def power_off(self, node: str, owed: Sequence[Sequence[str]] = ()) -> None:
+        """Cut the machine's power: no shutdown, unwritten memory is lost.
+
+        `owed`: commands that it is to run as soon as it is back, also if this process has died:
+        they set the timers of somebody's own machine again, which it loses with its power.
+        """
 
     def power_on(self, node: str) -> None:
         """Start a machine again on the disk it had."""

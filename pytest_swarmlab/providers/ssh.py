@@ -152,6 +152,10 @@ class SshLinks:
         """Let clients reach a node at this address from now on; SSH keeps its own configuration."""
         self._nodes[node] = access
 
+    def drop(self, node: str) -> None:
+        """End a connection that leads nowhere any more: another is opened as soon as one can."""
+        self._links[node].drop()
+
     def close(self) -> None:
         """End every connection. Idempotent."""
         if self._over.is_set():
@@ -270,6 +274,12 @@ class _Link(threading.Thread):
             process.wait()
             _close(process.stdin)
             self._links.pause()
+
+    def drop(self) -> None:
+        """End the connection, so that another is opened."""
+        with self._lock:
+            if self._process:
+                self._process.kill()
 
     def end(self) -> None:
         """End the connection and wait until it has ended."""

@@ -26,6 +26,7 @@ STACK = "`docker stack rm` after the test; a timer on the node"
 OBJECT = "removed after the test; a timer on the node"
 PLACE = "the directory is removed when the stack is deployed; a timer on the node"
 FAULT = "healed at the end of the fault's block; a timer on the node"
+POWER = "powered on at the end of the fault's block; a process on this machine"
 UNDOES = "nothing: it undoes another change"
 
 CHANGES = (
@@ -58,6 +59,8 @@ CHANGES = (
     Change(("ip6tables", "-w"), FAULT),
     Change(("fallocate", "--length="), FAULT),
     Change(("rm", "-f", "--"), UNDOES),
+    Change(("power", "off"), POWER),
+    Change(("power", "on"), UNDOES),
     Change(("docker", "node", "demote"), FAULT),
     Change(("docker", "node", "promote"), UNDOES),
 )

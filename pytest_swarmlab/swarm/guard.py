@@ -77,7 +77,7 @@ class Guard:
             unit = f"swarmlab-mend-{kind}-{secrets.token_hex(4)}"
             # Each whether or not the one before it succeeded.
             script = "; ".join(shlex.join(argv) for argv in commands)
-            node.run(
+            argv = (
                 "systemd-run",
                 f"--unit={unit}",
                 f"--on-active={undoes.after()}",
@@ -87,13 +87,17 @@ class Guard:
                 "-c",
                 script,
             )
+            node.run(*argv)
             guard._timers.append((node, unit))
+            there = shlex.join(("systemctl", "is-active", "--quiet", f"{unit}.timer"))
+            node.timers[unit] = ("sh", "-c", f"{there} || {shlex.join(argv)}")
         return guard
 
     def disarm(self) -> None:
         """Stop the timers, since the fault is mended. One that has ended already is ignored."""
         while self._timers:
             node, unit = self._timers.pop()
+            node.timers.pop(unit, None)
             argv = ("systemctl", "stop", f"{unit}.timer")
             output = node.run(*argv, check=False)
             if output.code not in (0, NOT_LOADED):

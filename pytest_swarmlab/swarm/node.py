@@ -62,6 +62,8 @@ class Node:
         self._machines = machines
         self._recorder = recorder
         self._api: str | None = None
+        self.timers: dict[str, tuple[str, ...]] = {}
+        """Unit → the command that sets this timer, of those that are set on somebody's machine."""
 
     def __repr__(self) -> str:
         return self.name
@@ -261,6 +263,16 @@ class Node:
     def dial(self, port: int, timeout: float) -> socket.socket:
         """A TCP connection to the machine from the client's place in the lab network."""
         return self._machines.dial(self.name, port, timeout)
+
+    def power_off(self) -> None:
+        """Cut the machine's power. With it somebody's machine loses its timers until it is back."""
+        self._announce(f"power off {self.name}")
+        self._machines.power_off(self.name, tuple(self.timers.values()))
+
+    def power_on(self) -> None:
+        """Start it again on the disk it had; nothing where it was not turned off."""
+        self._announce(f"power on {self.name}")
+        self._machines.power_on(self.name)
 
     def await_access(self, timeout: float) -> None:
         """Return when the machine answers again, on fresh connections."""

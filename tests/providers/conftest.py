@@ -112,6 +112,9 @@ swarm.machines.stop()
 Each submission that it is given is brought onto it first.
 """
 
+SWITCH = Path(__file__).with_name("power.py")
+"""What cuts a machine's power there, as a hypervisor's command does."""
+
 SSH_CONFIG = """
 Host *
   ProxyUseFdpass yes
@@ -158,12 +161,14 @@ def inventory_of_process(
         assert cluster, "the other process has no cluster"
         state = state_root() / cluster
         path = directory / "cluster.yml"
+        asks = [sys.executable, "-P", str(SWITCH), str(state / "gate")]
+        power = {do: [*asks, f"power-{do}", "{name}"] for do in ("off", "on")}
         lines = [
             f"  - {{name: {n.name}, role: {n.membership}, address: {n.address}, user: root,"
             f" key: {state}/key}}\n"
             for n in nodes
         ]
-        head = f"ssh_config: ssh_config\nknown_hosts: {state}/known_hosts\nnodes:\n"
+        head = f"ssh_config: ssh_config\nknown_hosts: {state}/known_hosts\npower: {power}\nnodes:\n"
         path.write_text(head + "".join(lines), encoding="utf-8")
         aliases = "".join(f"Host {n.name}\n  HostKeyAlias {n.name}\n" for n in nodes)
         way = SSH_CONFIG.format(state=state, python=sys.executable)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults import Faults
@@ -29,7 +30,7 @@ CHURN = ("/var/lib/docker", "/var/lib/containerd", "/var/lib/systemd/random-seed
          "/var/lib/systemd/timers", "/run/systemd/journal", "/run/systemd/sessions",
          "/run/systemd/users", "/run/systemd/units", "/run/systemd/transient",
          "/run/systemd/propagate", "/run/systemd/inaccessible", "/run/systemd/netif",
-         "/run/systemd/timesync", "/var/lib/nfs")  # fmt: skip
+         "/run/systemd/timesync", "/var/lib/nfs", "/tmp/systemd-private-*")  # fmt: skip
 """What an engine, systemd and an NFS server write while they run."""
 
 PLACES = ("/etc", "/root", "/var/lib", "/var/backups", "/run/systemd", "/usr/local", "/srv",
@@ -111,6 +112,8 @@ class AsBefore:
             left = differences(self._before, state(self._swarm))
         except no_answer() as error:
             return pending(brief(error))
+        except (ProviderError, NotConverged) as error:  # One of them has no power yet.
+            return pending(str(error))
         return pending("; ".join(left)[:2000]) if left else done(None)
 
 

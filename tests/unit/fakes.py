@@ -270,7 +270,10 @@ class Told:
 
 
 class PretendedMachines:
-    """Machines whose controls are noted. `refuses`: control → why it can't be done."""
+    """Machines whose controls are noted. `refuses`: control → why it can't be done.
+
+    `owed`: what the machine that was turned off last is to run when it is back.
+    """
 
     id = "feedf00d"
     foreign = False
@@ -282,6 +285,7 @@ class PretendedMachines:
         self.controls = ALL_CONTROLS
         self.whole = True
         self.refuses: dict[str, str] = {}
+        self.owed: Sequence[Sequence[str]] = ()
         self.listens: dict[str, tuple[str, int]] = {}
 
     def _note(self, control: str, node: str) -> None:
@@ -309,7 +313,8 @@ class PretendedMachines:
         del timeout
         self._note("await_access", node)
 
-    def power_off(self, node: str) -> None:
+    def power_off(self, node: str, owed: Sequence[Sequence[str]] = ()) -> None:
+        self.owed = owed
         self._note("power_off", node)
 
     def power_on(self, node: str) -> None:

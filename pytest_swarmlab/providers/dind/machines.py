@@ -122,8 +122,9 @@ class DindMachines:
             state: dict[str, Any] = self._api.inspect_container(self._name(node))["State"]
             return state
 
-    def power_off(self, node: str) -> None:
+    def power_off(self, node: str, owed: Sequence[Sequence[str]] = ()) -> None:
         """SIGKILL to the container's first process, with which the kernel ends all the rest."""
+        del owed  # It is nobody's.
         if not self.state(node)["Running"]:
             return
         with self._controlled(node, "powered off"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,27 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 WORD = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9_.:@%\[\]-]*")
 """An address, a user or a jump host, as they may stand in an SSH configuration."""
+
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+PLACEHOLDERS = ("name", "address")
+
+
+@dataclass(frozen=True)
+class Power:
+    """Commands of this machine that cut a node's power and give it back: arguments, no shell."""
+
+    off: tuple[str, ...]
+    on: tuple[str, ...]
+
+    def of(self, name: str, address: str) -> Power:
+        """The same with that node's name and address in place of `{name}` and `{address}`."""
+        values = {"name": name, "address": address.removeprefix("[").removesuffix("]")}
+
+        def filled(words: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in words)
+
+        return Power(filled(self.off), filled(self.on))
 
 
 @dataclass(frozen=True)
@@ -32,6 +54,7 @@ class Host:
     key: str = ""
     jump: str = ""
     sudo: bool = False
+    power: Power | None = None
 
 
 @dataclass(frozen=True)
@@ -48,9 +71,10 @@ def load(path: Path) -> Inventory:
     """Read an inventory. Raises ConfigError with one sentence that says what can't be used."""
     table = Table.yaml(path)
     ssh_config, known_hosts = table.string("ssh_config", ""), table.string("known_hosts", "")
+    power = _power(table)
     hosts = []
     for entry in table.tables("nodes"):
-        hosts.append(_host(path, entry))
+        hosts.append(_host(path, entry, power))
         entry.finish()
     table.finish()
     for what, values in (
@@ -67,6 +91,7 @@ def load(path: Path) -> Inventory:
         raise ConfigError(
             f"inventory {path.name} has no manager: give one node at least `role: manager`"
         )
+    _check_power(path, hosts)
     return Inventory(
         path,
         tuple(sorted(hosts, key=lambda host: host.role is not Membership.MANAGER)),
@@ -75,7 +100,47 @@ def load(path: Path) -> Inventory:
     )
 
 
-def _host(path: Path, entry: Table) -> Host:
+def _power(entry: Table) -> Power | None:
+    """The power commands that stand there; None where none do."""
+    if not entry.has("power"):
+        return None
+    table = entry.table("power")
+    found = {key: table.words(key) for key in ("off", "on")}
+    table.finish()
+    for key, words in found.items():
+        if not words or not words[0]:
+            table.fail(f"{key!r} names no program: power needs both, off and on, as lists of words")
+        for word in words:
+            unknown = [p[0] for p in PLACEHOLDER.finditer(word) if p[1] not in PLACEHOLDERS]
+            if unknown:
+                table.fail(f"{key!r} has {unknown[0]}: the placeholders are {{name}}, {{address}}")
+            if "\0" in word:
+                table.fail(f"{key!r} has a character that no program can be given: {word!r}")
+    return Power(found["off"], found["on"])
+
+
+def _check_power(path: Path, hosts: Sequence[Host]) -> None:
+    """Raise ConfigError unless each node, or none, has power commands, and each its own."""
+    without = [host.name for host in hosts if host.power is None]
+    if without and len(without) < len(hosts):
+        raise ConfigError(
+            f"inventory {path.name}: {', '.join(without)} has no power commands and others have:"
+            " drills may turn any node off, so give them to all or to none"
+        )
+    for key in ("off", "on"):
+        owners: dict[tuple[str, ...], str] = {}
+        for host in hosts:
+            if host.power is None:
+                continue
+            argv = getattr(host.power.of(host.name, host.address or host.name), key)
+            if (other := owners.setdefault(argv, host.name)) != host.name:
+                raise ConfigError(
+                    f"inventory {path.name}: {other} and {host.name} have the same power command"
+                    f" {key!r}: put {{name}} or {{address}} in it, or give each its own"
+                )
+
+
+def _host(path: Path, entry: Table, power: Power | None) -> Host:
     name, role = entry.string("name"), entry.string("role", "")
     if not NAME.fullmatch(name):
         entry.fail(f"{name!r} is no host name: use letters, digits, hyphens and dots")
@@ -103,6 +168,7 @@ def _host(path: Path, entry: Table) -> Host:
         key=str(identity) if identity else "",
         jump=words["jump"],
         sudo=entry.flag("sudo"),
+        power=_power(entry) or power,
     )
 
 

@@ -20,8 +20,9 @@ from pytest_swarmlab.model import Capability, NodeSpec, Topology
 from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.providers.base import Found
 from pytest_swarmlab.providers.console import printable
-from pytest_swarmlab.providers.inventory import place
+from pytest_swarmlab.providers.inventory import place, powered_off
 from pytest_swarmlab.providers.inventory.file import Host, Inventory, load, ssh_config
+from pytest_swarmlab.providers.inventory.switch import Switch
 from pytest_swarmlab.providers.ssh import ENGINE, Access, SshLinks, locked, trouble
 
 if TYPE_CHECKING:
@@ -60,13 +61,14 @@ class InventoryMachines:
         self._config = config
         self._hosts = inventory.hosts
         self.id = inventory.path.stem
-        self.controls = frozenset({Capability.CHANGE} if may_change else ())
+        self.controls = _controls(inventory, may_change=may_change)
         self._reached = {host.name: _resolved(config, host) for host in inventory.hosts}
         self.topology = Topology(
             self.id,
             tuple(NodeSpec(h.name, self._reached[h.name].address, h.role) for h in inventory.hosts),
         )
         self._links = SshLinks(directory, config, self._reached, logs=logs)
+        self._switch = Switch(inventory, {n: access.address for n, access in self._reached.items()})
 
     def complaints(self, hosts: Sequence[Host]) -> dict[Host, str]:
         """Which of the nodes can't be used, and why."""
@@ -179,16 +181,28 @@ class InventoryMachines:
         return self._links.dial(node, port, timeout)
 
     def await_access(self, node: str, timeout: float) -> None:
-        """Return when the node's engine answers; ProviderError after `timeout` seconds."""
-        self._links.await_access(node, timeout)
+        """Return when the node's engine answers; ProviderError after `timeout` seconds.
 
-    def power_off(self, node: str) -> None:
-        """Nobody gave us that power."""
-        _refuse(node, Capability.POWER_OFF)
+        One that was turned off has the timers again then that it had.
+        """
+        self._links.await_access(node, timeout)
+        self._switch.settle(node)
+
+    def power_off(self, node: str, owed: Sequence[Sequence[str]] = ()) -> None:
+        """By its owner's command; returns when SSH reaches nobody there any more."""
+        if Capability.POWER_OFF not in self.controls:
+            _refuse(node, Capability.POWER_OFF)
+        try:
+            self._switch.turn_off(node, owed)
+        finally:
+            # It would take the connection half a minute to notice.
+            self._links.drop(node)
 
     def power_on(self, node: str) -> None:
-        """Nobody gave us that power."""
-        _refuse(node, Capability.POWER_OFF)
+        """By its owner's command; returns when that has ended well."""
+        if Capability.POWER_OFF not in self.controls:
+            _refuse(node, Capability.POWER_OFF)
+        self._switch.turn_on(node)
 
     def replace(self, node: str) -> None:
         """Nobody gave us that power."""
@@ -219,9 +233,13 @@ class InventoryMachines:
         return False
 
     def stop(self) -> None:
-        """End the connections, leave the cluster alone."""
+        """End the connections, leave the cluster alone.
+
+        Raises ProviderError where a machine that was turned off could not be turned on again.
+        """
         self._links.close()
         self._place.remove()
+        self._switch.end()
 
 
 class InventoryProvider:
@@ -281,7 +299,12 @@ class InventoryProvider:
         Where not all need be there, it is raised only when none is.
         """
         del cluster  # There is one.
-        self.reap()
+        try:
+            self.reap()
+        except ProviderError:
+            # Where not all need be there, one that stays off is told as away.
+            if self._whole:
+                raise
         machines = self._reached(self._inventory, logs)
         try:
             away = machines.complaints(self._inventory.hosts)
@@ -307,8 +330,21 @@ class InventoryProvider:
         return []
 
     def reap(self) -> list[str]:
-        """Remove what runs that were killed have left on this machine; returns the paths."""
-        return place.reap()
+        """Mend what runs that were killed have left, here and of this inventory's machines.
+
+        Returns the paths that were removed, and the names of machines that were turned on again.
+        """
+        power = any(host.power for host in self._inventory.hosts)
+        on = powered_off.reap(self._inventory.path.absolute()) if power else []
+        return [*on, *place.reap()]
+
+
+def _controls(inventory: Inventory, *, may_change: bool) -> frozenset[Capability]:
+    """What may be done to the machines from outside."""
+    if not may_change:
+        return frozenset()
+    power = all(host.power for host in inventory.hosts)
+    return frozenset({Capability.CHANGE, *({Capability.POWER_OFF} if power else ())})
 
 
 def _refuse_any(complaint: Callable[[Host], str | None], hosts: Sequence[Host]) -> None:

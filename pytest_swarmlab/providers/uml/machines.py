@@ -107,8 +107,9 @@ class UmlMachines:
             return f"ssh said: {' | '.join(distinct[-SSH_LINES:])}. {said}"
         return said
 
-    def power_off(self, node: str) -> None:
+    def power_off(self, node: str, owed: Sequence[Sequence[str]] = ()) -> None:
         """SIGKILL to all of the machine's processes at once."""
+        del owed  # It is nobody's.
         self._gate.ask("power-off", node=node)
 
     def power_on(self, node: str) -> None:

@@ -136,8 +136,9 @@ class VagrantMachines:
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
 
-    def power_off(self, node: str) -> None:
+    def power_off(self, node: str, owed: Sequence[Sequence[str]] = ()) -> None:
         """`vagrant halt --force`: the hypervisor ends the machine there and then."""
+        del owed  # No timers are set on machines that serve a run.
         with self._one:
             self._vagrant.halt(node, force=True, log=self._log)
 

@@ -44,6 +44,7 @@ class Spared(Seen, kind="spared", of=EXERCISE):
     """The NFS server was not stopped, and nothing was written: it is somebody's own, or no node."""
 
     node: Annotated[str, "the node with the database"]
+    why: Annotated[str | None, "whom else it serves, or what else would be lost"] = None
 
 
 @dataclass(frozen=True)

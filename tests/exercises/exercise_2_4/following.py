@@ -97,8 +97,8 @@ def data_stay(record: Record) -> Judgement:
 )
 def waits_for_its_server(record: Record) -> Judgement:
     """Hard: the write is repeated until the server has it."""
-    if last(record, Spared):
-        return SPARED
+    if spared := last(record, Spared):
+        return _spared(spared)
     rows, fault = _writes_and_fault(record)
     stalled = rows.stalled_s(record)
     if stalled is None:
@@ -157,8 +157,8 @@ def needs_no_server(record: Record) -> Judgement:
 )
 def no_acknowledged_write_lost(record: Record) -> Judgement:
     """Read from the other node; on a local volume, where it was written."""
-    if last(record, Spared):
-        return SPARED
+    if spared := last(record, Spared):
+        return _spared(spared)
     rows, fault = _writes_and_fault(record)
     read = need(record, Entries, "nobody read the rows back", ledger=LEDGER)
     if not rows.acknowledged:
@@ -211,6 +211,13 @@ exercise.compare(
         "server_away_stall_s": "server away 6 s: stall, s",
     },
 )
+
+
+def _spared(seen: Spared) -> Judgement:
+    """Why what only the loss of the NFS server shows is not provable."""
+    if not seen.why:
+        return SPARED
+    return not_provable(f"{seen.why}: the NFS server is not taken away, and nothing is written")
 
 
 def _proof(record: Record, step: str) -> Proof:

@@ -1,12 +1,16 @@
 """Their database on NFS: its server is lost under writes, and it is sent to another machine."""
 
 import secrets
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import pytest
 
 from pytest_swarmlab.clients.ledger import Ledger, NewLedger
-from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.errors import ProviderError, Unseen
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.state.wordpress import fits
@@ -22,9 +26,15 @@ from ..exercise_2_4 import events
 from ..exercise_2_4.drill import BACK_S, ENTRIES, mount_of
 from ..exercise_2_4.perform import WRITE_S, checksum, place, write_proof
 from ..exercise_2_4.setting import AWAY_S, LEDGER
+from . import served
 from .theirs import READY_S, player_of
 
 PROOF, PROOF_BYTES = "swarmlab-proof", 1 << 20
+
+STARTED_AFTER_S = 45
+"""When a timer starts somebody's NFS server that a killed run has stopped: all that is on it waits.
+Longer than the stop and the drill's 6 s take, shorter than three failed health checks of the lab's
+take (30 s each)."""
 
 SERVER_UNITS = ("nfs-server", "nfs-kernel-server")
 """Under either of these names systemd knows it."""
@@ -113,9 +123,10 @@ class Moved:
     """Their database that is sent to another machine: `mount` is where its data are in it.
 
     `phase`: of exercise 2.4, by how they are kept; `fitting`: machines that its constraints allow.
-    `server`: the machine that has its data; None where it is not to be lost.
+    `server`: the machine that has its data; None where that is no node.
     """
 
+    work: Work
     service: Service
     mount: str
     phase: str
@@ -127,8 +138,7 @@ class Moved:
 def database_on_nfs(work: Work) -> Moved:
     """Their database on NFS: the one outside of any stack, or the WordPress's.
 
-    Skips the test where there is none, or nobody can tell where its data are. The server of
-    somebody's own cluster serves others, too: there it is not lost, and no row is written.
+    Skips the test where there is none, or nobody can tell where its data are.
     """
     alone = work.cast.service("nfs-database")
     player = alone or player_of(work, "wordpress-database")
@@ -142,15 +152,26 @@ def database_on_nfs(work: Work) -> Moved:
         pytest.skip(str(error))
     name = work.cast["nfs-server"].name
     known = [node for node in work.swarm.nodes if node.name == name]
-    server = known[0] if known and not work.swarm.machines.foreign else None
     return Moved(
+        work,
         Service(work.swarm, player.name),
         data.target,
         "nfs-bind" if data.kind == "bind" else "nfs-volume",
         tuple(fitting),
         SERVERS["postgres" if is_a(player, POSTGRES) else "mysql"],
-        server,
+        known[0] if known else None,
     )
+
+
+def _spared(mine: Moved) -> str:
+    """Why the NFS server is not taken away, and so no row is written; "" where it is."""
+    if mine.server is None:
+        return "the NFS server is no node here"
+    if not mine.work.swarm.machines.foreign:
+        return ""
+    if not _unit(mine.server):
+        return f"no unit of systemd is the NFS server of {mine.server}"
+    return served.why_not(mine.work, mine.server)
 
 
 def follow_the_database(
@@ -171,29 +192,62 @@ def follow_the_database(
     with guard.abandoned(home, gone, kind="proof"):
         write_proof(home, task.container, secrets.token_bytes(PROOF_BYTES), at=proof)
         _read(evidence, "written", home, task.container, proof)
-        rows = Rows(mine.dialect, home, task.container)
         try:
-            if mine.server is None:
-                evidence.write(events.Spared(home.name))
+            why = _spared(mine)
+            if why or mine.server is None:
+                evidence.write(events.Spared(home.name, why))
                 _send(mine, home, wait, evidence, None)
                 return
-            evidence.tasks(swarm, service.name)
-            rows.say(mine.dialect.make, title=f"On {home}: a place for rows is made")
-            with ledger(LEDGER, rows.write) as written:
-                wait(written.acknowledges(ENTRIES), within=READY_S)
-                with faults.stop_units(mine.server, _unit(mine.server)):
-                    wait(service.watched(for_s=AWAY_S), within=READY_S)
-                wait(written.acknowledges(ENTRIES), within=BACK_S)
-            evidence.tasks(swarm, service.name)
-            _send(mine, home, wait, evidence, written)
+            with _rows(mine, home, task.container, wait) as rows:
+                evidence.tasks(swarm, service.name)
+                with ledger(LEDGER, rows.write) as written:
+                    wait(written.acknowledges(ENTRIES), within=READY_S)
+                    _lose_the_server(mine.server, service, faults, wait)
+                    wait(written.acknowledges(ENTRIES), within=BACK_S)
+                evidence.tasks(swarm, service.name)
+                _send(mine, home, wait, evidence, written)
         finally:
             (task,) = wait(service.converged(replicas=1), within=READY_S)
             node = swarm.node(task.node)
             node.run("docker", "exec", task.container, "rm", "-f", proof, check=False)
-            if mine.server:
-                left = Rows(mine.dialect, node, task.container)
-                wait(left.answers(), within=READY_S)
-                left.say(mine.dialect.drop)
+
+
+@contextmanager
+def _rows(mine: Moved, home: Node, container: str, wait: Waiter) -> Iterator[Rows]:
+    """A place for the drill's rows in their database; it goes at the block's end, or by timers."""
+    service, dialect = mine.service, mine.dialect
+    named = f"label=com.docker.swarm.service.name={service.name}"
+    drop = shlex.join(["echo", dialect.drop])
+    there = f"docker exec --interactive $each sh -c {shlex.quote(dialect.client)}"
+    # A timer doesn't know where the database will be.
+    each = f"for each in $(docker ps --quiet --filter {shlex.quote(named)})"
+    removing = ("sh", "-c", f"{each}; do {drop} | {there}; done")
+    rows = Rows(dialect, home, container)
+    with ExitStack() as guarded:
+        for name in mine.fitting:
+            node = service.swarm.node(name)
+            guarded.enter_context(guard.abandoned(node, removing, kind="rows"))
+        rows.say(dialect.make, title=f"On {home}: a place for rows is made")
+        try:
+            yield rows
+        finally:
+            (task,) = wait(service.converged(replicas=1), within=READY_S)
+            left = Rows(dialect, service.swarm.node(task.node), task.container)
+            wait(left.answers(), within=READY_S)
+            left.say(dialect.drop)
+
+
+def _lose_the_server(server: Node, service: Service, faults: Faults, wait: Waiter) -> None:
+    """Stop it for AWAY_S seconds. Raises ProviderError where a timer may have ended that."""
+    began = time.monotonic()
+    with faults.stop_units(server, _unit(server), mended_after=STARTED_AFTER_S):
+        wait(service.watched(for_s=AWAY_S), within=READY_S)
+        late = time.monotonic() - began >= STARTED_AFTER_S
+    if late and server.foreign:
+        raise ProviderError(
+            f"this machine was so busy that the timer on {server} may have started its NFS server"
+            f" before the drill did: {STARTED_AFTER_S} s had passed"
+        )
 
 
 def _send(

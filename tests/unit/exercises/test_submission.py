@@ -355,6 +355,18 @@ def test_what_only_the_loss_of_their_nfs_server_shows_is_not_provable_where_it_s
     assert spared["data-follow"] == Verdict.PASS
 
 
+def test_why_their_nfs_server_stays_is_told() -> None:
+    written = {"fault.injected", "fault.healed", "entry", "entries"}
+    alone = without(test_2_4.good("nfs-volume"), lambda e: e.kind in written)
+    why = "manager1 also serves 192.0.2.9, no node of this swarm"
+    record = noted(alone, "2.4/nfs-volume", "spared", node="worker1", why=why)
+    judged = exercise_2_4.judge(record, "nfs-volume")
+    seen = {each.id.rpartition(".")[2]: each for each in judged}
+    for check in ("waits-for-its-server", "no-acknowledged-write-lost"):
+        assert seen[check].verdict is Verdict.NOT_PROVABLE
+        assert seen[check].observed.startswith(f"{why}: the NFS server is not taken away")
+
+
 def test_their_site_is_what_it_was_with_as_many_tasks_as_it_has() -> None:
     run = test_2_9.good("bad-update")
     four = noted(run, "2.9/bad-update", Plays.kind, role="web", service="web", replicas=4)

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.model import Membership
-from pytest_swarmlab.providers.inventory.file import load, ssh_config
+from pytest_swarmlab.providers.inventory.file import Power, load, ssh_config
 
 MANAGER = "{name: manager1, role: manager, address: 192.0.2.10}"
 
@@ -162,3 +162,70 @@ def test_what_a_person_s_configuration_says_for_a_terminal_does_not_count(tmp_pa
 def test_an_address_may_stand_in_brackets(tmp_path: Path) -> None:
     node = "{name: m, role: manager, address: '[2001:db8::1]'}"
     assert resolved(tmp_path, "", node)["hostname"] == "2001:db8::1"
+
+
+WORKER = "{name: worker1, role: worker, address: '[2001:db8::11]'}"
+POWER = "power: {off: [virsh, destroy, '{name}'], on: [virsh, start, '{name}']}"
+
+
+def test_power_is_the_inventory_s_and_a_node_may_have_its_own(tmp_path: Path) -> None:
+    own = "power: {off: [ipmi, -H, '{address}', 623, \"{'Type': 'off'}\"], on: ['{name}.sh', '{}']}"
+    worker = WORKER.replace("}", f", {own}}}")
+    manager, other = load(written(tmp_path, MANAGER, worker, head=POWER)).hosts
+    assert manager.power is not None
+    assert other.power is not None
+    assert manager.power.of("manager1", "192.0.2.10") == Power(
+        ("virsh", "destroy", "manager1"), ("virsh", "start", "manager1")
+    )
+    assert other.power.of("worker1", "[2001:db8::11]") == Power(
+        ("ipmi", "-H", "2001:db8::11", "623", "{'Type': 'off'}"), ("worker1.sh", "{}")
+    )
+    assert [host.power for host in load(written(tmp_path, MANAGER, WORKER)).hosts] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("power", "said"),
+    [
+        ("{off: [a, '{name}']}", r"cluster.yml \[power\]: 'on' names no program: power needs both"),
+        ("{on: [a, '{name}']}", "'off' names no program"),
+        ("{}", "'off' names no program"),
+        ("{off: [], on: [a, '{name}']}", "'off' names no program"),
+        ("{off: ['', '{name}'], on: [a, '{name}']}", "'off' names no program"),
+        ("{off: virsh destroy, on: [a]}", "'off' must be a list of strings and numbers"),
+        ("{off: [a, [b]], on: [a]}", "'off' must hold strings and whole numbers only"),
+        ("{off: [a, off], on: [a]}", "'off' must hold .* numbers only: put quotes around words"),
+        ("{no: [a, '{name}'], yes: [a, '{name}']}", "unknown key 'no': there are off, on"),
+        ("{off: [a, '{name}'], on: [a, '{user}']}", r"'on' has \{user\}: the placeholders are"),
+        ("{off: [a, '{{name}}', '{}{0}'], on: [a]}", r"'off' has \{0\}: the placeholders are"),
+        ("{off: [a, \"{name}\\0\"], on: [a, '{name}']}", "has a character that no program"),
+        ("{off: [a, '{name}'], on: [a, '{name}'], of: [b]}", "unknown key 'of': there are off, on"),
+        ("[virsh, destroy]", "'power' must be a table"),
+        ("yes", "'power' must be a table"),
+        (
+            "{off: [a, b], on: [a, '{name}']}",
+            "manager1 and worker1 have the same power command 'off'",
+        ),
+        (
+            "{off: [a, '{name}'], on: [a, b]}",
+            "worker1 have the same power command 'on': put {name}",
+        ),
+    ],
+)
+@pytest.mark.parametrize("place", ["top", "node"])
+def test_power_that_can_not_be_used_is_said_in_one_sentence(
+    tmp_path: Path, power: str, said: str, place: str
+) -> None:
+    if place == "top":
+        nodes, head = [MANAGER, WORKER], f"power: {power}"
+    else:
+        nodes = [node.replace("}", f", power: {power}}}") for node in (MANAGER, WORKER)]
+        head, said = "", said.replace(r"yml \[", r"yml nodes\[0\] \[")
+    with pytest.raises(ConfigError, match=said) as error:
+        load(written(tmp_path, *nodes, head=head))
+    assert "\n" not in str(error.value)
+
+
+def test_all_nodes_have_power_or_none(tmp_path: Path) -> None:
+    one = MANAGER.replace("}", f", {POWER}}}")
+    with pytest.raises(ConfigError, match="worker1 has no power commands and others have"):
+        load(written(tmp_path, one, WORKER))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -136,6 +137,41 @@ def test_the_lab_s_own_machines_get_no_timer(lab: Lab) -> None:
     with Faults(lab.swarm).stop_engine(lab["worker1"]):
         pass
     assert lab.commands("systemd-run") == []
+
+
+def test_a_machine_that_loses_its_power_is_owed_the_timers_that_it_has(theirs: Lab) -> None:
+    faults = Faults(theirs.swarm)
+    mended = faults.stop_units(theirs["worker1"], "chrony")
+    with mended:
+        pass
+    left = faults.stop_units(theirs["worker1"], "nfs-server")
+    left.inject()
+    faults.stop_units(theirs["worker2"], "nfs-server").inject()
+    with faults.power_off(theirs["worker1"]):
+        ((shell, _, line),) = theirs.machines.owed
+    (set_,) = [act for act in theirs.commands("systemd-run")
+               if act[0] == "worker1" and "nfs-server" in act[-1]]  # fmt: skip
+    unit = set_[2].removeprefix("--unit=")
+    asked, _, again = line.partition(" || ")
+    assert (shell, asked) == ("sh", f"systemctl is-active --quiet {unit}.timer")
+    assert tuple(shlex.split(again)) == set_[1:]
+    left.heal()
+    with faults.power_off(theirs["worker1"]):
+        assert theirs.machines.owed == ()
+
+
+def test_the_loss_of_power_is_announced_and_refused_like_every_change(
+    theirs: Lab,
+) -> None:
+    with Faults(theirs.swarm).power_off(theirs["worker1"]):
+        told = theirs.recorder.view().of("change")[-1].data
+        assert (told["what"], told["undone"]) == ("power off worker1", changes.POWER)
+    assert theirs.recorder.view().of("change")[-1].data["undone"] == changes.UNDOES
+    theirs.machines.controls -= {Capability.CHANGE}
+    theirs.did.clear()
+    with pytest.raises(ProviderError, match="`power off worker1` was not done"):
+        theirs["worker1"].power_off()
+    assert theirs.did == []
 
 
 def test_a_partition_and_a_demotion_are_mended_by_timers_too(theirs: Lab) -> None:
@@ -276,6 +312,7 @@ def everything(lab: Lab, directory: Path) -> None:
         faults.kill_engine(lab["worker1"]),
         faults.partition([lab["worker1"]], [lab["worker2"]]),
         faults.demote(lab["manager2"], via=lab["manager1"]),
+        faults.power_off(lab["worker1"]),
     ):
         with fault:
             pass
