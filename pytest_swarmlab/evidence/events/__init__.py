@@ -73,6 +73,7 @@ from pytest_swarmlab.evidence.events.verdicts import (
     FindingMet,
     FindingTried,
     Measured,
+    NotPerformed,
 )
 
 __all__ = [
@@ -110,6 +111,7 @@ __all__ = [
     "NodeSeen",
     "NodeUp",
     "NodesSample",
+    "NotPerformed",
     "Notice",
     "PhaseFinished",
     "PhaseStarted",
