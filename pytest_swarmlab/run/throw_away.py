@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from pytest_swarmlab.errors import HostError
-from pytest_swarmlab.evidence.events import ClusterReady, last
+from pytest_swarmlab.evidence.events import ClusterReady, Notice, last
 from pytest_swarmlab.evidence.time_spent import REMOVING_CLUSTER
 from pytest_swarmlab.images import find_disk
 from pytest_swarmlab.run import slots
 from pytest_swarmlab.swarm import lifecycle
+from pytest_swarmlab.text import count
 
 if TYPE_CHECKING:
     from pytest_swarmlab.images import ImageOrigin
@@ -45,6 +46,12 @@ def machines(run: Run, provider: Provider, topology: Topology) -> Iterator[Swarm
     place = slots.take(config)
     told = last(run.recorder.view(), ClusterReady)
     consoles = run.directory / "nodes" / CONSOLES
+    run.recorder.write(
+        Notice(
+            f"{count(len(nodes), 'embedded machine')} of ours, in no swarm:"
+            " started beside the cluster, and removed again"
+        )
+    )
     try:
         provider.reap()
         swarm = lifecycle.boot(
