@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_hex
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pytest_swarmlab.errors import HostError, NotConverged
+from pytest_swarmlab.errors import HostError, NotConverged, ProviderError
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.declared import Declared
 from pytest_swarmlab.marking.roles import Cast
@@ -21,6 +22,7 @@ from pytest_swarmlab.model import Capability, Membership, Topology
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.survey.machine import Engine, Machine, Script, System, Unit
 from pytest_swarmlab.survey.seen import Given, Service, Settings, Survey
+from pytest_swarmlab.swarm import changes
 from tests.exercises.exercise_2_8 import events, perform
 from tests.exercises.submission import elsewhere, installed, restored
 from tests.exercises.submission.installed import NotShown
@@ -497,3 +499,228 @@ def test_what_their_restore_prints_is_not_kept(lab: Lab, monkeypatch: pytest.Mon
     (told,) = lab.recorder.view().of(events.Restore.kind)
     assert told.data["code"] == 1
     assert "hunter2" not in lab.recorder.path.read_text("utf-8")
+
+
+# -- all of it ------------------------------------------------------------------------------------
+
+
+class Elsewhere:
+    """Somebody's cluster, and new machines that become it; both pretend, and both are recorded."""
+
+    def __init__(self, theirs: Lab, new: Lab, patch: pytest.MonkeyPatch) -> None:
+        self.theirs, self.new, self.systemd = theirs, new, Systemd()
+        self.kept = [*range(1, 201)]
+        self.identity = {theirs: IDENTITY, new: IDENTITY}
+        self.carried: list[Any] = []
+        theirs.shell = self._on_theirs
+        new.shell = self._on_new
+        for node in new.swarm.nodes:
+            node._recorder = theirs.recorder
+        new.recorder.close()
+        new.recorder = new.swarm.recorder = theirs.recorder
+        for row in new.rows:
+            if row["ID"] != "id-manager2":
+                row["ID"] = f"new-{row['Description']['Hostname']}"
+        patch.setattr(perform, "identity", self._told)
+        patch.setattr(perform, "hide_tokens", lambda _: None)
+        patch.setattr(type(theirs["manager1"]), "pipe", lambda *a, **k: self._pipe(*a, **k))
+        patch.setattr(Work, "carry_again", lambda _: None)
+        patch.setattr(Work, "run", lambda *words: self._restore(*words))
+        patch.setattr(elsewhere, "rejoin", self._rejoin)
+        self.ran = SimpleNamespace(code=0, why="", well=True, output="")
+
+    def _told(self, node: Any) -> Any:
+        lab = self.new if node in self.new.swarm.nodes else self.theirs
+        return json.loads(json.dumps(self.identity[lab]))
+
+    def _on_theirs(self, node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+        if "find" in argv:
+            new = "2.5 /var/backups/swarm/swarm-2\n" if self.systemd.exited == 8 else ""
+            return 0, f"1.5 /var/backups/swarm/swarm-1\n{new}", ""
+        if "sha256sum" in argv:
+            return 0, f"{DIGEST}  x\n", ""
+        if argv[:3] == ("docker", "volume", "inspect"):
+            return 1, "", ""
+        return self.systemd(node, argv)
+
+    def _on_new(self, _: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+        if "sha256sum" in argv:
+            return 0, f"{DIGEST}  x\n", ""
+        if argv[0] == "head":
+            return 0, "\n".join(map(str, self.kept)), ""
+        return 0, "", ""
+
+    def _pipe(self, node: Any, argv: Any, to: Any, into: Any, **limits: Any) -> int:
+        self.carried.append((node.name, shlex.join(argv), to, shlex.join(into), limits["most"]))
+        return 4711
+
+    def _restore(self, work: Work, node: Any, *words: str) -> Any:
+        assert work.swarm is self.new.swarm, "nothing of theirs runs on the owner's machines"
+        assert work.submission is HANDED_IN
+        assert node in self.new.swarm.nodes
+        assert words == ("scripts/restore.sh", "--yes", "/var/backups/swarm/swarm-2")
+        leads = {"LocalNodeState": "active", "ControlAvailable": True, "Nodes": 5, "Managers": 3}
+        self.new.info["manager2"] = {"Swarm": leads}
+        return self.ran
+
+    def _rejoin(self, swarm: Any, home: Any, **_: Any) -> None:
+        others = tuple(node.name for node in swarm.nodes if node is not home)
+        self.theirs.recorder.write(events.CameBack(()))
+        self.theirs.recorder.write(events.Joined(others, removed=("x",)))
+
+    @contextmanager
+    def started(self, topology: Topology) -> Iterator[Any]:
+        assert [node.name for node in topology.nodes] == [n.name for n in self.new.topology.nodes]
+        roles = [{"name": n.name, "membership": str(n.membership)} for n in topology.nodes]
+        able = {str(each): True for each in Capability}
+        self.theirs.recorder.record("cluster.ready", nodes=roles, capabilities=able)
+        yield self.new.swarm
+        self.theirs.recorder.record("cluster.ready", nodes=[], capabilities={})
+
+    def drill(self) -> dict[str, str]:
+        """Do it; check → its verdict."""
+        service = Service("id-db", "db", secrets=(Given("salt", "salt"),))
+        for lab in (self.theirs, self.new):
+            running = {"State": "running", "ContainerStatus": {"ContainerID": "c" * 64}}
+            lab.tasks = [
+                {"ID": "t", "Slot": 1, "NodeID": "id-manager2", "ServiceID": "id-db",
+                 "DesiredState": "running", "Status": running}
+            ]  # fmt: skip
+        wait: Any = Waits()
+        with suppress(pytest.fail.Exception):
+            elsewhere.restore_on_new_machines(
+                work(self.theirs, replace(survey(), services=(service,))), self.started,
+                wait=wait, evidence=Evidence(self.theirs.recorder),
+            )  # fmt: skip
+        checks = self.theirs.recorder.view().of("check")
+        return {e.data["id"].rpartition(".")[2]: e.data["verdict"] for e in checks}
+
+
+@pytest.fixture
+def place(theirs: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
+    """Somebody's cluster, whose capabilities are known, and new machines."""
+    directory = tmp_path / "new"
+    directory.mkdir()
+    lacking = {str(each): each is Capability.CHANGE for each in Capability}
+    theirs.recorder.record("cluster.ready", nodes=[], capabilities=lacking)
+    return Elsewhere(theirs, Lab(directory).settle(leader="manager2"), monkeypatch)
+
+
+FIRST_ONES = {"backup-complete", "backup-holds", "all-was-lost"}
+"""What is about the lab's own script, or about machines that are destroyed."""
+
+
+def test_a_good_backup_passes_and_the_owners_cluster_is_left_as_it_was(
+    place: Elsewhere,
+) -> None:
+    found = place.drill()
+    assert {claim for claim, verdict in found.items() if verdict != "pass"} == FIRST_ONES
+    assert {found[claim] for claim in FIRST_ONES} == {"not_provable"}
+    (carried,) = place.carried
+    node, give, to, take, most = carried
+    assert (node, to.name, most) == ("manager2", "manager2", restored.MOST_MIB << 20)
+    assert to in place.new.swarm.nodes
+    assert give == "tar --create --file=- --directory=/ -- var/backups/swarm/swarm-2"
+    assert take == "tar --extract --file=- --directory=/"
+    write = "tee --append -- /var/lib/docker/volumes/swarmlab-numbers/_data/numbers"
+    assert did(place.theirs) == [
+        "a timer", "docker volume create swarmlab-numbers", write,
+        "a timer", BEGIN, BACK, "no timer", write,
+        "docker volume rm --force swarmlab-numbers", "no timer",
+    ]  # fmt: skip
+
+
+def test_every_change_there_is_in_the_list_of_changes(place: Elsewhere) -> None:
+    place.drill()
+    made = [event.data for event in place.theirs.recorder.view().of("change")]
+    assert {data["what"] for data in made if data["undone"] == changes.BY_TEST} == set()
+
+
+@pytest.mark.parametrize(
+    ("part", "claim"),
+    [
+        ("swarm", "same-swarm"),
+        ("settings", "same-swarm"),
+        ("node", "same-node"),
+        ("secrets", "same-secrets-and-configs"),
+        ("configs", "same-secrets-and-configs"),
+        ("services", "same-services"),
+        ("tokens", "same-tokens"),
+    ],
+)
+def test_another_swarm_than_theirs_does_not_pass(place: Elsewhere, part: str, claim: str) -> None:
+    other: Any = "another" if isinstance(IDENTITY[part], str) else {"another": "one"}
+    place.identity[place.new] = {**IDENTITY, part: other}
+    found = place.drill()
+    assert found[claim] == "fail"
+    assert found["restored"] == "pass"
+
+
+def test_data_that_their_backup_lacks_are_missed(place: Elsewhere) -> None:
+    place.kept = []
+    assert place.drill()["data-complete"] == "fail"
+
+
+def test_a_restore_that_fails_is_theirs(place: Elsewhere, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elsewhere._Drill, "_versions", lambda _: "")
+    place.ran = SimpleNamespace(code=4, why="", well=False, output="")
+    assert place.drill()["restored"] == "fail"
+
+
+def test_a_unit_that_fails_and_leaves_nothing_is_theirs(
+    place: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.systemd.result, place.systemd.status = "exit-code", "8"
+    monkeypatch.setattr(elsewhere, "newest", lambda *_: (1.5, "/var/backups/swarm/swarm-1"))
+    found = place.drill()
+    assert found["restored"] == "fail"
+    assert place.carried == []
+
+
+@pytest.mark.parametrize(
+    ("edit", "why"),
+    [
+        (
+            lambda _, patch: patch.setattr(elsewhere, "newest", lambda *_: None),
+            "nothing new is at /var/backups/swarm/swarm-*",
+        ),
+        (
+            lambda _, patch: patch.setattr(
+                perform, "identity", lambda _: {**IDENTITY, "swarm": token_hex()}
+            ),
+            "somebody has changed the swarm",
+        ),
+        (
+            lambda place, _: place.systemd.__dict__.update(looks=99),
+            "had not ended after 300 s",
+        ),
+    ],
+    ids=["no backup", "changed meanwhile", "never ends"],
+)
+def test_what_says_nothing_of_their_backup_is_not_provable(
+    place: Elsewhere, monkeypatch: pytest.MonkeyPatch, edit: Any, why: str
+) -> None:
+    edit(place, monkeypatch)
+    found = place.drill()
+    assert set(found.values()) == {"not_provable"}
+    (told,) = place.theirs.recorder.view().of("not-performed")
+    assert why in told.data["why"]
+    assert did(place.theirs)[-2:] == ["docker volume rm --force swarmlab-numbers", "no timer"]
+
+
+def test_a_backup_that_is_too_large_to_carry_is_not_provable(
+    place: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: Any, **__: Any) -> int:
+        raise ProviderError("it has more than 128 MiB")
+
+    monkeypatch.setattr(type(place.theirs["manager1"]), "pipe", too_large)
+    assert set(place.drill().values()) == {"not_provable"}
+    (told,) = place.theirs.recorder.view().of("not-performed")
+    assert "could not be carried to a new machine: it has more than 128 MiB" in told.data["why"]
+
+
+def test_of_secrets_and_definitions_nothing_is_in_the_record(place: Elsewhere) -> None:
+    place.drill()
+    written = place.theirs.recorder.path.read_text("utf-8")
+    assert [word for word in ("hunter2", "aHVudGVyMg==", DIGEST) if word in written] == []
