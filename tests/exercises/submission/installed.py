@@ -122,7 +122,9 @@ def _refuse_unwell(swarm: Swarm, rows: Sequence[NodeSeen]) -> None:
     unwell = [
         line(row.name)
         for row in rows
-        if row.state != "ready" or (row.role == "manager" and row.reachability != "reachable")
+        if row.state != "ready"
+        or row.role not in {"manager", "worker"}
+        or (row.role == "manager" and row.reachability != "reachable")
     ]
     if strangers:
         raise NotShown(f"no machine of the inventory is {', '.join(strangers)} of the node list")

@@ -142,6 +142,10 @@ def unreachable(lab: Lab) -> None:
     lab.row("manager3")["ManagerStatus"]["Reachability"] = "unreachable"
 
 
+def of_no_role(lab: Lab) -> None:
+    lab.row("worker2")["Spec"]["Role"] = "king"
+
+
 def stranger(lab: Lab) -> None:
     lab.rows.append({**lab.row("worker1"), "ID": "another", "Description": {"Hostname": "other"}})
 
@@ -162,6 +166,7 @@ def one_manager(lab: Lab) -> None:
     [
         (down, "the swarm is not whole: worker1"),
         (unreachable, "the swarm is not whole: manager3"),
+        (of_no_role, "the swarm is not whole: worker2"),
         (stranger, "no machine of the inventory is other"),
         (two_managers, "without one of 2 there is no quorum"),
         (one_manager, "without one of 1 there is no quorum"),
