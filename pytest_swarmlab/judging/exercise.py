@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_swarmlab.errors import ConfigError, Unseen
-from pytest_swarmlab.evidence.events import CheckDeclared, ExerciseSelected
+from pytest_swarmlab.evidence.events import CheckDeclared, ExerciseSelected, NotPerformed, last
 from pytest_swarmlab.evidence.load import no_idle_time
 from pytest_swarmlab.evidence.looking import Looked
 from pytest_swarmlab.evidence.record import Record
@@ -77,7 +77,9 @@ class Check:
         looked = Looked((*before.of("cluster.ready")[-1:], *part.events))
         able = before.capabilities()
         lacks = [need.lack for need in self.needs if able.get(need) is False]
-        if lacks:
+        if told := last(part, NotPerformed):
+            judgement = not_provable(told.why)
+        elif lacks:
             judgement = not_provable("; ".join(lacks))
         elif not part.events:
             judgement = unknown(f"nothing was recorded in phase {self.phase}")

@@ -22,6 +22,7 @@ from pytest_swarmlab.evidence.events import (
     Measured,
     Milestone,
     Notice,
+    NotPerformed,
     Ping,
     Seen,
     TasksSample,
@@ -85,6 +86,13 @@ class Evidence:
             except NotConverged as error:
                 unmet = error
         self.judge(exercise, phase, unmet)
+
+    def not_performed(self, exercise: Exercise, phase: str, why: str) -> None:
+        """Record why a drill can't be performed here, and skip the test: nothing is provable."""
+        with self._recorder.phase(exercise.phase(phase)):
+            self._recorder.write(NotPerformed(why))
+        self.judge(exercise, phase)
+        self.say_unproven()
 
     def note(self, kind: str, **data: object) -> None:
         """Record an observation of the exercise's own, of a kind without a type."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pytest_swarmlab.survey.machine import Machine
+from pytest_swarmlab.survey.machine import Machine, System, Unit
 from pytest_swarmlab.survey.readings import (
     BROKERS,
     CACHES,
@@ -245,11 +245,9 @@ def backup_timers(survey: Survey) -> list[Candidate]:
         system = machine.system
         if system is None:
             continue
-        scripts = {script.path for script in system.scripts or () if script.swarm}
-        for timer in system.units or ():
-            started = system.unit(timer.starts) if timer.starts else None
-            if timer.there and started and started.runs in scripts:
-                found.setdefault(timer.name, []).append(f"on {machine.name} it runs {started.runs}")
+        scripts = _of_swarms(system)
+        for timer, started in backup_units(system):
+            found.setdefault(timer.name, []).append(f"on {machine.name} it runs {started.runs}")
         for job in system.jobs or ():
             if job.runs in scripts:
                 where = f"on {machine.name} cron runs {job.runs} ({job.when})"
@@ -258,6 +256,21 @@ def backup_timers(survey: Survey) -> list[Candidate]:
             if script.startswith("/etc/cron."):
                 found.setdefault(script, []).append(f"cron runs it on {machine.name}")
     return [Candidate(name, tuple(why)) for name, why in found.items()]
+
+
+def backup_units(system: System) -> list[tuple[Unit, Unit]]:
+    """A machine's timers that start such a script, each with the service by which it does."""
+    scripts = _of_swarms(system)
+    return [
+        (timer, started)
+        for timer in system.units or ()
+        if timer.there and timer.starts
+        if (started := system.unit(timer.starts)) and started.runs in scripts
+    ]
+
+
+def _of_swarms(system: System) -> set[str]:
+    return {script.path for script in system.scripts or () if script.swarm}
 
 
 # -- exercise 2.9 -------------------------------------------------------------------------------

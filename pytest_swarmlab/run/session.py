@@ -221,6 +221,11 @@ def make_provider(pytest_config: pytest.Config) -> Provider:
     return _provider(pytest_config, replace(pytest_config.stash[CONFIG], provider=name))
 
 
+def make_embedded(pytest_config: pytest.Config) -> Provider:
+    """The provider of embedded machines, whatever the run's own is: for some beside its cluster."""
+    return _provider(pytest_config, replace(pytest_config.stash[CONFIG], provider="uml"))
+
+
 def _provider(pytest_config: pytest.Config, lab: LabConfig) -> Provider:
     provider: Provider | None = pytest_config.hook.pytest_swarmlab_make_provider(
         config=lab, out=cast(TextIO, terminal(pytest_config))

@@ -25,7 +25,8 @@ from pytest_swarmlab.text import line
 @dataclass(frozen=True)
 class Work:
     """`cast`: which service plays which role. `said`: the content of swarmlab.yml. `submission` is
-    None if a cluster is marked without one.
+    None if a cluster is marked without one. `handed_in`: what was handed in beside a cluster that
+    is marked as it is; nothing of it runs there.
     """
 
     swarm: Swarm
@@ -33,6 +34,7 @@ class Work:
     cast: roles.Cast
     said: Declared
     submission: Submission | None
+    handed_in: Submission | None = None
 
     def nodes(self) -> tuple[NodeRow, ...]:
         """The rows of the node list that may be given tasks."""
@@ -115,6 +117,7 @@ def looked_at(
     submission: Submission | None,
     said: Declared,
     away: Mapping[NodeSpec, str] | None = None,
+    handed_in: Submission | None = None,
 ) -> Work:
     """Look at all of it, which is what the state is judged by, and find who plays what."""
     with swarm.recorder.phase(SURVEY):
@@ -123,4 +126,4 @@ def looked_at(
             swarm.recorder.write(RolesDecided(said.roles))
     for told in reaches_out(survey):
         swarm.recorder.write(Notice(told))
-    return Work(swarm, survey, roles.Cast(survey, said.roles), said, submission)
+    return Work(swarm, survey, roles.Cast(survey, said.roles), said, submission, handed_in)

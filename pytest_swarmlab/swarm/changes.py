@@ -25,6 +25,11 @@ BLOCK = "`docker service rm` at the end of its block; a timer on the node"
 STACK = "`docker stack rm` after the test; a timer on the node"
 OBJECT = "removed after the test; a timer on the node"
 PLACE = "the directory is removed when the stack is deployed; a timer on the node"
+BACKUP = (
+    "nothing: its timer starts it as well, and the backup stays; a timer on the node starts the"
+    " engine again"
+)
+NUMBERS = "`docker volume rm` at the end of its block; a timer on the node"
 FAULT = "healed at the end of the fault's block; a timer on the node"
 POWER = "powered on at the end of the fault's block; a process on this machine"
 UNDOES = "nothing: it undoes another change"
@@ -36,6 +41,8 @@ CHANGES = (
     Change(("docker", "stack", "deploy"), STACK),
     Change(("env",), STACK),  # with what stands for a stack file's variables
     Change(("docker", "stack", "rm"), UNDOES),
+    Change(("docker", "volume", "create", "swarmlab-"), NUMBERS),
+    Change(("tee", "--append", "--", "/var/lib/docker/volumes/swarmlab-"), NUMBERS),
     Change(("docker", "volume", "rm"), UNDOES),
     Change(("docker", "service", "create"), BLOCK),
     Change(("docker", "service", "update"), "with the service"),
@@ -53,6 +60,7 @@ CHANGES = (
     Change(("systemctl", "mask", "--runtime"), FAULT),
     Change(("systemctl", "unmask", "--runtime"), UNDOES),
     Change(("systemctl", "reset-failed"), UNDOES),
+    Change(("systemctl", "start", "--no-block"), BACKUP),
     Change(("systemctl", "start"), UNDOES),
     Change(("kill", "-9"), FAULT),
     Change(("iptables", "-w"), FAULT),

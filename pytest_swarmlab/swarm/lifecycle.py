@@ -83,6 +83,30 @@ def provision(
     return swarm
 
 
+def boot(provider: Provider, topology: Topology, *, recorder: Recorder, consoles: Path) -> Swarm:
+    """Start the machines and return when each answers. None is in a swarm, whatever it is to be.
+
+    Raises HostError or ProviderError; then nothing is left of it.
+    """
+    began = time.monotonic()
+    with stage(recorder, f"starting {len(topology.nodes)} machines"):
+        machines = provider.start(topology, recorder=recorder, consoles=consoles)
+    try:
+        swarm = Swarm(machines, recorder)
+
+        def await_one(node: Node) -> None:
+            node.await_access(BOOT_S)
+            recorder.write(NodeUp(node.name))
+
+        with stage(recorder, "booting"):
+            _with_each(swarm, await_one, Signal())
+        collectors.describe(swarm, provider, seconds=round(time.monotonic() - began, 2))
+    except BaseException:
+        stop(machines)
+        raise
+    return swarm
+
+
 def stop(machines: Machines) -> None:
     """Remove the machines whole, whatever is pressed meanwhile."""
     with interrupt.deferred():
@@ -113,6 +137,11 @@ def _form(swarm: Swarm) -> None:
             failed.set()
             raise
 
+    _with_each(swarm, bring, failed)
+
+
+def _with_each(swarm: Swarm, bring: Callable[[Node], None], failed: Signal) -> None:
+    """Bring every node up, in a thread each; `failed` is set for those that wait for others."""
     with ThreadPoolExecutor(max_workers=len(swarm.nodes)) as pool:
         brought = [pool.submit(bring, node) for node in swarm.nodes]
         try:

@@ -20,6 +20,7 @@ from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, NodeSpec
 from pytest_swarmlab.providers.base import Machines
 from pytest_swarmlab.swarm import changes
+from pytest_swarmlab.swarm.piping import piped
 from pytest_swarmlab.waiting import conditions
 
 if TYPE_CHECKING:
@@ -241,6 +242,22 @@ class Node:
         """Read a file on the machine. Raises CommandError when it can't be read."""
         self.heed_interrupt()
         return self._pass_through(("cat", "--", path), b"")
+
+    def pipe(
+        self, argv: Sequence[str], to: Node, into: Sequence[str], *, most: int, within: float
+    ) -> int:
+        """Feed what a command prints here to a command on another machine; returns its bytes.
+
+        It passes through this process and is kept nowhere on the way: what it holds may be secret.
+        `argv` changes nothing. `most`: bytes; `within`: seconds. Raises ProviderError for more, for
+        no end in that time, and for a command that fails.
+        """
+        self.heed_interrupt()
+        to._announce(shlex.join(into))
+        ours, theirs = self._machines, to._machines
+        return piped(
+            ours.command(self.name, argv), theirs.command(to.name, into), most=most, within=within
+        )
 
     def _pass_through(self, argv: Sequence[str], content: bytes) -> bytes:
         done = self._piped(argv, content)

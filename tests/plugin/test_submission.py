@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_swarmlab.evidence.record import Record
+from tests.marking.assemble import REFERENCE
+
 TESTS = """
 import pytest
 
@@ -38,10 +41,12 @@ def test_drills_on_somebodys_work_are_run_for_it_and_no_others(
         result.stdout.fnmatch_lines([f"*::{name} PASSED*"])
 
 
+FOR_THEM = "import pytest\npytestmark = pytest.mark.submission\n"
+
 INVENTORY = """
 from types import SimpleNamespace
 from tests.exercises.submission import conftest as theirs
-from tests.exercises.submission.conftest import submitted
+from tests.exercises.submission.conftest import submitted, throw_away
 from tests.plugin import pretended
 from pytest_swarmlab.model import Topology
 
@@ -83,13 +88,48 @@ def test_drills_have_the_same_cluster(submitted, swarm):
 """
 
 
-def test_a_cluster_of_another_size_is_marked_as_it_is(suite: pytest.Pytester) -> None:
+def over_an_inventory(suite: pytest.Pytester, *words: str) -> pytest.RunResult:
+    """Run the suite's tests on somebody's own cluster, which is pretended."""
     suite.makeconftest(
         INVENTORY + "from pathlib import Path\ntheirs.CONSOLES = Path.cwd() / 'consoles'\n"
     )
-    suite.makepyfile(AS_IT_IS)
     (suite.path / "x.yml").write_text("nodes: [{name: m, role: manager}]\n", encoding="utf-8")
-    result = suite.runpytest_subprocess(
-        "--swarmlab-submission=", "--swarmlab-provider=inventory", "--swarmlab-inventory=x.yml"
+    return suite.runpytest_subprocess(
+        "--swarmlab-provider=inventory", "--swarmlab-inventory=x.yml", *words
     )
-    result.assert_outcomes(passed=2)
+
+
+def test_a_cluster_of_another_size_is_marked_as_it_is(suite: pytest.Pytester) -> None:
+    suite.makepyfile(AS_IT_IS)
+    over_an_inventory(suite, "--swarmlab-submission=").assert_outcomes(passed=2)
+
+
+RESTORED = (
+    FOR_THEM
+    + "from tests.exercises.submission.test_submission import ("
+    + "    test_their_backup_brings_everything_back)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("submission", "why"),
+    [
+        ("", "nobody says where backups are and how one is restored"),
+        # The pretended engines tell too little.
+        (str(REFERENCE), "the swarm's settings were not seen"),
+    ],
+    ids=["nothing handed in", "the reference"],
+)
+def test_why_no_backup_of_a_cluster_is_restored_stands_in_each_verdict(
+    suite: pytest.Pytester, submission: str, why: str
+) -> None:
+    suite.makepyfile(RESTORED)
+    result = over_an_inventory(
+        suite, f"--swarmlab-submission={submission}", "--swarmlab-allow-destructive"
+    )
+    result.assert_outcomes(skipped=1)
+    record = Record.load(suite.path / "reports/latest/events.jsonl")
+    verdicts = {e.data["id"]: e.data for e in record.of("check")}
+    assert {told["verdict"] for told in verdicts.values()} == {"not_provable"}
+    assert why in verdicts["2.8.disaster.restored"]["observed"]
+    assert record.of("change") == ()

@@ -75,6 +75,7 @@ from pytest_swarmlab.evidence.events.verdicts import (
     FindingMet,
     FindingTried,
     Measured,
+    NotPerformed,
 )
 
 __all__ = [
@@ -113,6 +114,7 @@ __all__ = [
     "NodeSeen",
     "NodeUp",
     "NodesSample",
+    "NotPerformed",
     "Notice",
     "PhaseFinished",
     "PhaseStarted",

@@ -51,6 +51,13 @@ class Checked(Seen, kind="check"):
 
 
 @dataclass(frozen=True)
+class NotPerformed(Seen, kind="not-performed"):
+    """A drill can't be performed here, or not to its end: its checks are not provable."""
+
+    why: str
+
+
+@dataclass(frozen=True)
 class FindingMet(Seen, kind="finding"):
     """A check failed, and a finding about Swarm explains it."""
 

@@ -45,6 +45,7 @@ class Node:
         """Prepare a machine of the plan for one processor; it gets no power yet."""
         self._cpu = cpu
         self.name: str = spec["name"]
+        self.tap: str = spec["tap"]
         self.address: str = spec["address"]
         self._spec = spec
         self._plan = plan
@@ -68,7 +69,7 @@ class Node:
             "root=/dev/ubda",
             "rw",
             f"mem={self._spec['memory_mib']}M",
-            network_card(plan["card"], name, hardware_address(self.address)),
+            network_card(plan["card"], self.tap, hardware_address(self.address)),
             "con0=null,fd:1",
             "con=null",
             f"umid={name}-{self.boots}",
@@ -184,8 +185,8 @@ class Keeper:
         # The client's address is on the bridge alone: no tap that was unplugged answers for it.
         Path("/proc/sys/net/ipv4/conf/all/arp_ignore").write_text("1", encoding="ascii")
         for spec in self.plan["nodes"]:
-            _run("ip", "tuntap", "add", "mode", "tap", "name", spec["name"])
-            _run("ip", "link", "set", spec["name"], "master", BRIDGE, "up")
+            _run("ip", "tuntap", "add", "mode", "tap", "name", spec["tap"])
+            _run("ip", "link", "set", spec["tap"], "master", BRIDGE, "up")
 
     def serve(self) -> None:
         """Start the nodes, answer at the gate, return when the cluster is to end."""
@@ -268,9 +269,9 @@ class Keeper:
                     node.resume()
                 # The tap stays up: the newer kernel's card gives a tap up for good once it is down.
                 case "link-down":
-                    _run("ip", "link", "set", node.name, "nomaster")
+                    _run("ip", "link", "set", node.tap, "nomaster")
                 case "link-up":
-                    _run("ip", "link", "set", node.name, "master", BRIDGE)
+                    _run("ip", "link", "set", node.tap, "master", BRIDGE)
                 case _:
                     raise ValueError(f"the keeper has no command {what!r}")
         return {}

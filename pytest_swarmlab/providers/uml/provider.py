@@ -23,13 +23,10 @@ from pytest_swarmlab.images.interpreter import PRELOAD_VARIABLE
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.base import Found, one_kept
 from pytest_swarmlab.providers.host import require_memory
-from pytest_swarmlab.providers.uml import keeper, trial
+from pytest_swarmlab.providers.uml import keeper, network, trial
 from pytest_swarmlab.providers.uml.gate import Gate
 from pytest_swarmlab.providers.uml.machines import UmlMachines
 from pytest_swarmlab.providers.uml.state import State
-
-CLIENT = "192.168.56.1/24"
-"""Where the client stands in the lab network: the address a Vagrant host has there."""
 
 COMMANDS = {
     "unshare": "util-linux",
@@ -181,6 +178,7 @@ def preflight(topology: Topology) -> None:
             f"{TUN} refuses this user: run as root, or have root permit it"
             f" (`chmod 0666 {TUN}`, as Debian and Ubuntu have it)"
         )
+    network.require_place(topology)
     require_memory(topology)
 
 
@@ -207,16 +205,17 @@ def _plan(
             "card": chosen.kernel.record.card,
             "preload_variable": PRELOAD_VARIABLE,
             "preload": chosen.preload,
-            "client": CLIENT,
+            "client": network.client(topology),
             "consoles": str(consoles),
             "nodes": [
                 {
                     "name": node.name,
+                    "tap": network.tap(node.name, number),
                     "address": node.address,
                     "memory_mib": node.memory_mib,
                     "seed": str(state.seed(node.name)),
                 }
-                for node in topology.nodes
+                for number, node in enumerate(topology.nodes)
             ],
         }
     )

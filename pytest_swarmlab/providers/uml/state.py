@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Self
 
 from pytest_swarmlab.model import Membership, NodeSpec, Topology
 from pytest_swarmlab.providers.host import own_directory, try_lock
+from pytest_swarmlab.providers.uml.network import PREFIX
 
 
 def state_root(kind: str = "") -> Path:
@@ -124,7 +125,10 @@ class State:
                 "etc/hostname": (f"{node.name}\n", 0o644),
                 "etc/hosts": (hosts, 0o644),
                 "etc/machine-id": (f"{secrets.token_hex(16)}\n", 0o444),
-                "etc/swarmlab/node": (f"NAME={node.name}\nADDRESS={node.address}/24\n", 0o644),
+                "etc/swarmlab/node": (
+                    f"NAME={node.name}\nADDRESS={node.address}/{PREFIX}\n",
+                    0o644,
+                ),
                 "etc/ssh/ssh_host_ed25519_key": (private, 0o600),
                 "etc/ssh/ssh_host_ed25519_key.pub": (public, 0o644),
                 "root/.ssh/authorized_keys": (client, 0o600),

@@ -15,7 +15,14 @@ EXERCISE = "2.8"
 class Secret(Seen, kind="secret", of=EXERCISE):
     """A secret was stored."""
 
-    digest: Annotated[str | None, "SHA-256"]
+    digest: Annotated[str | None, "SHA-256; of an owner's own secret keyed, by a key of the run's"]
+
+
+@dataclass(frozen=True)
+class SecretUnread(Seen, kind="secret-unread", of=EXERCISE):
+    """No secret of theirs could be read before the backup."""
+
+    why: str
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class SecretRead(Seen, kind="read", of=EXERCISE):
     """The secret as a container reads it."""
 
     node: str
-    digest: Annotated[str | None, "SHA-256"]
+    digest: Annotated[str | None, "as of the secret"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,15 @@ class Destroyed(Seen, kind="destroyed", of=EXERCISE):
     """Machines were destroyed, and new ones have booted at their addresses."""
 
     nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Elsewhere(Seen, kind="elsewhere", of=EXERCISE):
+    """The backup was brought onto a new machine of another cluster; the first one runs on."""
+
+    node: str
+    nodes: Annotated[tuple[str, ...], "all new machines"]
+    bytes: int
 
 
 @dataclass(frozen=True)

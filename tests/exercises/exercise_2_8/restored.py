@@ -18,6 +18,7 @@ from .events import (
     Backup,
     CameBack,
     Carried,
+    Elsewhere,
     Found,
     Identity,
     Joined,
@@ -25,6 +26,7 @@ from .events import (
     Restore,
     Secret,
     SecretRead,
+    SecretUnread,
     TheirBackup,
     Verified,
     WrittenAfter,
@@ -108,6 +110,11 @@ HELD = ("swarm/docker-state.json", "swarm/certificates/", "swarm/raft/")
 )
 def all_was_lost(record: Record) -> Judgement:
     """A restore proves nothing about a machine that was not lost."""
+    if last(record, Elsewhere):
+        return not_provable(
+            "somebody's own machines are not destroyed: the backup was restored on new machines of"
+            " another cluster, while theirs ran on"
+        )
     fault, restored = readings.fault(record), last(record, Restore)
     if fault is None or fault.healed is None or restored is None:
         return unknown("nothing was destroyed and replaced")
@@ -153,15 +160,20 @@ def restored(record: Record) -> Judgement:
     told = ", ".join(f"{step}: {code}" for step, code in codes.items())
     if any(code != 0 for code in codes.values()) or answers is None:
         return failed(f"{told}; {done.said or 'no leader answered'}")
-    fault = readings.fault(record)
     order = out_of_order(
-        ("the new machines", fault.healed if fault else None),
+        ("the new machines", _new_machines(record)),
         *([("the check of the backup", checked.t)] if checked else []),
         ("the restore", done.t),
         ("the leader's answer", answers.t),
     )
     led = done.node == answers.node
     return judged(f"{told}; {answers.node} leads", holds=led, missing=order)
+
+
+def _new_machines(record: Record) -> float | None:
+    """When a new machine was there to be restored on."""
+    elsewhere, fault = last(record, Elsewhere), readings.fault(record)
+    return elsewhere.t if elsewhere else fault.healed if fault else None
 
 
 def _same(name: str, what: str, phases: Sequence[str] = (*DISASTER, *FORCED, *AUTOLOCK)) -> None:
@@ -232,6 +244,8 @@ _same("tokens", "join tokens", ALL_RESTORED)
 )
 def secret_readable(record: Record) -> Judgement:
     """Its SHA-256, computed in the container, against that of what was stored."""
+    if unread := last(record, SecretUnread):
+        return not_provable(unread.why)
     stored = need(record, Secret, "the secret was not stored, or not read again")
     seen = need(record, SecretRead, "the secret was not stored, or not read again")
     same = stored.digest == seen.digest is not None
@@ -323,7 +337,8 @@ def nothing_of_the_old(record: Record) -> Judgement:
         ("the last node list", lists[-1].asked),
     )
     before, after = lists[0].nodes, lists[-1].nodes
-    old = {n.id: n.name for n in before}
+    # An inventory may call its machines otherwise than they call themselves.
+    old = {n.id: n.host_name or n.name for n in before}
     left = sorted(old[n.id] for n in after if n.id in old)
     names = [n.name for n in after]
     told = f"left: {', '.join(left) or 'none'}; listed: {', '.join(sorted(names))}"
@@ -338,11 +353,11 @@ def recovery(record: Record) -> dict[str, float | int | None]:
     `engine_stopped_s`: from the order to stop until the engine answers again, as the script
     measured it. `restore_s`: from the moment when the new machine is up until a leader answers.
     """
-    fault, answers, found = readings.fault(record), last(record, Answers), last(record, Found)
+    answers, found, elsewhere = last(record, Answers), last(record, Found), last(record, Elsewhere)
     taken, carried, joined = last(record, Backup), last(record, Carried), last(record, Joined)
     facts = (taken.manifest if taken else None) or {}
     stopped = facts.get("engine_stopped_s")
-    up = fault.healed if fault else None
+    up = _new_machines(record)
     numbers = set(found.numbers) if found else None
     after = last(record, WrittenAfter)
     return {
@@ -353,7 +368,7 @@ def recovery(record: Record) -> dict[str, float | int | None]:
         else None,
         "data_lost": None if numbers is None else len(set(WRITTEN) - numbers),
         "written_after_backup": len(after.numbers) if after else None,
-        "backup_bytes": carried.bytes if carried else None,
+        "backup_bytes": elsewhere.bytes if elsewhere else carried.bytes if carried else None,
     }
 
 

@@ -11,9 +11,10 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import Moment, another_cluster, judged, nodes_of, out_of_order
 from pytest_swarmlab.model import Judgement, Membership
 
-from .events import Forced, Restore
+from .events import Elsewhere, Forced, Restore
 
 MANAGERS, WORKERS = 3, 2
+"""The lab's cluster; somebody's own is to be as large as it was."""
 
 
 def as_expected(codes: Mapping[str, int | None], wanted: Mapping[str, int]) -> Judgement:
@@ -28,13 +29,16 @@ def as_expected(codes: Mapping[str, int | None], wanted: Mapping[str, int]) -> J
 def way_back(record: Record) -> list[Moment]:
     """The moments before any later reading: the loss, and what undid it."""
     fault, forced, restore = readings.fault(record), last(record, Forced), last(record, Restore)
+    again = ("the restore", restore.t if restore else None)
+    if elsewhere := last(record, Elsewhere):
+        return [("the backup on a new machine", elsewhere.t), again]
     lost = ("the destruction", fault.began if fault else None)
     if forced is not None:
         return [lost, ("the new cluster", forced.t)]
     return [
         lost,
         ("the new machines", fault.healed if fault else None),
-        ("the restore", restore.t if restore else None),
+        again,
     ]
 
 
@@ -58,13 +62,14 @@ def whole(record: Record, after: Sequence[Moment]) -> Judgement:
         f"{len(managers)} managers reachable, {len(workers)} workers, leader:"
         f" {', '.join(leaders) or 'none'}, not ready: {', '.join(unfit) or 'none'}"
     )
-    counts = (len(managers), len(workers), len(leaders), len(rows))
-    good = counts == (MANAGERS, WORKERS, 1, MANAGERS + WORKERS) and not unfit
+    first, all_of_them = sorted(first_managers(record)), sorted(nodes_of(record))
+    wanted = len(first), len(all_of_them) - len(first)
+    if last(record, Elsewhere) is None:
+        wanted = MANAGERS, WORKERS
+    good = (len(managers), len(workers), len(leaders), len(rows)) == (*wanted, 1, sum(wanted))
     names = sorted(n.name for n in managers), sorted(n.name for n in rows)
-    wrong = (
-        [] if names[0] == sorted(first_managers(record)) else [f"managers: {', '.join(names[0])}"]
-    )
-    wrong += [] if names[1] == sorted(nodes_of(record)) else [f"listed: {', '.join(names[1])}"]
+    wrong = [] if names[0] == first else [f"managers: {', '.join(names[0])}"]
+    wrong += [] if names[1] == all_of_them else [f"listed: {', '.join(names[1])}"]
     missing = another_cluster(lists)
     missing += out_of_order(*after, ("the last node list", lists[-1].asked))
-    return judged(told, holds=good, wrong=wrong, missing=missing)
+    return judged(told, holds=good and not unfit, wrong=wrong, missing=missing)

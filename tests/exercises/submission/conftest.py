@@ -8,13 +8,17 @@ import pytest
 from pytest_swarmlab.evidence import collectors
 from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.marking.declared import Declared
-from pytest_swarmlab.model import NodeSpec
+from pytest_swarmlab.model import NodeSpec, Topology
 from pytest_swarmlab.providers.inventory import InventoryProvider
 from pytest_swarmlab.run.run import Run
+from pytest_swarmlab.run.session import make_embedded
 from pytest_swarmlab.run.sharing import Shared
+from pytest_swarmlab.run.throw_away import machines
 from pytest_swarmlab.submitted import work
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.swarm.cluster import Swarm
+
+from .elsewhere import ThrowAway
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +30,7 @@ def submitted(
     if config.inventory is not None:
         said = work.read(config.submission) if config.submission else (None, Declared())
         with _inventory(swarmlab_run) as (swarm, away), Shared(swarmlab_run, swarm, STACKS):
-            yield work.looked_at(swarm, submission=None, said=said[1], away=away)
+            yield work.looked_at(swarm, submission=None, said=said[1], away=away, handed_in=said[0])
         return
     with shared_swarm() as shared:
         submission, declared = None, Declared()
@@ -34,6 +38,16 @@ def submitted(
             submission, declared = work.bring(config.submission, shared.swarm)
         yield work.looked_at(shared.swarm, submission=submission, said=declared)
     swarmlab_run.replace_cluster("somebody's work was brought onto it")
+
+
+@pytest.fixture
+def throw_away(request: pytest.FixtureRequest, swarmlab_run: Run) -> ThrowAway:
+    """Called with a topology: a block with such embedded machines, beside the run's cluster."""
+
+    def start(topology: Topology) -> AbstractContextManager[Swarm]:
+        return machines(swarmlab_run, make_embedded(request.config), topology)
+
+    return start
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,7 +15,7 @@ from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.declared import BACKUP
 from pytest_swarmlab.submitted.work import Work
-from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.services import Service, Services
 from pytest_swarmlab.waiting.waiter import Waiter
 
@@ -35,7 +37,7 @@ VOLUME = "swarmlab-numbers"
 
 def procedure(work: Work) -> tuple[str, tuple[str, ...]]:
     """Where their backups are, and the words that restore one. Skips the test without them."""
-    if not work.said.backup or work.submission is None:
+    if not work.said.backup or not (work.submission or work.handed_in):
         pytest.skip("swarmlab.yml does not say where backups are and how one is restored")
     return work.said.backup, work.said.restore
 
@@ -55,16 +57,17 @@ def lose_everything_and_restore(
     swarm.rows(home)
     home.run("docker", "volume", "create", VOLUME)
     numbers = f"{home.engine.volumes.get(VOLUME).attrs['Mountpoint']}/numbers"
-    _write(home, numbers, BEFORE)
+    append(home, numbers, BEFORE)
     taken = work.run(home, SCRIPT)
     home.forget_connections()
     evidence.write(events.TheirBackup(home.name, taken.code, taken.why))
     wait(swarm.all_nodes_ready(), within=perform.SETTLED_S)
-    path = _newest(home, pattern)
-    if path is None:
+    found = newest(home, pattern)
+    if found is None:
         why = f"the backup ended with {taken.code}, and {pattern} is not there"
         evidence.write(events.Restore(home.name, None, why, theirs=True))
         return
+    _, path = found
     home.run("tar", "--create", f"--file={CARRIED}", "--directory=/", path.lstrip("/"))
     size = int(home.look("stat", "--format=%s", CARRIED).stdout)
     if size > MOST_MIB << 20:
@@ -72,7 +75,7 @@ def lose_everything_and_restore(
         evidence.write(events.Restore(home.name, None, why, theirs=True))
         return
     carried = home.get(CARRIED)
-    _write(home, numbers, AFTER)
+    append(home, numbers, AFTER)
     evidence.write(events.WrittenAfter(tuple(AFTER)))
 
     with faults.destroy(*swarm.nodes):
@@ -103,7 +106,8 @@ def lose_everything_and_restore(
         evidence.write(seen)
 
 
-def _write(node: Node, path: str, numbers: Sequence[int]) -> None:
+def append(node: Node, path: str, numbers: Sequence[int]) -> None:
+    """Write these to a file there, a line each."""
     lines = "".join(f"{number}\n" for number in numbers)
     node.run("tee", "--append", "--", path, stdin=lines.encode())
 
@@ -133,12 +137,16 @@ def _reader(work: Work, home: Node) -> Service | None:
     if (given := next(secrets, None)) is None:
         return None
     takes_tasks = home.name in {row.machine for row in work.nodes()}
-    only_there = Service(work.swarm, READER).only(home)
-    where = ("--constraint", only_there) if takes_tasks else ()
-    return Services(work.swarm).create(
-        READER, "--secret", f"source={given.name},target={READER}", *where,
+    return reader_of(given.name, work.swarm, at=home if takes_tasks else None)
+
+
+def reader_of(secret: str, swarm: Swarm, *, at: Node | None) -> Service:
+    """A task that reads this secret, on that machine or on any. Raises CommandError if refused."""
+    where = ("--constraint", Service(swarm, READER).only(at)) if at else ()
+    return Services(swarm).create(
+        READER, "--secret", f"source={secret},target={READER}", *where,
         "--stop-grace-period", "1s", IMAGE, "sleep", "infinity",
-        title=f"A task that reads {given.name}",
+        title=f"A task that reads {secret}",
     )  # fmt: skip
 
 
@@ -156,8 +164,8 @@ def _secret(reader: Service, home: Node, wait: Waiter) -> events.SecretRead | No
         return None
 
 
-def _newest(node: Node, pattern: str) -> str | None:
-    """What was made last there; None where there is nothing."""
+def newest(node: Node, pattern: str) -> tuple[float, str] | None:
+    """What was made last there: when, and its path; None where there is nothing."""
     path = PurePosixPath(pattern)
     try:
         found = node.look(
@@ -166,4 +174,14 @@ def _newest(node: Node, pattern: str) -> str | None:
     except CommandError:
         return None
     rows = [line.split(" ", 1) for line in found.splitlines() if " /" in line]
-    return max(rows, key=lambda row: float(row[0]))[1] if rows else None
+    # A name may have lines of its own.
+    fits = [(float(when), p) for when, p in rows if NUMBER.fullmatch(when) and _fits(p, path)]
+    return max(fits, default=None)
+
+
+NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+def _fits(found: str, pattern: PurePosixPath) -> bool:
+    there = PurePosixPath(found)
+    return there.parent == pattern.parent and fnmatchcase(there.name, pattern.name)

@@ -34,7 +34,8 @@ from ..exercise_2_7.verify import exercise as exercise_2_7
 from ..exercise_2_8.verify import exercise as exercise_2_8
 from ..exercise_2_9 import drill as healing
 from ..exercise_2_9.verify import exercise as exercise_2_9
-from . import restored, rotated, stored, switched, theirs
+from . import elsewhere, restored, rotated, stored, switched, theirs
+from .elsewhere import ThrowAway
 
 pytestmark = pytest.mark.submission
 
@@ -280,10 +281,21 @@ def test_their_managers_bear_one_loss_and_not_two(
 @pytest.mark.exercise_2_8
 @pytest.mark.exercise(exercise_2_8, phases=("disaster",))
 def test_their_backup_brings_everything_back(
-    submitted: Work, swarm: Swarm, faults: Faults, wait: Waiter, evidence: Evidence
+    submitted: Work,
+    swarm: Swarm,
+    faults: Faults,
+    wait: Waiter,
+    evidence: Evidence,
+    throw_away: ThrowAway,
 ) -> None:
-    """The last: nothing of the cluster is left but what their backup has."""
-    restored.procedure(submitted)
+    """The last: nothing of the cluster is left but what their backup has.
+
+    Somebody's own cluster runs on; new machines of ours stand for its own.
+    """
     del swarm  # It is the one on which their work is.
+    if elsewhere.is_meant(submitted):
+        elsewhere.restore_on_new_machines(submitted, throw_away, wait=wait, evidence=evidence)
+        return
+    restored.procedure(submitted)
     with evidence.judged(exercise_2_8, "disaster"):
         restored.lose_everything_and_restore(submitted, faults=faults, wait=wait, evidence=evidence)

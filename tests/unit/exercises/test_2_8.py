@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Verdict
@@ -474,6 +477,132 @@ STILL_PASSES = {
     ("2.8.trouble.not-begun", "trouble: not the one of number [4-6]"): ENOUGH,
 }
 """What passes on a broken record of a real run, and why that is right."""
+
+
+NEW_NAMES = {name: f"host-{name}" for name in NODES}
+"""Host names, by which the inventory does not call its machines."""
+
+
+def called_by_host(row: Row) -> Row:
+    """What was seen on the new machines: they have the host names."""
+    kind, data = row
+    told = str(data)
+    for name, host in NEW_NAMES.items():
+        told = told.replace(f"'{name}'", f"'{host}'")
+    return kind, ast.literal_eval(told)
+
+
+def theirs(row: Row) -> Row:
+    """The owner's own node list: under the inventory's names, with host names."""
+    kind, data = row
+    rows = [{**each, "host_name": NEW_NAMES[each["name"]]} for each in data["nodes"]]
+    return kind, {**data, "nodes": rows}
+
+
+NOT_THEIRS = {"backup-complete", "backup-holds", "all-was-lost"}
+"""About the lab's own script, and about machines that are destroyed."""
+
+NEW_MACHINES = {"node": "manager2", "nodes": [*NODES], "bytes": 4711}
+
+
+def restored_elsewhere() -> Record:
+    rows = RUNS["disaster"]
+    kinds = [kind for kind, _ in rows]
+    here, there = kinds.index("written-after") + 1, kinds.index("restore")
+    before = [row for row in rows[:here] if row[0] not in {"backup", "leader-after-backup"}]
+    after = [("elsewhere", NEW_MACHINES), *rows[there:]]
+    taken: Row = ("their-backup", {"node": "manager2", "code": 0, "why": ""})
+    return events(
+        "2.8/disaster",
+        *(theirs(row) if row[0] == "nodes" else row for row in before if row[0] != "carried"),
+        taken,
+        ("written-after", {"numbers": list(range(201, 211))}),
+        *map(called_by_host, after),
+        machines=[*NEW_NAMES.values()],
+    )
+
+
+def as_theirs(run: Record) -> Record:
+    """The machines are managers and workers by what they were, whatever they are called."""
+    ready = run.events[0]
+    nodes_ = [{"name": host, "membership": NODES[name]} for name, host in NEW_NAMES.items()]
+    done = [
+        replace(e, data={**e.data, "theirs": True}) if e.kind == "restore" else e
+        for e in run.events[1:]
+    ]
+    return Record((replace(ready, data={"nodes": nodes_}), *done))
+
+
+def judged_elsewhere(edit: Edit = lambda run: run) -> dict[str, Verdict]:
+    results = exercise.judge(edit(as_theirs(restored_elsewhere())), "disaster")
+    return {r.id.rpartition(".")[2]: r.verdict for r in results}
+
+
+def test_a_swarm_restored_on_other_machines_passes_all_but_what_is_about_the_first_ones() -> None:
+    found = judged_elsewhere()
+    assert {claim for claim, verdict in found.items() if verdict is not Verdict.PASS} == NOT_THEIRS
+    assert {found[claim] for claim in NOT_THEIRS} == {Verdict.NOT_PROVABLE}
+
+
+@pytest.mark.parametrize(
+    ("claim", "edit", "verdict"),
+    [
+        ("restored", last("restore", code=1), "fail"),
+        ("restored", last("restore", code=None), "fail"),
+        ("restored", none_of("answers"), "fail"),
+        ("restored", none_of("restore"), "unknown"),
+        ("same-swarm", another("swarm"), "fail"),
+        ("same-node", another("node"), "fail"),
+        ("same-secrets-and-configs", another("configs"), "fail"),
+        ("same-services", another("services"), "fail"),
+        ("same-tokens", another("tokens"), "fail"),
+        ("same-swarm", moved("identity", {"when": "after"}, to=0.5), "unknown"),
+        ("secret-readable", last("read", digest="another"), "fail"),
+        ("secret-readable", last("read", digest=None), "fail"),
+        ("secret-readable", none_of("read"), "unknown"),
+        ("data-complete", last("found", numbers=list(range(1, 200))), "fail"),
+        ("data-complete", last("found", numbers=list(range(1, 211))), "fail"),
+        ("data-complete", moved("elsewhere", to=99.0), "unknown"),
+        ("data-complete", none_of("their-backup"), "unknown"),
+        ("whole-again", last("nodes", nodes=nodes(names=["manager2"])[1]["nodes"]), "fail"),
+        ("whole-again", none_of("joined"), "unknown"),
+        ("new-machines-had-to-join", last("came-back", nodes=["host-worker1"]), "fail"),
+        ("nothing-of-the-old", last("nodes", nodes=theirs(nodes())[1]["nodes"]), "fail"),
+    ],
+)
+def test_a_swarm_restored_on_other_machines_that_is_another_one_does_not_pass(
+    claim: str, edit: Edit, verdict: str
+) -> None:
+    assert judged_elsewhere(edit)[claim] == verdict
+
+
+def test_an_owners_swarm_is_whole_again_when_it_is_as_large_as_it_was() -> None:
+    def larger(run: Record) -> Record:
+        ready = run.events[0]
+        more = [*ready.data["nodes"], {"name": "host-worker3", "membership": "worker"}]
+        return Record((replace(ready, data={"nodes": more}), *run.events[1:]))
+
+    def with_its_row(run: Record) -> Record:
+        rows = run.of("nodes")[-1].data["nodes"]
+        row = {**rows[-1], "id": "worker3-b", "name": "host-worker3"}
+        return last("nodes", nodes=[*rows, row])(larger(run))
+
+    assert judged_elsewhere(larger)["whole-again"] is Verdict.FAIL
+    assert judged_elsewhere(with_its_row)["whole-again"] is Verdict.PASS
+
+
+def test_a_secret_that_nobody_could_read_before_is_not_provable_afterwards() -> None:
+    def unread(run: Record) -> Record:
+        return changed(none_of("read")(run), lambda e: e.kind == "secret", why="no container")
+
+    def as_unread(run: Record) -> Record:
+        return Record(
+            tuple(
+                replace(e, kind="secret-unread") if e.kind == "secret" else e for e in unread(run)
+            )
+        )
+
+    assert judged_elsewhere(as_unread)["secret-readable"] is Verdict.NOT_PROVABLE
 
 
 class TestJudge(JudgeContract):

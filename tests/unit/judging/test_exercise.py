@@ -82,6 +82,22 @@ def test_what_the_machines_can_not_do_is_not_provable_whatever_the_judge_says() 
     assert "no IPVS" in result.observed
 
 
+@pytest.mark.parametrize("able", [True, False])
+def test_a_drill_that_could_not_be_performed_is_not_provable_for_its_own_reason(
+    able: bool,
+) -> None:
+    told = events("9.9/drill", ("a", {}), ("not-performed", {"why": "no disk"})).phase("9.9/drill")
+    run = Record((*ready(able).of("cluster.ready"), *told))
+    (result,) = needing(Capability.IPVS).judge(run)
+    assert (result.verdict, result.observed) == (NOT_PROVABLE, "no disk")
+
+
+def test_that_another_drill_could_not_be_performed_excuses_nothing() -> None:
+    other = events("9.9/other", ("not-performed", {"why": "no disk"})).phase("9.9/other")
+    (result,) = needing(Capability.IPVS).judge(Record((*ready(able=True), *other)))
+    assert result.verdict is PASS
+
+
 def test_what_the_machines_can_do_is_judged() -> None:
     (result,) = needing(Capability.IPVS).judge(ready(able=True))
     assert result.verdict is PASS

@@ -104,6 +104,13 @@ def test_a_phase_that_needs_what_the_machines_can_not_do_is_not_begun(lab: Lab) 
     assert recorded(lab) == [("9.9.drill.claim0", "not_provable")]
 
 
+def test_a_drill_that_can_not_be_performed_says_why_and_skips_the_test(lab: Lab) -> None:
+    exercise = exercise_that_finds(Verdict.PASS, Verdict.FAIL)
+    with pytest.raises(pytest.skip.Exception, match="observed: no disk is built here"):
+        Evidence(lab.recorder).not_performed(exercise, "drill", "no disk is built here")
+    assert {verdict for _, verdict in recorded(lab)} == {"not_provable"}
+
+
 def test_a_condition_that_was_not_met_is_judged_on_what_was_seen_until_then(lab: Lab) -> None:
     with (
         pytest.raises(pytest.fail.Exception) as failure,

@@ -379,6 +379,12 @@ def test_what_could_not_be_made_is_no_matter_of_ours(theirs: Lab, what: Any) -> 
         ("rm -rf -- /var/lib", changes.BY_TEST),
         ("docker swarm leave", changes.BY_TEST),
         ("systemctl", changes.BY_TEST),
+        ("systemctl start --no-block swarm-backup.service", changes.BACKUP),
+        ("systemctl start docker.socket docker.service", changes.UNDOES),
+        ("docker volume create swarmlab-numbers", changes.NUMBERS),
+        ("docker volume create data", changes.BY_TEST),
+        ("tee --append -- /var/lib/docker/volumes/swarmlab-numbers/_data/x", changes.NUMBERS),
+        ("tee --append -- /etc/fstab", changes.BY_TEST),
     ],
 )
 def test_a_change_is_known_by_how_it_begins(what: str, undone: str) -> None:

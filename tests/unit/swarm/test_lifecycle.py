@@ -107,6 +107,32 @@ def test_nodes_outside_the_swarm_are_booted_and_do_not_join(forming: Any) -> Non
     assert {act[2] for act in steps(lab, "await_access")} == {n.name for n in lab.topology.nodes}
 
 
+def booted(lab: Lab, tmp_path: Path) -> Any:
+    provider: Any = Provider(lab)
+    return lifecycle.boot(provider, lab.topology, recorder=lab.recorder, consoles=tmp_path)
+
+
+def test_machines_that_are_only_booted_are_in_no_swarm_whatever_they_are_to_be(
+    forming: Any, tmp_path: Path
+) -> None:
+    lab, _ = forming(Topology.of(3, 2))
+    assert booted(lab, tmp_path) is lab.swarm
+    assert steps(lab, "init") == steps(lab, "join") == []
+    assert {act[2] for act in steps(lab, "await_access")} == {n.name for n in lab.topology.nodes}
+    (ready,) = lab.recorder.view().of("cluster.ready")
+    roles = [node["membership"] for node in ready.data["nodes"]]
+    assert roles == ["manager"] * 3 + ["worker"] * 2
+    assert ("machines", "stop", "") not in lab.did
+
+
+def test_of_machines_that_do_not_boot_nothing_is_left(forming: Any, tmp_path: Path) -> None:
+    lab, _ = forming(Topology.of(3, 2))
+    lab.machines.refuses["await_access"] = "the engine doesn't answer"
+    with pytest.raises(ProviderError, match="doesn't answer"):
+        booted(lab, tmp_path)
+    assert lab.did[-1] == ("machines", "stop", "")
+
+
 def test_what_the_cluster_is_made_of_is_recorded_when_it_is_ready(forming: Any) -> None:
     lab, go = forming(Topology.of(3, 2))
     go()
