@@ -25,6 +25,8 @@ BLOCK = "`docker service rm` at the end of its block; a timer on the node"
 STACK = "`docker stack rm` after the test; a timer on the node"
 OBJECT = "removed after the test; a timer on the node"
 PLACE = "the directory is removed when the stack is deployed; a timer on the node"
+SCALED = "with the service, or as many as before at the end of its block; a timer on the node"
+GUEST = "removed with all that he wrote at the end of his block; a timer on each node"
 FAULT = "healed at the end of the fault's block; a timer on the node"
 UNDOES = "nothing: it undoes another change"
 
@@ -38,7 +40,7 @@ CHANGES = (
     Change(("docker", "volume", "rm"), UNDOES),
     Change(("docker", "service", "create"), BLOCK),
     Change(("docker", "service", "update"), "with the service"),
-    Change(("docker", "service", "scale"), "with the service"),
+    Change(("docker", "service", "scale"), SCALED),
     Change(("docker", "service", "rollback"), "with the service"),
     Change(("docker", "service", "rm"), UNDOES),
     Change(("docker", "secret", "create"), OBJECT),
@@ -60,6 +62,7 @@ CHANGES = (
     Change(("rm", "-f", "--"), UNDOES),
     Change(("docker", "node", "demote"), FAULT),
     Change(("docker", "node", "promote"), UNDOES),
+    Change(("guest", "swarmlab-"), GUEST),  # who writes on somebody's own site
 )
 """The list. A word ends where the change's does, or begins it: `/run/swarmlab-…`."""
 
