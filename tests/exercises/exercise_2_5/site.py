@@ -244,7 +244,8 @@ class Site:
         return found
 
     def _listed(self, node: Node, what: str, field: str) -> Iterator[Any]:
-        mine, headers = "", {}
+        mine = ""
+        headers: dict[str, str] = {}
         if self.guest is not None:
             mine, headers = f"&author={self.guest}&context=edit", self._as_author()
             mine += "&status=private" if what == "posts" else ""

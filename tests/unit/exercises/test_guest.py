@@ -247,9 +247,10 @@ for word; do printf '%s\\0' "$word"; done > "$SAID"
 def test_a_timer_s_line_asks_one_replica_if_there_is_one(
     theirs: Lab, tmp_path: Path, running: str
 ) -> None:
-    ((_, ((shell, option, line),)), *_) = guest._timers(
+    timers = guest._timers(
         theirs.swarm, Service(theirs.swarm, "wp_wordpress"), "uninstall", "swarmlab-1a2b3c4d"
     )
+    shell, option, line = timers[0][1][0]
     docker, said = tmp_path / "docker", tmp_path / "said"
     docker.write_text(DOCKER, encoding="utf-8")
     docker.chmod(0o755)
@@ -266,8 +267,9 @@ def test_a_timer_s_line_asks_one_replica_if_there_is_one(
 
 def test_a_service_s_name_is_no_part_of_a_shell_s_line(theirs: Lab) -> None:
     name = "wp; rm -rf /"
-    (_, ((*_, line),)) = guest._timers(theirs.swarm, Service(theirs.swarm, name), "dismiss", "x")[0]
-    assert f"label=com.docker.swarm.service.name={name}" in shlex.split(line.partition(" | ")[0])
+    timers = guest._timers(theirs.swarm, Service(theirs.swarm, name), "dismiss", "x")
+    listing = timers[0][1][0][-1].partition(" | ")[0]
+    assert f"label=com.docker.swarm.service.name={name}" in shlex.split(listing)
 
 
 def test_each_guest_has_a_name_of_his_own_and_the_lab_s_author_keeps_his(
