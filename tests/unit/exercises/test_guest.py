@@ -237,6 +237,13 @@ def test_systemd_replaces_nothing_in_what_a_timer_is_given() -> None:
     assert not re.search(r"\$[{$]", guest.PROGRAM)
 
 
+def test_the_program_gets_through_six_shells() -> None:
+    words = guest.PROGRAM
+    for _ in range(6):  # Three of a timer's own, ssh's on both sides, sudo's.
+        words = shlex.quote(words)
+    assert len(words) < 1 << 16, "execve(2) takes 128 KiB in one word"
+
+
 DOCKER = """#!/bin/sh
 if [ "$1" = ps ]; then printf '%s\\n' "$RUNNING"; exit; fi
 for word; do printf '%s\\0' "$word"; done > "$SAID"
