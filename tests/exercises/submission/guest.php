@@ -12,13 +12,13 @@ require "/var/www/html/wp-load.php";
 require_once ABSPATH . "wp-admin/includes/user.php";
 $wpdb->suppress_errors();
 
-function told($what)
+function swarmlab_told($what)
 {
     echo "\n", json_encode($what), "\n";
     exit;
 }
 
-function tables()
+function swarmlab_tables()
 {
     global $wpdb;
     $prefix = esc_sql($wpdb->prefix);
@@ -26,7 +26,7 @@ function tables()
         . " WHERE table_schema = DATABASE() AND LEFT(table_name, LENGTH('$prefix')) = '$prefix'");
 }
 
-function dismiss($id)
+function swarmlab_dismiss($id)
 {
     global $wpdb;
     $id = (int) $id;
@@ -55,11 +55,11 @@ function dismiss($id)
 
 if ($asked === "look") {
     $installed = is_blog_installed();
-    told([
+    swarmlab_told([
         "installed" => $installed,
         "several" => is_multisite(),
         "home" => $installed ? get_option("home") : "",
-        "tables" => count(tables()),
+        "tables" => count(swarmlab_tables()),
     ]);
 }
 if ($asked === "invite") {
@@ -69,23 +69,23 @@ if ($asked === "invite") {
         "user_email" => "$login@example.org",
         "role" => "editor",
     ]);
-    told(is_wp_error($made) ? ["error" => $made->get_error_message()] : ["user" => $made]);
+    swarmlab_told(is_wp_error($made) ? ["error" => $made->get_error_message()] : ["user" => $made]);
 }
 if ($asked === "dismiss") {
     $user = get_user_by("login", $login);
-    told(["left" => $user ? dismiss($user->ID) : 0]);
+    swarmlab_told(["left" => $user ? swarmlab_dismiss($user->ID) : 0]);
 }
 if ($asked === "uninstall") {
     $there = $wpdb->get_results("SELECT ID, user_login FROM $wpdb->users");
     foreach ($there ?: [] as $each) {
         if ($each->user_login !== $login) {
-            told(["left" => count(tables()), "error" => "somebody else has a user there by now"]);
+            swarmlab_told(["left" => count(swarmlab_tables()), "error" => "somebody else has a user there by now"]);
         }
-        dismiss($each->ID);
+        swarmlab_dismiss($each->ID);
     }
     foreach ($wpdb->tables("all") as $table) {
         $wpdb->query("DROP TABLE IF EXISTS `$table`");
     }
     @rmdir(wp_get_upload_dir()["basedir"]);
-    told(["left" => count(tables())]);
+    swarmlab_told(["left" => count(swarmlab_tables())]);
 }
