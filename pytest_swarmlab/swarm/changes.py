@@ -30,6 +30,8 @@ BACKUP = (
     " engine again"
 )
 NUMBERS = "`docker volume rm` at the end of its block; a timer on the node"
+SCALED = "with the service, or as many as before at the end of its block; a timer on the node"
+GUEST = "removed with all that he wrote at the end of his block; a timer on each node"
 FAULT = "healed at the end of the fault's block; a timer on the node"
 POWER = "powered on at the end of the fault's block; a process on this machine"
 UNDOES = "nothing: it undoes another change"
@@ -46,7 +48,7 @@ CHANGES = (
     Change(("docker", "volume", "rm"), UNDOES),
     Change(("docker", "service", "create"), BLOCK),
     Change(("docker", "service", "update"), "with the service"),
-    Change(("docker", "service", "scale"), "with the service"),
+    Change(("docker", "service", "scale"), SCALED),
     Change(("docker", "service", "rollback"), "with the service"),
     Change(("docker", "service", "rm"), UNDOES),
     Change(("docker", "secret", "create"), OBJECT),
@@ -71,6 +73,7 @@ CHANGES = (
     Change(("power", "on"), UNDOES),
     Change(("docker", "node", "demote"), FAULT),
     Change(("docker", "node", "promote"), UNDOES),
+    Change(("guest", "swarmlab-"), GUEST),  # who writes on somebody's own site
 )
 """The list. A word ends where the change's does, or begins it: `/run/swarmlab-…`."""
 

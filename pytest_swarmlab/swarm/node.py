@@ -104,7 +104,7 @@ class Node:
             timeout=timeout,  # type: ignore[arg-type]  # requests takes fractions, the stub doesn't
         )
         if self.foreign:
-            _watch(client.api, self._announce)
+            _watch(client.api, self.announce)
         return client
 
     def _negotiated(self, url: str) -> str:
@@ -138,10 +138,11 @@ class Node:
         if (error := interrupt.unwinding()) and self.goes_whole:
             raise error
 
-    def _announce(self, what: str) -> None:
+    def announce(self, what: str) -> None:
         """Record a change of an inventory's machine before it is made.
 
-        Raises ProviderError if changes are not permitted.
+        `run`, `put` and the engine's client do so themselves. Raises ProviderError if changes are
+        not permitted.
         """
         if not self.foreign:
             return
@@ -164,7 +165,7 @@ class Node:
         exit code other than zero unless `check` is False, ProviderError when the machine can't be
         reached or may not be changed.
         """
-        self._announce(shlex.join(argv))
+        self.announce(shlex.join(argv))
         for _ in range(MOST_ASKED):
             output = self.look(*argv, check=False, title=title, stdin=stdin)
             if OUT_OF_SEQUENCE not in output.stderr:
@@ -235,7 +236,7 @@ class Node:
     def put(self, content: bytes, path: str) -> None:
         """Write a file on the machine. Raises CommandError when it can't be written."""
         self.heed_interrupt()
-        self._announce(shlex.join(["write", path]))
+        self.announce(shlex.join(["write", path]))
         self._pass_through(("tee", "--", path), content)
 
     def get(self, path: str) -> bytes:

@@ -133,3 +133,46 @@ def test_why_no_backup_of_a_cluster_is_restored_stands_in_each_verdict(
     assert {told["verdict"] for told in verdicts.values()} == {"not_provable"}
     assert why in verdicts["2.8.disaster.restored"]["observed"]
     assert record.of("change") == ()
+
+
+ONLY_LOOKED_AT = """
+def describe(swarm, provider, *, seconds):
+    ready = swarm.recorder.view().last("cluster.ready").data
+    able = {**ready["capabilities"], "change": False}
+    swarm.recorder.record("cluster.ready", **{**ready, "capabilities": able})
+    swarm.capabilities = frozenset()
+
+theirs.collectors = SimpleNamespace(describe=describe)
+"""
+
+WITHOUT_LEAVE = """
+import pytest
+from tests.exercises.exercise_2_5.verify import exercise
+from tests.exercises.submission import theirs
+from tests.exercises.submission.test_submission import SURVIVED
+
+@pytest.mark.submission
+@pytest.mark.exercise(exercise, phases=SURVIVED)
+def test_what_was_written_survives(submitted, swarm, evidence):
+    theirs.without_leave(submitted, exercise, SURVIVED, evidence)
+    pytest.fail("something was written")
+"""
+
+
+def test_what_needs_a_change_is_not_provable_in_any_phase_on_what_is_only_looked_at(
+    suite: pytest.Pytester,
+) -> None:
+    consoles = "from pathlib import Path\ntheirs.CONSOLES = Path.cwd() / 'consoles'\n"
+    suite.makeconftest(INVENTORY + ONLY_LOOKED_AT + consoles)
+    suite.makepyfile(WITHOUT_LEAVE)
+    (suite.path / "x.yml").write_text("nodes: [{name: m, role: manager}]\n", encoding="utf-8")
+    result = suite.runpytest_subprocess(
+        "--swarmlab-submission=", "--swarmlab-provider=inventory", "--swarmlab-inventory=x.yml"
+    )
+    result.assert_outcomes(skipped=1)
+    record = Record.load(next(suite.path.glob("reports/*/events.jsonl")))
+    seen = {(e.data["phase"], e.data["verdict"]) for e in record.of("check")}
+    assert seen == {
+        (f"2.5/{phase}", "not_provable") for phase in ("db-recreated", "scaled", "node-lost")
+    }
+

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.marking.rubric import DRILL
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.uml.state import State
-from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.waiting.waiter import Waiter
+from tests.exercises.exercise_2_5.site import INSTALLER, Answers, Site, png
+from tests.exercises.submission import stored
 from tests.marking.assemble import REFERENCE
 from tests.providers.conftest import inventory_of
 from tests.providers.test_marking import SWARMLAB, verdicts
 from tests.providers.test_no_harm import differences, seen, state
 
-SHOWN = ("2.1.", "2.2.", "2.4.nfs-volume.", "2.7.", "2.8.", "2.9.")
-"""Of whose checks each is to pass; the others write as their owner."""
+WRITTEN = ("2.5.db-recreated.", "2.5.scaled.", "2.5.node-lost.")
+"""Whose checks a guest's posts are for."""
+
+SHOWN = (
+    "2.1.", "2.2.", "2.4.nfs-volume.", *WRITTEN, "2.6.plaintext.", "2.7.", "2.8.", "2.9.",
+)  # fmt: skip
+"""Of whose checks each is to pass; a rotation of 2.6 can't be taken back."""
 
 LEAVES = ("marks", "rules", "units")
 """What tasks and their ports leave wherever they run: containers, rules, mounts."""
@@ -30,6 +41,19 @@ THEIR_DATA = re.compile(r"/((srv|mnt)/nfs/swarm-data/[^/ ]+|var/backups/swarm)/"
 that their unit takes once more."""
 
 
+TABLES = "SELECT CONCAT('table ', table_name) FROM information_schema.tables WHERE table_schema ="
+ROWS = (
+    "SELECT CONCAT('user ', ID, ' ', user_login) FROM wordpress.wp_users;"
+    "SELECT CONCAT('about a user ', umeta_id) FROM wordpress.wp_usermeta"
+    " WHERE meta_key != 'session_tokens';"
+    "SELECT CONCAT('post ', ID, ' ', post_type, ' ', post_title) FROM wordpress.wp_posts;"
+    "SELECT CONCAT('about a post ', meta_id) FROM wordpress.wp_postmeta;"
+    "SELECT CONCAT('comment ', comment_ID) FROM wordpress.wp_comments;"
+    "SELECT CONCAT('about a comment ', meta_id) FROM wordpress.wp_commentmeta;"
+)
+"""What is in their WordPress's database. Its options are its own notes of what is cached or due."""
+
+
 @pytest.mark.long
 def test_the_reference_is_drilled_where_it_is_and_put_back(
     tmp_path_factory: pytest.TempPathFactory,
@@ -37,22 +61,30 @@ def test_the_reference_is_drilled_where_it_is_and_put_back(
     directory = tmp_path_factory.mktemp("somebody")
     with inventory_of(Topology.of(), directory, REFERENCE) as inventory:
         with seen(inventory, tmp_path_factory.mktemp("before")) as swarm:
-            before, services = kept(swarm), definitions(swarm)
+            before, services, empty = kept(swarm), definitions(swarm), blog(swarm)
             secret, clusters = keys(swarm), standing()
-        done = subprocess.run(
-            [
-                sys.executable, "-c", SWARMLAB, "mark", "--inventory", str(inventory),
-                "--allow-destructive", str(REFERENCE),
-            ],
-            cwd=directory, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        # A WordPress that nobody has installed; then one that its owner has.
+        marked(inventory, directory, "--", "-k", "what_was_written_survives")
+        first = verdicts(directory / "reports/latest")
+        with seen(inventory, tmp_path_factory.mktemp("between")) as swarm:
+            empty_again = blog(swarm)
+            install_as_owner(swarm)
+            blogged = blog(swarm)
+        done = marked(inventory, directory)
         with seen(inventory, tmp_path_factory.mktemp("after")) as swarm:
             left, changed = differences(before, kept(swarm)), definitions(swarm)
+            blogged_after = blog(swarm)
         # The throw-away machines have gone, and with them what was in the backup.
         assert standing() == clusters
     said = done.stdout[-8000:] + done.stderr[-2000:]
     run = directory / "reports/latest"
     found = verdicts(run)
+    assert {c: v for c, v in first.items() if c.startswith(WRITTEN) and v != "pass"} == {}
+    assert empty == empty_again == set()
+    assert blogged_after == blogged
+    gone = Record.load(run / "events.jsonl").of("gone")
+    assert [event.data["left"] for event in gone] == [0]
+    assert {v for c, v in found.items() if c.startswith("2.6.rotation.")} == {"not_provable"}
     assert {check: verdict for check, verdict in found.items() if verdict == "fail"} == {}, said
     # Nothing is lost, and what could not be shown there is ungraded.
     assert done.returncode == 6, said
@@ -80,6 +112,51 @@ def keys(swarm: Swarm) -> list[bytes]:
 def standing() -> list[str]:
     """The embedded clusters of this user."""
     return [state.path.name for state in State.all()]
+
+
+def marked(inventory: Path, directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command, as the owner of that cluster types it."""
+    return subprocess.run(
+        [
+            sys.executable, "-c", SWARMLAB, "mark", "--inventory", str(inventory),
+            "--allow-destructive", str(REFERENCE), *words,
+        ],
+        cwd=directory, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def install_as_owner(swarm: Swarm) -> None:
+    """The owner's own user, post, comment and picture."""
+    owner, node = Site(swarm.nodes, swarm.recorder), swarm.nodes[0]
+    Waiter()(Answers(owner, node, INSTALLER), within=240)
+    owner.install(node)
+    owner.log_in(node)
+    owner.get_nonce(node)
+    post = owner.write_post(node, "The owner's own")
+    owner.write_comment(node, post, "by himself")
+    owner.upload(node, f"{secrets.token_hex(4)}.png", png())
+    owner.close()
+
+
+def blog(swarm: Swarm) -> set[str]:
+    """Users, posts, comments and files of their WordPress; none where it is not installed."""
+    tables = set(_asked(swarm, f"{TABLES} 'wordpress';"))
+    rows = set(_asked(swarm, ROWS)) if tables else set()
+    node, container = _running(swarm, "wp_wordpress")
+    find = "find /var/www/html/wp-content/uploads -printf '%p\n' 2>/dev/null || true"
+    files = node.look("docker", "exec", container, "sh", "-c", find).stdout.splitlines()
+    return {*tables, *rows, *files}
+
+
+def _asked(swarm: Swarm, statements: str) -> list[str]:
+    node, container = _running(swarm, "wp_db")
+    words = ("docker", "exec", "--interactive", container, "sh", "-c", stored.MYSQL)
+    return node.look(*words, stdin=statements.encode()).stdout.splitlines()
+
+
+def _running(swarm: Swarm, service: str) -> tuple[Node, str]:
+    task = next(task for task in swarm.tasks(service) if task.running)
+    return swarm.node(task.node), task.container
 
 
 def kept(swarm: Swarm) -> dict[str, set[str]]:

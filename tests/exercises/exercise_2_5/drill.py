@@ -68,7 +68,8 @@ BLOCKED_S = 240
 class Deployed:
     """The stack that is drilled: its name, its two services', and the number of WordPress replicas.
 
-    `again`: deploys it once more; by default the lab's own. `alone`: whether nothing else is
+    `again`: deploys it once more; by default the lab's own. `renewed`: has the database's container
+    removed and made again where its service may not be removed. `alone`: whether nothing else is
     published, so that every node's mesh shows the number of its replicas alone.
     """
 
@@ -77,6 +78,7 @@ class Deployed:
     wordpress: str = WORDPRESS
     replicas: int = REPLICAS
     again: Callable[[], object] | None = None
+    renewed: Callable[[], object] | None = None
     alone: bool = True
 
 
@@ -116,16 +118,31 @@ class Drill:
 
     def install(self, values: dict[str, bytes]) -> None:
         """Install WordPress, log in, write a post, upload a picture; read them everywhere."""
-        first = self.swarm.nodes[0]
-        self.wait(Answers(self.site, first, INSTALLER), within=FIRST_START_S)
-        self.light = self._light(first)
-        self._whole(self.deployed.replicas)
+        first = self._await_site()
         answer = self.site.install(first)
         words = " ".join(re.sub(r"<[^>]{1,500}>", " ", answer.text).split())
         start = max(0, words.find(SUCCESS))
         self.evidence.write(
             events.Installed(answer.status, SUCCESS in words, words[start : start + 200])
         )
+        self._begin_as_author(first)
+        for found in environments(self.swarm, values):
+            self.evidence.write(events.Environment(**found))
+        self._listing("Installed")
+
+    def visit(self) -> None:
+        """As `install`, where WordPress is installed and knows its author."""
+        self._begin_as_author(self._await_site())
+
+    def _await_site(self) -> Node:
+        """Wait until the site answers; returns the node through which it was asked."""
+        first = self.swarm.nodes[0]
+        self.wait(Answers(self.site, first, INSTALLER), within=FIRST_START_S)
+        self.light = self._light(first)
+        self._whole(self.deployed.replicas)
+        return first
+
+    def _begin_as_author(self, first: Node) -> None:
         self.site.log_in(first)
         self.site.get_nonce(first)
         self.title = f"A post of {secrets.token_hex(4)}"
@@ -133,20 +150,21 @@ class Drill:
         self.picture = png()
         self.path = self.site.upload(first, f"{secrets.token_hex(4)}.png", self.picture)
         self.read_everywhere()
-        for found in environments(self.swarm, values):
-            self.evidence.write(events.Environment(**found))
-        self._listing("Installed")
 
     def recreate_the_database(self) -> None:
         """`docker service rm wp_db`, then the stack is deployed again, and scaled again."""
         with self._under_load("db-recreated", self.swarm.nodes) as entries:
-            self._begin("the database's service is removed")
-            self.database.remove(title="The database's service is removed")
-            if self.deployed.again:
-                self.deployed.again()
+            if self.deployed.renewed:
+                self._begin("the database's container is removed")
+                self.deployed.renewed()
             else:
-                perform.deploy(self.stack)
-            self.wordpress.scale(self.deployed.replicas)
+                self._begin("the database's service is removed")
+                self.database.remove(title="The database's service is removed")
+                if self.deployed.again:
+                    self.deployed.again()
+                else:
+                    perform.deploy(self.stack)
+                self.wordpress.scale(self.deployed.replicas)
             self.wait(entries.acknowledges(ENOUGH), within=RESUMED_S)
             self._whole(self.deployed.replicas)
         self.read_everywhere()
@@ -231,7 +249,8 @@ class Drill:
         entries.found(self.wait(ReadBack(self.site, self.swarm.nodes[0], token), within=READ_S))
 
     def _listing(self, when: str) -> None:
-        listing(self.swarm, when, self.deployed.stack)
+        if self.deployed.stack:  # Services of somebody's may be of none.
+            listing(self.swarm, when, self.deployed.stack)
 
     def _begin(self, what: str) -> None:
         """Note the moment from which the phase is measured; of a fault, its own record says it."""

@@ -27,6 +27,14 @@ class NotInstalled(Seen, kind="not-installed", of=EXERCISE):
 
 
 @dataclass(frozen=True)
+class Gone(Seen, kind="gone", of=EXERCISE):
+    """A guest of somebody's own site was removed, with all that he wrote there."""
+
+    user: str
+    left: Annotated[int | None, "rows and tables of his that are left"]
+
+
+@dataclass(frozen=True)
 class Environment(Seen, kind="environment", of=EXERCISE):
     """A service's environment in its definition."""
 

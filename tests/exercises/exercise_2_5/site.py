@@ -78,16 +78,27 @@ class Answer:
 class Site:
     """The site, asked through any node: every request on a connection of its own."""
 
-    def __init__(self, nodes: Sequence[Node], recorder: Recorder, port: int = PORT) -> None:
-        """`port`: at which it is published."""
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        recorder: Recorder,
+        port: int = PORT,
+        *,
+        author: str = AUTHOR,
+    ) -> None:
+        """`port`: at which it is published. `author`: as whom its author logs in."""
         self.port = port
         self.host = f"{ADDRESS}:{port}"
+        self.author = author
+        self.guest: int | None = None
+        """The author's id on somebody's own site. What a guest writes, no visitor sees: posts are
+        private, and nobody is notified of them."""
         self._client = session(nodes)
         # The cookies are the site's, and not those of the node through which it was asked.
         self._client.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._hide = recorder.redactor.hide
-        self._password = secrets.token_urlsafe(18)
-        self._hide("password of the site's author", self._password)
+        self.password = secrets.token_urlsafe(18)
+        self._hide("password of the site's author", self.password)
         self._cookies: dict[str, str] = {}
         self._nonce = ""
 
@@ -121,9 +132,9 @@ class Site:
         """Send the installation's form."""
         fields = {
             "weblog_title": "Swarm",
-            "user_name": AUTHOR,
-            "admin_password": self._password,
-            "admin_password2": self._password,
+            "user_name": self.author,
+            "admin_password": self.password,
+            "admin_password2": self.password,
             "admin_email": "author@example.org",
             "blog_public": "0",
             "Submit": "Install WordPress",
@@ -139,7 +150,12 @@ class Site:
         """
         # WordPress first wants to see a cookie come back that its form had set.
         self._cookies = {"wordpress_test_cookie": "WP%20Cookie%20check"}
-        fields = {"log": AUTHOR, "pwd": self._password, "testcookie": "1", "wp-submit": "Log In"}
+        fields = {
+            "log": self.author,
+            "pwd": self.password,
+            "testcookie": "1",
+            "wp-submit": "Log In",
+        }
         answer = self.ask(node, "/wp-login.php", method="POST", data=fields)
         given = {k: v for k, v in answer.cookies.items() if k.startswith("wordpress_") and v}
         if answer.status != 302 or not any("logged_in" in name for name in given):
@@ -175,7 +191,11 @@ class Site:
 
     def write_post(self, node: Node, title: str) -> int:
         """Publish a post; returns its id. Raises Refused when it was not acknowledged."""
-        return self._created(node, "posts", json={"title": title, "status": "publish"})
+        how = {"status": "publish"}
+        if self.guest is not None:
+            # Whatever the owner's settings say: the guest's comments follow.
+            how = {"status": "private", "comment_status": "open"}
+        return self._created(node, "posts", json={"title": title, **how})
 
     def write_comment(self, node: Node, post: int, words: str) -> int:
         """Comment on a post; returns the comment's id."""
@@ -199,9 +219,12 @@ class Site:
         return path
 
     def title_of(self, node: Node, post: int) -> str:
-        """A post's title, as any visitor reads it."""
-        found = self.ask(node, f"/?rest_route=/wp/v2/posts/{post}&_fields=id,title").json(200)
-        return _rendered(found, "title")
+        """A post's title, as any visitor reads it, or its guest alone."""
+        path = f"/?rest_route=/wp/v2/posts/{post}&_fields=id,title"
+        if self.guest is None:
+            return _text(self.ask(node, path).json(200), "title")
+        answer = self.ask(node, f"{path}&context=edit", headers=self._as_author())
+        return _text(answer.json(200), "title", "raw")  # The other says that it is private.
 
     def picture(self, node: Node, path: str) -> bytes:
         """The site's answer at that path."""
@@ -216,19 +239,24 @@ class Site:
         found = []
         for kind, field in (("post", "title"), ("comment", "content")):
             for row in self._listed(node, f"{kind}s", field):
-                if match := mine.search(_rendered(row, field)):
+                if match := mine.search(_text(row, field)):
                     found.append((f"{kind} {_id(row)}", int(match[1])))
         return found
 
     def _listed(self, node: Node, what: str, field: str) -> Iterator[Any]:
+        mine = ""
+        headers: dict[str, str] = {}
+        if self.guest is not None:
+            mine, headers = f"&author={self.guest}&context=edit", self._as_author()
+            mine += "&status=private" if what == "posts" else ""
         for page in itertools.count(1):
             if page > MOST_PAGES:
                 raise Refused(f"more than {MOST_PAGES} pages of {what}")
             path = (
                 f"/?rest_route=/wp/v2/{what}&_fields=id,{field}&orderby=id&order=asc"
-                f"&per_page={PAGE}&page={page}"
+                f"&per_page={PAGE}&page={page}{mine}"
             )
-            answer = self.ask(node, path)
+            answer = self.ask(node, path, headers=headers)
             if page > 1 and answer.status == 400:
                 return  # WordPress's word for a page after the last.
             rows = answer.json(200)
@@ -242,9 +270,13 @@ class Site:
         return _id(self._change(node, what, **how).json(201))
 
     def _change(self, node: Node, what: str, **how: Any) -> Answer:
-        headers = {"X-WP-Nonce": self._nonce, **how.pop("headers", {})}
+        headers = {**self._as_author(), **how.pop("headers", {})}
         path = f"/?rest_route=/wp/v2/{what}&_fields=id,source_url"
         return self.ask(node, path, method="POST", headers=headers, **how)
+
+    def _as_author(self) -> dict[str, str]:
+        """What WordPress wants beside the cookies, to take a request for its author's."""
+        return {"X-WP-Nonce": self._nonce}
 
 
 class Answers:
@@ -310,6 +342,6 @@ def _id(row: Any) -> int:
     return found
 
 
-def _rendered(row: Any, field: str) -> str:
+def _text(row: Any, field: str, form: str = "rendered") -> str:
     found = row.get(field) if isinstance(row, dict) else None
-    return str(found.get("rendered", ""))[:500] if isinstance(found, dict) else ""
+    return str(found.get(form, ""))[:500] if isinstance(found, dict) else ""

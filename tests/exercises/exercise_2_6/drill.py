@@ -28,6 +28,18 @@ from . import events, perform, setting
 READY_S = 90
 
 LOGS = ("/var/log", "/run/log")
+CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+ROOT = b"root:x:0:0:"
+JOURNAL = b"_BOOT_ID="
+"""What a swarm's directory, /etc and a journal have anyhow."""
+
+AROUND_S, TIMED_OUT = 120, 124
+"""Seconds that a search may take on somebody's own node, and how `timeout` ends what took longer
+(timeout(1))."""
+
+MEMORY, EXHAUSTED = ("prlimit", f"--as={512 << 20}"), "memory exhausted"
+"""`grep` keeps what has no zero byte in memory, whole, and says so where it gets no more."""
+
 LARGEST, TOO_LARGE = 511_999, 512_000
 """Bytes: what fits into a secret, and the engine's limit."""
 LONGEST_NAME = 64
@@ -230,6 +242,51 @@ def look_for_the_plaintext(
     _search_the_run(evidence, swarm.recorder.path.parent, canary, control)
 
 
+def look_around(
+    swarm: Swarm,
+    container: str,
+    on: Node,
+    canary: bytes,
+    *,
+    evidence: Evidence,
+    besides: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """As `look_for_the_plaintext`, where nothing is put into directories and logs.
+
+    There the control is a text that each of these places has anyhow. Only the container's layer may
+    be empty: it gets a file for a moment. A search that takes too long is none.
+    """
+    long = on.look("docker", "inspect", "--format", "{{.Id}}", container).stdout.strip()
+    layer = on.look(
+        "docker", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", container
+    ).stdout.strip()
+
+    def search(node: Node, what: str, control: bytes, *places: str) -> None:
+        _search(evidence, node, what, places, canary, control, within=AROUND_S)
+
+    def search_node(node: Node) -> None:
+        search(node, "swarm directory", CERTIFICATE, f"{_data_root(node)}/swarm")
+        for what, directories in besides.items():
+            search(node, what, ROOT, *directories)
+        search(node, "logs", JOURNAL, *LOGS)
+
+    in_parallel(search_node, swarm.nodes)
+    control = f"control-{secrets.token_hex(12)}".encode()
+    put = f"/tmp/{control.decode()}"
+    gone = ("docker", "exec", container, "rm", "-f", put)
+    with guard.abandoned(on, gone, kind="control"):
+        on.run("docker", "exec", "--interactive", container, "tee", put, stdin=control + b"\n",
+               check=False)  # fmt: skip
+        try:
+            search(on, "container's layer", control, layer)
+        finally:
+            on.run(*gone)
+    files = f"{_data_root(on)}/containers/{long}"
+    search(on, "container's files and log", long.encode(), files)
+    _note_memory(evidence, on, f"{files}/mounts/secrets", canary)
+    _search_the_run(evidence, swarm.recorder.path.parent, canary, long.encode())
+
+
 def _search(
     evidence: Evidence,
     node: Node,
@@ -237,16 +294,26 @@ def _search(
     places: Sequence[str],
     canary: bytes,
     control: bytes,
+    within: int | None = None,
 ) -> None:
-    """`grep` in all files of these places; what it looks for goes in on standard input."""
+    """`grep` in all files of these places; what it looks for goes in on standard input.
+
+    `within`: seconds, after which it is given up, and nothing is noted; nor is it where files are
+    too large for it.
+    """
     forms = _forms(canary)
-    found = node.look(
+    bounds = () if within is None else (*MEMORY, "timeout", str(within), "nice")
+    done = node.look(
+        *bounds,
         # A line ends at a zero byte: a database is full of them.
         "grep", "--recursive", "--text", "--null-data", "--only-matching", "--no-filename",
         "--no-messages", "--fixed-strings", "--file=-", "--exclude-dir=mounts", *places,
         stdin=b"\n".join((*forms, control)) + b"\n", check=False,
         title=f"On {node}: is it in the {what}?",
-    ).stdout.encode()  # fmt: skip
+    )  # fmt: skip
+    if within is not None and (done.code == TIMED_OUT or EXHAUSTED in done.stderr):
+        return
+    found = done.stdout.encode()
     evidence.write(
         events.Search(
             node.name,

@@ -20,7 +20,7 @@ from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_6 import events
 from ..exercise_2_6.application import WARM_S
-from ..exercise_2_6.drill import look_for_the_plaintext
+from ..exercise_2_6.drill import look_around, look_for_the_plaintext
 from ..exercise_2_6.somebodys import FILES, RATE, USER
 from .theirs import PATIENCE_S, READY_S, note_plays, published_ports
 
@@ -28,6 +28,12 @@ PLACES = ("/root", "/home", "/tmp", "/var/tmp", "/opt", "/etc", "/run/user")
 """Where a script, or somebody at a terminal, may have left what a secret was made of."""
 
 ASK_S = 20.0
+
+FOR_GOOD = (
+    "a rotation can't be taken back on somebody's own cluster: the secret that the script removes"
+    " would come back under another id, only the script knows what it has changed in the database,"
+    " and no timer on a node may have the old value"
+)
 
 PASSWORD = re.compile(r"(.*)PASSWORD_FILE")
 """The variable that names a password's file; those beside it say where and as whom it is used."""
@@ -83,7 +89,7 @@ class Used:
 def used(work: Work) -> Used:
     """Who uses it. Skips the test where swarmlab.yml names no rotation, or nobody can be asked."""
     said = work.said.rotation
-    if said is None or work.submission is None:
+    if said is None:
         pytest.skip("swarmlab.yml does not say how a secret is replaced, and which")
     users = [
         (each, given.target)
@@ -118,9 +124,15 @@ def _account(work: Work, player: Defined, file: str) -> Account | None:
 
 
 def rotate(mine: Used, *, wait: Waiter, probe: Probe, evidence: Evidence) -> None:
-    """Their script replaces the secret while clients ask; logins before and after it."""
+    """Their script replaces the secret while clients ask; logins before and after it.
+
+    Not on somebody's own cluster, where nothing could put back what it replaced.
+    """
     note_plays(USER, mine.player.name, mine.replicas, evidence)
     work, service = mine.work, mine.service
+    if work.swarm.machines.foreign:
+        evidence.write(events.NotRotated(FOR_GOOD))
+        return
     serves = Serves(
         work.swarm, replicas=mine.replicas, port=mine.port, path=mine.rotation.path,
         timeout=PATIENCE_S,
@@ -168,7 +180,8 @@ def search(mine: Used, *, wait: Waiter, evidence: Evidence) -> None:
     tasks = wait(mine.service.converged(replicas=mine.replicas), within=READY_S)
     node = mine.work.swarm.node(tasks[0].node)
     value = _read(node, tasks[0].container, mine)
-    look_for_the_plaintext(
+    look = look_around if mine.work.swarm.machines.foreign else look_for_the_plaintext
+    look(
         mine.work.swarm, tasks[0].container, node, value, evidence=evidence,
         besides={FILES: PLACES},
     )  # fmt: skip

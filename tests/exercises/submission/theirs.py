@@ -1,7 +1,7 @@
 """Their services in the place of the lab's: names, ports and numbers, off the survey."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
@@ -11,10 +11,13 @@ from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.errors import INFRASTRUCTURE, NotConverged
 from pytest_swarmlab.evidence.events import Plays
 from pytest_swarmlab.evidence.load import load, no_idle_time
+from pytest_swarmlab.judging.exercise import Exercise
 from pytest_swarmlab.judging.live import Evidence
+from pytest_swarmlab.model import Capability
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.survey import seen
 from pytest_swarmlab.swarm.cluster import Output
+from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, MENDED_AFTER_S, Guard
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
@@ -102,11 +105,14 @@ def spread(mine: Published, wait: Waiter) -> Iterator[Callable[[], Published]]:
     one already.
     """
     service, there = mine.service, mine
+    scaled = ExitStack()
 
     def at_the_leader() -> Published:
         nonlocal there
         tasks = wait(service.converged(replicas=there.replicas), within=READY_S)
         if service.swarm.leader().name not in {task.node for task in tasks}:
+            if there is mine:
+                scaled.enter_context(as_many_again(service, mine.replicas))
             there = replace(mine, replicas=max(mine.replicas, len(service.swarm.nodes)))
             service.scale(there.replicas)
             wait(service.converged(replicas=there.replicas), within=READY_S)
@@ -117,11 +123,8 @@ def spread(mine: Published, wait: Waiter) -> Iterator[Callable[[], Published]]:
         wait(serves, within=READY_S)
         return there
 
-    try:
+    with scaled:
         yield at_the_leader
-    finally:
-        if there is not mine:
-            service.scale(mine.replicas)
 
 
 def healed(work: Work, role: str) -> Healed:
@@ -188,11 +191,35 @@ def note_plays(role: str, service: str, replicas: int, evidence: Evidence) -> No
     evidence.write(Plays(role, service, replicas))
 
 
-def wordpress(work: Work) -> Deployed:
-    """Their WordPress with its database, for the drills of exercise 2.5."""
+def without_leave(
+    work: Work, exercise: Exercise, phases: Iterable[str], evidence: Evidence
+) -> None:
+    """Where nothing may be changed, judge these phases as they are: not provable."""
+    if Capability.CHANGE not in work.swarm.capabilities:
+        for phase in phases:
+            evidence.judge(exercise, phase)
+        evidence.say_unproven()
+
+
+def wordpress(work: Work, wait: Waiter) -> Deployed:
+    """Their WordPress with its database, for the drills of exercise 2.5.
+
+    On somebody's own cluster no service is removed: only its definition knows how to make it again,
+    and no timer on a node could do so.
+    """
     site, database = player_of(work, "wordpress"), player_of(work, "wordpress-database")
     if work.swarm.machines.foreign:
-        pytest.skip("on somebody's own cluster nothing is written, and no service removed")
+        if (tasks := replicas(work, "wordpress-database")) != 1:
+            pytest.skip(f"{database.name} has {tasks} replicas: the drill removes one container")
+        _refuse_strangers(work)
+        return Deployed(
+            stack=site.stack,
+            database=database.name,
+            wordpress=site.name,
+            replicas=replicas(work, "wordpress"),
+            renewed=lambda: renew(Service(work.swarm, database.name), wait),
+            alone=False,
+        )
     if not work.deploys(database.stack):
         pytest.skip(f"no step deploys {database.name}: once removed, it would not come back")
     return Deployed(
@@ -205,6 +232,41 @@ def wordpress(work: Work) -> Deployed:
     )
 
 
+def _refuse_strangers(work: Work) -> None:
+    """Skip the test where a machine is no member: clients ask for the site at each of them."""
+    members = work.swarm.members()
+    if strangers := [node.name for node in work.swarm.nodes if node not in members]:
+        pytest.skip(f"{', '.join(strangers)} is no member of the swarm, and clients ask at each")
+
+
+NO_CONTAINER = 'left=$(docker ps --all --quiet --filter "id=$1") && test -z "$left"'
+"""A line that succeeds where the engine answers and has no container of that id."""
+
+
+def renew(service: Service, wait: Waiter) -> None:
+    """Have its only container removed, and another one made by the same definition.
+
+    The service stays: it has no task for a while. Containers of tasks that ended earlier stay too,
+    as Swarm keeps some.
+    """
+    (task,) = wait(service.converged(replicas=1), within=READY_S)
+    with as_many_again(service, 1, mended_after=MENDED_AFTER_S):
+        service.scale(0)
+        gone = ("sh", "-c", NO_CONTAINER, "sh", task.container)
+        wait(service.swarm.node(task.node).succeeds(*gone), within=READY_S)
+
+
+def lose_the_node(work: Work, blog: Drill) -> None:
+    """The machine that runs their database loses power.
+
+    Skips the test where it is the NFS server of somebody's own cluster: others may use that.
+    """
+    server, database = work.cast["nfs-server"].name, blog.database
+    if work.swarm.machines.foreign and server in {t.node for t in database.tasks() if t.running}:
+        pytest.skip(f"{database.name} runs on {server}, the NFS server, which others may use, too")
+    blog.lose_the_node()
+
+
 def note_wordpress(work: Work, evidence: Evidence) -> None:
     """Note who plays in them."""
     for role in ("wordpress", "wordpress-database"):
@@ -213,10 +275,25 @@ def note_wordpress(work: Work, evidence: Evidence) -> None:
 
 def scaled(blog: Drill) -> None:
     """Scaled to five, and back to as many as they were."""
-    try:
+    with as_many_again(blog.wordpress, blog.deployed.replicas):
         blog.scale()
+
+
+@contextmanager
+def as_many_again(
+    service: Service, replicas: int, *, mended_after: float = ABANDONED_AFTER_S
+) -> Iterator[None]:
+    """At the block's end it is scaled to so many.
+
+    `mended_after`: seconds until a timer on somebody's own node does so if this process can't.
+    """
+    back = ("docker", "service", "scale", "--detach", f"{service.name}={replicas}")
+    timer = Guard.arm([(service.swarm.leader(), [back])], "scaled", after=mended_after)
+    try:
+        yield
     finally:
-        blog.wordpress.scale(blog.deployed.replicas)
+        service.scale(replicas)
+        timer.disarm()
 
 
 @contextmanager
@@ -233,26 +310,29 @@ INSTALLED = "submission/installed"
 """That phase is nobody's: the checks of 2.5's are about the lab's own stack."""
 
 
-def installed(work: Work, blog: Drill) -> str:
+def installed(work: Work, blog: Drill, begin: Callable[[], None]) -> str:
     """Install their WordPress, and write there; returns why it can't be done, or "".
 
-    Skips the test where this machine had no time for it: then nothing was learned of theirs.
+    `begin`: does so. Skips the test where this machine had no time for it, and where the owner's
+    own site took nothing of a guest: then nothing was learned of theirs.
     """
     recorder = work.swarm.recorder
     with load(recorder, INSTALLED, lambda: 0), recorder.phase(INSTALLED):
-        why = _install(blog)
+        why = _why_not_begun(begin)
     if why and (busy := no_idle_time(recorder.view(), INSTALLED)):
         pytest.skip(f"{busy}; {why}")
-    return why
+    if why and blog.site.guest is not None:
+        pytest.skip(f"nothing could be written by a guest: {why}")
+    return why and f"their WordPress could not be installed: {why}"
 
 
-def _install(blog: Drill) -> str:
+def _why_not_begun(begin: Callable[[], None]) -> str:
     try:
-        blog.install({})
+        begin()
     except INFRASTRUCTURE:
         raise
     except NotConverged as error:
-        return f"their WordPress could not be installed: {error}"
+        return str(error)
     except not_acknowledged() as error:
-        return f"their WordPress could not be installed: {brief(error)}"
+        return brief(error)
     return ""

@@ -237,3 +237,54 @@ def test_the_site_answers_when_it_says_200(lab: Lab, site: Site, web: Pretended)
 def test_no_two_pictures_are_the_same() -> None:
     assert png() != png()
     assert png().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+# -- a guest on somebody's own site ----------------------------------------------------------------
+
+
+@pytest.fixture
+def visitor(lab: Lab, site: Site, web: Pretended) -> Site:
+    log_in(lab, site, web)
+    site.guest = 7
+    web.asked.clear()
+    return site
+
+
+def test_what_a_guest_writes_is_private_and_takes_comments_whatever_the_settings(
+    lab: Lab, visitor: Site, web: Pretended
+) -> None:
+    web.reply = as_json({"id": 41}, 201)
+    assert visitor.write_post(lab["manager1"], "mine") == 41
+    assert json.loads(web.asked[0][3]) == {
+        "title": "mine", "status": "private", "comment_status": "open",
+    }  # fmt: skip
+
+
+def test_a_guest_s_post_is_read_by_himself_and_as_he_wrote_it(
+    lab: Lab, visitor: Site, web: Pretended
+) -> None:
+    web.reply = as_json({"id": 41, "title": {"raw": "mine", "rendered": "Private: mine"}})
+    assert visitor.title_of(lab["manager1"], 41) == "mine"
+    _, path, headers, _ = web.asked[0]
+    assert path.endswith("&context=edit")
+    assert headers["X-WP-Nonce"] == NONCE
+
+
+def test_of_an_owner_s_posts_and_comments_a_guest_lists_none(
+    lab: Lab, visitor: Site, web: Pretended
+) -> None:
+    web.reply = as_json([])
+    assert visitor.entries(lab["manager1"], "token") == []
+    posts, comments = (parse_qs(urlsplit(asked[1]).query) for asked in web.asked)
+    assert (posts["author"], posts["status"]) == (["7"], ["private"])
+    assert comments["author"] == ["7"]
+    assert "status" not in comments
+    assert {asked[2]["X-WP-Nonce"] for asked in web.asked} == {NONCE}
+
+
+def test_the_lab_s_author_is_read_by_every_visitor(lab: Lab, site: Site, web: Pretended) -> None:
+    log_in(lab, site, web)
+    web.asked.clear()
+    web.reply = as_json([])
+    site.entries(lab["manager1"], "token")
+    assert not any("author" in path or "X-WP-Nonce" in headers for _, path, headers, _ in web.asked)

@@ -17,6 +17,7 @@ from tests.exercises.exercise_2_2.verify import exercise as exercise_2_2
 from tests.exercises.exercise_2_4.verify import exercise as exercise_2_4
 from tests.exercises.exercise_2_5.events import NotInstalled
 from tests.exercises.exercise_2_5.verify import exercise as exercise_2_5
+from tests.exercises.exercise_2_6.events import NotRotated
 from tests.exercises.exercise_2_6.somebodys import FILES, USER
 from tests.exercises.exercise_2_6.verify import exercise as exercise_2_6
 from tests.exercises.exercise_2_7.verify import exercise as exercise_2_7
@@ -96,6 +97,13 @@ def test_a_site_that_can_t_be_installed_keeps_nothing(phase: str) -> None:
     asked = {"post", "picture", "no-write-lost", "writes-come-back"}
     asked |= {"database-moves"} if phase == "node-lost" else set()
     assert {found[check] for check in asked} == {Verdict.FAIL}
+
+
+def test_a_rotation_that_nobody_may_try_is_not_provable_in_any_of_its_checks() -> None:
+    run, phase = test_2_6.good("rotation"), "2.6/rotation"
+    theirs = noted(run, phase, Plays.kind, role=USER, service="api", replicas=2)
+    spared = noted(theirs, phase, NotRotated.kind, why="nothing could put it back")
+    assert set(verdicts(exercise_2_6, spared, "rotation").values()) == {Verdict.NOT_PROVABLE}
 
 
 def test_a_database_that_can_go_nowhere_does_not_take_its_data_along() -> None:
