@@ -175,4 +175,3 @@ def test_what_needs_a_change_is_not_provable_in_any_phase_on_what_is_only_looked
     assert seen == {
         (f"2.5/{phase}", "not_provable") for phase in ("db-recreated", "scaled", "node-lost")
     }
-
