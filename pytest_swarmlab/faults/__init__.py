@@ -13,6 +13,7 @@ from pytest_swarmlab.faults.node import Destroyed, Paused, PowerOff
 from pytest_swarmlab.faults.process import EngineKilled, EngineStopped, UnitsStopped
 from pytest_swarmlab.model import Capability
 from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.guard import Undoes
 
 __all__ = ["Fault", "Faults"]
 
@@ -28,15 +29,13 @@ class Faults:
         """Stop the engine's service and its socket, in order: a graceful stop."""
         return self._remember(EngineStopped([node], self._swarm.recorder))
 
-    def stop_units(self, node: Node, *units: str, mended_after: float | None = None) -> Fault:
+    def stop_units(self, node: Node, *units: str, undoes: Undoes = Undoes.FAULT) -> Fault:
         """Stop systemd units of a node: another server than the engine.
 
-        `mended_after`: seconds until a timer on somebody's own node starts them if the run does
-        not; ten minutes by default.
+        `undoes`: says when a timer on somebody's own node starts them if the run does not; after
+        ten minutes by default.
         """
-        return self._remember(
-            UnitsStopped([node], self._swarm.recorder, units, mended_after=mended_after)
-        )
+        return self._remember(UnitsStopped([node], self._swarm.recorder, units, undoes=undoes))
 
     def kill_engine(self, node: Node) -> Fault:
         """kill -9 of the engine, which stays down until healed; its containers run on."""

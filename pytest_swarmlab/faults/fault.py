@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence.events import FaultHealed, FaultHealing, FaultInjected, FaultInjecting
 from pytest_swarmlab.evidence.recorder import Recorder
-from pytest_swarmlab.swarm.guard import Guard
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.node import Node
 
 
@@ -30,7 +30,7 @@ class Fault(ABC):
         self.nodes = tuple(nodes)
         self._recorder = recorder
         self._broken = False
-        self._mended_after: float | None = None
+        self._undoes = Undoes.FAULT
         self._guard = Guard(())
 
     def _prepare(self) -> None:  # noqa: B027 - most faults need no preparation
@@ -51,7 +51,7 @@ class Fault(ABC):
     def inject(self) -> None:
         """Inject it, and record when, and how long that took."""
         self._broken = True
-        self._guard = Guard.arm(self._mending(), self.kind, after=self._mended_after)
+        self._guard = Guard.arm(self._mending(), self.kind, self._undoes)
         self._prepare()
         self._recorder.write(FaultInjecting(self.kind, self._names))
         seconds = _timed(self._inject)

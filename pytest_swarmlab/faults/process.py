@@ -9,6 +9,7 @@ from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.faults.fault import Fault
+from pytest_swarmlab.swarm.guard import Undoes
 from pytest_swarmlab.swarm.node import Node
 from pytest_swarmlab.waiting.conditions import EngineIs
 
@@ -37,12 +38,12 @@ class UnitsStopped(Fault):
         recorder: Recorder,
         units: Sequence[str],
         *,
-        mended_after: float | None = None,
+        undoes: Undoes = Undoes.FAULT,
     ) -> None:
-        """`mended_after`: seconds until a timer of somebody's node starts them; see `Guard.arm`."""
+        """`undoes`: says when a timer of somebody's own node starts them."""
         super().__init__(nodes, recorder)
         self._units = tuple(units)
-        self._mended_after = mended_after
+        self._undoes = undoes
 
     def _mending(self) -> Sequence[tuple[Node, Sequence[Sequence[str]]]]:
         return [(node, [("systemctl", "start", *self._units)]) for node in self.nodes]

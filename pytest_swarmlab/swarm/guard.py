@@ -12,6 +12,10 @@ from typing import Self
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.swarm.node import Node
 
+STARTED_AFTER_S = 45
+"""Seconds until a timer starts a server that others wait for: longer than a drill's stop of
+6 s takes, shorter than three failed health checks of the lab's take (30 s each)."""
+
 MENDED_AFTER_S = 600
 """Seconds until a timer mends a fault: longer than any drill of the lab takes."""
 
@@ -29,6 +33,9 @@ started anew (systemctl(1), exit status)."""
 class Undoes(Enum):
     """What a timer undoes. The order is that in which the timers of one moment go off."""
 
+    OUTAGE = auto()
+    """A stopped server that serves others too: they wait for it."""
+
     FAULT = auto()
     """A fault: what it has broken is needed for every removal below."""
 
@@ -45,6 +52,7 @@ class Undoes(Enum):
     def after(self) -> float:
         """Seconds from setting the timer until it goes off."""
         return {
+            Undoes.OUTAGE: STARTED_AFTER_S,
             Undoes.FAULT: MENDED_AFTER_S,
             Undoes.DEPLOYMENT: ABANDONED_AFTER_S,
             Undoes.USED: ABANDONED_AFTER_S + APART_S,

@@ -254,7 +254,7 @@ class Node:
         no end in that time, and for a command that fails.
         """
         self.heed_interrupt()
-        to._announce(shlex.join(into))
+        to.announce(shlex.join(into))
         ours, theirs = self._machines, to._machines
         return piped(
             ours.command(self.name, argv), theirs.command(to.name, into), most=most, within=within
@@ -284,12 +284,12 @@ class Node:
 
     def power_off(self) -> None:
         """Cut the machine's power. With it somebody's machine loses its timers until it is back."""
-        self._announce(f"power off {self.name}")
+        self.announce(f"power off {self.name}")
         self._machines.power_off(self.name, tuple(self.timers.values()))
 
     def power_on(self) -> None:
         """Start it again on the disk it had; nothing where it was not turned off."""
-        self._announce(f"power on {self.name}")
+        self.announce(f"power on {self.name}")
         self._machines.power_on(self.name)
 
     def await_access(self, timeout: float) -> None:

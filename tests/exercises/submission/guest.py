@@ -19,7 +19,7 @@ import pytest
 
 from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard
+from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, Guard, Undoes
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.text import line
 from pytest_swarmlab.waiting.waiter import Waiter
@@ -102,8 +102,8 @@ def gone_at_the_end(blog: Drill, wait: Waiter) -> Iterator[Callable[[], None]]:
     if why := why_not(seen):
         pytest.skip(f"{blog.wordpress.name} can't be written to: {why}")
     site, remove = blog.site, "dismiss" if seen.installed else "uninstall"
-    guard = Guard.arm(_timers(blog.swarm, blog.wordpress, remove, site.author), "guest",
-                      after=ABANDONED_AFTER_S)  # fmt: skip
+    timers = _timers(blog.swarm, blog.wordpress, remove, site.author)
+    guard = Guard.arm(timers, "guest", Undoes.DEPLOYMENT)
     writes = "posts, comments and a picture" if seen.installed else "its installation"
     blog.swarm.leader().announce(shlex.join(["guest", site.author, blog.wordpress.name, writes]))
     try:

@@ -31,11 +31,6 @@ from .theirs import READY_S, player_of
 
 PROOF, PROOF_BYTES = "swarmlab-proof", 1 << 20
 
-STARTED_AFTER_S = 45
-"""When a timer starts somebody's NFS server that a killed run has stopped: all that is on it waits.
-Longer than the stop and the drill's 6 s take, shorter than three failed health checks of the lab's
-take (30 s each)."""
-
 SERVER_UNITS = ("nfs-server", "nfs-kernel-server")
 """Under either of these names systemd knows it."""
 
@@ -240,13 +235,13 @@ def _rows(mine: Moved, home: Node, container: str, wait: Waiter) -> Iterator[Row
 def _lose_the_server(server: Node, service: Service, faults: Faults, wait: Waiter) -> None:
     """Stop it for AWAY_S seconds. Raises ProviderError where a timer may have ended that."""
     began = time.monotonic()
-    with faults.stop_units(server, _unit(server), mended_after=STARTED_AFTER_S):
+    with faults.stop_units(server, _unit(server), undoes=guard.Undoes.OUTAGE):
         wait(service.watched(for_s=AWAY_S), within=READY_S)
-        late = time.monotonic() - began >= STARTED_AFTER_S
+        late = time.monotonic() - began >= guard.STARTED_AFTER_S
     if late and server.foreign:
         raise ProviderError(
             f"this machine was so busy that the timer on {server} may have started its NFS server"
-            f" before the drill did: {STARTED_AFTER_S} s had passed"
+            f" before the drill did: {guard.STARTED_AFTER_S} s had passed"
         )
 
 

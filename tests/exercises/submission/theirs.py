@@ -17,7 +17,7 @@ from pytest_swarmlab.model import Capability
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.survey import seen
 from pytest_swarmlab.swarm.cluster import Output
-from pytest_swarmlab.swarm.guard import ABANDONED_AFTER_S, MENDED_AFTER_S, Guard
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
@@ -250,7 +250,7 @@ def renew(service: Service, wait: Waiter) -> None:
     as Swarm keeps some.
     """
     (task,) = wait(service.converged(replicas=1), within=READY_S)
-    with as_many_again(service, 1, mended_after=MENDED_AFTER_S):
+    with as_many_again(service, 1, undoes=Undoes.FAULT):
         service.scale(0)
         gone = ("sh", "-c", NO_CONTAINER, "sh", task.container)
         wait(service.swarm.node(task.node).succeeds(*gone), within=READY_S)
@@ -281,14 +281,14 @@ def scaled(blog: Drill) -> None:
 
 @contextmanager
 def as_many_again(
-    service: Service, replicas: int, *, mended_after: float = ABANDONED_AFTER_S
+    service: Service, replicas: int, *, undoes: Undoes = Undoes.DEPLOYMENT
 ) -> Iterator[None]:
     """At the block's end it is scaled to so many.
 
-    `mended_after`: seconds until a timer on somebody's own node does so if this process can't.
+    `undoes`: says when a timer on somebody's own node does so if this process can't.
     """
     back = ("docker", "service", "scale", "--detach", f"{service.name}={replicas}")
-    timer = Guard.arm([(service.swarm.leader(), [back])], "scaled", after=mended_after)
+    timer = Guard.arm([(service.swarm.leader(), [back])], "scaled", undoes)
     try:
         yield
     finally:

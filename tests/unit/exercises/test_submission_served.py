@@ -285,11 +285,11 @@ def test_their_server_is_started_soon_by_a_timer_and_a_drill_that_it_overtook_is
     lose = functools.partial(stored._lose_the_server, server, service, Faults(lab.swarm), wait)
     lose()
     (timer,) = lab.commands("systemd-run")
-    assert timer[3] == f"--on-active={stored.STARTED_AFTER_S}"
+    assert timer[3] == f"--on-active={guard.STARTED_AFTER_S}"
     assert timer[-1] == "systemctl start nfs-server"
     units = [act[1:] for act in lab.commands("systemctl") if act[-1] == "nfs-server"]
     assert units == [("systemctl", "stop", "nfs-server"), ("systemctl", "start", "nfs-server")]
-    monkeypatch.setattr(stored, "STARTED_AFTER_S", 0)
+    monkeypatch.setattr(guard, "STARTED_AFTER_S", 0)
     with pytest.raises(ProviderError, match="the timer on manager1 may have started"):
         lose()
     lab.machines.foreign = False
