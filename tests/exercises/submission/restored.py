@@ -62,12 +62,12 @@ def lose_everything_and_restore(
     home.forget_connections()
     evidence.write(events.TheirBackup(home.name, taken.code, taken.why))
     wait(swarm.all_nodes_ready(), within=perform.SETTLED_S)
-    found = newest(home, pattern)
-    if found is None:
+    taken_last = newest(home, pattern)
+    if taken_last is None:
         why = f"the backup ended with {taken.code}, and {pattern} is not there"
         evidence.write(events.Restore(home.name, None, why, theirs=True))
         return
-    _, path = found
+    _, path = taken_last
     home.run("tar", "--create", f"--file={CARRIED}", "--directory=/", path.lstrip("/"))
     size = int(home.look("stat", "--format=%s", CARRIED).stdout)
     if size > MOST_MIB << 20:

@@ -264,9 +264,8 @@ class Waits:
 
 def taken(lab: Lab, systemd: Systemd, wait: Any = None) -> installed.Told:
     lab.shell = systemd
-    return installed.have_it_taken(
-        lab["manager2"], "swarm-backup.service", lab.recorder, wait or Waits()
-    )
+    waiter: Any = wait or Waits()
+    return installed.have_it_taken(lab["manager2"], "swarm-backup.service", lab.recorder, waiter)
 
 
 def did(lab: Lab) -> list[str]:
@@ -496,7 +495,12 @@ def test_what_their_restore_prints_is_not_kept(lab: Lab, monkeypatch: pytest.Mon
     ran = SimpleNamespace(code=1, why="", well=False, output="SWMKEY-1-hunter2")
     run: list[Any] = []
     monkeypatch.setattr(Work, "carry_again", lambda _: None)
-    monkeypatch.setattr(Work, "run", lambda *words: run.append(words[1:]) or ran)
+
+    def noted(*words: Any) -> Any:
+        run.append(words[1:])
+        return ran
+
+    monkeypatch.setattr(Work, "run", noted)
     drilled = drill(lab)
     monkeypatch.setattr(drilled, "_versions", lambda: "")
     drilled._restore("/b/swarm-1")
