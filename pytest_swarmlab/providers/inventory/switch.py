@@ -130,6 +130,8 @@ class Switch:
                 if answer["why"]:
                     raise ProviderError(answer["why"])
                 return
+        # Its pipes close a moment before it counts as ended, by which `_kept` knows it.
+        process.wait()
         raise ProviderError(
             "the process that turns machines off and on has ended: it was killed, or is out of"
             " memory"

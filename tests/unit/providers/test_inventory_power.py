@@ -227,6 +227,15 @@ def kill(process: subprocess.Popen[str]) -> None:
         process.kill()
 
 
+def ended(pid: int) -> bool:
+    """Whether it holds no lock any more."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return "State:\tZ" in status
+
+
 def test_a_killed_run_leaves_no_machine_off_and_none_without_its_timers(fake: Path) -> None:
     path = inventory(fake)
     process, _ = owner(path)
@@ -262,6 +271,7 @@ def test_what_a_killed_run_and_its_killed_keeper_left_off_the_next_run_turns_on(
     assert reap(path) == []  # Its run lives.
     os.kill(keeper, signal.SIGKILL)
     kill(process)
+    wait("both have ended", lambda: ended(keeper))
     assert up(fake) == {"w1"}
     assert reap(fake / "another.yml") == []
     assert InventoryProvider(path, may_change=True).reap()[0] == "m1"
