@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from secrets import token_hex
 from types import SimpleNamespace
@@ -610,6 +611,9 @@ def place(theirs: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsew
     """Somebody's cluster, whose capabilities are known, and new machines."""
     directory = tmp_path / "new"
     directory.mkdir()
+    # Pretended things take no time, and one moment is not after another then.
+    moments = count(1)
+    monkeypatch.setattr(theirs.recorder, "now", lambda: float(next(moments)))
     lacking = {str(each): each is Capability.CHANGE for each in Capability}
     theirs.recorder.record("cluster.ready", nodes=[], capabilities=lacking)
     return Elsewhere(theirs, Lab(directory).settle(leader="manager2"), monkeypatch)
