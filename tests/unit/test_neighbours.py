@@ -13,7 +13,7 @@ import pytest
 from tests.neighbours import PROJECT
 
 ENDED = """
-import runpy, subprocess, sys
+import runpy, signal, subprocess, sys
 from pathlib import Path
 
 def asked(command, **how):
@@ -26,6 +26,8 @@ def asked(command, **how):
     return real(command, **how)
 
 real, subprocess.Popen = subprocess.Popen, asked
+# It is ignored where a shell has started pytest in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.argv = ["neighbours", "oldest-pytest"]
 runpy.run_module("tests.neighbours", run_name="__main__")
 """
