@@ -4,17 +4,19 @@
 own, which is gone afterwards; TESTS are files of tests instead of its own. A Python that this
 machine has not comes from a Debian release, in a root file system of its own: as root, with
 mmdebstrap. Where no release has it either, it is looked for here as ``python3.12``, and that
-combination is told as not tried if there is none.
+combination is told as not tried if there is none. SIGTERM ends it as Ctrl-C does.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +27,10 @@ PLUGINS = ("pytest-asyncio>=0.24", "pytest-playwright>=0.5")
 ASIDE = ("-p", "no:asyncio", "-p", "no:playwright")
 """The suites that our tests run have these plugins; our own session, where a warning is an error,
 has not: pytest-asyncio warns of its own default."""
+
+ENDED_BY = {signal.SIGINT, signal.SIGTERM}
+ENDS_S = 20
+"""Seconds that processes get to end in order: mmdebstrap removes its mounts."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ def run(combination: Combination) -> int | None:
             # Its mounts and processes end with it.
             apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
             command = [*apart, *within, combination.name, *combination.tests]
-            return subprocess.run(command, cwd=PROJECT, check=False).returncode
+            return _code(command)
         except subprocess.CalledProcessError as error:
             print(f"{error.cmd[0]} ended with {error.returncode}", file=sys.stderr)
             return 3
@@ -101,10 +107,44 @@ def run(combination: Combination) -> int | None:
 def inside(root: Path, combination: Combination) -> int:
     """The same within that root file system, in namespaces of its own."""
     for mount in (["--rbind", "/dev", "dev"], ["-t", "proc", "proc", "proc"]):
-        subprocess.run(["mount", *mount[:-1], str(root / mount[-1])], check=True)
+        _done(["mount", *mount[:-1], str(root / mount[-1])])
     os.chroot(root)
     os.chdir("/")
     return _tested(combination, Path("/"), Path("/wheels"), f"/usr/bin/python{combination.python}")
+
+
+def _code(
+    command: Sequence[str], *, at: Path = PROJECT, environment: Mapping[str, str] | None = None
+) -> int:
+    """How that command ends. It has a process group, which ends with us."""
+    # Not before the process is known that has to be ended.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDED_BY)
+    try:
+        with subprocess.Popen(
+            command, cwd=at, env=environment, start_new_session=True, preexec_fn=_listen
+        ) as process:
+            try:
+                _listen()
+                return process.wait()
+            except BaseException:
+                with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                    os.killpg(process.pid, signal.SIGTERM)
+                    process.wait(ENDS_S)
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
+    finally:
+        _listen()
+
+
+def _listen() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDED_BY)
+
+
+def _done(command: Sequence[str], *, at: Path = PROJECT) -> None:
+    """Run it. Raises CalledProcessError if it fails."""
+    if code := _code(command, at=at):
+        raise subprocess.CalledProcessError(code, list(command))
 
 
 def _interpreter(version: str) -> str:
@@ -115,21 +155,17 @@ def _interpreter(version: str) -> str:
 
 def _tested(combination: Combination, place: Path, wheels: Path, python: str) -> int:
     venv = place / "venv"
-    subprocess.run([python, "-m", "venv", str(venv)], check=True)
+    _done([python, "-m", "venv", str(venv)], at=place)
     install = ["pip", "install", "--quiet", "--no-index", f"--find-links={wheels}"]
-    subprocess.run(
-        [f"{venv}/bin/python", "-m", *install, *_wanted(combination, wheels)], check=True
-    )
+    _done([f"{venv}/bin/python", "-m", *install, *_wanted(combination, wheels)], at=place)
     environment = {
         "PATH": f"{venv}/bin:{os.environ['PATH']}",
         "HOME": str(place),
         "TMPDIR": "/tmp" if place == Path("/") else tempfile.gettempdir(),
         "LANG": "C.UTF-8",
     }
-    return subprocess.run(
-        [f"{venv}/bin/python", "-m", "pytest", "-q", "-n2", *ASIDE, *combination.tests],
-        cwd=place / "project", env=environment, check=False,
-    ).returncode  # fmt: skip
+    tests = [f"{venv}/bin/python", "-m", "pytest", "-q", "-n2", *ASIDE, *combination.tests]
+    return _code(tests, at=place / "project", environment=environment)
 
 
 def _wanted(combination: Combination, wheels: Path) -> list[str]:
@@ -140,14 +176,10 @@ def _wanted(combination: Combination, wheels: Path) -> list[str]:
 def _wheels(combination: Combination, wheels: Path) -> Path:
     """All that is to be installed, for that Python: no network is needed afterwards."""
     pip = [sys.executable, "-m", "pip"]
-    subprocess.run(
-        [*pip, "wheel", "--quiet", "--no-deps", f"--wheel-dir={wheels}", str(PROJECT)], check=True
-    )
+    _done([*pip, "wheel", "--quiet", "--no-deps", f"--wheel-dir={wheels}", str(PROJECT)])
     python = ["--python-version", combination.python] if combination.python else []
     only = ["--only-binary=:all:", f"--dest={wheels}"]
-    subprocess.run(
-        [*pip, "download", "--quiet", *only, *python, *_wanted(combination, wheels)], check=True
-    )
+    _done([*pip, "download", "--quiet", *only, *python, *_wanted(combination, wheels)])
     return wheels
 
 
@@ -170,11 +202,12 @@ def _root(combination: Combination, root: Path) -> Path:
     if combination.suite == "sid":
         # As in the recipe of mysql: a mirror's sid may be older than its week; it is signed.
         command += ['--aptopt=Acquire::Check-Valid-Until "false"']
-    subprocess.run([*command, combination.suite, str(root)], check=True)
+    _done([*command, combination.suite, str(root)])
     return root
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if sys.argv[1:2] == ["--inside"]:
         chosen = next(each for each in COMBINATIONS if each.name == sys.argv[3])
         sys.exit(inside(Path(sys.argv[2]), replace(chosen, tests=tuple(sys.argv[4:]))))
