@@ -342,13 +342,18 @@ def _add_exercises(parser: argparse.ArgumentParser) -> None:
 
 
 def _mark(arguments: argparse.Namespace) -> int:
+    from pytest_swarmlab.judging.catalogue import Catalogue
+    from pytest_swarmlab.marking import combining
     from pytest_swarmlab.reporting.mark_again import mark_again
 
+    # Before the drills, which take twenty minutes.
+    chosen = combining.load(arguments.rubric)
+    catalogue = Catalogue(arguments.exercises)
     return mark_again(
         arguments.record or _drilled(arguments),
         sys.stdout,
-        exercises=arguments.exercises,
-        rubric=arguments.rubric,
+        catalogue=catalogue,
+        chosen=chosen,
         submission=arguments.submission,
         handed_in=arguments.handed_in,
     )
@@ -356,13 +361,8 @@ def _mark(arguments: argparse.Namespace) -> int:
 
 def _drilled(arguments: argparse.Namespace) -> Path:
     """The directory of the new run that performed the drills."""
-    from pytest_swarmlab.judging.catalogue import Catalogue
     from pytest_swarmlab.lab.command import drill
-    from pytest_swarmlab.marking import combining
 
-    # Before the drills, which take twenty minutes.
-    combining.load(arguments.rubric)
-    Catalogue(arguments.exercises)
     if arguments.submission is None and arguments.inventory is None:
         raise ConfigError(
             "there is nothing to mark: name a submission's directory, a cluster's file with"
@@ -390,23 +390,7 @@ def _moment(text: str) -> datetime:
 
 
 def _table(arguments: argparse.Namespace) -> int:
-    import json
+    from pytest_swarmlab.reporting.table import Run, markdown
 
-    from pytest_swarmlab.reporting.table import markdown
-
-    runs = []
-    for path in arguments.results:
-        try:
-            runs.append(json.loads(path.read_text(encoding="utf-8")))
-            markdown(runs[-1:])
-        except OSError as error:
-            raise ConfigError(
-                f"{path} can't be read ({error.strerror}): name results.json of runs"
-            ) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigError(
-                f"{path} is not the results.json of a run ({type(error).__name__}: {error}): leave"
-                " it out"
-            ) from error
-    sys.stdout.write(markdown(runs))
+    sys.stdout.write(markdown([Run.load(path) for path in arguments.results]))
     return 0

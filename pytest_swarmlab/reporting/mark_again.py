@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -29,20 +28,19 @@ def mark_again(
     run: Path,
     out: TextIO,
     *,
-    exercises: Sequence[str] = (),
-    rubric: Path | None = None,
+    catalogue: Catalogue,
+    chosen: combining.Chosen,
     submission: Path | None = None,
     handed_in: datetime | None = None,
 ) -> int:
     """Mark it, print the mark, and write results.json, report.html and junit.xml; returns the exit
     code.
 
-    `exercises`: modules that declare exercises which no installed package has. Raises ConfigError
-    for a record, rubric or submission that can't be read.
+    `catalogue`: where the record's exercises are looked for. Raises ConfigError for a record or
+    submission that can't be read.
     """
-    chosen = combining.load(rubric)
     record = _load(run)
-    judged = exercises_of(record, Catalogue(exercises))
+    judged = exercises_of(record, catalogue)
     handed = (
         saved.of_submission(submission, chosen.rubric.deadline, handed_in)
         if submission

@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.model import Verdict
 from pytest_swarmlab.text import by_number, line
 
-Results = Mapping[str, Any]
-"""A run's results.json."""
+
+@dataclass(frozen=True)
+class Run:
+    """What the table says of one run.
+
+    `cells`: of each exercise's id its text, and the reasons of what is not provable.
+    """
+
+    provider: str
+    kernel: str
+    cells: Mapping[str, tuple[str, Sequence[str]]]
+
+    @classmethod
+    def of(cls, results: Mapping[str, Any]) -> Run:
+        """Of a results.json. Raises ValueError, KeyError or TypeError for anything else."""
+        cells = {_shown(each["id"]): _cell(each["checks"]) for each in results["exercises"]}
+        return cls(_shown(results["provider"]), _shown(results["kernel"]), cells)
+
+    @classmethod
+    def load(cls, path: Path) -> Run:
+        """Of that file. Raises ConfigError."""
+        try:
+            return cls.of(json.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise ConfigError(
+                f"{path} can't be read ({error.strerror}): name results.json of runs"
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(
+                f"{path} is not the results.json of a run ({type(error).__name__}: {error}): leave"
+                " it out"
+            ) from error
 
 
-def markdown(runs: Sequence[Results]) -> str:
+def markdown(runs: Sequence[Run]) -> str:
     """A Markdown table, provider × exercise: proven, partly, not provable; and below it, why.
 
     Of several runs of the same provider on the same kernel the last counts for each exercise.
@@ -21,12 +55,10 @@ def markdown(runs: Sequence[Results]) -> str:
     reasons: dict[str, None] = {}
     exercises: set[str] = set()
     for run in runs:
-        where = (_shown(run["provider"]), _shown(run["kernel"]))
-        for exercise in run["exercises"]:
-            id_ = _shown(exercise["id"])
+        for id_, (text, why) in run.cells.items():
             exercises.add(id_)
-            text, why = _cell(exercise["checks"])
-            cells.setdefault(where, {})[id_] = text + _notes(why, reasons)
+            row = cells.setdefault((run.provider, run.kernel), {})
+            row[id_] = text + _notes(why, reasons)
     columns = sorted(exercises, key=by_number)
     lines = [
         "| Provider, kernel | " + " | ".join(columns) + " |",

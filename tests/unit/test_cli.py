@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from pytest_swarmlab import cli, doctor, images
 from pytest_swarmlab.doctor import Finding
@@ -298,6 +299,22 @@ def test_what_was_handed_in_is_drilled_and_then_marked(
     cli.main(["--cache", str(cache), "mark", str(mine), "--", "-x"])
     assert told[0] == (mine, [f"--swarmlab-cache={cache}", "-x"])
     assert (told[1][0], told[1][1]["submission"]) == (tmp_path / "run", mine)
+
+
+@pytest.mark.parametrize("which", [["--record", "run"], ["mine"]])
+def test_what_a_rubric_brings_along_is_run_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, which: list[str]
+) -> None:
+    rubric = yaml.safe_dump({"extends": "lab-02", "python": ["ours.py"]})
+    (tmp_path / "ours.yml").write_text(rubric, encoding="utf-8")
+    ours = "import tempfile\ntempfile.mkdtemp(dir='ran')\n"
+    ours += "from pytest_swarmlab.marking.own import OwnChecks\nchecks = OwnChecks()\n"
+    (tmp_path / "ours.py").write_text(ours, encoding="utf-8")
+    monkeypatch.setattr(command, "drill", lambda *_: tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ran").mkdir()
+    cli.main(["mark", *which, "--rubric", "ours.yml"])
+    assert len(list((tmp_path / "ran").iterdir())) == 1
 
 
 @pytest.mark.parametrize("permit", [(), ("--allow-destructive",)])

@@ -13,6 +13,8 @@ import yaml
 from pytest_swarmlab import cli
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.evidence.recorder import Recorder
+from pytest_swarmlab.judging.catalogue import Catalogue
+from pytest_swarmlab.marking import combining
 from pytest_swarmlab.reporting.mark_again import mark_again
 from tests.unit.judging.test_again import DECLARES
 from tests.unit.marking.rubrics import item, table
@@ -43,8 +45,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def marked(*words: Any, **options: Any) -> int:
-    return mark_again(*words, exercises=["lab_of_mine"], **options)
+def marked(*words: Any, rubric: Path | None = None, **options: Any) -> int:
+    chosen, catalogue = combining.load(rubric), Catalogue(["lab_of_mine"])
+    return mark_again(*words, chosen=chosen, catalogue=catalogue, **options)
 
 
 def rubric(tmp_path: Path, **more: Any) -> Path:

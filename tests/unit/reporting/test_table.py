@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pytest_swarmlab import cli
-from pytest_swarmlab.reporting.table import markdown
+from pytest_swarmlab.reporting.table import Run, markdown
 
 ROOT = Path(__file__).parents[3]
 BEGIN, END = "<!-- what was proven where -->\n", "<!-- end -->"
 
 
-def run(provider: str, *verdicts: str, kernel: str = "6.12", exercise: str = "2.2") -> Any:
+def run(provider: str, *verdicts: str, kernel: str = "6.12", exercise: str = "2.2") -> Run:
     checks = [{"id": str(n), "verdict": v, "observed": f"why {v}"} for n, v in enumerate(verdicts)]
-    return {
-        "provider": provider,
-        "kernel": kernel,
-        "exercises": [{"id": exercise, "checks": checks}],
-    }
+    exercises = [{"id": exercise, "checks": checks}]
+    return Run.of({"provider": provider, "kernel": kernel, "exercises": exercises})
 
 
 @pytest.mark.parametrize(
@@ -54,7 +49,7 @@ def test_an_exercise_that_a_provider_was_not_tried_on_is_said_so() -> None:
 def test_the_readme_has_the_table_of_the_runs_that_were_observed() -> None:
     observed = sorted((ROOT / "docs" / "observed").glob("*.json"))
     assert observed
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in observed]
+    runs = [Run.load(path) for path in observed]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     told = readme.partition(BEGIN)[2].partition(END)[0]
     assert told.strip() == markdown(runs).strip(), "swarmlab table docs/observed/*.json"
