@@ -65,6 +65,17 @@ def settings() -> Iterator[None]:
         yield
 
 
+def new_figure(height: float) -> Figure:
+    """An empty figure of the page's width. `height`: inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, height), facecolor=PAPER)
+    # What measures and draws its text: without one, sizes are unknown before it is saved.
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def svg(figure: Figure) -> str:
     """A drawing as self-contained SVG text: no script, no link."""
     stream = io.StringIO()

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.reporting.pictures import canvas
-from pytest_swarmlab.reporting.pictures.canvas import BLUE, INK, PAPER, SOFT
+from pytest_swarmlab.reporting.pictures.canvas import BLUE, INK, SOFT
 from pytest_swarmlab.text import line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH = 10.4
 BAR = 0.3
 FRAME = 0.75
 UNSEEN = "–"
@@ -33,12 +32,8 @@ def svg(
 def _draw(
     phases: Sequence[str], measures: Mapping[str, str], measured: Mapping[str, Mapping[str, Any]]
 ) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     height = FRAME + BAR * len(phases)
-    figure = Figure(figsize=(WIDTH, height), facecolor=PAPER)
-    FigureCanvasAgg(figure)
+    figure = canvas.new_figure(height)
     panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
     figure.subplots_adjust(0.11, 0.06, 0.985, 1 - 0.45 / height, wspace=0.28)
     places = range(len(phases))

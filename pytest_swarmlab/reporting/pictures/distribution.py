@@ -12,7 +12,6 @@ from pytest_swarmlab.reporting.pictures.canvas import (
     GREEN,
     GRID,
     INK,
-    PAPER,
     SOFT,
     VERMILLION,
 )
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH = 10.4
 STRIP = 0.95
 FRAME = 0.35
 UNSEEN = "nothing was measured"
@@ -39,12 +37,8 @@ def svg(measures: Mapping[str, Sequence[str]], measured: Mapping[str, Any]) -> s
 
 
 def _draw(measures: Mapping[str, Sequence[str]], measured: Mapping[str, Any]) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     height = FRAME + STRIP * len(measures)
-    figure = Figure(figsize=(WIDTH, height), facecolor=PAPER)
-    FigureCanvasAgg(figure)
+    figure = canvas.new_figure(height)
     panels = figure.subplots(len(measures), 1, squeeze=False)[:, 0]
     figure.subplots_adjust(0.02, 0.3 / height, 0.985, 1 - 0.3 / height, hspace=1.1)
     for axis, (name, (heading, prediction)) in zip(panels, measures.items(), strict=True):

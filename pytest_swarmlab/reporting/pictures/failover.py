@@ -19,12 +19,10 @@ from pytest_swarmlab.reporting.pictures.canvas import (
     GRID,
     INK,
     LEFT,
-    PAPER,
     RIGHT,
     ROOM,
     SOFT,
     VERMILLION,
-    WIDTH,
 )
 from pytest_swarmlab.reporting.pictures.clients import client_panel
 from pytest_swarmlab.reporting.pictures.flags import (
@@ -86,9 +84,6 @@ def png(timeline: Timeline, *, dpi: int = 160) -> bytes:
 
 
 def _draw(timeline: Timeline) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     flags = [m for m in timeline.moments if m.label]
     # A little air, so that what happens at an edge can be seen.
     air = max(0.01 * (timeline.ended - timeline.began), 0.05)
@@ -104,8 +99,7 @@ def _draw(timeline: Timeline) -> Figure:
         parts.append(("clients", CLIENTS))
     height = HEAD + FOOT + sum(tall + BETWEEN for _, tall in parts) - BETWEEN
 
-    figure = Figure(figsize=(WIDTH, height), facecolor=PAPER)
-    FigureCanvasAgg(figure)
+    figure = canvas.new_figure(height)
     top = height - HEAD
     axes: dict[str, Axes] = {}
     for name, tall in parts:

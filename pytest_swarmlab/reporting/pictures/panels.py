@@ -15,7 +15,6 @@ from pytest_swarmlab.reporting.pictures.canvas import (
     GRID,
     INK,
     ORANGE,
-    PAPER,
     SOFT,
     VERMILLION,
 )
@@ -45,14 +44,10 @@ def svg(curves: Sequence[Curve]) -> str:
 
 
 def _draw(curves: Sequence[Curve]) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     panels = [list(found) for _, found in groupby(curves, lambda curve: curve.panel)]
     rows = -(-len(panels) // COLUMNS)
     height = ROW * rows + GAP
-    figure = Figure(figsize=(canvas.WIDTH, height), facecolor=PAPER)
-    FigureCanvasAgg(figure)
+    figure = canvas.new_figure(height)
     places = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
     figure.subplots_adjust(0.055, GAP / height, 0.985, 1 - 0.3 / height, wspace=0.13, hspace=0.62)
     seconds = [second for curve in curves for second in curve.seconds]

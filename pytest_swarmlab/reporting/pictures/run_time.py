@@ -18,7 +18,6 @@ from pytest_swarmlab.reporting.pictures.canvas import (
     PAPER,
     RIGHT,
     VERMILLION,
-    WIDTH,
     bar,
     blind,
     row_name,
@@ -77,14 +76,10 @@ def png(workers: Sequence[WorkerTime], *, dpi: int = 160) -> bytes:
 
 
 def _draw(workers: Sequence[WorkerTime]) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     ended = max((b.ended for worker in workers for b in worker.blocks), default=0.0) or 1.0
     tall = 2 * ROW
     height = HEAD + FOOT + len(workers) * (tall + BETWEEN) - BETWEEN
-    figure = Figure(figsize=(WIDTH, height), facecolor=PAPER)
-    FigureCanvasAgg(figure)
+    figure = canvas.new_figure(height)
     top = height - HEAD
     for worker in workers:
         place = (LEFT, (top - tall) / height, RIGHT - LEFT, tall / height)
