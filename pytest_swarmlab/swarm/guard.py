@@ -36,8 +36,7 @@ class Undoes(Enum):
     """A service, a stack, or a file: nothing else uses it."""
 
     USED = auto()
-    """A network, secret, config or volume: the engine refuses to remove it while a service uses
-    it."""
+    """A secret, config or volume: the engine refuses to remove it while it is in use."""
 
     EXPORT = auto()
     """An NFS export, its directory or its mount: a container whose server is away can't be stopped,
