@@ -29,6 +29,7 @@ from pytest_swarmlab.evidence.events import (
     StageStarted,
     Waited,
     Write,
+    kind_of_fault,
     read,
 )
 from pytest_swarmlab.model import Event
@@ -37,18 +38,6 @@ from pytest_swarmlab.text import SHORT, clock, count, duration, line
 if TYPE_CHECKING:
     from rich.console import Console
 
-FAULTS = {
-    "stop-engine": "the engine is stopped",
-    "stop-units": "a server is stopped",
-    "kill-engine": "the engine is killed",
-    "power-off": "the power is cut",
-    "destroy": "lost with its disk",
-    "pause": "the machine is paused",
-    "link-down": "the link is down",
-    "partition": "the network is cut",
-    "demote": "the manager is demoted",
-    "disk-full": "a disk is full",
-}
 VERDICTS = {
     "pass": "[green]✓ pass[/]",
     "fail": "[bold red]✗ fail[/]",
@@ -187,7 +176,7 @@ class Narrator:
 
     def _fault_injected(self, fault: FaultInjected) -> str:
         self._fault_at = fault.t - fault.seconds
-        what = FAULTS.get(fault.fault, plain(fault.fault))
+        what = plain(kind_of_fault(fault.fault).said)
         return f"[bold red]{_all(fault.nodes)}: {what}[/]"
 
     def _nodes(self, sample: NodesSample) -> str | None:

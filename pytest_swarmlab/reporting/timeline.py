@@ -12,35 +12,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import Milestone, NodesSample, Request, TasksSample, each
+from pytest_swarmlab.evidence.events import (
+    Milestone,
+    NodesSample,
+    Request,
+    TasksSample,
+    each,
+    kind_of_fault,
+)
 from pytest_swarmlab.evidence.readings import Fault, Span
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.text import duration, line
 
-FAULTS = {
-    "stop-engine": "engine stopped",
-    "stop-units": "a server stopped",
-    "kill-engine": "engine killed",
-    "power-off": "powered off",
-    "destroy": "destroyed",
-    "pause": "paused",
-    "link-down": "link down",
-    "partition": "cut off",
-    "demote": "demoted",
-    "disk-full": "has a full disk",
-}
-HEALED = {
-    "stop-engine": "engine started again",
-    "stop-units": "started again",
-    "kill-engine": "engine started again",
-    "power-off": "powered on again",
-    "destroy": "replaced by new machines",
-    "pause": "resumed",
-    "link-down": "link up again",
-    "partition": "connected again",
-    "demote": "promoted again",
-    "disk-full": "has room again",
-}
 WORDS = {
     "fault": "{nodes} {what}",
     "many": "{count} machines",
@@ -235,12 +218,13 @@ def _moments(record: Record, zero: float, held: Sequence[Fault]) -> Iterable[Mom
         nodes = few = line(", ".join(fault.nodes), 60)
         if len(fault.nodes) > NAMED:
             few = WORDS["many"].format(count=len(fault.nodes))
-        what = FAULTS.get(fault.kind, line(fault.kind, 40))
+        known = kind_of_fault(fault.kind)
+        what = known.flag
         label = WORDS["fault"].format(nodes=few, what=what)
         text = WORDS["fault"].format(nodes=nodes, what=what)
         yield Moment(fault.began - zero, "fault", label, text, WORDS["operator"])
         if fault.healed is not None and fault.heal_began is not None:
-            what = HEALED.get(fault.kind, "healed")
+            what = known.healed
             text = WORDS["heal_text"].format(
                 nodes=nodes, what=what, seconds=duration(fault.healed - fault.heal_began)
             )
@@ -318,7 +302,7 @@ def _service_moments(record: Record, zero: float) -> Iterable[Moment]:
     wanted = wanted_replicas(record)
     restored = readings.first_restored(record, wanted, _watched_service(record)) if wanted else None
     first = readings.fault(record)
-    if restored is None or first is None or first.kind in readings.NOT_STOPPING:
+    if restored is None or first is None or not first.stops:
         return
     yield Moment(
         restored.t - zero,

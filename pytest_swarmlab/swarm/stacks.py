@@ -23,7 +23,7 @@ from pytest_swarmlab.swarm.stack_files import Secret
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
 
-__all__ = ["STACK_LABEL", "Service", "Services", "Stack", "Stacks"]
+__all__ = ["STACK_LABEL", "Service", "Services", "Stack", "Stacks", "of_stack"]
 
 VOLATILE = "/run"
 """Where a directory for a deployment is made on the leader: memory that only root may write to
@@ -143,7 +143,7 @@ class Stacks:
         """Raise ProviderError if another user's stack has that name, since it would be removed."""
         if not leader.foreign:
             return
-        api, filters = leader.engine.api, _of_stack(name)
+        api, filters = leader.engine.api, of_stack(name)
         if any(
             listed(filters=filters)
             for listed in (api.services, api.networks, api.secrets, api.configs)
@@ -192,9 +192,7 @@ class Stacks:
         """`docker kill`, also of what ends by itself meanwhile; what starts yet ends in order."""
         for node in self._swarm.nodes_except(*self._swarm.places.lost):
             with suppress(*no_answer()):
-                if ids := [
-                    row["Id"] for row in node.engine.api.containers(filters=_of_stack(name))
-                ]:
+                if ids := [row["Id"] for row in node.engine.api.containers(filters=of_stack(name))]:
                     node.run("docker", "kill", *ids, check=False)
 
     def guard_volumes(self, name: str) -> None:
@@ -216,7 +214,7 @@ class Stacks:
     def remove_volumes(self, name: str) -> None:
         """Remove that stack's volumes on every node, which `docker stack rm` leaves there."""
         for node in self._swarm.nodes:
-            there = node.engine.api.volumes(_of_stack(name))["Volumes"] or []
+            there = node.engine.api.volumes(of_stack(name))["Volumes"] or []
             if names := [volume["Name"] for volume in there]:
                 node.run("docker", "volume", "rm", "--force", *names)
         self._volume_guards.pop(name, Guard(())).disarm()
@@ -253,7 +251,7 @@ class Stacks:
 
     def _await_removal(self, name: str) -> None:
         wait = waits.of_the_suite(self._swarm.recorder)
-        wait(_Gone(self._swarm, _of_stack(name), name), within=GONE_S)
+        wait(_Gone(self._swarm, of_stack(name), name), within=GONE_S)
         if name in self._with_volumes:
             self._with_volumes.remove(name)
             self.remove_volumes(name)
@@ -264,7 +262,7 @@ class Stacks:
         return ", ".join(sorted(there)) or "none"
 
 
-def _of_stack(name: str) -> dict[str, str]:
+def of_stack(name: str) -> dict[str, str]:
     """The engine's filter for what is of that stack."""
     return {"label": f"{STACK_LABEL}={name}"}
 

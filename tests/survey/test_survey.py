@@ -24,6 +24,7 @@ from tests.exercises.exercise_2_6 import perform as tiers
 from tests.exercises.exercise_2_7 import perform as proxy
 from tests.exercises.exercise_2_8 import perform as backup
 from tests.exercises.exercise_2_9 import application
+from tests.exercises.exercise_2_9 import setting as health
 from tests.providers.test_no_harm import of_node
 
 STACKS = Path(__file__).parents[2] / "stacks"
@@ -59,7 +60,7 @@ def furnished(
         proxy.create_later_ones(configs)
         proxy.deploy(stack, title="The proxy", NGINX_CONFIG=proxy.V2)
         secret.create(application.SECRET)
-        stack.deploy(moved(tmp_path), name=application.NAME, keep_volumes=False)
+        stack.deploy(moved(tmp_path), name=health.NAME, keep_volumes=False)
         for service, replicas in REPLICAS.items():
             wait(swarm.converged(service, replicas=replicas), within=READY_S)
         yield swarm

@@ -7,10 +7,12 @@ are those of `pytest_swarmlab.survey.events`.
 
 from pytest_swarmlab.evidence.events.clients import Entries, Entry, Request
 from pytest_swarmlab.evidence.events.faults import (
+    KINDS_OF_FAULT,
     FaultHealed,
     FaultHealing,
     FaultInjected,
     FaultInjecting,
+    kind_of_fault,
 )
 from pytest_swarmlab.evidence.events.kind import KINDS, Seen, each, first, last, need, read
 from pytest_swarmlab.evidence.events.machines import (
@@ -77,6 +79,7 @@ from pytest_swarmlab.evidence.events.verdicts import (
 
 __all__ = [
     "KINDS",
+    "KINDS_OF_FAULT",
     "Attachment",
     "Change",
     "CheckDeclared",
@@ -138,6 +141,7 @@ __all__ = [
     "Write",
     "each",
     "first",
+    "kind_of_fault",
     "last",
     "need",
     "read",

@@ -4,7 +4,8 @@ Pure functions of a `Record`, usually one phase of it (``record.phase("2.2/power
 are seconds since the run began; a measurement (``…_s``) is seconds since the fault began. None
 means that the record does not show it, never "zero".
 
-- Typed events: `faults`, `fault`, `fault_at`, `node_samples`, `task_samples`, `requests`.
+- Typed events: `faults`, `fault`, `fault_at`, `node_samples`, `task_samples`, `task_lists`,
+  `requests`.
 - Leader: `leader_before`, `leader_changes`, `leader_spans`.
 - Nodes, by id: `identities_of`, `first_seen`, `node_state_at`, `node_spans`.
 - Service: `replicas_over_time`, `first_restored`.
@@ -22,7 +23,7 @@ from pytest_swarmlab.evidence.events import (
     TaskSeen,
     TasksSample,
 )
-from pytest_swarmlab.evidence.readings.broken import NOT_STOPPING, Fault, fault, fault_at, faults
+from pytest_swarmlab.evidence.readings.broken import Fault, fault, fault_at, faults
 from pytest_swarmlab.evidence.readings.clients import (
     Gap,
     answered,
@@ -60,11 +61,11 @@ from pytest_swarmlab.evidence.readings.tasks import (
     Replicas,
     first_restored,
     replicas_over_time,
+    task_lists,
     task_samples,
 )
 
 __all__ = [
-    "NOT_STOPPING",
     "Entry",
     "Fault",
     "Gap",
@@ -104,5 +105,6 @@ __all__ = [
     "replicas_restored_s",
     "request_errors",
     "requests",
+    "task_lists",
     "task_samples",
 ]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pytest_swarmlab.evidence.events import FaultHealed, FaultInjected, first, read
+from pytest_swarmlab.evidence.events import (
+    FaultHealed,
+    FaultInjected,
+    first,
+    kind_of_fault,
+    read,
+)
 from pytest_swarmlab.evidence.record import Record
-
-NOT_STOPPING = frozenset({"demote", "disk-full", "stop-units"})
-"""Faults that take away a role, another server or room, but leave the node's containers running."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,11 @@ class Fault:
     injected: float
     heal_began: float | None = None
     healed: float | None = None
+
+    @property
+    def stops(self) -> bool:
+        """Whether its nodes' containers stop, or nobody reaches them: unless it is known not to."""
+        return kind_of_fault(self.kind).stops
 
     def on(self, t: float) -> bool:
         """Whether it was on, or being injected or healed, at that moment."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_swarmlab.evidence.events import NodesSample, TasksSample, each
-from pytest_swarmlab.evidence.readings.broken import NOT_STOPPING, fault, faults, held_by
+from pytest_swarmlab.evidence.readings.broken import fault, faults, held_by
 from pytest_swarmlab.evidence.readings.nodes import node_samples
 from pytest_swarmlab.evidence.record import Record
 
@@ -38,13 +38,16 @@ def task_samples(
     ]
 
 
+def task_lists(record: Record, service: str | None = None) -> list[TasksSample]:
+    """Those that a manager answered."""
+    return [sample for sample in task_samples(record, service) if sample.error is None]
+
+
 def replicas_over_time(record: Record, service: str | None = None) -> list[Replicas]:
     """Running tasks at each sample that was answered."""
-    stopping = [f for f in faults(record) if f.kind not in NOT_STOPPING]
+    stopping = [f for f in faults(record) if f.stops]
     counts = []
-    for sample in task_samples(record, service):
-        if sample.error is not None:
-            continue
+    for sample in task_lists(record, service):
         by_node = Counter(task.node for task in sample.tasks if task.running)
         lost = sum(n for name, n in by_node.items() if held_by(name, sample.t, stopping))
         counts.append(Replicas(sample.t, dict(by_node), by_node.total() - lost))
@@ -60,10 +63,10 @@ def first_restored(record: Record, wanted: int, service: str | None = None) -> T
     first = fault(record)
     if first is None:
         return None
-    gone = set() if first.kind in NOT_STOPPING else set(first.nodes)
+    gone = set(first.nodes) if first.stops else set()
     lists = [sample for sample in node_samples(record) if sample.nodes]
-    for sample in task_samples(record, service):
-        if sample.error is None and sample.asked >= first.began:
+    for sample in task_lists(record, service):
+        if sample.asked >= first.began:
             on = [task.node for task in sample.tasks if task.running and task.node not in gone]
             if len(on) >= wanted and len(on) - sum(map(on.count, _down(lists, sample.t))) >= wanted:
                 return sample

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_swarmlab.evidence.events import kind_of_fault
 from pytest_swarmlab.evidence.readings import Fault, Span
 from pytest_swarmlab.reporting.pictures.canvas import (
     BLUE,
@@ -20,7 +21,7 @@ from pytest_swarmlab.reporting.pictures.canvas import (
     margin,
     row_name,
 )
-from pytest_swarmlab.reporting.timeline import FAULTS, NodeLane, ServiceLane, Timeline
+from pytest_swarmlab.reporting.timeline import NodeLane, ServiceLane, Timeline
 from pytest_swarmlab.text import duration, line
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def node_lanes(axis: Axes, timeline: Timeline) -> None:
 
 
 def _node_lane(axis: Axes, row: int, lane: NodeLane, timeline: Timeline) -> None:
-    kinds = dict.fromkeys(FAULTS.get(f.kind, line(f.kind, 16)) for f in lane.faults)
+    kinds = dict.fromkeys(line(kind_of_fault(f.kind).flag, 16) for f in lane.faults)
     row_name(axis, row, line(lane.name, 13), below=", ".join(kinds))
     for span in lane.states:
         if not span.value:

@@ -18,10 +18,7 @@ from pytest_swarmlab.model import Judgement
 from .availability import IDLE_S, strikes, wanted
 from .declared import COUNTED, PERSISTENCE, UNDER_LOAD, exercise
 from .events import Acknowledged, Back, Consumed, Known, Removed, Stored, Waiting
-from .setting import ACCOUNTS, CUSTOMERS, ENOUGH_ORDERS, LEDGERS
-
-PENDING = 5
-"""Fewest orders that wait for a worker when the stack is removed."""
+from .setting import ACCOUNTS, CUSTOMERS, ENOUGH_ORDERS, LEDGERS, PENDING
 
 
 def _declare() -> None:

@@ -11,7 +11,7 @@ from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.swarm.stacks import Service, Stacks
+from pytest_swarmlab.swarm.stacks import Service, Stacks, of_stack
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from .. import nfs
@@ -29,6 +29,7 @@ from .setting import (
     GATEWAY,
     NAME,
     ORDERS,
+    PENDING,
     PORT,
     PUBLISHED,
     REPLICAS,
@@ -43,8 +44,6 @@ READY_S = 300
 BACK_S = 240
 DOWN_S = 90
 ROLLED_S = 300
-PENDING = 5
-"""Fewest orders that wait for a worker when the whole stack is removed."""
 
 
 @dataclass
@@ -74,10 +73,7 @@ class Drill:
         nodes = self.swarm.nodes
         self.crowd.arrive(nodes)
         customer, mark = self.crowd.customers[0], f"{self.crowd.run}-first-"
-        key = f"{mark}1"
-        self.crowd.sent.add(key)
-        order = customer.place(key, perform.order_of(1, self.crowd.products))
-        self.crowd.orders[order] = key
+        order = self.crowd.order(customer, f"{mark}1", 1)
         self.evidence.write(events.Ordered(order))
         self.wait(self.crowd.books.consumed(mark), within=BACK_S)
         for node in nodes:
@@ -111,9 +107,8 @@ class Drill:
 
     def _note_healths(self) -> None:
         """Record the health of each of the shop's containers, by its engine."""
-        label = f"com.docker.stack.namespace={NAME}"
         for node in self.swarm.nodes:
-            for row in node.engine.api.containers(filters={"label": label}):
+            for row in node.engine.api.containers(filters=of_stack(NAME)):
                 state = node.engine.api.inspect_container(row["Id"])["State"]
                 health = events.Health(
                     node.name,
@@ -344,11 +339,9 @@ class Drill:
         self.wait(worker.settled(), within=BACK_S)
         mark = f"{crowd.run}-persistence-"
         for number in range(1, 2 * PENDING + 1):
-            customer, key = crowd.customers[number % CUSTOMERS], f"{mark}{number}"
+            customer = crowd.customers[number % CUSTOMERS]
             customer.via(via)
-            crowd.sent.add(key)
-            id_ = customer.place(key, perform.order_of(number, crowd.products))
-            crowd.orders[id_] = key
+            crowd.order(customer, f"{mark}{number}", number)
         self.evidence.write(events.Waiting("persistence", crowd.books.waiting()))
         self._note_acknowledged()
         self.stack.remove(NAME)
@@ -365,7 +358,7 @@ class Drill:
 
     def _left(self) -> events.Removed:
         """How many services the stack has, and how many containers on all nodes."""
-        label = {"label": f"com.docker.stack.namespace={NAME}"}
+        label = of_stack(NAME)
         engines = [node.engine.api for node in self.swarm.nodes]
         return events.Removed(
             services=len(self.swarm.leader().engine.api.services(label)),

@@ -100,9 +100,8 @@ class FullDisk:
         """Place each of these orders again with its key."""
         crowd, customer = self._crowd, self._crowd.customers[0]
         customer.via(self._swarm.nodes)
-        for node in self._swarm.nodes:
-            id_ = customer.place(self._key(node), self._items(node))
-            crowd.orders[id_] = self._key(node)
+        for number, node in enumerate(self._swarm.nodes):
+            crowd.order(customer, self._key(node), number)
         found = Counter(order.key for order in crowd.books.orders(self._mark))
         self._evidence.write(
             AskedAgain({self._key(node): found[self._key(node)] for node in self._swarm.nodes})

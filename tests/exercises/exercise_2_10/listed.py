@@ -18,7 +18,7 @@ def full_name(name: str) -> str:
 
 def tasks_of(record: Record, name: str) -> list[TasksSample]:
     """Every list of a service's tasks that a manager gave, in order."""
-    return [s for s in readings.task_samples(record, full_name(name)) if s.error is None]
+    return readings.task_lists(record, full_name(name))
 
 
 def running(sample: TasksSample) -> list[str]:

@@ -91,6 +91,16 @@ class Crowd:
         found = (each.get("id") for each in self.shop.products(via[0]))
         self.products = [each for each in found if isinstance(each, int)]
 
+    def order(self, customer: Customer, key: str, number: int) -> str:
+        """Let a customer place the order of that number with that key; returns its id.
+
+        Raises NotConverged, as `Customer.place`.
+        """
+        self.sent.add(key)
+        id_ = customer.place(key, perform.order_of(number, self.products))
+        self.orders[id_] = key
+        return id_
+
     @contextmanager
     def come(self, phase: str, via: Sequence[Node]) -> Iterator[Load]:
         """Order until the block's end; then wait for the workers, and read the database."""
@@ -121,11 +131,7 @@ class Crowd:
         customer.via(via)
 
         def write(count: int) -> str:
-            key = f"{mark}c{number}-{count}"
-            self.sent.add(key)
-            id_ = customer.place(key, perform.order_of(count, self.products))
-            self.orders[id_] = key
-            return id_
+            return self.order(customer, f"{mark}c{number}-{count}", count)
 
         return self.ledger(CUSTOMER.format(number), write, pause=PAUSE_S)
 

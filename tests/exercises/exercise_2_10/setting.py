@@ -57,6 +57,8 @@ RETURN = "node-back"
 
 ENOUGH_ORDERS = 1000
 """Acknowledged orders in a whole run, at least."""
+PENDING = 5
+"""Fewest orders that wait for a worker when the whole stack is removed."""
 
 PAGES, CATALOGUE, ACCOUNT, ORDER = "pages", "catalogue", "accounts", "orders"
 ENDPOINTS = (PAGES, CATALOGUE, ACCOUNT, ORDER)

@@ -12,6 +12,7 @@ from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
+from pytest_swarmlab.swarm.stacks import of_stack
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Waiter
 
@@ -19,14 +20,13 @@ from ..stack_on_nfs import environments
 from . import events, forged, perform, wire
 from .books import NAME as DATABASE_NAME
 from .client import Answer
-from .load import Crowd
+from .load import CONSUMED_S, Crowd
 from .perform import BROKER_USER
 from .setting import BROKER, CACHE, CLOSED, CUSTOMERS, DATABASE, NAME, ORDERS, REPLICAS
 
 DIAL_S = 3.0
 SAID_S = 90.0
 READY_S = 120
-CONSUMED_S = 180
 ORDERED_S = 120.0
 """Each command of RabbitMQ starts an Erlang VM: 20 s on a busy node."""
 KEPT = 5
@@ -96,13 +96,12 @@ class Trials:
 
     def _look_into_containers(self) -> None:
         """Record what each container's definition and log show, also of ended containers."""
-        label = f"com.docker.stack.namespace={NAME}"
         values = {name: value.decode().strip() for name, value in self.given.items()}
         del values["db_user"]  # A name, and no secret: it stands in messages.
         # A program could show it without the rest of its line.
         values["the broker's password"] = values.pop("rabbitmq_conf").rpartition(" = ")[2]
         for node in self.swarm.nodes:
-            for row in node.engine.api.containers(all=True, filters={"label": label}):
+            for row in node.engine.api.containers(all=True, filters=of_stack(NAME)):
                 try:
                     shown = json.dumps(node.engine.api.inspect_container(row["Id"]))
                     log = node.log_of(row["Id"])
@@ -313,8 +312,7 @@ class Trials:
             rows = len(self.crowd.books.orders(key))
         finally:
             self._writable("on")
-        order = customer.place(key, items)
-        self.crowd.orders[order] = key
+        self.crowd.order(customer, key, 1)
         afterwards = len(self.crowd.books.orders(key))
         self.evidence.write(events.ReadOnly(answer.status, answer.error, rows, afterwards))
 
@@ -324,10 +322,7 @@ class Trials:
         try:
             refuses = self._need_on_disk(MORE_THAN_THERE_IS)
             for number in range(1, KEPT + 1):
-                customer, key = crowd.customers[number % CUSTOMERS], f"{mark}{number}"
-                crowd.sent.add(key)
-                id_ = customer.place(key, perform.order_of(number, crowd.products))
-                crowd.orders[id_] = key
+                crowd.order(crowd.customers[number % CUSTOMERS], f"{mark}{number}", number)
             meanwhile = crowd.books.orders(mark)
         finally:
             takes = self._need_on_disk(ENOUGH_ON_DISK)

@@ -10,7 +10,8 @@ from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from .perform import PORT, REPLICAS, SERVICE, test_ha
+from .perform import test_ha
+from .setting import PORT, REPLICAS, SERVICE
 
 HOW: dict[str, Callable[[Faults, Node], Fault]] = {
     "graceful-stop": Faults.stop_engine,

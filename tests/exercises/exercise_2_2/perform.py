@@ -8,9 +8,8 @@ from pytest_swarmlab.swarm.cluster import Swarm
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
-SERVICE = "test-ha"
-REPLICAS = 5
-PORT = 8080
+from .setting import PORT, REPLICAS, SERVICE
+
 READY_S = 90
 
 

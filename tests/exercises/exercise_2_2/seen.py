@@ -19,9 +19,9 @@ from pytest_swarmlab.judging.claims import (
 )
 
 from .. import whose
+from .setting import REPLICAS, SERVICE
 
-ROLE, SERVICE = "test-service", "test-ha"
-REPLICAS = 5
+ROLE = "test-service"
 COARSEST_S = 1.0
 COARSEST_OF_THEIRS_S = 2.0
 """Of a cluster that has all of somebody's services at work: 1.2 s were seen, on two cores."""
@@ -48,11 +48,7 @@ def replicas_lost(record: Record) -> int:
     Our own service has one on each node. Somebody's three may all run where the leader is.
     """
     fault = the_fault(record)
-    seen = [
-        sample
-        for sample in readings.task_samples(record, the_service(record))
-        if sample.error is None and sample.t <= fault.began
-    ]
+    seen = [s for s in readings.task_lists(record, the_service(record)) if s.t <= fault.began]
     return sum(task.running and task.node in fault.nodes for s in seen[-1:] for task in s.tasks)
 
 
@@ -90,7 +86,7 @@ def survivors(record: Record, fault: Fault, *, role: str = "") -> set[str]:
     listed = before[-1].nodes if before else ()
     if missed := set(nodes_of(record)) - {node.name for node in listed}:
         raise Unseen(f"before the fault nobody listed {', '.join(sorted(missed))}")
-    away = () if fault.kind in readings.NOT_STOPPING and role != "manager" else fault.nodes
+    away = fault.nodes if fault.stops or role == "manager" else ()
     return {node.name for node in listed if node.name not in away and role in {"", node.role}}
 
 
@@ -112,7 +108,7 @@ def not_watched(record: Record, until: float | None) -> list[str]:
         pause=coarsest_s(record),
     )
     lacks += not_the_leader(record, fault, within=COARSEST_S)
-    if fault.kind not in readings.NOT_STOPPING:
+    if fault.stops:
         lacks += not_away(record, fault, until=window.ended)
     return lacks + another_cluster(samples)
 

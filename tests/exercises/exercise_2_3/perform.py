@@ -12,11 +12,9 @@ from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.services import Service
 
 from ..postgres import DATA, IMAGE
+from .setting import DATABASE, SERVICE, VOLUME
 
-SERVICE = "db-local"
-VOLUME = "mydata"
 SECRET = "db-local-password"  # noqa: S105 - its name
-DATABASE = "testdb"
 
 
 def literal_service(swarm: Swarm, on: Node) -> AbstractContextManager[Service]:

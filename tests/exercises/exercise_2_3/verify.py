@@ -12,6 +12,7 @@ from pytest_swarmlab.judging.claims import Moment, Window, judged, not_sampled, 
 from pytest_swarmlab.model import Judgement
 
 from .events import Databases, LiteralEnded, Volume
+from .setting import DATABASE, SERVICE, STAYS_S, VOLUME
 
 exercise = Exercise(
     "2.3",
@@ -23,12 +24,8 @@ exercise = Exercise(
     },
 )
 
-LITERAL, VOLUME = ("literal",), ("local-volume",)
+LITERAL, MOVED = ("literal",), ("local-volume",)
 REFUSAL = "superuser password is not specified"
-DATABASE = "testdb"
-SERVICE = "db-local"
-STAYS_S = 15.0
-"""A task that is to move does so within a few seconds."""
 
 
 @exercise.check(
@@ -49,7 +46,7 @@ def refused_without_a_password(record: Record) -> Judgement:
 
 @exercise.check(
     "written",
-    phases=VOLUME,
+    phases=MOVED,
     title="The database exists on its first node",
     expected=f"{DATABASE} is listed where it was created",
     hint="`docker exec <container> psql -U postgres -l`, on the node where the task runs.",
@@ -61,15 +58,15 @@ def written(record: Record) -> Judgement:
 
 @exercise.check(
     "constraint-rm-moves-nothing",
-    phases=VOLUME,
+    phases=MOVED,
     title="Removing the constraint moves no task",
-    expected="the same task on the same node, for 15 s and more",
+    expected=f"the same task on the same node, for {STAYS_S} s and more",
     hint="`docker service ps db-local`: a task that still meets its constraints is left alone.",
 )
 def constraint_rm_moves_nothing(record: Record) -> Judgement:
     """Swarm replaces a task only if its node no longer fits; the lab says otherwise."""
     taken, next_ = _sent(record, "--constraint-rm"), _sent(record, "--constraint-add")
-    samples = [s for s in readings.task_samples(record, SERVICE) if s.error is None]
+    samples = readings.task_lists(record, SERVICE)
     if taken is None or next_ is None or not samples:
         return unknown("the tasks were not watched while the constraint was removed")
     before = [sample for sample in samples if sample.t < taken]
@@ -92,7 +89,7 @@ def constraint_rm_moves_nothing(record: Record) -> Judgement:
 
 @exercise.check(
     "row-absent-elsewhere",
-    phases=VOLUME,
+    phases=MOVED,
     title="Another node does not have the data",
     expected=f"the service runs on another node and lists no {DATABASE}",
     hint="Each node has its own volume of that name; Swarm copies none to another node.",
@@ -107,7 +104,7 @@ def row_absent_elsewhere(record: Record) -> Judgement:
 
 @exercise.check(
     "volume-stays-behind",
-    phases=VOLUME,
+    phases=MOVED,
     title="The first node keeps the volume with its data",
     expected="`docker volume ls` lists it, and a database's files are in it",
     hint="The lab says that the data is lost, but it stays on the node that wrote it.",
@@ -116,7 +113,7 @@ def volume_stays_behind(record: Record) -> Judgement:
     """No volume is removed with its task."""
     seen = need(record, Volume, "nobody looked at the first node's volumes")
     first, moved = _was_there(record, "written"), _seen(record, "moved")
-    listed = "mydata" in seen.listed.split()
+    listed = VOLUME in seen.listed.split()
     lacks = out_of_order(
         ("the data on the first node", first[1]),
         ("the service elsewhere", moved.t),
@@ -136,10 +133,10 @@ def volume_stays_behind(record: Record) -> Judgement:
 
 @exercise.check(
     "row-returns",
-    phases=VOLUME,
+    phases=MOVED,
     title="After its return to the first node the database has its data again",
     expected=f"{DATABASE} is listed again, by another container",
-    hint="Was the volume removed in between? `docker volume inspect mydata` on the first node.",
+    hint=f"Was the volume removed in between? `docker volume inspect {VOLUME}` on the first node.",
 )
 def row_returns(record: Record) -> Judgement:
     """The proof that it was never lost."""
@@ -158,7 +155,7 @@ def row_returns(record: Record) -> Judgement:
     )
 
 
-@exercise.measure(phases=VOLUME)
+@exercise.measure(phases=MOVED)
 def moves(record: Record) -> dict[str, float | None]:
     """Seconds from the command that moves the database to its first answer elsewhere."""
     sent = [e.t for e in each(record, Command) if "--constraint-add" in e.argv]

@@ -277,7 +277,7 @@ def _not_written_across(rows: Ledger, fault: Fault) -> list[str]:
 
 def _over_before(record: Record, fault: Fault) -> set[str]:
     """Tasks that were over before the server went: of somebody's own database there may be some."""
-    seen = [s for s in readings.task_samples(record) if s.error is None and s.t <= fault.began]
+    seen = [s for s in readings.task_lists(record) if s.t <= fault.began]
     return {task.id for task in seen[-1].tasks if not task.running} if seen else set()
 
 

@@ -40,7 +40,7 @@ def while_away(fault: Fault) -> Window:
 def tasks_later(record: Record, fault: Fault) -> tuple[TaskSeen, ...]:
     """The service's tasks as they were listed last, after the server's return."""
     back = fault.healed or 0.0
-    seen = [s for s in readings.task_samples(record) if s.error is None and s.asked > back]
+    seen = [s for s in readings.task_lists(record) if s.asked > back]
     if not seen:
         raise Unseen("the tasks were not listed after the server's return")
     return seen[-1].tasks

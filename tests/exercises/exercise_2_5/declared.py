@@ -26,7 +26,3 @@ exercise = Exercise(
         "node-lost": (*ON_NFS, Capability.POWER_OFF),
     },
 )
-
-DATABASE, WORDPRESS = "wp_db", "wp_wordpress"
-REPLICAS, MORE_REPLICAS = 3, 5
-LEDGER = "entries"

@@ -16,18 +16,15 @@ from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.swarm.stacks import STACK_LABEL, Service, Stack, Stacks
+from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks, of_stack
 from pytest_swarmlab.waiting.conditions import TaskFailed, brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..refused import answer
 from ..stack_on_nfs import environments, labelled_nodes, listing
 from . import events, perform
-from .perform import DATABASE, NAME, REPLICAS, WORDPRESS
+from .setting import DATABASE, LEDGER, MORE_REPLICAS, NAME, REPLICAS, WORDPRESS
 from .site import INSTALLER, Answers, ReadBack, Site, png
-
-LEDGER = "entries"
-MORE_REPLICAS = 5
 
 RATE, PATIENCE_S = 1.0, 10.0
 """A front page costs up to 0.4 s of a core that the nodes need themselves; without a database it
@@ -76,8 +73,8 @@ class Deployed:
     """
 
     stack: str = NAME
-    database: str = f"{NAME}_{DATABASE}"
-    wordpress: str = f"{NAME}_{WORDPRESS}"
+    database: str = DATABASE
+    wordpress: str = WORDPRESS
     replicas: int = REPLICAS
     again: Callable[[], object] | None = None
     alone: bool = True
@@ -352,7 +349,7 @@ def _deploy_bad(stack: Stacks, name: str) -> Stack:
 
 def _left(swarm: Swarm, name: str) -> events.Left:
     """What there is of a stack: how many services, networks and containers; on which nodes."""
-    label = {"label": f"{STACK_LABEL}={name}"}
+    label = of_stack(name)
     api = swarm.leader().engine.api
     engines = [node.engine.api for node in swarm.nodes]
     return events.Left(

@@ -6,9 +6,10 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, members_of, not_each
 from pytest_swarmlab.model import Judgement
 
-from .declared import DATABASE, INSTALLED, LOSSES, REPLICAS, WORDPRESS, exercise
+from .declared import INSTALLED, LOSSES, exercise
 from .events import Environment, Installed, ReadBack
 from .seen import not_after, not_installed, running
+from .setting import DATABASE, REPLICAS, WORDPRESS
 
 KEEPS = ("PASSWORD", "_KEY", "_SALT")
 """Parts of the names of variables with a secret value."""

@@ -8,8 +8,9 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, not_each
 from pytest_swarmlab.model import Judgement
 
-from .declared import LEDGER, LOSSES, exercise
+from .declared import LOSSES, exercise
 from .seen import began_at, first_good, not_installed, not_read_back, recovered_s, unwritten
+from .setting import LEDGER
 
 LATEST_S = 180.0
 """A server that was set up otherwise gives a lost client's locks back after 90 s, NFS's default;

@@ -18,9 +18,10 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .. import whose
-from .declared import DATABASE, LOST, exercise
+from .declared import LOST, exercise
 from .events import Labelled
 from .seen import nodes_of_tasks, not_installed
+from .setting import DATABASE
 
 UNSEEN_S = 5.0
 """Longest that no manager may be asked where the database runs; each is, five times a second."""
@@ -38,7 +39,7 @@ def database_moves(record: Record) -> Judgement:
     if refused := not_installed(record):
         return refused
     fault, database = readings.fault(record), whose.named(record, "wordpress-database", DATABASE)
-    samples = [s for s in readings.task_samples(record, database) if s.error is None]
+    samples = readings.task_lists(record, database)
     if fault is None or fault.heal_began is None or fault.healed is None or not samples:
         return unknown("no node was lost and returned, or the tasks were not listed")
     before = [s for s in samples if s.t <= fault.began]

@@ -15,11 +15,9 @@ from pytest_swarmlab.waiting.waiter import Waiter
 
 from .. import nfs
 from ..stack_on_nfs import labelled, removed_at_end
+from .setting import NAME, REPLICAS
 
 FILE = STACKS / "wordpress-stack.yml"
-NAME = "wp"
-DATABASE, WORDPRESS = "db", "wordpress"
-REPLICAS = 3
 PASSWORDS = ("db_root_password", "db_password")
 KEYS = tuple(
     f"{use}_{kind}"
@@ -48,7 +46,7 @@ def deployed(
         names = (*PASSWORDS, *(f"wordpress_{key}" for key in KEYS))
         values = {name: secret.create(name) for name in names}
         with removed_at_end(stack, NAME, swarm, wait):
-            wordpress = deploy(stack).service(WORDPRESS)
+            wordpress = deploy(stack).service("wordpress")
             wait(wordpress.converged(replicas=1), within=READY_S)
             wordpress.scale(REPLICAS)
             yield values

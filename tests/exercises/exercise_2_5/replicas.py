@@ -7,9 +7,10 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, not_each, out_of_order
 from pytest_swarmlab.model import Judgement
 
-from .declared import MORE_REPLICAS, REPLICAS, ROLLED, SCALED, WORDPRESS, exercise
+from .declared import ROLLED, SCALED, exercise
 from .events import Begun, Served
 from .seen import not_installed, running, wordpress
+from .setting import MORE_REPLICAS, REPLICAS, WORDPRESS
 
 
 @exercise.check(
@@ -22,7 +23,7 @@ from .seen import not_installed, running, wordpress
 def every_replica_replaced(record: Record) -> Judgement:
     """Judged by the tasks' ids."""
     began = need(record, Begun, "the change's beginning was not recorded").t
-    samples = [s for s in readings.task_samples(record, WORDPRESS) if s.error is None]
+    samples = readings.task_lists(record, WORDPRESS)
     parts = [s for s in samples if s.t <= began], [s for s in samples if s.asked > began]
     if not all(parts):
         return unknown("the tasks were not listed before and after the change")
@@ -64,7 +65,7 @@ def five_serve(record: Record) -> Judgement:
     began = need(record, Begun, "the change's beginning was not recorded").t
     seen = need(record, Served, "nobody read the replicas' logs")
     served = seen.by_task
-    listed = [s for s in readings.task_samples(record, wordpress(record)) if s.error is None]
+    listed = readings.task_lists(record, wordpress(record))
     at_work = [t.id for t in listed[-1].tasks if t.running] if listed else []
     told = f"requests by replica: {', '.join(map(str, served.values()))}"
     missing = not_each(served, at_work, "read the log of")

@@ -19,8 +19,8 @@ from pytest_swarmlab.judging.claims import (
 from pytest_swarmlab.model import Judgement
 
 from .. import whose
-from .declared import LEDGER, WORDPRESS
 from .events import Begun, Installed, NotInstalled
+from .setting import LEDGER, WORDPRESS
 
 IDLE_S = 5.0
 """Longest that no write may be under way: the author begins the next one 0.2 s after the last one's
@@ -82,7 +82,7 @@ def running(record: Record, wanted: Mapping[str, int], after: Moment) -> Judgeme
     """Whether the wanted tasks of each service run, in a list after that moment."""
     told, whole, missing = [], True, []
     for service, count in wanted.items():
-        samples = [s for s in readings.task_samples(record, service) if s.error is None]
+        samples = readings.task_lists(record, service)
         if not samples:
             return unknown(f"nobody listed the tasks of {service}")
         nodes = nodes_of_tasks(samples[-1])

@@ -14,7 +14,7 @@ from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Stack
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from . import events, perform
+from . import events, perform, setting
 from .drill import READY_S
 
 ROLLED_S = 120
@@ -46,7 +46,7 @@ class Tiers:
     @property
     def stack(self) -> Stack:
         """The deployed stack."""
-        return Stack(self.swarm, perform.NAME)
+        return Stack(self.swarm, setting.NAME)
 
     def use(self) -> None:
         """Handshakes through every node, with the API's key and without, definitions."""
@@ -60,7 +60,7 @@ class Tiers:
     def rotate_certificate(self) -> None:
         """Another certificate and key at the same places, while visitors come."""
         self.values |= perform.create_pair(self.secret, self.certificates, "v2")
-        web = self.stack.service(perform.WEB)
+        web = self.stack.service(setting.WEB)
         self.evidence.write(events.Certificates(self._fingerprint("v1"), self._fingerprint("v2")))
         with self._under_load("/health", RATE):
             perform.rotate_certificate(web)
@@ -73,16 +73,16 @@ class Tiers:
 
     def rotate_password(self) -> None:
         """The next role gets the next password, the API is rolled, the old role is retired."""
-        old = self.values["db_password_v1"]
-        new = self.values["db_password_v2"] = self.secret.create(
-            "db_password_v2", title="The next password is created"
+        old = self.values[setting.OLD_PASSWORD]
+        new = self.values[setting.NEW_PASSWORD] = self.secret.create(
+            setting.NEW_PASSWORD, title="The next password is created"
         )
         self.configs.create(
-            perform.NEW_USER, perform.NEW_ROLE.encode(), title="… and whose it is: the next role"
+            perform.NEW_USER, setting.NEW_ROLE.encode(), title="… and whose it is: the next role"
         )
-        api = self.stack.service(perform.API)
+        api = self.stack.service(setting.API)
         database = perform.database(self.swarm, self.stack, self.wait)
-        self._log_in("before", perform.OLD_ROLE, "old", old)
+        self._log_in("before", setting.OLD_ROLE, "old", old)
         with self._under_load("/ready", LOGIN_RATE):
             perform.create_new_role(*database, new)
             perform.rotate_password(api, "The API is rolled: new secret, same place")
@@ -91,17 +91,17 @@ class Tiers:
             self.wait(api.settled(), within=READY_S)
             self._note_users()
             perform.retire_old_role(*database)
-        self._log_in("after", perform.OLD_ROLE, "old", old)
-        self._log_in("after", perform.NEW_ROLE, "old", old)
-        self._log_in("after", perform.NEW_ROLE, "new", new)
-        self.secret.remove("db_password_v1")
+        self._log_in("after", setting.OLD_ROLE, "old", old)
+        self._log_in("after", setting.NEW_ROLE, "old", old)
+        self._log_in("after", setting.NEW_ROLE, "new", new)
+        self.secret.remove(setting.OLD_PASSWORD)
         listed = self.swarm.leader().look("docker", "secret", "ls", title="The old one is gone")
-        self.evidence.write(events.Removed("db_password_v1" not in listed.stdout.split()))
+        self.evidence.write(events.Removed(setting.OLD_PASSWORD not in listed.stdout.split()))
         self._listing("The database's password is rotated")
 
     def roll_back(self) -> None:
         """Back to the version before, whose secret is gone; then forward again."""
-        api = self.stack.service(perform.API)
+        api = self.stack.service(setting.API)
         with self._under_load("/ready", LOGIN_RATE):
             self.evidence.tasks(self.swarm, api.name)
             said = perform.roll_back(api)
@@ -120,7 +120,7 @@ class Tiers:
         self._note_users()
 
     def _note_update(self, when: str) -> None:
-        seen = self.swarm.leader().engine.api.inspect_service(f"{perform.NAME}_{perform.API}")
+        seen = self.swarm.leader().engine.api.inspect_service(f"{setting.NAME}_{setting.API}")
         status = seen.get("UpdateStatus") or {}
         self.evidence.write(events.Update(when, status.get("State"), status.get("Message")))
 
@@ -145,11 +145,11 @@ class Tiers:
             self.wait(visitors.asked_at_least(visitors.asked + enough), within=READY_S)
 
     def _whole(self) -> None:
-        for name, replicas in ((perform.DB, 1), (perform.API, 2), (perform.WEB, 2)):
+        for name, replicas in ((setting.DB, 1), (setting.API, 2), (setting.WEB, 2)):
             service = self.stack.service(name)
             self.wait(service.converged(replicas=replicas), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
-        self.wait(self.swarm.mesh_lists(perform.REPLICAS), within=READY_S)
+        self.wait(self.swarm.mesh_lists(setting.REPLICAS), within=READY_S)
         # Each web server leads to each API in turn, and an API is ready with its database.
         pairs = Serves(
             self.swarm, replicas=4, port=perform.PORT, path="/ready", ca=self.certificates.ca
@@ -192,8 +192,8 @@ class Tiers:
         return answer.status_code, body.get("user"), body.get("items")
 
     def _log_in(self, when: str, role: str, which: str, password: bytes) -> None:
-        api = self.stack.service(perform.API)
-        tasks = self.wait(api.converged(replicas=perform.REPLICAS), within=READY_S)
+        api = self.stack.service(setting.API)
+        tasks = self.wait(api.converged(replicas=setting.REPLICAS), within=READY_S)
         node = self.swarm.node(tasks[0].node)
         said = perform.log_in(node, tasks[0].container, role, password)
         self.evidence.write(events.Login(when, role, which, said))
@@ -201,5 +201,5 @@ class Tiers:
     def _listing(self, when: str) -> None:
         for what in ("services", "ps"):
             self.swarm.leader().look(
-                "docker", "stack", what, perform.NAME, title=f"{when}: docker stack {what}"
+                "docker", "stack", what, setting.NAME, title=f"{when}: docker stack {what}"
             )

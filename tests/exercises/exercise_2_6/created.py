@@ -12,11 +12,7 @@ from pytest_swarmlab.model import Judgement
 
 from .declared import CREATED, exercise
 from .events import FileLeft, Inspected
-
-NAMES = (
-    "mysql_root_password", "passwd_file", "db_password", "echoed", "db_password_v2", "binary",
-    "unicode", "canary",
-)  # fmt: skip
+from .setting import FROM_FILE, NAMES
 
 
 @exercise.check(
@@ -74,7 +70,7 @@ def _names(name: str, printed: Sequence[Command]) -> bool:
 def file_removed(record: Record) -> Judgement:
     """The lab's `rm passwd`."""
     seen = need(record, FileLeft, "the file was not looked for")
-    argv = [*CREATE, "passwd_file", seen.path]
+    argv = [*CREATE, FROM_FILE, seen.path]
     made = [command.t for command in each(record, Command, code=0, argv=argv)]
     told = f"{seen.path} is {'gone' if seen.there is False else 'still there'}"
     order = out_of_order(

@@ -23,7 +23,7 @@ from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..refused import answer
-from . import events, perform
+from . import events, perform, setting
 
 READY_S = 90
 
@@ -56,18 +56,18 @@ def created(swarm: Swarm, secret: Secrets, evidence: Evidence) -> Iterator[dict[
         perform.created_from_variable(swarm) as from_variable,
     ):
         values = {
-            perform.FROM_STRING: perform.create_from_string(secret),
-            perform.FROM_FILE: from_file,
-            perform.FROM_VARIABLE: from_variable,
-            perform.ECHOED: secret.create(
-                perform.ECHOED, secrets.token_urlsafe(18) + "\n", title="What the lab's echo makes"
+            setting.FROM_STRING: perform.create_from_string(secret),
+            setting.FROM_FILE: from_file,
+            setting.FROM_VARIABLE: from_variable,
+            setting.ECHOED: secret.create(
+                setting.ECHOED, secrets.token_urlsafe(18) + "\n", title="What the lab's echo makes"
             ),
-            perform.SECOND: secret.create(perform.SECOND, title="The second version"),
-            perform.BINARY: secret.create(perform.BINARY, secrets.token_bytes(LARGEST)),
-            perform.UNICODE: secret.create(
-                perform.UNICODE, f"pässwörd 密码 {secrets.token_hex(8)}"
+            setting.SECOND: secret.create(setting.SECOND, title="The second version"),
+            setting.BINARY: secret.create(setting.BINARY, secrets.token_bytes(LARGEST)),
+            setting.UNICODE: secret.create(
+                setting.UNICODE, f"pässwörd 密码 {secrets.token_hex(8)}"
             ),
-            perform.CANARY: secret.create(perform.CANARY),
+            setting.CANARY: secret.create(setting.CANARY),
         }
         _note_what_is_told(swarm, values, evidence)
         yield values
@@ -135,7 +135,7 @@ def container_of(service: Service, on: Node, wait: Waiter, *, instead_of: str = 
 
 
 def _note_files(evidence: Evidence, step: str, node: Node, container: str) -> None:
-    places = ("/run/secrets", str(Path(perform.ABSOLUTE).parent))
+    places = ("/run/secrets", str(Path(setting.ABSOLUTE).parent))
     listed = node.look(
         "docker", "exec", "--user", "0", container,
         "find", *places, "-type", "f",
@@ -153,11 +153,11 @@ def _note_files(evidence: Evidence, step: str, node: Node, container: str) -> No
 
 def _note_mounts(evidence: Evidence, node: Node, container: str) -> None:
     """What kind of file system each one lies on, and what becomes of writing to it as root."""
-    path = f"/run/secrets/{perform.FROM_STRING}"
+    path = f"/run/secrets/{setting.FROM_STRING}"
     mounts = [
         line.split()
         for line in node.look("docker", "exec", container, "cat", "/proc/mounts").stdout.split("\n")
-        if "/run/secrets/" in line or perform.ABSOLUTE in line
+        if "/run/secrets/" in line or setting.ABSOLUTE in line
     ]
     tried = node.run(
         "docker", "exec", "--user", "0", container, "truncate", "--size", "0", path,
@@ -169,7 +169,7 @@ def _note_mounts(evidence: Evidence, node: Node, container: str) -> None:
 
 def _note_reading(evidence: Evidence, owner: str, node: Node, container: str) -> None:
     tried = node.look(
-        "docker", "exec", container, "sha256sum", f"/run/secrets/{perform.TARGET}",
+        "docker", "exec", container, "sha256sum", f"/run/secrets/{setting.TARGET}",
         check=False, title=f"The program's user reads a secret of mode 0400 that is {owner}",
     )  # fmt: skip
     digest = tried.stdout[:64] or None

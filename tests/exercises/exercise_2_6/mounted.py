@@ -13,18 +13,32 @@ from pytest_swarmlab.model import Judgement
 
 from .declared import MOUNTED, exercise
 from .events import Content, File, Files, Mount, Mounts, Reading
+from .setting import (
+    ABSOLUTE,
+    BINARY,
+    CANARY,
+    ECHOED,
+    FROM_FILE,
+    FROM_STRING,
+    FROM_VARIABLE,
+    SECOND,
+    SECRETS,
+    TARGET,
+    UNICODE,
+)
 
 PLACES = {
-    "mysql_root_password": ("/run/secrets/mysql_root_password", "444", "0", "0"),
-    "passwd_file": ("/run/secrets/passwd", "440", "101", "102"),
-    "db_password": ("/run/secrets/db_pass", "400", "0", "0"),
-    "echoed": ("/run/secrets/echoed", "444", "0", "0"),
-    "binary": ("/run/secrets/binary", "444", "0", "0"),
-    "unicode": ("/etc/app/unicode", "444", "0", "0"),
-    "canary": ("/run/secrets/canary", "444", "0", "0"),
+    FROM_STRING: (f"{SECRETS}/{FROM_STRING}", "444", "0", "0"),
+    FROM_FILE: (f"{SECRETS}/passwd", "440", "101", "102"),
+    FROM_VARIABLE: (f"{SECRETS}/{TARGET}", "400", "0", "0"),
+    ECHOED: (f"{SECRETS}/{ECHOED}", "444", "0", "0"),
+    BINARY: (f"{SECRETS}/{BINARY}", "444", "0", "0"),
+    UNICODE: (ABSOLUTE, "444", "0", "0"),
+    CANARY: (f"{SECRETS}/{CANARY}", "444", "0", "0"),
 }
 """Secret → path, mode, uid and gid that the service was created with, or the defaults."""
-TARGET = "/run/secrets/db_pass"
+PLACE = PLACES[FROM_VARIABLE][0]
+"""Where the service looks for its password."""
 
 
 @exercise.check(
@@ -103,7 +117,7 @@ def mode_0400_of_root(record: Record) -> Judgement:
     """The image's user is 1000."""
     root = need(record, Reading, "root's secret was not read", owner="root's")
     own = need(record, Reading, "the program's own secret was not read", owner="the program's own")
-    wanted = need(record, Content, "no second version was recorded", name="db_password_v2").digest
+    wanted = need(record, Content, "no second version was recorded", name=SECOND).digest
     told = f"root's: {root.said or 'it was read'}; the program's: {own.said or 'it was read'}"
     kept_out = root.code != 0 and "Permission denied" in root.said
     let_in = own.code == 0 and own.digest == wanted
@@ -114,16 +128,16 @@ def mode_0400_of_root(record: Record) -> Judgement:
     "literal-rotation-loses-the-path",
     phases=MOUNTED,
     title="The lab's literal rotation removes the file that the program reads",
-    expected=f"{TARGET} is gone, the new secret lies at /run/secrets/db_password_v2",
-    hint="`--secret-add source=db_password_v2,target=db_pass`: the target is the name by default.",
+    expected=f"{PLACE} is gone, the new secret lies at {SECRETS}/{SECOND}",
+    hint=f"`--secret-add source={SECOND},target={TARGET}`: the target is the name by default.",
 )
 def literal_rotation_loses_the_path(record: Record) -> Judgement:
     """An erratum: without a target the file has the secret's name."""
     before, files = _files(record, "first"), _files(record, "literal")
-    if TARGET not in before:
-        return unknown(f"{TARGET} was not there before")
+    if PLACE not in before:
+        return unknown(f"{PLACE} was not there before")
     told = ", ".join(sorted(path for path in files if "db_pass" in path)) or "neither"
-    lost = TARGET not in files and "/run/secrets/db_password_v2" in files
+    lost = PLACE not in files and f"{SECRETS}/{SECOND}" in files
     return passed(f"there is {told}") if lost else failed(f"there is {told}")
 
 
@@ -131,17 +145,17 @@ def literal_rotation_loses_the_path(record: Record) -> Judgement:
     "rotation-keeps-the-path",
     phases=MOUNTED,
     title="With source and target the new secret has the old path",
-    expected=f"{TARGET} has the second version's content and its own user's mode 0400",
+    expected=f"{PLACE} has the second version's content and its own user's mode 0400",
     hint="`docker service inspect vault`: source, target, uid, gid and mode of each secret.",
 )
 def rotation_keeps_the_path(record: Record) -> Judgement:
     """The rotation as it must be."""
     before, files = _files(record, "first"), _files(record, "mended")
-    wanted = need(record, Content, "no second version was recorded", name="db_password_v2").digest
-    found = files.get(TARGET)
-    if TARGET not in before or before[TARGET].digest == wanted:
-        return unknown(f"{TARGET} did not have another content before")
-    told = f"{TARGET}: {found or 'nothing'}"
+    wanted = need(record, Content, "no second version was recorded", name=SECOND).digest
+    found = files.get(PLACE)
+    if PLACE not in before or before[PLACE].digest == wanted:
+        return unknown(f"{PLACE} did not have another content before")
+    told = f"{PLACE}: {found or 'nothing'}"
     if found != File("400", "1000", "1000", found.bytes if found else 0, wanted):
         return failed(told)
     return passed(f"mode 400, uid 1000, {found.bytes} bytes")

@@ -24,25 +24,37 @@ from pytest_swarmlab.waiting.waiter import Waiter
 
 from .. import postgres
 from .events import Definition
+from .setting import (
+    ABSOLUTE,
+    API,
+    BINARY,
+    CANARY,
+    DB,
+    ECHOED,
+    FROM_FILE,
+    FROM_STRING,
+    FROM_VARIABLE,
+    NAME,
+    NEW_PASSWORD,
+    NEW_ROLE,
+    OLD_PASSWORD,
+    OLD_ROLE,
+    REPLICAS,
+    SECOND,
+    TARGET,
+    UNICODE,
+    WEB,
+)
 
-FROM_STRING, FROM_FILE, FROM_VARIABLE = "mysql_root_password", "passwd_file", "db_password"
-ECHOED, SECOND, BINARY, UNICODE = "echoed", "db_password_v2", "binary", "unicode"
-CANARY = "canary"
 FILE = "/root/passwd"
 APP = "myapi:latest"
 APP_USER = "1000"
 """The user of that image, uid and gid: not root."""
 
 VAULT = "vault"
-TARGET = "db_pass"
-ABSOLUTE = "/etc/app/unicode"
 
 STACK_FILE = STACKS / "multitier-stack.yml"
-NAME = "multitier"
-WEB, API, DB = "web", "api", "db"
 PORT = 8443
-REPLICAS = 2
-OLD_ROLE, NEW_ROLE = "app_a", "app_b"
 OLD_USER, NEW_USER = "db_user_a", "db_user_b"
 """Configs with the name of the role that the API uses."""
 
@@ -184,13 +196,13 @@ def deploy(
     swarm: Swarm, stack: Stacks, secret: Secrets, certificates: Certificates, wait: Waiter
 ) -> dict[str, bytes]:
     """The three tiers, ready; returns the secrets: name → value."""
-    names = (ADMIN, "db_password_v1", KEY)
+    names = (ADMIN, OLD_PASSWORD, KEY)
     values = {name: secret.create(name, title=f"{name} is created") for name in names}
     values |= create_pair(secret, certificates, "v1")
     deployed = stack.deploy(
         STACK_FILE, name=NAME, keep_volumes=False, title="The three tiers are deployed"
     )
-    create_roles(swarm, deployed, values["db_password_v1"], wait)
+    create_roles(swarm, deployed, values[OLD_PASSWORD], wait)
     for service in (API, WEB):
         wait(deployed.service(service).converged(replicas=REPLICAS), within=READY_S)
     return values
@@ -256,9 +268,9 @@ def log_in(node: Node, container: str, role: str, password: bytes) -> str:
 def rotate_password(service: Service, title: str) -> None:
     """The new password at the old one's place, and the role that it belongs to likewise."""
     service.update(
-        "--secret-rm", "db_password_v1",
+        "--secret-rm", OLD_PASSWORD,
         "--secret-add",
-        f"source=db_password_v2,target=db_password,uid={APP_USER},gid={APP_USER},mode=0400",
+        f"source={NEW_PASSWORD},target=db_password,uid={APP_USER},gid={APP_USER},mode=0400",
         "--config-rm", OLD_USER, "--config-add", f"source={NEW_USER},target=/app/db_user",
         title=title,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from pytest_swarmlab.model import Judgement
 from .declared import ROLLBACK, exercise
 from .events import FailedTask, Rollback, Update
 from .seen import gives_the_new_one, span
+from .setting import API, NAME
 
 GONE = (
     "starting container failed: unable to get secret from secret store: secret [a-z0-9]{25}"
@@ -73,7 +74,7 @@ def its_task_fails(record: Record) -> Judgement:
 )
 def replicas_untouched(record: Record) -> Judgement:
     """None is stopped before its successor runs, and in the end none is needed."""
-    samples = each(record, TasksSample, service="multitier_api")
+    samples = each(record, TasksSample, service=f"{NAME}_{API}")
     listed = [sample for sample in samples if sample.error is None]
     update = need(record, Update, "the update's state was not read", when="forward again")
     rollback = need(record, Rollback, "nobody rolled back").t

@@ -22,6 +22,7 @@ from . import somebodys
 from .declared import CERTIFICATE, ROLLBACK, ROTATION, UNDER_LOAD, exercise
 from .events import Begun, Certificates, Ended, Login, Removed, User
 from .seen import gives_the_new_one, not_in_turn, span
+from .setting import NEW_ROLE, OLD_PASSWORD, OLD_ROLE
 
 LEAST_REQUESTS = 30
 PAUSE_S = 4.0
@@ -102,10 +103,10 @@ def old_before_new_after(record: Record) -> Judgement:
 
 
 LOGINS = {
-    ("before", "app_a", "old"): "let in",
-    ("after", "app_a", "old"): 'FATAL:  password authentication failed for user "app_a"',
-    ("after", "app_b", "old"): 'FATAL:  password authentication failed for user "app_b"',
-    ("after", "app_b", "new"): "let in",
+    ("before", OLD_ROLE, "old"): "let in",
+    ("after", OLD_ROLE, "old"): f'FATAL:  password authentication failed for user "{OLD_ROLE}"',
+    ("after", NEW_ROLE, "old"): f'FATAL:  password authentication failed for user "{NEW_ROLE}"',
+    ("after", NEW_ROLE, "new"): "let in",
 }
 """When, as which role, with which password → what the database says."""
 
@@ -137,7 +138,7 @@ def new_login_only(record: Record) -> Judgement:
     "every-replica-has-the-new-one",
     phases=ROTATION + ROLLBACK,
     title="The application works with the new password, through every node",
-    expected="a login as app_b that reads the same two items",
+    expected=f"a login as {NEW_ROLE} that reads the same two items",
     hint="`docker service ps multitier_api`: does a replica from before the rotation still run?",
 )
 def every_replica_has_the_new_one(record: Record) -> Judgement:
@@ -146,7 +147,7 @@ def every_replica_has_the_new_one(record: Record) -> Judgement:
         return somebodys.every_replica_has_the_new_one(record)
     seen = each(record, User)
     wrong = [
-        f"{e.node}: {e.user}, {e.items} items" for e in seen if (e.user, e.items) != ("app_b", 2)
+        f"{e.node}: {e.user}, {e.items} items" for e in seen if (e.user, e.items) != (NEW_ROLE, 2)
     ]
     nodes = {e.node for e in seen}
     missing = not_each(nodes, members_of(record), "asked through")
@@ -155,7 +156,7 @@ def every_replica_has_the_new_one(record: Record) -> Judgement:
         ("the update", max(rolled, default=None)),
         ("the questions", min((e.t for e in seen), default=None)),
     )
-    return judged(f"app_b through {len(nodes)} nodes", wrong=wrong, missing=missing)
+    return judged(f"{NEW_ROLE} through {len(nodes)} nodes", wrong=wrong, missing=missing)
 
 
 @exercise.check(
@@ -170,12 +171,12 @@ def old_secret_removed(record: Record) -> Judgement:
     if somebodys.is_theirs(record):
         return somebodys.old_secret_removed(record)
     seen = need(record, Removed, "the old secret was not looked for")
-    argv = ["docker", "secret", "rm", "db_password_v1"]
+    argv = ["docker", "secret", "rm", OLD_PASSWORD]
     gone = [command.t for command in each(record, Command, code=0, argv=argv)]
     missing = out_of_order(
         ("that it was removed", max(gone, default=None)), ("the look for it", seen.t)
     )
-    told = f"db_password_v1 is {'gone' if seen.gone else 'there'}"
+    told = f"{OLD_PASSWORD} is {'gone' if seen.gone else 'there'}"
     return judged(told, holds=seen.gone, missing=missing)
 
 

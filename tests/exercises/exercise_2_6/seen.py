@@ -10,6 +10,7 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import Moment, out_of_order
 
 from .events import Begun, Ended
+from .setting import NEW_PASSWORD
 
 
 def span(record: Record) -> tuple[float, float]:
@@ -31,7 +32,7 @@ def not_in_turn(record: Record, when: str, login: Moment) -> list[str]:
 
 def gives_the_new_one(argv: Sequence[str]) -> bool:
     """Whether a command updates the API to the second password."""
-    return [*argv[:3]] == UPDATE and any("source=db_password_v2" in word for word in argv)
+    return [*argv[:3]] == UPDATE and any(f"source={NEW_PASSWORD}" in word for word in argv)
 
 
 UPDATE = ["docker", "service", "update"]

@@ -10,6 +10,7 @@ from pytest_swarmlab.model import Judgement
 
 from .declared import CERTIFICATE, MULTITIER, exercise
 from .events import Asked, Certificates, Definition, Ended, Handshake
+from .setting import API, DB, NAME, OLD_ROLE, WEB
 
 
 @exercise.check(
@@ -66,14 +67,14 @@ def api_key(record: Record) -> Judgement:
     "database-login",
     phases=MULTITIER,
     title="The API logs in to the database with the secret's password",
-    expected="a login as app_a that reads the two items",
+    expected=f"a login as {OLD_ROLE} that reads the two items",
     hint="`docker service logs multitier_db`: password authentication failed?",
 )
 def database_login(record: Record) -> Judgement:
     """The session's user, as the database names it."""
     seen = need(record, Asked, "nobody asked with the key", key="right")
     told = f"user {seen.user}, {seen.items} items"
-    return (passed if (seen.user, seen.items) == ("app_a", 2) else failed)(told)
+    return (passed if (seen.user, seen.items) == (OLD_ROLE, 2) else failed)(told)
 
 
 @exercise.check(
@@ -86,7 +87,7 @@ def database_login(record: Record) -> Judgement:
 def no_value_in_a_definition(record: Record) -> Judgement:
     """All that `docker service inspect` shows, of the three services."""
     seen = {e.service: e for e in each(record, Definition) if e.shows is not None}
-    services = [f"multitier_{name}" for name in ("web", "api", "db")]
+    services = [f"{NAME}_{name}" for name in (WEB, API, DB)]
     if missing := [name for name in services if name not in seen]:
         return unknown(f"nobody looked at {', '.join(missing)}")
     shown = [f"{name} shows {value}" for name in services for value in seen[name].shows or ()]

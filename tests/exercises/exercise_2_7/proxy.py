@@ -81,7 +81,7 @@ def name_in_a_stack(record: Record) -> Judgement:
 )
 def healed(record: Record) -> Judgement:
     """The same configuration: only the backend was missing."""
-    samples = [s for s in readings.task_samples(record) if s.error is None]
+    samples = readings.task_lists(record)
     if not samples:
         return unknown("nobody listed the tasks")
     running = sum(task.running for task in samples[-1].tasks)

@@ -7,11 +7,12 @@ from pytest_swarmlab.swarm.cluster import Node
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 
-FILE, NAME = STACKS / "health-stack.yml", "health"
-LABS_FILE, LABS_NAME = Path(__file__).parent / "literal" / "labs-stack.yml", "labs"
+from .setting import API_PORT, LABS_NAME, NAME
+
+FILE = STACKS / "health-stack.yml"
+LABS_FILE = Path(__file__).parent / "literal" / "labs-stack.yml"
 API, DATABASE, REDIS = "api", "database", "redis"
-API_REPLICAS = 2
-PORT, LABS_PORT = 8080, 8081
+"""Services of the stack file, by their names there."""
 SECRET = "health_db_password"  # noqa: S105 - its name
 
 
@@ -36,7 +37,7 @@ def ask_readiness(node: Node, container: str) -> str:
     return node.look(
         "docker", "exec", container,
         "curl", "-sS", "--max-time", "5", "-w", "%{http_code}",
-        f"http://127.0.0.1:{PORT}/health/ready",
+        f"http://127.0.0.1:{API_PORT}/health/ready",
         title="What the API says of its readiness", check=False,
     ).stdout  # fmt: skip
 

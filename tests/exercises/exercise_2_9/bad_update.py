@@ -11,9 +11,10 @@ from pytest_swarmlab.judging.claims import Window, judged, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from ..whose import replicas
-from .declared import BAD_UPDATE, MESH, REPLICAS, exercise
+from .declared import BAD_UPDATE, MESH, exercise
 from .events import Definition, RolledBack, Updated
 from .seen import all_answered, at_work
+from .setting import REPLICAS
 
 TAKEN_BACK = "update rolled back due to failure or early termination of task"
 
@@ -51,7 +52,7 @@ def old_definition(record: Record) -> Judgement:
     ]
     before, after = (definition.data() for definition in read)
     began, end = _update(record)
-    samples = [s for s in readings.task_samples(record) if s.error is None]
+    samples = readings.task_lists(record)
     parts = [s for s in samples if s.t <= began], [s for s in samples if s.asked >= end]
     if not all(parts):
         return unknown("the tasks were not listed before the update and after it")

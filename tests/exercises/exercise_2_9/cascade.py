@@ -20,18 +20,13 @@ from pytest_swarmlab.model import Judgement
 
 from . import healing
 from .declared import (
-    API,
-    API_PORT,
-    API_REPLICAS,
     CASCADE,
-    LABS,
-    LABS_PORT,
     PAUSE_S,
-    REDIS,
     exercise,
 )
 from .events import OutageMoment, Readiness
 from .seen import at_work, through, untouched
+from .setting import API, API_PORT, API_REPLICAS, LABS, LABS_PORT
 
 
 @exercise.check(
@@ -95,7 +90,7 @@ def readiness_tells(record: Record) -> Judgement:
         ("the question", asked.t),
         ("Redis's return", _moment(record, "over")),
     )
-    return judged(told, holds=good and checks.get(REDIS, "ok") != "ok", missing=order)
+    return judged(told, holds=good and checks.get("redis", "ok") != "ok", missing=order)
 
 
 @exercise.check(
@@ -109,7 +104,7 @@ def comes_back(record: Record) -> Judgement:
     """Thanks to `any`, without a limit."""
     counts, late, strange, over = {}, [], [], _moment(record, "over")
     for service in (API, LABS):
-        samples = [s for s in readings.task_samples(record, service) if s.error is None]
+        samples = readings.task_lists(record, service)
         counts[service] = len(at_work(samples[-1].tasks)) if samples else None
         listed = (f"the list of {service}'s tasks", samples[-1].asked if samples else None)
         late += out_of_order(("Redis's return", over), listed)

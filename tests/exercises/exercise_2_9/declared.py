@@ -31,7 +31,6 @@ exercise = Exercise(
 STARTING, HEAL, BAD_UPDATE = ("starting",), ("heal",), ("bad-update",)
 TRAP, ENDINGS, SLOW = ("exit-0",), ("endings",), ("slow-start",)
 DATABASE, CASCADE = ("database",), ("cascade",)
-REPLICAS, API_REPLICAS = 3, 2
 LEAST_WATCHED_S = 5.0
 """Five times the restart delay that is set."""
 
@@ -40,7 +39,5 @@ PAUSE_S = 3.0
 
 ILL = "dockerexec: unhealthy container"
 KILLED = "task: non-zero exit (137): dockerexec: unhealthy container"
-API, LABS, REDIS = "health_api", "labs_api", "redis"
-API_PORT, LABS_PORT = 8080, 8081
 
 ENDED = frozenset({"complete", "failed", "rejected", "shutdown"})

@@ -17,10 +17,7 @@ from pytest_swarmlab.waiting.conditions import Ended
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from . import events, perform
-from .perform import PORT, REPLICAS
-
-REPETITIONS = 5
-"""Repetitions of the fault on one of three replicas."""
+from .setting import PORT, REPETITIONS, REPLICAS
 
 INTERVAL_NS, RETRIES, RESTART_DELAY_NS = 30e9, 3, 5e9
 """Defaults of a definition: moby's container/health.go, swarmkit's defaults."""

@@ -61,7 +61,7 @@ def gives_up(record: Record) -> Judgement:
     """Only the list of tasks shows it."""
     watched = need(record, Watched, "nobody watched")
     seconds = watched.seconds
-    listed = [s for s in readings.task_samples(record, "gives-up") if s.error is None]
+    listed = readings.task_lists(record, "gives-up")
     if not listed:
         return unknown("its tasks were not listed")
     tasks = listed[-1].tasks

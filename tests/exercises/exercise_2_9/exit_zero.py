@@ -10,9 +10,10 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, out_of_order
 from pytest_swarmlab.model import Judgement
 
-from .declared import LEAST_WATCHED_S, REPLICAS, TRAP, exercise
+from .declared import LEAST_WATCHED_S, TRAP, exercise
 from .events import Broken, Checks, Definition, Watched
 from .seen import at_work, last_list
+from .setting import REPLICAS
 
 
 @exercise.check(
@@ -60,8 +61,8 @@ def slot_stays_empty(record: Record) -> Judgement:
     seconds, remedy = watched.seconds, _remedy(record)
     samples = [
         s
-        for s in readings.task_samples(record)
-        if s.error is None and s.t >= watched.t and (remedy is None or s.t <= remedy)
+        for s in readings.task_lists(record)
+        if s.t >= watched.t and (remedy is None or s.t <= remedy)
     ]
     if not samples:
         return unknown("the tasks were not listed after the watch")

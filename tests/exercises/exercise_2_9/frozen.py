@@ -9,9 +9,11 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import Window, judged, out_of_order
 from pytest_swarmlab.model import Judgement
 
-from .declared import API, DATABASE, KILLED, MESH, exercise
+from .declared import DATABASE, KILLED, MESH, exercise
 from .events import Frozen, Rows
 from .seen import at_work, untouched
+from .setting import API
+from .setting import DATABASE as DATABASE_SERVICE
 
 ROW = "before the database hung"
 
@@ -42,9 +44,6 @@ def hanging_is_unhealthy(record: Record) -> Judgement:
     if told_ill and not ill:
         missing.append("it was unhealthy before it was made to hang")
     return judged(told, holds=bool(good) and (ill or bool(missing)), missing=missing)
-
-
-DATABASE_SERVICE = "health_database"
 
 
 def _ill(told: EngineTold) -> bool:

@@ -15,13 +15,13 @@ from pytest_swarmlab.model import Judgement
 
 from .. import whose
 from . import healing
-from .declared import HEAL, ILL, MESH, REPLICAS, exercise
+from .declared import HEAL, ILL, MESH, exercise
 from .events import Broken
 from .healing import Healing, healings
 from .seen import at_work, by_status, last_list, uncovered
+from .setting import REPETITIONS, REPLICAS
 
 ROLE = "web"
-REPETITIONS = 5
 
 
 @exercise.check(

@@ -13,7 +13,8 @@ from pytest_swarmlab.swarm.stacks import Stack, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from . import application, events
-from .application import API, API_REPLICAS, DATABASE, REDIS
+from .application import API, DATABASE, REDIS
+from .setting import API_PORT, API_REPLICAS, LABS_PORT
 
 RATE = 5.0
 READY_S = 120
@@ -39,13 +40,13 @@ class Outage:
         """The database hangs, is found unhealthy and replaced; its row is still there."""
         api, database = self.stack.service(API), self.stack.service(DATABASE)
         (task,) = self.wait(database.converged(replicas=1), within=READY_S)
-        self._await_serving(api, application.PORT, listed=API_REPLICAS)
+        self._await_serving(api, API_PORT, listed=API_REPLICAS)
         node = self.swarm.node(task.node)
         application.write_row(node, task.container)
         self.evidence.tasks(self.swarm, api.name)
         with (
             self.evidence.containers_of(self.swarm, database.name),
-            self.probe(via=self.swarm.nodes, port=application.PORT, rate=RATE) as traffic,
+            self.probe(via=self.swarm.nodes, port=API_PORT, rate=RATE) as traffic,
         ):
             self.wait(traffic.asked_at_least(WARM), within=READY_S)
             application.freeze(node, task.container)
@@ -67,17 +68,17 @@ class Outage:
         """Redis goes: the API whose check asks for it, and the one whose check does not."""
         api, redis = self.stack.service(API), self.stack.service(REDIS)
         labs = application.deploy_labs(self.stacks)
-        tasks = self._await_serving(api, application.PORT, listed=2 * API_REPLICAS)
-        self._await_serving(labs, application.LABS_PORT, listed=2 * API_REPLICAS)
+        tasks = self._await_serving(api, API_PORT, listed=2 * API_REPLICAS)
+        self._await_serving(labs, LABS_PORT, listed=2 * API_REPLICAS)
         for service in (api, labs):
             self.evidence.tasks(self.swarm, service.name)
         with (
             self.evidence.containers_of(self.swarm, api.name),
             self.evidence.containers_of(self.swarm, labs.name),
-            self.probe(via=self.swarm.nodes, port=application.PORT, rate=RATE) as own,
+            self.probe(via=self.swarm.nodes, port=API_PORT, rate=RATE) as own,
             # Where nobody answers a request costs its time limit. The others keep the usual one: a
             # connection whose first packet is lost comes about after a second (seen: one in 233).
-            self.probe(via=self.swarm.nodes, port=application.LABS_PORT, rate=RATE, timeout=1.0),
+            self.probe(via=self.swarm.nodes, port=LABS_PORT, rate=RATE, timeout=1.0),
         ):
             self.wait(own.asked_at_least(WARM), within=READY_S)
             # A replica that was slow to start may have been replaced before.

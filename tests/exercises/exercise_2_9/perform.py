@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pytest_swarmlab.swarm.cluster import Node, Output
 from pytest_swarmlab.swarm.services import Service, Services
 
+from .setting import PORT, REPLICAS, SERVICE
+
 IMAGE = "nginx:alpine"
 REDIS = "redis:7-alpine"
-SERVICE, PORT = "test-health", 8080
 GATED_PORT = 8081
-REPLICAS = 3
 INDEX = "/usr/share/nginx/html/index.html"
 GATE = "/tmp/open"
 

@@ -17,7 +17,8 @@ from pytest_swarmlab.judging.claims import (
 )
 from pytest_swarmlab.model import Judgement
 
-from .declared import API_PORT, API_REPLICAS, PAUSE_S
+from .declared import PAUSE_S
+from .setting import API_PORT, API_REPLICAS
 
 
 def uncovered(record: Record, asked: Sequence[Request], window: Window) -> list[str]:
@@ -39,7 +40,7 @@ def at_work(tasks: Sequence[TaskSeen]) -> list[TaskSeen]:
 
 
 def last_list(record: Record) -> TasksSample | None:
-    samples = [s for s in readings.task_samples(record) if s.error is None]
+    samples = readings.task_lists(record)
     return samples[-1] if samples else None
 
 
@@ -58,7 +59,7 @@ def all_answered(record: Record, asked: list[Request], window: Window) -> Judgem
 def untouched(record: Record, service: str, window: Window) -> Judgement:
     """All of the API's requests were answered, and its tasks are the first ones."""
     asked = all_answered(record, through(record, API_PORT), window)
-    samples = [s for s in readings.task_samples(record, service) if s.error is None]
+    samples = readings.task_lists(record, service)
     others = {t.id for s in samples for t in s.tasks if not t.running}
     told = f"{asked.observed}; {len(others)} of its tasks were replaced"
     ids = {frozenset(t.id for t in at_work(s.tasks)) for s in samples}

@@ -45,8 +45,7 @@ def replicas(record: Record) -> Judgement:
     """As `docker stack services` shows it."""
     told, good, missing = [], True, []
     for name, count in REPLICAS.items():
-        samples = readings.task_samples(record, f"{NAME}_{name}")
-        listed = [sample for sample in samples if sample.error is None]
+        listed = readings.task_lists(record, f"{NAME}_{name}")
         if not listed:
             missing.append(f"nobody listed the tasks of {name}")
             continue

@@ -20,8 +20,9 @@ from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_5.drill import Deployed, Drill
-from ..exercise_2_9.drill import REPETITIONS, Healed
+from ..exercise_2_9.drill import Healed
 from ..exercise_2_9.perform import UPDATED_S, break_theirs
+from ..exercise_2_9.setting import REPETITIONS
 
 READY_S = 240
 PATIENCE_S = 10.0

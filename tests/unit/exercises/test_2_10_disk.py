@@ -20,6 +20,7 @@ from tests.exercises import nfs, own_disk
 from tests.exercises.exercise_2_10 import perform
 from tests.exercises.exercise_2_10.client import Answer
 from tests.exercises.exercise_2_10.full import SAYS, FullDisk
+from tests.exercises.exercise_2_10.load import Crowd
 from tests.unit.fakes import Lab
 
 DISK = "/srv/nfs/swarm-data-postgres.disk"
@@ -134,15 +135,10 @@ def disk_of(lab: Lab, shop: Shop, monkeypatch: pytest.MonkeyPatch, *log: str) ->
     asked: list[str] = []
     books = SimpleNamespace(rows=asked.append, orders=lambda _: [])
     person = SimpleNamespace(token="", via=lambda _: None, place=lambda key, _: f"id of {key}")
-    crowd: Any = SimpleNamespace(
-        run="r",
-        shop=shop,
-        books=books,
-        customers=[person],
-        products=[1, 2, 3],
-        sent=set(),
-        orders={},
-    )
+    unused: Any = None
+    fakes: Any = {"shop": shop, "books": books}
+    fakes |= {"customers": [person], "products": [1, 2, 3], "run": "r"}
+    crowd = Crowd(**fakes, wait=unused, probe=unused, ledger=unused, evidence=unused)
     lab.containers = {"worker1": [{"Id": "c" * 64}]}
     for node in lab.swarm.nodes:
         monkeypatch.setattr(node, "log_of", lambda _: "\n".join(log) if asked else "ready\n")

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
-from tests.exercises.exercise_2_6.created import NAMES
-from tests.exercises.exercise_2_6.mounted import PLACES, TARGET
+from tests.exercises.exercise_2_6.mounted import PLACE, PLACES
 from tests.exercises.exercise_2_6.plaintext import SEARCHED
 from tests.exercises.exercise_2_6.refusals import ACCEPTED, REFUSED
 from tests.exercises.exercise_2_6.rotation import LOGINS
+from tests.exercises.exercise_2_6.setting import NAMES
 from tests.exercises.exercise_2_6.verify import exercise
 from tests.unit.records.breaker import ALONE, LATER, SOONER
 from tests.unit.records.editing import (
@@ -46,7 +46,7 @@ def files(step: str, **more: dict[str, Any]) -> Row:
     found = {
         path: file(mode, uid, gid, f"d-{name}")
         for name, (path, mode, uid, gid) in PLACES.items()
-        if step == "first" or path != TARGET
+        if step == "first" or path != PLACE
     }
     found |= {path.replace("_slash_", "/"): row for path, row in more.items()}
     return "files", {"step": step, "files": found}
@@ -159,7 +159,7 @@ RUNS: dict[str, list[Timed]] = {
             "mounts": {row[0]: {"type": "tmpfs", "read_only": True} for row in PLACES.values()},
             "written": False, "said": READ_ONLY,
         }),
-        reading("root's", 1, f"sha256sum: {TARGET}: Permission denied"),
+        reading("root's", 1, f"sha256sum: {PLACE}: Permission denied"),
         files("literal", _slash_run_slash_secrets_slash_db_password_v2=file("444", "0", "0", "d")),
         files("mended", _slash_run_slash_secrets_slash_db_pass=file(
             "400", "1000", "1000", "d-db_password_v2")),
@@ -339,19 +339,19 @@ BROKEN: Broken = {
         (none_of("reading", owner="root's"), "unknown"),
     ],
     ("mounted", "literal-rotation-loses-the-path"): [
-        (with_file("literal", TARGET, mode="400"), "fail"),
+        (with_file("literal", PLACE, mode="400"), "fail"),
         (with_file("literal", LITERAL), "fail"),
         (none_of("files", step="literal"), "unknown"),
-        (with_file("first", TARGET), "unknown"),
+        (with_file("first", PLACE), "unknown"),
         (none_of("files", step="first"), "unknown"),
         (moved("files", {"step": "literal"}, to=0.0), "unknown"),
     ],
     ("mounted", "rotation-keeps-the-path"): [
-        (with_file("mended", TARGET, digest="d-db_password"), "fail"),
-        (with_file("mended", TARGET, uid="0"), "fail"),
-        (with_file("mended", TARGET), "fail"),
+        (with_file("mended", PLACE, digest="d-db_password"), "fail"),
+        (with_file("mended", PLACE, uid="0"), "fail"),
+        (with_file("mended", PLACE), "fail"),
         (none_of("files", step="mended"), "unknown"),
-        (with_file("first", TARGET, digest="d-db_password_v2"), "unknown"),
+        (with_file("first", PLACE, digest="d-db_password_v2"), "unknown"),
         (moved("files", {"step": "mended"}, to=0.0), "unknown"),
     ],
     ("plaintext", "search-works"): [
