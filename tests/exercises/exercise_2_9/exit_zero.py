@@ -107,7 +107,7 @@ def any_heals(record: Record) -> Judgement:
     good = defined.restart_condition == "any" and len(running) == REPLICAS and heirs
     empty = [
         s
-        for s in readings.task_samples(record)
+        for s in readings.task_lists(record)
         if broken.t < s.t < defined.t and all(t.slot != slot for t in at_work(s.tasks))
     ]
     order = out_of_order(

@@ -28,7 +28,7 @@ ROW = "before the database hung"
 def hanging_is_unhealthy(record: Record) -> Judgement:
     """Only a health check detects it."""
     frozen = need(record, Frozen, "the database was not made to hang")
-    samples = [s for s in readings.task_samples(record, DATABASE_SERVICE) if s.asked > frozen.t]
+    samples = [s for s in readings.task_lists(record, DATABASE_SERVICE) if s.asked > frozen.t]
     if not samples:
         return unknown("nobody listed its tasks after it was made to hang")
     tasks = samples[-1].tasks

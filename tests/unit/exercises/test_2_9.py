@@ -277,6 +277,13 @@ def last_tasks(service: str, *rows: dict[str, Any]) -> Edit:
     return last("tasks", {"service": service}, tasks=list(rows))
 
 
+def unanswered(service: str, t: float) -> Edit:
+    """The listing of that service's tasks in that second was an error."""
+    return lambda run: changed(
+        run, lambda e: kind("tasks", service=service)(e) and e.t == t, tasks=[], error="timeout"
+    )
+
+
 def later(what: str, container: str, by: float) -> Edit:
     """That container's event came so many seconds later."""
 
@@ -422,6 +429,7 @@ BROKEN: Broken = {
         (moved("definition", {"when": "after"}, to=2.0), "unknown"),
         (none_of("tasks"), "unknown"),
         (last_tasks("trap", *(task(f"b{n}", n) for n in (1, 2, 3))), "unknown"),
+        (unanswered("trap", 15.1), "unknown"),
     ],
     ("endings", "exit-0-is-complete"): [
         (edited("ending", {"program": "redis"}, state="failed"), "fail"),
@@ -463,6 +471,7 @@ BROKEN: Broken = {
         (none_of("frozen"), "unknown"),
         (moved("frozen", to=10.0), "unknown"),
         (moved("frozen", to=30.0), "unknown"),
+        (unanswered("health_database", 24), "unknown"),
         (none_of("tasks"), "unknown"),
     ],
     ("database", "data-kept"): [
