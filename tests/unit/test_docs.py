@@ -1,0 +1,69 @@
+"""What the documentation points at is there."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from docs import draw_architecture
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("stacks/*/README.md")],
+)
+PLACES = ("", "pytest_swarmlab", "tests", "docs", "tests/exercises", "stacks/monitoring")
+"""Where a path of CONTRIBUTING begins."""
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which its headings are linked to, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#{1,6} +(.+)$", text, flags=re.MULTILINE)
+    found: Counter[str] = Counter()
+    names = set()
+    for heading in headings:
+        words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
+        name = re.sub(r"[^\w\- ]", "", words).strip().replace(" ", "-")
+        names.add(f"{name}-{found[name]}" if found[name] else name)
+        found[name] += 1
+    return names
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    lost = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"\w+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            lost.append(link)
+    assert lost == []
+
+
+def test_where_to_change_something_there_is_something() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.partition("## Where do I change")[2].partition("\n## ")[0]
+    paths = re.findall(r"`([\w./<>*]+(?:/|\.\w+))`", table)
+    assert len(paths) > 30
+    lost = []
+    for path in paths:
+        # `verify.py` alone is one of every exercise.
+        pattern = re.sub("<[a-z]+>", "*", path if "/" in path else f"**/{path}")
+        if not any(list((ROOT / place).glob(pattern.rstrip("/"))) for place in PLACES):
+            lost.append(path)
+    assert lost == []
+
+
+def test_the_picture_of_the_architecture_has_today_s_parts() -> None:
+    picture = draw_architecture.PICTURE.read_text(encoding="utf-8")
+    told = [html.unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", picture)]
+    for part in draw_architecture.parts():
+        assert part in told, "run `make architecture`"
+        assert draw_architecture.meaning(part) in told, "run `make architecture`"
