@@ -28,6 +28,7 @@ ASIDE = ("-p", "no:asyncio", "-p", "no:playwright")
 """The suites that our tests run have these plugins; our own session, where a warning is an error,
 has not: pytest-asyncio warns of its own default."""
 
+ENDED_BY = {signal.SIGINT, signal.SIGTERM}
 ENDS_S = 20
 """Seconds that processes get to end in order: mmdebstrap removes its mounts."""
 
@@ -116,16 +117,28 @@ def _code(
     command: Sequence[str], *, at: Path = PROJECT, environment: Mapping[str, str] | None = None
 ) -> int:
     """How that command ends. It has a process group, which ends with us."""
-    with subprocess.Popen(command, cwd=at, env=environment, start_new_session=True) as process:
-        try:
-            return process.wait()
-        except BaseException:
-            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait(ENDS_S)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
+    # Not before the process is known that has to be ended.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDED_BY)
+    try:
+        with subprocess.Popen(
+            command, cwd=at, env=environment, start_new_session=True, preexec_fn=_listen
+        ) as process:
+            try:
+                _listen()
+                return process.wait()
+            except BaseException:
+                with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                    os.killpg(process.pid, signal.SIGTERM)
+                    process.wait(ENDS_S)
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
+    finally:
+        _listen()
+
+
+def _listen() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDED_BY)
 
 
 def _done(command: Sequence[str], *, at: Path = PROJECT) -> None:
