@@ -21,7 +21,7 @@ from pytest_swarmlab.lab import command
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers import dind, uml, vagrant
 from pytest_swarmlab.providers.base import Found
-from pytest_swarmlab.providers.inventory import place
+from pytest_swarmlab.providers.inventory import place, powered_off
 from pytest_swarmlab.reporting import mark_again
 
 WELL = Finding("cores", True, "2")
@@ -58,7 +58,8 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Provider:
     nothing = SimpleNamespace(reap=lambda: ["a student's"], find=lambda: ())
     monkeypatch.setattr(vagrant, "VagrantProvider", lambda _: nothing)
     # What killed runs have left on this very machine is another test's matter.
-    monkeypatch.setattr(place, "reap", list)
+    for left in (place, powered_off):
+        monkeypatch.setattr(left, "reap", list)
     return provider
 
 
