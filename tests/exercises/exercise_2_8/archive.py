@@ -5,6 +5,8 @@ import io
 import tarfile
 from collections.abc import Callable, Mapping
 
+from .setting import BIT_FLIPPED, CHECKSUMS_CUT, MANIFEST_EDITED, TRUNCATED, VOLUME_LOST
+
 Change = Callable[[bytes], bytes | None]
 """Makes a file's content another one; None: the file goes."""
 
@@ -15,11 +17,11 @@ def _flip(content: bytes) -> bytes:
 
 
 DAMAGE: Mapping[str, tuple[str, Change]] = {
-    "truncated": ("swarm.tar.gz", lambda content: content[: len(content) // 2]),
-    "bit-flipped": ("swarm.tar.gz", _flip),
-    "manifest-edited": ("manifest", lambda content: content.replace(b"hot=no", b"hot=na")),
-    "checksums-cut": ("SHA256SUMS", lambda content: content[: content.rfind(b"\n", 0, -1) + 1]),
-    "volume-lost": ("volumes.tar.gz", lambda _: None),
+    TRUNCATED: ("swarm.tar.gz", lambda content: content[: len(content) // 2]),
+    BIT_FLIPPED: ("swarm.tar.gz", _flip),
+    MANIFEST_EDITED: ("manifest", lambda content: content.replace(b"hot=no", b"hot=na")),
+    CHECKSUMS_CUT: ("SHA256SUMS", lambda content: content[: content.rfind(b"\n", 0, -1) + 1]),
+    VOLUME_LOST: ("volumes.tar.gz", lambda _: None),
 }
 """Damages of a backup by disks, copies and people: the file, and its change."""
 

@@ -14,8 +14,9 @@ from pytest_swarmlab.model import Judgement
 from .declared import AUTOLOCK, exercise
 from .events import Answers, Backup, KeyKept, Restore, Unlock
 from .seen import as_expected
+from .setting import ALONE, KEY_UNSAID, NO_KEY, WRONG_KEY
 
-UNLOCKED = {"key-unsaid": 7, "no-key": 7, "wrong-key": 7, "alone": 7}
+UNLOCKED = {KEY_UNSAID: 7, NO_KEY: 7, WRONG_KEY: 7, ALONE: 7}
 """Case of an autolocked swarm and its backup → its exit code."""
 
 
@@ -35,7 +36,7 @@ def locked_out(record: Record) -> Judgement:
         return judgement
     fault, done = readings.fault(record), each(record, Restore)
     order = out_of_order(
-        ("the backup that was refused", tries["key-unsaid"].t),
+        ("the backup that was refused", tries[KEY_UNSAID].t),
         ("the destruction", fault.began if fault else None),
         ("the new machines", fault.healed if fault else None),
         ("the first refused restore", min(tries[case].t for case in RESTORES)),
@@ -47,7 +48,7 @@ def locked_out(record: Record) -> Judgement:
     return judged(judgement.observed, missing=order)
 
 
-RESTORES = ("no-key", "wrong-key", "alone")
+RESTORES = (NO_KEY, WRONG_KEY, ALONE)
 """Which of those were tried on the new machines."""
 
 

@@ -13,6 +13,19 @@ from pytest_swarmlab.waiting.waiter import Waiter
 from . import archive, events, perform
 from .lost import RowsRemoved
 from .perform import CONFIRMED, PLACE, READY_S, SETTLED_S, follower
+from .setting import (
+    ANOTHER_ADDRESS,
+    ANOTHER_RUN,
+    ANOTHER_SWARM,
+    DISK_FULL,
+    ENGINE_REFUSES,
+    IT_LEADS,
+    KILLED,
+    NO_QUORUM_LEFT,
+    NOT_CONFIRMED,
+    OTHERS_ALIVE,
+    VERIFIED,
+)
 
 STARTED_S = 60
 """Longest until a started unit is where it is waited for."""
@@ -52,11 +65,11 @@ def offer_broken_backups(swarm: Swarm, *, wait: Waiter, evidence: Evidence) -> N
     for how in archive.DAMAGE:
         broken = perform.bring(home, archive.damaged(carried, how), f"/root/{how}")
         offer(how, home, broken, CONFIRMED)
-    offer("another-swarm", home, perform.bring(home, foreign, "/root/foreign"), CONFIRMED)
-    offer("another-address", other, perform.bring(other, carried), CONFIRMED)
-    offer("not-confirmed", home, taken.path, "--others-are-gone")
-    offer("others-alive", home, taken.path, CONFIRMED)
-    offer("verified", home, taken.path, "--verify")
+    offer(ANOTHER_SWARM, home, perform.bring(home, foreign, "/root/foreign"), CONFIRMED)
+    offer(ANOTHER_ADDRESS, other, perform.bring(other, carried), CONFIRMED)
+    offer(NOT_CONFIRMED, home, taken.path, "--others-are-gone")
+    offer(OTHERS_ALIVE, home, taken.path, CONFIRMED)
+    offer(VERIFIED, home, taken.path, "--verify")
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
     evidence.state(swarm)
 
@@ -101,24 +114,24 @@ def get_into_trouble(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Ev
             )
         )
 
-    attempt("it-leads", leader)
+    attempt(IT_LEADS, leader)
 
     home.run("systemd-run", "--unit=holder", "flock", perform.LOCK, "sleep", "600")
     held = ("flock", "--nonblock", "--conflict-exit-code=0", perform.LOCK, "false")
     wait(home.succeeds(*held), within=STARTED_S)
-    attempt("another-run", home)
+    attempt(ANOTHER_RUN, home)
     home.run("systemctl", "stop", "holder.service")
 
     with faults.stop_engine(other):
         wait(swarm.node_is(other, reachability="unreachable"), within=READY_S)
-        attempt("no-quorum-left", home)
+        attempt(NO_QUORUM_LEFT, home)
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
 
     # The swarm itself has room there; what ends the copy is a volume, while the engine is away.
     home.run("mkdir", "-p", "/mnt/full")
     home.run("mount", "-t", "tmpfs", "-o", "size=2m", "full", "/mnt/full")
     filler = perform.fill_a_volume(home, mib=4)
-    attempt("disk-full", home, place="/mnt/full/backups")
+    attempt(DISK_FULL, home, place="/mnt/full/backups")
     home.run("umount", "/mnt/full")
     home.run("docker", "volume", "rm", filler)
     wait(swarm.all_nodes_ready(), within=SETTLED_S)
@@ -128,7 +141,7 @@ def get_into_trouble(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Ev
     # The engine goes on with what it has read, and can't be started again.
     home.run("mkdir", "-p", "/etc/docker")
     home.put(b"{", "/etc/docker/daemon.json")
-    attempt("engine-refuses", home)
+    attempt(ENGINE_REFUSES, home)
     home.run("rm", "/etc/docker/daemon.json")
     home.run(perform.BACKUP, "--mend", title=f"On {home}: its cause removed, the engine is started")
     wait(EngineIs(home, up=True), within=READY_S)
@@ -154,7 +167,7 @@ def _kill_it(swarm: Swarm, home: Node, *, wait: Waiter, evidence: Evidence) -> N
     complete = [name for name in perform.listed(home, PLACE) if not name.startswith(".partial-")]
     evidence.write(
         events.Trouble(
-            "killed",
+            KILLED,
             home.name,
             137 if shown.stdout.strip() == "signal" else 0,
             shown.stdout.strip(),

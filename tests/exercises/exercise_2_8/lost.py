@@ -13,6 +13,7 @@ from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, p
 
 from . import archive, events, perform
 from .perform import CONFIRMED, PLACE, READY_S, SETTLED_S, STORE, follower
+from .setting import ALONE, KEY_UNSAID, NO_KEY, WRONG_KEY
 
 BEFORE, AFTER = range(1, 201), range(201, 211)
 """Numbers that are written before the backup, and after it."""
@@ -196,7 +197,7 @@ def restore_a_locked_swarm(
     swarm_id = str(told["swarm"]).encode()
     evidence.write(events.Identity("before", **told))
     unsaid = perform.backup(homes[0], title=f"On {homes[0]}: nobody says where the key is kept")
-    evidence.write(events.Unlock("key-unsaid", unsaid.output.code))
+    evidence.write(events.Unlock(KEY_UNSAID, unsaid.output.code))
     carried = {}
     for home in homes:
         taken = perform.backup(
@@ -228,9 +229,9 @@ def restore_a_locked_swarm(
     for home in homes:
         home.put(key + b"\n", "/root/key")
     homes[0].put(b"SWMKEY-1-" + b"A" * 43 + b"\n", "/root/wrong")
-    offer("no-key", "--keep-membership")
-    offer("wrong-key", "--keep-membership", "--unlock-key-file", "/root/wrong")
-    offer("alone", "--unlock-key-file", "/root/key")
+    offer(NO_KEY, "--keep-membership")
+    offer(WRONG_KEY, "--keep-membership", "--unlock-key-file", "/root/wrong")
+    offer(ALONE, "--unlock-key-file", "/root/key")
 
     def bring_back(home: Node) -> None:
         _restore(

@@ -10,17 +10,29 @@ from pytest_swarmlab.model import Judgement
 from .declared import REFUSALS, exercise
 from .events import Refusal
 from .seen import as_expected, whole
+from .setting import (
+    ANOTHER_ADDRESS,
+    ANOTHER_SWARM,
+    BIT_FLIPPED,
+    CHECKSUMS_CUT,
+    MANIFEST_EDITED,
+    NOT_CONFIRMED,
+    OTHERS_ALIVE,
+    TRUNCATED,
+    VERIFIED,
+    VOLUME_LOST,
+)
 
 REFUSED = {
-    "truncated": 4,
-    "bit-flipped": 4,
-    "manifest-edited": 4,
-    "checksums-cut": 4,
-    "volume-lost": 4,
-    "another-swarm": 5,
-    "another-address": 6,
-    "not-confirmed": 8,
-    "others-alive": 10,
+    TRUNCATED: 4,
+    BIT_FLIPPED: 4,
+    MANIFEST_EDITED: 4,
+    CHECKSUMS_CUT: 4,
+    VOLUME_LOST: 4,
+    ANOTHER_SWARM: 5,
+    ANOTHER_ADDRESS: 6,
+    NOT_CONFIRMED: 8,
+    OTHERS_ALIVE: 10,
 }
 """Defect of a backup, or of its restore here → exit code of swarm-restore."""
 
@@ -69,7 +81,7 @@ def nothing_touched(record: Record) -> Judgement:
 )
 def good_one_verified(record: Record) -> Judgement:
     """The refusals say something only if a good backup is not refused."""
-    seen = need(record, Refusal, "it was not tried", case="verified")
+    seen = need(record, Refusal, "it was not tried", case=VERIFIED)
     told = f"exit code {seen.code}"
     return passed(told) if seen.code == 0 else failed(f"{told}: {seen.said}")
 

@@ -13,8 +13,9 @@ from pytest_swarmlab.model import Judgement
 from .declared import TROUBLE, exercise
 from .events import Mended, TimerSet, Trouble
 from .seen import as_expected
+from .setting import ANOTHER_RUN, DISK_FULL, ENGINE_REFUSES, IT_LEADS, KILLED, NO_QUORUM_LEFT
 
-NEVER_STOPPED = {"it-leads": 4, "another-run": 3, "no-quorum-left": 5}
+NEVER_STOPPED = {IT_LEADS: 4, ANOTHER_RUN: 3, NO_QUORUM_LEFT: 5}
 """Why a backup isn't begun → swarm-backup's exit code for it."""
 
 
@@ -45,7 +46,7 @@ def not_begun(record: Record) -> Judgement:
 )
 def full_disk(record: Record) -> Judgement:
     """The lab's script leaves the engine stopped when tar fails."""
-    return _trouble(record, "disk-full", code=8, stopped=True, answers=True, left=())
+    return _trouble(record, DISK_FULL, code=8, stopped=True, answers=True, left=())
 
 
 @exercise.check(
@@ -86,9 +87,9 @@ NEVER = ("", "0", "n/a", None)
 )
 def killed(record: Record) -> Judgement:
     """No trap runs in a process that was killed so. In the middle: the engine was away by then."""
-    seen = need(record, Trouble, "no backup was killed", case="killed")
+    seen = need(record, Trouble, "no backup was killed", case=KILLED)
     wanted = {"code": 137, "answers": True, "complete": False, "stopped": True}
-    judgement = _trouble(record, "killed", **wanted)
+    judgement = _trouble(record, KILLED, **wanted)
     if judgement.verdict == "pass" and not _stopped(record, seen.node, seen.t):
         return unknown(f"{judgement.observed}; the engine was not seen stopped at that moment")
     return judgement
@@ -103,8 +104,8 @@ def killed(record: Record) -> Judgement:
 )
 def engine_refuses(record: Record) -> Judgement:
     """A complete backup is needed most when the engine does not start."""
-    judgement = _trouble(record, "engine-refuses", code=9, answers=False, complete=True)
-    tried, mended = last(record, Trouble, case="engine-refuses"), last(record, Mended)
+    judgement = _trouble(record, ENGINE_REFUSES, code=9, answers=False, complete=True)
+    tried, mended = last(record, Trouble, case=ENGINE_REFUSES), last(record, Mended)
     if tried and mended and (late := out_of_order(("the trouble", tried.t), ("its end", mended.t))):
         return unknown("; ".join(late))
     if judgement.verdict == "pass" and not (mended and mended.answers):
