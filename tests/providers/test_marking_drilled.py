@@ -17,7 +17,8 @@ from pytest_swarmlab.marking.rubric import DRILL
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers.uml.state import State
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.waiting.waiter import Waiter
+from pytest_swarmlab.waiting.waiter import Done, Pending, Waiter, done, pending
+from tests.exercises.answered import Refused
 from tests.exercises.exercise_2_5.site import INSTALLER, Answers, Site, png
 from tests.exercises.submission import stored
 from tests.marking.assemble import REFERENCE
@@ -35,6 +36,12 @@ SHOWN = (
 
 LEAVES = ("marks", "rules", "units")
 """What tasks and their ports leave wherever they run: containers, rules, mounts."""
+
+UPLOADS = "/srv/nfs/swarm-data/wordpress/uploads"
+
+FORGOTTEN_S = 90
+"""Longest until a node has forgotten a directory of the share that another has removed, seconds:
+`acdirmax` is 60 (nfs(5))."""
 
 THEIR_DATA = re.compile(r"/((srv|mnt)/nfs/swarm-data/[^/ ]+|var/backups/swarm)/")
 """What databases on the share write while they run: PostgreSQL, MySQL, RabbitMQ. And the backup
@@ -134,17 +141,35 @@ def install_as_owner(swarm: Swarm) -> None:
     owner.get_nonce(node)
     post = owner.write_post(node, "The owner's own")
     owner.write_comment(node, post, "by himself")
-    owner.upload(node, f"{secrets.token_hex(4)}.png", png())
+    Waiter()(Uploaded(owner, node), within=FORGOTTEN_S)
     owner.close()
+
+
+class Uploaded:
+    """The site takes a picture."""
+
+    name = "the site takes a picture"
+
+    def __init__(self, site: Site, node: Node) -> None:
+        self._site = site
+        self._node = node
+        self.node = node.name
+
+    def __call__(self) -> Done[None] | Pending:
+        """Upload one."""
+        try:
+            self._site.upload(self._node, f"{secrets.token_hex(4)}.png", png())
+        except Refused as error:
+            return pending(str(error))
+        return done(None)
 
 
 def blog(swarm: Swarm) -> set[str]:
     """Users, posts, comments and files of their WordPress; none where it is not installed."""
     tables = set(_asked(swarm, f"{TABLES} 'wordpress';"))
     rows = set(_asked(swarm, ROWS)) if tables else set()
-    node, container = _running(swarm, "wp_wordpress")
-    find = "find /var/www/html/wp-content/uploads -printf '%p\n' 2>/dev/null || true"
-    files = node.look("docker", "exec", container, "sh", "-c", find).stdout.splitlines()
+    # On the server: what a client has not found, it does not look for again for a while.
+    files = swarm.nodes[0].look("find", UPLOADS, check=False).stdout.splitlines()
     return {*tables, *rows, *files}
 
 
