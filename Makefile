@@ -173,7 +173,7 @@ no-harm: setup kernel
 mark: setup kernel
 	$(PYTEST) tests/submitted tests/providers/test_marking.py --swarmlab-provider=uml
 
-# A cluster of another process with the reference on it, drilled over SSH: 14 minutes.
+# A cluster of another process with the reference on it, drilled over SSH: 17 minutes.
 mark-inventory: setup kernel
 	$(PYTEST) tests/providers/test_marking_drilled.py --swarmlab-provider=uml
 
