@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_swarmlab.errors import SwarmlabError
-from pytest_swarmlab.providers.inventory.powered_off import Machine, PoweredOff, Restored
-from pytest_swarmlab.waiting.waiter import Waiter
+from pytest_swarmlab.providers.inventory.powered_off import Machine, PoweredOff
+from pytest_swarmlab.providers.restoring import Restored, restored
 
 RESTORE_S = 900.0
 """Longest that is tried, seconds: the hypervisor may be away for a while."""
@@ -33,13 +33,8 @@ def main(path: Path) -> int:
         answer = _answer(state, line)
         with contextlib.suppress(BrokenPipeError):
             os.write(1, json.dumps(answer).encode() + b"\n")
-    try:
-        Waiter(every=RETRY_S)(Restored(state), within=RESTORE_S)
-    except SwarmlabError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    state.remove()
-    return 0
+    condition = Restored("the machines that were turned off are on again", state.restore)
+    return restored(state, condition, every=RETRY_S, within=RESTORE_S)
 
 
 def _answer(state: PoweredOff, line: bytes) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class PoweredOff(State):
         except ProviderError as error:
             raise ProviderError(f"{machine.name} can't be turned off: {error}") from error
         try:
-            Waiter(every=POLL_S)(Gone(machine), within=GONE_S)
+            Waiter(every=POLL_S)(Answers(machine, up=False), within=GONE_S)
         except SwarmlabError as error:
             raise ProviderError(
                 f"{machine.name} still answers {GONE_S:.0f} s after `{_program(machine.off)}`,"
@@ -172,7 +172,7 @@ class PoweredOff(State):
             if machine.powered:
                 try:
                     if machine.owed:
-                        Waiter(every=POLL_S)(Answers(machine), within=BACK_S)
+                        Waiter(every=POLL_S)(Answers(machine, up=True), within=BACK_S)
                     self.settle(machine.name)
                 except SwarmlabError as error:
                     failed.append(str(error))
@@ -204,49 +204,19 @@ class PoweredOff(State):
         new.replace(self.file)
 
 
-class Gone:
-    """A machine that was turned off answers no more."""
-
-    name = "the machine no longer answers"
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self.node = machine.name
-
-    def __call__(self) -> Done[None] | Pending:
-        """Look once."""
-        return done(None) if self._machine.silent() else pending("it answers")
-
-
 class Answers:
-    """A machine that was turned on answers again."""
+    """A machine answers again, or no more."""
 
-    name = "the machine answers"
-
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, *, up: bool) -> None:
         self._machine = machine
+        self._up = up
         self.node = machine.name
+        self.name = "the machine answers" if up else "the machine no longer answers"
 
     def __call__(self) -> Done[None] | Pending:
         """Look once."""
-        return pending("it doesn't answer") if self._machine.silent() else done(None)
-
-
-class Restored:
-    """All that a run has turned off is on again, with its timers."""
-
-    name = "the machines that were turned off are on again"
-    node = None
-
-    def __init__(self, state: PoweredOff) -> None:
-        self._state = state
-
-    def __call__(self) -> Done[None] | Pending:
-        """Try once: what is done already is not done again."""
-        try:
-            self._state.restore()
-        except ProviderError as error:
-            return pending(str(error))
+        if self._machine.silent() is self._up:
+            return pending("it doesn't answer" if self._up else "it answers")
         return done(None)
 
 

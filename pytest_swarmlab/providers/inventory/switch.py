@@ -17,9 +17,12 @@ from pytest_swarmlab.providers import ssh
 from pytest_swarmlab.providers.inventory import keeper
 from pytest_swarmlab.providers.inventory.file import Inventory, ssh_config
 from pytest_swarmlab.providers.inventory.powered_off import COMMAND_S, Machine, PoweredOff
+from pytest_swarmlab.providers.restoring import last_line
 
 END_S = COMMAND_S + 60
 """Longest that a run's end waits for machines to be turned on, seconds: the keeper tries longer."""
+
+UNSAID = "the process that does it is not through, or killed"
 
 LOOKING = ("-o", "ConnectTimeout=3")
 """A machine without power accepts no connection: so long it is waited for."""
@@ -85,7 +88,8 @@ class Switch:
             os.close(self._held)
             if left:
                 raise ProviderError(
-                    f"{', '.join(left)} could not be turned on again: {_last_line(self._state)};"
+                    f"{', '.join(left)} could not be turned on again:"
+                    f" {last_line(self._state.log) or UNSAID};"
                     " do it by hand, or let `swarmlab gc` try again"
                 )
             self._state.remove()
@@ -173,11 +177,3 @@ def _left(state: PoweredOff) -> list[str]:
         return list(state.machines())
     except (OSError, ValueError):
         return []
-
-
-def _last_line(state: PoweredOff) -> str:
-    try:
-        said = state.log.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        said = ""
-    return said.splitlines()[-1] if said else "the process that does it is not through, or killed"

@@ -8,9 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pytest_swarmlab.errors import SwarmlabError
-from pytest_swarmlab.providers.vagrant.ledger import Restored, RunState
-from pytest_swarmlab.waiting.waiter import Waiter
+from pytest_swarmlab.providers.restoring import Restored, restored
+from pytest_swarmlab.providers.vagrant.ledger import RunState, restore
 
 RESTORE_S = 900.0
 """Longest that is tried, seconds. A `vagrant up` that a killed run left behind ends before:
@@ -24,15 +23,11 @@ def main(path: Path) -> int:
     """Return 0 when everything is restored, 1 when that failed."""
     sys.stdin.buffer.read()
     state = RunState(path)
-    try:
-        if state.ledger().kept:
-            return 0
-        Waiter(every=RETRY_S)(Restored(state), within=RESTORE_S)
-    except SwarmlabError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    state.remove()
-    return 0
+    if state.ledger().kept:
+        return 0
+    # Vagrant refuses while a command of the killed run still works on a machine.
+    condition = Restored("the machines are as they were found", lambda: restore(state))
+    return restored(state, condition, every=RETRY_S, within=RESTORE_S)
 
 
 if __name__ == "__main__":

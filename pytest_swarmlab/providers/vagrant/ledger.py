@@ -7,10 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.providers.uml.state import State
 from pytest_swarmlab.providers.vagrant.command import ABSENT, OFF, RUNNING, Vagrant
-from pytest_swarmlab.waiting.waiter import Done, Pending, done, pending
 
 LEAVE = "sudo docker swarm leave --force"
 
@@ -70,25 +68,6 @@ class RunState(State):
     def amend(self, **changes: object) -> None:
         """Change entries of the ledger."""
         replace(self.ledger(), **changes).write(self.file)  # type: ignore[arg-type]
-
-
-class Restored:
-    """Restore every machine's state from before the run, and destroy those that the run created."""
-
-    name = "the machines are as they were found"
-    node = None
-
-    def __init__(self, state: RunState) -> None:
-        self._state = state
-
-    def __call__(self) -> Done[None] | Pending:
-        """Try once: what is done already is not done again."""
-        try:
-            restore(self._state)
-        except ProviderError as error:
-            # Vagrant refuses while a command of the killed run still works on the machine.
-            return pending(str(error))
-        return done(None)
 
 
 def restore(state: RunState) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.model import Capability, Topology
+from pytest_swarmlab.providers.restoring import last_line
 from pytest_swarmlab.providers.ssh import Access, SshLinks
 from pytest_swarmlab.providers.vagrant import keeper
 from pytest_swarmlab.providers.vagrant.command import Vagrant
@@ -187,7 +188,7 @@ class VagrantMachines:
             if self._end_keeper():
                 raise ProviderError(
                     "the machines could not be restored:"
-                    f" {_last_line(self._state.path / 'keeper.log')};"
+                    f" {last_line(self._state.path / 'keeper.log') or 'no word why'};"
                     f" `vagrant status` in {self._vagrant.directory} shows what is left"
                 )
         elif self._state.path.exists():
@@ -230,8 +231,3 @@ def ssh_config(directory: Path, blocks: Mapping[str, str]) -> str:
   ServerAliveCountMax 6
   LogLevel ERROR
 {"".join(blocks.values())}"""
-
-
-def _last_line(log: Path) -> str:
-    said = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
-    return said.splitlines()[-1] if said else "no word why"
