@@ -207,10 +207,7 @@ def look_for_the_plaintext(
     that are searched on each node.
     """
     control = f"control-{secrets.token_hex(12)}".encode()
-    long = on.look("docker", "inspect", "--format", "{{.Id}}", container).stdout.strip()
-    layer = on.look(
-        "docker", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", container
-    ).stdout.strip()
+    long, layer = _id_and_layer(on, container)
     for where in (f"/tmp/{control.decode()}", "/proc/1/fd/1"):
         on.run("docker", "exec", "--interactive", container, "tee", where, stdin=control + b"\n")
 
@@ -256,10 +253,7 @@ def look_around(
     There the control is a text that each of these places has anyhow. Only the container's layer may
     be empty: it gets a file for a moment. A search that takes too long is none.
     """
-    long = on.look("docker", "inspect", "--format", "{{.Id}}", container).stdout.strip()
-    layer = on.look(
-        "docker", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", container
-    ).stdout.strip()
+    long, layer = _id_and_layer(on, container)
 
     def search(node: Node, what: str, control: bytes, *places: str) -> None:
         _search(evidence, node, what, places, canary, control, within=AROUND_S)
@@ -285,6 +279,15 @@ def look_around(
     search(on, "container's files and log", long.encode(), files)
     _note_memory(evidence, on, f"{files}/mounts/secrets", canary)
     _search_the_run(evidence, swarm.recorder.path.parent, canary, long.encode())
+
+
+def _id_and_layer(on: Node, container: str) -> tuple[str, str]:
+    """The container's whole id, and the directory of what it has written."""
+    shown = ("{{.Id}}", "{{.GraphDriver.Data.UpperDir}}")
+    long, layer = (
+        on.look("docker", "inspect", "--format", what, container).stdout.strip() for what in shown
+    )
+    return long, layer
 
 
 def _search(
