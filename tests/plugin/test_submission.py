@@ -88,11 +88,13 @@ def test_drills_have_the_same_cluster(submitted, swarm):
 """
 
 
-def over_an_inventory(suite: pytest.Pytester, *words: str) -> pytest.RunResult:
-    """Run the suite's tests on somebody's own cluster, which is pretended."""
-    suite.makeconftest(
-        INVENTORY + "from pathlib import Path\ntheirs.CONSOLES = Path.cwd() / 'consoles'\n"
-    )
+def over_an_inventory(suite: pytest.Pytester, *words: str, more: str = "") -> pytest.RunResult:
+    """Run the suite's tests on somebody's own cluster, which is pretended.
+
+    `more`: what the conftest has besides.
+    """
+    consoles = "from pathlib import Path\ntheirs.CONSOLES = Path.cwd() / 'consoles'\n"
+    suite.makeconftest(INVENTORY + more + consoles)
     (suite.path / "x.yml").write_text("nodes: [{name: m, role: manager}]\n", encoding="utf-8")
     return suite.runpytest_subprocess(
         "--swarmlab-provider=inventory", "--swarmlab-inventory=x.yml", *words
@@ -162,13 +164,8 @@ def test_what_was_written_survives(submitted, swarm, evidence):
 def test_what_needs_a_change_is_not_provable_in_any_phase_on_what_is_only_looked_at(
     suite: pytest.Pytester,
 ) -> None:
-    consoles = "from pathlib import Path\ntheirs.CONSOLES = Path.cwd() / 'consoles'\n"
-    suite.makeconftest(INVENTORY + ONLY_LOOKED_AT + consoles)
     suite.makepyfile(WITHOUT_LEAVE)
-    (suite.path / "x.yml").write_text("nodes: [{name: m, role: manager}]\n", encoding="utf-8")
-    result = suite.runpytest_subprocess(
-        "--swarmlab-submission=", "--swarmlab-provider=inventory", "--swarmlab-inventory=x.yml"
-    )
+    result = over_an_inventory(suite, "--swarmlab-submission=", more=ONLY_LOOKED_AT)
     result.assert_outcomes(skipped=1)
     record = Record.load(next(suite.path.glob("reports/*/events.jsonl")))
     seen = {(e.data["phase"], e.data["verdict"]) for e in record.of("check")}
