@@ -60,6 +60,14 @@ def look(swarm: Swarm, away: Mapping[NodeSpec, str] | None = None) -> seen.Surve
     return events.read(swarm.recorder.view())
 
 
+def services(swarm: Swarm) -> seen.Survey:
+    """The services' definitions as its leader says them, and nothing else; none is recorded."""
+    api, hider = swarm.leader().engine.api, Hider()
+    networks = {network["Id"]: network["Name"] for network in api.networks()}
+    found = (definitions.service(told, networks, hider) for told in api.services())
+    return seen.Survey(services=tuple(found))
+
+
 class _Machine:
     """One machine, and what its engine said of itself."""
 

@@ -68,19 +68,28 @@ def provision(
         machines = provider.start(topology, recorder=recorder, consoles=consoles)
     try:
         swarm = Swarm(machines, recorder)
-        with stage(recorder, "booting and joining"):
-            _form(swarm)
-        with stage(recorder, "every node ready"):
-            members = len(topology.managers) + len(topology.workers)
-            waits.of_the_suite(recorder)(NodesReady(swarm, members=members), within=READY_S)
+        form(swarm)
         collectors.describe(swarm, provider, seconds=round(time.monotonic() - began, 2))
-    except NotConverged as error:
-        stop(machines)
-        raise ProviderError(f"the swarm did not form: {error}") from error
     except BaseException:
         stop(machines)
         raise
     return swarm
+
+
+def form(swarm: Swarm) -> None:
+    """Form the swarm of its topology on machines that start, and return when each member is ready.
+
+    Raises ProviderError where it does not form.
+    """
+    topology, recorder = swarm.topology, swarm.recorder
+    members = len(topology.managers) + len(topology.workers)
+    try:
+        with stage(recorder, "booting and joining"):
+            _form(swarm)
+        with stage(recorder, "every node ready"):
+            waits.of_the_suite(recorder)(NodesReady(swarm, members=members), within=READY_S)
+    except NotConverged as error:
+        raise ProviderError(f"the swarm did not form: {error}") from error
 
 
 def boot(provider: Provider, topology: Topology, *, recorder: Recorder, consoles: Path) -> Swarm:

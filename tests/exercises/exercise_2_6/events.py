@@ -188,13 +188,6 @@ class TheirRotation(Seen, kind="their-rotation", of=EXERCISE):
 
 
 @dataclass(frozen=True)
-class NotRotated(Seen, kind="not-rotated", of=EXERCISE):
-    """A submission's script was not run."""
-
-    why: str
-
-
-@dataclass(frozen=True)
 class Replica(Seen, kind="replica", of=EXERCISE):
     """The value that a replica of a submission reads after that."""
 

@@ -44,8 +44,6 @@ LEAST_RATE = 1.5
 )
 def no_request_failed(record: Record) -> Judgement:
     """Every request is a connection and a handshake of its own, and a login at the database."""
-    if kept := somebodys.not_rotated(record):
-        return kept
     asked, nodes = readings.requests(record), members_of(record)
     slow = [request for request in asked if request.url.endswith("/slow")]
     bad = readings.request_errors(record)
@@ -122,8 +120,6 @@ LOGINS = {
 )
 def new_login_only(record: Record) -> Judgement:
     """Logins over the network, from a container of the API."""
-    if kept := somebodys.not_rotated(record):
-        return kept
     if somebodys.is_theirs(record):
         return somebodys.new_login_only(record)
     told, wrong, missing = [], [], []
@@ -147,8 +143,6 @@ def new_login_only(record: Record) -> Judgement:
 )
 def every_replica_has_the_new_one(record: Record) -> Judgement:
     """Read before the old role is retired, which no client may then need."""
-    if kept := somebodys.not_rotated(record):
-        return kept
     if somebodys.is_theirs(record):
         return somebodys.every_replica_has_the_new_one(record)
     seen = each(record, User)
@@ -174,8 +168,6 @@ def every_replica_has_the_new_one(record: Record) -> Judgement:
 )
 def old_secret_removed(record: Record) -> Judgement:
     """Possible only when no service's definition names it."""
-    if kept := somebodys.not_rotated(record):
-        return kept
     if somebodys.is_theirs(record):
         return somebodys.old_secret_removed(record)
     seen = need(record, Removed, "the old secret was not looked for")

@@ -6,14 +6,13 @@ the old secret is still listed.
 
 from __future__ import annotations
 
-from pytest_swarmlab import not_provable
-from pytest_swarmlab.evidence.events import each, last, need
+from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .. import whose
-from .events import Login, NotRotated, Removed, Replica, TheirRotation
+from .events import Login, Removed, Replica, TheirRotation
 from .seen import not_in_turn, span
 
 USER = "secrets-app"
@@ -42,12 +41,6 @@ CASES = (("before", "old"), ("after", "old"), ("after", "new"))
 def is_theirs(record: Record) -> bool:
     """Whether the record is about a submission's rotation."""
     return whose.is_somebodys(record, USER)
-
-
-def not_rotated(record: Record) -> Judgement | None:
-    """Not provable where their script was not run, else None."""
-    seen = last(record, NotRotated)
-    return not_provable(seen.why) if seen else None
 
 
 def new_login_only(record: Record) -> Judgement:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -9,19 +10,30 @@ import pytest
 
 from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.errors import INFRASTRUCTURE, NotConverged
+from pytest_swarmlab.evidence.events import NotPerformed
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.declared import Rotation
+from pytest_swarmlab.marking.roles import Cast
+from pytest_swarmlab.model import Topology
+from pytest_swarmlab.submitted import bringing
 from pytest_swarmlab.submitted.work import Work
+from pytest_swarmlab.survey.look import services
 from pytest_swarmlab.survey.readings import MYSQL, POSTGRES, is_a
 from pytest_swarmlab.survey.seen import Service as Defined
-from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm import lifecycle
+from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.stacks import Service
+from pytest_swarmlab.text import line
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_6 import events
 from ..exercise_2_6.application import WARM_S
 from ..exercise_2_6.drill import look_around, look_for_the_plaintext
 from ..exercise_2_6.somebodys import FILES, RATE, USER
+from ..exercise_2_6.verify import exercise
+from .elsewhere import ThrowAway
+from .installed import NotShown
 from .theirs import PATIENCE_S, READY_S, note_plays, published_ports
 
 PLACES = ("/root", "/home", "/tmp", "/var/tmp", "/opt", "/etc", "/run/user")
@@ -29,11 +41,7 @@ PLACES = ("/root", "/home", "/tmp", "/var/tmp", "/opt", "/etc", "/run/user")
 
 ASK_S = 20.0
 
-FOR_GOOD = (
-    "a rotation can't be taken back on somebody's own cluster: the secret that the script removes"
-    " would come back under another id, only the script knows what it has changed in the database,"
-    " and no timer on a node may have the old value"
-)
+PHASE = "rotation"
 
 PASSWORD = re.compile(r"(.*)PASSWORD_FILE")
 """The variable that names a password's file; those beside it say where and as whom it is used."""
@@ -88,9 +96,16 @@ class Used:
 
 def used(work: Work) -> Used:
     """Who uses it. Skips the test where swarmlab.yml names no rotation, or nobody can be asked."""
+    try:
+        return _used(work)
+    except NotShown as why:
+        pytest.skip(str(why))
+
+
+def _used(work: Work) -> Used:
     said = work.said.rotation
     if said is None:
-        pytest.skip("swarmlab.yml does not say how a secret is replaced, and which")
+        raise NotShown("swarmlab.yml does not say how a secret is replaced, and which")
     users = [
         (each, given.target)
         for each in work.survey.services or ()
@@ -98,7 +113,7 @@ def used(work: Work) -> Used:
         if given.name == said.secret and published_ports(each) and each.wanted
     ]
     if not users:
-        pytest.skip(f"no service with a published port uses the secret {said.secret}")
+        raise NotShown(f"no service with a published port uses the secret {said.secret}")
     player, target = users[0]
     file = str(PurePosixPath("/run/secrets", target))
     return Used(work, said, player, published_ports(player)[0], file, _account(work, player, file))
@@ -123,16 +138,61 @@ def _account(work: Work, player: Defined, file: str) -> Account | None:
     return None
 
 
-def rotate(mine: Used, *, wait: Waiter, probe: Probe, evidence: Evidence) -> None:
-    """Their script replaces the secret while clients ask; logins before and after it.
+def rotate_on_new_machines(
+    mine: Used, throw_away: ThrowAway, *, wait: Waiter, probe: Probe, evidence: Evidence
+) -> None:
+    """The same on a new swarm of ours, with the stack of who uses it as it was handed in.
 
-    Not on somebody's own cluster, where nothing could put back what it replaced.
+    On somebody's own cluster it can't be taken back: the secret that the script removes would come
+    back under another id, only the script knows what it has changed in the database, and no timer
+    on a node may have the old value. Skips the test where there can be no such swarm.
     """
+    with ExitStack() as within:
+        why = ""
+        try:
+            new = within.enter_context(throw_away(Topology.of()))
+            lifecycle.form(new)
+        except INFRASTRUCTURE as error:
+            why = line(error)
+        if why:
+            evidence.not_performed(exercise, PHASE, why)
+            return
+        with evidence.judged(exercise, PHASE):
+            try:
+                there = _brought(mine, new, wait)
+            except NotShown as error:
+                evidence.write(NotPerformed(line(error)))
+                return
+            evidence.milestone(f"a swarm of our own has {mine.player.stack} as it was handed in")
+            rotate(there, wait=wait, probe=probe, evidence=evidence)
+
+
+def _brought(mine: Used, new: Swarm, wait: Waiter) -> Used:
+    """Who uses the secret there, when all of it runs.
+
+    All scripts are run, and the one stack is deployed. Raises NotShown where it does not run: what
+    it needs may be on its owner's machines alone.
+    """
+    work, stack = mine.work, mine.player.stack
+    if work.handed_in is None or stack not in {step.name for step in work.said.steps}:
+        raise NotShown(
+            f"no step of swarmlab.yml deploys {line(stack or mine.player.name)}: it can't be tried"
+            " on a swarm of our own"
+        )
+    bringing.bring(work.handed_in, tuple(s for s in work.said.steps if s.name in {"", stack}), new)
+    defined = services(new)
+    there = _used(Work(new, defined, Cast(defined), work.said, work.handed_in))
+    try:
+        wait(there.service.converged(replicas=there.replicas), within=READY_S)
+    except NotConverged as error:
+        raise NotShown(f"on a swarm of our own it does not run: {error}") from error
+    return there
+
+
+def rotate(mine: Used, *, wait: Waiter, probe: Probe, evidence: Evidence) -> None:
+    """Their script replaces the secret while clients ask; logins before and after it."""
     note_plays(USER, mine.player.name, mine.replicas, evidence)
     work, service = mine.work, mine.service
-    if work.swarm.machines.foreign:
-        evidence.write(events.NotRotated(FOR_GOOD))
-        return
     serves = Serves(
         work.swarm, replicas=mine.replicas, port=mine.port, path=mine.rotation.path,
         timeout=PATIENCE_S,

@@ -153,21 +153,36 @@ def test_their_data_follow_their_database(
 
 
 @pytest.mark.exercise_2_6
-@pytest.mark.exercise(exercise_2_6, phases=("rotation", "plaintext"))
+@pytest.mark.exercise(exercise_2_6, phases=(rotated.PHASE,))
 def test_their_secret_is_rotated_by_their_procedure(
-    submitted: Work, swarm: Swarm, wait: Waiter, probe: Probe, evidence: Evidence
+    submitted: Work,
+    swarm: Swarm,
+    wait: Waiter,
+    probe: Probe,
+    evidence: Evidence,
+    throw_away: ThrowAway,
 ) -> None:
-    """Their script replaces it while clients ask; what it is then is looked for everywhere."""
+    """Their script replaces it while clients ask: on a swarm of ours, if theirs is to stay."""
     del swarm  # It is the one on which their work is.
+    theirs.without_leave(submitted, exercise_2_6, (rotated.PHASE,), evidence)
     mine = rotated.used(submitted)
-    each_judged(
-        evidence,
-        exercise_2_6,
-        {
-            "rotation": lambda: rotated.rotate(mine, wait=wait, probe=probe, evidence=evidence),
-            "plaintext": lambda: rotated.search(mine, wait=wait, evidence=evidence),
-        },
-    )
+    if elsewhere.is_meant(submitted):
+        rotated.rotate_on_new_machines(mine, throw_away, wait=wait, probe=probe, evidence=evidence)
+        return
+    with evidence.judged(exercise_2_6, rotated.PHASE):
+        rotated.rotate(mine, wait=wait, probe=probe, evidence=evidence)
+
+
+@pytest.mark.exercise_2_6
+@pytest.mark.exercise(exercise_2_6, phases=("plaintext",))
+def test_their_secret_is_nowhere_in_plain(
+    submitted: Work, swarm: Swarm, wait: Waiter, evidence: Evidence
+) -> None:
+    """What it is now is looked for everywhere."""
+    del swarm
+    mine = rotated.used(submitted)
+    with evidence.judged(exercise_2_6, "plaintext"):
+        rotated.search(mine, wait=wait, evidence=evidence)
 
 
 @pytest.mark.exercise_2_7

@@ -21,9 +21,9 @@ from pytest_swarmlab.waiting.conditions import Converged
 from tests.exercises.exercise_2_5 import drill as wordpress
 from tests.exercises.exercise_2_5.verify import exercise as exercise_2_5
 from tests.exercises.exercise_2_6 import drill as secrets
-from tests.exercises.exercise_2_6.events import NotRotated, Search
+from tests.exercises.exercise_2_6.events import Search
 from tests.exercises.exercise_2_9 import drill as healing
-from tests.exercises.submission import restored, rotated, test_submission, theirs
+from tests.exercises.submission import restored, test_submission, theirs
 from tests.unit.fakes import Lab, task
 
 SCALED = ("docker", "service", "scale", "--detach")
@@ -417,20 +417,6 @@ def test_without_leave_each_phase_is_judged_and_none_is_begun(owners: Lab, may: 
     work: Any = SimpleNamespace(swarm=owners.swarm)
     theirs.without_leave(work, exercise_2_5, ("one", "two"), evidence)
     assert evidence.judged_phases == ([] if may else ["one", "two"])
-
-
-def test_no_script_of_theirs_replaces_a_secret_on_an_owner_s_cluster(owners: Lab) -> None:
-    noted: list[Any] = []
-    none: Any = None
-    evidence: Any = SimpleNamespace(write=noted.append)
-    work: Any = SimpleNamespace(swarm=owners.swarm, run=lambda *_: pytest.fail("it was run"))
-    mine: Any = SimpleNamespace(
-        work=work, player=SimpleNamespace(name="api"), replicas=2, service=none
-    )
-    rotated.rotate(mine, wait=none, probe=none, evidence=evidence)
-    assert [type(each) for each in noted][1:] == [NotRotated]
-    assert owners.commands() == []
-    assert owners.recorder.view().of("change") == ()
 
 
 SECRET = b"the-value-of-their-secret"
