@@ -45,6 +45,11 @@ THEIR_DATA = re.compile(r"/((srv|mnt)/nfs/swarm-data/[^/ ]+|var/backups/swarm)/"
 """What databases on the share write while they run: PostgreSQL, MySQL, RabbitMQ. And the backup
 that their unit takes once more."""
 
+BOOT = re.compile(
+    r"(?!.*swarmlab)\S+: (files: [+-]/run/systemd/(system|system-generators|generator)/.*"
+    r"|masked: -.* masked-runtime .*|units: \+.* active)"
+)
+"""What a boot makes of a machine that lost power: an embedded machine's first one starts less."""
 
 TABLES = "SELECT CONCAT('table ', table_name) FROM information_schema.tables WHERE table_schema ="
 ROWS = (
@@ -78,7 +83,8 @@ def test_the_reference_is_drilled_where_it_is_and_put_back(
             blogged = blog(swarm)
         done = marked(inventory, directory)
         with seen(inventory, tmp_path_factory.mktemp("after")) as swarm:
-            left, changed = differences(before, kept(swarm)), definitions(swarm)
+            left = [each for each in differences(before, kept(swarm)) if not BOOT.fullmatch(each)]
+            changed = definitions(swarm)
             blogged_after = blog(swarm)
         # The throw-away machines have gone, and with them what was in the backup.
         assert standing() == clusters
@@ -98,7 +104,7 @@ def test_the_reference_is_drilled_where_it_is_and_put_back(
     shown = {check for check in found if DRILL.fullmatch(check) and check.startswith(SHOWN)}
     assert {check: found[check] for check in shown if found[check] != "pass"} == {}
     assert changed == services
-    assert left == []
+    assert not left, "\n".join(left)
     written = {path: path.read_bytes() for path in run.resolve().rglob("*") if path.is_file()}
     assert [path for path, content in written.items() for key in secret if key in content] == []
 
