@@ -36,6 +36,11 @@ READY_S = 60.0
 
 SWARM_PORT = 2377
 
+JOINS_ON = "attempt to join the swarm will continue in the background"
+"""Part of the engine's message when a join takes more than 20 s (moby, daemon/cluster). It is no
+refusal: whoever needs the node waits until it is ready.
+"""
+
 T = TypeVar("T")
 
 
@@ -175,7 +180,10 @@ def create(node: Node) -> dict[str, str]:
 
 
 def join(node: Node, manager: Node, token: str) -> None:
-    """`docker swarm join` on that node, through that manager."""
+    """`docker swarm join` on that node, through that manager.
+
+    It may still go on afterwards (`JOINS_ON`).
+    """
     try:
         node.engine.api.join_swarm(
             remote_addrs=[manager.at(SWARM_PORT)],
@@ -184,7 +192,8 @@ def join(node: Node, manager: Node, token: str) -> None:
             listen_addr=f"0.0.0.0:{SWARM_PORT}",
         )
     except no_answer() as error:
-        raise ProviderError(f"{node.name} could not join the swarm: {brief(error)}") from error
+        if JOINS_ON not in str(error):
+            raise ProviderError(f"{node.name} could not join the swarm: {brief(error)}") from error
 
 
 def in_parallel(do: Callable[[Node], T], nodes: Iterable[Node]) -> list[T]:

@@ -4,6 +4,7 @@ The lab promotes worker1 and joins manager3, which makes three managers on the m
 worker1 and manager3; its picture shows manager1, manager2 and manager3. Both are reached, in turn.
 """
 
+from pytest_swarmlab.swarm import lifecycle
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 
@@ -19,9 +20,7 @@ def join_as_manager(swarm: Swarm, node: Node) -> None:
     """
     leader = swarm.leader()
     token = leader.engine.swarm.attrs["JoinTokens"]["Manager"]
-    node.engine.swarm.join(
-        remote_addrs=[leader.at(2377)], join_token=token, advertise_addr=node.address
-    )
+    lifecycle.join(node, leader, token)
 
 
 def reach_the_target_picture(swarm: Swarm) -> None:

@@ -15,8 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.evidence.events import TaskSeen
 from pytest_swarmlab.lab import STACKS
+from pytest_swarmlab.swarm import lifecycle
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import no_answer
@@ -260,10 +262,14 @@ def join(node: Node, manager: Node, role: str) -> None:
     """`docker swarm join` on that machine, with the token that the manager gives out."""
     asked = manager.look("docker", "swarm", "join-token", "--quiet", role)
     token = asked.stdout.strip()
-    node.run(
-        "docker", "swarm", "join", "--token", token, manager.at(2377),
-        title=f"On {node}: it joins as {role}",
-    )  # fmt: skip
+    try:
+        node.run(
+            "docker", "swarm", "join", "--token", token, manager.at(2377),
+            title=f"On {node}: it joins as {role}",
+        )  # fmt: skip
+    except CommandError as error:
+        if lifecycle.JOINS_ON not in error.stderr:
+            raise
     node.forget_connections()
 
 

@@ -169,6 +169,18 @@ def test_when_a_node_cannot_join_nothing_is_left(forming: Any, broken: str, said
     assert said in failed.data["error"]
 
 
+SLOW = (
+    "500 Server Error: Timeout was reached before node joined. The attempt to join the swarm will"
+    " continue in the background."
+)
+
+
+def test_a_join_that_takes_longer_than_the_engine_s_answer_goes_on(forming: Any) -> None:
+    lab, _ = forming(Topology.of(3, 2))
+    lab.silent = {"manager2": SLOW}
+    lifecycle.join(lab["manager2"], lab["manager1"], "token-m")
+
+
 def test_when_a_node_does_not_boot_nothing_is_left(forming: Any) -> None:
     lab, go = forming(Topology.of(1, 1))
     lab.machines.refuses = {"await_access": "worker1 was not up after 180.0 s"}
