@@ -28,6 +28,8 @@ LATE = {1: 20, 2: 40, 4: 80, 8: 100, 16: 120}
         ({**LATE, 64: 121}, "unknown"),
         (LATE, "fail"),
         ({**LATE, 32: 140, 64: 160}, "fail"),
+        ({**LATE, 32: 140, 64: 160, 128: 161}, "pass"),
+        ({**LATE, 32: 140, 64: 160, 128: 180}, "fail"),
     ],
 )
 def test_the_knee_is_beyond_the_steps_of_every_machine(
@@ -44,7 +46,7 @@ def test_the_knee_is_beyond_the_steps_of_every_machine(
     [
         (EARLY, [1, 2, 4, 8, 16]),
         ({**LATE, 32: 121}, [1, 2, 4, 8, 16, 32]),
-        ({**LATE, 32: 140, 64: 160}, [1, 2, 4, 8, 16, 32, 64]),
+        ({**LATE, 32: 140, 64: 160, 128: 180}, [1, 2, 4, 8, 16, 32, 64, 128]),
     ],
 )
 def test_load_is_raised_until_more_visitors_get_no_more_done(
