@@ -65,7 +65,7 @@ def examine(cache: Path) -> Iterator[Finding]:
         "disk space",
         free >= FREE_GIB,
         f"{free:.0f} GiB free at {there}",
-        f"free {FREE_GIB} GiB, or name another --swarmlab-cache",
+        f"free {FREE_GIB} GiB, or name another directory with --cache or SWARMLAB_CACHE",
     )
     cores = os.cpu_count() or 1
     yield Finding(
