@@ -203,7 +203,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         if finding.well and not finding.there:
             mark = "–  "
         console.print(f"{mark}  {escape(finding.what)}: {escape(finding.seen)}")
-        if not finding.well:
+        if not finding.well and finding.remedy:
             console.print(f"     → {escape(finding.remedy)}")
         well = well and finding.well
     return 0 if well else 1

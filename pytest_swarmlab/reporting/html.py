@@ -73,6 +73,7 @@ def page(record: Record, results: dict[str, Any]) -> str:
     )
     environment.filters["figure"] = figure_of
     environment.filters["anchor"] = anchor
+    environment.filters["count_of"] = count
     environment.filters["points"] = lambda found: points(round(found * HUNDREDTHS))
     reasons = ungraded_by_reason(results.get("criteria", []))
     exercises = [_exercise(record, exercise) for exercise in results["exercises"]]
@@ -104,6 +105,11 @@ def page(record: Record, results: dict[str, Any]) -> str:
         ],
         still_open=still_open[:OPEN_SHOWN],
         more_open=max(len(still_open) - OPEN_SHOWN, 0),
+        not_provable=sum(
+            check["verdict"] == Verdict.NOT_PROVABLE.value
+            for exercise in results["exercises"]
+            for check in exercise["checks"]
+        ),
         topologies=_topologies(record),
         time=_time(record, results.get("time")),
         reasons={why: points(worth) for why, worth in reasons.items()},

@@ -84,7 +84,8 @@ def _leader(timeline: Timeline) -> str:
     before = led_before(timeline) or WORDS["unseen"]
     if elected := new_leader(timeline):
         name, after_s = elected
-        return WORDS["elected"].format(before=before, name=name, s=duration(after_s))
+        seconds = duration(after_s).replace(" ", "\N{NO-BREAK SPACE}")
+        return WORDS["elected"].format(before=before, name=name, s=seconds)
     return WORDS["none" if is_leaderless(timeline) else "same"].format(before=before)
 
 

@@ -169,11 +169,16 @@ def test_what_did_not_pass_is_on_top_and_leads_to_its_evidence() -> None:
     assert "Look at the engine" in listed
 
 
+def test_what_is_not_provable_is_counted_on_top() -> None:
+    part = changed(record(DRILL), lambda e: e.kind == "check", verdict="not_provable")
+    assert "4 checks not provable on these machines: each says why" in shown(part)
+
+
 def test_with_all_passed_nothing_stands_between_the_cards_and_the_outcomes() -> None:
     text = shown(record(*THREE_DRILLS))
     assert "What did not pass" not in text
     assert text.index('class="cards"') < text.index("What was broken") < text.index("Provider <b>")
-    assert "manager1 → manager3 after 12.5 s" in text
+    assert "manager1 → manager3 after 12.5\N{NO-BREAK SPACE}s" in text
 
 
 def test_every_link_of_the_page_leads_somewhere_in_it() -> None:

@@ -42,7 +42,7 @@ def entry(number: int, id_: str | None) -> Row:
 def test_it_tells_the_lost_leader_and_the_next_one_with_the_seconds() -> None:
     found = of_drill(Drill(PHASE))
     assert found.fault == "manager1 engine stopped"
-    assert found.leader == "manager1 → manager3 after 12.5 s"
+    assert found.leader == "manager1 → manager3 after 12.5\N{NO-BREAK SPACE}s"
     assert 0 < found.failed < found.asked
 
 
