@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_swarmlab import __version__
 from pytest_swarmlab.config import default_cache
 from pytest_swarmlab.errors import ConfigError, HostError, SwarmlabError
 from pytest_swarmlab.text import inert
@@ -29,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     own = words[: words.index("--")] if "--" in words else words
     arguments, unknown = parser.parse_known_args(own)
     if arguments.command is None:
+        if unknown:
+            parser.error(f"unrecognized arguments: {shlex.join(unknown)}")
         parser.print_help(sys.stderr)
         return 2
     passes_on = arguments.command in ("lab", "mark")
@@ -38,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.further = words[len(own) + 1 :]
     if arguments.further and not passes_on:
         parser.error(f"{arguments.command} takes no arguments after --")
+    if arguments.command == "mark" and (odd := _needless(arguments)):
+        commands["mark"].error(odd)
     try:
         code: int = arguments.run(arguments)
     except SwarmlabError as error:
@@ -54,6 +59,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     parser = argparse.ArgumentParser(
         prog="swarmlab", description="Clusters, disks and records of pytest-swarmlab."
     )
+    parser.add_argument("--version", action="version", version=f"pytest-swarmlab {__version__}")
     cache = default_cache()
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", default=cache,
@@ -69,9 +75,12 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
         meaning: str,
         *,
         usage: str | None = None,
+        after: str | None = None,
     ) -> argparse.ArgumentParser:
         about = f"{meaning[0].upper()}{meaning[1:]}."
-        made = subparsers.add_parser(name, help=meaning, description=about, usage=usage)
+        made = subparsers.add_parser(
+            name, help=meaning, description=about, usage=usage, epilog=after
+        )
         made.set_defaults(run=run)
         return made
 
@@ -94,9 +103,14 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     lab = command(
         "lab", _lab, "run the lab's exercises, such as 2.2, or all of them",
         usage="swarmlab lab [NUMBER ...] [--provider NAME] [-- PYTEST'S ARGUMENTS]",
+        after="The report is reports/latest/report.html. The exit code is pytest's; 2 for a wrong"
+        " number, 6 if only the lab itself failed.",
     )  # fmt: skip
-    lab.add_argument("numbers", nargs="*", metavar="NUMBER", help="an exercise, such as 2.2")
-    lab.add_argument("--provider", metavar="NAME", help="provider of the nodes; uml if unset")
+    lab.add_argument("numbers", nargs="*", metavar="NUMBER", help="an exercise, 2.1 to 2.10")
+    lab.add_argument(
+        "--provider", metavar="NAME",
+        help="provider of the nodes: auto, uml, dind, vagrant or inventory; uml if unset",
+    )  # fmt: skip
     survey = command(
         "survey", _survey,
         "list what runs on an existing cluster and what is odd, without changing it",
@@ -122,6 +136,8 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     mark = command(
         "mark", _mark, "mark a submission: on a new cluster, on your cluster, or by a saved run",
         usage="swarmlab mark [DIR] [--inventory FILE | --record DIR] [... -- PYTEST'S ARGUMENTS]",
+        after="Results are in the run's directory, in mark/. Exit codes: 0, every point was earned;"
+        " 1, some were lost; 6, none was lost and some are ungraded; 2, nothing was marked.",
     )  # fmt: skip
     mark.add_argument(
         "submission", type=Path, nargs="?", metavar="DIR", help="the submission's directory"
@@ -151,6 +167,15 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     return parser, subparsers.choices
 
 
+def _needless(arguments: argparse.Namespace) -> str | None:
+    """Why these arguments of `mark` do not go together; None if they do."""
+    if arguments.allow_destructive and arguments.inventory is None:
+        return "--allow-destructive permits changes on an existing cluster: name it by --inventory"
+    if arguments.record is not None and arguments.further:
+        return "with --record no test is run, so leave out pytest's arguments"
+    return None
+
+
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
     """SIGTERM ends the block as Ctrl-C does: processes that it started are ended and removed."""
@@ -178,7 +203,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         if finding.well and not finding.there:
             mark = "–  "
         console.print(f"{mark}  {escape(finding.what)}: {escape(finding.seen)}")
-        if not finding.well:
+        if not finding.well and finding.remedy:
             console.print(f"     → {escape(finding.remedy)}")
         well = well and finding.well
     return 0 if well else 1

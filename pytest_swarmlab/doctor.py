@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_swarmlab.errors import SwarmlabError
 from pytest_swarmlab.images import builder, find_disk, find_kernel
-from pytest_swarmlab.images.commands import missing_packages, search_path
+from pytest_swarmlab.images.commands import as_root, missing_packages, search_path
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers.uml import provider as uml
 from pytest_swarmlab.providers.uml import trial
@@ -65,7 +65,7 @@ def examine(cache: Path) -> Iterator[Finding]:
         "disk space",
         free >= FREE_GIB,
         f"{free:.0f} GiB free at {there}",
-        f"free {FREE_GIB} GiB, or name another --swarmlab-cache",
+        f"free {FREE_GIB} GiB, or name another directory with --cache or SWARMLAB_CACHE",
     )
     cores = os.cpu_count() or 1
     yield Finding(
@@ -80,7 +80,8 @@ def _try(what: str, look: Callable[[], object]) -> Finding:
     try:
         look()
     except SwarmlabError as error:
-        return Finding(what, False, str(error), "see the message")
+        # The message says what to do.
+        return Finding(what, False, str(error))
     return Finding(what, True, "all there")
 
 
@@ -93,18 +94,16 @@ def _machine(cache: Path) -> Iterator[Finding]:
             "node disk",
             disk is not None,
             f"{disk.key} in {cache}" if disk else f"none of the current recipes in {cache}",
-            "swarmlab disk (as root)",
+            as_root("disk", cache),
         )
         # Never a failure, since Debian's kernel works too.
         yield Finding("own kernel", True, str(own) if own else NOT_BUILT, there=bool(own))
         if disk is None:
-            yield Finding(
-                what, False, "not tried: it needs the node disk", "swarmlab disk (as root)"
-            )
+            yield Finding(what, False, "not tried: it needs the node disk")
             return
         tried, notices = trial.choose("auto", cache, disk)
     except SwarmlabError as error:
-        yield Finding(what, False, f"on {_processor()}: {error}", "see the message")
+        yield Finding(what, False, f"on {_processor()}: {error}")
         return
     seen = "; ".join((f"{_processor()}: {tried}", *(notices if own else ())))
     yield Finding(what, True, seen)

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from pytest_swarmlab.errors import BuildError, HostError
-from pytest_swarmlab.images.commands import disk_full, in_root, run, search_path
+from pytest_swarmlab.images.commands import as_root, disk_full, in_root, run, search_path
 from pytest_swarmlab.images.engine import engine
 from pytest_swarmlab.images.interpreter import set_interpreter, write_starter
 from pytest_swarmlab.images.manifest import ImageRecord, KernelManifest, KernelRecord, Manifest
@@ -103,7 +103,7 @@ def build_kernel(
     recipe: KernelRecipe, target: Path, place: Path, report: BuildReport
 ) -> KernelManifest:
     """Compile a recipe's kernel in `target`, to be moved to `place`. Raises as `build` does."""
-    preflight(target, remedy="swarmlab kernel")
+    preflight(target, built="kernel")
     work = target / "work"
     work.mkdir()
     with full_disk_explained():
@@ -170,16 +170,17 @@ def require_processor() -> None:
         )
 
 
-def preflight(target: Path, *, remedy: str = "swarmlab disk") -> None:
+def preflight(target: Path, *, built: str = "disk") -> None:
     """Raise HostError, naming the remedy, when a build in `target` can't succeed here.
 
-    `remedy`: the command that builds the same and can be run as root.
+    `target`: a directory two levels below the cache. `built`: the subcommand that builds the same.
     """
     require_processor()
     if os.geteuid() != 0:
         raise HostError(
             "building nodes needs root, for mounts and file owners: run"
-            f" `sudo {remedy}` once (or build in a container or a virtual machine)"
+            f" `{as_root(built, target.parents[1])}` once (or build in a container or a virtual"
+            " machine)"
         )
     for command, package in COMMANDS.items():
         if shutil.which(command, path=search_path()) is None:

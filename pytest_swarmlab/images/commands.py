@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -83,6 +84,16 @@ COMMANDS: ContextVar[Commands | None] = ContextVar("COMMANDS", default=None)
 def search_path() -> str:
     """Where the builder looks for commands."""
     return os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN))
+
+
+def as_root(built: str, cache: Path) -> str:
+    """The command by which root builds the disk, the kernel or the image for this user.
+
+    sudo has another PATH and another home, so it names the program and the cache.
+    """
+    program = Path(sys.executable).with_name("swarmlab")
+    words = [str(program), "--cache", str(cache), built]
+    return shlex.join(words if os.geteuid() == 0 else ["sudo", *words])
 
 
 def missing_packages(commands: Mapping[str, str]) -> list[str]:

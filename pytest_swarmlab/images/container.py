@@ -96,7 +96,7 @@ def remove_old_images(api: docker.APIClient) -> Iterator[str]:
 
 def _build(plan: DiskPlan, api: docker.APIClient, builds: Path, report: BuildReport) -> None:
     with making(builds, plan.container_key, report) as work:
-        preflight(work, remedy="swarmlab image")
+        preflight(work, built="image")
         with full_disk_explained():
             with Parts(report) as parts:
                 node = make_node_root(plan, work, parts, report)

@@ -8,7 +8,6 @@ directory.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -27,7 +26,7 @@ from pytest_swarmlab.images import (
     find_kernel,
     roots,
 )
-from pytest_swarmlab.images.commands import missing_packages
+from pytest_swarmlab.images.commands import as_root, missing_packages
 from pytest_swarmlab.lab import EXERCISES
 from pytest_swarmlab.providers.uml import provider as uml
 from pytest_swarmlab.run.session import CONFIG, RUN, shows_only, terminal
@@ -135,10 +134,9 @@ def prepare(config: LabConfig, *, own_kernel: bool, console: Console) -> None:
         build.append("kernel")
     _require_packages(building=bool(build))
     if build and os.geteuid() != 0:
-        swarmlab = f"sudo {Path(sys.executable).with_name('swarmlab')} --cache {config.cache}"
         raise HostError(
             f"the {' and the '.join(build)} of embedded machines must be built once, as root: run"
-            f" {' and '.join(f'`{swarmlab} {each}`' for each in build)}"
+            f" {' and '.join(f'`{as_root(each, config.cache)}`' for each in build)}"
         )
     with RichReport(console) as report:
         if "disk" in build:

@@ -23,7 +23,7 @@ from typing import Any
 from pytest_swarmlab.errors import ConfigError, Unusable
 from pytest_swarmlab.judging.exercise import Check
 from pytest_swarmlab.marking import bounded_yaml, own
-from pytest_swarmlab.marking.rubric import Rubric, read
+from pytest_swarmlab.marking.rubric import SCHEMA, Rubric, read
 
 LAB = "lab-02"
 """The value of ``extends``."""
@@ -57,6 +57,11 @@ def load(path: Path | None) -> Chosen:
     extends = content.pop("extends", None)
     if extends not in (None, LAB):
         raise ConfigError(f"{where}: extends is {extends!r:.80}, which does not exist: use {LAB}")
+    if extends is None and "schema" not in content:
+        raise ConfigError(
+            f"{where}: it has neither `extends: {LAB}`, as differences from the lab's rubric do,"
+            f" nor `schema: {SCHEMA}`, as a whole rubric does"
+        )
     whole = combine(labs(), content, where) if extends else content
     checks = [check for name in modules for check in own.load(path.parent / name)]
     return Chosen(read(_without_skipped(whole, where), where), tuple(checks))

@@ -56,7 +56,8 @@ def look(directory: Path) -> Completeness:
         if result.verdict is not Verdict.PASS:
             where = result.looked_at.removesuffix(" of the submission")
             missing = result.verdict is Verdict.FAIL
-            lacks.append(Lack(where, missing, f"{result.title}: {result.observed}"))
+            why = f"{result.title}: {result.observed}; wanted: {result.expected}"
+            lacks.append(Lack(where, missing, why))
     answers = Answers.read(submission)
     if answers.trouble:
         lacks.append(Lack("answers.yml", False, answers.trouble))

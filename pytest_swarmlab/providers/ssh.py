@@ -92,7 +92,7 @@ def trouble(said: str) -> str:
     lines = [printable(line) for line in said.splitlines()]
     for text, meaning in TROUBLES:
         if words := next((line for line in lines if text in line), None):
-            return f"{meaning} (ssh: {words[:LONGEST_WORDS]})"
+            return f"{meaning} (ssh: {words.removeprefix('ssh: ')[:LONGEST_WORDS]})"
     return next((line[:LONGEST_WORDS] for line in reversed(lines) if line), "ssh gave no reason")
 
 

@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import (
+    ClusterReady,
     Command,
     Curve,
     ExerciseSelected,
@@ -27,10 +29,13 @@ from pytest_swarmlab.evidence.events import (
 from pytest_swarmlab.evidence.load import LEAST_IDLE
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.time_spent import time_spent
+from pytest_swarmlab.judging.exercise import overall
 from pytest_swarmlab.marking.rubric import HUNDREDTHS, points
+from pytest_swarmlab.model import Verdict
 from pytest_swarmlab.reporting import account, bitmaps
 from pytest_swarmlab.reporting.findings import findings
 from pytest_swarmlab.reporting.marked import ungraded_by_reason
+from pytest_swarmlab.reporting.outcomes import outcome
 from pytest_swarmlab.reporting.timeline import Timeline, build_timeline
 from pytest_swarmlab.text import LONG, clean, clock, count, line
 
@@ -49,6 +54,8 @@ UNITS = {"s": "s", "ms": "ms", "mib": "MiB", "bytes": "bytes"}
 """End of a measurement's name → its unit, for people."""
 WAITS_SHOWN = 20
 """Kinds of waits in the page's table; results.json has more."""
+OPEN_SHOWN = 20
+"""Checks that failed or are unknown, in the list on top of the page; all stand further down."""
 
 NO_PICTURE = "The picture could not be drawn: {error}"
 
@@ -65,9 +72,12 @@ def page(record: Record, results: dict[str, Any]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["figure"] = figure_of
+    environment.filters["anchor"] = anchor
     environment.filters["count_of"] = count
     environment.filters["points"] = lambda found: points(round(found * HUNDREDTHS))
     reasons = ungraded_by_reason(results.get("criteria", []))
+    exercises = [_exercise(record, exercise) for exercise in results["exercises"]]
+    still_open = _still_open(results["exercises"])
     return environment.get_template("report.html.j2").render(
         results=results,
         verdicts=VERDICTS,
@@ -86,7 +96,21 @@ def page(record: Record, results: dict[str, Any]) -> str:
             for problem in each(record, Problem)
         ],
         findings=[{"told": str(f), "observed": f.observed} for f in findings(record)],
-        exercises=[_exercise(record, exercise) for exercise in results["exercises"]],
+        exercises=exercises,
+        outcomes=[
+            {"exercise": exercise, "phase": phase, **vars(phase["outcome"])}
+            for exercise in exercises
+            for phase in exercise["phases"]
+            if phase["outcome"]
+        ],
+        still_open=still_open[:OPEN_SHOWN],
+        more_open=max(len(still_open) - OPEN_SHOWN, 0),
+        not_provable=sum(
+            check["verdict"] == Verdict.NOT_PROVABLE.value
+            for exercise in results["exercises"]
+            for check in exercise["checks"]
+        ),
+        topologies=_topologies(record),
         time=_time(record, results.get("time")),
         reasons={why: points(worth) for why, worth in reasons.items()},
     )
@@ -97,9 +121,15 @@ def document(title: str, part: str) -> str:
     from markupsafe import escape
 
     return (
-        f'<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>'
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>{escape(title)}</title>"
         f"\n</head>\n<body>\n<h1>{escape(title)}</h1>\n{part}\n</body>\n</html>\n"
     )
+
+
+def anchor(name: str) -> str:
+    """A name as an element's id, and as a link to it: without blanks, whatever a record says."""
+    return quote(line(name), safe="")
 
 
 def figure_of(value: Any) -> str:
@@ -119,6 +149,19 @@ def unit_apart(name: str) -> str:
     unit = UNITS.get(last_word)
     # Where a cluster's own words are part of a name, it is as hostile as they are.
     return line(f"{words.replace('_', ' ')}, {unit}" if words and unit else name.replace("_", " "))
+
+
+def _still_open(exercises: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The checks that failed, then those that are unknown."""
+    checks = [check for exercise in exercises for check in exercise["checks"]]
+    return [c for verdict in ("fail", "unknown") for c in checks if c["verdict"] == verdict]
+
+
+def _topologies(record: Record) -> str:
+    """The sizes of the run's clusters in words, each once, in the order of their start."""
+    sizes = [ready.topology for ready in each(record, ClusterReady)]
+    told = [f"{count(s.managers, 'manager')} and {count(s.workers, 'worker')}" for s in sizes]
+    return "; ".join(dict.fromkeys(told))
 
 
 def _exercise(record: Record, exercise: dict[str, Any]) -> dict[str, Any]:
@@ -177,11 +220,15 @@ def _phase(record: Record, exercise: dict[str, Any], name: str, title: str) -> d
     part = record.performances(phase)[-1].phase(phase)
     prefix = f"{exercise['id']}.{name}."
     timeline = build_timeline(part, phase) if _sampled(part) else None
+    checks = [c for c in exercise["checks"] if c["id"].startswith(prefix)]
     return {
+        "id": f"{exercise['id']}.{name}",
         "name": name,
         "title": line(title),
         "worker": line(part.events[0].worker) if part.events else "",
-        "checks": [c for c in exercise["checks"] if c["id"].startswith(prefix)],
+        "checks": checks,
+        "verdict": overall(Verdict(check["verdict"]) for check in checks).value,
+        "outcome": outcome(part, timeline),
         "picture": _timeline(timeline) if timeline else None,
         "chronology": [
             {"at": clock(m.t, tenths=True), "text": m.text, "seen_by": line(m.seen_by)}

@@ -68,6 +68,8 @@ def mark_again(
 
 def _load(run: Path) -> Record:
     record = merging.whole(run)
+    if not record.events:
+        raise ConfigError(f"the record in {run} is empty: nothing can be marked")
     for event in record.of("exercise.selected"):
         if not {"id", "title", "module", "checks"} <= event.data.keys():
             raise ConfigError(

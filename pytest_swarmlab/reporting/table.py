@@ -37,7 +37,7 @@ class Run:
             return cls.of(json.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
             raise ConfigError(
-                f"{path} can't be read ({error.strerror}): name results.json of runs"
+                f"{path} can't be read ({error.strerror}): name the results.json of a run"
             ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(

@@ -29,8 +29,7 @@ WORDS = {
     "many": "{count} machines",
     "healed": "{nodes} {what}",
     "heal_text": "{nodes}: {what}; it took {seconds}",
-    "lost": "No manager can name a leader",
-    "lost_text": "No manager can name a leader any more: {error}",
+    "lost_text": "{name} can't list the nodes: {error}",
     "leader": "{name} elected leader",
     "leader_text": "{name} is leader instead of {previous}, {seconds} after the fault",
     "unreachable": "{name} unreachable",
@@ -152,6 +151,46 @@ def build_timeline(record: Record, phase: str) -> Timeline:
     )
 
 
+def fault_label(fault: Fault) -> str:
+    """A fault in a few words: its nodes, and what was done to them."""
+    return WORDS["fault"].format(nodes=_few(fault), what=kind_of_fault(fault.kind).flag)
+
+
+def _few(fault: Fault) -> str:
+    if len(fault.nodes) > NAMED:
+        return WORDS["many"].format(count=len(fault.nodes))
+    return line(", ".join(fault.nodes), 60)
+
+
+def led_before(timeline: Timeline) -> str:
+    """Name of the leader at the first fault; "" if no manager named one."""
+    led = [span.value for span in timeline.leaders if span.value and span.began <= 0]
+    return line(led[-1], NAME) if led else ""
+
+
+def new_leader(timeline: Timeline) -> tuple[str, float] | None:
+    """Name of the first other leader, and seconds after the fault; None if none was seen."""
+    changed = next((m for m in timeline.moments if m.kind == "leader"), None)
+    if changed is None:
+        return None
+    name = next((s.value for s in timeline.leaders if s.began >= changed.t - 0.001), "")
+    return line(name, NAME), changed.t
+
+
+def is_leaderless(timeline: Timeline) -> bool:
+    """Whether the leader was lost and no other one was seen."""
+    lost = next((m for m in timeline.moments if m.kind == "lost"), None)
+    unreachable = any(m.kind == "unreachable" for m in timeline.moments)
+    if new_leader(timeline) is not None or (lost is None and not unreachable):
+        return False
+    if not timeline.leaders:
+        return True
+    # While the leader leads on, a manager's late answer is no loss of it.
+    last = timeline.leaders[-1]
+    held = {name for fault in timeline.faults for name in fault.nodes}
+    return last.value in held or (lost is not None and last.ended <= lost.t)
+
+
 def _watched(record: Record, held: Sequence[Fault]) -> list[float]:
     """When something was watched or done: a drill's preparations are not part of the picture."""
     times = [e.t for e in record.of(NodesSample.kind, TasksSample.kind, Request.kind)]
@@ -215,14 +254,10 @@ def _service(record: Record, zero: float) -> ServiceLane | None:
 
 def _moments(record: Record, zero: float, held: Sequence[Fault]) -> Iterable[Moment]:
     for fault in held:
-        nodes = few = line(", ".join(fault.nodes), 60)
-        if len(fault.nodes) > NAMED:
-            few = WORDS["many"].format(count=len(fault.nodes))
+        nodes, few = line(", ".join(fault.nodes), 60), _few(fault)
         known = kind_of_fault(fault.kind)
-        what = known.flag
-        label = WORDS["fault"].format(nodes=few, what=what)
-        text = WORDS["fault"].format(nodes=nodes, what=what)
-        yield Moment(fault.began - zero, "fault", label, text, WORDS["operator"])
+        text = WORDS["fault"].format(nodes=nodes, what=known.flag)
+        yield Moment(fault.began - zero, "fault", fault_label(fault), text, WORDS["operator"])
         if fault.healed is not None and fault.heal_began is not None:
             what = known.healed
             text = WORDS["heal_text"].format(
@@ -260,8 +295,9 @@ def _leader_moments(record: Record, zero: float) -> Iterable[Moment]:
         (s for s in readings.node_samples(record) if s.error is not None and s.asked >= began), None
     )
     if refused is not None:
-        text = WORDS["lost_text"].format(error=line(refused.error, 160))
-        yield Moment(refused.t - zero, "lost", "", text, line(refused.seen_from, NAME))
+        name = line(refused.seen_from, NAME)
+        text = WORDS["lost_text"].format(name=name, error=line(refused.error, 160))
+        yield Moment(refused.t - zero, "lost", "", text, name)
     old = readings.leader_before(record, began)
     after = readings.leader_unreachable_s(record)
     if old is not None and after is not None:

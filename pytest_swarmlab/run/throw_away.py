@@ -12,6 +12,7 @@ from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.evidence.events import ClusterReady, Notice, last
 from pytest_swarmlab.evidence.time_spent import REMOVING_CLUSTER
 from pytest_swarmlab.images import find_disk
+from pytest_swarmlab.images.commands import as_root
 from pytest_swarmlab.run import slots
 from pytest_swarmlab.swarm import lifecycle
 from pytest_swarmlab.text import count
@@ -39,8 +40,8 @@ def machines(run: Run, provider: Provider, topology: Topology) -> Iterator[Swarm
     origin = cast("ImageOrigin", config.images)
     if find_disk(config.cache, origin=origin) is None:
         raise HostError(
-            f"no node disk is in {config.cache}: `swarmlab disk`, as root, builds one for embedded"
-            " machines"
+            f"no node disk is in {config.cache}: `{as_root('disk', config.cache)}` builds one for"
+            " embedded machines"
         )
     nodes = tuple(replace(node, memory_mib=config.memory_mib) for node in topology.nodes)
     place = slots.take(config)

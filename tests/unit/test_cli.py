@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+import pytest_swarmlab
 from pytest_swarmlab import cli, doctor, images
 from pytest_swarmlab.doctor import Finding
 from pytest_swarmlab.errors import BuildError, HostError
@@ -361,6 +362,10 @@ def test_where_there_is_nothing_to_mark_one_sentence_says_so(
         ["judge"],
         ["doctor", "me"],
         ["mark", "--record", "r", "--inventory", "i"],
+        ["mark", "mine", "--allow-destructive"],
+        ["mark", "--record", "r", "--allow-destructive"],
+        ["mark", "--record", "r", "--", "-x"],
+        ["--verbose"],
     ],
 )
 def test_a_command_that_is_not_understood_ends_with_two(
@@ -384,6 +389,9 @@ def test_without_a_command_all_of_them_are_listed(capsys: pytest.CaptureFixture[
     [
         (["lab", "2.2", "-k", "leader"], "lab: error: unrecognized arguments: -k leader: pytest's"),
         (["mark", "mine", "-x"], "pytest's own stand after --, as in `… -- -x`"),
+        (["--verbose"], "unrecognized arguments: --verbose"),
+        (["mark", "mine", "--allow-destructive"], "existing cluster: name it by --inventory"),
+        (["mark", "--record", "r", "--", "-x"], "no test is run, so leave out pytest's arguments"),
         (["gc", "--all"], "usage: swarmlab gc [-h] [--kept] [--disks]"),
         (["mark", "--handed-in", "yesterday"], "'yesterday' is no time: write it as 2026-"),
         (["mark", "--handed-in", "2026-12-18"], "2026-12-18 has no zone: write it as 2026-"),
@@ -397,6 +405,13 @@ def test_a_word_that_is_not_understood_is_named_with_what_to_write(
     assert said in capsys.readouterr().err
 
 
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["--version"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == f"pytest-swarmlab {pytest_swarmlab.__version__}\n"
+
+
 @pytest.mark.parametrize("name", ["doctor", "gc", "lab", "judge", "mark", "table"])
 def test_each_command_tells_what_it_does(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
@@ -408,7 +423,7 @@ def test_each_command_tells_what_it_does(name: str, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "can't be read (No such file or directory): name results.json of runs"),
+        (None, "can't be read (No such file or directory): name the results.json of a run"),
         ("def", "is not the results.json of a run (JSONDecodeError"),
         ("[]", "is not the results.json of a run (TypeError"),
     ],

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import re
+import shlex
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from docs import draw_architecture
+from pytest_swarmlab import cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -45,6 +48,38 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             lost.append(link)
     assert lost == []
+
+
+def blocks(page: Path, *languages: str) -> list[str]:
+    """The page's blocks of code in these languages."""
+    pattern = rf"^```(?:{'|'.join(languages)})\n(.*?)^```"
+    text = page.read_text(encoding="utf-8")
+    return re.findall(pattern, text, flags=re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every `swarmlab` command that a page shows in a block of its own, with the page's name."""
+    return [
+        (page.name, line.removeprefix("$ "))
+        for page in PAGES
+        for line in "\n".join(blocks(page, "console", "sh")).splitlines()
+        if re.match(r"(\$ )?swarmlab ", line)
+    ]
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_a_command_is_understood_as_it_is_printed(page: str, line: str) -> None:
+    del page
+    _, *words = shlex.split(line, comments=True)
+    own = words[: words.index("--")] if "--" in words else words
+    parser, _ = cli._parser()
+    assert parser.parse_args(own).command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_is_python(page: Path) -> None:
+    for block in blocks(page, "python"):
+        ast.parse(block)
 
 
 def test_where_to_change_something_there_is_something() -> None:

@@ -26,7 +26,7 @@ class KindOfFault:
 KINDS_OF_FAULT: Mapping[str, KindOfFault] = {
     "stop-engine": KindOfFault("the engine is stopped", "engine stopped", "engine started again"),
     "stop-units": KindOfFault(
-        "a server is stopped", "a server stopped", "started again", stops=False
+        "a server is stopped", "server stopped", "started again", stops=False
     ),
     "kill-engine": KindOfFault("the engine is killed", "engine killed", "engine started again"),
     "power-off": KindOfFault("the power is cut", "powered off", "powered on again"),

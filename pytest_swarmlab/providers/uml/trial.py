@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pytest_swarmlab.errors import HostError
 from pytest_swarmlab.images import NodeDisk, NodeKernel, find_kernel
+from pytest_swarmlab.images.commands import as_root
 from pytest_swarmlab.images.interpreter import PRELOAD_VARIABLE
 from pytest_swarmlab.providers import console
 from pytest_swarmlab.providers.uml.state import State
@@ -155,8 +156,8 @@ def choose(wanted: str, cache: Path, disk: NodeDisk) -> tuple[Trial, Sequence[st
     own = None if wanted == "debian" else find_kernel(cache)
     if wanted == "own" and own is None:
         raise HostError(
-            "the own kernel isn't built yet: run `sudo swarmlab kernel` once (about 8 minutes on"
-            " two cores), or leave out --swarmlab-kernel=own"
+            f"the own kernel isn't built yet: run `{as_root('kernel', cache)}` once (about 8"
+            " minutes on two cores), or leave out --swarmlab-kernel=own"
         )
     notices = []
     if wanted == "auto" and own is None:

@@ -34,7 +34,7 @@ from pytest_swarmlab.reporting.pictures.flags import (
     levels_of,
 )
 from pytest_swarmlab.reporting.pictures.lanes import STATE_FILL, fault_end, node_lanes, service_lane
-from pytest_swarmlab.reporting.timeline import Moment, Timeline
+from pytest_swarmlab.reporting.timeline import Moment, Timeline, is_leaderless, new_leader
 from pytest_swarmlab.text import duration, line
 
 if TYPE_CHECKING:
@@ -127,25 +127,16 @@ def _heading(figure: Figure, timeline: Timeline, height: float) -> None:
     title = WORDS["title_calm"]
     if "fault" in after:
         title = after["fault"].label
-        changed = after.get("leader")
-        if changed is not None:
-            name = next((s.value for s in timeline.leaders if s.began >= changed.t - 0.001), "")
-            title = WORDS["title"].format(what=title, name=line(name, 24), s=duration(changed.t))
-        elif ("unreachable" in after or "lost" in after) and not _leads_on(timeline, after):
+        elected = new_leader(timeline)
+        if elected is not None:
+            name, after_s = elected
+            title = WORDS["title"].format(what=title, name=name, s=duration(after_s))
+        elif is_leaderless(timeline):
             title = WORDS["title_no_leader"].format(what=title)
     figure.text(left, 1 - 0.26 / height, title, fontsize=13, fontweight="bold", color=INK)
     figure.text(left, 1 - 0.49 / height, _facts(timeline, after), fontsize=9, color=SOFT)
     phase = line(timeline.phase, 60).replace("/", " · ")
     figure.text(RIGHT, 1 - 0.49 / height, phase, fontsize=9, color=SOFT, ha="right")
-
-
-def _leads_on(timeline: Timeline, after: Mapping[str, Moment]) -> bool:
-    """Whether the leader led on during the fault: then a manager's late answer is no loss of it."""
-    if not timeline.leaders:
-        return False
-    last, lost = timeline.leaders[-1], after.get("lost")
-    held = {name for fault in timeline.faults for name in fault.nodes}
-    return last.value not in held and (lost is None or last.ended > lost.t)
 
 
 def _facts(timeline: Timeline, after: Mapping[str, Moment]) -> str:

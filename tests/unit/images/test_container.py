@@ -90,7 +90,7 @@ def test_who_cannot_build_is_told_the_command_that_does(
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     api: Any = Engine()
-    with pytest.raises(HostError, match="`sudo swarmlab image` once"):
+    with pytest.raises(HostError, match=rf"`sudo /.*/swarmlab --cache {tmp_path} image` once"):
         ensure_image(api, tmp_path, origin="stand-in", report=SilentReport())
 
 

@@ -192,8 +192,8 @@ def test_a_full_disk_is_said_plainly(tmp_path: Path) -> None:
 
 def test_the_build_needs_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(HostError, match="needs root"):
-        builder.preflight(tmp_path)
+    with pytest.raises(HostError, match=rf"run `sudo /.*/swarmlab --cache {tmp_path} disk` once"):
+        builder.preflight(tmp_path / "disks" / ".building-k-1")
 
 
 @pytest.fixture

@@ -138,6 +138,12 @@ def test_what_yaml_takes_for_something_else_is_what_was_written(root: Path) -> N
     assert found["answer.2.2.old-leader"].verdict is RIGHT
 
 
+def test_a_lack_is_told_with_what_is_wanted(root: Path) -> None:
+    (root / "documents" / "2.1-quorum-raft.md").write_text("Raft.", encoding="utf-8")
+    (lack,) = completeness.look(root).lacks
+    assert "has 1 words besides the skeleton's; wanted: a text of " in lack.why
+
+
 def test_answers_that_belong_to_no_question_are_told(root: Path) -> None:
     with (root / "answers.yml").open("a") as file:
         file.write('"2.11": {x: y}\nnote: hello\n')

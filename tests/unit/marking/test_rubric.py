@@ -386,7 +386,7 @@ def test_a_python_file_that_can_not_be_used_is_named(
         ("a: [", "is not valid YAML"),
         ("extends: lab-02\ncriteria: [1]", "'criteria' must be a table of tables"),
         ("extends: lab-02\npython: one.py", "'python' must be a list of files"),
-        ("title: Ours", "'schema' is missing"),
+        ("title: Ours", "it has neither `extends: lab-02`"),
         (
             "extends: lab-02\ncriteria: {storage: {skip: sure}}",
             "'skip' must be true or false, not 'sure'",

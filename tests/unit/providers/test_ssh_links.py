@@ -42,7 +42,9 @@ PATIENCE_S = 20.0
     ],
 )  # fmt: skip
 def test_a_complaint_of_ssh_is_told_in_words_for_a_person(said: str, meaning: str) -> None:
-    assert meaning in trouble(said)
+    told = trouble(said)
+    assert meaning in told
+    assert "ssh: ssh:" not in told
 
 
 def test_a_command_is_quoted_once_for_the_shell_on_the_other_side() -> None:

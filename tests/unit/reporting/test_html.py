@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.reporting.html import page, unit_apart
+from pytest_swarmlab.reporting.html import anchor, page, unit_apart
 from pytest_swarmlab.reporting.pictures import failover
 from pytest_swarmlab.reporting.results import build_results
 from tests.unit.records.editing import changed
@@ -118,7 +119,9 @@ def test_a_megabyte_of_output_is_cut_and_said_so() -> None:
 def test_what_is_no_pass_is_loud_and_not_green(verdict: str) -> None:
     part = changed(record(DRILL), lambda e: e.kind == "check", verdict=verdict)
     text = shown(part)
-    assert text.count(f'class="badge {verdict}"') == 5
+    # The card, the drill's row, four checks, and those of the list on top that were not judged.
+    listed = 4 if verdict == "unknown" else 0
+    assert text.count(f'class="badge {verdict}"') == 6 + listed
     assert 'class="badge pass"' not in text
     assert "Look at the engine" in text
 
@@ -153,3 +156,52 @@ def test_checks_of_any_exercise_number_are_shown(number: str) -> None:
 
 def test_a_measurement_s_name_is_text_whatever_alert_it_is_called_after() -> None:
     assert unit_apart("\ud800\x1b[2J_told_s") == "\ufffd told, s"
+
+
+def test_what_did_not_pass_is_on_top_and_leads_to_its_evidence() -> None:
+    part = changed(record(DRILL), lambda e: e.kind == "check", verdict="fail")
+    text = shown(part)
+    listed = text[text.index("What did not pass") : text.index("What was broken")]
+    places = {attributes.get("id") for _, attributes in tags(text)}
+    links = [str(a["href"]) for tag, a in tags(listed) if tag == "a"]
+    assert len(links) == 4
+    assert all(link.removeprefix("#") in places for link in links)
+    assert "Look at the engine" in listed
+
+
+def test_what_is_not_provable_is_counted_on_top() -> None:
+    part = changed(record(DRILL), lambda e: e.kind == "check", verdict="not_provable")
+    assert "4 checks not provable on these machines: each says why" in shown(part)
+
+
+def test_with_all_passed_nothing_stands_between_the_cards_and_the_outcomes() -> None:
+    text = shown(record(*THREE_DRILLS))
+    assert "What did not pass" not in text
+    assert text.index('class="cards"') < text.index("What was broken") < text.index("Provider <b>")
+    assert "manager1 → manager3 after 12.5\N{NO-BREAK SPACE}s" in text
+
+
+def test_every_link_of_the_page_leads_somewhere_in_it() -> None:
+    found = tags(shown(record(*THREE_DRILLS)))
+    places = {attributes.get("id") for _, attributes in found}
+    links = {str(a["href"]) for tag, a in found if tag == "a"}
+    assert len(links) >= 1 + len(THREE_DRILLS)
+    assert {link for link in links if link.removeprefix("#") not in places} == set()
+
+
+def test_a_place_has_no_blank_whatever_an_exercise_is_called() -> None:
+    assert anchor("a b\n%20") == "a%20b%20%2520"
+
+
+def test_a_picture_has_words_for_those_who_do_not_see_it() -> None:
+    pictures = [a for tag, a in tags(shown(record(DRILL))) if a.get("role") == "img"]
+    assert pictures
+    assert all(attributes["aria-label"] for attributes in pictures)
+
+
+def test_all_sizes_of_the_run_s_clusters_are_told() -> None:
+    events = list(record(DRILL))
+    ready = next(event for event in events if event.kind == "cluster.ready")
+    larger = replace(ready, data={**ready.data, "topology": {"managers": 5, "workers": 2}})
+    text = shown(Record((*events, larger)))
+    assert "3 managers and 2 workers; 5 managers and 2 workers" in text

@@ -162,6 +162,8 @@ def test_a_deadline_counts_when_the_teacher_says_when(
     ("edit", "said"),
     [
         (lambda run: (run / "events.jsonl").unlink(), "cannot be read"),
+        (lambda run: (run / "events.jsonl").write_text(""), "is empty: nothing can be marked"),
+        (lambda run: (run / "events.jsonl").write_text("GARBAGE"), "nothing can be marked"),
         (lambda run: (run / "ours.yml").write_text("a: ["), "is not valid YAML"),
         (lambda run: (run / "ours.py").write_text("checks = 1"), "has no `checks = OwnChecks()`"),
         (lambda run: (run / "mark").write_text("x"), "the mark can't be written to"),
