@@ -154,7 +154,6 @@ BROKEN: Broken = {
     ],
     ("power-off", "old-leader-follows"): [(leadership_taken_back, "fail")],
     ("graceful-stop", "old-leader-follows"): [(instead("graceful-stop", heal=None), "unknown")],
-    ("demotion", "identities-kept"): [(none_of("identities"), "unknown")],
     ("demotion", "leadership-handed-over"): [(instead("demotion", elected=12.0), "fail")],
     ("demotion", "nothing-lost"): [
         (lost_in_the_middle, "fail"),
