@@ -176,7 +176,8 @@ def _phase(record: Record, exercise: dict[str, Any], name: str, title: str) -> d
     phase = f"{exercise['id']}/{name}"
     part = record.performances(phase)[-1].phase(phase)
     prefix = f"{exercise['id']}.{name}."
-    timeline = build_timeline(part, phase) if _sampled(part) else None
+    sampled = len(readings.node_samples(part)) > 10 and readings.fault(part) is not None
+    timeline = build_timeline(part, phase) if sampled else None
     return {
         "name": name,
         "title": line(title),
@@ -206,10 +207,6 @@ def _phase(record: Record, exercise: dict[str, Any], name: str, title: str) -> d
             if command.title
         ],
     }
-
-
-def _sampled(part: Record) -> bool:
-    return len(readings.node_samples(part)) > 10 and readings.fault(part) is not None
 
 
 def _timeline(timeline: Timeline) -> dict[str, Any]:

@@ -196,7 +196,7 @@ class Node:
             streams = (done.stdout_bytes, done.stderr_bytes)
             output = Output(done.rc, *(stream.decode(errors="replace") for stream in streams))
         else:
-            output = self._fed(argv, stdin)
+            output = _decoded(self._piped(argv, stdin))
         self._recorder.write(
             Command(
                 self.name,
@@ -269,9 +269,6 @@ class Node:
             said = done.stderr.decode(errors="replace")
             raise CommandError(self.name, argv, done.returncode, "", said)
         return done.stdout
-
-    def _fed(self, argv: Sequence[str], content: bytes) -> Output:
-        return _decoded(self._piped(argv, content))
 
     def _piped(
         self, argv: Sequence[str], content: bytes, within: float | None = None

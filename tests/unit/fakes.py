@@ -18,19 +18,8 @@ import requests
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
-from pytest_swarmlab.providers.base import Timers
+from pytest_swarmlab.providers.base import EVERYTHING, Timers
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-
-ALL_CONTROLS = frozenset(
-    {
-        Capability.POWER_OFF,
-        Capability.PAUSE,
-        Capability.LINK,
-        Capability.REPLACE,
-        Capability.CHANGE,
-        Capability.EXPENDABLE,
-    }
-)
 
 
 class Lab:
@@ -280,7 +269,7 @@ class PretendedMachines:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.topology = lab.topology
-        self.controls = ALL_CONTROLS
+        self.controls = EVERYTHING
         self.whole = True
         self.refuses: dict[str, str] = {}
         self.timers: Timers = {node.name: {} for node in lab.topology.nodes}
