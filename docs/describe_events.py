@@ -16,10 +16,11 @@ PAGE = ROOT / "docs" / "record.md"
 SCHEMA = ROOT / "pytest_swarmlab" / "evidence" / "events" / "events.schema.json"
 EXERCISES = ROOT / "tests" / "exercises"
 BEGIN, END = "<!-- made from pytest_swarmlab/evidence/events -->\n", "<!-- end -->\n"
-OF_EXERCISES = "<!-- made from the exercises' events.py -->\n"
+OF_EXERCISES = "<!-- made from the exercises' and findings' events.py -->\n"
 
 # A kind is known when its module has been imported.
 importlib.import_module("pytest_swarmlab.survey.events")
+importlib.import_module("tests.findings.events")
 for path in sorted(EXERCISES.glob("*/events*.py")):
     importlib.import_module(f"tests.exercises.{path.parent.name}.{path.stem}")
 

@@ -58,9 +58,9 @@ def _topology(where: str, kwargs: Mapping[str, Any], memory_mib: int) -> Topolog
 
 @pytest.fixture(scope="session")
 def swarmlab_run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    """This session's run: its directory and its record.
+    """This session's run: its directory, its record and its cluster.
 
-    The cluster ends with it, after the last test's fixtures.
+    All three end with the session, after the last test's own fixtures.
     """
     run = request.config.stash.get(RUN, None) or begin(request.session)
     yield run
@@ -69,6 +69,7 @@ def swarmlab_run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
 @contextmanager
 def _cluster_or_end(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A cluster is asked for within the block; without one the session ends."""
     try:
         yield
     except Unfit as error:
@@ -132,7 +133,10 @@ def wait(swarmlab_run: Run) -> Waiter:
 
 @pytest.fixture
 def secret(swarm: Swarm, swarmlab_run: Run) -> Iterator[Secrets]:
-    """``secret.create("db_password")``: a Swarm secret that no report shows; removed after."""
+    """``secret.create("db_password")``: a Swarm secret that no report shows.
+
+    It is removed after the test.
+    """
     from pytest_swarmlab.swarm.secrets import Secrets
 
     secrets = Secrets(swarm)
@@ -142,7 +146,10 @@ def secret(swarm: Swarm, swarmlab_run: Run) -> Iterator[Secrets]:
 
 @pytest.fixture
 def configs(swarm: Swarm, swarmlab_run: Run) -> Iterator[Configs]:
-    """``configs.version("nginx", content)``: a config named by its content; removed after."""
+    """``configs.version("nginx", content)``: a config named by its content.
+
+    It is removed after the test.
+    """
     from pytest_swarmlab.swarm.configs import Configs
 
     made = Configs(swarm)

@@ -1,4 +1,4 @@
-"""The nouns: a cluster's shape, what was seen, what was concluded. All frozen."""
+"""The nouns: a cluster's shape, an event, a judgement. All frozen."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ class Membership(StrEnum):
 
 
 class Verdict(StrEnum):
-    """A verdict. Only PASS counts as a pass."""
+    """What a check comes to.
+
+    PASS: the record shows what is expected. FAIL: it shows something else. UNKNOWN: it does not
+    show enough. NOT_PROVABLE: these machines can't show it, whatever the cluster does.
+    """
 
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
@@ -204,12 +208,11 @@ def tolerance(managers: int) -> int:
 class Event:
     """One line of the record.
 
-    `t`: seconds since the run began, on a monotonic clock; when something took
-    time, `t` is when it was known and the data say how long it took. `at`: the
-    same moment as ISO 8601 UTC. `phase`: the drill it belongs to, such as
-    ``2.2/power-off``, or "". `data`: kind-specific, JSON-ready. `worker`: the pytest-xdist
-    worker, such as ``gw0``, that saw it on the cluster that it had at that moment; "" for what
-    the run's own process recorded.
+    `t`: seconds since the run began, on a monotonic clock; when something took time, `t` is when
+    it was known and the data say how long it took. `at`: the same moment as ISO 8601 UTC. `phase`:
+    the part of an exercise it belongs to, such as ``2.2/power-off``, or "". `data`: of the form
+    that its kind has, JSON-ready. `worker`: the pytest-xdist worker, such as ``gw0``, that recorded
+    it; "" for the run's own process.
     """
 
     seq: int

@@ -1,4 +1,7 @@
-"""Options, markers and hooks. They call modules that do the work and are loaded when needed."""
+"""What pytest calls: options, markers and hooks.
+
+The work is done by other modules, which are imported when a test needs them.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,8 @@ from pytest_swarmlab.text import inert
 if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider
 
-LAB_EXERCISES = range(1, 11)
+LAB_EXERCISES = {f"exercise_2_{number}": f"2.{number}" for number in range(1, 11)}
+"""Marker → the exercise of the lab that its tests perform."""
 
 STEPPED = pytest.StashKey[bool]()
 """Key of an item: whether its steps are recorded."""
@@ -59,6 +63,8 @@ OF_ONE_TEST = re.compile(
     r"^ScopeMismatch: You tried to access the function scoped fixture"
     r" (swarm|stack|secret|configs|faults|observe|evidence) with"
 )
+"""How pytest refuses a fixture of ours to one of a wider scope."""
+
 HINT = (
     "A fixture of a wider scope shares a cluster by `with shared_swarm() as shared:`, which has"
     " `shared.swarm`, `.stack`, `.secret` and `.configs`: see docs/fixtures.md."
@@ -87,8 +93,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers and read the configuration, the only time."""
-    for number in LAB_EXERCISES:
-        config.addinivalue_line("markers", f"exercise_2_{number}: exercise 2.{number} of the lab")
+    for marker, number in LAB_EXERCISES.items():
+        config.addinivalue_line("markers", f"{marker}: exercise {number} of the lab")
     config.addinivalue_line(
         "markers",
         "exercise(exercise, phases=…): the pytest_swarmlab.Exercise whose checks the test judges,"
@@ -152,7 +158,7 @@ def pytest_collection_modifyitems(
 
     The order that others gave them is kept within each group.
     """
-    known = sorted({m.name for item in items for m in item.iter_markers()} & _exercise_markers())
+    known = sorted({m.name for item in items for m in item.iter_markers()} & LAB_EXERCISES.keys())
     for name in re.findall(r"(?<!not )\bexercise_\w+", config.option.markexpr):
         if name not in known:
             _refuse(
@@ -194,7 +200,7 @@ def _refuse(config: pytest.Config, why: object) -> NoReturn:
 
 
 def wanted(items: Iterable[pytest.Item]) -> dict[str, list[pytest.Item]]:
-    """Topology's name → the tests that want it. A class is not taken apart: its first test's holds.
+    """Topology's name → the tests that want it; all tests of a class want what its first one does.
 
     Raises ConfigError for a marker that can't be met.
     """
@@ -212,10 +218,6 @@ def wanted(items: Iterable[pytest.Item]) -> dict[str, list[pytest.Item]]:
     return found
 
 
-def _exercise_markers() -> set[str]:
-    return {f"exercise_2_{number}" for number in LAB_EXERCISES}
-
-
 def needs_run(item: pytest.Item) -> bool:
     """Whether a test names fixtures of ours, by itself or through others; all need the run.
 
@@ -225,7 +227,7 @@ def needs_run(item: pytest.Item) -> bool:
 
 
 def needs_cluster(item: pytest.Item) -> bool:
-    """Whether it also names one that leads to a cluster: `wait` or `evidence` alone do not."""
+    """Whether it also names a fixture that leads to a cluster; `wait` alone does not."""
     return needs_run(item) and bool(
         {"swarm", "shared_swarm"} & set(getattr(item, "fixturenames", ()))
     )
@@ -242,7 +244,7 @@ def used_run(item: pytest.Item) -> bool:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """If a selected test names our fixtures, begin a run: its directory, record and reports.
 
-    One that asks for them while it runs begins it then.
+    A test that asks for one only while it runs (`getfixturevalue`) begins the run then.
     """
     config = session.config
     # pytest calls this also when what was selected has just been refused.
@@ -278,7 +280,7 @@ def pytest_swarmlab_make_provider(config: LabConfig, out: TextIO) -> Provider | 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Record the end of a test: the time after it is not the test's."""
+    """Record that a test is over: the time until the next one is no test's."""
     result = yield
     if STEPPED in item.stash:
         _step(item, "over")
@@ -299,7 +301,7 @@ def _step(item: pytest.Item, step: str) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Record when it begins to be set up."""
+    """Record that a test's set-up begins."""
     if needs_run(item):
         _step(item, "setup")
 
@@ -384,6 +386,6 @@ class Tally:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Close the recorder."""
+    """Close the record."""
     if run := config.stash.get(RUN, None):
         run.recorder.close()

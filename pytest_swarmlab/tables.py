@@ -89,16 +89,16 @@ class Table:
             self.fail(f"{key} {_short(value)} is none of {', '.join(allowed)}")
         return value
 
-    def integer(self, key: str, default: int | None = None) -> int:
+    def integer(self, key: str) -> int:
         """A whole number from 1."""
-        number = int(self._take(key, int, "a whole number", default))
+        number = int(self._take(key, int, "a whole number"))
         if number <= 0:
             self.fail(f"{key!r} must be more than 0, not {number}")
         return number
 
-    def number(self, key: str, default: int | None = None) -> Fraction:
+    def number(self, key: str) -> Fraction:
         """A number more than 0, exactly as written: 2.5 is five halves."""
-        value = self._take(key, int | float, "a number", default)
+        value = self._take(key, int | float, "a number")
         infinite = isinstance(value, float) and not math.isfinite(value)
         number = Fraction(0) if infinite else Fraction(str(value))
         if number <= 0:
@@ -149,14 +149,14 @@ class Table:
 
     def tables(self, key: str) -> list[Table]:
         """A list of tables, each named by its place in the list."""
-        every = self._take(key, list, "a list", None)
+        every = self._take(key, list, "a list")
         if not every or not all(isinstance(item, dict) for item in every):
             self.fail(f"{key!r} must be a list of tables")
         return [Table(item, f"{self._where} {key}[{n}]") for n, item in enumerate(every)]
 
     def named_tables(self, key: str) -> dict[str, Table]:
         """Name → table, in their order; there is one at least."""
-        every = self._take(key, dict, "a table of tables", None)
+        every = self._take(key, dict, "a table of tables")
         if not every or not all(isinstance(item, dict) for item in every.values()):
             self.fail(f"{key!r} must be a table of tables, with one of them at least")
         return {str(n): Table(item, f"{self._where} {key}.{n}") for n, item in every.items()}
@@ -184,7 +184,7 @@ class Table:
             self.fail(f"{key!r} must hold strings only")
         return tuple(found)
 
-    def _take(self, key: str, kind: type | UnionType, called: str, default: Any) -> Any:
+    def _take(self, key: str, kind: type | UnionType, called: str, default: Any = None) -> Any:
         self._known.add(key)
         value = self._left.pop(key, default)
         if value is None:

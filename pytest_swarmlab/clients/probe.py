@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import requests
@@ -136,12 +135,7 @@ class Traffic:
         self._clock = self._threads.start(self._ask_steadily)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._over.set()
         wait([self._clock])  # It starts the others.
         try:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, ExitStack
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pytest_swarmlab.background import Background
@@ -53,12 +52,7 @@ class Observer:
         self._clocks = [threads.start(self._watch, node) for node, threads in self._threads.items()]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._over.set()
         wait(self._clocks)  # They start the others.
         with ExitStack() as ending:

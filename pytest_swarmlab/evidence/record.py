@@ -17,9 +17,8 @@ PARTS = "workers"
 """Directory, in a run's own, in which each worker of pytest-xdist records its part."""
 
 LARGEST = 128 * 2**20
-"""Bytes of a record that is read: ten times what the longest exercises write, and about 1 GiB of
-memory when it is read. One of nothing but brackets takes 3 GiB, the most that JSON of this size
-can."""
+"""Most bytes of a record: ten times what the longest exercises write. To read so much takes about
+1 GiB of memory; 3 GiB, the most that JSON of this size can take, if it is nothing but brackets."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +70,17 @@ class Record:
         return iter(self.events)
 
     def phase(self, name: str) -> Record:
-        """Only the events of that drill."""
+        """Only the events of that phase."""
         return Record(tuple(e for e in self.events if e.phase == name))
 
     def performances(self, phase: str) -> list[Record]:
-        """All that each worker recorded which performed or judged that drill, one record each.
+        """One record for each time that the phase was performed.
 
-        What one cluster shows says nothing of another's, nor one run of a test of its repetition:
-        a drill is judged, measured and drawn on one of these. A worker that began the drill more
-        than once has one for each time, in their order. Where nobody came so far, each worker that
-        had a cluster has one; where one process recorded it all, that is the only one.
+        A phase is judged, measured and drawn on one of these: one cluster's events say nothing of
+        another cluster, and one repetition of a test nothing of the next. A record holds all that
+        one worker recorded, without its other performances of the phase. They are in the order of
+        the workers' names, then of time. Where nobody performed or judged the phase, each worker
+        that had a cluster has one record.
         """
         took_part = {
             e.worker
@@ -97,7 +97,7 @@ class Record:
         ]
 
     def _each_time(self, phase: str) -> list[Record]:
-        """One record for each time that the drill was begun, with all that belongs to no drill."""
+        """One record for each time that the phase began, each without the phase's other times."""
         begun = [
             place
             for place, e in enumerate(self.events)
@@ -186,7 +186,7 @@ def _event(line: bytes) -> Event:
 
 
 def finite(number: float) -> bool:
-    """Whether it is a number that a float can hold, and neither infinite nor none."""
+    """Whether a float can hold it, and it is neither infinite nor not a number."""
     try:
         return math.isfinite(number)
     except OverflowError:  # A whole number that is larger than any float.

@@ -30,8 +30,8 @@ class Recorder:
     """Appends events to one file; safe to call from several threads.
 
     Every event is on disk (written and flushed) before `record` returns and before a listener gets
-    it. `worker`: the process whose events these are, where several record one run; `started`: that
-    run's beginning on the clock, if it began elsewhere.
+    it. `worker`: this process, where several record one run; "" where one does. `started`: the
+    clock's time at the run's beginning, where another process began it.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Recorder:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Mark every event of the block, from whatever thread, as part of that drill."""
+        """Mark every event of the block, from whatever thread, as part of that phase."""
         before, self._phase = self._phase, name
         self.write(PhaseStarted(name))
         try:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextvars import Token, copy_context
-from types import TracebackType
 from typing import TypeVar
 
 from pytest_swarmlab.images.commands import COMMANDS, Commands
@@ -64,12 +63,7 @@ class Parts:
             self._reason = self._reason or reason
         self._commands.end()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Wait for every thread. Raises what went wrong first."""
         if error is not None:
             self._end(error)

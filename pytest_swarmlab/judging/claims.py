@@ -85,10 +85,10 @@ Moment = tuple[str, float | None]
 def judged(
     seen: str, *, holds: bool = True, wrong: Iterable[str] = (), missing: Iterable[str] = ()
 ) -> Judgement:
-    """Failed if it does not hold or anything is wrong, else unknown if anything is missing, else
-    passed.
+    """Turn what was seen, in words, into a verdict.
 
-    What was seen to be wrong stays wrong, however little was seen.
+    Failed if the claim does not hold or anything is wrong: what was seen to be wrong stays wrong,
+    however little was seen. Otherwise unknown if anything is missing, and passed if nothing is.
     """
     bad, lacks = list(wrong), list(missing)
     if bad or not holds:
@@ -97,7 +97,7 @@ def judged(
 
 
 def never(seen: str, missing: Iterable[str] = ()) -> Judgement:
-    """Failed, since the outcome did not come; unknown if the observation has a gap."""
+    """The outcome was not seen: failed; unknown if it may have come in a gap (`missing`)."""
     return judged(seen, missing=lacks) if (lacks := list(missing)) else failed(seen)
 
 
@@ -194,12 +194,9 @@ def not_each(seen: Iterable[str], wanted: Iterable[str], what: str) -> list[str]
     return [f"nobody {what} {', '.join(left)}"] if left else []
 
 
-def not_while(moments: Iterable[float], window: Window, what: str, *, least: int = 1) -> list[str]:
-    """Whether an action (`what`, such as "tried a change") happened `least` times within it."""
-    found = sum(t in window for t in moments)
-    if found >= least:
-        return []
-    return [f"nobody {what} {f'more than {found} times ' if found else ''}{window}"]
+def not_while(moments: Iterable[float], window: Window, what: str) -> list[str]:
+    """Whether an action (`what`, such as "tried a change") happened within it."""
+    return [] if any(t in window for t in moments) else [f"nobody {what} {window}"]
 
 
 def out_of_order(*moments: Moment) -> list[str]:

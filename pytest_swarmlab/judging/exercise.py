@@ -115,8 +115,9 @@ class Check:
 class Exercise:
     """An exercise of the lab: its number, its title, its checks and its measurements.
 
-    `module`: where it is declared (``__name__``), for readers of a record. A saved run is judged by
-    the exercise that is installed under its id (`judging.catalogue`).
+    `id`: its number, such as "2.2". `module`: where it is declared (``__name__``), for readers of a
+    record. A saved run is judged by the exercise that is installed under that id
+    (`judging.catalogue`).
     """
 
     def __init__(
@@ -147,9 +148,7 @@ class Exercise:
         return f"{self.id}/{name}"
 
     def needs(self, phase: str) -> tuple[Capability, ...]:
-        """Capabilities without which a phase's drill can't run: none of its checks can be proven
-        then.
-        """
+        """Capabilities that a phase's drill needs: without one none of its checks can be proven."""
         return self._needs.get(phase, (Capability.CHANGE,))
 
     def check(
@@ -264,9 +263,9 @@ class Exercise:
 
 
 def worst(results: Sequence[CheckResult]) -> CheckResult:
-    """The result of one check that decides, the earliest of equals; at least one is given.
+    """Of several results of one check the worst, and of equals the earliest.
 
-    A later result does not take back an earlier one.
+    A later result does not take back an earlier one. At least one is given.
     """
     verdict = overall(result.verdict for result in results)
     return next(result for result in results if result.verdict is verdict)

@@ -95,11 +95,11 @@ class Evidence:
         self.say_unproven()
 
     def note(self, kind: str, **data: object) -> None:
-        """Record an observation of the exercise's own, of a kind without a type."""
+        """Record an event of that kind, which no type describes: for a suite's own checks."""
         self._recorder.record(kind, **data)
 
     def write(self, seen: Seen) -> None:
-        """Record an observation of the exercise's own."""
+        """Record an event."""
         self._recorder.write(seen)
 
     def now(self) -> float:
@@ -126,8 +126,9 @@ class Evidence:
         collectors.raft_log(nodes, self._recorder, since=began)
 
     def containers_of(self, swarm: Swarm, service: str) -> AbstractContextManager[None]:
-        """Record, within the block, the events of the service's containers as every engine sends
-        them: started, healthy, unhealthy, killed, ended.
+        """Record, within the block, what every engine tells of the service's containers.
+
+        They are started, healthy, unhealthy, killed, ended.
         """
         return collectors.engine_events(swarm.nodes, self._recorder, service)
 
@@ -158,10 +159,9 @@ class Evidence:
 
     @contextmanager
     def identities_of(self, swarm: Swarm) -> Iterator[None]:
-        """Record every machine's identity before and after the block: `identities.kept` compares
-        them.
+        """Record every machine's identity before and after the block, also of one that fails.
 
-        It is recorded also when the block fails: a lost identity may be the reason.
+        `identities.kept` compares them: a lost identity may be why it failed.
         """
         self.identities(swarm)
         try:
@@ -172,9 +172,7 @@ class Evidence:
         self.identities(swarm)
 
     def identities(self, swarm: Swarm) -> None:
-        """Record every machine's identity by its engine and its certificate, and the managers'
-        roles.
-        """
+        """Record who every machine is by its engine and its certificate, and the nodes' roles."""
         machines = tuple(identities_of(swarm.nodes))
         try:
             roles = {row.id: row.role for row in swarm.look()[1]}

@@ -70,7 +70,7 @@ def _result(asked: Deliverable, judgement: Judgement) -> CheckResult:
         judgement.verdict,
         _expected(asked),
         judgement.observed,
-        _hint(asked),
+        f"Exercise {asked.exercise} asks for it: {asked.text}.",
         f"{shown_place(asked)} of the submission",
     )
 
@@ -87,10 +87,6 @@ def _expected(asked: Deliverable) -> str:
         "stack": "a stack file whose services have images, with the files that it names",
         "script": f"a script with {LEAST_LINES} commands besides the skeleton's",
     }[asked.kind]
-
-
-def _hint(asked: Deliverable) -> str:
-    return f"Exercise {asked.exercise} asks for it: {asked.text}."
 
 
 def _judge(asked: Deliverable, submission: Submission) -> Judgement:

@@ -7,9 +7,10 @@ swarms, faults or exercises.
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_swarmlab.errors import ProviderError
@@ -32,6 +33,12 @@ EVERYTHING = frozenset(
 )
 """Controls of machines that a run creates."""
 
+Timers = Mapping[str, dict[str, tuple[str, ...]]]
+"""Node → systemd unit of a timer that a run has set there → the command that sets it."""
+
+NO_TIMERS: Timers = MappingProxyType({})
+"""Timers on such machines: they go with the run, and so does every change."""
+
 
 class Machines(Protocol):
     """Running machines of one topology. Every name is a node's name in that topology.
@@ -51,6 +58,10 @@ class Machines(Protocol):
     @property
     def foreign(self) -> bool:
         """Whether the machines are somebody else's: then each change is announced and undone."""
+
+    @property
+    def timers(self) -> Timers:
+        """The timers by which somebody else's machines undo the run's changes if it dies."""
 
     @property
     def kernel(self) -> str:
@@ -88,11 +99,10 @@ class Machines(Protocol):
     def await_access(self, node: str, timeout: float) -> None:
         """Return when the node's engine answers over SSH; ProviderError after `timeout` seconds."""
 
-    def power_off(self, node: str, owed: Sequence[Sequence[str]] = ()) -> None:
+    def power_off(self, node: str) -> None:
         """Cut the machine's power: no shutdown, unwritten memory is lost.
 
-        `owed`: commands that it is to run as soon as it is back, also if this process has died:
-        they set the timers of somebody's own machine again, which it loses with its power.
+        `timers` that it loses with that are set again when it is back, also if this process dies.
         """
 
     def power_on(self, node: str) -> None:
@@ -117,10 +127,10 @@ class Machines(Protocol):
         """Leave the machines running when this process ends."""
 
     def go_whole(self) -> bool:
-        """Whether removing them as they are now ends every process and every mount on them.
+        """Whether the machines can be removed as they are, with nothing undone on them before.
 
-        Asked at a run's end. A container's host has a kernel that runs on: it may be waiting for
-        a server that has gone.
+        Asked at a run's end. A machine with a kernel of its own ends with all that runs on it.
+        Containers share their host's kernel, which waits for an NFS server that has gone.
         """
 
     def stop(self) -> None:
@@ -129,7 +139,11 @@ class Machines(Protocol):
 
 @dataclass(frozen=True)
 class Found:
-    """Machines that are on this host and were not started by this process."""
+    """Machines that are on this host and were not started by this process.
+
+    `kept`: whether a run has left them on purpose. `owner_alive`: whether the run that uses them
+    still runs. `started_at`: ISO 8601, UTC.
+    """
 
     id: str
     kept: bool
@@ -159,6 +173,7 @@ class Provider(Protocol):
     """A way to have machines."""
 
     name: str
+    """What `--swarmlab-provider` calls it."""
 
     owns: bool
     """Whether its machines are its own: started for a run and removed after it."""

@@ -219,7 +219,8 @@ def _phase(record: Record, exercise: dict[str, Any], name: str, title: str) -> d
     phase = f"{exercise['id']}/{name}"
     part = record.performances(phase)[-1].phase(phase)
     prefix = f"{exercise['id']}.{name}."
-    timeline = build_timeline(part, phase) if _sampled(part) else None
+    sampled = len(readings.node_samples(part)) > 10 and readings.fault(part) is not None
+    timeline = build_timeline(part, phase) if sampled else None
     checks = [c for c in exercise["checks"] if c["id"].startswith(prefix)]
     return {
         "id": f"{exercise['id']}.{name}",
@@ -253,10 +254,6 @@ def _phase(record: Record, exercise: dict[str, Any], name: str, title: str) -> d
             if command.title
         ],
     }
-
-
-def _sampled(part: Record) -> bool:
-    return len(readings.node_samples(part)) > 10 and readings.fault(part) is not None
 
 
 def _timeline(timeline: Timeline) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""results.json: a run's results for programs. Its form is in results.schema.json."""
+"""results.json: what came of a run, for programs. results.schema.json has its form."""
 
 from __future__ import annotations
 
@@ -131,7 +131,10 @@ def _figures(record: Record, exercise: str, judged: Exercise | None) -> dict[str
         with contextlib.suppress(Exception):
             measured: dict[str, Any] = judged.measurements(record)
             return measured
-    return _measured(record, exercise)
+    return {
+        measured.phase: dict(measured.values)
+        for measured in each(record, Measured, exercise=exercise)
+    }
 
 
 def _unjudged(needs: Iterable[str], able: Mapping[str, bool], why: str) -> Judgement:
@@ -142,14 +145,6 @@ def _unjudged(needs: Iterable[str], able: Mapping[str, bool], why: str) -> Judge
     lacks = [Capability(need).lack for need in needs if able.get(need) is False]
     verdict = Verdict.NOT_PROVABLE if lacks else Verdict.UNKNOWN
     return Judgement(verdict, "; ".join(lacks) or why)
-
-
-def _measured(record: Record, exercise: str) -> dict[str, Any]:
-    """Phase → what was measured at its end."""
-    return {
-        measured.phase: dict(measured.values)
-        for measured in each(record, Measured, exercise=exercise)
-    }
 
 
 def _machine(record: Record, exercise: str) -> dict[str, Any]:

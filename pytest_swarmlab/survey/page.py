@@ -23,6 +23,9 @@ WORDS = 60
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 """Name of an anonymous volume."""
 
+NAMES = 12
+"""Most names in one line."""
+
 ROWS = 100
 """Most rows of one table, to keep the page readable."""
 
@@ -225,9 +228,9 @@ def _age(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h" if seconds >= 3600 else duration(max(0.0, seconds))
 
 
-def _some(names: Iterable[str], most: int = 12) -> str:
+def _some(names: Iterable[str]) -> str:
     listed = [line(name, 2 * WORDS) for name in names]
-    return ", ".join(listed[:most]) + (" …" if len(listed) > most else "")
+    return ", ".join(listed[:NAMES]) + (" …" if len(listed) > NAMES else "")
 
 
 def _odd(console: Console, survey: Survey) -> None:

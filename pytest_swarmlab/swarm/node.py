@@ -63,8 +63,6 @@ class Node:
         self._machines = machines
         self._recorder = recorder
         self._api: str | None = None
-        self.timers: dict[str, tuple[str, ...]] = {}
-        """Unit → the command that sets this timer, of those that are set on somebody's machine."""
 
     def __repr__(self) -> str:
         return self.name
@@ -120,6 +118,11 @@ class Node:
     def foreign(self) -> bool:
         """Whether the machine is an inventory's: changes are announced, or refused."""
         return self._machines.foreign
+
+    @property
+    def timers(self) -> dict[str, tuple[str, ...]]:
+        """Of an inventory's machine: unit → the command that sets this timer, of those set now."""
+        return self._machines.timers[self.name]
 
     @property
     def goes_whole(self) -> bool:
@@ -193,7 +196,7 @@ class Node:
             streams = (done.stdout_bytes, done.stderr_bytes)
             output = Output(done.rc, *(stream.decode(errors="replace") for stream in streams))
         else:
-            output = self._fed(argv, stdin)
+            output = _decoded(self._piped(argv, stdin))
         self._recorder.write(
             Command(
                 self.name,
@@ -267,9 +270,6 @@ class Node:
             raise CommandError(self.name, argv, done.returncode, "", said)
         return done.stdout
 
-    def _fed(self, argv: Sequence[str], content: bytes) -> Output:
-        return _decoded(self._piped(argv, content))
-
     def _piped(
         self, argv: Sequence[str], content: bytes, within: float | None = None
     ) -> subprocess.CompletedProcess[bytes]:
@@ -285,7 +285,7 @@ class Node:
     def power_off(self) -> None:
         """Cut the machine's power. With it somebody's machine loses its timers until it is back."""
         self.announce(f"power off {self.name}")
-        self._machines.power_off(self.name, tuple(self.timers.values()))
+        self._machines.power_off(self.name)
 
     def power_on(self) -> None:
         """Start it again on the disk it had; nothing where it was not turned off."""

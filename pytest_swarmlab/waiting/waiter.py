@@ -40,34 +40,22 @@ class Fatal:
 Outcome = Done[T] | Pending | Fatal
 
 
-def done(value: T, seen: str = "") -> Done[T]:
-    """The condition is met."""
-    return Done(value, seen)
-
-
-def pending(seen: str) -> Pending:
-    """The condition is not met yet."""
-    return Pending(seen)
-
-
-def fatal(seen: str) -> Fatal:
-    """The condition can't be met any more."""
-    return Fatal(seen)
+done = Done
+pending = Pending
+fatal = Fatal
+"""As a condition writes what it returns: ``return done(task)``."""
 
 
 class Condition(Protocol[T_co]):
-    """A condition, which is called repeatedly; each call returns at once.
-
-    `name` describes it ("five tasks run"); `node` is the node that it asks, if there is only one.
-    """
+    """What a test waits for: it is called again and again, and each call looks once."""
 
     @property
     def name(self) -> str:
-        """The condition in words."""
+        """The condition in words: "five tasks run"."""
 
     @property
     def node(self) -> str | None:
-        """Where it is looked at."""
+        """The node that is asked; None if it is not one alone."""
 
     def __call__(self) -> Done[T_co] | Pending | Fatal:
         """Look once."""

@@ -23,6 +23,7 @@ from pytest_swarmlab.swarm.lifecycle import SWARM_PORT, in_parallel
 from pytest_swarmlab.swarm.services import Services
 from pytest_swarmlab.waiting.conditions import NodesReady
 from pytest_swarmlab.waiting.waiter import Waiter
+from tests.findings.events import NotSeen, Unsettled
 
 PHASE = "findings/two-identities"
 FINDING = "two-identities"
@@ -152,12 +153,12 @@ def move_leadership(
             HOW[how](Stage(swarm, faults, wait))
         services.remove_all()
     except NotConverged as error:
-        evidence.note("unsettled", why=str(error), lost=error.fatal)
+        evidence.write(Unsettled(str(error), lost=error.fatal))
     record = swarm.recorder.view().performances(PHASE)[-1].phase(PHASE)
     try:
         taken = identities.kept(record).taken
     except Unseen as missing:
-        evidence.note("unseen", why=str(missing))
+        evidence.write(NotSeen(str(missing)))
         return
     session = under_another_s_name(record)
     for finding, seen in ((FINDING, taken), (ON_THE_WAY, taken or session)):

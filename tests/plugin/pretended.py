@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_swarmlab.evidence import load
+from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.swarm import lifecycle
@@ -95,6 +96,21 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     monkeypatch.setenv("SWARMLAB_CACHE", str(pytester.path / "cache"))
     pytester.makeconftest(CONFTEST + FOUR)
     return pytester
+
+
+def latest(suite: pytest.Pytester) -> Path:
+    """The directory of a suite's latest run."""
+    return suite.path / "reports" / "latest"
+
+
+def record(suite: pytest.Pytester) -> Record:
+    """What that run recorded."""
+    return Record.load(latest(suite) / "events.jsonl")
+
+
+def standing(suite: pytest.Pytester) -> list[str]:
+    """Clusters that nobody has removed."""
+    return [path.name for path in suite.path.glob("cluster-*")]
 
 
 FOUR = """

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from pytest_swarmlab.evidence.record import Record
+from tests.plugin.pretended import latest, record
 from tests.plugin.test_secrets import CANARY
 
 FAILS = f"""
@@ -17,14 +15,6 @@ def test_late(request):
     said = "it is {CANARY[:9]}" + "{CANARY[9:]}"
     raise RuntimeError(said)
 """
-
-
-def latest(suite: pytest.Pytester) -> Path:
-    return suite.path / "reports" / "latest"
-
-
-def record(suite: pytest.Pytester) -> Record:
-    return Record.load(latest(suite) / "events.jsonl")
 
 
 @pytest.mark.parametrize("beside", ["", "def test_direct(swarm): pass\n"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_swarmlab.evidence.record import Record
+from tests.plugin.pretended import record
 
 SUITE = """
 from pathlib import Path
@@ -44,10 +44,6 @@ def suite(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pyt
     """With pytest-rerunfailures, which repeats."""
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly -p no:timeout")
     return suite
-
-
-def record(suite: pytest.Pytester) -> Record:
-    return Record.load(suite.path / "reports" / "latest" / "events.jsonl")
 
 
 def verdict(suite: pytest.Pytester) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
-from pytest_swarmlab.evidence.record import Record
-from tests.plugin.pretended import FOUR
+from tests.plugin.pretended import FOUR, latest, record, standing
 from tests.plugin.test_secrets import CANARY
 from tests.plugin.test_session import A_LAB_OF_ITS_OWN
 from tests.plugin.test_xdist import EXERCISE
@@ -20,19 +18,6 @@ def suite(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pyt
     """The suite, with all the plugins that are here."""
     monkeypatch.delenv("PYTEST_ADDOPTS")
     return suite
-
-
-def latest(suite: pytest.Pytester) -> Path:
-    return suite.path / "reports" / "latest"
-
-
-def record(suite: pytest.Pytester) -> Record:
-    return Record.load(latest(suite) / "events.jsonl")
-
-
-def standing(suite: pytest.Pytester) -> list[Path]:
-    """Clusters that nobody has removed."""
-    return list(suite.path.glob("cluster-*"))
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from tests.plugin.pretended import latest
 from tests.plugin.test_plugin import BROKEN_LAB, EXERCISE, NO_CLUSTER
 from tests.plugin.test_xdist import EXERCISE as THING
-from tests.plugin.test_xdist import latest
 
 
 @pytest.fixture

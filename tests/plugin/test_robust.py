@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
+from tests.plugin.pretended import latest
+
 PASSES = "def test_it(swarm): pass\n"
-
-
-def latest(suite: pytest.Pytester) -> Path:
-    return suite.path / "reports" / "latest"
 
 
 def whole(result: pytest.RunResult) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_swarmlab.evidence.record import Record
+from tests.plugin.pretended import record
 
 SITE = """
 import pytest
@@ -29,10 +29,6 @@ def test_2(site, swarm): assert swarm is site.swarm
 
 def site(scope: str = "module", asked: str = "") -> str:
     return SITE.format(scope=scope, asked=asked)
-
-
-def record(suite: pytest.Pytester) -> Record:
-    return Record.load(suite.path / "reports" / "latest" / "events.jsonl")
 
 
 def outcomes(suite: pytest.Pytester) -> dict[str, str]:

@@ -16,10 +16,10 @@ import pytest
 from pytest_swarmlab import cli
 from pytest_swarmlab.evidence.merging import whole
 from pytest_swarmlab.evidence.record import Record
-from tests.plugin.pretended import CONFTEST, FOUR
+from tests.plugin.pretended import CONFTEST, FOUR, latest, standing
 from tests.plugin.test_interrupted import PATIENCE_S, until
 from tests.plugin.test_plugin import SCHEMA
-from tests.plugin.test_xdist import EXERCISE, latest, standing
+from tests.plugin.test_xdist import EXERCISE
 
 WAITS = """
 from pytest_swarmlab.waiting.waiter import done

@@ -10,16 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import jsonschema
 import pytest
 
 from pytest_swarmlab.evidence.merging import whole
-from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.again import judge_again
 from pytest_swarmlab.judging.catalogue import Catalogue
-from tests.plugin.pretended import CONFTEST, FOUR
+from tests.plugin.pretended import CONFTEST, FOUR, latest, record, standing
 from tests.plugin.test_plugin import SCHEMA
 from tests.plugin.test_secrets import CANARY, SUITE
 from tests.plugin.test_session import A_LAB_OF_ITS_OWN
@@ -51,19 +49,6 @@ def test_after(swarm): pass
 TWO = {
     f"test_{number.replace('.', '_')}": EXERCISE.format(number=number) for number in ("8.1", "8.2")
 }
-
-
-def latest(suite: pytest.Pytester) -> Path:
-    return suite.path / "reports" / "latest"
-
-
-def record(suite: pytest.Pytester) -> Record:
-    return Record.load(latest(suite) / "events.jsonl")
-
-
-def standing(suite: pytest.Pytester) -> list[str]:
-    """Clusters that nobody has removed."""
-    return [path.name for path in suite.path.glob("cluster-*")]
 
 
 def ran_where(suite: pytest.Pytester) -> dict[str, str]:

@@ -357,24 +357,33 @@ def end(owner: subprocess.Popen[str]) -> None:
 
 
 class NothingLeft:
-    """No process names the cluster and its provider does not find it."""
+    """No process names the cluster, and its provider does not find it; or only as an orphan."""
 
-    name = "nothing is left of the killed run"
     node = None
 
-    def __init__(self, provider: Provider, cluster: str) -> None:
+    def __init__(self, provider: Provider, cluster: str, *, orphan: bool = False) -> None:
         self._provider = provider
         self._cluster = cluster
+        self._orphan = orphan
+        self.name = "owner and keeper are gone" if orphan else "nothing is left of the killed run"
 
     def __call__(self) -> Done[None] | Pending:
         """Look once."""
-        left = [
-            pid.name
-            for pid in Path("/proc").iterdir()
-            if pid.name.isdecimal() and self._cluster in _command_line(pid)
+        left = processes_of(self._cluster)
+        # A dying process loses its command line before it lets go of its locks.
+        found = [
+            found.id
+            for found in self._provider.find()
+            if found.id == self._cluster and (found.owner_alive or not self._orphan)
         ]
-        found = [f.id for f in self._provider.find() if f.id == self._cluster]
         return pending(f"processes {left}, found {found}") if left or found else done(None)
+
+
+def processes_of(cluster: str) -> dict[int, str]:
+    """Those that name the cluster: number → command line."""
+    every = {int(pid.name): _command_line(pid) for pid in Path("/proc").iterdir()
+             if pid.name.isdecimal()}  # fmt: skip
+    return {pid: line for pid, line in every.items() if cluster in line}
 
 
 def _command_line(process: Path) -> str:
@@ -396,39 +405,15 @@ def test_nothing_survives_a_killed_keeper_once_it_is_reaped(
 ) -> None:
     owner, cluster = start_owner(starter, tmp_path, "own")
     keepers = [
-        int(pid.name)
-        for pid in Path("/proc").iterdir()
-        if pid.name.isdecimal()
-        and cluster in (line := _command_line(pid))
-        and any(keeper in line for keeper in KEEPERS)
+        pid
+        for pid, line in processes_of(cluster).items()
+        if any(keeper in line for keeper in KEEPERS)
     ]
     os.kill(min(keepers), signal.SIGKILL)
     end(owner)
-    Waiter()(NobodyKeeps(starter, cluster), within=GONE_S)
+    Waiter()(NothingLeft(starter, cluster, orphan=True), within=GONE_S)
     assert cluster in starter.reap()
     Waiter()(NothingLeft(starter, cluster), within=GONE_S)
-
-
-class NobodyKeeps:
-    """No process names the cluster, and its provider knows it for an orphan."""
-
-    name = "owner and keeper of the cluster are gone"
-    node = None
-
-    def __init__(self, provider: Provider, cluster: str) -> None:
-        self._provider = provider
-        self._cluster = cluster
-
-    def __call__(self) -> Done[None] | Pending:
-        """Look once."""
-        left = [
-            pid.name
-            for pid in Path("/proc").iterdir()
-            if pid.name.isdecimal() and self._cluster in _command_line(pid)
-        ]
-        # A dying process loses its command line before it lets go of its locks.
-        held = [f.id for f in self._provider.find() if f.id == self._cluster and f.owner_alive]
-        return pending(f"processes {left}, held {held}") if left or held else done(None)
 
 
 def test_kept_machines_outlive_their_owner_and_are_found_again(

@@ -18,18 +18,8 @@ import requests
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
+from pytest_swarmlab.providers.base import EVERYTHING, Timers
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-
-ALL_CONTROLS = frozenset(
-    {
-        Capability.POWER_OFF,
-        Capability.PAUSE,
-        Capability.LINK,
-        Capability.REPLACE,
-        Capability.CHANGE,
-        Capability.EXPENDABLE,
-    }
-)
 
 
 class Lab:
@@ -270,10 +260,7 @@ class Told:
 
 
 class PretendedMachines:
-    """Machines whose controls are noted. `refuses`: control → why it can't be done.
-
-    `owed`: what the machine that was turned off last is to run when it is back.
-    """
+    """Machines whose controls are noted. `refuses`: control → why it can't be done."""
 
     id = "feedf00d"
     foreign = False
@@ -282,10 +269,10 @@ class PretendedMachines:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.topology = lab.topology
-        self.controls = ALL_CONTROLS
+        self.controls = EVERYTHING
         self.whole = True
         self.refuses: dict[str, str] = {}
-        self.owed: Sequence[Sequence[str]] = ()
+        self.timers: Timers = {node.name: {} for node in lab.topology.nodes}
         self.listens: dict[str, tuple[str, int]] = {}
 
     def _note(self, control: str, node: str) -> None:
@@ -313,8 +300,7 @@ class PretendedMachines:
         del timeout
         self._note("await_access", node)
 
-    def power_off(self, node: str, owed: Sequence[Sequence[str]] = ()) -> None:
-        self.owed = owed
+    def power_off(self, node: str) -> None:
         self._note("power_off", node)
 
     def power_on(self, node: str) -> None:

@@ -35,14 +35,14 @@ def requests(record: Record, node: str | None = None) -> list[Request]:
     return sorted(found, key=lambda r: r.sent)
 
 
-def request_errors(record: Record, node: str | None = None) -> list[Request]:
+def request_errors(record: Record) -> list[Request]:
     """Requests that failed: refused, timed out, or answered with a status of 400 or more."""
-    return [r for r in requests(record, node) if not r.ok]
+    return [r for r in requests(record) if not r.ok]
 
 
-def answered(record: Record, node: str | None = None) -> list[Request]:
+def answered(record: Record) -> list[Request]:
     """Requests that succeeded."""
-    return [r for r in requests(record, node) if r.ok]
+    return [r for r in requests(record) if r.ok]
 
 
 def answered_within_s(asked: Sequence[Request], percent: int) -> float | None:
@@ -53,13 +53,13 @@ def answered_within_s(asked: Sequence[Request], percent: int) -> float | None:
     return round(statistics.quantiles(took, n=100, method="inclusive")[percent - 1], 3)
 
 
-def longest_gap(record: Record, node: str | None = None) -> Gap | None:
-    """The longest stretch between two successive good answers, through any node or one.
+def longest_gap(record: Record) -> Gap | None:
+    """The longest stretch between two successive good answers, through whichever nodes.
 
     Failures before the first or after the last success count up to the edge of the probe: a service
     that never comes back must not look well. None when nothing was asked.
     """
-    return _longest_gap(requests(record, node))
+    return _longest_gap(requests(record))
 
 
 def longest_gap_by_node(record: Record) -> dict[str, Gap]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from pytest_swarmlab.evidence.events import NodeSeen
-from pytest_swarmlab.evidence.readings.nodes import Span, node_samples
+from pytest_swarmlab.evidence.readings.nodes import BLIND_AFTER_S, Span, node_samples
 from pytest_swarmlab.evidence.record import Record
 
 
@@ -55,11 +55,11 @@ def leader_changes(record: Record) -> list[LeaderChange]:
     return changes
 
 
-def leader_spans(record: Record, *, blind_after: float = 1.0) -> list[Span]:
+def leader_spans(record: Record) -> list[Span]:
     """Who led from when to when, as surviving managers saw it.
 
     A span ends with the last sample that shows the leader. Between two spans, and where more than
-    `blind_after` seconds pass without a sample that names the leader, the value is "": no manager
+    `BLIND_AFTER_S` pass without a sample that names the leader, the value is "": no manager
     could name one. Between two spans of one name that node may have won another election.
     """
     samples = [(s.t, s.leading.identity) for s in node_samples(record) if s.leading]
@@ -72,7 +72,7 @@ def leader_spans(record: Record, *, blind_after: float = 1.0) -> list[Span]:
             spans.append(Span(spans[-1].ended, change.t, ""))
         spans.append(Span(change.t, change.t, change.name))
         for t in seen:
-            if t - spans[-1].ended > blind_after:
+            if t - spans[-1].ended > BLIND_AFTER_S:
                 spans += [Span(spans[-1].ended, t, ""), Span(t, t, change.name)]
             else:
                 spans[-1] = replace(spans[-1], ended=t)

@@ -41,23 +41,21 @@ def leader_unreachable_s(record: Record) -> float | None:
     return _since(began, first_seen(record, unreachable, after=began))
 
 
-def node_down_s(record: Record, name: str | None = None) -> float | None:
-    """Until a surviving manager first shows the node (the faulted one) as down."""
+def node_down_s(record: Record) -> float | None:
+    """Until a surviving manager first shows the faulted node as down."""
     first = fault(record)
-    if first is None or (target := name or next(iter(first.nodes), None)) is None:
+    if first is None or not first.nodes:
         return None
-    down = in_state(identities_of(record, target), "down")
+    down = in_state(identities_of(record, first.nodes[0]), "down")
     return _since(first.began, first_seen(record, down, after=first.began))
 
 
-def node_back_s(record: Record, name: str | None = None) -> float | None:
-    """Until a surviving manager shows the node (the faulted one) as ready after it was healed."""
+def node_back_s(record: Record) -> float | None:
+    """Until a surviving manager shows the faulted node as ready after it was healed."""
     first = fault(record)
-    if first is None or first.heal_began is None:
+    if first is None or first.heal_began is None or not first.nodes:
         return None
-    if (target := name or next(iter(first.nodes), None)) is None:
-        return None
-    meant = identities_of(record, target)
+    meant = identities_of(record, first.nodes[0])
     left = first_seen(
         record,
         lambda s: (row := s.one_of(meant)) is not None and row.state != "ready",
@@ -73,9 +71,9 @@ def replicas_restored_s(record: Record, wanted: int, service: str | None = None)
     return _since(fault_at(record), first_restored(record, wanted, service))
 
 
-def longest_gap_s(record: Record, node: str | None = None) -> float | None:
+def longest_gap_s(record: Record) -> float | None:
     """Length of `longest_gap`."""
-    gap = longest_gap(record, node)
+    gap = longest_gap(record)
     return None if gap is None else round(gap.seconds, 3)
 
 

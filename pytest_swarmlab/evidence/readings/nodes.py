@@ -9,6 +9,9 @@ from pytest_swarmlab.evidence.events import NodesSample, each
 from pytest_swarmlab.evidence.readings.broken import faults, held_by
 from pytest_swarmlab.evidence.record import Record
 
+BLIND_AFTER_S = 1.0
+"""Seconds without an answer from which nothing is known; managers are asked 5 × a second."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -76,12 +79,10 @@ def node_state_at(record: Record, name: str, t: float) -> str | None:
     return state
 
 
-def node_spans(
-    record: Record, name: str, attribute: str = "state", *, blind_after: float = 1.0
-) -> list[Span]:
+def node_spans(record: Record, name: str, attribute: str = "state") -> list[Span]:
     """The values of one column of a node ("state", "reachability") over time.
 
-    A stretch of more than `blind_after` seconds without any answer is a span of its own with the
+    A stretch of more than `BLIND_AFTER_S` without any answer is a span of its own with the
     value "": the managers could not tell, and the value before is not carried over it.
     """
     meant = identities_of(record, name)
@@ -94,7 +95,7 @@ def node_spans(
     for t, value in seen:
         if not spans:
             spans.append(Span(t, t, value))
-        elif t - spans[-1].ended > blind_after:
+        elif t - spans[-1].ended > BLIND_AFTER_S:
             spans += [Span(spans[-1].ended, t, ""), Span(t, t, value)]
         else:
             spans[-1] = replace(spans[-1], ended=t)

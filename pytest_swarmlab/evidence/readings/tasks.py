@@ -26,11 +26,9 @@ class Replicas:
     running: int
 
 
-def task_samples(
-    record: Record, service: str | None = None, *, surviving: bool = True
-) -> list[TasksSample]:
+def task_samples(record: Record, service: str | None = None) -> list[TasksSample]:
     """Every sampled task list, errors included, oldest first; of one service if it is given."""
-    held = faults(record) if surviving else []
+    held = faults(record)
     return [
         sample
         for sample in each(record, TasksSample)

@@ -18,7 +18,7 @@ from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.providers import console
-from pytest_swarmlab.providers.base import EVERYTHING
+from pytest_swarmlab.providers.base import EVERYTHING, NO_TIMERS
 from pytest_swarmlab.providers.dind import container, labels
 from pytest_swarmlab.providers.dind.network import Network, dial
 from pytest_swarmlab.providers.dind.sweep import state_root, sweep
@@ -52,6 +52,7 @@ class DindMachines:
     foreign = False
     kernel = ""
     controls = EVERYTHING
+    timers = NO_TIMERS
 
     def __init__(
         self,
@@ -122,9 +123,8 @@ class DindMachines:
             state: dict[str, Any] = self._api.inspect_container(self._name(node))["State"]
             return state
 
-    def power_off(self, node: str, owed: Sequence[Sequence[str]] = ()) -> None:
+    def power_off(self, node: str) -> None:
         """SIGKILL to the container's first process, with which the kernel ends all the rest."""
-        del owed  # It is nobody's.
         if not self.state(node)["Running"]:
             return
         with self._controlled(node, "powered off"):

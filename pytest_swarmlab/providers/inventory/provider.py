@@ -11,22 +11,20 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from pytest_swarmlab.errors import HostError, ProviderError
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.images.recipe import load_plan
 from pytest_swarmlab.model import Capability, NodeSpec, Topology
 from pytest_swarmlab.parallel import at_once
-from pytest_swarmlab.providers.base import Found
+from pytest_swarmlab.providers.base import Found, Timers
 from pytest_swarmlab.providers.console import printable
 from pytest_swarmlab.providers.inventory import place, powered_off
 from pytest_swarmlab.providers.inventory.file import Host, Inventory, load, ssh_config
 from pytest_swarmlab.providers.inventory.switch import Switch
+from pytest_swarmlab.providers.reached import ReachedMachines, refuse
 from pytest_swarmlab.providers.ssh import ENGINE, Access, SshLinks, locked, trouble
-
-if TYPE_CHECKING:
-    import testinfra.host
 
 OLDEST_API = (1, 41)
 """The oldest engine API that is spoken with a cluster that exists: of Docker 20.10, Debian's."""
@@ -46,11 +44,10 @@ DOCKER = ("docker", "version", "--format", "{{.Server.APIVersion}}")
 ENGINE_ID = ("docker", "info", "--format", "{{.ID}}")
 
 
-class InventoryMachines:
+class InventoryMachines(ReachedMachines):
     """The machines of an inventory, connected."""
 
     foreign = True
-    kernel = ""
 
     def __init__(self, inventory: Inventory, *, may_change: bool, logs: Path) -> None:
         names = max((host.name for host in inventory.hosts), key=len)
@@ -67,6 +64,7 @@ class InventoryMachines:
             self.id,
             tuple(NodeSpec(h.name, self._reached[h.name].address, h.role) for h in inventory.hosts),
         )
+        self.timers: Timers = {host.name: {} for host in inventory.hosts}
         self._links = SshLinks(directory, config, self._reached, logs=logs)
         self._switch = Switch(inventory, {n: access.address for n, access in self._reached.items()})
 
@@ -160,25 +158,9 @@ class InventoryMachines:
             return str(error)
         return None
 
-    def host(self, node: str) -> testinfra.host.Host:
-        """The node for testinfra."""
-        return self._links.host(node)
-
-    def command(self, node: str, argv: Sequence[str]) -> list[str]:
-        """An ssh command over the node's connection."""
-        return self._links.command(node, argv)
-
     def reach(self, node: str) -> str:
         """The command for a person, while the run lasts."""
         return f"ssh -F {self._config} {node}"
-
-    def engine_socket(self, node: str) -> Path:
-        """A socket here that leads to the node's engine."""
-        return self._links.engine_socket(node)
-
-    def dial(self, node: str, port: int, timeout: float) -> socket.socket:
-        """From this machine, or from the node itself where it is only reached by a jump."""
-        return self._links.dial(node, port, timeout)
 
     def await_access(self, node: str, timeout: float) -> None:
         """Return when the node's engine answers; ProviderError after `timeout` seconds.
@@ -188,12 +170,12 @@ class InventoryMachines:
         self._links.await_access(node, timeout)
         self._switch.settle(node)
 
-    def power_off(self, node: str, owed: Sequence[Sequence[str]] = ()) -> None:
+    def power_off(self, node: str) -> None:
         """By its owner's command; returns when SSH reaches nobody there any more."""
         if Capability.POWER_OFF not in self.controls:
-            _refuse(node, Capability.POWER_OFF)
+            refuse(node, Capability.POWER_OFF)
         try:
-            self._switch.turn_off(node, owed)
+            self._switch.turn_off(node, tuple(self.timers[node].values()))
         finally:
             # It would take the connection half a minute to notice.
             self._links.drop(node)
@@ -201,28 +183,8 @@ class InventoryMachines:
     def power_on(self, node: str) -> None:
         """By its owner's command; returns when that has ended well."""
         if Capability.POWER_OFF not in self.controls:
-            _refuse(node, Capability.POWER_OFF)
+            refuse(node, Capability.POWER_OFF)
         self._switch.turn_on(node)
-
-    def replace(self, node: str) -> None:
-        """Nobody gave us that power."""
-        _refuse(node, Capability.REPLACE)
-
-    def pause(self, node: str) -> None:
-        """Nobody gave us that power."""
-        _refuse(node, Capability.PAUSE)
-
-    def resume(self, node: str) -> None:
-        """Nobody gave us that power."""
-        _refuse(node, Capability.PAUSE)
-
-    def link_down(self, node: str) -> None:
-        """Nobody gave us that power."""
-        _refuse(node, Capability.LINK)
-
-    def link_up(self, node: str) -> None:
-        """Nobody gave us that power."""
-        _refuse(node, Capability.LINK)
 
     def keep(self) -> None:
         """The cluster is not ours: it stays in any case. Only the connections end."""
@@ -404,7 +366,3 @@ def _addresses(host: str) -> set[str]:
 def _at_least(api: str, oldest: tuple[int, int]) -> bool:
     major, _, minor = api.partition(".")
     return major.isdecimal() and minor.isdecimal() and (int(major), int(minor)) >= oldest
-
-
-def _refuse(node: str, capability: Capability) -> NoReturn:
-    raise ProviderError(f"{node}: {capability.lack}")

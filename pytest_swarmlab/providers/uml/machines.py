@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.model import Topology
 from pytest_swarmlab.providers import console, ssh
-from pytest_swarmlab.providers.base import EVERYTHING
+from pytest_swarmlab.providers.base import EVERYTHING, NO_TIMERS
 from pytest_swarmlab.providers.uml.gate import Gate
 from pytest_swarmlab.providers.uml.state import State
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, fatal, pending
@@ -35,6 +35,7 @@ class UmlMachines:
 
     foreign = False
     controls = EVERYTHING
+    timers = NO_TIMERS
 
     def __init__(
         self,
@@ -107,9 +108,8 @@ class UmlMachines:
             return f"ssh said: {' | '.join(distinct[-SSH_LINES:])}. {said}"
         return said
 
-    def power_off(self, node: str, owed: Sequence[Sequence[str]] = ()) -> None:
+    def power_off(self, node: str) -> None:
         """SIGKILL to all of the machine's processes at once."""
-        del owed  # It is nobody's.
         self._gate.ask("power-off", node=node)
 
     def power_on(self, node: str) -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.model import Capability, Topology
+from pytest_swarmlab.providers.base import NO_TIMERS
+from pytest_swarmlab.providers.reached import ReachedMachines
 from pytest_swarmlab.providers.restoring import last_line
 from pytest_swarmlab.providers.ssh import Access, SshLinks
 from pytest_swarmlab.providers.vagrant import keeper
 from pytest_swarmlab.providers.vagrant.command import Vagrant
 from pytest_swarmlab.providers.vagrant.ledger import IN_SWARM, RunState, restore
-
-if TYPE_CHECKING:
-    from testinfra.host import Host
 
 OFF_BLOCK = """\
 Host {node}
@@ -30,11 +27,11 @@ KEEPER_S = keeper.RESTORE_S + 60
 """Longest the keeper may take to put the machines in order, seconds."""
 
 
-class VagrantMachines:
+class VagrantMachines(ReachedMachines):
     """Running machines of a Vagrantfile."""
 
     foreign = False
-    kernel = ""
+    timers = NO_TIMERS
     controls = frozenset({Capability.POWER_OFF, Capability.CHANGE, Capability.EXPENDABLE})
 
     def __init__(
@@ -85,25 +82,9 @@ class VagrantMachines:
         self._write_ssh_config()
         self._links.open()
 
-    def host(self, node: str) -> Host:
-        """The node over SSH, as root through sudo."""
-        return self._links.host(node)
-
-    def command(self, node: str, argv: Sequence[str]) -> list[str]:
-        """An ssh command that becomes root through sudo."""
-        return self._links.command(node, argv)
-
     def reach(self, node: str) -> str:
         """By `vagrant up`."""
         return f"vagrant ssh {node}"
-
-    def engine_socket(self, node: str) -> Path:
-        """Leads through SSH to the node's engine."""
-        return self._links.engine_socket(node)
-
-    def dial(self, node: str, port: int, timeout: float) -> socket.socket:
-        """A connection from this computer, which has an address in the lab's network itself."""
-        return self._links.dial(node, port, timeout)
 
     def await_access(self, node: str, timeout: float) -> None:
         """Return when the engine answers; ProviderError too when the machine isn't fit for a run.
@@ -137,9 +118,8 @@ class VagrantMachines:
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
 
-    def power_off(self, node: str, owed: Sequence[Sequence[str]] = ()) -> None:
+    def power_off(self, node: str) -> None:
         """`vagrant halt --force`: the hypervisor ends the machine there and then."""
-        del owed  # No timers are set on machines that serve a run.
         with self._one:
             self._vagrant.halt(node, force=True, log=self._log)
 
@@ -149,26 +129,6 @@ class VagrantMachines:
             self._vagrant.up([node], provision=False, log=self._log)
             self._blocks[node] = self._vagrant.ssh_config(node)
             self._write_ssh_config()
-
-    def replace(self, node: str) -> None:
-        """Not offered, since a machine may belong to the user."""
-        raise ProviderError(f"{node} can't be replaced: it may be somebody's own machine")
-
-    def pause(self, node: str) -> None:
-        """Not offered: some of Vagrant's providers save the machine to disk instead."""
-        raise ProviderError(f"{node} can't be frozen: Vagrant has no command for it")
-
-    def resume(self, node: str) -> None:
-        """Not offered, as `pause`."""
-        raise ProviderError(f"{node} can't be frozen: Vagrant has no command for it")
-
-    def link_down(self, node: str) -> None:
-        """Not offered."""
-        raise ProviderError(f"{node} can't be unplugged: Vagrant has no command for it")
-
-    def link_up(self, node: str) -> None:
-        """Not offered."""
-        raise ProviderError(f"{node} can't be unplugged: Vagrant has no command for it")
 
     def keep(self) -> None:
         """Leave the machines running; the ledger stays until `stop`."""

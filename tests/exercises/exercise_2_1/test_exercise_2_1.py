@@ -28,34 +28,32 @@ def test_from_one_manager_to_three(
     """Each step of the lab, and after each: how many losses does the swarm bear?"""
     web = stack.deploy(STACKS / "quorum.yml").service("web")
 
-    with evidence.judged(exercise, "one-manager"), evidence.identities_of(swarm):
-        wait(web.converged(replicas=3), within=90)
+    def reached(title: str, *, replicas: int) -> None:
+        wait(web.converged(replicas=replicas), within=90)
         evidence.state(swarm)
-        evidence.listing(swarm.leader(), "Lab 1: one manager, two workers")
-        drill.try_to_demote_the_last_manager(swarm, evidence)
+        evidence.listing(swarm.leader(), title)
+
+    def lose_quorum() -> None:
         drill.lose_quorum_and_regain_it(
             swarm, faults=faults, wait=wait, probe=probe, evidence=evidence
         )
+
+    with evidence.judged(exercise, "one-manager"), evidence.identities_of(swarm):
+        reached("Lab 1: one manager, two workers", replicas=3)
+        drill.try_to_demote_the_last_manager(swarm, evidence)
+        lose_quorum()
 
     with evidence.judged(exercise, "two-managers"), evidence.identities_of(swarm):
         perform.promote(swarm, swarm.node("worker1"))
         wait(swarm.node_is(swarm.node("worker1"), reachability="reachable"), within=60)
-        wait(web.converged(replicas=3), within=90)
-        evidence.state(swarm)
-        evidence.listing(swarm.leader(), "worker1 is promoted")
-        drill.lose_quorum_and_regain_it(
-            swarm, faults=faults, wait=wait, probe=probe, evidence=evidence
-        )
+        reached("worker1 is promoted", replicas=3)
+        lose_quorum()
 
     with evidence.judged(exercise, "three-managers"), evidence.identities_of(swarm):
         perform.join_as_manager(swarm, swarm.node("manager3"))
         wait(swarm.node_is(swarm.node("manager3"), reachability="reachable"), within=60)
-        wait(web.converged(replicas=4), within=90)
-        evidence.state(swarm)
-        evidence.listing(swarm.leader(), "Three managers: manager1, worker1 and manager3")
-        drill.lose_quorum_and_regain_it(
-            swarm, faults=faults, wait=wait, probe=probe, evidence=evidence
-        )
+        reached("Three managers: manager1, worker1 and manager3", replicas=4)
+        lose_quorum()
 
     with evidence.judged(exercise, "target-picture"), evidence.identities_of(swarm):
         perform.reach_the_target_picture(swarm)

@@ -124,14 +124,10 @@ def _declare() -> None:
 def _expected(phase: str) -> str:
     told = []
     for what in wanted(phase):
-        bounds = PREDICTED[what]
-        told.append(f"{what}: " + (_bounds(bounds) if bounds else "no request fails"))
+        bounds = [f"{name} down for at most {s:.0f} s" for name, s in PREDICTED[what].items()]
+        told.append(f"{what}: {', '.join(bounds) or 'no request fails'}")
     rest = "no other request fails"
     return "; ".join([*told, rest])
-
-
-def _bounds(bounds: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} down for at most {longest:.0f} s" for name, longest in bounds.items())
 
 
 def _as_predicted(record: Record, phase: str) -> Judgement:

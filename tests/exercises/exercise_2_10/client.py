@@ -188,9 +188,9 @@ class Shop:
         """The id of the account that a token is of."""
         return _id(self.ask(node, "/api/me", token=token).json(200))
 
-    def products(self, node: Node, limit: int = 12) -> list[dict[str, Any]]:
+    def products(self, node: Node) -> list[dict[str, Any]]:
         """The catalogue's first products."""
-        found = self.ask(node, f"/api/products?limit={limit}").json(200).get("products")
+        found = self.ask(node, "/api/products?limit=12").json(200).get("products")
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
             raise Refused("no list of products")
         return found

@@ -6,7 +6,6 @@ import itertools
 import threading
 import time
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from pytest_swarmlab.background import Background
@@ -43,12 +42,7 @@ class Visitors:
             self._threads.start(self._visit, number)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._over.set()
         self._threads.end(error)
 

@@ -24,12 +24,12 @@ def _nobody(record: Record) -> Judgement | None:
     return not_provable(browser.lack) if browser.lack else None
 
 
-def _not_done(record: Record, steps: tuple[str, ...] = STEPS) -> list[str]:
+def _not_done(record: Record) -> list[str]:
     """The steps that failed or were not tried, and through which nodes."""
     done = {(e.node, e.name) for e in each(record, VisitStep) if e.error is None}
     return [
         lack
-        for step in steps
+        for step in STEPS
         for lack in not_each(
             (node for node, name in done if name == step),
             members_of(record),

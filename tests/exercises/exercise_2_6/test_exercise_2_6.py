@@ -13,7 +13,7 @@ from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
-from . import application, drill, perform, setting
+from . import application, drill, perform, search, setting
 from .verify import exercise
 
 pytestmark = [pytest.mark.exercise_2_6, pytest.mark.exercise(exercise)]
@@ -33,7 +33,7 @@ def test_a_secret_is_shown_to_its_container_alone(
         with evidence.judged(exercise, "plaintext"):
             canary = values[setting.CANARY]
             container = drill.container_of(service, home, wait)
-            drill.look_for_the_plaintext(swarm, container, home, canary, evidence=evidence)
+            search.look_for_the_plaintext(swarm, container, home, canary, evidence=evidence)
 
 
 def test_what_cannot_be_a_secret_is_refused(

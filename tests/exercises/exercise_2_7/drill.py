@@ -93,10 +93,6 @@ def _note_mounted(evidence: Evidence, node: Node, container: str) -> None:
         evidence.write(events.Mounted(path, was, found[path], mode, int(uid), int(gid), int(size)))
 
 
-def _digest_in(node: Node, container: str, path: str) -> str:
-    return node.look("docker", "exec", container, "sha256sum", path).stdout.split()[0]
-
-
 def _note_mounts(evidence: Evidence, node: Node, container: str, targets: list[str]) -> None:
     table = node.look("docker", "exec", container, "cat", "/proc/self/mounts").stdout
     rows = {row[1]: row for row in map(str.split, table.splitlines()) if len(row) > 3}
@@ -161,9 +157,9 @@ class Readers:
     def _note(self, step: str) -> None:
         for name, service in self.services.items():
             (task,) = self.wait(service.converged(replicas=1), within=READY_S)
-            node, container = self.swarm.node(task.node), task.container
-            found = _digest_in(node, container, perform.READER_TARGET)
-            self.evidence.write(events.Read(step, name, node.name, container, found))
+            argv = ("docker", "exec", task.container, "sha256sum", perform.READER_TARGET)
+            found = self.swarm.node(task.node).look(*argv).stdout.split()[0]
+            self.evidence.write(events.Read(step, name, task.node, task.container, found))
 
 
 SHARED, OTHER = "reader_config", "reader_config_v2"

@@ -32,7 +32,10 @@ def hanging_is_unhealthy(record: Record) -> Judgement:
     if not samples:
         return unknown("nobody listed its tasks after it was made to hang")
     tasks = samples[-1].tasks
-    told_ill = [e.t for e in each(record, EngineTold, container=frozen.container) if _ill(e)]
+    ill_events = each(
+        record, EngineTold, container=frozen.container, what="health_status: unhealthy"
+    )
+    told_ill = [event.t for event in ill_events]
     ill = any(t > frozen.t for t in told_ill)
     old = next((t for t in tasks if t.id == frozen.task), None)
     heirs = [t for t in at_work(tasks) if t.id != frozen.task]
@@ -44,10 +47,6 @@ def hanging_is_unhealthy(record: Record) -> Judgement:
     if told_ill and not ill:
         missing.append("it was unhealthy before it was made to hang")
     return judged(told, holds=bool(good) and (ill or bool(missing)), missing=missing)
-
-
-def _ill(told: EngineTold) -> bool:
-    return told.what == "health_status: unhealthy"
 
 
 @exercise.check(

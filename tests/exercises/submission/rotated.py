@@ -29,7 +29,7 @@ from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_6 import events
 from ..exercise_2_6.application import WARM_S
-from ..exercise_2_6.drill import look_around, look_for_the_plaintext
+from ..exercise_2_6.search import look_around, look_for_the_plaintext
 from ..exercise_2_6.somebodys import FILES, RATE, USER
 from ..exercise_2_6.verify import exercise
 from .elsewhere import ThrowAway

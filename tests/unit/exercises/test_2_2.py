@@ -11,7 +11,7 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Event, Verdict
 from tests.exercises.exercise_2_2.verify import exercise
 from tests.unit.records.breaker import ANY_ORDER, NAMES_ALIKE
-from tests.unit.records.editing import Edit, changed, none_of, without
+from tests.unit.records.editing import Edit, changed, kind, none_of, without
 from tests.unit.records.identities import certificate_taken
 from tests.unit.records.judge import Broken, JudgeContract, break_alike
 from tests.unit.records.synthetic import Drill, record
@@ -85,6 +85,11 @@ def seldom_sampled(run: Record) -> Record:
     return without(run, lambda e: e.kind == "nodes" and 42 < e.t < 48)
 
 
+def one_not_asked(run: Record) -> Record:
+    asked = kind("nodes", seen_from="manager2")
+    return without(run, lambda e: asked(e) and e.t > 41)
+
+
 def silent_after_the_fault(run: Record) -> Record:
     """The clients died with the leader, as clients do."""
     return without(run, lambda e: e.kind == "request" and e.data["sent"] > 41)
@@ -132,7 +137,7 @@ def seldom_asked(run: Record) -> Record:
 
 
 BROKEN: Broken = {
-    ("power-off", "sampled"): [(seldom_sampled, "unknown")],
+    ("power-off", "sampled"): [(seldom_sampled, "unknown"), (one_not_asked, "unknown")],
     ("graceful-stop", "sampled"): [(none_of("fault.injected"), "unknown")],
     ("kill-9", "sampled"): [(seldom_sampled, "unknown")],
     ("demotion", "sampled"): [(none_of("nodes"), "unknown")],
@@ -154,7 +159,6 @@ BROKEN: Broken = {
     ],
     ("power-off", "old-leader-follows"): [(leadership_taken_back, "fail")],
     ("graceful-stop", "old-leader-follows"): [(instead("graceful-stop", heal=None), "unknown")],
-    ("demotion", "identities-kept"): [(none_of("identities"), "unknown")],
     ("demotion", "leadership-handed-over"): [(instead("demotion", elected=12.0), "fail")],
     ("demotion", "nothing-lost"): [
         (lost_in_the_middle, "fail"),
@@ -162,7 +166,10 @@ BROKEN: Broken = {
         (instead("demotion", elected=0.6, heal=0.5), "unknown"),
     ],
     ("demotion", "service-answers"): [(silent_after_the_fault, "unknown")],
-    ("power-off", "service-answers"): [(silent_after_the_fault, "unknown")],
+    ("power-off", "service-answers"): [
+        (silent_after_the_fault, "unknown"),
+        (none_of("request", node="worker2"), "unknown"),
+    ],
     ("power-off", "surviving-replicas-lose-nothing"): [(silent_after_the_fault, "unknown")],
     ("power-off", "replicas-restored"): [
         (nobody_ran_on_the_lost_node, "unknown"),

@@ -7,10 +7,8 @@ from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
 from tests.exercises.exercise_2_3.verify import exercise
-from tests.unit.records.editing import Edit, changed, edited, events, last, none_of, without
+from tests.unit.records.editing import Edit, Row, changed, edited, events, last, none_of, without
 from tests.unit.records.judge import Broken, JudgeContract
-
-Row = tuple[str, dict[str, Any]]
 
 REFUSED = (
     "Error: Database is uninitialized and superuser password is not specified.\n"
@@ -78,11 +76,9 @@ BROKEN: Broken = {
         (last("tasks", tasks=[]), "fail"),
         # Two answers that were both nothing are not the same task.
         (edited("tasks", tasks=[]), "fail"),
-        (none_of("tasks"), "unknown"),
         # Looked at before and after, but not for fifteen seconds.
         (lambda run: hidden(run, 3.0, 17.0), "unknown"),
         (lambda run: hidden(run, -1.0, 1.5), "unknown"),
-        (none_of("command"), "unknown"),
     ],
     (VOLUME, "row-absent-elsewhere"): [
         (at("moved", names=["postgres", "testdb"]), "fail"),

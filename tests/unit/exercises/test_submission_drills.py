@@ -20,7 +20,7 @@ from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.conditions import Converged
 from tests.exercises.exercise_2_5 import drill as wordpress
 from tests.exercises.exercise_2_5.verify import exercise as exercise_2_5
-from tests.exercises.exercise_2_6 import drill as secrets
+from tests.exercises.exercise_2_6 import search
 from tests.exercises.exercise_2_6.events import Search
 from tests.exercises.exercise_2_9 import drill as healing
 from tests.exercises.submission import restored, test_submission, theirs
@@ -443,7 +443,7 @@ def looked_around(owners: Lab, *, found: str = "", code: int = 0, said: str = ""
     owners.info = {n.name: {"DockerRootDir": "/var/lib/docker"} for n in owners.swarm.nodes}
     noted: list[Any] = []
     evidence: Any = SimpleNamespace(write=noted.append)
-    secrets.look_around(
+    search.look_around(
         owners.swarm, "c0ffee", owners["worker1"], SECRET, evidence=evidence,
         besides={"files": ("/root", "/etc")},
     )  # fmt: skip

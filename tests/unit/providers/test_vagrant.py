@@ -373,7 +373,7 @@ def test_what_cannot_be_done_is_refused_by_name(lab: Lab) -> None:
         machines.link_up,
         machines.replace,
     ):
-        with pytest.raises(ProviderError, match="worker1 can't be"):
+        with pytest.raises(ProviderError, match="worker1: nobody here can"):
             act("worker1")
     machines.stop()
 

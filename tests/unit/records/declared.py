@@ -228,6 +228,14 @@ def claim_of(check: Check, run: Record) -> Claim:
     return found
 
 
+def kinds_read(check: Check, run: Record) -> set[str]:
+    """The kinds of event that its judge asks for on that run."""
+    read: set[int] = set()
+    with _events_read(read):
+        check.judge(run)
+    return {event.kind for event in run if event.seq in read}
+
+
 @contextmanager
 def _events_read(read: set[int]) -> Iterator[None]:
     ask = Record.of

@@ -10,6 +10,10 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Event
 
 Edit = Callable[[Record], Record]
+Row = tuple[str, dict[str, Any]]
+"""Kind and data of an event."""
+Timed = tuple[float, str, dict[str, Any]]
+"""An event at its moment."""
 
 
 LAB = ("manager1", "manager2", "manager3", "worker1", "worker2")
@@ -18,7 +22,7 @@ AT = "2026-05-04T10:00:00+00:00"
 
 def events(
     phase: str,
-    *rows: tuple[str, dict[str, Any]],
+    *rows: Row,
     start: float = 0.0,
     machines: Sequence[str] = LAB,
 ) -> Record:
@@ -27,9 +31,7 @@ def events(
     return timed(phase, *moments, machines=machines)
 
 
-def timed(
-    phase: str, *rows: tuple[float, str, dict[str, Any]], machines: Sequence[str] = LAB
-) -> Record:
+def timed(phase: str, *rows: Timed, machines: Sequence[str] = LAB) -> Record:
     """A record of one phase, each event at its own moment, on a cluster of those machines."""
     ready = {
         "nodes": [{"name": name, "membership": name.rstrip("0123456789")} for name in machines]
@@ -45,6 +47,11 @@ def timed(
             ),
         )
     )
+
+
+def at(t: float, *rows: Row, apart: float = 0.01) -> list[Timed]:
+    """These rows from that moment on, so many seconds apart."""
+    return [(t + number * apart, *row) for number, row in enumerate(rows)]
 
 
 def without(record: Record, unwanted: Callable[[Event], bool]) -> Record:
@@ -98,3 +105,9 @@ def moved(name: str, where: dict[str, Any] | None = None, /, *, to: float) -> Ed
 def none_of(name: str, /, **where: Any) -> Edit:
     """Events of that kind were never seen."""
     return lambda run: without(run, kind(name, **where))
+
+
+def none_within(began: float, ended: float, **where: Any) -> Edit:
+    """No client asked then."""
+    wanted = kind("request", **where)
+    return lambda run: without(run, lambda e: wanted(e) and began <= e.data["sent"] <= ended)

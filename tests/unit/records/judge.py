@@ -25,11 +25,6 @@ ONLY_UNKNOWN = {"sampled"}
 """Checks of the measurement itself: what was not measured is unknown, not wrong."""
 
 
-def refusing(broken: Broken) -> tuple[Edit, ...]:
-    """The edits after which some check fails."""
-    return tuple(edit for edits in broken.values() for edit, verdict in edits if verdict == "fail")
-
-
 def break_alike(broken: Broken, exercise: Exercise, claims: Mapping[str, Edit]) -> None:
     """Add to the broken runs: claims that several phases make fail in each after the same edit."""
     for phase, claim in claimed(exercise):

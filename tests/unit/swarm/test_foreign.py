@@ -139,7 +139,7 @@ def test_the_lab_s_own_machines_get_no_timer(lab: Lab) -> None:
     assert lab.commands("systemd-run") == []
 
 
-def test_a_machine_that_loses_its_power_is_owed_the_timers_that_it_has(theirs: Lab) -> None:
+def test_whoever_cuts_a_machine_s_power_knows_the_timers_that_are_set_on_it(theirs: Lab) -> None:
     faults = Faults(theirs.swarm)
     mended = faults.stop_units(theirs["worker1"], "chrony")
     with mended:
@@ -148,7 +148,7 @@ def test_a_machine_that_loses_its_power_is_owed_the_timers_that_it_has(theirs: L
     left.inject()
     faults.stop_units(theirs["worker2"], "nfs-server").inject()
     with faults.power_off(theirs["worker1"]):
-        ((shell, _, line),) = theirs.machines.owed
+        ((shell, _, line),) = theirs.machines.timers["worker1"].values()
     (set_,) = [act for act in theirs.commands("systemd-run")
                if act[0] == "worker1" and "nfs-server" in act[-1]]  # fmt: skip
     unit = set_[2].removeprefix("--unit=")
@@ -157,7 +157,7 @@ def test_a_machine_that_loses_its_power_is_owed_the_timers_that_it_has(theirs: L
     assert tuple(shlex.split(again)) == set_[1:]
     left.heal()
     with faults.power_off(theirs["worker1"]):
-        assert theirs.machines.owed == ()
+        assert theirs.machines.timers["worker1"] == {}
 
 
 def test_the_loss_of_power_is_announced_and_refused_like_every_change(
