@@ -11,11 +11,13 @@ what has failed so far.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -24,6 +26,9 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1]
 PLUGINS = ("pytest-asyncio>=0.24", "pytest-playwright>=0.5")
 """Beside those of the extra `dev`; a browser is not needed."""
+
+LOWEST = re.compile(r"(pytest[a-z-]*)>=([0-9.]+)")
+"""How pyproject.toml has the oldest release of pytest, or of a plugin, that is supported."""
 
 ASIDE = ("-p", "no:asyncio", "-p", "no:playwright")
 """The suites that our tests run have these plugins; our own session, where a warning is an error,
@@ -41,8 +46,8 @@ ENDS_S = 20
 class Combination:
     """A Python, a pytest, and which tests are run.
 
-    `python`: its version; "" for the Python that runs this. `suite`: the Debian release that has
-    it; "" if it is this machine's.
+    `oldest`: whether the plugins are the oldest, too. `python`: its version; "" for the Python that
+    runs this. `suite`: the Debian release that has it; "" if it is this machine's.
     """
 
     name: str
@@ -50,10 +55,11 @@ class Combination:
     tests: tuple[str, ...] = ("tests/plugin",)
     python: str = ""
     suite: str = ""
+    oldest: bool = False
 
 
 COMBINATIONS = (
-    Combination("oldest-pytest", "pytest==8.3.*"),
+    Combination("oldest-pytest", "pytest==8.3.*", oldest=True),
     Combination("newest-pytest", "pytest>=9"),
     Combination("python-3.12", "pytest>=9", ("tests/unit", "tests/plugin"), "3.12"),
     Combination("python-3.13", "pytest>=9", ("tests/unit", "tests/plugin"), "3.13", "trixie"),
@@ -198,7 +204,16 @@ def _tested(combination: Combination, place: Path, wheels: Path, python: str) ->
 
 def _wanted(combination: Combination, wheels: Path) -> list[str]:
     (own,) = wheels.glob("pytest_swarmlab-*.whl")
-    return [f"pytest-swarmlab[dev] @ {own.as_uri()}", combination.pytest, *PLUGINS]
+    plugins = _oldest() if combination.oldest else PLUGINS
+    return [f"pytest-swarmlab[dev] @ {own.as_uri()}", combination.pytest, *plugins]
+
+
+def _oldest() -> list[str]:
+    """Each plugin in its oldest release that pyproject.toml permits, and those of `PLUGINS`."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"], *PLUGINS]
+    found = filter(None, map(LOWEST.fullmatch, wanted))
+    return [f"{name}=={version}.*" for name, version in (each.groups() for each in found)]
 
 
 def _wheels(combination: Combination, wheels: Path) -> Path:
