@@ -38,8 +38,8 @@ ENDED_BY = {signal.SIGINT, signal.SIGTERM}
 TEMPORARY = "tmp"
 """Directory for the temporary files of what only prepares the tests."""
 
-ENDS_S = 20
-"""Seconds that processes get to end in order: mmdebstrap removes its mounts."""
+ENDS_S = 60
+"""Seconds that processes get to end in order: mmdebstrap removes its mounts, pytest its workers."""
 
 
 @dataclass(frozen=True)
