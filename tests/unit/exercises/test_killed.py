@@ -14,7 +14,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from pytest_swarmlab.errors import CommandError, ProviderError
+from pytest_swarmlab.errors import CommandError, NotConverged, ProviderError
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.survey.seen import Given
@@ -34,8 +34,12 @@ from pytest_swarmlab.swarm.stacks import Stacks
 from tests.exercises import nfs, stack_on_nfs, volumes
 from tests.exercises.exercise_2_6 import perform as secrets
 from tests.exercises.exercise_2_6 import setting
+from tests.exercises.exercise_2_9.events import Broken
+from tests.exercises.exercise_2_9.perform import MISSING
 from tests.exercises.submission import installed, restored, stored, switched, theirs
 from tests.unit.fakes import Engine, Lab
+
+ILL_CHECK = f"curl -f {MISSING} || exit 1"
 
 
 class Killed(BaseException):
@@ -45,6 +49,7 @@ class Killed(BaseException):
 PROGRAM = """#!/bin/sh
 { printf '%s\\037' "${0##*/}" "$@"; [ "$2" != --interactive ] || cat; printf '\\036'; } >>"$SAID"
 case "${0##*/} $1" in
+"docker service") [ "$2" != inspect ] || echo "$CHECKED" ;;
 "systemctl show") . "$UNIT"; eval "printf '%s\\n' \\"\\$${2#--property=}\\"" ;;
 "systemctl stop") echo ActiveState=inactive >>"$UNIT" ;;
 "docker ps") echo c0ffee ;;
@@ -113,7 +118,10 @@ class Owners:
         unit.write_text(self.unit.shown(), encoding="utf-8")
         subprocess.run(
             ["sh", "-c", script],
-            env={"PATH": f"{programs}:{os.environ['PATH']}", "SAID": str(said), "UNIT": str(unit)},
+            env={
+                "PATH": f"{programs}:{os.environ['PATH']}", "SAID": str(said), "UNIT": str(unit),
+                "CHECKED": self.checked(),
+            },
             stdout=subprocess.DEVNULL, check=False,
         )  # fmt: skip
         for record in said.read_text(encoding="utf-8").split("\036")[:-1]:
@@ -139,6 +147,10 @@ class Owners:
                 return self._of_objects(node, argv)
             case ("docker", "service" | "node", *_):
                 self._changed(argv)
+            case ("timeout", _, *words) if "update" in words:
+                self._changed(tuple(words))
+            case ("docker", "exec", *_, "rm page"):
+                self.facts.add(("ill", "site"))
             case ("docker" | "timeout", *words) if "exec" in words:
                 return self._in_container(node, argv)
             case ("mkdir", path) if ("file", node, path) in self.facts:
@@ -205,14 +217,28 @@ class Owners:
         """Who is given which secret or config."""
         return {fact for fact in self.facts if fact[0] == "given"}
 
+    def checked(self) -> str:
+        """The health check of their site's definition."""
+        return next((fact[2] for fact in self.facts if fact[:2] == ("check", "site")), "")
+
     def _changed(self, argv: tuple[str, ...]) -> None:
         *_, name = argv
         pairs = dict(pairwise(argv))
+        if check := pairs.get("--health-cmd"):
+            self.facts ^= {("check", name, ILL_CHECK), ("check", name, "curl -f /")}
+            assert ("check", name, check) in self.facts
+        if "--force" in argv:
+            self.facts.discard(("ill", name))
         match argv[1:3]:
             case ("service", "scale"):
                 name, _, replicas = name.partition("=")
                 self.facts = {f for f in self.facts if f[:2] != ("replicas", name)}
                 self.facts.add(("replicas", name, replicas))
+            case ("service", "rollback"):
+                # Also back to what the owner had before his own latest update.
+                here = ("check", name, ILL_CHECK) in self.facts
+                self.facts = {f for f in self.facts if f[:2] != ("check", name)}
+                self.facts.add(("check", name, "curl -f /" if here else "of last year"))
             case ("service", "update"):
                 self.facts.discard(("constraint", name, pairs.get("--constraint-rm", "")))
                 if added := pairs.get("--constraint-add"):
@@ -269,7 +295,8 @@ class TheirEngine(Engine):
 
     def inspect_service(self, name: str) -> Any:
         given = [{"ConfigName": f[2]} for f in self._owners.given() if f[1] == name]
-        spec = {"TaskTemplate": {"ContainerSpec": {"Configs": given}}}
+        container = {"Configs": given, "Healthcheck": {"Test": [self._owners.checked()]}}
+        spec = {"TaskTemplate": {"ContainerSpec": container}}
         return {"Spec": spec, "UpdateStatus": {"State": "completed", "Message": ""}}
 
 
@@ -388,6 +415,33 @@ def of_another_configuration(owners: Owners) -> None:
     )  # fmt: skip
 
 
+def of_ill_tasks(owners: Owners) -> None:
+    """Which Swarm replaces, or not; then they are renewed."""
+    site = Service(owners.lab.swarm, "site")
+    for replaced in (True, False):
+        with suppress(NotConverged), theirs.renewed_if_in_vain(site):
+            owners.lab["worker1"].run("docker", "exec", "c0ffee", "sh", "-c", "rm page")
+            owners.lab.recorder.write(Broken(1, 0.0, "t", 1, "worker1", "c0ffee"))
+            if not replaced:
+                raise NotConverged("replaced", node=None, elapsed=1.0, last="not")
+            owners.facts.discard(("ill", "site"))
+
+
+def of_a_bad_update(owners: Owners) -> None:
+    """Which their definition takes back, or not; and one that is never come to."""
+    site = Service(owners.lab.swarm, "site")
+    for what in ("taken back", "in vain", "never begun", "interrupted"):
+        with suppress(NotConverged, KeyboardInterrupt), theirs.taken_back_if_in_vain(site):
+            if what == "never begun":
+                raise NotConverged("whole", node=None, elapsed=1.0, last="2 of 3")
+            theirs.ill_update(site)
+            if what == "interrupted":
+                raise KeyboardInterrupt
+            if what == "in vain":
+                raise NotConverged("rolled back", node=None, elapsed=1.0, last="paused")
+            owners.facts = set(THEIRS[of_a_bad_update])
+
+
 def of_rows_in_their_database(owners: Owners) -> None:
     wait: Any = owners.wait
     with stored._rows(moved(owners), owners.lab["worker1"], "c0ffee", wait):
@@ -440,6 +494,8 @@ THEIRS: dict[Callable[[Owners], None], set[tuple[str, ...]]] = {
     of_labels: set(),
     of_a_scaled_service: {("replicas", "web", "3")},
     of_another_configuration: {("config", "site"), ("given", "proxy", "site")},
+    of_ill_tasks: set(),
+    of_a_bad_update: {("check", "site", "curl -f /")},
     of_rows_in_their_database: set(),
     of_a_database_that_is_sent_elsewhere: {("constraint", "db", "node.labels.disk==ssd")},
     of_their_backup: set(),
