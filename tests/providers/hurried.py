@@ -12,4 +12,5 @@ DEPLOYED_S = 90
 
 guard.MENDED_AFTER_S = FAULTS_S
 guard.ABANDONED_AFTER_S = DEPLOYED_S
-guard.LASTS_S = guard.APART_S = 30
+guard.LASTS_S = 60
+guard.APART_S = 30
