@@ -17,7 +17,7 @@ from pytest_swarmlab.model import Capability
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.survey import seen
 from pytest_swarmlab.swarm.cluster import Output
-from pytest_swarmlab.swarm.guard import Guard, Undoes, abandoned
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
@@ -163,13 +163,16 @@ def renewed_if_in_vain(service: Service) -> Iterator[None]:
     swarm = service.swarm
     renew = ("docker", "service", "update", "--detach", "--no-resolve-image", "--force")
     before = len(each(swarm.recorder.view(), Broken))
-    with abandoned(swarm.leader(), (*renew, service.name), kind="ill-tasks"):
-        try:
-            yield
-        except BaseException:
-            if len(each(swarm.recorder.view(), Broken)) > before:
-                service.update("--force", title=f"{service.name} has its tasks replaced")
-            raise
+    commands = [(*renew, service.name)]
+    timer = Guard.arm([(swarm.leader(), commands)], "ill-tasks", Undoes.DEPLOYMENT)
+    try:
+        yield
+    except BaseException:
+        if len(each(swarm.recorder.view(), Broken)) > before:
+            service.update("--force", title=f"{service.name} has its tasks replaced")
+        timer.disarm()
+        raise
+    timer.disarm()
 
 
 def ill_update(service: Service) -> Output:
@@ -193,15 +196,16 @@ def taken_back_if_in_vain(service: Service) -> Iterator[None]:
 
     If this process dies, a timer on somebody's own node does so.
     """
-    leader = service.swarm.leader()
     line = ("sh", "-c", TAKE_BACK, "sh", service.name, MISSING)
-    with abandoned(leader, line, kind="ill-update", undoes=Undoes.FAULT):
-        try:
-            yield
-        except BaseException:
-            if MISSING in _health_check(service):
-                service.rollback(title=f"{service.name} did not take it back, and is taken back")
-            raise
+    timer = Guard.arm([(service.swarm.leader(), [line])], "ill-update")
+    try:
+        yield
+    except BaseException:
+        if MISSING in _health_check(service):
+            service.rollback(title=f"{service.name} did not take it back, and is taken back")
+        timer.disarm()
+        raise
+    timer.disarm()
 
 
 def _health_check(service: Service) -> str:
