@@ -4,19 +4,22 @@
 own, which is gone afterwards; TESTS are files of tests instead of its own. A Python that this
 machine has not comes from a Debian release, in a root file system of its own: as root, with
 mmdebstrap. Where no release has it either, it is looked for here as ``python3.12``, and that
-combination is told as not tried if there is none. SIGTERM ends it as Ctrl-C does.
+combination is told as not tried if there is none. SIGTERM ends it as Ctrl-C does, and pytest tells
+what has failed so far.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,21 +27,27 @@ PROJECT = Path(__file__).parents[1]
 PLUGINS = ("pytest-asyncio>=0.24", "pytest-playwright>=0.5")
 """Beside those of the extra `dev`; a browser is not needed."""
 
+LOWEST = re.compile(r"(pytest[a-z-]*)>=([0-9.]+)")
+"""How pyproject.toml has the oldest release of pytest, or of a plugin, that is supported."""
+
 ASIDE = ("-p", "no:asyncio", "-p", "no:playwright")
 """The suites that our tests run have these plugins; our own session, where a warning is an error,
 has not: pytest-asyncio warns of its own default."""
 
 ENDED_BY = {signal.SIGINT, signal.SIGTERM}
-ENDS_S = 20
-"""Seconds that processes get to end in order: mmdebstrap removes its mounts."""
+TEMPORARY = "tmp"
+"""Directory for the temporary files of what only prepares the tests."""
+
+ENDS_S = 60
+"""Seconds that processes get to end in order: mmdebstrap removes its mounts, pytest its workers."""
 
 
 @dataclass(frozen=True)
 class Combination:
     """A Python, a pytest, and which tests are run.
 
-    `python`: its version; "" for the Python that runs this. `suite`: the Debian release that has
-    it; "" if it is this machine's.
+    `oldest`: whether the plugins are the oldest, too. `python`: its version; "" for the Python that
+    runs this. `suite`: the Debian release that has it; "" if it is this machine's.
     """
 
     name: str
@@ -46,10 +55,11 @@ class Combination:
     tests: tuple[str, ...] = ("tests/plugin",)
     python: str = ""
     suite: str = ""
+    oldest: bool = False
 
 
 COMBINATIONS = (
-    Combination("oldest-pytest", "pytest==8.3.*"),
+    Combination("oldest-pytest", "pytest==8.3.*", oldest=True),
     Combination("newest-pytest", "pytest>=9"),
     Combination("python-3.12", "pytest>=9", ("tests/unit", "tests/plugin"), "3.12"),
     Combination("python-3.13", "pytest>=9", ("tests/unit", "tests/plugin"), "3.13", "trixie"),
@@ -86,6 +96,7 @@ def run(combination: Combination) -> int | None:
             return None
     with tempfile.TemporaryDirectory(prefix="swarmlab-neighbours-") as made:
         place = Path(made)
+        (place / TEMPORARY).mkdir()
         try:
             wheels = _wheels(combination, place / "wheels")
             if not combination.suite:
@@ -117,33 +128,55 @@ def _code(
     command: Sequence[str], *, at: Path = PROJECT, environment: Mapping[str, str] | None = None
 ) -> int:
     """How that command ends. It has a process group, which ends with us."""
-    # Not before the process is known that has to be ended.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDED_BY)
-    try:
-        with subprocess.Popen(
-            command, cwd=at, env=environment, start_new_session=True, preexec_fn=_listen
-        ) as process:
-            try:
-                _listen()
+    with subprocess.Popen(
+        command, cwd=at, env=environment, start_new_session=True, preexec_fn=_anew
+    ) as process:
+        try:
+            with _listening():
                 return process.wait()
-            except BaseException:
-                with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                    os.killpg(process.pid, signal.SIGTERM)
-                    process.wait(ENDS_S)
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                raise
+        except BaseException:
+            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                # As Ctrl-C: pytest sums up, and pip removes what it has begun.
+                os.killpg(process.pid, signal.SIGINT)
+                process.wait(ENDS_S)
+            raise
+        finally:
+            # What a command has left that was killed itself would write on there.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def _listening() -> Iterator[None]:
+    """Only here is this process ended: never while a directory is made or removed."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDED_BY)
+    try:
+        yield
     finally:
-        _listen()
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDED_BY)
 
 
-def _listen() -> None:
+def _anew() -> None:
+    """In a new process, whatever this one ignores."""
+    for each in ENDED_BY:
+        signal.signal(each, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDED_BY)
 
 
-def _done(command: Sequence[str], *, at: Path = PROJECT) -> None:
-    """Run it. Raises CalledProcessError if it fails."""
-    if code := _code(command, at=at):
+def _end(number: int, _: object) -> None:
+    """Once: make, for one, passes on to its processes what they were told themselves."""
+    for each in ENDED_BY:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+def _done(command: Sequence[str], *, at: Path = PROJECT, temporary: Path | None = None) -> None:
+    """Run it. Raises CalledProcessError if it fails.
+
+    `temporary`: where it has its temporary files, which go with that directory if it is killed.
+    """
+    environment = {**os.environ, "TMPDIR": str(temporary)} if temporary else None
+    if code := _code(command, at=at, environment=environment):
         raise subprocess.CalledProcessError(code, list(command))
 
 
@@ -154,10 +187,11 @@ def _interpreter(version: str) -> str:
 
 
 def _tested(combination: Combination, place: Path, wheels: Path, python: str) -> int:
-    venv = place / "venv"
-    _done([python, "-m", "venv", str(venv)], at=place)
-    install = ["pip", "install", "--quiet", "--no-index", f"--find-links={wheels}"]
-    _done([f"{venv}/bin/python", "-m", *install, *_wanted(combination, wheels)], at=place)
+    venv, temporary = place / "venv", place / TEMPORARY
+    _done([python, "-m", "venv", str(venv)], at=place, temporary=temporary)
+    install = [f"{venv}/bin/python", "-m", "pip", "install", "--quiet", "--no-index"]
+    install += [f"--find-links={wheels}", *_wanted(combination, wheels)]
+    _done(install, at=place, temporary=temporary)
     environment = {
         "PATH": f"{venv}/bin:{os.environ['PATH']}",
         "HOME": str(place),
@@ -170,16 +204,27 @@ def _tested(combination: Combination, place: Path, wheels: Path, python: str) ->
 
 def _wanted(combination: Combination, wheels: Path) -> list[str]:
     (own,) = wheels.glob("pytest_swarmlab-*.whl")
-    return [f"pytest-swarmlab[dev] @ {own.as_uri()}", combination.pytest, *PLUGINS]
+    plugins = _oldest() if combination.oldest else PLUGINS
+    return [f"pytest-swarmlab[dev] @ {own.as_uri()}", combination.pytest, *plugins]
+
+
+def _oldest() -> list[str]:
+    """Each plugin in its oldest release that pyproject.toml permits, and those of `PLUGINS`."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"], *PLUGINS]
+    found = filter(None, map(LOWEST.fullmatch, wanted))
+    return [f"{name}=={version}.*" for name, version in (each.groups() for each in found)]
 
 
 def _wheels(combination: Combination, wheels: Path) -> Path:
     """All that is to be installed, for that Python: no network is needed afterwards."""
-    pip = [sys.executable, "-m", "pip"]
-    _done([*pip, "wheel", "--quiet", "--no-deps", f"--wheel-dir={wheels}", str(PROJECT)])
+    pip, temporary = [sys.executable, "-m", "pip"], wheels.with_name(TEMPORARY)
+    wheel = [*pip, "wheel", "--quiet", "--no-deps", f"--wheel-dir={wheels}", str(PROJECT)]
+    _done(wheel, temporary=temporary)
     python = ["--python-version", combination.python] if combination.python else []
     only = ["--only-binary=:all:", f"--dest={wheels}"]
-    _done([*pip, "download", "--quiet", *only, *python, *_wanted(combination, wheels)])
+    download = [*pip, "download", "--quiet", *only, *python, *_wanted(combination, wheels)]
+    _done(download, temporary=temporary)
     return wheels
 
 
@@ -202,12 +247,16 @@ def _root(combination: Combination, root: Path) -> Path:
     if combination.suite == "sid":
         # As in the recipe of mysql: a mirror's sid may be older than its week; it is signed.
         command += ['--aptopt=Acquire::Check-Valid-Until "false"']
-    _done([*command, combination.suite, str(root)])
+    _done([*command, combination.suite, str(root)], temporary=root.with_name(TEMPORARY))
     return root
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDED_BY)
+    for each in ENDED_BY:
+        # A shell has what it starts in the background ignore Ctrl-C.
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, _end)
     if sys.argv[1:2] == ["--inside"]:
         chosen = next(each for each in COMBINATIONS if each.name == sys.argv[3])
         sys.exit(inside(Path(sys.argv[2]), replace(chosen, tests=tuple(sys.argv[4:]))))

@@ -22,6 +22,10 @@ MENDED_AFTER_S = 600
 ABANDONED_AFTER_S = 4 * 3600
 """Seconds until a timer removes a test's deployments: longer than all exercises together."""
 
+LASTS_S = 4 * 3600
+"""Seconds from a run's first change to its last, at most: what uses a thing may be deployed so long
+after it, and has the timer of its own time."""
+
 APART_S = 120
 """Seconds from the removal of a deployment to that of what it uses: its containers have stopped."""
 
@@ -43,7 +47,8 @@ class Undoes(Enum):
     """A service, a stack, or a file: nothing else uses it."""
 
     USED = auto()
-    """A secret, config or volume: the engine refuses to remove it while it is in use."""
+    """A secret, config or volume: the engine refuses to remove it while it is in use, also by what
+    was deployed long after it."""
 
     EXPORT = auto()
     """An NFS export, its directory or its mount: a container whose server is away can't be stopped,
@@ -55,8 +60,8 @@ class Undoes(Enum):
             Undoes.OUTAGE: STARTED_AFTER_S,
             Undoes.FAULT: MENDED_AFTER_S,
             Undoes.DEPLOYMENT: ABANDONED_AFTER_S,
-            Undoes.USED: ABANDONED_AFTER_S + APART_S,
-            Undoes.EXPORT: ABANDONED_AFTER_S + 2 * APART_S,
+            Undoes.USED: LASTS_S + ABANDONED_AFTER_S + APART_S,
+            Undoes.EXPORT: LASTS_S + ABANDONED_AFTER_S + 2 * APART_S,
         }[self]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from pytest_swarmlab.errors import ProviderError
-from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import Guard, Undoes
 
 
@@ -40,16 +40,31 @@ class SwarmObjects:
         self._forget(made)
 
     def _create(self, name: str, content: bytes, *words: str, title: str | None) -> None:
+        create = ("docker", self.kind, "create", *words, name, "-")
+        self.make(name, lambda leader: leader.run(*create, stdin=content, title=title))
+
+    def make(self, name: str, create: Callable[[Node], object]) -> None:
+        """Have `create` make one of that name on the leader, and remove it at the end.
+
+        A timer does so if this process dies, unless there is one already: that is somebody else's,
+        and why `create` raises CommandError.
+        """
         leader = self._swarm.leader()
         remove = ("docker", self.kind, "rm", name)
-        guard = Guard.arm([(leader, [remove])], self.kind, Undoes.USED)
+        theirs = leader.foreign and self._is_there(leader, name)
+        guard = Guard.arm([] if theirs else [(leader, [remove])], self.kind, Undoes.USED)
         try:
-            leader.run("docker", self.kind, "create", *words, name, "-", stdin=content, title=title)
+            create(leader)
         except BaseException:
-            guard.disarm()  # Somebody else's of that name may be why.
+            guard.disarm()
             raise
         self._made.append(name)
         self._guards[name] = guard
+
+    def _is_there(self, leader: Node, name: str) -> bool:
+        api = leader.engine.api
+        listed = api.secrets if self.kind == "secret" else api.configs
+        return any(each["Spec"]["Name"] == name for each in listed(filters={"name": name}))
 
     def _forget(self, names: Iterable[str]) -> None:
         """Take the timers of what is gone away."""

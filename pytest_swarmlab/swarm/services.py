@@ -193,14 +193,15 @@ class Services:
         Raises CommandError with the engine's own words when it refuses.
         """
         leader = self._swarm.leader()
-        guard = timer(leader, "service", name)
+        # The engine refuses a second one of that name, and no timer may remove the first.
+        guard = Guard(()) if _is_another_s(leader, name) else timer(leader, "service", name)
         try:
             leader.run(
                 "docker", "service", "create", "--detach", "--no-resolve-image", "--name", name,
                 *words, title=title,
             )  # fmt: skip
         except BaseException:
-            guard.disarm()  # Somebody else's of that name may be why.
+            guard.disarm()
             raise
         self._made.append(name)
         self._guards[name] = guard
@@ -249,6 +250,14 @@ def timer(leader: Node, kind: str, name: str) -> Guard:
     """A timer on an inventory's cluster removes a stack or service if the test process dies."""
     remove = ("docker", kind, "rm", name)
     return Guard.arm([(leader, [remove])], kind, Undoes.DEPLOYMENT)
+
+
+def _is_another_s(leader: Node, name: str) -> bool:
+    """Whether somebody's own cluster has a service of that name, which is not ours then."""
+    if not leader.foreign:
+        return False
+    listed = leader.engine.api.services(filters={"name": name})
+    return any(service["Spec"]["Name"] == name for service in listed)
 
 
 def await_free_addresses(swarm: Swarm) -> None:

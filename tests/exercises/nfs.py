@@ -191,10 +191,12 @@ def remove(server: Node, path: str) -> None:
 def directory(server: Node, path: str) -> Iterator[str]:
     """A new directory on the server, removed at the block's end with what was written there.
 
-    Raises CommandError when there is one already: it is somebody's data.
+    Raises ProviderError when there is one already: it is somebody's data.
     """
-    server.run("mkdir", path)
+    if server.look("test", "!", "-e", path, check=False).code:
+        raise ProviderError(f"{server} has a directory {path} already, which would be removed")
     with abandoned(server, _removing(path), kind="directory", undoes=Undoes.EXPORT):
+        server.run("mkdir", path)
         try:
             yield path
         finally:

@@ -132,6 +132,25 @@ def test_an_own_page_and_an_own_junit_file_of_all_workers(suite: pytest.Pytester
     assert 'class="swarm"' in (suite.path / "mine.html").read_text(encoding="utf-8")
 
 
+def test_all_of_them_at_once(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        test_flaky=FLAKY,
+        test_slow=SLOW.format(method="signal"),
+        test_a=EXERCISE.format(number="8.1"),
+    )
+    result = suite.runpytest_subprocess(
+        "-n2", "-p", "randomly", "--reruns=1", "--timeout=600", "--html=mine.html",
+    )  # fmt: skip
+    # The slow one is run twice, and the flaky one.
+    assert result.parseoutcomes() == {"passed": 4, "failed": 1, "rerun": 2}
+    assert len(record(suite).of("test.finished")) == 7
+    page = (suite.path / "mine.html").read_bytes()
+    assert page == (latest(suite) / "report.html").read_bytes()
+    results = json.loads((latest(suite) / "results.json").read_text(encoding="utf-8"))
+    assert results["exercises"][0]["verdict"] == "pass"
+    assert standing(suite) == []
+
+
 def beside(module: str) -> pytest.MarkDecorator:
     """Only where that plugin is installed: `make neighbours` has all of them."""
     missing = find_spec(module) is None

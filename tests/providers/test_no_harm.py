@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
 
 MENDED_S = 300.0
-"""Longest until the timers of a killed run, set to 20, 90 and 110 s, have undone all of it."""
+"""Longest until the timers of a killed run, set to 20, 90 and 130 s, have undone all of it."""
 
 CHURN = ("/var/lib/docker", "/var/lib/containerd", "/var/lib/systemd/random-seed",
          "/var/lib/systemd/timers", "/run/systemd/journal", "/run/systemd/sessions",
@@ -103,13 +103,20 @@ class AsBefore:
     name = "the cluster is as it was"
     node = None
 
-    def __init__(self, swarm: Swarm, before: dict[str, set[str]]) -> None:
+    def __init__(
+        self,
+        swarm: Swarm,
+        before: dict[str, set[str]],
+        look: Callable[[Swarm], dict[str, set[str]]] = state,
+    ) -> None:
+        """`look`: as `before` was seen."""
         self._swarm = swarm
         self._before = before
+        self._look = look
 
     def __call__(self) -> Done[None] | Pending | Fatal:
         try:
-            left = differences(self._before, state(self._swarm))
+            left = differences(self._before, self._look(self._swarm))
         except no_answer() as error:
             return pending(brief(error))
         except (ProviderError, NotConverged) as error:  # One of them has no power yet.
@@ -212,7 +219,7 @@ from tests.providers.test_no_harm import attached, written
 
 # In this order, as outside of tests: faults are mended long before services are removed. An engine
 # that was killed keeps the rules of a port that is no longer published until it publishes another.
-guard.MENDED_AFTER_S = guard.APART_S = 20
+guard.MENDED_AFTER_S = guard.LASTS_S = guard.APART_S = 20
 guard.ABANDONED_AFTER_S = 90
 directory = Path(sys.argv[2])
 swarm = attached(Path(sys.argv[1]), directory, Recorder(directory / "killed.jsonl"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,10 +16,13 @@ import pytest
 from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.model import Topology
-from pytest_swarmlab.swarm.cluster import Swarm
+from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.waiting.conditions import no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, fatal, pending
+from tests.exercises.exercise_2_8 import perform
+from tests.marking.assemble import REFERENCE
 from tests.providers.conftest import inventory_of
+from tests.providers.test_marking_drilled import standing
 from tests.providers.test_no_harm import AsBefore, differences, seen, state, warmed
 
 PROJECT = Path(__file__).parents[2]
@@ -66,10 +70,24 @@ LONG = (
     Case("exercise_2_9", "request"),
 )
 """The others: `make no-harm`. Of 2.1 and 2.8 nothing that changes anything is permitted there: the
-one begins elsewhere, the other breaks what belongs to the machines."""
+one begins elsewhere, the other breaks what belongs to the machines. Of 2.8 the owner's own backup
+is taken where his work is marked."""
 
 OFF = Case("exercise_2_2", "fault.injected", only="power", reboots=True)
 """Killed while a machine is off, which no timer of its own can turn on."""
+
+THEIR_BACKUP = Case("submission", "change", only="their_backup")
+BEGINS = "systemctl start --no-block swarm-backup.service"
+"""The change by which their backup begins, as it is announced."""
+
+STOPPED = "/run/swarm-backup.stopped"
+"""There as long as their backup has the engine stopped."""
+
+FILLER_MIB = 96
+"""Of a volume that their backup has to compress: it takes some seconds longer for it."""
+
+OF_THEIR_BACKUP = re.compile(r"/var/backups/swarm\b|swarm-backup\.service ")
+"""What their unit has left by itself: a backup; that it failed, where its run was ended."""
 
 LONG_ONES = [pytest.param(case, marks=pytest.mark.long) for case in LONG]
 
@@ -146,14 +164,17 @@ class InTheMiddle:
 
     node = None
 
-    def __init__(self, run: Run, kind: str) -> None:
+    def __init__(self, run: Run, kind: str, what: str = "") -> None:
+        """`what`: how the event says what is done, if it says so."""
         self._run = run
         self._kind = kind
-        self.name = f"the run has a {kind}"
+        self._what = what
+        self.name = f"the run has a {kind} {what}".strip()
 
     def __call__(self) -> Done[None] | Pending | Fatal:
         """Look once."""
-        if self._run.events(self._kind):
+        events = self._run.events(self._kind)
+        if any(not self._what or event["data"]["what"] == self._what for event in events):  # type: ignore[index]
             return done(None)
         if self._run.process.poll() is not None:
             return fatal(self._run.said())
@@ -191,6 +212,57 @@ def test_an_exercise_that_is_killed_leaves_nothing(
         run.process.wait()
     assert differs(theirs, before)
     Waiter(every=3)(AsBefore(theirs, before), within=MENDED_S)
+
+
+@pytest.fixture
+def backing_up(theirs: Swarm) -> Iterator[Node]:
+    """A manager that does not lead, on which the owner has the lab's backup and its timer."""
+    leader = theirs.leader()
+    # The engine of the first node has not been restarted yet.
+    home = next(node for node in theirs.managers()[1:] if node is not leader)
+    perform.install(home)
+    filler = perform.fill_a_volume(home, mib=FILLER_MIB)
+    home.run("systemctl", "enable", "--now", perform.TIMER)
+    yield home
+    home.run("systemctl", "disable", "--now", perform.TIMER)
+    home.run("systemctl", "reset-failed", "swarm-backup.service", check=False)
+    home.run("rm", "-f", perform.BACKUP, perform.RESTORE)
+    home.run("sh", "-c", "rm -f /etc/systemd/system/swarm-backup* /root/swarm-*")
+    home.run("rm", "-rf", perform.PLACE)
+    home.run("systemctl", "daemon-reload")
+    home.run("docker", "volume", "rm", filler)
+
+
+def but_backups(swarm: Swarm) -> dict[str, set[str]]:
+    """What the cluster holds beside what their own backup leaves."""
+    return {
+        what: {line for line in lines if not OF_THEIR_BACKUP.search(line)}
+        for what, lines in state(swarm).items()
+    }
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("hangs", [False, True], ids=["it goes on", "it hangs"])
+def test_a_run_that_is_killed_amid_their_backup_leaves_their_engine_running(
+    theirs: Swarm, inventory: Path, backing_up: Node, tmp_path: Path, hangs: bool
+) -> None:
+    """`hangs`: their unit never ends by itself, with the engine stopped: the timer ends it."""
+    before, clusters = but_backups(theirs), standing()
+    options = ("--swarmlab-allow-destructive", f"--swarmlab-submission={REFERENCE}")
+    run = Run(THEIR_BACKUP, inventory, tmp_path, *options, "-p", "tests.providers.hurried")
+    try:
+        # Five machines of ours have to boot before, beside the owner's five.
+        Waiter(every=0.2)(InTheMiddle(run, THEIR_BACKUP.middle, BEGINS), within=2 * BEGUN_S)
+        Waiter(every=0.2)(backing_up.succeeds("test", "-e", STOPPED), within=BACK_S)
+        if hangs:
+            backing_up.run("systemctl", "kill", "--signal=STOP", "swarm-backup.service")
+    finally:
+        run.process.kill()
+        run.process.wait()
+    assert backing_up.look("test", "-e", STOPPED, check=False).code == 0, "it was over already"
+    Waiter(every=3)(AsBefore(theirs, before, but_backups), within=MENDED_S)
+    # The machines on which it was to be restored are gone, too.
+    assert standing() == clusters
 
 
 def differs(swarm: Swarm, before: dict[str, set[str]]) -> bool:

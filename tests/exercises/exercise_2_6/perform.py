@@ -9,15 +9,16 @@ import json
 import re
 import secrets
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import trustme
 
+from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
-from pytest_swarmlab.swarm.guard import Undoes, abandoned
+from pytest_swarmlab.swarm.guard import abandoned
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
@@ -80,14 +81,18 @@ def created_from_file(swarm: Swarm) -> Iterator[bytes]:
     """`docker secret create passwd_file passwd`, `rm passwd`; removed at the block's end."""
     value = f"user:{secrets.token_urlsafe(18)}:1000:1000:User Name:/home/user:/bin/bash\n".encode()
     swarm.recorder.redactor.hide(FROM_FILE, value)
-    leader = swarm.leader()
-    with abandoned(leader, ("rm", "-f", FILE), kind="secret-file"):
-        leader.put(value, FILE)
-        try:
-            leader.run("docker", "secret", "create", FROM_FILE, FILE, title="From a file")
-        finally:
-            leader.run("rm", FILE, title="… which is removed at once")
-    with _removed(swarm, FROM_FILE):
+
+    def create(leader: Node) -> None:
+        if leader.look("test", "!", "-e", FILE, check=False).code:
+            raise ProviderError(f"{leader} has a file {FILE} already, which would be removed")
+        with abandoned(leader, ("rm", "-f", FILE), kind="secret-file"):
+            leader.put(value, FILE)
+            try:
+                leader.run("docker", "secret", "create", FROM_FILE, FILE, title="From a file")
+            finally:
+                leader.run("rm", FILE, title="… which is removed at once")
+
+    with _removed(swarm, FROM_FILE, create):
         yield value
 
 
@@ -101,20 +106,23 @@ def created_from_variable(swarm: Swarm) -> Iterator[bytes]:
     value = secrets.token_urlsafe(18).encode()
     swarm.recorder.redactor.hide(FROM_VARIABLE, value)
     line = f'read -r DB_PASS; printf %s "$DB_PASS" | docker secret create {FROM_VARIABLE} -'
-    swarm.leader().run("sh", "-c", line, stdin=value + b"\n", title="From a variable")
-    with _removed(swarm, FROM_VARIABLE):
+
+    def create(leader: Node) -> None:
+        leader.run("sh", "-c", line, stdin=value + b"\n", title="From a variable")
+
+    with _removed(swarm, FROM_VARIABLE, create):
         yield value
 
 
 @contextmanager
-def _removed(swarm: Swarm, name: str) -> Iterator[None]:
-    """A secret that was made by a command of the lab's goes at the block's end."""
-    remove = ("docker", "secret", "rm", name)
-    with abandoned(swarm.leader(), remove, kind="secret", undoes=Undoes.USED):
-        try:
-            yield
-        finally:
-            swarm.leader().run(*remove)
+def _removed(swarm: Swarm, name: str, create: Callable[[Node], object]) -> Iterator[None]:
+    """A secret that is made by a command of the lab's goes at the block's end."""
+    made = Secrets(swarm)
+    made.make(name, create)
+    try:
+        yield
+    finally:
+        made.remove(name)
 
 
 # -- one container that has them all --------------------------------------------------------------

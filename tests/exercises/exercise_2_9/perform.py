@@ -113,8 +113,10 @@ def restart_always(service: Service) -> None:
     )
 
 
+MISSING = "http://127.0.0.1/missing.html"
+
 ILL_FROM_NOW_ON = (
-    "--health-cmd", "curl -f http://127.0.0.1/missing.html || exit 1",
+    "--health-cmd", f"curl -f {MISSING} || exit 1",
     # Without one: a check that fails during the start period is no failure.
     "--health-start-period", "0s", "--health-start-interval", "0s", "--health-retries", "1",
 )  # fmt: skip

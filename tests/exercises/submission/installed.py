@@ -231,7 +231,7 @@ def have_it_taken(home: Node, unit: str, recorder: Recorder, wait: Waiter) -> To
     before = told_of(home, unit)
     if before.state not in ENDED:
         raise NotShown(f"{unit} is {before.state or 'in no known state'} on {home} already")
-    guard = Guard.arm([(home, [("systemctl", "stop", unit), START])], "backup")
+    guard = Guard.arm([(home, [_left(unit, before)])], "backup")
     ended = None
     try:
         home.run("systemctl", "start", "--no-block", unit, title=f"On {home}: the backup")
@@ -245,6 +245,20 @@ def have_it_taken(home: Node, unit: str, recorder: Recorder, wait: Waiter) -> To
     if ended is None:
         raise NotShown(f"{unit} had not ended after {BACKUP_S:.0f} s, and was stopped")
     return ended
+
+
+AS_BEFORE = (
+    'shown() { systemctl show --property="$1" --value "$unit"; }; unit=$1; exited=$2; shift 2;'
+    ' test "$(shown ExecMainExitTimestampMonotonic)" != "$exited" || systemctl stop "$unit";'
+    ' case "$(shown ActiveState)" in activating|active|deactivating) ;; *) exec "$@" ;; esac'
+)
+"""A line that stops a unit that has not ended since, and starts the engine. What the owner's timer
+has started meanwhile is left alone: it would lose its backup, or find the engine running."""
+
+
+def _left(unit: str, before: Told) -> tuple[str, ...]:
+    """What puts an end to the backup of a run that has died."""
+    return ("sh", "-c", AS_BEFORE, "sh", unit, before.exited, *START)
 
 
 def _bring_back(home: Node, unit: str, recorder: Recorder, wait: Waiter) -> None:

@@ -75,10 +75,10 @@ def switch(
     leader = swarm.leader()
     found = leader.engine.api.inspect_config(mine.config.name)
     name = f"swarmlab-{secrets.token_hex(4)}"
-    configs.create(name, marked(base64.b64decode(found["Spec"]["Data"])))
     serves = Serves(swarm, replicas=mine.replicas, port=mine.port, timeout=PATIENCE_S)
     wait(service.converged(replicas=mine.replicas), within=READY_S)
     wait(serves, within=READY_S)
+    configs.create(name, marked(base64.b64decode(found["Spec"]["Data"])))
     with (
         _own_again(mine, name, wait),
         observe([leader], service=service.name),

@@ -9,7 +9,7 @@ import pytest
 from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.errors import INFRASTRUCTURE, NotConverged
-from pytest_swarmlab.evidence.events import Plays
+from pytest_swarmlab.evidence.events import Plays, each
 from pytest_swarmlab.evidence.load import load, no_idle_time
 from pytest_swarmlab.judging.exercise import Exercise
 from pytest_swarmlab.judging.live import Evidence
@@ -24,7 +24,8 @@ from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_5.drill import Deployed, Drill
 from ..exercise_2_9.drill import Healed
-from ..exercise_2_9.perform import UPDATED_S, break_theirs
+from ..exercise_2_9.events import Broken
+from ..exercise_2_9.perform import MISSING, UPDATED_S, break_theirs
 from ..exercise_2_9.setting import REPETITIONS
 
 READY_S = 240
@@ -155,12 +156,23 @@ def healed(work: Work, role: str) -> Healed:
 
 @contextmanager
 def renewed_if_in_vain(service: Service) -> Iterator[None]:
-    """Where an ill task was not replaced, all are: a page that is gone would stay so."""
+    """Where an ill task was not replaced, all are: a page that is gone would stay so.
+
+    If this process dies, a timer on somebody's own node replaces them.
+    """
+    swarm = service.swarm
+    renew = ("docker", "service", "update", "--detach", "--no-resolve-image", "--force")
+    before = len(each(swarm.recorder.view(), Broken))
+    commands = [(*renew, service.name)]
+    timer = Guard.arm([(swarm.leader(), commands)], "ill-tasks", Undoes.DEPLOYMENT)
     try:
         yield
-    except NotConverged:
-        service.update("--force", title=f"{service.name} has its tasks replaced")
+    except BaseException:
+        if len(each(swarm.recorder.view(), Broken)) > before:
+            service.update("--force", title=f"{service.name} has its tasks replaced")
+        timer.disarm()
         raise
+    timer.disarm()
 
 
 def ill_update(service: Service) -> Output:
@@ -171,14 +183,34 @@ def ill_update(service: Service) -> Output:
     return break_theirs(service, within=UPDATED_S)
 
 
+TAKE_BACK = (
+    'docker service inspect --format "{{json .Spec.TaskTemplate.ContainerSpec.Healthcheck}}" "$1"'
+    ' | grep -qF "$2" && docker service rollback --detach "$1"'
+)
+"""A line that takes back no update but that one: the one before it is the owner's."""
+
+
 @contextmanager
 def taken_back_if_in_vain(service: Service) -> Iterator[None]:
-    """What their definition did not take back is taken back by hand."""
+    """What their definition did not take back is taken back by hand.
+
+    If this process dies, a timer on somebody's own node does so.
+    """
+    line = ("sh", "-c", TAKE_BACK, "sh", service.name, MISSING)
+    timer = Guard.arm([(service.swarm.leader(), [line])], "ill-update")
     try:
         yield
-    except NotConverged:
-        service.rollback(title=f"{service.name} did not take it back, and is taken back")
+    except BaseException:
+        if MISSING in _health_check(service):
+            service.rollback(title=f"{service.name} did not take it back, and is taken back")
+        timer.disarm()
         raise
+    timer.disarm()
+
+
+def _health_check(service: Service) -> str:
+    spec = service.swarm.leader().engine.api.inspect_service(service.name)["Spec"]
+    return str(spec["TaskTemplate"]["ContainerSpec"].get("Healthcheck"))
 
 
 def note_player(work: Work, role: str, evidence: Evidence) -> None:
