@@ -60,7 +60,7 @@ def blocks(page: Path, *languages: str) -> list[str]:
 def commands() -> list[tuple[str, str]]:
     """Every `swarmlab` command that a page shows in a block of its own, with the page's name."""
     return [
-        (page.name, line.removeprefix("$ "))
+        (page.name, line.removeprefix("$ ").partition(" || ")[0])
         for page in PAGES
         for line in "\n".join(blocks(page, "console", "sh")).splitlines()
         if re.match(r"(\$ )?swarmlab ", line)
