@@ -25,6 +25,12 @@ from .seen import (
 LONGEST_SILENCE_S = 5.0
 SETTLING_S = 15.0
 STARTING_S = 3.0
+REUSED = 1
+"""Requests through a node beyond the share that are nobody's loss. Swarm sets `conn_reuse_mode` 0
+(moby, libnetwork/osl): a connection from a port that was used in the last two minutes goes where
+the one before it went, in nobody's turn. A client of five requests a second uses 2 to 4 of 100
+ports again. One drill had such a request: 7 failed of 17 in a row, with three replicas.
+"""
 
 
 @exercise.check(
@@ -61,7 +67,8 @@ def service_answers(record: Record) -> Judgement:
     needs=(Capability.IPVS,),
     title="Surviving replicas lose no request",
     expected="errors only up to one share of the requests through each node for each replica of the"
-    " lost node: to the lost replica in the first 15 s, and to its replacement while it starts",
+    " lost node: to the lost replica in the first 15 s, and to its replacement while it starts;"
+    " one more for a client's port that is used again",
     hint="If more failed, a surviving replica or a node's load balancer failed.",
 )
 def surviving_replicas_lose_nothing(record: Record) -> Judgement:
@@ -105,7 +112,7 @@ def more_than_a_share(asked: Sequence[Request], share: float) -> str | None:
         through = [request for request in asked if request.node == node]
         failing = [index for index, request in enumerate(through) if not request.ok]
         span = failing[-1] - failing[0] + 1
-        if len(failing) > math.ceil(span * share):
+        if len(failing) > math.ceil(span * share) + REUSED:
             return f"through {node} {len(failing)} of {span} in a row"
     return None
 
