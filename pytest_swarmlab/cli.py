@@ -10,15 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_swarmlab import __version__
 from pytest_swarmlab.config import default_cache
-from pytest_swarmlab.errors import ConfigError, HostError, SwarmlabError
+from pytest_swarmlab.errors import ConfigError, SwarmlabError
 from pytest_swarmlab.text import inert
-
-if TYPE_CHECKING:
-    from pytest_swarmlab.providers.base import Provider
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -238,66 +234,10 @@ def _image(arguments: argparse.Namespace) -> int:
 
 
 def _gc(arguments: argparse.Namespace) -> int:
-    from pytest_swarmlab.images import list_disks, remove_disk, remove_old_kernels
-    from pytest_swarmlab.images.recipe import load_plan
-    from pytest_swarmlab.providers.inventory import place, powered_off
-    from pytest_swarmlab.providers.uml import UmlProvider
-    from pytest_swarmlab.providers.vagrant import VagrantProvider
+    from pytest_swarmlab.leftovers import remove
 
-    providers: tuple[Provider, ...] = (
-        UmlProvider(cache=arguments.cache, origin="stand-in"),
-        VagrantProvider(Path.cwd()),
-    )
-    for provider in providers:
-        _gc_clusters(provider, kept=arguments.kept, logs=arguments.cache)
-    _gc_containers(arguments)
-    for path in place.reap():
-        sys.stdout.write(f"removed leftovers in {path}\n")
-    if arguments.disks:
-        wanted = {load_plan("stand-in").key, load_plan("registry").key}
-        for disk in list_disks(arguments.cache):
-            if disk.key not in wanted:
-                freed = remove_disk(arguments.cache, disk.key)
-                sys.stdout.write(f"removed node disk {disk.key}: {freed / 2**20:.0f} MiB\n")
-        for key, freed in remove_old_kernels(arguments.cache).items():
-            sys.stdout.write(f"removed kernel {key}: {freed / 2**20:.0f} MiB\n")
-    for name in powered_off.reap():
-        sys.stdout.write(f"turned on {inert(name)}, which a killed run had turned off\n")
+    remove(arguments.cache, kept=arguments.kept, disks=arguments.disks, out=sys.stdout)
     return 0
-
-
-def _gc_containers(arguments: argparse.Namespace) -> None:
-    """Remove leftovers in this host's Docker engine, if it has one."""
-    from pytest_swarmlab.images.container import remove_old_images
-    from pytest_swarmlab.providers.dind import DindProvider, engine
-
-    try:
-        api = engine.connect()
-    except HostError:
-        return
-    _gc_clusters(
-        DindProvider(cache=arguments.cache, origin="stand-in"),
-        kept=arguments.kept,
-        logs=arguments.cache,
-    )
-    if arguments.disks:
-        for reference in remove_old_images(api):
-            sys.stdout.write(f"removed node image {reference}\n")
-    api.close()
-
-
-def _gc_clusters(provider: Provider, *, kept: bool, logs: Path) -> None:
-    for cluster in provider.reap():
-        sys.stdout.write(f"removed leftovers of cluster {cluster}\n")
-    for found in provider.find():
-        if found.kept and kept:
-            provider.attach(found.id, logs=logs).stop()
-            sys.stdout.write(f"removed kept cluster {found.id}\n")
-        else:
-            what = "kept" if found.kept else "in use"
-            sys.stdout.write(
-                f"cluster {found.id} ({found.topology.name}, since {found.started_at}) is {what}\n"
-            )
 
 
 def _survey(arguments: argparse.Namespace) -> int:
