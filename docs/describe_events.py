@@ -37,8 +37,18 @@ def _with(text: str, begin: str, table: str) -> str:
 
 
 def schema() -> str:
-    """Today's schema as a file."""
-    return json.dumps(description.schema(), indent=2, ensure_ascii=False) + "\n"
+    """Today's schema as a file, with a line for each kind and each form."""
+    made = description.schema()
+    rules, forms = made.pop("allOf"), made.pop("$defs")
+    head = [f"{_one(key)}: {_one(value)}" for key, value in made.items()]
+    each = ",\n".join(map(_one, rules))
+    form = ",\n".join(f"{_one(name)}: {_one(what)}" for name, what in forms.items())
+    parts = [*head, f'"allOf": [\n{each}\n]', f'"$defs": {{\n{form}\n}}']
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _one(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def main() -> None:
