@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pytest_swarmlab.evidence.events import TaskSeen
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.marking.rubric import DRILL
 from pytest_swarmlab.model import Topology
@@ -157,7 +158,8 @@ def install_as_owner(swarm: Swarm) -> None:
     owner.get_nonce(node)
     post = owner.write_post(node, "The owner's own")
     owner.write_comment(node, post, "by himself")
-    Waiter()(Uploaded(owner, node), within=FORGOTTEN_S)
+    picture = Waiter()(Uploaded(owner, node), within=FORGOTTEN_S)
+    Waiter()(SeenByAll(swarm, picture), within=FORGOTTEN_S)
     owner.close()
 
 
@@ -171,13 +173,36 @@ class Uploaded:
         self._node = node
         self.node = node.name
 
-    def __call__(self) -> Done[None] | Pending:
-        """Upload one."""
+    def __call__(self) -> Done[str] | Pending:
+        """Upload one; finds the path at which it is served."""
         try:
-            self._site.upload(self._node, f"{secrets.token_hex(4)}.png", png())
+            return done(self._site.upload(self._node, f"{secrets.token_hex(4)}.png", png()))
         except Refused as error:
             return pending(str(error))
-        return done(None)
+
+
+class SeenByAll:
+    """Each replica's machine sees a file in a directory that was removed, and made again."""
+
+    name = "each replica sees the picture"
+    node = None
+
+    def __init__(self, swarm: Swarm, path: str) -> None:
+        self._swarm = swarm
+        self._path = f"/var/www/html{path}"
+
+    def __call__(self) -> Done[None] | Pending:
+        """Look in each."""
+        blind = [
+            task.node
+            for task in self._swarm.tasks("wp_wordpress")
+            if task.running and task.container and not self._sees(task)
+        ]
+        return pending(f"not on {', '.join(blind)}") if blind else done(None)
+
+    def _sees(self, task: TaskSeen) -> bool:
+        words = ("docker", "exec", task.container, "test", "-e", self._path)
+        return self._swarm.node(task.node).look(*words, check=False).code == 0
 
 
 def blog(swarm: Swarm) -> set[str]:
