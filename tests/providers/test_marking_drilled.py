@@ -42,9 +42,11 @@ FORGOTTEN_S = 90
 """Longest until a node has forgotten a directory of the share that another has removed, seconds:
 `acdirmax` is 60 (nfs(5))."""
 
-THEIR_DATA = re.compile(r"/((srv|mnt)/nfs/swarm-data/[^/ ]+|var/backups/swarm)/")
-"""What databases on the share write while they run: PostgreSQL, MySQL, RabbitMQ. And the backup
-that their unit takes once more."""
+THEIR_DATA = re.compile(
+    r"/((srv|mnt)/nfs/swarm-data/[^/ ]+/|var/backups/swarm[/ ]|tmp/runc-process)"
+)
+"""What databases on the share write while they run: PostgreSQL, MySQL, RabbitMQ. The backup that
+their unit takes, the first on that manager; and what runc has in /tmp while a health check runs."""
 
 BOOT = re.compile(
     r"(?!.*swarmlab)\S+: (files: [+-]/run/systemd/(system|system-generators|generator)/.*"
