@@ -66,19 +66,9 @@ def provision(
     Raises HostError or ProviderError; then nothing is left of it. `consoles`:
     directory for the machines' console logs.
     """
-    began = time.monotonic()
     if warning := topology.warning():
         recorder.write(Notice(warning))
-    with stage(recorder, f"starting {len(topology.nodes)} machines"):
-        machines = provider.start(topology, recorder=recorder, consoles=consoles)
-    try:
-        swarm = Swarm(machines, recorder)
-        form(swarm)
-        collectors.describe(swarm, provider, seconds=round(time.monotonic() - began, 2))
-    except BaseException:
-        stop(machines)
-        raise
-    return swarm
+    return _started(provider, topology, form, recorder=recorder, consoles=consoles)
 
 
 def form(swarm: Swarm) -> None:
@@ -102,18 +92,33 @@ def boot(provider: Provider, topology: Topology, *, recorder: Recorder, consoles
 
     Raises HostError or ProviderError; then nothing is left of it.
     """
+
+    def await_one(node: Node) -> None:
+        node.await_access(BOOT_S)
+        recorder.write(NodeUp(node.name))
+
+    def await_each(swarm: Swarm) -> None:
+        with stage(recorder, "booting"):
+            _with_each(swarm, await_one, Signal())
+
+    return _started(provider, topology, await_each, recorder=recorder, consoles=consoles)
+
+
+def _started(
+    provider: Provider,
+    topology: Topology,
+    bring: Callable[[Swarm], None],
+    *,
+    recorder: Recorder,
+    consoles: Path,
+) -> Swarm:
+    """Machines that `bring` has made what they are to be, and described; or nothing is left."""
     began = time.monotonic()
     with stage(recorder, f"starting {len(topology.nodes)} machines"):
         machines = provider.start(topology, recorder=recorder, consoles=consoles)
     try:
         swarm = Swarm(machines, recorder)
-
-        def await_one(node: Node) -> None:
-            node.await_access(BOOT_S)
-            recorder.write(NodeUp(node.name))
-
-        with stage(recorder, "booting"):
-            _with_each(swarm, await_one, Signal())
+        bring(swarm)
         collectors.describe(swarm, provider, seconds=round(time.monotonic() - began, 2))
     except BaseException:
         stop(machines)

@@ -22,10 +22,11 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_swarmlab.errors import INFRASTRUCTURE, CommandError, NotConverged, ProviderError
 from pytest_swarmlab.evidence.events import NotPerformed
+from pytest_swarmlab.judging.exercise import Exercise
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.declared import BACKUP
 from pytest_swarmlab.model import Capability, Topology
@@ -40,6 +41,8 @@ from ..exercise_2_8.lost import AFTER, BEFORE, rejoin
 from ..exercise_2_8.verify import exercise
 from .installed import ASK_S, NotShown, Plan, engine_of, have_it_taken, numbered_volume, planned
 from .restored import MOST_MIB, READER, append, newest, reader_of
+
+T = TypeVar("T")
 
 ThrowAway = Callable[[Topology], AbstractContextManager[Swarm]]
 
@@ -72,20 +75,41 @@ def restore_on_new_machines(
     work: Work, throw_away: ThrowAway, *, wait: Waiter, evidence: Evidence
 ) -> None:
     """Take their backup, restore it elsewhere, and compare. Skips the test where that can't be."""
+
+    def start(within: ExitStack) -> _Drill:
+        # The machines first: without them no engine need be stopped.
+        plan = planned(work)
+        new = within.enter_context(throw_away(plan.topology))
+        return _Drill(work, plan, new, wait, evidence)
+
+    perform_on_new_machines(exercise, PHASE, start, _Drill.restore_and_compare, evidence=evidence)
+
+
+def perform_on_new_machines(
+    exercise: Exercise,
+    phase: str,
+    start: Callable[[ExitStack], T],
+    perform: Callable[[T], None],
+    *,
+    evidence: Evidence,
+) -> None:
+    """Perform and judge a drill on machines of ours, which are there until it is judged.
+
+    `start`: enters their block, and finds what `perform` needs. Where it fails, nothing is
+    performed, and the test is skipped. Where either raises NotShown, nothing is provable.
+    """
     with ExitStack() as within:
         why = ""
         try:
-            # The machines first: without them no engine need be stopped.
-            plan = planned(work)
-            new = within.enter_context(throw_away(plan.topology))
+            there = start(within)
         except (NotShown, *INFRASTRUCTURE) as error:
             why = line(error)
         if why:
-            evidence.not_performed(exercise, PHASE, why)
+            evidence.not_performed(exercise, phase, why)
             return
-        with evidence.judged(exercise, PHASE):
+        with evidence.judged(exercise, phase):
             try:
-                _Drill(work, plan, new, wait, evidence).restore_and_compare()
+                perform(there)
             except NotShown as error:
                 evidence.write(NotPerformed(line(error)))
 

@@ -10,8 +10,7 @@ import pytest
 
 from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
-from pytest_swarmlab.errors import INFRASTRUCTURE, NotConverged
-from pytest_swarmlab.evidence.events import NotPerformed
+from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.declared import Rotation
 from pytest_swarmlab.marking.roles import Cast
@@ -32,7 +31,7 @@ from ..exercise_2_6.application import WARM_S
 from ..exercise_2_6.search import look_around, look_for_the_plaintext
 from ..exercise_2_6.somebodys import FILES, RATE, USER
 from ..exercise_2_6.verify import exercise
-from .elsewhere import ThrowAway
+from .elsewhere import ThrowAway, perform_on_new_machines
 from .installed import NotShown
 from .theirs import PATIENCE_S, READY_S, note_plays, published_ports
 
@@ -147,24 +146,18 @@ def rotate_on_new_machines(
     back under another id, only the script knows what it has changed in the database, and no timer
     on a node may have the old value. Skips the test where there can be no such swarm.
     """
-    with ExitStack() as within:
-        why = ""
-        try:
-            new = within.enter_context(throw_away(Topology.of()))
-            lifecycle.form(new)
-        except INFRASTRUCTURE as error:
-            why = line(error)
-        if why:
-            evidence.not_performed(exercise, PHASE, why)
-            return
-        with evidence.judged(exercise, PHASE):
-            try:
-                there = _brought(mine, new, wait)
-            except NotShown as error:
-                evidence.write(NotPerformed(line(error)))
-                return
-            evidence.milestone(f"a swarm of our own has {mine.player.stack} as it was handed in")
-            rotate(there, wait=wait, probe=probe, evidence=evidence)
+
+    def start(within: ExitStack) -> Swarm:
+        new = within.enter_context(throw_away(Topology.of()))
+        lifecycle.form(new)
+        return new
+
+    def perform(new: Swarm) -> None:
+        there = _brought(mine, new, wait)
+        evidence.milestone(f"a swarm of our own has {mine.player.stack} as it was handed in")
+        rotate(there, wait=wait, probe=probe, evidence=evidence)
+
+    perform_on_new_machines(exercise, PHASE, start, perform, evidence=evidence)
 
 
 def _brought(mine: Used, new: Swarm, wait: Waiter) -> Used:
