@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
-from typing import Self
+from typing import Any, Self
 
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.swarm.node import Node
@@ -115,6 +115,18 @@ class Guard:
             output = node.run(*argv, check=False)
             if output.code not in (0, NOT_LOADED):
                 raise CommandError(node.name, argv, output.code, output.stdout, output.stderr)
+
+
+def is_theirs(leader: Node, kind: str, name: str) -> bool:
+    """Whether somebody's own cluster has a service, secret or config of that name.
+
+    The engine refuses a second one, and no timer may remove the first.
+    """
+    if not leader.foreign:
+        return False
+    api: Any = leader.engine.api
+    listed = {"service": api.services, "secret": api.secrets, "config": api.configs}[kind]
+    return any(each["Spec"]["Name"] == name for each in listed(filters={"name": name}))
 
 
 @contextmanager

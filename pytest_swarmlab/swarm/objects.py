@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.swarm.guard import Guard, Undoes
+from pytest_swarmlab.swarm.guard import Guard, Undoes, is_theirs
 
 
 class SwarmObjects:
@@ -50,9 +50,10 @@ class SwarmObjects:
         and why `create` raises CommandError.
         """
         leader = self._swarm.leader()
-        remove = ("docker", self.kind, "rm", name)
-        theirs = leader.foreign and self._is_there(leader, name)
-        guard = Guard.arm([] if theirs else [(leader, [remove])], self.kind, Undoes.USED)
+        guard = Guard(())
+        if not is_theirs(leader, self.kind, name):
+            remove = ("docker", self.kind, "rm", name)
+            guard = Guard.arm([(leader, [remove])], self.kind, Undoes.USED)
         try:
             create(leader)
         except BaseException:
@@ -60,11 +61,6 @@ class SwarmObjects:
             raise
         self._made.append(name)
         self._guards[name] = guard
-
-    def _is_there(self, leader: Node, name: str) -> bool:
-        api = leader.engine.api
-        listed = api.secrets if self.kind == "secret" else api.configs
-        return any(each["Spec"]["Name"] == name for each in listed(filters={"name": name}))
 
     def _forget(self, names: Iterable[str]) -> None:
         """Take the timers of what is gone away."""

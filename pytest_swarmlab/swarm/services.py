@@ -9,7 +9,7 @@ from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.evidence.events import Notice, TaskSeen
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.swarm.guard import Guard, Undoes
+from pytest_swarmlab.swarm.guard import Guard, Undoes, is_theirs
 from pytest_swarmlab.waiting.conditions import (
     Converged,
     Ended,
@@ -193,8 +193,7 @@ class Services:
         Raises CommandError with the engine's own words when it refuses.
         """
         leader = self._swarm.leader()
-        # The engine refuses a second one of that name, and no timer may remove the first.
-        guard = Guard(()) if _is_another_s(leader, name) else timer(leader, "service", name)
+        guard = Guard(()) if is_theirs(leader, "service", name) else timer(leader, "service", name)
         try:
             leader.run(
                 "docker", "service", "create", "--detach", "--no-resolve-image", "--name", name,
@@ -250,14 +249,6 @@ def timer(leader: Node, kind: str, name: str) -> Guard:
     """A timer on an inventory's cluster removes a stack or service if the test process dies."""
     remove = ("docker", kind, "rm", name)
     return Guard.arm([(leader, [remove])], kind, Undoes.DEPLOYMENT)
-
-
-def _is_another_s(leader: Node, name: str) -> bool:
-    """Whether somebody's own cluster has a service of that name, which is not ours then."""
-    if not leader.foreign:
-        return False
-    listed = leader.engine.api.services(filters={"name": name})
-    return any(service["Spec"]["Name"] == name for service in listed)
 
 
 def await_free_addresses(swarm: Swarm) -> None:
