@@ -69,8 +69,8 @@ def test_debians_kernel_starts_where_it_knows_the_state_or_has_its_library(
 ) -> None:
     plain = trial.boot(disk.kernel, disk, preload=host)
     helped = trial.boot(disk.kernel, disk, preload=f"{disk.kernel.preload} {host}")
-    assert (plain.runs, sizes(plain)) == (state != AMX, {AVX512} if state else set())
-    assert (helped.runs, sizes(helped)) == (True, {state} if state else set())
+    assert (plain.runs, sizes(plain)) == (state != AMX, {AVX512} if state else set()), plain
+    assert (helped.runs, sizes(helped)) == (True, {state} if state else set()), helped
     if not plain.runs:
         assert console.cause(plain.said) == "userspace - ptrace set fp regs failed, errno = 14"
 
@@ -81,7 +81,7 @@ def test_the_own_kernel_asks_the_host_for_the_size(
     # Under seccomp it sets no state at all: the size comes with each signal.
     under_ptrace = NodeKernel(own.path, replace(own.record, words=("seccomp=off",)))
     tried = trial.boot(under_ptrace, disk, preload=host)
-    assert (tried.runs, sizes(tried)) == (True, {state} if state else set())
+    assert (tried.runs, sizes(tried)) == (True, {state} if state else set()), tried
 
 
 TRY = """
