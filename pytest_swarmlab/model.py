@@ -224,6 +224,10 @@ class Event:
     worker: str = ""
 
 
+FINDINGS = "docs/findings.md"
+"""Where each known property of Swarm has its name and its story."""
+
+
 @dataclass(frozen=True)
 class Judgement:
     """A judge's answer: a verdict, and in words what was observed.

@@ -2,7 +2,7 @@
 
 - A passed check earns its points; a failed check loses them.
 - `unknown` and `not_provable` are *ungraded*: neither earned nor lost. So is a check that was not
-  judged.
+  judged, and one whose failure a finding about Swarm alone explains: it is nobody's mistake.
 - An item counts only if each item that it needs has earned points. If a needed item has lost all
   its points, this one is lost too. If a needed item is ungraded, a pass of this one is ungraded.
 - If an item's checks are alternatives, one that was not judged counts as one that was.
@@ -16,7 +16,8 @@ from enum import StrEnum
 
 from pytest_swarmlab.judging.exercise import overall
 from pytest_swarmlab.marking.rubric import DRILL, Criterion, Item, Rubric
-from pytest_swarmlab.model import CheckResult, Verdict
+from pytest_swarmlab.model import FINDINGS, CheckResult, Verdict
+from pytest_swarmlab.text import line
 
 NOT_THERE = {
     "state": "the cluster was not surveyed",
@@ -136,6 +137,8 @@ def _item(
         result = results.get(check) or _other_way(check, item, results) or _nobody(check, item)
         if result.hint != item.hint:
             result = replace(result, hint=f"{item.hint} {result.hint}".strip())
+        if result.finding:
+            result = _swarms_own(result)
         if failed:
             result = _without(result, failed)
         elif unsure and result.verdict is Verdict.PASS:
@@ -147,6 +150,16 @@ def _item(
             )
         found.append(MarkedCheck(result, item.id, item.exercise, part))
     return tuple(found)
+
+
+def _swarms_own(result: CheckResult) -> CheckResult:
+    """The result as ungraded, because Swarm itself made it fail."""
+    return replace(
+        result,
+        verdict=Verdict.UNKNOWN,
+        observed=f"Swarm's own fault {line(result.finding)} explains it ({FINDINGS}):"
+        f" {result.observed}",
+    )
 
 
 def _without(result: CheckResult, failed: list[str]) -> CheckResult:

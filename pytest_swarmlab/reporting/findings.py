@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from pytest_swarmlab.evidence.events import EndOfTest, FindingMet, read
 from pytest_swarmlab.evidence.record import Record
+from pytest_swarmlab.model import FINDINGS
 from pytest_swarmlab.text import clean, line
-
-ABOUT = "docs/findings.md"
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Finding:
 
     def __str__(self) -> str:
         """Both runs in a sentence."""
-        told = f"finding {self.name} ({ABOUT}) was seen in {self.phase}"
+        told = f"finding {self.name} ({FINDINGS}) was seen in {self.phase}"
         if not self.alone:
             return f"{told}, and other checks failed"
         if self.repeated is None:

@@ -35,6 +35,16 @@ def test_what_nobody_could_tell_is_neither_earned_nor_lost(verdict: str) -> None
     assert (marked.earned, marked.lost, marked.ungraded) == (0, 0, 10000)
 
 
+def test_a_fault_of_swarm_itself_is_neither_earned_nor_lost_and_is_named() -> None:
+    swarms = result("a", "fail", finding="two-identities", observed="shut out")
+    marked = mark(rubric(one={"a": item("a")}), {"a": swarms})
+    (check,) = marked.criteria[0].checks
+    assert (marked.earned, marked.lost, marked.ungraded) == (0, 0, 10000)
+    assert check.result.observed == (
+        "Swarm's own fault two-identities explains it (docs/findings.md): shut out"
+    )
+
+
 def test_a_check_that_nobody_judged_is_ungraded_and_says_why() -> None:
     marked = mark(
         rubric(one={"a": item("2.2.kill.x"), "b": item("state.x.y"), "c": item("answer.2.1.q")}), {}
