@@ -57,6 +57,7 @@ from pytest_swarmlab.evidence.events.submission import (
 )
 from pytest_swarmlab.evidence.events.swarm import (
     Info,
+    Mesh,
     NodeJoined,
     NodeSeen,
     NodesSample,
@@ -66,6 +67,7 @@ from pytest_swarmlab.evidence.events.swarm import (
     Raft,
     TaskSeen,
     TasksSample,
+    Way,
     Write,
 )
 from pytest_swarmlab.evidence.events.verdicts import (
@@ -109,6 +111,7 @@ __all__ = [
     "MachineSeen",
     "MachinesStarted",
     "Measured",
+    "Mesh",
     "Milestone",
     "NodeJoined",
     "NodeSeen",
@@ -140,6 +143,7 @@ __all__ = [
     "TopologySeen",
     "WaitBegan",
     "Waited",
+    "Way",
     "Write",
     "each",
     "first",

@@ -162,6 +162,26 @@ class Info(Seen, kind="info"):
 
 
 @dataclass(frozen=True)
+class Way:
+    """Where a machine sends what is for an address in the network `ingress`."""
+
+    address: str
+    via: Annotated[str, 'the address of the machine that it goes to; "": of none']
+
+
+@dataclass(frozen=True)
+class Mesh(Seen, kind="mesh"):
+    """What a machine's engine has set up for published ports, or why it could not be seen."""
+
+    node: str
+    address: Annotated[str, "its own in the network `ingress`"] = ""
+    here: Annotated[tuple[str, ...], "those of its containers there"] = ()
+    balanced: Annotated[tuple[str, ...], "those of the replicas that its IPVS sends to"] = ()
+    ways: Annotated[tuple[Way, ...], "to other machines' addresses there"] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
 class Raft(Seen, kind="raft"):
     """A node's role in Raft, by its engine's log."""
 

@@ -9,6 +9,7 @@ means that the record does not show it, never "zero".
 - Leader: `leader_before`, `leader_changes`, `leader_spans`.
 - Nodes, by id: `identities_of`, `first_seen`, `node_state_at`, `node_spans`.
 - Service: `replicas_over_time`, `first_restored`.
+- Mesh of published ports: `lost_ways`.
 - Clients: `request_errors`, `answered`, `answered_within_s`, `longest_gap`, `longest_gap_by_node`,
   `ledger`.
 - Measurements: `leader_unreachable_s`, `leader_elected_s`, `node_down_s`, `node_back_s`,
@@ -49,6 +50,7 @@ from pytest_swarmlab.evidence.readings.measurements import (
     node_down_s,
     replicas_restored_s,
 )
+from pytest_swarmlab.evidence.readings.mesh import lost_ways
 from pytest_swarmlab.evidence.readings.nodes import (
     Span,
     first_seen,
@@ -96,6 +98,7 @@ __all__ = [
     "longest_gap",
     "longest_gap_by_node",
     "longest_gap_s",
+    "lost_ways",
     "node_back_s",
     "node_down_s",
     "node_samples",

@@ -5,7 +5,7 @@ There is a module for each subject; conditions are imported from here.
 
 from pytest_swarmlab.waiting.conditions.answers import OF_FORM, brief, no_answer, understood
 from pytest_swarmlab.waiting.conditions.changes import Writes
-from pytest_swarmlab.waiting.conditions.machines import EngineIs, MeshLists, Succeeds
+from pytest_swarmlab.waiting.conditions.machines import INGRESS, EngineIs, MeshLists, Succeeds
 from pytest_swarmlab.waiting.conditions.nodes import HasLeader, NodeIs, NodesReady
 from pytest_swarmlab.waiting.conditions.services import (
     Converged,
@@ -25,6 +25,7 @@ from pytest_swarmlab.waiting.conditions.tasks import (
 )
 
 __all__ = [
+    "INGRESS",
     "OF_FORM",
     "Converged",
     "Ended",

@@ -78,6 +78,8 @@ def lose_the_leader_of(
         wait(traffic.asked_at_least(WARM_REQUESTS), within=30)
         with HOW[how](faults, old):
             new = wait(swarm.has_leader(other_than=old), within=ELECTION_S)
+            # By now gossip has told each machine that the old leader is gone.
+            evidence.mesh(swarm.nodes_except(old))
             evidence.listing(new, f"{old} is lost, {new} leads")
             wait(swarm.node_is(old, state="down"), within=DOWN_S)
             wait(service.converged(replicas=replicas), within=RUN_AGAIN_S)

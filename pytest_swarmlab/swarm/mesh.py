@@ -1,0 +1,73 @@
+"""What a machine's engine has set up for published ports: IPVS, and its ways through VXLAN.
+
+A request to a published port is balanced by the machine that gets it, and goes through the network
+`ingress` to the machine of a replica. Each engine programs both from what it hears by gossip.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Any
+
+from pytest_swarmlab.errors import CommandError
+from pytest_swarmlab.evidence.events import Mesh, Way
+from pytest_swarmlab.parallel import at_once
+from pytest_swarmlab.waiting.conditions import INGRESS, brief, no_answer, understood
+
+if TYPE_CHECKING:
+    from pytest_swarmlab.swarm.node import Node
+
+NAMESPACES = "/run/docker/netns"
+"""Where an engine keeps its networks' namespaces (moby, libnetwork)."""
+
+ENDPOINT = "ingress-sbox"
+"""Name of the machine's own endpoint among the network's containers."""
+
+REPLICA = re.compile(r"^\s*-> ([0-9A-F]{8}):", re.MULTILINE)
+"""A real server in /proc/net/ip_vs: its IPv4 address in hexadecimal."""
+
+
+def balanced(table: str) -> list[str]:
+    """The replicas' addresses in such a table of IPVS, once for each service that has them."""
+    return [str(IPv4Address(int(address, 16))) for address in REPLICA.findall(table)]
+
+
+def mesh_of(node: Node) -> Mesh:
+    """The machine's part in the mesh, or why it can't be seen."""
+    try:
+        network = node.engine.networks.get("ingress").attrs
+        # libnetwork names a network's namespace after the first ten characters of its id.
+        inside = f"--net={NAMESPACES}/1-{network['Id'][:10]}"
+        table = node.look("nsenter", f"--net={INGRESS}", "cat", "/proc/net/ip_vs").stdout
+        forwarded = node.look("nsenter", inside, "bridge", "-j", "fdb", "show").stdout
+        neighbours = node.look("nsenter", inside, "ip", "-j", "neigh", "show").stdout
+        with understood("its part in the mesh"):
+            here = {
+                each["Name"]: each["IPv4Address"].partition("/")[0]
+                for each in (network["Containers"] or {}).values()
+            }
+            ways = _ways(json.loads(forwarded), json.loads(neighbours))
+    except no_answer() as error:
+        return Mesh(node.name, error=brief(error))
+    except CommandError as error:
+        return Mesh(node.name, error=str(error))
+    own = here.pop(ENDPOINT, "")
+    return Mesh(node.name, own, tuple(here.values()), tuple(balanced(table)), ways)
+
+
+def mesh_of_all(nodes: Iterable[Node]) -> list[Mesh]:
+    """The same of all machines, read in parallel."""
+    return at_once(mesh_of, nodes)
+
+
+def _ways(forwarded: list[dict[str, Any]], neighbours: list[dict[str, Any]]) -> tuple[Way, ...]:
+    """Address → link address → machine: the kernel follows both, and one of them may be missing."""
+    machines = {each["mac"]: each["dst"] for each in forwarded if "dst" in each}
+    return tuple(
+        Way(each["dst"], machines.get(each.get("lladdr"), ""))
+        for each in neighbours
+        if each["dev"].startswith("vxlan")
+    )
