@@ -19,8 +19,8 @@ from .books import Books
 from .client import Customer, Shop
 from .setting import ACCOUNTS, CUSTOMER, CUSTOMERS, PORT
 
-PAUSE_S = 0.6
-"""Between a customer's orders: four of them place about five a second."""
+PAUSE_S = 1.8
+"""Between a customer's orders: twelve of them place about six a second."""
 ACCOUNT_PAUSE_S = 1.5
 """Between two sign-ups: a password's hash takes a tenth of a core's second, twice for each."""
 PAGE_RATE, CATALOGUE_RATE = 5.0, 5.0

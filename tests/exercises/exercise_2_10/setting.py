@@ -44,8 +44,12 @@ WHILE_AWAY = {BROKER: (CACHE, WORKER)}
 """Service → services whose tasks are killed while it recovers. RabbitMQ needs half a minute. No
 request may fail for it or for them, so none hides another's outage."""
 
-CUSTOMERS = 4
-"""Customers who order at the same time, each one order after the other."""
+CUSTOMERS = 12
+"""Customers who order at the same time, each one order after the other.
+
+One whose request goes to a lost replica waits five seconds for it. So many that not all of them
+wait at once: of four, all did in a run, and nobody was left to see that the shop served.
+"""
 CUSTOMER = "orders-{}"
 """Name of the ledger of a customer's orders; customers are numbered from 1."""
 ACCOUNTS = "accounts"

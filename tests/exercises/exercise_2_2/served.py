@@ -22,6 +22,12 @@ from .seen import (
     the_service,
 )
 
+LOST_WAY = "lost-way"
+"""The finding (docs/findings.md)."""
+
+Moment = tuple[float, float]
+"""From when to when, seconds of the run."""
+
 LONGEST_SILENCE_S = 5.0
 SETTLING_S = 15.0
 STARTING_S = 3.0
@@ -89,22 +95,44 @@ def surviving_replicas_lose_nothing(record: Record) -> Judgement:
         return judged(f"not one of {len(asked)} requests failed", missing=lacks)
     moments = [(began, began + SETTLING_S)]
     moments += [(first - STARTING_S, last + STARTING_S) for first, last in starts(record)]
-    explained, told = set[int](), []
-    for first, last in moments:
-        # Requests under way when the replica went count as sent to it.
-        within = [request for request in asked if request.over >= first and request.sent <= last]
-        failing = [request for request in within if not request.ok]
-        if excess := more_than_a_share(within, lost / replicas):
-            return failed(f"{len(errors)} of {len(asked)} requests failed; {excess}")
-        # Two that start at one time are no excuse for twice as many.
-        explained |= {id(request) for request in failing}
-        if failing:
-            told.append(f"{len(failing)} up to {failing[-1].sent - began:.1f} s after the failure")
+    failing = [found for moment in moments if (found := failing_in(asked, moment))]
+    told = [f"{len(f)} up to {f[-1].sent - began:.1f} s after the failure" for f in failing]
     seen = f"{len(errors)} of {len(asked)} requests failed: {', '.join(told) or 'at other times'}"
-    if others := len(errors) - len(explained):
-        return failed(f"{seen}; {others} when every replica should have answered")
+    if beyond := beyond_the_share(asked, moments, lost / replicas):
+        ways = readings.lost_ways(record)
+        elsewhere = [request for request in asked if request.node not in ways]
+        if ways and not beyond_the_share(elsewhere, moments, lost / replicas):
+            missing = "; ".join(way for lacking in ways.values() for way in lacking)
+            return failed(f"{seen}; {beyond}; {missing}", finding=LOST_WAY)
+        return failed(f"{seen}; {beyond}")
     whose = "one replica's share" if lost == 1 else f"the share of {lost} replicas"
     return judged(f"{seen}; through each node no more than {whose}", missing=lacks)
+
+
+def within(asked: Sequence[Request], moment: Moment) -> list[Request]:
+    """The requests of that time. Those under way at its beginning count: one that was under way
+    when the replica went was sent to it."""
+    first, last = moment
+    return [request for request in asked if request.over >= first and request.sent <= last]
+
+
+def failing_in(asked: Sequence[Request], moment: Moment) -> list[Request]:
+    """Those of them that failed."""
+    return [request for request in within(asked, moment) if not request.ok]
+
+
+def beyond_the_share(
+    asked: Sequence[Request], moments: Sequence[Moment], share: float
+) -> str | None:
+    """What failed beyond that share at these moments, or at others, in words; or None."""
+    explained = set[int]()
+    for moment in moments:
+        if excess := more_than_a_share(within(asked, moment), share):
+            return excess
+        # Two that start at one time are no excuse for twice as many.
+        explained |= {id(request) for request in failing_in(asked, moment)}
+    others = sum(not request.ok for request in asked) - len(explained)
+    return f"{others} when every replica should have answered" if others else None
 
 
 def more_than_a_share(asked: Sequence[Request], share: float) -> str | None:

@@ -162,7 +162,7 @@ def of_phase(phase: str) -> Iterator[Timed]:
         yield from strike(phase)
         yield tasks(11.0, name, "a", 0, old="a")
         yield 11.5, "away", {"what": phase}
-        yield 15.5, "waiting", {"what": phase, "orders": 8}
+        yield 15.5, "waiting", {"what": phase, "orders": 2 * CUSTOMERS}
         yield 16.0, "returning", {"what": phase}
         yield tasks(19.0, name, "b", 1, old="a")
     elif phase == "database-moved":
