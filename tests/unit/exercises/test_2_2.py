@@ -339,3 +339,33 @@ def test_a_replacement_may_refuse_one_request_while_it_starts_but_not_later() ->
     check = "surviving-replicas-lose-nothing"
     assert verdicts(refused(0.1), "power-off")[check] is Verdict.PASS
     assert verdicts(refused(10), "power-off")[check] is Verdict.FAIL
+
+
+def test_two_replacements_that_start_at_once_excuse_no_error_of_another_time() -> None:
+    run = record(GOOD["power-off"])
+    before = {task["container"] for e in run.of("tasks")[:1] for task in e.data.get("tasks", ())}
+
+    def twice(event: Event) -> Event:
+        """A second container starts beside each that is new."""
+        rows = event.data.get("tasks", ())
+        more = [
+            {**row, "id": f"{row['id']}-2", "container": f"{row['container']}-2"}
+            for row in rows
+            if row["container"] not in before
+        ]
+        return replace(event, data={**event.data, "tasks": [*rows, *more]}) if more else event
+
+    several = Record(tuple(twice(event) for event in run))
+    restored = 41 + GOOD["power-off"].restored
+    check = "surviving-replicas-lose-nothing"
+
+    def refused(*after: float) -> Verdict:
+        hit = {
+            next(e.seq for e in several if e.kind == "request" and e.data["sent"] > restored + t)
+            for t in after
+        }
+        errors = changed(several, lambda e: e.seq in hit, status=None, error="refused")
+        return verdicts(errors, "power-off")[check]
+
+    assert refused(0.1) is Verdict.PASS
+    assert refused(0.1, 10) is Verdict.FAIL
