@@ -123,8 +123,8 @@ class Look:
         for machine in self.members("system"):
             if machine.system is None:
                 missing.append(f"{machine.name}: {machine.errors.get('system', 'not seen')}")
-            elif getattr(machine.system, part) is None and part in machine.system.lacks:
-                missing.append(f"{machine.name}: {machine.system.lacks[part]}")
+            elif getattr(machine.system, part) is None:
+                missing.append(f"{machine.name}: {machine.system.lacks.get(part, 'not seen')}")
             else:
                 there.append((machine, machine.system))
         if not there:
