@@ -123,7 +123,7 @@ def itself(survey: Survey) -> Survey:
 def by_cron(name: str) -> Edit:
     """That machine has a script of its own, which cron runs."""
     path = "/usr/local/sbin/backup"
-    ours = Script(path, executable=True, swarm=True, shell=True)
+    ours = Script(path, True, True, True)
     jobs = (Job("/etc/cron.d/backup", "30 2 * * *", path),)
     return system(name, jobs=jobs, scripts=lambda every: (*every, ours))
 
