@@ -25,7 +25,7 @@ from .events import (
     Token,
     Wire,
 )
-from .setting import BROKER, CACHE, CLOSED, NAME, REPLICAS
+from .setting import BROKER, CACHE, CLOSED, NAME, PORT, REPLICAS
 
 KEEPS = ("PASSWORD", "SECRET", "DATABASE_URL", "RABBITMQ_URL", "REDIS_URL")
 """Parts of a variable's name that mark its value as a secret."""
@@ -161,10 +161,15 @@ def _knocked(record: Record, at: str, refused: Iterable[str], let_in: str) -> Ju
     hint="`docker service ls`: PORTS. A published port is open on every node.",
 )
 def nothing_else_published(record: Record) -> Judgement:
-    """Dialled from outside the cluster."""
-    seen = {(e.node, e.port): e.open for e in each(record, Dialled)}
+    """Dialled from outside the cluster. The shop's own port shows that a node can be reached."""
+    dialled = each(record, Dialled)
+    seen = {(e.node, e.port): e.open for e in dialled if e.port != PORT}
     wanted = {f"{node}:{port}" for node in members_of(record) for port in CLOSED}
     missing = not_each((f"{node}:{port}" for node, port in seen), wanted, "dialled")
+    # A record of before has no such control.
+    if reached := {e.node: e.open for e in dialled if e.port == PORT}:
+        there = (node for node, is_open in reached.items() if is_open)
+        missing += not_each(there, members_of(record), f"found port {PORT} open on")
     wrong = [f"{node}:{port} is open" for (node, port), is_open in seen.items() if is_open]
     return judged(f"{len(seen)} ports dialled", wrong=wrong, missing=missing)
 
