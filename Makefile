@@ -122,7 +122,7 @@ engine:
 exercise_2_10: browser
 
 $(EXERCISES): setup
-	$(PYTEST) -m $@ --swarmlab-provider=$(PROVIDER)
+	$(PYTEST) tests/exercises/$@ --swarmlab-provider=$(PROVIDER)
 
 lab: setup kernel browser
 	@failed=; \
