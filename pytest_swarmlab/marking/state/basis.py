@@ -57,6 +57,13 @@ class Look:
         return tuple(each for each in there if each.lasting)
 
     @property
+    def deployed(self) -> tuple[Service, ...]:
+        """The same, of a claim about each of them. Raises Unseen where there is none."""
+        if not self.services:
+            raise Unseen("there is no service")
+        return self.services
+
+    @property
     def configs(self) -> tuple[Config, ...]:
         """Every config."""
         return self._told("configs", self.survey.configs)

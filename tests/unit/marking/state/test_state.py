@@ -745,3 +745,11 @@ def test_a_site_on_every_node_that_takes_tasks_is_whole() -> None:
     starting = replace(everywhere[0], state="starting")
     assert site((starting, *everywhere[1:])) is Verdict.FAIL
     assert site(everywhere[:2]) is Verdict.FAIL
+
+
+def test_of_a_swarm_without_services_nothing_good_is_said_of_them() -> None:
+    survey = replace(good(), services=(), tasks=(), configs=())
+    bare = machines(lambda each: replace(each, containers=()))(survey)
+    found = {check for check, verdict in verdicts(recorded(bare)).items() if verdict == "pass"}
+    about_machines = {"cluster-ha", "failover", "storage", "backup"}
+    assert {check for check in found if check.partition(".")[0] not in about_machines} == set()
