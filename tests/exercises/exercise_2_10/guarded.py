@@ -142,14 +142,17 @@ def _declare_knocks() -> None:
 def _knocked(record: Record, at: str, refused: Iterable[str], let_in: str) -> Judgement:
     said = {e.how: e.said for e in each(record, Knocked, at=at)}
     missing = not_each(said, ("without", "wrong", "right"), "tried a login with the password")
-    wrong = [
-        f"{what}: {words}"
-        for what, words in said.items()
-        if what != "right" and (let_in in words or not any(word in words for word in refused))
+    tried = {what: words for what, words in said.items() if what != "right"}
+    wrong = [f"{what}: {words}" for what, words in tried.items() if let_in in words]
+    # Neither let in nor refused: it was not reached, say.
+    missing += [
+        f"{what}: {words or 'no answer'}"
+        for what, words in tried.items()
+        if not any(word in words for word in (let_in, *refused))
     ]
     if "right" in said and let_in not in said["right"]:
         missing.append(f"refused with the right one, too: {said['right']}")
-    told = "; ".join(f"{what}: {words}" for what, words in said.items() if what != "right")
+    told = "; ".join(f"{what}: {words}" for what, words in tried.items())
     return judged(told or "no login was tried", wrong=wrong, missing=missing)
 
 
