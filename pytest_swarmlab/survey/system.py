@@ -6,7 +6,7 @@ No command here may wait for an NFS server that is away: nothing looks into what
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -97,9 +97,14 @@ class Looker:
         own = {path for path in runs if path.startswith(OWN)}
         try:
             there = backups.find(self._node, now, own)
-            found["scripts"], found["backups"] = there
         except ProviderError as error:
             lacks["scripts"] = lacks["backups"] = str(error)
+        else:
+            found["scripts"], found["backups"] = there.scripts, there.backups
+            if there.closed:
+                lacks["backups"] = _may_not(there.closed)
+            if hidden := (*there.closed, *there.unread):
+                lacks["scripts"] = _may_not(hidden)
         return System(**found, lacks=lacks)
 
     def _ask(self, *argv: str) -> Output:
@@ -152,6 +157,11 @@ class Looker:
 def _df() -> tuple[str, ...]:
     left_out = (f"--exclude-type={each}" for each in NO_DISKS)
     return ("df", "--local", "--block-size=1", "--output=size,used,target", *left_out)
+
+
+def _may_not(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return f"{', '.join(paths[:3])}{more} may not be read"
 
 
 def brief(said: str) -> str:

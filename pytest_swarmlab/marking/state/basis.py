@@ -125,7 +125,9 @@ class Look:
         return [each for each in self.services if each.stack and each.stack == broker.stack]
 
     def systems(self, part: str) -> tuple[list[tuple[Machine, System]], list[str]]:
-        """Members on which that part of `System` was read, and the other members, in words."""
+        """Members on which that part of `System` was read, and in words those on which it was not,
+        or not all of it.
+        """
         there, missing = [], []
         for machine in self.members("system"):
             if machine.system is None:
@@ -134,6 +136,8 @@ class Look:
                 missing.append(f"{machine.name}: {machine.system.lacks.get(part, 'not seen')}")
             else:
                 there.append((machine, machine.system))
+                if why := machine.system.lacks.get(part):
+                    missing.append(f"{machine.name}: {why}")
         if not there:
             raise Unseen("; ".join(missing[:SHOWN]) or "no machine was surveyed")
         return there, missing

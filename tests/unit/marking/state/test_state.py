@@ -19,6 +19,7 @@ from pytest_swarmlab.survey.machine import (
     Job,
     Mount,
     Script,
+    System,
     Unit,
     Volume,
 )
@@ -720,6 +721,19 @@ def test_a_part_of_a_machine_that_is_not_there_was_not_seen() -> None:
     found = verdicts(recorded(edit(good())))
     assert Verdict.FAIL not in found.values()
     assert found["storage.fstab"] is found["failover.engine-comes-back"] is Verdict.UNKNOWN
+
+
+def test_a_backup_may_be_where_nobody_could_look() -> None:
+    """A user without root's rights may not look into /root."""
+
+    def edit(each: System) -> System:
+        lacks = dict.fromkeys(("scripts", "backups"), "/root may not be read")
+        return replace(each, scripts=(), backups=(), lacks=lacks)
+
+    found = verdicts(recorded(systems(edit)(good())))
+    of_backups = {check: found[f"backup.{check}"] for check in ("script", "timer", "taken")}
+    assert set(of_backups.values()) == {Verdict.UNKNOWN}, of_backups
+    assert Verdict.FAIL not in found.values()
 
 
 def test_a_site_on_every_node_that_takes_tasks_is_whole() -> None:
