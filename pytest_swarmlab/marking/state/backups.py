@@ -92,7 +92,7 @@ def timer(look: Look) -> Judgement:
     part = look.cast["backup-timer"]
     there, missing = look.systems("units")
     if not part.candidates:
-        missing += scripts(look)[1]
+        missing += scripts(look)[1] + look.systems("jobs")[1]
         wrong = [] if missing else ["nothing starts a backup script"]
         return judged("read the timers and cron's files", wrong=wrong, missing=missing)
     managers = {row.machine for row in look.nodes if row.role == "manager"}

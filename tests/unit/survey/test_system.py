@@ -189,6 +189,9 @@ def test_what_may_not_be_looked_into_is_told_beside_what_was_found(lab: Lab) -> 
         if argv[0] == "find" and "0" not in argv:
             said = "find: '/root': Permission denied\nfind: '/backup': No such file or directory\n"
             return 1, FOUND, said
+        if argv[0] == "grep":
+            cron = "/etc/crontab:@daily root /opt/backup\n"
+            return 2, cron, "grep: /var/spool/cron/crontabs: Permission denied\n"
         if argv[0] == "head" and argv[-1] == "/usr/local/sbin/swarm-backup":
             return 1, "", "head: cannot open it: Permission denied"
         return answers(node, argv)
@@ -199,6 +202,8 @@ def test_what_may_not_be_looked_into_is_told_beside_what_was_found(lab: Lab) -> 
     assert seen.lacks["scripts"] == "/root, /usr/local/sbin/swarm-backup may not be read"
     assert len(seen.backups or ()) == 2
     assert seen.lacks["backups"] == "/root may not be read"
+    assert [job.runs for job in seen.jobs or ()] == ["/opt/backup"]
+    assert seen.lacks["jobs"] == "/var/spool/cron/crontabs may not be read"
 
 
 def test_what_any_timer_starts_is_looked_at(lab: Lab) -> None:
