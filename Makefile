@@ -55,7 +55,7 @@ help:
 	@echo "make lab            every exercise that is proven, on as many clusters side by side as fit"
 	@echo "make monitoring     the monitoring plan: each alert is provoked, seen to fire and to be over"
 	@echo "make soak           every exercise ROUNDS=10 times at three speeds of the machine: half a day"
-	@echo "make test           set-up, checks and every test but the long drills ($(notdir $(LONG))), on the embedded cluster"
+	@echo "make test           set-up, checks and every test but the long drills ($(notdir $(LONG) $(MONITORING))), on the embedded cluster"
 	@echo "make wheel          the package as pip has it: built, installed elsewhere, exercise 2.3 run from it"
 	@echo "make check          lint, types, unit and plugin tests: no cluster"
 	@echo "make finding_two_identities finding_ill_task_runs   what is known of Swarm: how often of REPETITIONS=10"
@@ -65,6 +65,7 @@ help:
 	@echo "make mark           hostile programs on a real machine, and a cluster that is marked as it is"
 	@echo "make reference known-bad known-bad-drills known-bad-table   the grader is graded: the reference's copies, surveys of known mistakes, their table"
 	@echo "make mark-reference the reference solution on a cluster of its own: surveyed, drilled, marked: twenty minutes"
+	@echo "make mark-inventory a cluster of another process with the reference on it, drilled over SSH: 17 minutes"
 	@echo "make mark-stranger  the lab's text, typed word for word on somebody's machines, and marked: six minutes"
 	@echo "make vagrant-smoke  two machines of the Vagrantfile, for real, on computed processors: ten minutes"
 	@echo "make kernel         the kernel with which machines run twice as fast: once, eight minutes; lab and test do it"
@@ -122,7 +123,7 @@ engine:
 exercise_2_10: browser
 
 $(EXERCISES): setup
-	$(PYTEST) -m $@ --swarmlab-provider=$(PROVIDER)
+	$(PYTEST) tests/exercises/$@ --swarmlab-provider=$(PROVIDER)
 
 lab: setup kernel browser
 	@failed=; \

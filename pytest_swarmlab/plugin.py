@@ -13,6 +13,7 @@ import pytest
 
 from pytest_swarmlab import config, fixtures, hooks
 from pytest_swarmlab.config import LabConfig
+from pytest_swarmlab.contents import exercises
 from pytest_swarmlab.errors import (
     INFRASTRUCTURE,
     CommandError,
@@ -48,12 +49,12 @@ from pytest_swarmlab.run.session import (
     shows_only,
 )
 from pytest_swarmlab.run.workers import LAB_FAILED, REFUSED, Controller, require_places, together
-from pytest_swarmlab.text import inert
+from pytest_swarmlab.text import by_number, inert
 
 if TYPE_CHECKING:
     from pytest_swarmlab.providers.base import Provider
 
-LAB_EXERCISES = {f"exercise_2_{number}": f"2.{number}" for number in range(1, 11)}
+LAB_EXERCISES = {path.name: number for number, path in exercises().items()}
 """Marker → the exercise of the lab that its tests perform."""
 
 STEPPED = pytest.StashKey[bool]()
@@ -93,7 +94,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers and read the configuration, the only time."""
-    for marker, number in LAB_EXERCISES.items():
+    for marker, number in sorted(LAB_EXERCISES.items(), key=lambda each: by_number(each[1])):
         config.addinivalue_line("markers", f"{marker}: exercise {number} of the lab")
     config.addinivalue_line(
         "markers",

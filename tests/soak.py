@@ -21,9 +21,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from pytest_swarmlab import contents
 from pytest_swarmlab.run.session import EXIT_INFRASTRUCTURE
+from pytest_swarmlab.text import by_number
 
-EXERCISES = tuple(f"2_{number}" for number in range(1, 11))
+EXERCISES = tuple(each.replace(".", "_") for each in sorted(contents.exercises(), key=by_number))
 REPORTS = Path("reports") / "soak"
 LONGEST_S = 3600.0
 """The longest takes a quarter of an hour; on half a core none has taken four times as long."""

@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from pytest_swarmlab.config import LabConfig
+from pytest_swarmlab.contents import exercises
 from pytest_swarmlab.errors import ConfigError, HostError, SwarmlabError, Unusable
 from pytest_swarmlab.images import (
     RichReport,
@@ -35,9 +36,6 @@ from pytest_swarmlab.text import by_number
 
 CONFIGURATION = Path(__file__).with_name("pytest.ini")
 
-PREFIX = "exercise_"
-"""Prefix of an exercise's directory; its number follows, as ``2_3``."""
-
 
 def run(numbers: Sequence[str], arguments: Sequence[str]) -> int:
     """Run the exercises of these numbers, or all, in pytest; returns pytest's exit code.
@@ -45,7 +43,7 @@ def run(numbers: Sequence[str], arguments: Sequence[str]) -> int:
     `arguments`: further arguments of pytest, which outweigh ours. Raises ConfigError for a number
     that the lab does not have.
     """
-    there = {number(path): path for path in EXERCISES.glob(f"{PREFIX}*") if path.is_dir()}
+    there = exercises()
     wanted = list(dict.fromkeys(numbers)) or sorted(there, key=by_number)
     if unknown := [each for each in wanted if each not in there]:
         raise ConfigError(
@@ -92,11 +90,6 @@ class RunKept:
         """The session is over, and its run, if there was one."""
         if run := config.stash.get(RUN, None):
             self.directory = run.directory
-
-
-def number(path: Path) -> str:
-    """The number of an exercise, such as 2.3, from its directory."""
-    return path.name.removeprefix(PREFIX).replace("_", ".")
 
 
 class Preparation:

@@ -245,16 +245,10 @@ def backup_timers(survey: Survey) -> list[Candidate]:
         system = machine.system
         if system is None:
             continue
-        scripts = _of_swarms(system)
         for timer, started in backup_units(system):
             found.setdefault(timer.name, []).append(f"on {machine.name} it runs {started.runs}")
-        for job in system.jobs or ():
-            if job.runs in scripts:
-                where = f"on {machine.name} cron runs {job.runs} ({job.when})"
-                found.setdefault(job.file, []).append(where)
-        for script in sorted(scripts):
-            if script.startswith("/etc/cron."):
-                found.setdefault(script, []).append(f"cron runs it on {machine.name}")
+        for file, what in backup_jobs(system):
+            found.setdefault(file, []).append(f"on {machine.name} cron runs {what}")
     return [Candidate(name, tuple(why)) for name, why in found.items()]
 
 
@@ -267,6 +261,13 @@ def backup_units(system: System) -> list[tuple[Unit, Unit]]:
         if timer.there and timer.starts
         if (started := system.unit(timer.starts)) and started.runs in scripts
     ]
+
+
+def backup_jobs(system: System) -> list[tuple[str, str]]:
+    """Files of a machine by which cron runs such a script, each with what it runs."""
+    scripts = _of_swarms(system)
+    jobs = [(j.file, f"{j.runs} ({j.when})") for j in system.jobs or () if j.runs in scripts]
+    return [*jobs, *((each, "it") for each in sorted(scripts) if each.startswith("/etc/cron."))]
 
 
 def _of_swarms(system: System) -> set[str]:

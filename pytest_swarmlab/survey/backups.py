@@ -46,6 +46,9 @@ STARTS = re.compile(r"(systemctl\s+(--\S+\s+)*(re)?start|service\s+docker\s+(re)
 TRAP = re.compile(r"^\s*trap\s+(?!-)(?!''|\"\")\S+.*\b(EXIT|0|ERR)\b", re.MULTILINE)
 """The script does something whatever ends it."""
 
+DENIED = re.compile(r"^find: .(.+).: Permission denied$", re.MULTILINE)
+"""What `find` says of a directory that it may not look into, in the locale C."""
+
 
 @dataclass(frozen=True)
 class File:
@@ -62,10 +65,20 @@ class File:
         return self.path.rpartition("/")[2]
 
 
-def find(
-    node: Node, now: float, runs: Iterable[str]
-) -> tuple[tuple[Script, ...], tuple[Backup, ...]]:
-    """Scripts and backups on that machine, the newest backup first.
+@dataclass(frozen=True)
+class Found:
+    """Scripts and backups, the newest first; `closed`: directories that nobody could look into,
+    `unread`: programs that nobody could read.
+    """
+
+    scripts: tuple[Script, ...]
+    backups: tuple[Backup, ...]
+    closed: tuple[str, ...]
+    unread: tuple[str, ...]
+
+
+def find(node: Node, now: float, runs: Iterable[str]) -> Found:
+    """Scripts and backups on that machine.
 
     `now`: the machine's clock; `runs`: programs that its timers run. Raises ProviderError when the
     machine gives no answer.
@@ -73,16 +86,20 @@ def find(
     words: list[str] = []
     for name in NAMES:
         words += ["-o", "-iname", name]
-    there = _found(
+    there, closed = _found(
         node, "find", *PLACES, "-maxdepth", str(DEPTH), "-xdev",
         "-type", "f", "(", *words[1:], ")",
     )  # fmt: skip
     named = sorted(set(runs))
-    known = _found(node, "find", *named, "-maxdepth", "0", "-type", "f") if named else []
-    return _scripts(node, [*known, *there]), _backups(node, there, now)
+    known, hidden = (
+        _found(node, "find", *named, "-maxdepth", "0", "-type", "f") if named else ([], [])
+    )
+    scripts, unread = _scripts(node, [*known, *there])
+    return Found(scripts, _backups(node, there, now), tuple(closed), (*hidden, *unread))
 
 
-def _found(node: Node, *words: str) -> list[File]:
+def _found(node: Node, *words: str) -> tuple[list[File], list[str]]:
+    """The files, and the places that may not be looked into."""
     shown = node.ask(*words, "-printf", r"%T@ %s %m %p\0", within=FIND_S)
     if shown.code not in (0, 1):  # 1: some of the places are not there, or may not be looked into.
         raise ProviderError(f"`find` ended with {shown.code}")
@@ -92,26 +109,31 @@ def _found(node: Node, *words: str) -> list[File]:
         if len(fields) == 4:
             changed, size, mode, path = fields
             files.append(File(path, float(changed), int(size), int(mode, 8)))
-    return files
+    return files, DENIED.findall(shown.stderr)
 
 
-def _scripts(node: Node, files: list[File]) -> tuple[Script, ...]:
+def _scripts(node: Node, files: list[File]) -> tuple[tuple[Script, ...], list[str]]:
+    """Those that can be run, and the paths of those that could not be read."""
     wanted: dict[str, File] = {}
     for file in files:
         if not (ARCHIVE.search(file.name) or NO_SCRIPT.search(file.name) or KEY.search(file.name)):
             wanted.setdefault(file.path, file)
     # What can be run, and what is meant to be, before what merely has such a name.
     first = sorted(wanted.values(), key=lambda file: not _runs(file))[:SCRIPTS]
-    return tuple(_script(node, file) for file in first if _runs(file))
+    read = {file.path: _script(node, file) for file in first if _runs(file)}
+    unread = [path for path, told in read.items() if told is None]
+    return tuple(told for told in read.values() if told is not None), unread
 
 
 def _runs(file: File) -> bool:
     return bool(file.mode & 0o111) or file.name.endswith(".sh")
 
 
-def _script(node: Node, file: File) -> Script:
-    text = node.ask("head", f"--bytes={LARGEST}", "--", file.path, within=FIND_S).stdout
-    return script(file.path, text, executable=bool(file.mode & 0o111))
+def _script(node: Node, file: File) -> Script | None:
+    told = node.ask("head", f"--bytes={LARGEST}", "--", file.path, within=FIND_S)
+    if told.code:
+        return None
+    return script(file.path, told.stdout, executable=bool(file.mode & 0o111))
 
 
 def script(path: str, text: str, *, executable: bool) -> Script:

@@ -170,7 +170,9 @@ class Backup:
 
 @dataclass(frozen=True)
 class System:
-    """What is seen on a machine besides its engine; `lacks`: part → why it was not seen."""
+    """What is seen on a machine besides its engine; `lacks`: part → why it was not seen, or not all
+    of it.
+    """
 
     certificate: Certificate | None = None
     units: tuple[Unit, ...] | None = None

@@ -6,7 +6,7 @@ No command here may wait for an NFS server that is away: nothing looks into what
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,9 @@ OWN = ("/usr/local/", "/opt/", "/root/", "/home/", "/srv/", "/etc/")
 
 CRON = ("/etc/crontab", "/etc/cron.d", "/var/spool/cron")
 
+DENIED = re.compile(r"^grep: (.+): Permission denied$", re.MULTILINE)
+"""What grep says of a file that it may not read, in the locale C."""
+
 SECONDS = re.compile(r"[0-9]{1,12}")
 """Unix time, of any year that a machine may think it is."""
 
@@ -74,10 +77,11 @@ class Looker:
     def look(self) -> System:
         """Read the whole system. Raises ProviderError if the machine is unreachable."""
         now = self._now()
+        lacks: dict[str, str] = {}
         parts: dict[str, Callable[[], Any]] = {
             "certificate": lambda: self._certificate(now),
             "units": lambda: self._units(now),
-            "jobs": lambda: jobs(self._said("grep", "-rsIH", "-i", "backup", *CRON, fine=(1, 2))),
+            "jobs": lambda: self._jobs(lacks),
             "mounts": lambda: kept(mounts(self._file("/proc/self/mounts"))),
             "fstab": lambda: mounts(self._file("/etc/fstab")),
             "exports": lambda: exports(self._file("/var/lib/nfs/etab", none=True)),
@@ -85,7 +89,6 @@ class Looker:
             "disks": lambda: disks(self._said(*_df())),
         }
         found: dict[str, Any] = {}
-        lacks: dict[str, str] = {}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for part, told in {p: pool.submit(do) for p, do in parts.items()}.items():
                 try:
@@ -97,9 +100,14 @@ class Looker:
         own = {path for path in runs if path.startswith(OWN)}
         try:
             there = backups.find(self._node, now, own)
-            found["scripts"], found["backups"] = there
         except ProviderError as error:
             lacks["scripts"] = lacks["backups"] = str(error)
+        else:
+            found["scripts"], found["backups"] = there.scripts, there.backups
+            if there.closed:
+                lacks["backups"] = _may_not(there.closed)
+            if hidden := (*there.closed, *there.unread):
+                lacks["scripts"] = _may_not(hidden)
         return System(**found, lacks=lacks)
 
     def _ask(self, *argv: str) -> Output:
@@ -133,6 +141,15 @@ class Looker:
         started = {unit.starts for unit in found} - {unit.name for unit in found} - {""}
         return (*found, *units(self._systemctl(sorted(started)), now)) if started else found
 
+    def _jobs(self, lacks: dict[str, str]) -> tuple[Job, ...]:
+        """Lines of cron's files; what of these may not be read is added to what lacks."""
+        shown = self._ask("grep", "-rIH", "-i", "backup", *CRON)
+        if shown.code not in (0, 1, 2):  # 2: some of the files are not there, or may not be read.
+            raise ProviderError(f"`grep` ended with {shown.code}: {brief(shown.stderr)}")
+        if closed := DENIED.findall(shown.stderr):
+            lacks["jobs"] = _may_not(closed)
+        return jobs(shown.stdout)
+
     def _systemctl(self, names: Iterable[str]) -> str:
         asked = f"--property={','.join(PROPERTIES)}"
         # Without --all a pattern is about active units only.
@@ -152,6 +169,11 @@ class Looker:
 def _df() -> tuple[str, ...]:
     left_out = (f"--exclude-type={each}" for each in NO_DISKS)
     return ("df", "--local", "--block-size=1", "--output=size,used,target", *left_out)
+
+
+def _may_not(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return f"{', '.join(paths[:3])}{more} may not be read"
 
 
 def brief(said: str) -> str:

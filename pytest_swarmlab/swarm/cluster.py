@@ -148,6 +148,12 @@ class Swarm:
         shared = [id_ for id_, names in self._host_names.items() if names[-1] == name]
         return ids[0] if len(shared) > 1 else name
 
+    def only(self, node: Node) -> str:
+        """The constraint that this node alone meets."""
+        known = self.known_as(node)
+        kind = "id" if known in self.ids_of(node) else "hostname"
+        return f"node.{kind}=={known}"
+
     def ids_of(self, node: Node) -> list[str]:
         """The node's id in the swarm, if it is known."""
         return [id_ for id_, known in self._ids.items() if known is node]

@@ -105,9 +105,7 @@ class Service:
 
     def only(self, node: Node) -> str:
         """The constraint that this node alone meets."""
-        known = self.swarm.known_as(node)
-        kind = "id" if known in self.swarm.ids_of(node) else "hostname"
-        return f"node.{kind}=={known}"
+        return self.swarm.only(node)
 
     def remove(self, *, title: str | None = None) -> None:
         """`docker service rm`, and wait until its containers are gone."""

@@ -19,19 +19,16 @@ BACK_S = 240
 @contextmanager
 def labelled(swarm: Swarm, nodes: Sequence[Node]) -> Iterator[None]:
     """`docker node update --label-add storage=nfs`; the labels are as they were at the end."""
-    before = {
-        node["Description"]["Hostname"]: node["Spec"].get("Labels", {}).get(LABEL)
-        for node in swarm.leader().engine.api.nodes()
-    }
+    before = _values(swarm)
 
     def as_before(node: Node) -> tuple[str, ...]:
-        had = before[node.name]
+        had = before[node]
         words = ("--label-rm", LABEL) if had is None else ("--label-add", f"{LABEL}={had}")
-        return ("docker", "node", "update", *words, node.name)
+        return ("docker", "node", "update", *words, swarm.known_as(node))
 
     with guard.abandoned(swarm.leader(), *map(as_before, nodes), kind="labels"):
         for node in nodes:
-            words = ("--label-add", f"{LABEL}={VALUE}", node.name)
+            words = ("--label-add", f"{LABEL}={VALUE}", swarm.known_as(node))
             swarm.leader().run("docker", "node", "update", *words)
         try:
             yield
@@ -42,11 +39,17 @@ def labelled(swarm: Swarm, nodes: Sequence[Node]) -> Iterator[None]:
 
 def labelled_nodes(swarm: Swarm) -> list[str]:
     """Which nodes have that label now, as the managers tell."""
-    return [
-        node["Description"]["Hostname"]
-        for node in swarm.leader().engine.api.nodes()
-        if node["Spec"].get("Labels", {}).get(LABEL) == VALUE
-    ]
+    return [node.name for node, value in _values(swarm).items() if value == VALUE]
+
+
+def _values(swarm: Swarm) -> dict[Node, str | None]:
+    """Each node and its value of that label. A machine may be called otherwise than its host."""
+    rows = swarm.leader().engine.api.nodes()
+    return {
+        node: row["Spec"].get("Labels", {}).get(LABEL)
+        for row in rows
+        if (node := swarm.with_id(row["ID"]))
+    }
 
 
 @contextmanager

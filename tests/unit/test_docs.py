@@ -13,6 +13,7 @@ import pytest
 
 from docs import draw_architecture
 from pytest_swarmlab import cli
+from pytest_swarmlab.plugin import LAB_EXERCISES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -94,6 +95,17 @@ def test_where_to_change_something_there_is_something() -> None:
         if not any(list((ROOT / place).glob(pattern.rstrip("/"))) for place in PLACES):
             lost.append(path)
     assert lost == []
+
+
+def test_each_exercise_is_run_by_make_and_is_in_the_readme() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.search(r"^EXERCISES := (.*)$", makefile, flags=re.MULTILINE)
+    assert targets
+    assert set(targets[1].split()) == set(LAB_EXERCISES)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| (\d+\.\d+) \|", readme, flags=re.MULTILINE)) == set(
+        LAB_EXERCISES.values()
+    )
 
 
 def test_the_picture_of_the_architecture_has_today_s_parts() -> None:

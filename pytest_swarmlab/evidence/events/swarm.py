@@ -9,6 +9,10 @@ from typing import Annotated
 
 from pytest_swarmlab.evidence.events.kind import Seconds, Seen
 
+QUORUM_WORDS = ("leader", "deadline exceeded", "no answer in time", "raft:", "Unavailable")
+"""How managers that can't decide say so: the text varies with the moment (moby#34988, #35039), and
+some wait for a leader longer than our client does. Any other error refuses the change itself."""
+
 
 @dataclass(frozen=True)
 class NodeSeen:
@@ -124,6 +128,11 @@ class Write(Seen, kind="write"):
     node: str
     error: Annotated[str | None, "why it was refused; null: it was accepted"]
     seconds: Seconds
+
+    @property
+    def wants_quorum(self) -> bool:
+        """Whether managers that can't decide have said so; other errors refuse the change."""
+        return any(word in (self.error or "") for word in QUORUM_WORDS)
 
 
 @dataclass(frozen=True)

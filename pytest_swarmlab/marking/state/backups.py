@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_swarmlab.errors import Unseen
+from pytest_swarmlab.marking import players
 from pytest_swarmlab.marking.skeleton import PLACE
 from pytest_swarmlab.marking.state.basis import Look, exercise, judged
 from pytest_swarmlab.model import Judgement
@@ -91,17 +92,24 @@ def timer(look: Look) -> Judgement:
     part = look.cast["backup-timer"]
     there, missing = look.systems("units")
     if not part.candidates:
+        missing += scripts(look)[1] + look.systems("jobs")[1]
         wrong = [] if missing else ["nothing starts a backup script"]
         return judged("read the timers and cron's files", wrong=wrong, missing=missing)
     managers = {row.machine for row in look.nodes if row.role == "manager"}
     names = {candidate.name for candidate in part.candidates}
     units = [(m, u) for m, s in there for u in s.units or () if u.name in names and u.there]
     on = [m.name for m, unit in units if unit.on and unit.comes_back and m.name in managers]
-    cron = [name for name in names if name.startswith("/")]
+    cron = [
+        m.name for m in look.members("system")
+        if m.name in managers and m.system and players.backup_jobs(m.system)
+    ]  # fmt: skip
+    seen = ", ".join(sorted(names))
     if on or cron:
-        return judged(f"{', '.join(sorted(names))}: {', '.join(on) or 'cron'}")
+        return judged(f"{seen}: {', '.join(on) or 'cron'}")
+    if managers - {m.name for m, _ in there}:
+        return judged(seen, missing=missing)
     wrong = [f"on {m.name} {u.name} is {u.active}, {u.enabled}" for m, u in units]
-    return judged(f"{', '.join(sorted(names))}", wrong=wrong or ["on no manager"])
+    return judged(seen, wrong=wrong or ["on no manager"])
 
 
 @exercise.claim(

@@ -57,6 +57,13 @@ class Look:
         return tuple(each for each in there if each.lasting)
 
     @property
+    def deployed(self) -> tuple[Service, ...]:
+        """The same, of a claim about each of them. Raises Unseen where there is none."""
+        if not self.services:
+            raise Unseen("there is no service")
+        return self.services
+
+    @property
     def configs(self) -> tuple[Config, ...]:
         """Every config."""
         return self._told("configs", self.survey.configs)
@@ -118,15 +125,19 @@ class Look:
         return [each for each in self.services if each.stack and each.stack == broker.stack]
 
     def systems(self, part: str) -> tuple[list[tuple[Machine, System]], list[str]]:
-        """Members on which that part of `System` was read, and the other members, in words."""
+        """Members on which that part of `System` was read, and in words those on which it was not,
+        or not all of it.
+        """
         there, missing = [], []
         for machine in self.members("system"):
             if machine.system is None:
                 missing.append(f"{machine.name}: {machine.errors.get('system', 'not seen')}")
-            elif getattr(machine.system, part) is None and part in machine.system.lacks:
-                missing.append(f"{machine.name}: {machine.system.lacks[part]}")
+            elif getattr(machine.system, part) is None:
+                missing.append(f"{machine.name}: {machine.system.lacks.get(part, 'not seen')}")
             else:
                 there.append((machine, machine.system))
+                if why := machine.system.lacks.get(part):
+                    missing.append(f"{machine.name}: {why}")
         if not there:
             raise Unseen("; ".join(missing[:SHOWN]) or "no machine was surveyed")
         return there, missing

@@ -175,15 +175,13 @@ def start_period(look: Look) -> Judgement:
 )
 def restart(look: Look) -> Judgement:
     """The restart policy of each service."""
-    wrong = []
-    for service in look.services:
+    there, wrong = look.deployed, []
+    for service in there:
         if service.restart.condition != "any":
             wrong.append(f"{service.name}: {service.restart.condition}")
         elif service.restart.attempts:
             wrong.append(f"{service.name}: no more than {service.restart.attempts} attempts")
-    if not look.services:
-        raise Unseen("there is no service")
-    return judged(f"{len(look.services)} services", wrong=wrong, missing=look.unkept("services"))
+    return judged(f"{len(there)} services", wrong=wrong, missing=look.unkept("services"))
 
 
 @exercise.claim(
@@ -206,6 +204,8 @@ def healthy(look: Look) -> Judgement:
                 wrong.append(f"{container.service or container.name} on {machine.name}")
     if look.survey.tasks is None:
         missing.append("the tasks")
+    if not seen:
+        missing.append("a container")
     wrong += [f"{each.name}: its tasks fail repeatedly" for each in readings.loops(look.survey)]
     return judged(f"{seen} containers", wrong=wrong, missing=missing)
 

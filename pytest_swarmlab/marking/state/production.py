@@ -139,6 +139,8 @@ def encrypted(look: Look) -> Judgement:
     by_name = look.networks
     plain = [n for n in found.networks if n in by_name and not by_name[n].encrypted]
     unseen = [n for n in found.networks if n not in by_name]
+    if not found.networks:
+        unseen.append("no network of it was seen")
     return judged(f"{found.name} is in {', '.join(found.networks) or 'no network'}",
                   wrong=plain, missing=unseen)  # fmt: skip
 

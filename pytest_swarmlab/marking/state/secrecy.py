@@ -34,13 +34,14 @@ READABLE = 0o007
 )
 def variables(look: Look) -> Judgement:
     """A variable is known as a secret by its name, or by a password in a URL."""
+    there = look.deployed
     wrong = [
         f"{service.name}: {variable.name}"
-        for service in look.services
+        for service in there
         for variable in service.variables
         if variable.plain_secret
     ]
-    return judged(f"{len(look.services)} services", wrong=wrong, missing=look.unkept("services"))
+    return judged(f"{len(there)} services", wrong=wrong, missing=look.unkept("services"))
 
 
 @exercise.claim(
@@ -53,8 +54,8 @@ def variables(look: Look) -> Judgement:
 )
 def words(look: Look) -> Judgement:
     """A password is known by the option or form in which a program takes it."""
-    wrong = []
-    for service in look.services:
+    there, wrong = look.deployed, []
+    for service in there:
         check = service.health.test.plain if service.health else 0
         for what, plain in (
             ("its command", service.command.plain),
@@ -63,7 +64,7 @@ def words(look: Look) -> Judgement:
         ):
             if plain:
                 wrong.append(f"{service.name}: {what}")
-    return judged(f"{len(look.services)} services", wrong=wrong, missing=look.unkept("services"))
+    return judged(f"{len(there)} services", wrong=wrong, missing=look.unkept("services"))
 
 
 @exercise.claim(
@@ -76,6 +77,8 @@ def words(look: Look) -> Judgement:
 def configs_plain(look: Look) -> Judgement:
     """The content of configs."""
     there = look.configs
+    if not there:
+        raise Unseen("there is no config")
     wrong = [config.name for config in there if config.plain]
     return judged(f"{len(there)} configs", wrong=wrong, missing=look.unkept("configs"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from ipaddress import ip_network
 
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.marking.state.basis import Look, exercise, judged
@@ -13,7 +14,8 @@ from pytest_swarmlab.survey import readings
 from pytest_swarmlab.survey.machine import Attached, Machine, Mount
 from pytest_swarmlab.survey.seen import Service
 
-EVERYBODY = {"*", "", "0.0.0.0/0", "::/0", "<world>"}
+EVERYBODY = {"*", "", "<world>"}
+ITSELF = {"localhost", "127.0.0.1", "::1"}
 VERSION = re.compile(r"^(?:nfsvers|vers)=(\d)")
 
 
@@ -28,6 +30,22 @@ def client_mounts(look: Look) -> Iterator[tuple[Machine, Mount]]:
     for machine, _ in look.systems("mounts")[0]:
         for mount in machine.shares:
             yield machine, mount
+
+
+def _its_own(machine: Machine, mount: Mount) -> bool:
+    """Whether the machine has mounted a share of itself."""
+    host = mount.source.partition(":/")[0].strip("[]")
+    addresses = (machine.system.addresses or ()) if machine.system else ()
+    called = {machine.engine.name} if machine.engine else set()
+    return host in {machine.name, machine.address, *addresses, *called, *ITSELF}
+
+
+def _everybody(client: str) -> bool:
+    """Whether an export to that client is one to every host."""
+    try:
+        return ip_network(client, strict=False).prefixlen == 0
+    except ValueError:
+        return client in EVERYBODY
 
 
 def clients(look: Look) -> list[Machine]:
@@ -107,7 +125,7 @@ def export_limited(look: Look) -> Judgement:
     if not exports:
         raise Unseen("no machine exports a directory")
     wrong = [
-        f"{name} exports {e.path} to every host" for name, e in exports if e.client in EVERYBODY
+        f"{name} exports {e.path} to every host" for name, e in exports if _everybody(e.client)
     ]
     seen = ", ".join(sorted({f"{e.path} to {e.client}" for _, e in exports}))
     return judged(seen, wrong=wrong)
@@ -123,10 +141,10 @@ def export_limited(look: Look) -> Judgement:
 def client(look: Look) -> Judgement:
     """By the kernel's list of mounts."""
     there, missing = look.systems("mounts")
-    has = {machine.name for machine, _ in client_mounts(look)}
+    has = {machine.name for machine, m in client_mounts(look) if not _its_own(machine, m)}
     if has:
         return judged(f"mounted on {', '.join(sorted(has))}")
-    wrong = [] if missing else ["no node has mounted a share"]
+    wrong = [] if missing else ["no node has mounted another machine's share"]
     return judged(f"the mounts of {len(there)} machines", wrong=wrong, missing=missing)
 
 
@@ -142,7 +160,7 @@ def mounted(look: Look) -> Judgement:
     _, missing = look.systems("mounts")
     has = {machine.name: mount.target for machine, mount in client_mounts(look)}
     wanted = clients(look)
-    unseen = {machine.name for machine in wanted if not (machine.system and machine.system.mounts)}
+    unseen = {m.name for m in wanted if m.system is None or m.system.mounts is None}
     wrong = [
         f"not on {machine.name}"
         for machine in wanted
@@ -312,6 +330,8 @@ def volume_as_defined(look: Look) -> Judgement:
                 service, options = defined[volume.name]
                 if dict(volume.options) != dict(options):
                     wrong.append(f"{volume.name} on {machine.name} is not as {service} defines it")
+    if not seen:
+        missing.append("no machine has one of them")
     return judged(f"{seen} volumes on machines", wrong=wrong, missing=missing)
 
 

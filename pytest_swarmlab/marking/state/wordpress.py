@@ -27,7 +27,10 @@ LABEL = "node.labels."
 
 def runs(look: Look, service: Service, least: int) -> Judgement:
     """Whether all wanted replicas of the service run, and at least `least` are wanted."""
-    wanted = len(look.nodes) if service.wanted is None else service.wanted
+    wanted = service.wanted
+    if wanted is None:
+        # One on each node that fits: as many as the managers want to run.
+        wanted = sum(task.desired == "running" for task in look.survey.tasks_of(service))
     seen = f"{service.name} asks for {wanted} replicas"
     running = len(look.running(service))
     wrong = [] if running >= wanted else [f"{running} run"]

@@ -19,10 +19,6 @@ REFUSED_S = 60.0
 """How soon a change must be refused without a quorum: its leader steps down within two election
 timeouts, and a client that asks meanwhile is given up after 20 s."""
 
-QUORUM_WORDS = ("leader", "deadline exceeded", "no answer in time", "raft:", "Unavailable")
-"""How managers that can't decide say so: the text varies with the moment (moby#34988, #35039), and
-some wait for a leader longer than our client does. Any other error refuses the change itself."""
-
 
 @exercise.check(
     "tolerance",
@@ -88,13 +84,12 @@ class Level:
         return last if last and self._for_want_of_quorum(last) else None
 
     def _for_want_of_quorum(self, write: Write) -> bool:
-        error = write.error
-        if error is None:
+        if write.error is None:
             return False
         # A manager that is lost itself says nothing; a single one has nobody to ask instead.
         if write.node in self.gone:
             return self.managers == 1
-        return any(word in error for word in QUORUM_WORDS)
+        return write.wants_quorum
 
     def not_held(self, listed: set[str]) -> list[str]:
         """Whether faults held too few or too many managers, or a node that is none."""

@@ -10,7 +10,7 @@ from pytest_swarmlab.swarm.cluster import Node, Swarm
 
 def promote(swarm: Swarm, node: Node) -> None:
     """`docker node promote`, on the leader."""
-    swarm.leader().run("docker", "node", "promote", node.name)
+    swarm.leader().run("docker", "node", "promote", swarm.known_as(node))
 
 
 def join_as_manager(swarm: Swarm, node: Node) -> None:
@@ -27,4 +27,4 @@ def reach_the_target_picture(swarm: Swarm) -> None:
     """manager1, manager2 and manager3 manage; worker1 works again."""
     join_as_manager(swarm, swarm.node("manager2"))
     leader = swarm.leader()
-    leader.run("docker", "node", "demote", "worker1")
+    leader.run("docker", "node", "demote", swarm.known_as(swarm.node("worker1")))

@@ -25,7 +25,7 @@ from .events import (
     Token,
     Wire,
 )
-from .setting import BROKER, CACHE, CLOSED, NAME, REPLICAS
+from .setting import BROKER, CACHE, CLOSED, NAME, PORT, REPLICAS
 
 KEEPS = ("PASSWORD", "SECRET", "DATABASE_URL", "RABBITMQ_URL", "REDIS_URL")
 """Parts of a variable's name that mark its value as a secret."""
@@ -142,14 +142,17 @@ def _declare_knocks() -> None:
 def _knocked(record: Record, at: str, refused: Iterable[str], let_in: str) -> Judgement:
     said = {e.how: e.said for e in each(record, Knocked, at=at)}
     missing = not_each(said, ("without", "wrong", "right"), "tried a login with the password")
-    wrong = [
-        f"{what}: {words}"
-        for what, words in said.items()
-        if what != "right" and (let_in in words or not any(word in words for word in refused))
+    tried = {what: words for what, words in said.items() if what != "right"}
+    wrong = [f"{what}: {words}" for what, words in tried.items() if let_in in words]
+    # Neither let in nor refused: it was not reached, say.
+    missing += [
+        f"{what}: {words or 'no answer'}"
+        for what, words in tried.items()
+        if not any(word in words for word in (let_in, *refused))
     ]
     if "right" in said and let_in not in said["right"]:
         missing.append(f"refused with the right one, too: {said['right']}")
-    told = "; ".join(f"{what}: {words}" for what, words in said.items() if what != "right")
+    told = "; ".join(f"{what}: {words}" for what, words in tried.items())
     return judged(told or "no login was tried", wrong=wrong, missing=missing)
 
 
@@ -161,10 +164,15 @@ def _knocked(record: Record, at: str, refused: Iterable[str], let_in: str) -> Ju
     hint="`docker service ls`: PORTS. A published port is open on every node.",
 )
 def nothing_else_published(record: Record) -> Judgement:
-    """Dialled from outside the cluster."""
-    seen = {(e.node, e.port): e.open for e in each(record, Dialled)}
+    """Dialled from outside the cluster. The shop's own port shows that a node can be reached."""
+    dialled = each(record, Dialled)
+    seen = {(e.node, e.port): e.open for e in dialled if e.port != PORT}
     wanted = {f"{node}:{port}" for node in members_of(record) for port in CLOSED}
     missing = not_each((f"{node}:{port}" for node, port in seen), wanted, "dialled")
+    # A record of before has no such control.
+    if reached := {e.node: e.open for e in dialled if e.port == PORT}:
+        there = (node for node, is_open in reached.items() if is_open)
+        missing += not_each(there, members_of(record), f"found port {PORT} open on")
     wrong = [f"{node}:{port} is open" for (node, port), is_open in seen.items() if is_open]
     return judged(f"{len(seen)} ports dialled", wrong=wrong, missing=missing)
 

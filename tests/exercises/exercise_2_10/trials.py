@@ -22,7 +22,7 @@ from .books import NAME as DATABASE_NAME
 from .client import Answer
 from .load import CONSUMED_S, Crowd
 from .perform import BROKER_USER
-from .setting import BROKER, CACHE, CLOSED, CUSTOMERS, DATABASE, NAME, ORDERS, REPLICAS
+from .setting import BROKER, CACHE, CLOSED, CUSTOMERS, DATABASE, NAME, ORDERS, PORT, REPLICAS
 
 DIAL_S = 3.0
 SAID_S = 90.0
@@ -87,19 +87,26 @@ class Trials:
 
     def guard(self) -> None:
         """Look for secrets, try logins and tokens, and capture packets."""
-        for found in environments(self.swarm, self.given):
+        for found in environments(self.swarm, self._shown()):
             self.evidence.write(events.Environment(**found))
         self._look_into_containers()
         self._knock()
         self._show_tokens()
         self._watch_the_wire()
 
+    def _shown(self) -> dict[str, bytes]:
+        """The secrets' values as definitions and logs could show them: name → value.
+
+        The broker's password could stand there without the rest of its configuration.
+        """
+        values = dict(self.given)
+        values["the broker's password"] = values.pop("rabbitmq_conf").strip().rpartition(b" = ")[2]
+        return values
+
     def _look_into_containers(self) -> None:
         """Record what each container's definition and log show, also of ended containers."""
-        values = {name: value.decode().strip() for name, value in self.given.items()}
+        values = {name: value.decode().strip() for name, value in self._shown().items()}
         del values["db_user"]  # A name, and no secret: it stands in messages.
-        # A program could show it without the rest of its line.
-        values["the broker's password"] = values.pop("rabbitmq_conf").rpartition(" = ")[2]
         for node in self.swarm.nodes:
             for row in node.engine.api.containers(all=True, filters=of_stack(NAME)):
                 try:
@@ -137,7 +144,7 @@ class Trials:
             self._ask_broker(what, f"amqp://{user}@rabbitmq:5672/")
         self._ask_broker("right", "")
         for node in self.swarm.members():
-            for port in CLOSED:
+            for port in (*CLOSED, PORT):
                 self.evidence.write(events.Dialled(node.name, port, _opens(node, port)))
 
     def _ask_broker(self, what: str, url: str) -> None:

@@ -22,7 +22,7 @@ def literal_service(swarm: Swarm, on: Node) -> AbstractContextManager[Service]:
     return Service.created(
         swarm, SERVICE,
         "--mount", f"type=volume,source={VOLUME},target=/data",
-        "--constraint", f"node.hostname=={on.name}",
+        "--constraint", swarm.only(on),
         IMAGE,
         title="The lab's command, literally",
     )  # fmt: skip
@@ -36,7 +36,7 @@ def db_local(swarm: Swarm, secret: Secrets, on: Node) -> AbstractContextManager[
         "--secret", SECRET,
         "--env", f"POSTGRES_PASSWORD_FILE=/run/secrets/{SECRET}",
         "--mount", f"type=volume,source={VOLUME},target={DATA}",
-        "--constraint", f"node.hostname=={on.name}",
+        "--constraint", swarm.only(on),
         IMAGE,
         title="The command as it must be",
     )  # fmt: skip
@@ -62,6 +62,4 @@ def databases(node: Node, container: str, title: str) -> list[str]:
 
 def remove_constraint(service: Service, node: Node) -> None:
     """The lab's step 3, which moves nothing."""
-    service.update(
-        "--constraint-rm", f"node.hostname=={node.name}", title="The constraint is taken away"
-    )
+    service.update("--constraint-rm", service.only(node), title="The constraint is taken away")

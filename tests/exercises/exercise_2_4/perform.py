@@ -96,7 +96,7 @@ def database(swarm: Swarm, secret: Secrets, storage: Storage, on: Node) -> Itera
         "--secret", SECRET,
         "--env", f"POSTGRES_PASSWORD_FILE=/run/secrets/{SECRET}",
         "--mount", f"{storage.mount},target={DATA}",
-        "--constraint", f"node.hostname=={on.name}",
+        "--constraint", swarm.only(on),
         IMAGE,
         title="A database with its data there",
     ) as service:  # fmt: skip
@@ -173,7 +173,7 @@ def web(
     swarm: Swarm, name: str, mount: str, on: Node | None = None
 ) -> AbstractContextManager[Service]:
     """A small service with a mount, on that node or any: it starts at once, or its mount fails."""
-    where = () if on is None else ("--constraint", f"node.hostname=={on.name}")
+    where = () if on is None else ("--constraint", swarm.only(on))
     return Service.created(
         swarm, name, "--mount", f"{mount},target=/data", *where, "nginx:alpine",
         title=f"A service with the mount of {name}",

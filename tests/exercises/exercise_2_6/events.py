@@ -193,7 +193,7 @@ class Replica(Seen, kind="replica", of=EXERCISE):
 
     node: str
     container: str
-    digest: Annotated[str, "SHA-256"]
+    digest: Annotated[str, 'SHA-256; "": it has no such file']
     old: Annotated[bool, "whether it is the old value"]
 
 

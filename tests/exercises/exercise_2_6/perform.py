@@ -140,7 +140,7 @@ def vault(swarm: Swarm, on: Node) -> AbstractContextManager[Service]:
         "--secret", f"source={FROM_VARIABLE},target={TARGET},mode=0400",
         "--secret", ECHOED, "--secret", BINARY, "--secret", CANARY,
         "--secret", f"source={UNICODE},target={ABSOLUTE}",
-        "--constraint", f"node.hostname=={on.name}",
+        "--constraint", swarm.only(on),
         "--stop-signal", "SIGKILL", "--update-monitor", "1s",
         APP, "sleep", "infinity",
         title="A service with secrets: default place, other place, owner and mode",

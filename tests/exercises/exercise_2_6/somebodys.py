@@ -6,6 +6,8 @@ the old secret is still listed.
 
 from __future__ import annotations
 
+import hashlib
+
 from pytest_swarmlab.evidence.events import each, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, out_of_order
@@ -34,6 +36,9 @@ RATE = 1.5
 """Requests a second: a page of theirs may cost as much as WordPress's, 0.4 s of a core."""
 PAUSE_S, LEAST_RATE = 7.0, 0.75
 """Longest pause through one of five nodes, two of its turns; and half of what is sent."""
+
+NOTHING = ("", hashlib.sha256(b"").hexdigest())
+"""Digests of what is no secret."""
 
 CASES = (("before", "old"), ("after", "old"), ("after", "new"))
 
@@ -69,6 +74,8 @@ def every_replica_has_the_new_one(record: Record) -> Judgement:
     wanted = whose.replicas(record, USER, 0)
     digests = {e.digest for e in seen}
     wrong = [f"{e.node}: still the old value" for e in seen if e.old]
+    # The engine refuses an empty secret: what reads nothing has lost its file.
+    wrong += [f"{e.node}: no secret at its place" for e in seen if e.digest in NOTHING]
     if len(digests) > 1:
         wrong.append("the replicas read different values")
     found = len({e.container for e in seen})

@@ -28,7 +28,7 @@ def survivor_is_enough(record: Record) -> Judgement:
     if fault is None:
         return unknown("no quorum was lost")
     mine = each(record, Write, node=forced.node)
-    refused = [write for write in mine if fault.began < write.t < forced.t and write.error]
+    refused = [w for w in mine if fault.began < w.t < forced.t and w.wants_quorum]
     accepted = [write for write in mine if write.t > forced.t and not write.error]
     told = (
         f"before: {len(refused)} changes refused; exit code {forced.code}; after:"

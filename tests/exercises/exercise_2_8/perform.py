@@ -123,7 +123,7 @@ def deploy(swarm: Swarm, home: Node, *, wait: Waiter) -> None:
     leader.run(
         "docker", "service", "create", "--detach", "--no-resolve-image",
         "--name", STORE, "--mount", f"type=volume,source={VOLUME},target=/data",
-        "--constraint", f"node.hostname=={home.name}",
+        "--constraint", swarm.only(home),
         IMAGE,
         title="A service with data in a local volume",
     )  # fmt: skip

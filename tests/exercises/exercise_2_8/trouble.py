@@ -81,7 +81,7 @@ NEVER = ("", "0", "n/a", None)
 @exercise.check(
     "killed",
     phases=TROUBLE,
-    title="kill -9 during a backup leaves the engine running and no partial backup",
+    title="kill -9 during a backup leaves the engine running, and no part among the backups",
     expected="the unit ends by a signal, the engine runs again, and there is no additional backup",
     hint="`systemctl status swarm-backup-mend.service`: is it the OnFailure= of the backup's unit?",
 )

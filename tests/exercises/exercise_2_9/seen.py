@@ -15,6 +15,7 @@ from pytest_swarmlab.judging.claims import (
     not_each,
     out_of_order,
 )
+from pytest_swarmlab.judging.exercise import overall
 from pytest_swarmlab.model import Judgement
 
 from .declared import PAUSE_S
@@ -67,4 +68,4 @@ def untouched(record: Record, service: str, window: Window) -> Judgement:
     last = samples[-1].asked if samples else None
     missing = out_of_order(("its end", window.ended), ("the list of its tasks", last))
     judgement = judged(told, holds=full and not others, missing=missing)
-    return judgement if judgement.verdict != "pass" else Judgement(asked.verdict, told)
+    return Judgement(overall((judgement.verdict, asked.verdict)), judgement.observed)

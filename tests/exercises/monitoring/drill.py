@@ -173,7 +173,7 @@ class Drill:
     def _create_loop(self, services: Services) -> None:
         services.create(
             LOOP, "--restart-condition", "any", "--restart-delay", "2s",
-            "--constraint", f"node.hostname=={self.home.name}", "--stop-grace-period", "1s",
+            "--constraint", self.swarm.only(self.home), "--stop-grace-period", "1s",
             "nginx:alpine", "false", title="A service whose task ends with an error each time",
         )  # fmt: skip
 

@@ -44,7 +44,7 @@ def prepared(swarm: Swarm, home: Node, wait: Waiter) -> Iterator[None]:
         node.run("systemctl", "daemon-reload")
         node.run("systemctl", "enable", "--now", TIMER)
         _restart(swarm, node, wait)
-    swarm.leader().run("docker", "node", "update", "--label-add", LABEL, home.name)
+    swarm.leader().run("docker", "node", "update", "--label-add", LABEL, swarm.known_as(home))
     try:
         yield
     finally:
@@ -53,7 +53,7 @@ def prepared(swarm: Swarm, home: Node, wait: Waiter) -> Iterator[None]:
 
 def _as_before(swarm: Swarm, home: Node, wait: Waiter) -> None:
     wait(swarm.all_nodes_ready(), within=BACK_S)
-    swarm.leader().run("docker", "node", "update", "--label-rm", "monitoring", home.name)
+    swarm.leader().run("docker", "node", "update", "--label-rm", "monitoring", swarm.known_as(home))
     for node in swarm.nodes:
         node.run("systemctl", "disable", "--now", TIMER)
         node.run("rm", "-rf", DAEMON, FACTS, f"{UNITS}/{TIMER}", f"{UNITS}/{SERVICE}", WRITTEN)

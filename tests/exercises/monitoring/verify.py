@@ -10,10 +10,10 @@ from typing import Any
 from pytest_swarmlab import failed
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import each, last, need
+from pytest_swarmlab.evidence.events import ClusterReady, each, last, need
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.claims import judged, nodes_of, out_of_order
-from pytest_swarmlab.model import Judgement
+from pytest_swarmlab.model import Judgement, Membership
 
 from .alerts import Alert, not_told_meanwhile, phase_of, provoked
 from .declared import BESIDES, DEPLOYED, EVERY_S, EXPECTED, PROVOKED, RESOLVED_S, SHOP, exercise
@@ -66,11 +66,13 @@ def all_watched(record: Record) -> Judgement:
     """By Swarm's own lists."""
     targets = need(record, Targets, "Prometheus' targets were not recorded").targets
     nodes = nodes_of(record)
+    ready = need(record, ClusterReady, "the cluster's nodes were not recorded")
+    managers = sorted(n.name for n in ready.nodes if n.membership == Membership.MANAGER)
     wrong = [
         f"{job}: {sorted(_on(targets, job))}"
         for job, wanted in (
             *((job, sorted(nodes)) for job in EACH_NODE),
-            *((job, [n for n in sorted(nodes) if n.startswith("manager")]) for job in MANAGERS),
+            *((job, managers) for job in MANAGERS),
         )
         if sorted(_on(targets, job)) != wanted
     ]

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
-from pytest_swarmlab.errors import NotConverged
+from pytest_swarmlab.errors import NotConverged, ProviderError
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.declared import Rotation
 from pytest_swarmlab.marking.roles import Cast
@@ -39,6 +39,9 @@ PLACES = ("/root", "/home", "/tmp", "/var/tmp", "/opt", "/etc", "/run/user")
 """Where a script, or somebody at a terminal, may have left what a secret was made of."""
 
 ASK_S = 20.0
+
+NO_FILE = "No such file or directory"
+"""How `cat` says that there is none."""
 
 PHASE = "rotation"
 
@@ -192,7 +195,7 @@ def rotate(mine: Used, *, wait: Waiter, probe: Probe, evidence: Evidence) -> Non
     )  # fmt: skip
     tasks = wait(service.converged(replicas=mine.replicas), within=READY_S)
     wait(serves, within=READY_S)
-    mine.values["old"] = _read(work.swarm.node(tasks[0].node), tasks[0].container, mine)
+    mine.values["old"] = _known(work.swarm.node(tasks[0].node), tasks[0].container, mine)
     user = _user(mine, wait)
     _log_in(mine, "before", "old", user, wait, evidence)
     enough = len(work.swarm.nodes) + int(RATE * WARM_S) // 2
@@ -217,7 +220,7 @@ def rotate(mine: Used, *, wait: Waiter, probe: Probe, evidence: Evidence) -> Non
         replica = events.Replica(
             node.name,
             container=task.container,
-            digest=hashlib.sha256(value).hexdigest(),
+            digest=hashlib.sha256(value).hexdigest() if value else "",
             old=value == mine.values["old"],
         )
         evidence.write(replica)
@@ -232,7 +235,7 @@ def search(mine: Used, *, wait: Waiter, evidence: Evidence) -> None:
     note_plays(USER, mine.player.name, mine.replicas, evidence)
     tasks = wait(mine.service.converged(replicas=mine.replicas), within=READY_S)
     node = mine.work.swarm.node(tasks[0].node)
-    value = _read(node, tasks[0].container, mine)
+    value = _known(node, tasks[0].container, mine)
     look = look_around if mine.work.swarm.machines.foreign else look_for_the_plaintext
     look(
         mine.work.swarm, tasks[0].container, node, value, evidence=evidence,
@@ -241,11 +244,28 @@ def search(mine: Used, *, wait: Waiter, evidence: Evidence) -> None:
 
 
 def _read(node: Node, container: str, mine: Used) -> bytes:
-    """What the secret is. Nobody but this process is told."""
+    """What the secret is; empty where the container has no such file, as no secret is.
+
+    Nobody but this process is told. Raises ProviderError when it could not be looked for.
+    """
     words = ("docker", "exec", "--user", "0", container, "cat", mine.file)
-    value = node.ask(*words, within=ASK_S).stdout.encode()
+    said = node.ask(*words, within=ASK_S)
+    if said.code:
+        if NO_FILE in said.stderr:
+            return b""
+        raise ProviderError(
+            f"{mine.file} could not be read in {container} on {node}: {line(said.stderr, 200)}"
+        )
+    value = said.stdout.encode()
     mine.work.swarm.recorder.redactor.hide(mine.rotation.secret, value)
     return value
+
+
+def _known(node: Node, container: str, mine: Used) -> bytes:
+    """What the secret is now. Raises ProviderError where the container has none."""
+    if value := _read(node, container, mine):
+        return value
+    raise ProviderError(f"{container} on {node} has no {mine.file}, which its service mounts")
 
 
 def _user(mine: Used, wait: Waiter) -> str:

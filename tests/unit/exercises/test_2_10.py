@@ -33,6 +33,7 @@ from tests.exercises.exercise_2_10.setting import (
     CUSTOMERS,
     ENDPOINTS,
     LEDGERS,
+    PORT,
     PREDICTED,
     PUBLISHED,
     REPLICAS,
@@ -44,6 +45,7 @@ from tests.exercises.exercise_2_10.setting import (
 from tests.exercises.exercise_2_10.trials import Trials
 from tests.exercises.exercise_2_10.verify import exercise
 from tests.exercises.exercise_2_10.visited import PICTURED, STEPS
+from tests.exercises.stack_on_nfs import environments
 from tests.unit.fakes import Lab
 from tests.unit.records.breaker import ALONE, ANY_ORDER, ENOUGH, LATER, NAMES_ALIKE, SOONER, UNUSED
 from tests.unit.records.editing import (
@@ -346,9 +348,9 @@ def guarded() -> list[Timed]:
         for how, words in each.items()
     ]
     dialled = [
-        (4.0, "dialled", {"node": node, "port": port, "open": False})
+        (4.0, "dialled", {"node": node, "port": port, "open": port == PORT})
         for node in LAB
-        for port in CLOSED
+        for port in (*CLOSED, PORT)
     ]
     shown = [
         (5.0, "token", {"what": what, "path": path, "status": 200 if what == "good" else 401})
@@ -667,7 +669,8 @@ BROKEN: Broken = {
     ],
     ("security", "redis-refuses"): [
         (edited("knocked", {"at": "redis", "how": "without"}, said="PONG"), "fail"),
-        (edited("knocked", {"at": "redis", "how": "wrong"}, said="no such host"), "fail"),
+        (edited("knocked", {"at": "redis", "how": "wrong"}, said="no such host"), "unknown"),
+        (edited("knocked", {"at": "redis", "how": "without"}, said=""), "unknown"),
         (edited("knocked", {"at": "redis", "how": "right"}, said="NOAUTH"), "unknown"),
         (none_of("knocked", at="redis", how="wrong"), "unknown"),
     ],
@@ -679,6 +682,8 @@ BROKEN: Broken = {
     ("security", "nothing-else-published"): [
         (edited("dialled", {"node": "worker1", "port": 5432}, open=True), "fail"),
         (none_of("dialled", node="worker1"), "unknown"),
+        (edited("dialled", {"node": "worker1", "port": PORT}, open=False), "unknown"),
+        (none_of("dialled", node="worker1", port=PORT), "unknown"),
     ],
     ("security", "forged-tokens-refused"): [
         (edited("token", {"what": "unsigned", "path": "/api/me"}, status=200), "fail"),
@@ -963,6 +968,20 @@ def test_every_bad_order_is_asked_for_and_judged(lab: Lab) -> None:
     )
     trials = Trials(lab.swarm, crowd, {}, Waiter(), Evidence(lab.recorder))
     assert set(trials._bad()) == set(REFUSED)
+
+
+def test_the_brokers_password_is_found_in_a_definition_by_itself(lab: Lab) -> None:
+    """Its configuration has two lines, which stand nowhere as a whole."""
+    given = perform.values()
+    broker = given["rabbitmq_url"].decode().partition("shop:")[2].partition("@")[0]
+    crowd: Any = SimpleNamespace()
+    trials = Trials(lab.swarm, crowd, given, Waiter(), Evidence(lab.recorder))
+    bare = {"Env": [f"RABBITMQ_DEFAULT_PASS={broker}"]}
+    lab.settle().services = [
+        {"Spec": {"Name": "shop_rabbitmq", "TaskTemplate": {"ContainerSpec": bare}}}
+    ]
+    (found,) = environments(lab.swarm, trials._shown())
+    assert found["shows"] == ["the broker's password"]
 
 
 def test_forged_tokens_differ_from_the_good_one_in_one_thing_each() -> None:

@@ -341,6 +341,8 @@ BROKEN: Broken = {
     ("quorum-lost", "survivor-is-enough"): [
         (last("write", error="no leader"), "fail"),
         (edited("write", error=None), "unknown"),
+        # Another error than that of managers without a quorum.
+        (edited("write", {"error": "no leader"}, error="connection refused"), "unknown"),
         # Refused while there was a quorum; another machine's words; no quorum was lost.
         (moved("write", {"error": "no leader"}, to=0.5), "unknown"),
         (edited("write", {"error": "no leader"}, node="manager1"), "unknown"),

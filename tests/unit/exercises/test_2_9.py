@@ -451,6 +451,7 @@ BROKEN: Broken = {
     ],
     ("database", "api-stays-meanwhile"): [
         (request_failed_at(9.0), "fail"),
+        (lambda run: none_of("tasks", service=API)(request_failed_at(9.0)(run)), "fail"),
         (last_tasks(API, *REPLACED), "fail"),
         (none_of("tasks", service=API), "unknown"),
         (moved("tasks", to=6.0), "unknown"),

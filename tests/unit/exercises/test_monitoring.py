@@ -313,3 +313,18 @@ def test_the_page_tells_of_the_run_that_is_kept() -> None:
                 ended = next(end for alert, *_, end in told if alert == name)
             found.append((name, str(rules[name]["for"]), str(seen[f"{name}_told_s"]), ended))
     assert told == sorted(found)
+
+
+def test_a_manager_is_known_by_its_role_and_not_by_its_name() -> None:
+    def renamed(value: Any) -> Any:
+        """The managers are called a1 to a3."""
+        if isinstance(value, Mapping):
+            return {key: renamed(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [renamed(each) for each in value]
+        return re.sub(r"^manager(?=\d$)", "a", value) if isinstance(value, str) else value
+
+    run = timed("monitoring/deployed", *deployed())
+    other = Record(tuple(replace(e, data=renamed(e.data)) for e in run))
+    found = {r.id.rsplit(".", 1)[1]: r.verdict for r in exercise.judge(other, "deployed")}
+    assert found["all-watched"] is Verdict.PASS

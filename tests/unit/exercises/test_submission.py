@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -216,6 +217,9 @@ def test_each_replica_of_theirs_reads_the_new_one() -> None:
     for wrong in ({"old": True}, {"digest": "d3"}):
         stale = changed(run, lambda e: e is one, **wrong)
         assert verdicts(exercise_2_6, stale, "rotation")[name] == Verdict.FAIL
+    for nothing in ("", hashlib.sha256(b"").hexdigest()):
+        lost = changed(run, lambda e: e.kind == "replica", digest=nothing)
+        assert verdicts(exercise_2_6, lost, "rotation")[name] == Verdict.FAIL
     none = without(run, lambda e: e.kind == "replica")
     assert verdicts(exercise_2_6, none, "rotation")[name] == Verdict.UNKNOWN
 

@@ -181,3 +181,17 @@ def test_a_service_that_no_step_deploys_is_not_tried(lab: Lab, ours: Ours) -> No
         "no step of swarmlab.yml deploys multitier: it can't be tried on a swarm of our own"
     ]
     assert ours.brought == []
+
+
+def test_a_secret_that_is_not_read_is_no_value(lab: Lab) -> None:
+    """A rotation without a target takes the file away; an engine without an answer does not."""
+    mine = used(lab.settle())
+    for said, value in (
+        ((0, "s3cret", ""), b"s3cret"),
+        ((1, "", "cat: /run/secrets/key: No such file or directory"), b""),
+    ):
+        lab.shell = lambda *_, said=said: said
+        assert rotated._read(lab["worker1"], "c1", mine) == value
+    lab.shell = lambda *_: (1, "", "Error response from daemon: container c1 is not running")
+    with pytest.raises(ProviderError, match="could not be read in c1 on worker1"):
+        rotated._read(lab["worker1"], "c1", mine)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_swarmlab.contents import exercises
 from pytest_swarmlab.errors import ConfigError
 from pytest_swarmlab.judging.catalogue import GROUP, Catalogue
-from pytest_swarmlab.lab import EXERCISES
-from pytest_swarmlab.lab.command import number
 
 DECLARES = """
 from pytest_swarmlab import Exercise
@@ -53,10 +52,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def test_every_exercise_of_the_lab_is_in_it() -> None:
     ours = {entry.name for entry in entry_points(group=GROUP)}
     others = {"monitoring", "state", "submission"}
-    assert ours == {*others, *(number(path) for path in EXERCISES.glob("exercise_*"))}
+    assert ours == {*others, *exercises()}
 
 
-@pytest.mark.parametrize("number", [f"2.{n}" for n in range(1, 11)])
+@pytest.mark.parametrize("number", sorted(exercises()))
 def test_the_lab_s_exercises_are_found_by_their_numbers(number: str) -> None:
     exercise = Catalogue().exercise(number)
     assert exercise.id == number

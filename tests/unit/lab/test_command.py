@@ -18,7 +18,7 @@ from pytest_swarmlab.images import roots
 from pytest_swarmlab.lab import EXERCISES, STACKS, command
 from pytest_swarmlab.run.session import CONFIG
 
-ALL = [f"2.{n}" for n in range(1, 11)]
+ALL = [f"2.{n}" for n in range(1, 1 + len(list(EXERCISES.glob("exercise_2_*"))))]
 
 
 @pytest.fixture

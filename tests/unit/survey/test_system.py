@@ -161,8 +161,10 @@ def answers(node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
 
 def test_backups_are_found_newest_first_and_the_newest_is_opened(lab: Lab) -> None:
     lab.shell = answers
-    scripts, found = backups.find(lab["manager1"], 1000.0, [])
-    assert [each.path for each in scripts] == ["/usr/local/sbin/swarm-backup"]
+    seen = backups.find(lab["manager1"], 1000.0, [])
+    found = seen.backups
+    assert [each.path for each in seen.scripts] == ["/usr/local/sbin/swarm-backup"]
+    assert (seen.closed, seen.unread) == ((), ())
     assert [(each.age_s, each.holds) for each in found] == [
         (200.0, ("docker-state.json", "raft/")),
         (300.0, None),
@@ -180,6 +182,28 @@ def test_a_part_that_may_not_be_seen_costs_no_other(lab: Lab) -> None:
     assert [mount.target for mount in seen.fstab or ()] == ["/c"]
     # What its backup's unit runs is read wherever it lies.
     assert "/usr/local/sbin/b" in {word for argv in lab.commands("find") for word in argv}
+
+
+def test_what_may_not_be_looked_into_is_told_beside_what_was_found(lab: Lab) -> None:
+    def shell(node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+        if argv[0] == "find" and "0" not in argv:
+            said = "find: '/root': Permission denied\nfind: '/backup': No such file or directory\n"
+            return 1, FOUND, said
+        if argv[0] == "grep":
+            cron = "/etc/crontab:@daily root /opt/backup\n"
+            return 2, cron, "grep: /var/spool/cron/crontabs: Permission denied\n"
+        if argv[0] == "head" and argv[-1] == "/usr/local/sbin/swarm-backup":
+            return 1, "", "head: cannot open it: Permission denied"
+        return answers(node, argv)
+
+    lab.shell = shell
+    seen = Looker(lab["manager1"], "/var/lib/docker").look()
+    assert seen.scripts == ()
+    assert seen.lacks["scripts"] == "/root, /usr/local/sbin/swarm-backup may not be read"
+    assert len(seen.backups or ()) == 2
+    assert seen.lacks["backups"] == "/root may not be read"
+    assert [job.runs for job in seen.jobs or ()] == ["/opt/backup"]
+    assert seen.lacks["jobs"] == "/var/spool/cron/crontabs may not be read"
 
 
 def test_what_any_timer_starts_is_looked_at(lab: Lab) -> None:

@@ -13,8 +13,26 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.marking.state import exercise
 from pytest_swarmlab.model import Verdict
 from pytest_swarmlab.survey import events
-from pytest_swarmlab.survey.machine import Attached, Container, Mount, Script, Unit, Volume
-from pytest_swarmlab.survey.seen import Port, Restart, Service, Survey, Update, Variable, Words
+from pytest_swarmlab.survey.machine import (
+    Attached,
+    Container,
+    Job,
+    Mount,
+    Script,
+    System,
+    Unit,
+    Volume,
+)
+from pytest_swarmlab.survey.seen import (
+    Port,
+    Restart,
+    Service,
+    Survey,
+    TaskRow,
+    Update,
+    Variable,
+    Words,
+)
 from tests.unit.records.surveys import (
     Edit,
     both,
@@ -31,6 +49,7 @@ from tests.unit.records.surveys import (
     service,
     services,
     system,
+    systems,
     tasks,
     unseen,
 )
@@ -94,6 +113,31 @@ def mounts(**data: Any) -> Edit:
 
 def unmounted(every: tuple[Mount, ...]) -> list[Mount]:
     return [m for m in every if not m.target.startswith("/mnt")]
+
+
+def itself(survey: Survey) -> Survey:
+    """The NFS server has mounted its own share, by its address."""
+    own = Mount("192.168.56.10:/srv/nfs/swarm-data", "/mnt/nfs/swarm-data", "nfs4", ("hard",))
+    return system("manager1", mounts=lambda every: (*every, own))(survey)
+
+
+def by_cron(name: str) -> Edit:
+    """That machine has a script of its own, which cron runs."""
+    path = "/usr/local/sbin/backup"
+    ours = Script(path, True, True, True)
+    jobs = (Job("/etc/cron.d/backup", "30 2 * * *", path),)
+    return system(name, jobs=jobs, scripts=lambda every: (*every, ours))
+
+
+def seen_on_workers_alone(survey: Survey) -> Survey:
+    """A worker has the timer; of the managers nobody knows."""
+    managers = ("manager1", "manager2", "manager3")
+    timer = "swarm-backup.timer"
+    has = next(m.system for m in survey.machines if m.system and m.system.unit(timer))
+    edit = systems(
+        lambda each: replace(each, units=None, lacks={"units": "it may not be read"}), *managers
+    )
+    return both(edit, system("worker1", units=has.units, scripts=has.scripts))(survey)
 
 
 def on_local_volume(every: tuple[Attached, ...]) -> tuple[Attached, ...]:
@@ -259,9 +303,20 @@ FAULTS: dict[str, list[tuple[Edit, set[str]]]] = {
     "storage.comes-back": [
         (units("nfs-server.service", enabled="disabled"), set()),
     ],
-    "storage.export-limited": [(exported_to("*"), set())],
-    "storage.client": [(system(mounts=unmounted), {"storage.mounted"})],
-    "storage.mounted": [(system("worker2", mounts=unmounted), set())],
+    "storage.export-limited": [
+        (exported_to("*"), set()),
+        (exported_to("0.0.0.0/0.0.0.0"), set()),
+        (exported_to("::/0"), set()),
+    ],
+    "storage.client": [
+        (system(mounts=unmounted), {"storage.mounted"}),
+        (both(system(mounts=unmounted), itself), {"storage.mounted"}),
+    ],
+    "storage.mounted": [
+        (system("worker2", mounts=unmounted), set()),
+        # Of the machine's mounts none is kept: those of a container's own are left out.
+        (system("worker2", mounts=()), set()),
+    ],
     "storage.fstab": [(fstab(), set())],
     "storage.netdev": [(fstab("defaults"), set())],
     "storage.hard": [
@@ -354,6 +409,7 @@ FAULTS: dict[str, list[tuple[Edit, set[str]]]] = {
         (units("swarm-backup.timer", active="inactive"), set()),
         (units("swarm-backup.timer", enabled="disabled"), set()),
         (units("swarm-backup.timer", load="not-found"), set()),
+        (both(units("swarm-backup.timer", load="not-found"), by_cron("worker1")), set()),
     ],
     "backup.stops-engine": [(script(stops_engine=False), set())],
     "backup.restarts-engine": [
@@ -428,7 +484,7 @@ AWAY: dict[str, list[Edit]] = {
     "storage.hard": [hidden("mounts")],
     "storage.used": [unseen("services")],
     "storage.volume-options": [unseen("services")],
-    "storage.volume-as-defined": [unseen("services")],
+    "storage.volume-as-defined": [unseen("services"), machines(lambda m: replace(m, volumes=()))],
     "storage.own-directory": [unseen("services"), hidden("exports")],
     "wordpress": [unseen("services")],
     "wordpress.deployed": [unseen("tasks")],
@@ -439,7 +495,7 @@ AWAY: dict[str, list[Edit]] = {
     "secrets-configs.configs-plain": [unseen("configs")],
     "secrets-configs.config-versioned": [unseen("configs")],
     "backup.script": [hidden("scripts"), unseen("nodes")],
-    "backup.timer": [hidden("units")],
+    "backup.timer": [hidden("units"), seen_on_workers_alone],
     "backup.stops-engine": [hidden("scripts"), script(shell=False)],
     "backup.restarts-engine": [hidden("scripts"), script(shell=False), script(stops_engine=False)],
     "backup.taken": [hidden("backups")],
@@ -450,7 +506,7 @@ AWAY: dict[str, list[Edit]] = {
     "healthchecks.healthy": [unseen("tasks"), machine("worker1", containers=None)],
     "production": [unseen("services")],
     "production.converged": [unseen("tasks")],
-    "production.encrypted": [unseen("networks")],
+    "production.encrypted": [unseen("networks"), rabbit("postgres", networks=())],
 }
 """Check, or all of a criterion → what takes its evidence away."""
 
@@ -652,3 +708,65 @@ def test_a_part_that_nobody_looked_at_makes_nothing_wrong(part: str) -> None:
 def test_a_machines_part_that_nobody_looked_at_makes_nothing_wrong(name: str, part: str) -> None:
     found = verdicts(recorded(machine(name, **{part: None})(good())))
     assert [check for check, verdict in found.items() if verdict is Verdict.FAIL] == []
+
+
+def test_cron_of_a_manager_starts_the_backup_as_a_timer_does() -> None:
+    instead = both(units("swarm-backup.timer", load="not-found"), by_cron("manager2"))
+    assert verdicts(recorded(instead(good())))["backup.timer"] is Verdict.PASS
+
+
+def test_a_part_of_a_machine_that_is_not_there_was_not_seen() -> None:
+    """A record may be of before that part was looked at: nobody says why it lacks it then."""
+    edit = systems(lambda each: replace(each, fstab=None, units=None, lacks={}), "worker1")
+    found = verdicts(recorded(edit(good())))
+    assert Verdict.FAIL not in found.values()
+    assert found["storage.fstab"] is found["failover.engine-comes-back"] is Verdict.UNKNOWN
+
+
+def test_a_backup_may_be_where_nobody_could_look() -> None:
+    """A user without root's rights may not look into /root."""
+
+    def edit(each: System) -> System:
+        return replace(each, scripts=(), backups=(), lacks=dict.fromkeys(closed, "may not be read"))
+
+    closed = ["scripts", "backups"]
+    found = verdicts(recorded(systems(edit)(good())))
+    of_backups = {check: found[f"backup.{check}"] for check in ("script", "timer", "taken")}
+    assert set(of_backups.values()) == {Verdict.UNKNOWN}, of_backups
+    assert Verdict.FAIL not in found.values()
+    # Root's own crontab may start one that was only searched for in vain.
+    closed = ["jobs"]
+    assert verdicts(recorded(systems(edit)(good())))["backup.timer"] is Verdict.UNKNOWN
+
+
+def test_a_site_on_every_node_that_takes_tasks_is_whole() -> None:
+    """A global service has as many tasks as nodes fit: a node that is drained has none."""
+    ours = id_of("wp_wordpress")
+    there = next(t for t in good().tasks or () if t.service_id == ours and t.running)
+    names = ("manager2", "manager3", "worker1", "worker2")
+    everywhere = tuple(
+        replace(there, id=f"t-{name}", slot=None, node=name, node_id=node(name).id)
+        for name in names
+    )
+
+    def site(tasks: tuple[TaskRow, ...]) -> Verdict:
+        others = tuple(t for t in good().tasks or () if t.service_id != ours)
+        edit = both(
+            service("wp_wordpress", mode="global", wanted=None),
+            drained("manager1"),
+            lambda survey: replace(survey, tasks=(*others, *tasks)),
+        )
+        return verdicts(recorded(edit(good())))["wordpress.replicas"]
+
+    assert site(everywhere) is Verdict.PASS
+    starting = replace(everywhere[0], state="starting")
+    assert site((starting, *everywhere[1:])) is Verdict.FAIL
+    assert site(everywhere[:2]) is Verdict.FAIL
+
+
+def test_of_a_swarm_without_services_nothing_good_is_said_of_them() -> None:
+    survey = replace(good(), services=(), tasks=(), configs=())
+    bare = machines(lambda each: replace(each, containers=()))(survey)
+    found = {check for check, verdict in verdicts(recorded(bare)).items() if verdict == "pass"}
+    about_machines = {"cluster-ha", "failover", "storage", "backup"}
+    assert {check for check in found if check.partition(".")[0] not in about_machines} == set()
