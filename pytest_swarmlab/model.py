@@ -71,7 +71,8 @@ _LACK = {
     Capability.LOOP: "a file can't be mounted as a disk here (loop device)",
     Capability.START_INTERVAL: "an engine here is older than Docker 25 (API 1.44) and knows no"
     " start_interval of a health check",
-    Capability.POWER_OFF: "nobody here can cut a machine's power",
+    Capability.POWER_OFF: "nobody here can cut a machine's power: an inventory's `power: {off, on}`"
+    " names commands that can",
     Capability.PAUSE: "nobody here can freeze a machine",
     Capability.LINK: "nobody here can unplug a machine's network",
     Capability.PARTITION: "the nodes have no iptables to part them with",

@@ -71,7 +71,8 @@ class Serves:
         balances = Capability.IPVS in swarm.capabilities
         self._via = tuple(swarm.nodes if via is None else via) if balances else ()
         self._turns = TURNS * replicas
-        self._where = f"{'https' if ca else 'http'}://{{}}:{port}{path}"
+        self._scheme = "https" if ca else "http"
+        self._where = f":{port}{path}"
         self._host = host
         self._ca = ca
         self._timeout = timeout
@@ -90,7 +91,7 @@ class Serves:
 
     def _ask(self, visitor: requests.Session, node: Node) -> str | None:
         """One request; what is wrong with its answer, or None."""
-        url = self._where.format(node.name)
+        url = f"{self._scheme}://{node.name}{self._where}"
         try:
             answer = visitor.get(url, timeout=self._timeout, allow_redirects=False)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import Enum, auto
 from typing import Any, Self
 
@@ -32,6 +32,10 @@ APART_S = 120
 NOT_LOADED = 5
 """How `systemctl stop` ends when there is no such unit: the timer has run, or its machine was
 started anew (systemctl(1), exit status)."""
+
+UNREACHED = 255
+"""How `ssh` ends when it has lost its machine: nobody knows what was done there (ssh(1), exit
+status)."""
 
 
 class Undoes(Enum):
@@ -66,7 +70,11 @@ class Undoes(Enum):
 
 
 class Guard:
-    """Timers that were set on nodes, each under the name of a systemd unit."""
+    """Timers that were set on nodes, each under the name of a systemd unit.
+
+    Whoever sets them undoes his change himself and then disarms them. Where he could not undo it,
+    they stay and do so.
+    """
 
     def __init__(self, timers: Sequence[tuple[Node, str]]) -> None:
         self._timers = list(timers)
@@ -80,8 +88,8 @@ class Guard:
     ) -> Self:
         """Set a timer on each of these nodes of an inventory, before the change that it undoes.
 
-        `kind`: a word for the unit's name. Raises CommandError if a timer can't be set; then the
-        change may not follow.
+        `kind`: a word for the unit's name. Raises CommandError if a timer can't be set; then none
+        is, and the change may not follow.
         """
         guard = cls(())
         for node, commands in mending:
@@ -100,21 +108,47 @@ class Guard:
                 "-c",
                 script,
             )
-            node.run(*argv)
+            try:
+                node.run(*argv)
+            except BaseException:
+                guard.disarm()
+                raise
             guard._timers.append((node, unit))
             there = shlex.join(("systemctl", "is-active", "--quiet", f"{unit}.timer"))
             node.timers[unit] = ("sh", "-c", f"{there} || {shlex.join(argv)}")
         return guard
 
+    @contextmanager
+    def unless_refused(self) -> Iterator[None]:
+        """Disarm it where the machine refuses the change within the block: nothing need be undone.
+
+        What is there is somebody else's then. Where the machine gives no answer, it may have made
+        the change.
+        """
+        try:
+            yield
+        except CommandError as error:
+            if error.code != UNREACHED:
+                self.disarm()
+            raise
+
     def disarm(self) -> None:
-        """Stop the timers, since the fault is mended. One that has ended already is ignored."""
-        while self._timers:
-            node, unit = self._timers.pop()
-            node.timers.pop(unit, None)
-            argv = ("systemctl", "stop", f"{unit}.timer")
-            output = node.run(*argv, check=False)
-            if output.code not in (0, NOT_LOADED):
-                raise CommandError(node.name, argv, output.code, output.stdout, output.stderr)
+        """Stop the timers, since the change is undone. One that has ended already is ignored.
+
+        Each is tried; raises CommandError for one that can't be stopped.
+        """
+        with ExitStack() as each:
+            for node, unit in self._timers:
+                each.callback(_stop, node, unit)
+            self._timers.clear()
+
+
+def _stop(node: Node, unit: str) -> None:
+    node.timers.pop(unit, None)
+    argv = ("systemctl", "stop", f"{unit}.timer")
+    output = node.run(*argv, check=False)
+    if output.code not in (0, NOT_LOADED):
+        raise CommandError(node.name, argv, output.code, output.stdout, output.stderr)
 
 
 def is_theirs(leader: Node, kind: str, name: str) -> bool:
@@ -127,18 +161,3 @@ def is_theirs(leader: Node, kind: str, name: str) -> bool:
     api: Any = leader.engine.api
     listed = {"service": api.services, "secret": api.secrets, "config": api.configs}[kind]
     return any(each["Spec"]["Name"] == name for each in listed(filters={"name": name}))
-
-
-@contextmanager
-def abandoned(
-    node: Node, *commands: Sequence[str], kind: str, undoes: Undoes = Undoes.DEPLOYMENT
-) -> Iterator[None]:
-    """A timer on an inventory's node runs these commands if this process dies within the block.
-
-    The block itself undoes its changes.
-    """
-    guard = Guard.arm([(node, commands)], kind, undoes)
-    try:
-        yield
-    finally:
-        guard.disarm()

@@ -54,11 +54,8 @@ class SwarmObjects:
         if not is_theirs(leader, self.kind, name):
             remove = ("docker", self.kind, "rm", name)
             guard = Guard.arm([(leader, [remove])], self.kind, Undoes.USED)
-        try:
+        with guard.unless_refused():
             create(leader)
-        except BaseException:
-            guard.disarm()
-            raise
         self._made.append(name)
         self._guards[name] = guard
 

@@ -192,14 +192,11 @@ class Services:
         """
         leader = self._swarm.leader()
         guard = Guard(()) if is_theirs(leader, "service", name) else timer(leader, "service", name)
-        try:
+        with guard.unless_refused():
             leader.run(
                 "docker", "service", "create", "--detach", "--no-resolve-image", "--name", name,
                 *words, title=title,
             )  # fmt: skip
-        except BaseException:
-            guard.disarm()
-            raise
         self._made.append(name)
         self._guards[name] = guard
         return Service(self._swarm, name)

@@ -6,7 +6,7 @@ of its own directory; `_netdev` in fstab, because a node must not wait for the n
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_interface
 from pathlib import PurePosixPath
@@ -14,7 +14,7 @@ from typing import Self
 
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.swarm.guard import Undoes, abandoned
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.lifecycle import in_parallel
 from pytest_swarmlab.swarm.node import bracketed
 
@@ -63,8 +63,12 @@ def exported(
     Yields a function that exports it with other options.
     """
     before = _Before.of(server, path)
-    with abandoned(server, *before.restored(path), kind="export", undoes=Undoes.EXPORT):
-        yield from _exported(server, path, options, subnet, before)
+    timer = Guard.arm([(server, before.restored(path))], "export", Undoes.EXPORT)
+    try:
+        yield _exported(server, path, options, subnet, before)
+    finally:
+        _restore(server, path, before)
+        timer.disarm()
 
 
 def _missing(node: Node, path: str) -> list[str]:
@@ -135,7 +139,7 @@ def _running_as(before: set[str], now: Sequence[str] = COMPANIONS) -> list[tuple
 
 def _exported(
     server: Node, path: str, options: str, subnet: str, before: _Before
-) -> Iterator[Callable[[str], None]]:
+) -> Callable[[str], None]:
     def export(options: str) -> None:
         line = f"{path} {subnet}({options})\n"
         # A line that stands there already exports it as it says.
@@ -144,28 +148,29 @@ def _exported(
         server.run("exportfs", "-ra", title="The exports are applied")
 
     server.run("mkdir", "-p", path, title="The shared directory is made")
-    try:
-        server.run("chown", "nobody:nogroup", path)
-        server.run("chmod", "777", path)
-        export(options)
-        if not before.set_up:
-            settings = f"[nfsd]\nlease-time={LEASE_S}\ngrace-time={LEASE_S}\n"
-            server.put(settings.encode(), SETTINGS)
-            server.run("systemctl", "restart", SERVER, title="The server is started")
-        server.look("exportfs", "-v", title="What is exported, with its options")
-        yield export
-    finally:
-        # While it is still exported: a client could no longer give back what it was lent of a
-        # file (NFS's delegation), and `rm` would wait for that, for ever on the embedded cluster.
-        server.run(*(before.owned or _removing(path)))
-        for undo in _empty(before.above):
+    server.run("chown", "nobody:nogroup", path)
+    server.run("chmod", "777", path)
+    export(options)
+    if not before.set_up:
+        settings = f"[nfsd]\nlease-time={LEASE_S}\ngrace-time={LEASE_S}\n"
+        server.put(settings.encode(), SETTINGS)
+        server.run("systemctl", "restart", SERVER, title="The server is started")
+    server.look("exportfs", "-v", title="What is exported, with its options")
+    return export
+
+
+def _restore(server: Node, path: str, before: _Before) -> None:
+    # While it is still exported: a client could no longer give back what it was lent of a
+    # file (NFS's delegation), and `rm` would wait for that, for ever on the embedded cluster.
+    server.run(*(before.owned or _removing(path)))
+    for undo in _empty(before.above):
+        server.run(*undo)
+    server.put(before.exports, EXPORTS)
+    server.run("exportfs", "-ra")
+    if not before.set_up:
+        server.run("rm", "-f", SETTINGS)
+        for undo in _running_as(before.running, now=sorted(_running(server))):
             server.run(*undo)
-        server.put(before.exports, EXPORTS)
-        server.run("exportfs", "-ra")
-        if not before.set_up:
-            server.run("rm", SETTINGS)
-            for undo in _running_as(before.running, now=sorted(_running(server))):
-                server.run(*undo)
 
 
 def _owned(server: Node, path: str) -> tuple[str, ...]:
@@ -195,12 +200,14 @@ def directory(server: Node, path: str) -> Iterator[str]:
     """
     if server.look("test", "!", "-e", path, check=False).code:
         raise ProviderError(f"{server} has a directory {path} already, which would be removed")
-    with abandoned(server, _removing(path), kind="directory", undoes=Undoes.EXPORT):
+    timer = Guard.arm([(server, [_removing(path)])], "directory", Undoes.EXPORT)
+    with timer.unless_refused():
         server.run("mkdir", path)
-        try:
-            yield path
-        finally:
-            remove(server, path)
+    try:
+        yield path
+    finally:
+        remove(server, path)
+        timer.disarm()
 
 
 @contextmanager
@@ -215,36 +222,39 @@ def mounted(server: Node, clients: Sequence[Node]) -> Iterator[None]:
                 f"{node} has something mounted at {MOUNT} already, which is its owner's and would"
                 " be unmounted: unmount it, or use another cluster"
             )
-    above = {node.name: _missing(node, MOUNT) for node in clients}
+    new = {
+        node.name: [] if node.host.file(MOUNT).exists else [MOUNT, *_missing(node, MOUNT)]
+        for node in clients
+    }
     undo = (
         ("sed", "-i", f"\\#^{re.escape(source)} {MOUNT} #d", FSTAB),
         ("umount", "--lazy", MOUNT),
-        ("rmdir", MOUNT),
     )
+    timers: dict[str, Guard] = {}
 
     def mount(node: Node) -> None:
+        commands = (*undo, *_empty(new[node.name]))
+        timers[node.name] = Guard.arm([(node, commands)], "mount", Undoes.EXPORT)
         node.run("mkdir", "-p", MOUNT)
         node.put(_whole_lines(before[node.name]) + line.encode(), FSTAB)
         # By its place alone: what fstab says is then shown to work.
         node.run("mount", MOUNT, title=f"On {node}: the share is mounted as fstab says")
 
     def unmount(node: Node) -> None:
+        if node.name not in timers:
+            return  # Nothing was done there.
         node.put(before[node.name], FSTAB)
         if node.host.mount_point(MOUNT).exists:
             node.run("umount", MOUNT)
-        node.run("rmdir", MOUNT, check=False)
-        for undo in _empty(above[node.name]):
-            node.run(*undo)
+        for empty in _empty(new[node.name]):
+            node.run(*empty)
+        timers[node.name].disarm()
 
-    with ExitStack() as guarded:
-        for node in clients:
-            commands = (*undo, *_empty(above[node.name]))
-            guarded.enter_context(abandoned(node, *commands, kind="mount", undoes=Undoes.EXPORT))
-        try:
-            in_parallel(mount, clients)
-            yield
-        finally:
-            in_parallel(unmount, clients)
+    try:
+        in_parallel(mount, clients)
+        yield
+    finally:
+        in_parallel(unmount, clients)
 
 
 def volume(server: Node, path: str) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pytest_swarmlab.swarm import guard
 from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.stacks import Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
@@ -26,15 +26,17 @@ def labelled(swarm: Swarm, nodes: Sequence[Node]) -> Iterator[None]:
         words = ("--label-rm", LABEL) if had is None else ("--label-add", f"{LABEL}={had}")
         return ("docker", "node", "update", *words, swarm.known_as(node))
 
-    with guard.abandoned(swarm.leader(), *map(as_before, nodes), kind="labels"):
+    commands = [as_before(node) for node in nodes]
+    timer = Guard.arm([(swarm.leader(), commands)], "labels", Undoes.DEPLOYMENT)
+    try:
         for node in nodes:
             words = ("--label-add", f"{LABEL}={VALUE}", swarm.known_as(node))
             swarm.leader().run("docker", "node", "update", *words)
-        try:
-            yield
-        finally:
-            for node in nodes:
-                swarm.leader().run(*as_before(node))
+        yield
+    finally:
+        for undo in commands:
+            swarm.leader().run(*undo)
+        timer.disarm()
 
 
 def labelled_nodes(swarm: Swarm) -> list[str]:

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.swarm.cluster import Node
-from pytest_swarmlab.swarm.guard import Undoes, abandoned
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 
 
 @contextmanager
@@ -20,15 +20,21 @@ def named(name: str, nodes: Sequence[Node]) -> Iterator[None]:
                 f"{node} has a volume {name} already, which is its owner's and would be used and"
                 f" removed: rename or remove it (`docker volume rm {name}`), or use another cluster"
             )
-    remove = ("docker", "volume", "rm", "--force", name)
-    with ExitStack() as guarded:
+    with ExitStack() as removed:
         for node in nodes:
-            guarded.enter_context(abandoned(node, remove, kind="volume", undoes=Undoes.USED))
-        try:
-            yield
-        finally:
-            for node in nodes:
-                node.run(*remove)
+            removed.enter_context(_removed(node, name))
+        yield
+
+
+@contextmanager
+def _removed(node: Node, name: str) -> Iterator[None]:
+    remove = ("docker", "volume", "rm", "--force", name)
+    timer = Guard.arm([(node, [remove])], "volume", Undoes.USED)
+    try:
+        yield
+    finally:
+        node.run(*remove)
+        timer.disarm()
 
 
 def _there(node: Node) -> set[str]:

@@ -20,6 +20,7 @@ from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.model import Capability, Topology
 from pytest_swarmlab.providers.base import EVERYTHING, Timers
 from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.guard import UNREACHED
 
 
 class Lab:
@@ -134,7 +135,13 @@ class PretendedNode(Node):
 
     @functools.cached_property
     def host(self) -> Any:
-        return SimpleNamespace(run=self._shell)
+        return SimpleNamespace(run=self._heard)
+
+    def _heard(self, line: str) -> Any:
+        done = self._shell(line)
+        if done.rc == UNREACHED:  # As testinfra has it.
+            raise RuntimeError(done)
+        return done
 
     def _piped(self, argv: Sequence[str], content: bytes, within: float | None = None) -> Any:
         del within

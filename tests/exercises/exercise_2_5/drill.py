@@ -12,6 +12,7 @@ from pathlib import Path
 from pytest_swarmlab.clients.ledger import Ledger, NewLedger, not_acknowledged
 from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
@@ -45,6 +46,10 @@ WordPress."""
 RESUMED_S = 300
 """After a node's loss writes were back after 40 s with the lease that the NFS set-up gives, and
 after about 100 s with the default one of 90 s."""
+
+SHARED_S = 75
+"""Longest until each replica finds what another has taken: an NFS client believes for 60 s what it
+has known of a directory (`acdirmax`, nfs(5)), and 15 s are for the requests."""
 
 DOWN_S = 90
 READY_S = 240
@@ -149,6 +154,8 @@ class Drill:
         self.post = self.site.write_post(first, self.title)
         self.picture = png()
         self.path = self.site.upload(first, f"{secrets.token_hex(4)}.png", self.picture)
+        with suppress(NotConverged):  # What is read then tells it.
+            self.wait(self._serves(self.deployed.replicas, self.path), within=SHARED_S)
         self.read_everywhere()
 
     def recreate_the_database(self) -> None:

@@ -10,7 +10,7 @@ import re
 import secrets
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import trustme
@@ -18,7 +18,7 @@ import trustme
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
-from pytest_swarmlab.swarm.guard import abandoned
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
@@ -82,18 +82,28 @@ def created_from_file(swarm: Swarm) -> Iterator[bytes]:
     value = f"user:{secrets.token_urlsafe(18)}:1000:1000:User Name:/home/user:/bin/bash\n".encode()
     swarm.recorder.redactor.hide(FROM_FILE, value)
 
-    def create(leader: Node) -> None:
-        if leader.look("test", "!", "-e", FILE, check=False).code:
-            raise ProviderError(f"{leader} has a file {FILE} already, which would be removed")
-        with abandoned(leader, ("rm", "-f", FILE), kind="secret-file"):
-            leader.put(value, FILE)
-            try:
-                leader.run("docker", "secret", "create", FROM_FILE, FILE, title="From a file")
-            finally:
-                leader.run("rm", FILE, title="… which is removed at once")
-
-    with _removed(swarm, FROM_FILE, create):
+    leader = swarm.leader()
+    create = ("docker", "secret", "create", FROM_FILE, FILE)
+    with ExitStack() as made:
+        with _file(leader, value):
+            made.enter_context(
+                _removed(swarm, FROM_FILE, lambda _: leader.run(*create, title="From a file"))
+            )
         yield value
+
+
+@contextmanager
+def _file(leader: Node, value: bytes) -> Iterator[None]:
+    if leader.look("test", "!", "-e", FILE, check=False).code:
+        raise ProviderError(f"{leader} has a file {FILE} already, which would be removed")
+    remove = ("rm", "-f", FILE)
+    timer = Guard.arm([(leader, [remove])], "secret-file", Undoes.DEPLOYMENT)
+    try:
+        leader.put(value, FILE)
+        yield
+    finally:
+        leader.run(*remove, title="… which is removed at once")
+        timer.disarm()
 
 
 @contextmanager

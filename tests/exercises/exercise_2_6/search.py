@@ -7,8 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pytest_swarmlab.judging.live import Evidence
-from pytest_swarmlab.swarm import guard
 from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.lifecycle import in_parallel
 
 from . import events
@@ -60,12 +60,14 @@ def look_for_the_plaintext(
         places = {"swarm directory": (f"{_data_root(node)}/swarm",), **besides}
         for what, directories in places.items():
             put = f"{directories[0]}/control"
-            with guard.abandoned(node, ("rm", "-f", put), kind="control"):
+            gone = ("rm", "-f", put)
+            timer = Guard.arm([(node, [gone])], "control", Undoes.DEPLOYMENT)
+            try:
                 node.put(control, put)
-                try:
-                    search(node, what, *directories)
-                finally:
-                    node.run("rm", put)
+                search(node, what, *directories)
+            finally:
+                node.run(*gone)
+                timer.disarm()
         node.run("logger", "--tag", "swarmlab", control.decode())
         search(node, "logs", *LOGS)
 
@@ -109,13 +111,14 @@ def look_around(
     control = f"control-{secrets.token_hex(12)}".encode()
     put = f"/tmp/{control.decode()}"
     gone = ("docker", "exec", container, "rm", "-f", put)
-    with guard.abandoned(on, gone, kind="control"):
+    timer = Guard.arm([(on, [gone])], "control", Undoes.DEPLOYMENT)
+    try:
         on.run("docker", "exec", "--interactive", container, "tee", put, stdin=control + b"\n",
                check=False)  # fmt: skip
-        try:
-            search(on, "container's layer", control, layer)
-        finally:
-            on.run(*gone)
+        search(on, "container's layer", control, layer)
+    finally:
+        on.run(*gone)
+        timer.disarm()
     files = f"{_data_root(on)}/containers/{long}"
     search(on, "container's files and log", long.encode(), files)
     _note_memory(evidence, on, f"{files}/mounts/secrets", canary)

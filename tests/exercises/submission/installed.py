@@ -20,7 +20,7 @@ from pytest_swarmlab.model import Membership, NodeSpec, Topology, quorum
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.survey.machine import Engine
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.swarm.guard import Guard, abandoned
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.text import line
 from pytest_swarmlab.waiting.conditions import EngineIs
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
@@ -279,9 +279,10 @@ def numbered_volume(home: Node) -> Iterator[str]:
     if home.look("docker", "volume", "inspect", VOLUME, check=False).code == 0:
         raise NotShown(f"{home} has a volume {VOLUME} already")
     remove = ("docker", "volume", "rm", "--force", VOLUME)
-    with abandoned(home, remove, kind="volume"):
-        try:
-            home.run("docker", "volume", "create", VOLUME)
-            yield f"{ROOT}/volumes/{VOLUME}/_data/numbers"
-        finally:
-            home.run(*remove)
+    timer = Guard.arm([(home, [remove])], "volume", Undoes.DEPLOYMENT)
+    try:
+        home.run("docker", "volume", "create", VOLUME)
+        yield f"{ROOT}/volumes/{VOLUME}/_data/numbers"
+    finally:
+        home.run(*remove)
+        timer.disarm()

@@ -4,7 +4,7 @@ import secrets
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -18,6 +18,7 @@ from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.survey.readings import POSTGRES, data_of, is_a
 from pytest_swarmlab.swarm import guard
 from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.conditions.machines import Succeeds
 from pytest_swarmlab.waiting.waiter import Waiter
@@ -184,27 +185,27 @@ def follow_the_database(
     directory = place(home, task.container, mine.mount)
     evidence.write(events.Place(home.name, directory, mount_of(home, directory)))
     gone = ("rm", "-f", "--", f"{directory}/{PROOF}")
-    with guard.abandoned(home, gone, kind="proof"):
+    timer = Guard.arm([(home, [gone])], "proof", Undoes.DEPLOYMENT)
+    try:
         write_proof(home, task.container, secrets.token_bytes(PROOF_BYTES), at=proof)
         _read(evidence, "written", home, task.container, proof)
-        try:
-            why = _spared(mine)
-            if why or mine.server is None:
-                evidence.write(events.Spared(home.name, why))
-                _send(mine, home, wait, evidence, None)
-                return
-            with _rows(mine, home, task.container, wait) as rows:
-                evidence.tasks(swarm, service.name)
-                with ledger(LEDGER, rows.write) as written:
-                    wait(written.acknowledges(ENTRIES), within=READY_S)
-                    _lose_the_server(mine.server, service, faults, wait)
-                    wait(written.acknowledges(ENTRIES), within=BACK_S)
-                evidence.tasks(swarm, service.name)
-                _send(mine, home, wait, evidence, written)
-        finally:
-            (task,) = wait(service.converged(replicas=1), within=READY_S)
-            node = swarm.node(task.node)
-            node.run("docker", "exec", task.container, "rm", "-f", proof, check=False)
+        why = _spared(mine)
+        if why or mine.server is None:
+            evidence.write(events.Spared(home.name, why))
+            _send(mine, home, wait, evidence, None)
+            return
+        with _rows(mine, home, task.container, wait) as rows:
+            evidence.tasks(swarm, service.name)
+            with ledger(LEDGER, rows.write) as written:
+                wait(written.acknowledges(ENTRIES), within=READY_S)
+                _lose_the_server(mine.server, service, faults, wait)
+                wait(written.acknowledges(ENTRIES), within=BACK_S)
+            evidence.tasks(swarm, service.name)
+            _send(mine, home, wait, evidence, written)
+    finally:
+        (task,) = wait(service.converged(replicas=1), within=READY_S)
+        swarm.node(task.node).run("docker", "exec", task.container, "rm", "-f", proof)
+        timer.disarm()
 
 
 @contextmanager
@@ -218,18 +219,18 @@ def _rows(mine: Moved, home: Node, container: str, wait: Waiter) -> Iterator[Row
     each = f"for each in $(docker ps --quiet --filter {shlex.quote(named)})"
     removing = ("sh", "-c", f"{each}; do {drop} | {there}; done")
     rows = Rows(dialect, home, container)
-    with ExitStack() as guarded:
-        for name in mine.fitting:
-            node = service.swarm.node(name)
-            guarded.enter_context(guard.abandoned(node, removing, kind="rows"))
+    nodes = [(service.swarm.node(name), [removing]) for name in mine.fitting]
+    timers = Guard.arm(nodes, "rows", Undoes.DEPLOYMENT)
+    with timers.unless_refused():
         rows.say(dialect.make, title=f"On {home}: a place for rows is made")
-        try:
-            yield rows
-        finally:
-            (task,) = wait(service.converged(replicas=1), within=READY_S)
-            left = Rows(dialect, service.swarm.node(task.node), task.container)
-            wait(left.answers(), within=READY_S)
-            left.say(dialect.drop)
+    try:
+        yield rows
+    finally:
+        (task,) = wait(service.converged(replicas=1), within=READY_S)
+        left = Rows(dialect, service.swarm.node(task.node), task.container)
+        wait(left.answers(), within=READY_S)
+        left.say(dialect.drop)
+        timers.disarm()
 
 
 def _lose_the_server(server: Node, service: Service, faults: Faults, wait: Waiter) -> None:
@@ -255,18 +256,19 @@ def _send(
         evidence.write(events.Stuck(home.name, f"only {home} meets its constraints"))
         return
     other, proof = swarm.node(others[0]), f"{mine.mount}/{PROOF}"
-    with guard.abandoned(swarm.leader(), *_back(service, other), kind="moved"):
+    timer = Guard.arm([(swarm.leader(), _back(service, other))], "moved", Undoes.DEPLOYMENT)
+    try:
         service.move(to=other)
-        try:
-            (moved,) = wait(service.converged(replicas=1, on=other), within=READY_S)
-            evidence.write(events.Moved(other.name))
-            _read(evidence, "moved", other, moved.container, proof)
-            if written:
-                there = Rows(mine.dialect, other, moved.container)
-                wait(there.answers(), within=READY_S)
-                written.found(there.read())
-        finally:
-            service.update("--constraint-rm", service.only(other))
+        (moved,) = wait(service.converged(replicas=1, on=other), within=READY_S)
+        evidence.write(events.Moved(other.name))
+        _read(evidence, "moved", other, moved.container, proof)
+        if written:
+            there = Rows(mine.dialect, other, moved.container)
+            wait(there.answers(), within=READY_S)
+            written.found(there.read())
+    finally:
+        service.update("--constraint-rm", service.only(other))
+        timer.disarm()
 
 
 def _unit(server: Node) -> str:

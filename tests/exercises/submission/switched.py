@@ -15,8 +15,8 @@ from pytest_swarmlab.evidence.observer import Observe
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.submitted.work import Work
 from pytest_swarmlab.survey.seen import Given
-from pytest_swarmlab.swarm import guard
 from pytest_swarmlab.swarm.configs import Configs
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.stacks import Service
 from pytest_swarmlab.waiting.waiter import Waiter
 
@@ -110,14 +110,15 @@ def _own_again(mine: Switched, name: str, wait: Waiter) -> Iterator[None]:
     service, swarm = mine.service, mine.service.swarm
     back = _instead(name, mine.config.name, mine.config)
     words = ("docker", "service", "update", "--detach", *back, service.name)
-    with guard.abandoned(swarm.leader(), words, kind="config"):
-        try:
-            yield
-        finally:
-            if name in _given(service):
-                service.update(*back, title=f"{service.name} has its own configuration again")
-                wait(service.updated(), within=SWITCHED_S)
-                wait(service.converged(replicas=mine.replicas), within=READY_S)
+    timer = Guard.arm([(swarm.leader(), [words])], "config", Undoes.DEPLOYMENT)
+    try:
+        yield
+    finally:
+        if name in _given(service):
+            service.update(*back, title=f"{service.name} has its own configuration again")
+            wait(service.updated(), within=SWITCHED_S)
+            wait(service.converged(replicas=mine.replicas), within=READY_S)
+        timer.disarm()
 
 
 def _given(service: Service) -> set[str]:

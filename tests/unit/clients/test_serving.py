@@ -57,6 +57,11 @@ def test_a_site_is_asked_by_its_own_name_and_through_the_nodes_that_are_given(
     assert [host for _, host, _ in web.asked] == ["shop.lab", "shop.lab"]
 
 
+def test_a_path_may_have_any_letters(lab: Lab, web: Web) -> None:
+    assert isinstance(Serves(lab.swarm, replicas=1, path="/{}/{a.b}.png")(), Done)
+    assert {path for _, _, path in web.asked} == {"/%7B%7D/%7Ba.b%7D.png"}
+
+
 def test_nothing_it_asks_is_in_the_record(lab: Lab, web: Web) -> None:
     web.status = 500
     Serves(lab.swarm, replicas=2)()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from pytest_swarmlab.clients.ledger import not_acknowledged
-from pytest_swarmlab.waiting.waiter import Done, Pending
+from pytest_swarmlab.waiting.waiter import Done, Pending, Waiter
 from tests.exercises.answered import Refused
 from tests.exercises.exercise_2_5 import site as wordpress
+from tests.exercises.exercise_2_5.drill import SHARED_S, Drill
+from tests.exercises.exercise_2_5.events import ReadBack as ReadBackEvent
 from tests.exercises.exercise_2_5.site import Answers, ReadBack, Site, png
 from tests.unit.fakes import Lab
 
@@ -232,6 +236,83 @@ def test_the_site_answers_when_it_says_200(lab: Lab, site: Site, web: Pretended)
     del lab.machines.listens["manager1"]
     lab.machines.listens["manager1"] = ("127.0.0.1", 1)
     assert isinstance(condition(), Pending)
+
+
+class Replicas:
+    """A WordPress of three replicas, which the mesh takes in turn; one of them took the picture.
+
+    `blind`: how often one of the others is asked for it and has not found it yet.
+    """
+
+    def __init__(self, web: Pretended, blind: float) -> None:
+        self.web, self.blind, self.asked = web, blind, 0
+        self.title, self.picture = "", b""
+
+    def __call__(self, path: str, query: dict[str, list[str]]) -> Reply:
+        method, _, _, body = self.web.asked[-1]
+        route = query.get("rest_route", [""])[0]
+        if path == "/wp-login.php":
+            return 302, {"Set-Cookie": "wordpress_logged_in_ab12=value"}, b""
+        if path == "/wp-admin/admin-ajax.php":
+            return 200, {}, NONCE.encode()
+        if route == "/wp/v2/media":
+            self.picture = body
+            return as_json({"source_url": f"http://x{wordpress.UPLOADS}a.png"}, 201)()
+        if route.startswith("/wp/v2/posts"):
+            if method == "POST":
+                self.title = json.loads(body)["title"]
+                return as_json({"id": 7}, 201)()
+            return as_json({"id": 7, "title": {"rendered": self.title}})()
+        self.asked += 1
+        if self.asked % 3 != 1 and self.blind > 0:
+            self.blind -= 1
+            return 404, {}, b""
+        return 200, {}, self.picture
+
+
+class Clock:
+    """Nobody sleeps. It tells how long somebody would have."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.wait = Waiter(every=5, clock=lambda: self.now, sleep=self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def begun(lab: Lab, site: Site, web: Pretended, clock: Clock, blind: float) -> list[ReadBackEvent]:
+    """What was read of a drill's beginning."""
+    web.reply = Replicas(web, blind)
+    written: list[ReadBackEvent] = []
+    evidence: Any = SimpleNamespace(write=written.append, state=lambda _: None)
+    none: Any = None
+    blog = Drill(lab.swarm, site, none, none, clock.wait, none, none, none, evidence)
+    blog._begin_as_author(lab["manager1"])
+    return written
+
+
+def test_a_picture_is_read_when_each_replica_has_had_time_to_find_it(
+    lab: Lab, site: Site, web: Pretended
+) -> None:
+    clock = Clock()
+    found = begun(lab, site, web, clock, blind=5)
+    assert len(found) == 15
+    assert all(seen.found == seen.expected for seen in found)
+    assert 0 < clock.now < SHARED_S
+
+
+def test_a_picture_that_the_replicas_do_not_share_is_read_in_time_and_told(
+    lab: Lab, site: Site, web: Pretended
+) -> None:
+    clock = Clock()
+    found = begun(lab, site, web, clock, blind=math.inf)
+    assert SHARED_S <= clock.now < SHARED_S + 10
+    told = {(seen.what, seen.found == seen.expected, seen.error) for seen in found}
+    assert told == {
+        ("post", True, None), ("login", True, None), ("picture", True, None),
+        ("picture", False, "status 404 for the picture"),
+    }  # fmt: skip
 
 
 def test_no_two_pictures_are_the_same() -> None:

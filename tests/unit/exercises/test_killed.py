@@ -1,12 +1,13 @@
-"""A run over somebody's machines is killed (SIGKILL) at each of its commands in turn.
+"""A run over somebody's machines is killed (SIGKILL) at each of its commands in turn, or one fails.
 
-From then on nothing that it still tries is done. The timers that it has set go off one after the
+Of a killed run nothing is done from then on. The timers that are still set go off one after the
 other, whatever else happens there, and the machines are what they were.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 import shlex
@@ -22,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from pytest_swarmlab.errors import CommandError, NotConverged, ProviderError
+from pytest_swarmlab.errors import CommandError, NotConverged, ProviderError, SwarmlabError
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.survey.seen import Given
@@ -33,7 +34,7 @@ from pytest_swarmlab.swarm.services import Service, Services
 from pytest_swarmlab.swarm.stacks import Stacks
 from tests.exercises import nfs, stack_on_nfs, volumes
 from tests.exercises.exercise_2_6 import perform as secrets
-from tests.exercises.exercise_2_6 import setting
+from tests.exercises.exercise_2_6 import search, setting
 from tests.exercises.exercise_2_9.events import Broken
 from tests.exercises.exercise_2_9.perform import MISSING
 from tests.exercises.submission import installed, restored, stored, switched, theirs
@@ -44,6 +45,10 @@ ILL_CHECK = f"curl -f {MISSING} || exit 1"
 
 class Killed(BaseException):
     """The process is no more."""
+
+
+Failure = Callable[["Owners", str, tuple[str, ...]], tuple[int, str, str]]
+"""How a command on a node ends that fails."""
 
 
 PROGRAM = """#!/bin/sh
@@ -58,17 +63,28 @@ esac
 """What timers call: it notes its words and its input, and tells what they ask for."""
 
 
+COMMANDS = (
+    "docker", "exportfs", "rm", "rmdir", "sed", "systemctl", "timeout", "umount", "xargs",
+)  # fmt: skip
+ENGINES = "/var/lib/docker"
+DIRECTORIES = ("/", "/srv", "/mnt")
+
+
 class Owners:
     """Somebody's machines, as far as commands change them.
 
     `facts`: what an owner would miss, or find. `left`: how many commands are done yet before the
-    run is killed; None: it is not. `clock`: seconds, of which only timers and waits know.
+    run is killed, or before the one that fails as `fails` says; None: none. `clock`: seconds, of
+    which only timers and waits know.
     """
 
-    def __init__(self, directory: Path, left: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, left: int | None = None, fails: Failure | None = None
+    ) -> None:
         directory.mkdir()
         self.directory = directory
-        self.left, self.done, self.clock = left, 0, 0.0
+        self.left, self.fails, self.done, self.clock = left, fails, 0, 0.0
+        self.failed: tuple[str, ...] = ()
         self.facts: set[tuple[str, ...]] = set()
         self.timers: dict[str, tuple[float, int, str, str]] = {}
         self.lab = Lab(directory).settle()
@@ -77,10 +93,26 @@ class Owners:
         self.lab.make_engine = lambda lab, name: TheirEngine(lab, name, self)
         for node in self.lab.swarm.nodes:
             node.put = self._put(node.name)  # type: ignore[method-assign, assignment]
+            node.__dict__["host"] = SimpleNamespace(
+                run=node.host.run,
+                file=functools.partial(self._there, "file", node.name),
+                mount_point=functools.partial(self._there, "mounted", node.name),
+            )
+        self.lab.info = {n.name: {"DockerRootDir": ENGINES} for n in self.lab.swarm.nodes}
         self.unit = Unit()
 
     def _put(self, node: str) -> Callable[[bytes, str], None]:
-        return lambda _, path: self._asked(node, ("tee", "--", path)) and None
+        def put(content: bytes, path: str) -> None:
+            argv = ("tee", "--", path)
+            self.lab.fed.append(content)
+            if (ended := self._asked(node, argv))[0]:
+                raise CommandError(node, argv, *ended)
+
+        return put
+
+    def _there(self, kind: str, node: str, path: str) -> Any:
+        there = (kind, node, path) in self.facts
+        return SimpleNamespace(exists=there or path in DIRECTORIES)
 
     def wait(self, condition: Any, *, within: float) -> Any:
         """As slow as may be. A unit's end is looked for; all else is as it should be."""
@@ -94,7 +126,11 @@ class Owners:
 
     def _asked(self, node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
         if self.left == self.done:
-            raise Killed
+            if self.fails is None:
+                raise Killed
+            self.done += 1
+            self.failed = argv
+            return self.fails(self, node, argv)
         self.done += 1
         return self.did(node, argv)
 
@@ -111,7 +147,7 @@ class Owners:
         programs, said, unit = (self.directory / name for name in ("bin", "said", "unit"))
         if not programs.exists():
             programs.mkdir()
-            for name in ("docker", "systemctl", "rm", "timeout", "xargs"):
+            for name in COMMANDS:
                 (programs / name).write_text(PROGRAM, encoding="utf-8")
                 (programs / name).chmod(0o755)
             for name in ("sh", "cat", "grep"):
@@ -158,8 +194,21 @@ class Owners:
                 return self._in_container(node, argv)
             case ("mkdir", path) if ("file", node, path) in self.facts:
                 return 1, "", f"{path} already exists"
+            case ("tee", "--", (nfs.EXPORTS | nfs.FSTAB) as path):
+                shared = nfs.SHARE.encode() in self.lab.fed[-1]
+                (self.facts.add if shared else self.facts.discard)(("shared", node, path))
+            case ("sed", "-i", _, path):
+                self.facts.discard(("shared", node, path))
             case ("mkdir", *_, path) | ("tee", "--", path):
                 self.facts.add(("file", node, path))
+            case ("mount", path):
+                self.facts.add(("mounted", node, path))
+            case ("umount", *_, path):
+                self.facts.discard(("mounted", node, path))
+            case ("rmdir", *_, path):
+                self.facts.discard(("file", node, path))
+            case ("cat", "--", "/proc/mounts"):
+                return 0, "server:/data /data nfs4 rw 0 0", ""
             case ("test", "!", "-e", path):
                 return int(("file", node, path) in self.facts), "", ""
             case ("rm" | "timeout", *_, path):
@@ -184,7 +233,7 @@ class Owners:
                 self.facts.add(("masked", node, unit))
             case ("unmask", "--runtime", unit):
                 self.facts.discard(("masked", node, unit))
-            case ("start", *units):
+            case ("start" | "restart", *units):
                 self.facts -= {("stopped", node, unit) for unit in units}
         return 0, "", ""
 
@@ -259,7 +308,11 @@ class Owners:
                     self.facts.add(("label", name, added))
 
     def _in_container(self, node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
-        del node
+        match argv:
+            case ("docker", "exec", *_, "c0ffee", "tee" | "dd", written):
+                self.facts.add(("file", node, written.removeprefix("of=")))
+            case ("docker", "exec", *_, "rm", "-f", path):
+                self.facts.discard(("file", node, path))
         said = self.lab.fed[-1] if self.lab.fed else b""
         if "--interactive" in argv and b"CREATE" in said:
             self.facts.add(("rows",))
@@ -273,8 +326,20 @@ def _is_in(fact: tuple[str, ...], directory: tuple[str, ...]) -> bool:
     return fact[:2] == directory[:2] and f"{fact[-1]}/".startswith(directory[-1])
 
 
+class Containers:
+    """None are listed. Each has the same mount."""
+
+    def __call__(self, **_: Any) -> list[Any]:
+        return []
+
+    def get(self, _: str) -> Any:
+        return SimpleNamespace(attrs={"Mounts": [{"Destination": "/data", "Source": "/data"}]})
+
+
 class TheirEngine(Engine):
     """Lists what is there."""
+
+    containers: Any = Containers()
 
     def __init__(self, lab: Lab, node: str, owners: Owners) -> None:
         super().__init__(lab, node)
@@ -466,6 +531,40 @@ def moved(owners: Owners) -> stored.Moved:
     )
 
 
+def of_a_proof_in_their_database(owners: Owners) -> None:
+    wait: Any = owners.wait
+    none: Any = None
+    evidence: Any = SimpleNamespace(write=lambda _: None)
+    stored.follow_the_database(
+        moved(owners), faults=none, wait=wait, ledger=none, evidence=evidence
+    )
+
+
+def of_an_export(owners: Owners) -> None:
+    with nfs.exported(owners.lab["manager1"]):
+        pass
+
+
+def of_mounts(owners: Owners) -> None:
+    with nfs.mounted(owners.lab["manager1"], [owners.lab["worker1"]]):
+        pass
+
+
+def of_a_search(owners: Owners) -> None:
+    searched(owners, search.look_for_the_plaintext, "ours")
+
+
+def of_a_look_around(owners: Owners) -> None:
+    searched(owners, search.look_around, "c0ffee")
+
+
+def searched(owners: Owners, look: Callable[..., None], container: str) -> None:
+    swarm = owners.lab.swarm
+    swarm.nodes = swarm.nodes[:1]  # One command after the other.
+    evidence = SimpleNamespace(write=lambda _: None)
+    look(swarm, container, swarm.nodes[0], b"canary", evidence=evidence)
+
+
 def of_their_backup(owners: Owners) -> None:
     """Their unit takes it, and a volume of ours is in it."""
     home, wait = owners.lab["manager2"], owners.wait
@@ -501,6 +600,11 @@ THEIRS: dict[Callable[[Owners], None], set[tuple[str, ...]]] = {
     of_a_bad_update: {("check", "site", "curl -f /")},
     of_rows_in_their_database: set(),
     of_a_database_that_is_sent_elsewhere: {("constraint", "db", "node.labels.disk==ssd")},
+    of_a_proof_in_their_database: {("constraint", "db", "node.labels.disk==ssd")},
+    of_an_export: {("stopped", "manager1", unit) for unit in (nfs.SERVER, *nfs.COMPANIONS)},
+    of_mounts: set(),
+    of_a_search: set(),
+    of_a_look_around: set(),
     of_their_backup: set(),
 }  # fmt: skip
 """What is done there → what was there before."""
@@ -508,9 +612,12 @@ THEIRS: dict[Callable[[Owners], None], set[tuple[str, ...]]] = {
 
 @contextmanager
 def owned(
-    directory: Path, scenario: Callable[[Owners], None], left: int | None = None
+    directory: Path,
+    scenario: Callable[[Owners], None],
+    left: int | None = None,
+    fails: Failure | None = None,
 ) -> Iterator[Owners]:
-    owners = Owners(directory, left)
+    owners = Owners(directory, left, fails)
     owners.facts = set(THEIRS[scenario])
     yield owners
     owners.lab.recorder.close()
@@ -537,6 +644,42 @@ def test_whenever_a_run_is_killed_its_timers_leave_all_as_it_was(
     for owners in killed_at_each(tmp_path, scenario):
         owners.undo()
         assert owners.facts == THEIRS[scenario], shlex.join(owners.lab.did[owners.done])
+
+
+def is_refused(owners: Owners, node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+    del owners
+    return 1, "", f"{node} refuses {argv[0]}"
+
+
+def is_not_heard(owners: Owners, node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+    del owners, node, argv
+    return guard.UNREACHED, "", "no route to host"
+
+
+def gets_no_answer(owners: Owners, node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+    """The machine is lost when it has done it."""
+    owners.did(node, argv)
+    return is_not_heard(owners, node, argv)
+
+
+@pytest.mark.parametrize("fails", [is_refused, is_not_heard, gets_no_answer])
+@pytest.mark.parametrize(
+    "scenario",
+    [each for each in THEIRS if each is not of_names_that_their_owner_has],
+    ids=lambda each: each.__name__,
+)
+def test_whichever_command_fails_what_the_run_could_not_undo_its_timers_do(
+    tmp_path: Path, scenario: Callable[[Owners], None], fails: Failure
+) -> None:
+    with owned(tmp_path / "whole", scenario) as whole:
+        scenario(whole)
+    for left in range(whole.done):
+        with owned(tmp_path / str(left), scenario, left, fails) as owners:
+            with suppress(SwarmlabError):
+                scenario(owners)
+            owners.undo()
+            if owners.failed[-1] != "rm page":  # Their own health check mends that.
+                assert owners.facts == THEIRS[scenario], shlex.join(owners.failed)
 
 
 ENGINE = ("stopped", "manager2", "docker.service")

@@ -48,6 +48,18 @@ def test_a_share_is_mounted_by_any_kind_of_address_and_its_line_goes_if_we_die(
     assert removed == [nfs.MOUNT, "/mnt/nfs"]
 
 
+def test_a_directory_that_was_there_to_mount_on_stays(lab: Lab) -> None:
+    client = lab["worker1"]
+    client.__dict__["host"] = SimpleNamespace(
+        run=client.host.run,
+        mount_point=lambda _: SimpleNamespace(exists=False),
+        file=lambda _: SimpleNamespace(exists=True),
+    )
+    with nfs.mounted(lab["manager1"], [client]):
+        pass
+    assert lab.commands("rmdir") == []
+
+
 @pytest.mark.parametrize(
     ("before", "ends_with"),
     [

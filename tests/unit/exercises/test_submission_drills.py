@@ -153,7 +153,7 @@ def test_a_page_that_costs_much_is_not_asked_for_through_every_node_where_a_file
     blog.light = blog._light(lab["manager1"])
     blog._whole(3)
     serving = [each for each in wait.conditions if isinstance(each, Serves)]
-    assert [(each._where.rpartition("8080")[2], len(each._via)) for each in serving] == asked
+    assert [(each._where.removeprefix(":8080"), len(each._via)) for each in serving] == asked
     assert {each._turns for each in serving} == {6}
 
 

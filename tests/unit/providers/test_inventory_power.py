@@ -393,7 +393,10 @@ def test_power_is_what_the_inventory_and_the_permission_give(
         with pytest.raises(ProviderError, match="nobody here can cut a machine's power"):
             act("m1")
     path.write_text("nodes: [{name: m1, role: manager}]\n", encoding="utf-8")
-    assert made(path).controls == {Capability.CHANGE}
+    without = made(path)
+    assert without.controls == {Capability.CHANGE}
+    with pytest.raises(ProviderError, match=r"an inventory's `power: \{off, on\}` names"):
+        without.power_off("m1")
     assert up(fake) == set(NAMES)
 
 

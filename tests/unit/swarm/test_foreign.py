@@ -16,6 +16,7 @@ from pytest_swarmlab.faults import Fault, Faults
 from pytest_swarmlab.model import Capability
 from pytest_swarmlab.swarm import changes
 from pytest_swarmlab.swarm.configs import Configs
+from pytest_swarmlab.swarm.guard import Guard
 from pytest_swarmlab.swarm.node import _watch
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Service, Stacks
@@ -356,6 +357,37 @@ def test_timers_undo_faults_first_and_then_each_thing_after_what_uses_it(
     assert len({seconds[kind] for kind in order}) == len(order)
     assert seconds["stack"] == seconds["service"]
     assert seconds["secret"] == seconds["config"] == seconds["volume"]
+
+
+def test_where_one_machine_takes_no_timer_the_others_have_none(theirs: Lab) -> None:
+    theirs.shell = lambda node, argv: (
+        (1, "", "no systemd here") if (node, argv[0]) == ("worker2", "systemd-run") else (0, "", "")
+    )
+    with pytest.raises(CommandError, match="no systemd here"):
+        Guard.arm([(theirs[name], [("true",)]) for name in ("worker1", "worker2")], "test")
+    assert len(theirs.commands("systemd-run")) == 2
+    assert [act[:3] for act in theirs.commands("systemctl")] == [("worker1", "systemctl", "stop")]
+
+
+def test_a_timer_that_cannot_be_stopped_keeps_no_other(theirs: Lab) -> None:
+    theirs.shell = lambda node, argv: (
+        (1, "", "no bus") if (node, argv[0]) == ("worker2", "systemctl") else (0, "", "")
+    )
+    timers = Guard.arm([(theirs[name], [("true",)]) for name in ("worker1", "worker2")], "test")
+    with pytest.raises(CommandError, match="no bus"):
+        timers.disarm()
+    assert {act[0] for act in theirs.commands("systemctl")} == {"worker1", "worker2"}
+
+
+def test_what_is_undone_has_no_timer_also_where_its_block_has_failed(theirs: Lab) -> None:
+    with (
+        pytest.raises(RuntimeError, match="a drill's"),
+        nfs.directory(theirs["manager1"], "/srv/d"),
+        volumes.named("d", [theirs["worker1"]]),
+    ):
+        raise RuntimeError("a drill's")
+    assert len(theirs.commands("systemd-run")) == 2
+    assert started(theirs) == set()
 
 
 @pytest.mark.parametrize("what", [Secrets.create, Configs.create])
