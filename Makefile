@@ -48,7 +48,7 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 .DEFAULT_GOAL := help
 .PHONY: help setup packages test-packages browser disk kernel engine $(EXERCISES) lab test test-images test-providers wheel check fuzz neighbours no-harm soak \
 	mark mark-inventory mark-reference mark-stranger reference known-bad known-bad-drills known-bad-table architecture vagrant-smoke finding_two_identities \
-	finding_ill_task_runs monitoring
+	finding_ill_task_runs finding_lost_way monitoring
 
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
@@ -58,7 +58,7 @@ help:
 	@echo "make test           set-up, checks and every test but the long drills ($(notdir $(LONG) $(MONITORING))), on the embedded cluster"
 	@echo "make wheel          the package as pip has it: built, installed elsewhere, exercise 2.3 run from it"
 	@echo "make check          lint, types, unit and plugin tests: no cluster"
-	@echo "make finding_two_identities finding_ill_task_runs   what is known of Swarm: how often of REPETITIONS=10"
+	@echo "make finding_two_identities finding_ill_task_runs finding_lost_way   what is known of Swarm: how often of REPETITIONS=10"
 	@echo "make fuzz           the fuzzers of make check, with 3,000 examples each: an hour of processor time"
 	@echo "make neighbours     the plugin's tests beside other plugins, with other releases of pytest and Python"
 	@echo "make no-harm        each exercise on somebody's own cluster, also killed in its middle: is it what it was?"
@@ -154,6 +154,10 @@ finding_two_identities: setup kernel
 
 finding_ill_task_runs: setup kernel
 	$(PYTEST) $(FINDINGS)/test_ill_task.py --repetitions=$(REPETITIONS) \
+		--swarmlab-provider=$(PROVIDER)
+
+finding_lost_way: setup kernel
+	$(PYTEST) $(FINDINGS)/test_lost_way.py --repetitions=$(REPETITIONS) \
 		--swarmlab-provider=$(PROVIDER)
 
 # What somebody has without a clone: every exercise is imported from the wheel, and one is run,

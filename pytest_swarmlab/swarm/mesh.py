@@ -38,7 +38,7 @@ def balanced(table: str) -> list[str]:
 def mesh_of(node: Node) -> Mesh:
     """The machine's part in the mesh, or why it can't be seen."""
     try:
-        network = node.engine.networks.get("ingress").attrs
+        network = node.engine.api.inspect_network("ingress")
         # libnetwork names a network's namespace after the first ten characters of its id.
         inside = f"--net={NAMESPACES}/1-{network['Id'][:10]}"
         table = node.look("nsenter", f"--net={INGRESS}", "cat", "/proc/net/ip_vs").stdout

@@ -205,6 +205,11 @@ class Engine:
         del filters
         return self._answer(self._lab.networks)
 
+    def inspect_network(self, name: str) -> Any:
+        """As that node's engine knows it: `Containers` are its own alone."""
+        known = [n for n in self._lab.networks if (n["Name"], n.get("of")) == (name, self.node)]
+        return self._answer(known[0])
+
     def secrets(self, filters: Any = None) -> Any:
         del filters
         return self._answer(self._lab.secrets)

@@ -341,6 +341,60 @@ def test_a_replacement_may_refuse_one_request_while_it_starts_but_not_later() ->
     assert verdicts(refused(10), "power-off")[check] is Verdict.FAIL
 
 
+def with_meshes(run: Record, *without_way: str) -> Record:
+    """Each surviving machine's part in the mesh, read after the election; some lack a way."""
+    machines = {"manager2": 2, "manager3": 3, "worker1": 4, "worker2": 5}
+    replicas = {name: f"10.0.0.{n}1" for name, n in machines.items()}
+
+    def part(name: str) -> dict[str, Any]:
+        others = [other for other in machines if other != name]
+        ways = {f"10.0.0.{machines[other]}": other for other in others}
+        if name not in without_way:
+            ways |= {replicas[other]: other for other in others}
+        return {
+            "node": name,
+            "address": f"10.0.0.{machines[name]}",
+            "here": [replicas[name]],
+            "balanced": list(replicas.values()),
+            "ways": [{"address": at, "via": via} for at, via in ways.items()],
+        }
+
+    at = next(e for e in run if e.kind == "request" and e.data["sent"] > 51)
+    told = [replace(at, kind="mesh", data=part(name)) for name in machines]
+    return Record((*run.events, *told))
+
+
+def every_other_through(node: str) -> Record:
+    """From the fault on, every other request through that node fails, for half a minute."""
+    run = record(GOOD["power-off"])
+    through = [e for e in run if e.kind == "request" and e.data["node"] == node]
+    hit = {e.seq for e in [e for e in through if 46 < e.data["sent"] < 76][::2]}
+    return changed(run, lambda e: e.seq in hit, status=None, error="timeout")
+
+
+def test_a_machine_without_a_way_to_a_surviving_replica_is_a_finding_about_swarm() -> None:
+    def judged(run: Record) -> tuple[Verdict, str]:
+        check = "2.2.power-off.surviving-replicas-lose-nothing"
+        (found,) = (r for r in exercise.judge(run, "power-off") if r.id == check)
+        assert ("had no way" in found.observed) == bool(found.finding)
+        return found.verdict, found.finding
+
+    lossy = every_other_through("worker1")
+    assert judged(with_meshes(lossy, "worker1")) == (Verdict.FAIL, "lost-way")
+    assert judged(with_meshes(lossy)) == (Verdict.FAIL, "")
+    assert judged(with_meshes(lossy, "worker2")) == (Verdict.FAIL, "")
+    assert judged(lossy) == (Verdict.FAIL, ""), "nobody looked"
+    good_run = record(GOOD["power-off"])
+    assert judged(with_meshes(good_run, "worker1")) == (Verdict.PASS, "")
+    through_two = changed(
+        lossy,
+        lambda e: e.kind == "request" and e.data["node"] == "worker2" and 60 < e.data["sent"] < 61,
+        status=None,
+        error="timeout",
+    )
+    assert judged(with_meshes(through_two, "worker1")) == (Verdict.FAIL, "")
+
+
 def test_two_replacements_that_start_at_once_excuse_no_error_of_another_time() -> None:
     run = record(GOOD["power-off"])
     before = {task["container"] for e in run.of("tasks")[:1] for task in e.data.get("tasks", ())}
