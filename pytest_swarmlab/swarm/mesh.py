@@ -24,7 +24,7 @@ NAMESPACES = "/run/docker/netns"
 """Where an engine keeps its networks' namespaces (moby, libnetwork)."""
 
 ENDPOINT = "ingress-sbox"
-"""Name of the machine's own endpoint among the network's containers."""
+"""The machine's own endpoint, among the containers of the network that an engine knows."""
 
 REPLICA = re.compile(r"^\s*-> ([0-9A-F]{8}):", re.MULTILINE)
 """A real server in /proc/net/ip_vs: its IPv4 address in hexadecimal."""
@@ -46,8 +46,8 @@ def mesh_of(node: Node) -> Mesh:
         neighbours = node.look("nsenter", inside, "ip", "-j", "neigh", "show").stdout
         with understood("its part in the mesh"):
             here = {
-                each["Name"]: each["IPv4Address"].partition("/")[0]
-                for each in (network["Containers"] or {}).values()
+                whose: each["IPv4Address"].partition("/")[0]
+                for whose, each in (network["Containers"] or {}).items()
             }
             ways = _ways(json.loads(forwarded), json.loads(neighbours))
     except no_answer() as error:

@@ -29,7 +29,7 @@ NEIGHBOURS = [
     {"dst": "172.18.0.1", "dev": "eth1", "lladdr": "02:42:d6:40:95:67", "state": ["STALE"]},
 ]
 CONTAINERS = {
-    "ingress-sbox": {"Name": "ingress-sbox", "IPv4Address": "10.0.0.3/24"},
+    "ingress-sbox": {"Name": "ingress-endpoint", "IPv4Address": "10.0.0.3/24"},
     "7ff19e": {"Name": "web.1.x", "IPv4Address": "10.0.0.25/24"},
 }
 
