@@ -233,12 +233,15 @@ SHOWN = _Shown()
 """`SHOWN.certificate`: SHA-256 of the server's certificate (DER), in hexadecimal digits."""
 
 
-def session(nodes: Sequence[Node], *, ca: Path | None = None) -> requests.Session:
+def session(
+    nodes: Sequence[Node], *, ca: Path | None = None, connect_s: float = math.inf
+) -> requests.Session:
     """A client whose URLs name nodes (``http://manager1:8080/``) and that reaches them.
 
     Every request opens a connection of its own, since the mesh balances connections, from the
     client's place in the lab network. No proxy, no retry, no cookies kept by the transport. `ca`:
-    the certificate (PEM) of the only authority that it trusts.
+    the certificate (PEM) of the only authority that it trusts. `connect_s`: longest that a
+    connection may take, where a request's own limit is longer.
     """
     client = requests.Session()
     client.trust_env = False
@@ -248,7 +251,7 @@ def session(nodes: Sequence[Node], *, ca: Path | None = None) -> requests.Sessio
     if len(by_name) != len(nodes):
         raise ValueError(f"names of nodes differ only in case: {list(nodes)}")
     for scheme in ("http://", "https://"):
-        client.mount(scheme, _ThroughTheLab(by_name))
+        client.mount(scheme, _ThroughTheLab(by_name, connect_s))
     if ca:
         client.verify = str(ca)
     return client
@@ -261,14 +264,15 @@ class _ThroughTheLab(HTTPAdapter):
     like one that sends nothing.
     """
 
-    def __init__(self, nodes: dict[str, Node]) -> None:
+    def __init__(self, nodes: dict[str, Node], connect_s: float) -> None:
         class Dialled(urllib3.connection.HTTPConnection):
             until = math.inf
 
             def _new_conn(self) -> Any:
                 timeout = self.timeout if isinstance(self.timeout, int | float) else TIMEOUT_S
                 self.until = time.monotonic() + timeout
-                return nodes[self.host].dial(self.port or self.default_port, timeout)
+                port = self.port or self.default_port
+                return nodes[self.host].dial(port, min(timeout, connect_s))
 
             def response_class(self, *words: Any, **named: Any) -> _InTime:  # type: ignore[override]
                 return _InTime(*words, until=self.until, **named)

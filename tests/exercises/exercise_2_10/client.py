@@ -33,6 +33,10 @@ from .setting import PORT
 ASK_S = 5.0
 """Longest that a customer waits for one answer."""
 
+CONNECT_S = 3.0
+"""Longest that a customer waits for a connection: to a lost replica there is none. If all customers
+wait for one at a time, the next order is acknowledged within `TAKEN_OVER_S` all the same."""
+
 LARGEST = 1 << 20
 """Bytes of an answer, at most."""
 
@@ -113,7 +117,7 @@ class Shop:
     def _client(self) -> requests.Session:
         """Sessions are not for several threads."""
         if not hasattr(self._own, "client"):
-            self._own.client = session(self.nodes)
+            self._own.client = session(self.nodes, connect_s=CONNECT_S)
             self._clients.append(self._own.client)
         client: requests.Session = self._own.client
         return client

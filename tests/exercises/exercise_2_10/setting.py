@@ -76,8 +76,8 @@ TAKEN_OVER_S = 5.0
 
 GIVEN_UP_S = 30.0
 """Swarm declares a node down after 15 to 20 s. Until then every node sends half of its requests to
-the lost gateway, where each waits for its time limit, 5 s. Several clients read and order, and one
-of them succeeds; a single client opens accounts, and all its requests may go there."""
+the lost gateway, where each is given up after 3 s. Several clients read and order, and one of them
+succeeds; a single client opens accounts, and all its requests may go there."""
 
 RETURNED_S = 10.0
 """A node that returns still runs tasks that were replaced elsewhere, until a manager stops them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +23,7 @@ from tests.exercises.exercise_2_10 import client, load, perform
 from tests.exercises.exercise_2_10.books import Books, Unread
 from tests.exercises.exercise_2_10.client import Customer, Shop
 from tests.exercises.exercise_2_10.load import Crowd
-from tests.exercises.exercise_2_10.setting import CUSTOMERS, DATABASE, LEDGERS
+from tests.exercises.exercise_2_10.setting import CUSTOMERS, DATABASE, LEDGERS, TAKEN_OVER_S
 from tests.unit.fakes import Lab, task
 
 TOKEN = "head.body.signature"  # noqa: S105 - nobody's
@@ -123,6 +124,24 @@ def test_an_order_without_an_answer_is_asked_for_again_with_its_key_through_the_
     assert len({r.node for r in asked}) == 3
     assert {a[2]["Idempotency-Key"] for a in web.asked if a[1] == "/api/orders"} == {"key-1"}
     assert len(web.orders) == 1
+
+
+def test_a_customer_who_gets_no_connection_orders_again_before_that_is_called_an_outage(
+    lab: Lab, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them may have been given the lost replica."""
+    limits: list[float] = []
+    dial = lab.machines.dial
+
+    def noted(node: str, port: int, timeout: float) -> socket.socket:
+        limits.append(timeout)
+        return dial(node, port, timeout)
+
+    monkeypatch.setattr(lab.machines, "dial", noted)
+    customer.place("key-1", [{"product_id": 1, "quantity": 2}])
+    again = client.CONNECT_S + 0.5 + load.PAUSE_S  # RETRY_S, which is shorter in these tests.
+    assert limits == [client.CONNECT_S]
+    assert again < TAKEN_OVER_S
 
 
 @pytest.mark.parametrize("status", [401, 409, 413, 422])
