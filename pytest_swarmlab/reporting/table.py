@@ -79,7 +79,9 @@ def _shown(value: Any) -> str:
 def _cell(checks: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
     verdicts = [Verdict(check["verdict"]) for check in checks]
     proven, unprovable = (verdicts.count(v) for v in (Verdict.PASS, Verdict.NOT_PROVABLE))
-    why = [_shown(c["observed"]) for c in checks if c["verdict"] == Verdict.NOT_PROVABLE]
+    lacking = [c["observed"] for c in checks if c["verdict"] == Verdict.NOT_PROVABLE]
+    # A check names all that it lacks here.
+    why = [_shown(each) for observed in lacking for each in str(observed).split("; ")]
     if verdicts and proven == len(verdicts):
         return f"proven ({proven} checks)", []
     if proven + unprovable < len(verdicts) or not verdicts:

@@ -41,6 +41,16 @@ def test_reasons_are_told_once_for_all_runs() -> None:
     assert table.endswith("\n1. why not_provable\n")
 
 
+def test_each_thing_that_is_lacking_is_told_by_itself() -> None:
+    checks = [
+        {"id": told, "verdict": "not_provable", "observed": told} for told in ("no A; no B", "no B")
+    ]
+    exercises = [{"id": "2.2", "checks": checks}]
+    table = markdown([Run.of({"provider": "dind", "kernel": "6.12", "exercises": exercises})])
+    assert "not provable [1, 2] |" in table
+    assert table.endswith("\n1. no A\n2. no B\n")
+
+
 def test_an_exercise_that_a_provider_was_not_tried_on_is_said_so() -> None:
     table = markdown([run("uml", "pass"), run("dind", "pass", exercise="2.1")])
     assert "| `uml`, 6.12 | not tried | proven (1 checks) |" in table
