@@ -25,6 +25,7 @@ WORDS = {
     "fault.healed": "the fault's healing",
     "fault.injected": "the fault",
     "info": "the machines' own views of the swarm",
+    "mesh": "the machines' tables of the routing mesh",
     "nodes": "node lists",
     "raft": "the engines' logs of Raft",
     "request": "requests of clients",
