@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.errors import CommandError, ProviderError
 from pytest_swarmlab.waiting.conditions.answers import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
 
@@ -82,7 +82,7 @@ class MeshLists:
         for node in self._nodes:
             try:
                 count = self._listed(node)
-            except ProviderError as error:
+            except (CommandError, ProviderError) as error:
                 return pending(str(error))
             seen.append(f"{node.name} {count}")
             # The others need not be asked: to look costs a node more than it may seem.
@@ -92,8 +92,12 @@ class MeshLists:
 
     @staticmethod
     def _listed(node: Node) -> int:
-        table = node.look("nsenter", f"--net={INGRESS}", "cat", "/proc/net/ip_vs", check=False)
-        # A heading and every real server have an arrow; before the first service there is none.
+        argv = ("nsenter", f"--net={INGRESS}", "cat", "/proc/net/ip_vs")
+        table = node.look(*argv, check=False)
+        # Before the first service there is no such namespace, whose path the refusal names.
+        if table.code and INGRESS not in table.stderr:
+            raise CommandError(node.name, argv, table.code, table.stdout, table.stderr)
+        # A heading and every real server have an arrow.
         return sum(
             "->" in line and "RemoteAddress" not in line for line in table.stdout.split("\n")
         )

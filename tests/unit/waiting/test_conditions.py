@@ -193,6 +193,8 @@ def test_a_mesh_that_cannot_be_seen_is_not_taken_for_an_empty_one(lab: Lab) -> N
 
     lab.shell = cut_off
     assert "manager1 can't be reached" in seen(lab.swarm.mesh_lists(0)())
+    lab.shell = lambda *_: (127, "", "sh: 1: nsenter: not found")
+    assert "ended with 127: sh: 1: nsenter: not found" in seen(lab.swarm.mesh_lists(0)())
 
 
 def test_a_change_that_was_tried_is_recorded_and_leaves_nothing(lab: Lab) -> None:
