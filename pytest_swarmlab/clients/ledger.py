@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from typing import Self
 
@@ -47,17 +48,27 @@ class Ledger:
         self._pause = pause
         self._recorder = recorder
         self._over = threading.Event()
-        self._acknowledged = 0
+        self._begun = 0
+        self._acknowledged: list[int] = []
         self._last = "nothing was written yet"
         self._threads = Background(f"the ledger {name}", threads=1)
 
     @property
     def acknowledged(self) -> int:
         """Entries acknowledged so far."""
-        return self._acknowledged
+        return len(self._acknowledged)
+
+    @property
+    def begun(self) -> int:
+        """The number of the entry that was begun last; 0 before the first."""
+        return self._begun
+
+    def acknowledged_after(self, number: int) -> int:
+        """Acknowledged entries with a higher number."""
+        return len(self._acknowledged) - bisect_right(self._acknowledged, number)
 
     def acknowledges(self, more: int) -> Acknowledges:
-        """Condition: `more` further entries are acknowledged."""
+        """Condition: `more` entries that are begun from now on are acknowledged."""
         return Acknowledges(self, more)
 
     def found(self, entries: Iterable[tuple[str, int]]) -> None:
@@ -73,13 +84,12 @@ class Ledger:
         self._threads.end(error)
 
     def _write_steadily(self) -> None:
-        number = 0
         while not self._over.is_set():
-            number += 1
-            self._enter(number)
+            self._enter(self._begun + 1)
             self._over.wait(self._pause)
 
     def _enter(self, number: int) -> None:
+        self._begun = number
         sent = self._recorder.now()
         id_, error = None, None
         try:
@@ -89,7 +99,8 @@ class Ledger:
         seconds = round(self._recorder.now() - sent, 4)
         self._recorder.write(Entry(number, round(sent, 4), seconds, id_, error, self.name))
         self._last = f"entry {number}: {error or 'acknowledged'}"
-        self._acknowledged += error is None
+        if error is None:
+            self._acknowledged.append(number)
 
     @property
     def trouble(self) -> str | None:
@@ -103,19 +114,23 @@ class Ledger:
 
 
 class Acknowledges:
-    """A ledger has a number of new acknowledged entries; finds how many."""
+    """A ledger has a number of acknowledged entries that were begun since; finds how many in all.
+
+    The entry that is under way does not count: it may have been kept before.
+    """
 
     node = None
 
     def __init__(self, ledger: Ledger, more: int) -> None:
         self._ledger = ledger
-        self._wanted = ledger.acknowledged + more
+        self._since = ledger.begun
+        self._more = more
         self.name = f"{more} more entries of {ledger.name} are acknowledged"
 
     def __call__(self) -> Done[int] | Pending | Fatal:
         """Look once."""
         seen = f"{self._ledger.acknowledged} in all; {self._ledger.last}"
-        if self._ledger.acknowledged >= self._wanted:
+        if self._ledger.acknowledged_after(self._since) >= self._more:
             return done(self._ledger.acknowledged, seen)
         if self._ledger.trouble:
             return fatal(self._ledger.trouble)

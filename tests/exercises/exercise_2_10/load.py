@@ -28,8 +28,6 @@ PAGE_RATE, CATALOGUE_RATE = 5.0, 5.0
 PATIENCE_S = 5.0
 CATALOGUE = "/api/products?limit=12"
 
-ENOUGH = 2
-"""Acknowledged orders of each customer before the first fault, and after the last one."""
 WARM_S = 120
 READ_S = 90
 CONSUMED_S = 180
@@ -44,9 +42,11 @@ class Load:
     looks: list[Traffic]
 
     def goes_on(self, wait: Waiter, *, within: float) -> None:
-        """Wait until each customer's order, a sign-up and pages through every node succeed."""
+        """Wait until an order of each customer, a sign-up and pages through every node succeed that
+        are begun from now on.
+        """
         waited: list[Any] = [
-            *(each.acknowledges(ENOUGH if each.name != ACCOUNTS else 1) for each in self.ledgers),
+            *(each.acknowledges(1) for each in self.ledgers),
             # Each node is asked in turn: once, by a request that begins from now on.
             *(each.asked_at_least(each.sent + len(each.via)) for each in self.looks),
         ]

@@ -79,6 +79,22 @@ def test_a_condition_counts_from_when_it_was_made_and_says_how_the_last_write_en
     assert isinstance(condition(), Done)
 
 
+def test_an_entry_that_was_under_way_is_none_that_was_begun_since(lab: Lab) -> None:
+    made = []
+
+    def write(number: int) -> str:
+        if number == 1:
+            made.append(ledger.acknowledges(1))
+        return str(number)
+
+    ledger = Ledger("posts", write, lab.recorder)
+    ledger._enter(1)
+    (condition,) = made
+    assert isinstance(condition(), Pending)
+    ledger._enter(2)
+    assert isinstance(condition(), Done)
+
+
 def test_nothing_is_lost_when_all_that_was_acknowledged_is_there() -> None:
     run = events(
         "p", entry(1, 0), entry(2, 1, error="timeout"), entry(3, 2),

@@ -22,7 +22,7 @@ from tests.exercises.exercise_2_10 import client, load, perform
 from tests.exercises.exercise_2_10.books import Books, Unread
 from tests.exercises.exercise_2_10.client import Customer, Shop
 from tests.exercises.exercise_2_10.load import Crowd
-from tests.exercises.exercise_2_10.setting import ACCOUNTS, CUSTOMERS, DATABASE, LEDGERS
+from tests.exercises.exercise_2_10.setting import CUSTOMERS, DATABASE, LEDGERS
 from tests.unit.fakes import Lab, task
 
 TOKEN = "head.body.signature"  # noqa: S105 - nobody's
@@ -271,11 +271,11 @@ def test_what_customers_were_told_is_read_back_under_the_numbers_that_they_gave(
             ledger = readings.ledger(record, name)
             assert ledger is not None
             assert ledger.lost == ledger.duplicated == []
-            acknowledged = {e.number for e in ledger.acknowledged}
             found = {number for _, number in ledger.found or ()}
-            # An account may be opened and its first log-in refused: then nobody was told of it.
-            assert acknowledged == found or (name == ACCOUNTS and acknowledged < found)
-        assert set(there.orders.values()) == set(web.orders)
+            # More may be kept: on a busy machine a customer gives up an order that arrives.
+            assert {e.number for e in ledger.acknowledged} <= found
+            assert found <= {e.data["number"] for e in record.of("entry", ledger=name)}
+        assert set(there.orders.values()) <= set(web.orders)
         assert len(record.last("consumed").data["orders"]) == len(web.orders)  # type: ignore[union-attr]
         assert len(there.accounts) == len(web.users) >= CUSTOMERS
 
