@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from pytest_swarmlab.waiting.conditions.answers import brief, no_answer, understood
+from pytest_swarmlab.waiting.conditions.tasks import Ended
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, fatal, pending
 
 if TYPE_CHECKING:
@@ -119,7 +120,9 @@ class Watched:
             tasks = self._swarm.tasks(self._service)
         except no_answer() as error:
             return pending(brief(error))
-        there = sorted((t.id, t.node) for t in tasks if t.desired == "running")
+        # One that has ended is still wanted for a moment, until its orchestrator has heard of it.
+        wanted = [t for t in tasks if t.desired == "running" and t.state not in Ended.states]
+        there = sorted((t.id, t.node) for t in wanted)
         if self._began is None:
             self._began, self._tasks = now, there
         if there != self._tasks:

@@ -118,6 +118,10 @@ def demote_the_leader(
                 wait(settled, within=BACK_S)
                 # As many requests after the handover as before it.
                 wait(traffic.asked_at_least(traffic.asked + WARM_REQUESTS), within=30)
+                # The promotion needs the agreement of the other manager, which was away in a drill
+                # before this one: the new leader may not have reached it yet, since gRPC waits
+                # before it tries again, and then loses its office (28 s were seen).
+                wait(swarm.accepts_changes(new), within=BACK_S)
         wait(swarm.node_is(old, role="manager", reachability="reachable"), within=BACK_S)
         wait(swarm.all_nodes_ready(), within=BACK_S)
 

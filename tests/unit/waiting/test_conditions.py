@@ -422,6 +422,14 @@ def test_a_watch_ends_as_soon_as_something_moves(lab: Lab) -> None:
     assert moved.seen.startswith("they changed after")
 
 
+def test_a_task_that_has_ended_moves_no_more_when_it_is_given_up(lab: Lab) -> None:
+    watched = Service(lab.swarm, "web").watched(for_s=1000)
+    lab.tasks = [task(1, "worker1", "complete"), task(2, "worker2")]
+    assert seen(watched()).startswith("unchanged for")
+    lab.tasks = [task(1, "worker1", "complete", desired="shutdown"), task(2, "worker2")]
+    assert seen(watched()).startswith("unchanged for")
+
+
 def test_a_watch_in_which_nothing_moves_ends_with_its_time(lab: Lab) -> None:
     lab.tasks = [task(1, "worker1")]
     watched = Service(lab.swarm, "web").watched(for_s=0)
