@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Event
-from pytest_swarmlab.text import clock, line
+from pytest_swarmlab.text import clock, line, some
 
 MOST = 4
 """Kinds of evidence that are named; the rest is counted."""
@@ -119,8 +119,7 @@ def _sources(events: list[Event]) -> str:
     )
     if not names:
         return ""
-    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    return f" of {', '.join(line(name, 60) for name in names[:MOST])}{more}"
+    return f" of {some([line(name, 60) for name in names], MOST)}"
 
 
 def _when(first: Event, last: Event) -> str:

@@ -32,7 +32,7 @@ from pytest_swarmlab.evidence.events import (
     kind_of_fault,
     read,
 )
-from pytest_swarmlab.model import Event
+from pytest_swarmlab.model import FINDINGS, Event
 from pytest_swarmlab.text import SHORT, clock, count, duration, line
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Narrator:
             ),
             **_seen(
                 FindingMet,
-                lambda f: f"[bold red]a finding about Swarm: {plain(f.name)}[/] (docs/findings.md)",
+                lambda f: f"[bold red]a finding about Swarm: {plain(f.name)}[/] ({FINDINGS})",
             ),
         }
 

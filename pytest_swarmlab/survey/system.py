@@ -18,6 +18,7 @@ from pytest_swarmlab.swarm.identities import CERTIFICATE
 
 if TYPE_CHECKING:
     from pytest_swarmlab.swarm.cluster import Node, Output
+from pytest_swarmlab.text import some
 
 ANSWER_S = 15.0
 """Longest that one command may take, seconds: each takes a tenth of one on an embedded machine."""
@@ -172,8 +173,7 @@ def _df() -> tuple[str, ...]:
 
 
 def _may_not(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return f"{', '.join(paths[:3])}{more} may not be read"
+    return f"{some(paths, 3)} may not be read"
 
 
 def brief(said: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.evidence.events import Identity, NodeSeen
+from pytest_swarmlab.model import FINDINGS
 from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.swarm.rows import membership
 from pytest_swarmlab.waiting.conditions import brief, no_answer
@@ -109,7 +110,7 @@ class Places:
             victim = self._swarm.with_id(taken)
             lost[node] = (
                 f"{node} was the node {own} and has the certificate of {victim or 'another'},"
-                f" {taken} (docs/findings.md, two-identities)"
+                f" {taken} ({FINDINGS}, two-identities)"
             )
             if victim:
                 lost.setdefault(victim, f"{node} acts as {victim}, {taken}")

@@ -7,32 +7,26 @@ A request to a published port is balanced by the machine that gets it, and goes 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.evidence.events import Mesh, Way
 from pytest_swarmlab.parallel import at_once
-from pytest_swarmlab.waiting.conditions import INGRESS, brief, no_answer, understood
+from pytest_swarmlab.waiting.conditions import (
+    IPVS,
+    NAMESPACES,
+    balanced,
+    brief,
+    no_answer,
+    understood,
+)
 
 if TYPE_CHECKING:
     from pytest_swarmlab.swarm.node import Node
 
-NAMESPACES = "/run/docker/netns"
-"""Where an engine keeps its networks' namespaces (moby, libnetwork)."""
-
 ENDPOINT = "ingress-sbox"
 """The machine's own endpoint, among the containers of the network that an engine knows."""
-
-REPLICA = re.compile(r"^\s*-> ([0-9A-F]{8}):", re.MULTILINE)
-"""A real server in /proc/net/ip_vs: its IPv4 address in hexadecimal."""
-
-
-def balanced(table: str) -> list[str]:
-    """The replicas' addresses in such a table of IPVS, once for each service that has them."""
-    return [str(IPv4Address(int(address, 16))) for address in REPLICA.findall(table)]
 
 
 def mesh_of(node: Node) -> Mesh:
@@ -41,7 +35,7 @@ def mesh_of(node: Node) -> Mesh:
         network = node.engine.api.inspect_network("ingress")
         # libnetwork names a network's namespace after the first ten characters of its id.
         inside = f"--net={NAMESPACES}/1-{network['Id'][:10]}"
-        table = node.look("nsenter", f"--net={INGRESS}", "cat", "/proc/net/ip_vs").stdout
+        table = node.look(*IPVS).stdout
         forwarded = node.look("nsenter", inside, "bridge", "-j", "fdb", "show").stdout
         neighbours = node.look("nsenter", inside, "ip", "-j", "neigh", "show").stdout
         with understood("its part in the mesh"):

@@ -16,6 +16,7 @@ from pytest_swarmlab.model import Event, Judgement, Membership
 from pytest_swarmlab.survey import events, readings
 from pytest_swarmlab.survey.machine import Machine, System
 from pytest_swarmlab.survey.seen import Config, Network, NodeRow, Service, Survey, TaskRow
+from pytest_swarmlab.text import some
 
 T = TypeVar("T")
 
@@ -205,6 +206,4 @@ def _some(each: list[str]) -> list[str]:
 
 def names(services: Iterable[Service]) -> str:
     """Their names, for people."""
-    listed = [service.name for service in services]
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return (", ".join(listed[:SHOWN]) or "none") + more
+    return some([service.name for service in services], SHOWN) or "none"

@@ -5,7 +5,14 @@ There is a module for each subject; conditions are imported from here.
 
 from pytest_swarmlab.waiting.conditions.answers import OF_FORM, brief, no_answer, understood
 from pytest_swarmlab.waiting.conditions.changes import Writes
-from pytest_swarmlab.waiting.conditions.machines import INGRESS, EngineIs, MeshLists, Succeeds
+from pytest_swarmlab.waiting.conditions.machines import (
+    IPVS,
+    NAMESPACES,
+    EngineIs,
+    MeshLists,
+    Succeeds,
+    balanced,
+)
 from pytest_swarmlab.waiting.conditions.nodes import HasLeader, NodeIs, NodesReady
 from pytest_swarmlab.waiting.conditions.services import (
     Converged,
@@ -25,7 +32,8 @@ from pytest_swarmlab.waiting.conditions.tasks import (
 )
 
 __all__ = [
-    "INGRESS",
+    "IPVS",
+    "NAMESPACES",
     "OF_FORM",
     "Converged",
     "Ended",
@@ -46,6 +54,7 @@ __all__ = [
     "Updated",
     "Watched",
     "Writes",
+    "balanced",
     "brief",
     "no_answer",
     "understood",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from pytest_swarmlab.errors import CommandError, ProviderError
@@ -13,8 +15,17 @@ from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
 if TYPE_CHECKING:
     from pytest_swarmlab.swarm.cluster import Node
 
-INGRESS = "/run/docker/netns/ingress_sbox"
+NAMESPACES = "/run/docker/netns"
+"""Where an engine keeps its networks' namespaces (moby, libnetwork)."""
+
+INGRESS = f"{NAMESPACES}/ingress_sbox"
 """Network namespace of the routing mesh on every node that is a member of a swarm."""
+
+IPVS = ("nsenter", f"--net={INGRESS}", "cat", "/proc/net/ip_vs")
+"""Command that shows over which replicas a node balances."""
+
+REPLICA = re.compile(r"^\s*-> ([0-9A-F]{8}):", re.MULTILINE)
+"""A real server in that table: its IPv4 address in hexadecimal."""
 
 
 class EngineIs:
@@ -58,6 +69,11 @@ class Succeeds:
         return pending(f"exit code {output.code}: {said}")
 
 
+def balanced(table: str) -> list[str]:
+    """The replicas' addresses in a table of IPVS, once for each service that has them."""
+    return [str(IPv4Address(int(address, 16))) for address in REPLICA.findall(table)]
+
+
 class MeshLists:
     """The routing mesh of every given node balances over so many replicas, no more and no fewer.
 
@@ -92,12 +108,8 @@ class MeshLists:
 
     @staticmethod
     def _listed(node: Node) -> int:
-        argv = ("nsenter", f"--net={INGRESS}", "cat", "/proc/net/ip_vs")
-        table = node.look(*argv, check=False)
+        table = node.look(*IPVS, check=False)
         # Before the first service there is no such namespace, whose path the refusal names.
         if table.code and INGRESS not in table.stderr:
-            raise CommandError(node.name, argv, table.code, table.stdout, table.stderr)
-        # A heading and every real server have an arrow.
-        return sum(
-            "->" in line and "RemoteAddress" not in line for line in table.stdout.split("\n")
-        )
+            raise CommandError(node.name, IPVS, table.code, table.stdout, table.stderr)
+        return len(balanced(table.stdout))

@@ -95,8 +95,8 @@ def surviving_replicas_lose_nothing(record: Record) -> Judgement:
         return judged(f"not one of {len(asked)} requests failed", missing=lacks)
     moments = [(began, began + SETTLING_S)]
     moments += [(first - STARTING_S, last + STARTING_S) for first, last in starts(record)]
-    failing = [found for moment in moments if (found := failing_in(asked, moment))]
-    told = [f"{len(f)} up to {f[-1].sent - began:.1f} s after the failure" for f in failing]
+    failing = [[each for each in within(asked, moment) if not each.ok] for moment in moments]
+    told = [f"{len(f)} up to {f[-1].sent - began:.1f} s after the failure" for f in failing if f]
     seen = f"{len(errors)} of {len(asked)} requests failed: {', '.join(told) or 'at other times'}"
     if beyond := beyond_the_share(asked, moments, lost / replicas):
         ways = readings.lost_ways(record)
@@ -116,21 +116,17 @@ def within(asked: Sequence[Request], moment: Moment) -> list[Request]:
     return [request for request in asked if request.over >= first and request.sent <= last]
 
 
-def failing_in(asked: Sequence[Request], moment: Moment) -> list[Request]:
-    """Those of them that failed."""
-    return [request for request in within(asked, moment) if not request.ok]
-
-
 def beyond_the_share(
     asked: Sequence[Request], moments: Sequence[Moment], share: float
 ) -> str | None:
     """What failed beyond that share at these moments, or at others, in words; or None."""
     explained = set[int]()
     for moment in moments:
-        if excess := more_than_a_share(within(asked, moment), share):
+        meanwhile = within(asked, moment)
+        if excess := more_than_a_share(meanwhile, share):
             return excess
         # Two that start at one time are no excuse for twice as many.
-        explained |= {id(request) for request in failing_in(asked, moment)}
+        explained |= {id(request) for request in meanwhile if not request.ok}
     others = sum(not request.ok for request in asked) - len(explained)
     return f"{others} when every replica should have answered" if others else None
 
