@@ -139,12 +139,14 @@ def _as_predicted(record: Record, phase: str) -> Judgement:
     for strike in found:
         for name in ENDPOINTS:
             longest = outage_s(asked[name], strike.window)
-            allowed = PREDICTED[strike.what].get(name, 0.0)
+            allowed = max(
+                PREDICTED[other.what].get(name, 0.0) for other in _meanwhile(strike, found)
+            )
             if longest > allowed:
                 wrong.append(
                     f"{strike.what}: {name} down for {longest:.1f} s, {allowed:.0f} allowed"
                 )
-            elif longest:
+            elif longest and name in PREDICTED[strike.what]:
                 told.append(f"{strike.what}: {name} {longest:.1f} s")
         missing += _unseen(record, asked, strike.window)
         for name, tried in written.items():
@@ -167,6 +169,16 @@ def _as_predicted(record: Record, phase: str) -> Judgement:
     if told:
         seen += f"; down: {', '.join(told)}"
     return judged(seen, wrong=wrong, missing=list(dict.fromkeys(missing)))
+
+
+def _meanwhile(strike: Strike, found: Sequence[Strike]) -> list[Strike]:
+    """The faults that had begun and from which the shop had not recovered, itself among them."""
+    window = strike.window
+    return [
+        other
+        for other in found
+        if other.window.began <= window.ended and other.window.ended >= window.began
+    ]
 
 
 def _during(request: Request, window: Window) -> bool:

@@ -27,6 +27,7 @@ from .setting import (
     DATABASE,
     FULL_S,
     GATEWAY,
+    KILLED_TOGETHER,
     NAME,
     ORDERS,
     PENDING,
@@ -36,7 +37,6 @@ from .setting import (
     RETURN,
     ROLLED,
     ROLLED_AFTER,
-    WHILE_AWAY,
     WORKER,
 )
 
@@ -129,34 +129,37 @@ class Drill:
     # -- struck ------------------------------------------------------------------------------
 
     @contextmanager
-    def _struck(self, struck: Struck, load: Load, via: Sequence[Node]) -> Iterator[None]:
-        """From just before the fault until everything serves again, to each customer, too."""
-        self.evidence.write(struck)
+    def _struck(self, *struck: Struck, load: Load, via: Sequence[Node]) -> Iterator[None]:
+        """From just before the faults until everything serves again, to each customer, too."""
+        for each in struck:
+            self.evidence.write(each)
         yield
         self._serves(via)
         load.goes_on(self.wait, within=BACK_S)
-        self.evidence.write(events.Recovered(struck.what))
+        for each in struck:
+            self.evidence.write(events.Recovered(each.what))
 
     def kill_each(self) -> None:
-        """A task of every service is killed, one after the other."""
-        meanwhile = {name for names in WHILE_AWAY.values() for name in names}
+        """A task of every service is killed, group after group."""
         with self.crowd.come("killed", self.swarm.nodes) as load:
-            for name in REPLICAS:
-                if name not in meanwhile:
-                    self._kill(name, load)
+            for names in KILLED_TOGETHER:
+                self._kill(names, load)
         self._listing("A task of each service was killed")
 
-    def _kill(self, name: str, load: Load) -> None:
-        service, count = self.service(name), REPLICAS[name]
-        task = self.wait(service.converged(replicas=count), within=READY_S)[0]
-        struck = Struck(name, task.id, task.slot, task.node, task.container)
-        with self._struck(struck, load, self.swarm.nodes):
-            perform.kill(self.swarm, task.node, task.container, name)
-            for other in WHILE_AWAY.get(name, ()):
-                self._kill(other, load)
-            new = self.wait(service.replaced(task), within=BACK_S)
-            self.evidence.write(events.Replaced(name, old=task.id, new=new.id))
-            self.wait(service.converged(replicas=count), within=BACK_S)
+    def _kill(self, names: Sequence[str], load: Load) -> None:
+        killed = {}
+        for name in names:
+            tasks = self.wait(self.service(name).converged(replicas=REPLICAS[name]), within=READY_S)
+            killed[name] = tasks[0]
+        struck = [Struck(n, t.id, t.slot, t.node, t.container) for n, t in killed.items()]
+        with self._struck(*struck, load=load, via=self.swarm.nodes):
+            for name, task in killed.items():
+                perform.kill(self.swarm, task.node, task.container, name)
+            for name, task in killed.items():
+                new = self.wait(self.service(name).replaced(task), within=BACK_S)
+                self.evidence.write(events.Replaced(name, old=task.id, new=new.id))
+            for name in names:
+                self.wait(self.service(name).converged(replicas=REPLICAS[name]), within=BACK_S)
 
     def take_the_cache_away(self) -> None:
         """Scale Redis to 0, and back."""
@@ -170,7 +173,7 @@ class Drill:
         nodes, service = self.swarm.nodes, self.service(name)
         with self.crowd.come(what, nodes) as load:
             self.evidence.tasks(self.swarm, service.name)
-            with self._struck(Struck(what), load, nodes):
+            with self._struck(Struck(what), load=load, via=nodes):
                 service.scale(0)
                 self.wait(service.tasks_are("running", 0), within=BACK_S)
                 self.wait(service.settled(), within=BACK_S)
@@ -192,7 +195,7 @@ class Drill:
         with self.crowd.come("database-moved", nodes) as load:
             self.evidence.tasks(self.swarm, service.name)
             struck = Struck("database-moved", old=old.name, new=new.name)
-            with self._struck(struck, load, nodes):
+            with self._struck(struck, load=load, via=nodes):
                 service.move(to=new)
                 self.wait(service.converged(replicas=1, on=new), within=READY_S)
             self.evidence.tasks(self.swarm, service.name)
@@ -205,7 +208,7 @@ class Drill:
         disk = FullDisk(self.swarm, self.crowd, self.evidence)
         with self.crowd.come("disk-full", self.swarm.nodes) as load:
             disk.look("before")
-            with self._struck(Struck("disk-full"), load, self.swarm.nodes):
+            with self._struck(Struck("disk-full"), load=load, via=self.swarm.nodes):
                 with self.faults.fill_disk(nfs.server_of(self.swarm), perform.DATABASE_FILES):
                     self.wait(disk.refuses(), within=FULL_S)
                     disk.look("full")
@@ -243,13 +246,13 @@ class Drill:
             self.crowd.come(what, others) as load,
             ExitStack() as broken,
         ):
-            with self._struck(Struck(what, node=node.name), load, others):
+            with self._struck(Struck(what, node=node.name), load=load, via=others):
                 broken.enter_context(fault)
                 self.wait(self.swarm.node_is(node, state="down"), within=DOWN_S)
                 for name, count in REPLICAS.items():
                     self.wait(self.service(name).converged(replicas=count), within=READY_S)
             self._listing(f"{node} is away")
-            with self._struck(Struck(RETURN, node=node.name), load, others):
+            with self._struck(Struck(RETURN, node=node.name), load=load, via=others):
                 broken.close()
                 self.wait(self.swarm.all_nodes_ready(), within=BACK_S)
                 for name in REPLICAS:
@@ -268,7 +271,7 @@ class Drill:
                 service, count = self.service(name), REPLICAS[name]
                 before[name] = self.wait(service.converged(replicas=count), within=READY_S)
                 self.evidence.tasks(self.swarm, service.name)
-            with self._struck(Struck("rolled"), load, nodes):
+            with self._struck(Struck("rolled"), load=load, via=nodes):
                 for name in ROLLED:
                     if name not in ROLLED_AFTER:
                         perform.roll(self.swarm, name)
@@ -289,7 +292,7 @@ class Drill:
         before = api.inspect_service(service.name)["Spec"]["TaskTemplate"]["ContainerSpec"]
         with self.crowd.come("bad-update", nodes) as load:
             self.evidence.tasks(self.swarm, service.name)
-            with self._struck(Struck("bad-update"), load, nodes):
+            with self._struck(Struck("bad-update"), load=load, via=nodes):
                 perform.break_update(self.swarm, ORDERS)
                 self.wait(service.rolled_back(), within=ROLLED_S)
                 self.wait(service.converged(replicas=REPLICAS[ORDERS]), within=READY_S)

@@ -45,13 +45,16 @@ class Load:
         """Wait until an order of each customer, a sign-up and pages through every node succeed that
         are begun from now on.
         """
-        waited: list[Any] = [
+        for condition in self.successes():
+            wait(condition, within=within)
+
+    def successes(self) -> list[Any]:
+        """Conditions: all of these succeed, begun from now on."""
+        return [
             *(each.acknowledges(1) for each in self.ledgers),
             # Each node is asked in turn: once, by a request that begins from now on.
             *(each.asked_at_least(each.sent + len(each.via)) for each in self.looks),
         ]
-        for condition in waited:
-            wait(condition, within=within)
 
 
 @dataclass
@@ -118,11 +121,13 @@ class Crowd:
         ]
         ledgers = [self._orders(mark, number, via) for number in range(1, CUSTOMERS + 1)]
         ledgers.append(self._accounts(mark, via))
+        load = Load(mark, ledgers, looks)
+        first = load.successes()
         with ExitStack() as at_work:
             for each in (*ledgers, *looks):
                 at_work.enter_context(each)  # type: ignore[arg-type]
-            load = Load(mark, ledgers, looks)
-            load.goes_on(self.wait, within=WARM_S)
+            for condition in first:
+                self.wait(condition, within=WARM_S)
             yield load
         self.count(mark, ledgers)
 

@@ -40,9 +40,15 @@ same time, those with most tasks first; Swarm monitors a last task for ten secon
 DATABASE, CACHE, BROKER, WORKER = "postgres", "redis", "rabbitmq", "orders-worker"
 ORDERS, GATEWAY = "orders-service", "api-gateway"
 
-WHILE_AWAY = {BROKER: (CACHE, WORKER)}
-"""Service → services whose tasks are killed while it recovers. RabbitMQ needs half a minute. No
-request may fail for it or for them, so none hides another's outage."""
+KILLED_TOGETHER = (
+    ("frontend", "users-service", ORDERS),
+    ("api-gateway",),
+    ("products-service",),
+    (DATABASE,),
+    (BROKER, CACHE, WORKER),
+)
+"""Of each group a task of every service is killed at the same time, group after group. No endpoint
+may fail for two services of a group, so none hides another's outage."""
 
 CUSTOMERS = 12
 """Customers who order at the same time, each one order after the other.

@@ -32,6 +32,7 @@ from tests.exercises.exercise_2_10.setting import (
     CLOSED,
     CUSTOMERS,
     ENDPOINTS,
+    KILLED_TOGETHER,
     LEDGERS,
     PORT,
     PREDICTED,
@@ -40,7 +41,6 @@ from tests.exercises.exercise_2_10.setting import (
     RETURN,
     ROLLED,
     ROLLED_AFTER,
-    WHILE_AWAY,
 )
 from tests.exercises.exercise_2_10.trials import Trials
 from tests.exercises.exercise_2_10.verify import exercise
@@ -912,11 +912,23 @@ def test_what_is_predicted_is_predicted_of_everything_that_is_struck() -> None:
     assert {name for bounds in PREDICTED.values() for name in bounds} <= set(ENDPOINTS)
 
 
-def test_nothing_may_fail_for_what_is_killed_while_another_comes_back() -> None:
-    for name, others in WHILE_AWAY.items():
-        assert not any(PREDICTED[each] for each in (name, *others))
-        assert {name, *others} <= set(REPLICAS)
-        assert not set(others) & set(WHILE_AWAY)
+def test_every_service_is_killed_and_none_hides_the_outage_of_another() -> None:
+    assert sorted(name for names in KILLED_TOGETHER for name in names) == sorted(REPLICAS)
+    for names in KILLED_TOGETHER:
+        failing = [endpoint for name in names for endpoint in PREDICTED[name]]
+        assert len(failing) == len(set(failing))
+
+
+@pytest.mark.parametrize(("path", "verdict"), [("/api/me", "pass"), (PATHS["pages"], "fail")])
+def test_what_is_killed_together_may_have_the_outages_of_each_and_no_other(
+    path: str, verdict: str
+) -> None:
+    began = STRUCK + EACH * list(REPLICAS).index("users-service")
+    together = moved("struck", {"what": "redis"}, to=began + 0.1)(good("killed"))
+    together = moved("recovered", {"what": "redis"}, to=began + RECOVERED - STRUCK + 0.1)(together)
+    asked = failing(path, began + 1, began + 2)(together)
+    found = {r.id: r.verdict for r in exercise.judge(asked, "killed")}
+    assert found["2.10.killed.served-as-predicted"] == verdict
 
 
 def test_what_is_rolled_later_waits_for_one_that_is_rolled_at_once() -> None:
