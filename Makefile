@@ -26,6 +26,7 @@ MONITORING := tests/exercises/monitoring
 
 # Drills that provoke what is known of Swarm itself (docs/findings.md), and how often.
 FINDINGS := tests/findings
+FINDING_DRILLS := finding_two_identities finding_ill_task_runs finding_lost_way finding_late_sync
 REPETITIONS ?= 10
 KNOWN_BAD ?=
 # A test in which exactly such a finding was seen is repeated once, on a new cluster; both are shown.
@@ -47,8 +48,8 @@ SMOKE_PACKAGES := $(VAGRANT) dnsmasq-base iptables libvirt-clients libvirt-daemo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages test-packages browser disk kernel engine $(EXERCISES) lab test test-images test-providers wheel check fuzz neighbours no-harm soak \
-	mark mark-inventory mark-reference mark-stranger reference known-bad known-bad-drills known-bad-table architecture vagrant-smoke finding_two_identities \
-	finding_ill_task_runs finding_lost_way monitoring
+	mark mark-inventory mark-reference mark-stranger reference known-bad known-bad-drills known-bad-table architecture vagrant-smoke monitoring \
+	$(FINDING_DRILLS)
 
 help:
 	@echo "make exercise_2_2   the leader is lost, the swarm survives: set-up, run, report (also $(filter-out exercise_2_2,$(EXERCISES)))"
@@ -58,7 +59,7 @@ help:
 	@echo "make test           set-up, checks and every test but the long drills ($(notdir $(LONG) $(MONITORING))), on the embedded cluster"
 	@echo "make wheel          the package as pip has it: built, installed elsewhere, exercise 2.3 run from it"
 	@echo "make check          lint, types, unit and plugin tests: no cluster"
-	@echo "make finding_two_identities finding_ill_task_runs finding_lost_way   what is known of Swarm: how often of REPETITIONS=10"
+	@echo "make $(FINDING_DRILLS)   what is known of Swarm: how often of REPETITIONS=10"
 	@echo "make fuzz           the fuzzers of make check, with 3,000 examples each: an hour of processor time"
 	@echo "make neighbours     the plugin's tests beside other plugins, with other releases of pytest and Python"
 	@echo "make no-harm        each exercise on somebody's own cluster, also killed in its middle: is it what it was?"
@@ -148,17 +149,8 @@ test-images:
 test-providers:
 	$(PYTEST) tests/providers -m "not long" --swarmlab-provider=$(PROVIDER)
 
-finding_two_identities: setup kernel
-	$(PYTEST) $(FINDINGS)/test_two_identities.py --repetitions=$(REPETITIONS) \
-		--swarmlab-provider=$(PROVIDER)
-
-finding_ill_task_runs: setup kernel
-	$(PYTEST) $(FINDINGS)/test_ill_task.py --repetitions=$(REPETITIONS) \
-		--swarmlab-provider=$(PROVIDER)
-
-finding_lost_way: setup kernel
-	$(PYTEST) $(FINDINGS)/test_lost_way.py --repetitions=$(REPETITIONS) \
-		--swarmlab-provider=$(PROVIDER)
+$(FINDING_DRILLS): finding_%: setup kernel
+	$(PYTEST) $(FINDINGS)/test_$*.py --repetitions=$(REPETITIONS) --swarmlab-provider=$(PROVIDER)
 
 # What somebody has without a clone: every exercise is imported from the wheel, and one is run,
 # on Debian's kernel, which the others don't use.

@@ -2,14 +2,16 @@
 
     .venv/bin/python -m tests.soak ROUNDS [EXERCISE…]        # make soak ROUNDS=10
 
-Each run is a whole pytest session. Its outcome is a line of ``reports/soak/runs.jsonl`` as soon as
-it has ended, and ``reports/soak/table.md`` is made from all lines that there are. An interrupted
-soak goes on where it was: what has been run already counts.
+Each run is a whole pytest session. As many as clusters fit run side by side; one that takes all of
+the machine runs alone. A run's outcome is a line of ``reports/soak/runs.jsonl`` as soon as it has
+ended, and ``reports/soak/table.md`` is made from all lines that there are. An interrupted soak goes
+on where it was: what has been run already counts.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -17,16 +19,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from pytest_swarmlab import contents
+from pytest_swarmlab import config, contents
 from pytest_swarmlab.run.session import EXIT_INFRASTRUCTURE
+from pytest_swarmlab.run.slots import capacity
 from pytest_swarmlab.text import by_number
 
 EXERCISES = tuple(each.replace(".", "_") for each in sorted(contents.exercises(), key=by_number))
+PROVIDER = "uml"
 REPORTS = Path("reports") / "soak"
+ALONE = ("2_10",)
+"""What takes all of two cores as the machine is: `make lab` has nothing beside it either."""
 LONGEST_S = 3600.0
 """The longest takes a quarter of an hour; on half a core none has taken four times as long."""
 SHARE = 0.5
@@ -45,19 +52,24 @@ def as_it_is() -> Iterator[Session]:
 
 @contextlib.contextmanager
 def half_a_core() -> Iterator[Session]:
-    """A session and its cluster get no more than half a core's time, in slices of 50 ms."""
-    group = _cgroup()
-    group.mkdir()
-    try:
-        quota = int(SHARE * PERIOD_US)
-        if (group / "cpu.max").exists():
-            (group / "cpu.max").write_text(f"{quota} {PERIOD_US}")
-        else:
-            (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
-            (group / "cpu.cfs_quota_us").write_text(str(quota))
-        yield lambda argv: _session(argv, lambda pid: (group / "cgroup.procs").write_text(str(pid)))
-    finally:
-        group.rmdir()
+    """Each session and its cluster get no more than half a core's time, in slices of 50 ms."""
+    parent, numbers = _parent(), itertools.count(1)
+
+    def limited(argv: Sequence[str]) -> int:
+        group = parent / f"swarmlab-soak-{os.getpid()}-{next(numbers)}"
+        group.mkdir()
+        try:
+            quota = int(SHARE * PERIOD_US)
+            if (group / "cpu.max").exists():
+                (group / "cpu.max").write_text(f"{quota} {PERIOD_US}")
+            else:
+                (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+                (group / "cpu.cfs_quota_us").write_text(str(quota))
+            return _session(argv, lambda pid: (group / "cgroup.procs").write_text(str(pid)))
+        finally:
+            group.rmdir()
+
+    yield limited
 
 
 @contextlib.contextmanager
@@ -80,8 +92,8 @@ SPEEDS: dict[str, Callable[[], AbstractContextManager[Session]]] = {
 }
 
 
-def _cgroup() -> Path:
-    """Where a group with a quota is made, of either version; a sentence where none can be."""
+def _parent() -> Path:
+    """Where groups with a quota are made, of either version; a sentence where none can be."""
     version_1 = CGROUPS / "cpu"
     parent = version_1 if version_1.is_dir() else CGROUPS
     limits = parent / ("cgroup.procs" if version_1.is_dir() else "cgroup.subtree_control")
@@ -89,7 +101,7 @@ def _cgroup() -> Path:
         sys.exit(f"{parent} can't be written, so no session can be slowed down: run this as root")
     if not version_1.is_dir() and "cpu" not in limits.read_text().split():
         limits.write_text("+cpu")
-    return parent / f"swarmlab-soak-{os.getpid()}"
+    return parent
 
 
 def _session(argv: Sequence[str], begun: Callable[[int], object]) -> int:
@@ -105,16 +117,18 @@ def _session(argv: Sequence[str], begun: Callable[[int], object]) -> int:
 
 def run(exercise: str, speed: str, session: Session) -> dict[str, Any]:
     """One session of that exercise: how it ended, and what its report shows."""
-    before = set(REPORTS.glob("*/results.json"))
+    # Others run beside it: its report is the newest in a directory of its own.
+    reports = REPORTS / speed.replace(" ", "-") / exercise
+    before = set(reports.glob("*/results.json"))
     began = time.monotonic()
     code = session(
         [
             *(sys.executable, "-m", "pytest", "-q", "-m", f"exercise_{exercise}"),
-            *("--swarmlab-provider=uml", f"--swarmlab-reports={REPORTS}"),
+            *(f"--swarmlab-provider={PROVIDER}", f"--swarmlab-reports={reports}"),
         ]
     )
     seconds = round(time.monotonic() - began, 1)
-    new = sorted(set(REPORTS.glob("*/results.json")) - before)
+    new = sorted(set(reports.glob("*/results.json")) - before)
     results = json.loads(new[-1].read_text(encoding="utf-8")) if new else {"exercises": []}
     refused = [
         {key: check[key] for key in ("id", "verdict", "observed")}
@@ -127,7 +141,7 @@ def run(exercise: str, speed: str, session: Session) -> dict[str, Any]:
         "speed": speed,
         "exit": code,
         "seconds": seconds,
-        "report": new[-1].parent.name if new else None,
+        "report": str(new[-1].parent.relative_to(REPORTS)) if new else None,
         "kernel": results.get("kernel"),
         "engine": results.get("engine_version"),
         "refused": refused,
@@ -176,18 +190,34 @@ def soak(rounds: int, exercises: Sequence[str]) -> int:
     runs = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     for turn in range(1, rounds + 1):
         for speed, at_speed in SPEEDS.items():
-            for exercise in exercises:
-                if sum((e["exercise"], e["speed"]) == (exercise, speed) for e in runs) >= turn:
-                    continue
-                with at_speed() as session:
-                    runs.append(run(exercise, speed, session))
-                with log.open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps(runs[-1], ensure_ascii=False) + "\n")
-                (REPORTS / "table.md").write_text(table(runs), encoding="utf-8")
-                ended = runs[-1]
-                print(f"{turn} {exercise} {speed}: {outcome(ended)}, {ended['seconds']} s")
+            had = [each["exercise"] for each in runs if each["speed"] == speed]
+            due = [exercise for exercise in exercises if had.count(exercise) < turn]
+            alone = [exercise for exercise in due if exercise in ALONE]
+            others = [exercise for exercise in due if exercise not in alone]
+            for together in filter(None, (others, *([e] for e in alone))):
+                for ended in _side_by_side(together, speed, at_speed):
+                    runs.append(ended)
+                    with log.open("a", encoding="utf-8") as lines:
+                        lines.write(json.dumps(ended, ensure_ascii=False) + "\n")
+                    (REPORTS / "table.md").write_text(table(runs), encoding="utf-8")
+                    told = f"{outcome(ended)}, {ended['seconds']} s"
+                    print(f"{turn} {ended['exercise']} {speed}: {told}", flush=True)
     print(table(runs))
     return int(any(outcome(each) != "passed" for each in runs))
+
+
+def _side_by_side(
+    exercises: Sequence[str], speed: str, at_speed: Callable[[], AbstractContextManager[Session]]
+) -> Iterator[dict[str, Any]]:
+    """Run these exercises on as many clusters as fit; yields each run when it has ended."""
+    lab = config.read({"swarmlab_provider": PROVIDER}.get, lambda _: None, rootdir=Path.cwd())
+    with at_speed() as session, ThreadPoolExecutor(capacity(lab).clusters) as pool:
+        begun = [pool.submit(run, exercise, speed, session) for exercise in exercises]
+        try:
+            for each in as_completed(begun):
+                yield each.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -23,3 +23,12 @@ class NotSeen(Seen, kind="unseen", of=FINDINGS):
     """Nobody saw what became of the nodes' identities: the repetition is no trial."""
 
     why: str
+
+
+@dataclass(frozen=True)
+class Joined(Seen, kind="joined", of=FINDINGS):
+    """A machine has joined a network, and the network's first container runs there."""
+
+    node: str
+    service: str
+    seconds: Annotated[float, "from the network's creation there to the container's start, s"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_swarmlab.run.slots import Capacity
 from tests import soak
 
 
@@ -62,9 +64,33 @@ def test_an_interrupted_soak_goes_on_where_it_was(
     monkeypatch.setattr(soak, "run", run)
     assert soak.soak(1, ["2_1", "2_2"]) == 0
     assert soak.soak(2, ["2_1", "2_2"]) == 0
-    assert made == [(e, "as it is") for e in ("2_1", "2_2", "2_1", "2_2")]
+    assert sorted(made) == [(e, "as it is") for e in ("2_1", "2_1", "2_2", "2_2")]
     rows = (tmp_path / "reports/soak/runs.jsonl").read_text().splitlines()
-    assert [json.loads(row)["exercise"] for row in rows] == ["2_1", "2_2", "2_1", "2_2"]
+    told = [json.loads(row)["exercise"] for row in rows]
+    assert [sorted(told[:2]), sorted(told[2:])] == [["2_1", "2_2"]] * 2
+
+
+def test_as_many_run_side_by_side_as_clusters_fit_and_what_takes_all_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, at_work = threading.Barrier(2, timeout=30), set()
+
+    def run(exercise: str, speed: str, session: soak.Session) -> dict[str, Any]:
+        session([])
+        at_work.add(exercise)
+        if exercise in soak.ALONE:
+            assert at_work == {exercise}
+        else:
+            both.wait()
+        at_work.discard(exercise)
+        return {**ended(speed=speed), "exercise": exercise}
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(soak, "_session", _nothing)
+    monkeypatch.setattr(soak, "SPEEDS", {"as it is": soak.as_it_is})
+    monkeypatch.setattr(soak, "capacity", lambda _: Capacity(2, "two fit"))
+    monkeypatch.setattr(soak, "run", run)
+    assert soak.soak(1, ["2_10", "2_1", "2_2", "2_3", "2_4"]) == 0
 
 
 def _nothing(argv: Sequence[str], begun: object) -> int:  # noqa: ARG001 - as a session's
