@@ -25,7 +25,7 @@ LATE = tuple(f"late-{number}" for number in range(1, 7))
 
 LATE_S = 25.0
 """From a network's creation on the machine to its first container's start. The engine waits 30 s
-for an answer (libnetwork/networkdb/cluster.go, bulkSyncNode); otherwise it takes 1 to 3 s."""
+for an answer (libnetwork/networkdb/cluster.go, bulkSyncNode); otherwise it takes 1 to 5 s."""
 READY_S = 180
 
 
