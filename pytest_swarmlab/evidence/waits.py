@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_swarmlab.evidence.events import SuiteWaited, WaitBegan, Waited
+from pytest_swarmlab.evidence.events import SuiteWaited, WaitBegan, Waited, WaitSaw
 from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.waiting.waiter import Waiter
 
@@ -21,7 +21,10 @@ def _recorded(recorder: Recorder, kind: type[Waited]) -> Waiter:
     def began(condition: str, node: str | None, within: float) -> None:
         recorder.write(WaitBegan(condition, node, within))
 
+    def saw(condition: str, node: str | None, state: str) -> None:
+        recorder.write(WaitSaw(condition, node, state))
+
     def ended(condition: str, node: str | None, outcome: str, elapsed: float, last: str) -> None:
         recorder.write(kind(condition, node, outcome, round(elapsed, 3), last))
 
-    return Waiter(began=began, listener=ended)
+    return Waiter(began=began, saw=saw, listener=ended)

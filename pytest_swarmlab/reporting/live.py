@@ -25,6 +25,7 @@ from pytest_swarmlab.evidence.events import (
     SuiteWaited,
     WaitBegan,
     Waited,
+    WaitSaw,
     read,
 )
 from pytest_swarmlab.model import Event
@@ -86,13 +87,16 @@ class Passage:
 
 @dataclass
 class _Line:
-    """What one worker is doing. `waits`: (condition, node) → when the wait began, and its limit."""
+    """What one worker is doing.
+
+    `waits`: (condition, node) → when the wait began, its limit, and what it saw last.
+    """
 
     narrator: Narrator
     phase: str = ""
     test: str = ""
     told: str = ""
-    waits: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    waits: dict[tuple[str, str], tuple[float, float, str]] = field(default_factory=dict)
 
     def note(self, event: Event) -> bool:
         """Note where the worker is, and what it waits for; whether the event says no more."""
@@ -108,7 +112,11 @@ class _Line:
                 self.test = "" if step is None else f"{step} {name}".strip()
             case WaitBegan.kind:
                 wait = read(WaitBegan, event)
-                self.waits[wait.condition, wait.node or ""] = wait.t, wait.within
+                self.waits[wait.condition, wait.node or ""] = wait.t, wait.within, ""
+            case WaitSaw.kind:
+                saw = read(WaitSaw, event)
+                if begun := self.waits.get((saw.condition, saw.node or "")):
+                    self.waits[saw.condition, saw.node or ""] = *begun[:2], saw.state
             case Waited.kind | SuiteWaited.kind:
                 over = read(Waited, event)
                 self.waits.pop((over.condition, over.node or ""), None)
@@ -200,9 +208,10 @@ class Live:
         now = self._now()
         where = f"[bold]{plain(line.phase or line.test, 60)}[/]"
         if line.waits:
-            (condition, _), (began, within) = list(line.waits.items())[-1]
+            (condition, _), (began, within, state) = list(line.waits.items())[-1]
             went = f"{duration(max(0.0, now - began))} of {duration(within)}"
-            what = f"waiting: {plain(condition, 120)} [dim]({went})[/]"
+            saw = f": {plain(state, 120)}" if state else ""
+            what = f"waiting: {plain(condition, 120)} [dim]({went}){saw}[/]"
         else:
             what = line.told
         if not (line.phase or line.test or what):

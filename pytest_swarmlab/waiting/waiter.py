@@ -73,6 +73,12 @@ Listener = Callable[[str, str | None, str, float, str], None]
 Began = Callable[[str, str | None, float], None]
 """Hears that a wait begins: condition, node, the seconds that it may take."""
 
+Saw = Callable[[str, str | None, str], None]
+"""Hears what a look saw that did not end the wait: condition, node, the state."""
+
+SAID_EVERY_S = 1.0
+"""At least so long between two states that are told, so that a number that counts up tells once."""
+
 
 class Waiter:
     """Waits on conditions. Clock and sleep are injected, so that tests need no time."""
@@ -85,13 +91,17 @@ class Waiter:
         sleep: Callable[[float], None] = time.sleep,
         listener: Listener | None = None,
         began: Began | None = None,
+        saw: Saw | None = None,
     ) -> None:
-        """`every`: seconds between two looks."""
+        """`every`: seconds between two looks. `saw` hears a state when it is another one than told
+        before.
+        """
         self._every = every
         self._clock = clock
         self._sleep = sleep
         self._listener = listener
         self._began = began
+        self._saw = saw
 
     def __call__(self, condition: Condition[T], *, within: float) -> T:
         """Return what the condition found, once it is met.
@@ -105,17 +115,21 @@ class Waiter:
         if self._began:
             self._began(condition.name, condition.node, within)
         began = self._clock()
-        last = "nothing yet"
+        last, told, told_at = "nothing yet", "", began - SAID_EVERY_S
 
         def over(_: tenacity.RetryCallState) -> bool:
             return self._clock() - began >= within
 
         def look() -> Done[T] | Pending | Fatal:
-            nonlocal last
+            nonlocal last, told, told_at
             outcome = condition()
             if not isinstance(outcome, Done | Pending | Fatal):
                 raise ConfigError(f"the condition {condition.name!r} returned {outcome!r}: {SHAPE}")
             last = outcome.seen or last
+            news = isinstance(outcome, Pending) and last != told
+            if self._saw and news and self._clock() - told_at >= SAID_EVERY_S:
+                told, told_at = last, self._clock()
+                self._saw(condition.name, condition.node, last)
             return outcome
 
         waiting = tenacity.Retrying(

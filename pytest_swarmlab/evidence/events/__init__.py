@@ -48,6 +48,7 @@ from pytest_swarmlab.evidence.events.run import (
     SuiteWaited,
     WaitBegan,
     Waited,
+    WaitSaw,
 )
 from pytest_swarmlab.evidence.events.submission import (
     Plays,
@@ -142,6 +143,7 @@ __all__ = [
     "TasksSample",
     "TopologySeen",
     "WaitBegan",
+    "WaitSaw",
     "Waited",
     "Way",
     "Write",

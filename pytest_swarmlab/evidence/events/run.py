@@ -86,6 +86,15 @@ class WaitBegan(Seen, kind="wait.began"):
 
 
 @dataclass(frozen=True)
+class WaitSaw(Seen, kind="wait.saw"):
+    """A wait goes on: its condition was looked at, and is not met. A state is told once."""
+
+    condition: str
+    node: str | None
+    state: Annotated[str, "what the look saw; at most one a second"]
+
+
+@dataclass(frozen=True)
 class Waited(Seen, kind="wait"):
     """A test's own wait has ended."""
 

@@ -60,8 +60,8 @@ class Break:
 def real(exercise: str) -> Record:
     """The record of a real run of that exercise, as its run wrote it: phases, clusters, verdicts.
 
-    Of 2.10, the longest, what was waited for (`wait`, `wait.began`, `suite.wait`) is left out: no
-    judge reads it.
+    Of 2.10, the longest, what was waited for (`wait`, `wait.began`, `wait.saw`, `suite.wait`) is
+    left out: no judge reads it.
     """
     path = REAL / f"{exercise.replace('.', '_')}.jsonl.xz"
     with lzma.open(path, "rt", encoding="utf-8") as lines:

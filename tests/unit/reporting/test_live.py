@@ -126,6 +126,11 @@ def test_a_line_stands_below_pytest_s_and_is_renewed_in_place(
     assert screen.monitor.shown() == [
         "t.py .", "01:15  2.2/kill-9  waiting: a leader (5.0 s of 45.0 s)",
     ]  # fmt: skip
+    lines.hear(event("wait.saw", condition="a leader", node=None, state="-"))
+    lines._draw()
+    assert screen.monitor.shown() == [
+        "t.py .", "01:15  2.2/kill-9  waiting: a leader (5.0 s of 45.0 s): -",
+    ]  # fmt: skip
     lines.hear(event("wait", condition="a leader", node=None, outcome="done", elapsed=9.0))
     lines._draw()
     assert screen.monitor.shown()[1].startswith("01:15  2.2/kill-9  ✓ a leader (9.0 s)")
@@ -214,6 +219,7 @@ def test_hostile_text_fits_a_line_and_is_no_markup(
     for kind in ("phase.started", "stage.started"):
         lines.hear(event(kind, name=text))
     lines.hear(event("wait.began", condition=text, node=text, within=5))
+    lines.hear(event("wait.saw", condition=text, node=text, state=text))
     lines._draw()
     (shown,) = screen.monitor.shown()
     assert len(shown) < 60

@@ -74,6 +74,20 @@ def test_a_failure_names_condition_node_elapsed_time_and_last_state() -> None:
     assert heard[0][2] == "timeout"
 
 
+def test_a_state_that_does_not_end_the_wait_is_told_once_and_not_more_than_one_a_second() -> None:
+    time, told = Time(), list[Any]()
+    waiting = Waiter(
+        every=0.5, clock=lambda: time.now, sleep=time.sleep, saw=lambda *what: told.append(what)
+    )
+    states = ("none", "none", "none", "1 s", "1.5 s", "2 s")
+    waiting(Script(*map(pending, states), done(5, "all")), within=10)
+    assert [(node, state) for _, node, state in told] == [
+        ("manager1", "none"),
+        ("manager1", "1 s"),
+        ("manager1", "2 s"),
+    ]
+
+
 def test_a_condition_that_can_never_be_met_ends_the_wait_at_once() -> None:
     time = Time()
     condition = Script(pending("booting"), fatal("its kernel ended"))
