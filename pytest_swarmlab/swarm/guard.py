@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import Enum, auto
 from typing import Any, Self
 
-from pytest_swarmlab.errors import CommandError
+from pytest_swarmlab.errors import CommandError, SwarmlabError
 from pytest_swarmlab.swarm.node import Node
 
 STARTED_AFTER_S = 45
@@ -108,15 +108,54 @@ class Guard:
                 "-c",
                 script,
             )
+            guard._timers.append((node, unit))
             try:
                 node.run(*argv)
-            except BaseException:
-                guard.disarm()
+            except BaseException as error:
+                if isinstance(error, CommandError) and error.code != UNREACHED:
+                    guard._timers.pop()  # The node has none. Otherwise it may have set it.
+                try:
+                    guard.disarm()
+                except SwarmlabError as left:
+                    error.add_note(f"A timer may be left: {left}")
                 raise
-            guard._timers.append((node, unit))
             there = shlex.join(("systemctl", "is-active", "--quiet", f"{unit}.timer"))
             node.timers[unit] = ("sh", "-c", f"{there} || {shlex.join(argv)}")
         return guard
+
+    @classmethod
+    @contextmanager
+    def undone_after(
+        cls,
+        mending: Sequence[tuple[Node, Sequence[Sequence[str]]]],
+        kind: str,
+        undoes: Undoes = Undoes.FAULT,
+        *,
+        make: Callable[[], object] = lambda: None,
+        undo: Callable[[], object],
+    ) -> Iterator[None]:
+        """Timers are set, the block makes its change, `undo` undoes it, and they are stopped.
+
+        `mending`, `kind`, `undoes`: as for `arm`; where that fails, nothing else happens. `make`:
+        makes the change where the machine may refuse that; then nothing is undone, and the block is
+        not entered. `undo`: is called however the block ends, also half way through the change.
+        Where `undo` fails or is interrupted, the timers stay. An interrupt between two steps may
+        leave a timer without a change, but no change without a timer.
+        """
+        guard = cls.arm(mending, kind, undoes)
+        to_undo = True
+        try:
+            try:
+                with guard.unless_refused():
+                    make()
+            except SwarmlabError:
+                to_undo = False  # Refused; or there was no answer, and the timers undo it.
+                raise
+            yield
+        finally:
+            if to_undo:
+                undo()
+                guard.disarm()
 
     @contextmanager
     def unless_refused(self) -> Iterator[None]:

@@ -63,12 +63,11 @@ def exported(
     Yields a function that exports it with other options.
     """
     before = _Before.of(server, path)
-    timer = Guard.arm([(server, before.restored(path))], "export", Undoes.EXPORT)
-    try:
+    with Guard.undone_after(
+        [(server, before.restored(path))], "export", Undoes.EXPORT,
+        undo=lambda: _restore(server, path, before),
+    ):  # fmt: skip
         yield _exported(server, path, options, subnet, before)
-    finally:
-        _restore(server, path, before)
-        timer.disarm()
 
 
 def _missing(node: Node, path: str) -> list[str]:
@@ -200,14 +199,11 @@ def directory(server: Node, path: str) -> Iterator[str]:
     """
     if server.look("test", "!", "-e", path, check=False).code:
         raise ProviderError(f"{server} has a directory {path} already, which would be removed")
-    timer = Guard.arm([(server, [_removing(path)])], "directory", Undoes.EXPORT)
-    with timer.unless_refused():
-        server.run("mkdir", path)
-    try:
+    with Guard.undone_after(
+        [(server, [_removing(path)])], "directory", Undoes.EXPORT,
+        make=lambda: server.run("mkdir", path), undo=lambda: remove(server, path),
+    ):  # fmt: skip
         yield path
-    finally:
-        remove(server, path)
-        timer.disarm()
 
 
 @contextmanager

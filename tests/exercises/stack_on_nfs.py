@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from pytest_swarmlab.swarm.cluster import Node, Swarm
@@ -27,16 +27,17 @@ def labelled(swarm: Swarm, nodes: Sequence[Node]) -> Iterator[None]:
         return ("docker", "node", "update", *words, swarm.known_as(node))
 
     commands = [as_before(node) for node in nodes]
-    timer = Guard.arm([(swarm.leader(), commands)], "labels", Undoes.DEPLOYMENT)
-    try:
+
+    def undo() -> None:
+        with ExitStack() as each:  # Also where a node before it can't be given its label back.
+            for command in reversed(commands):
+                each.callback(swarm.leader().run, *command)
+
+    with Guard.undone_after([(swarm.leader(), commands)], "labels", Undoes.DEPLOYMENT, undo=undo):
         for node in nodes:
             words = ("--label-add", f"{LABEL}={VALUE}", swarm.known_as(node))
             swarm.leader().run("docker", "node", "update", *words)
         yield
-    finally:
-        for undo in commands:
-            swarm.leader().run(*undo)
-        timer.disarm()
 
 
 def labelled_nodes(swarm: Swarm) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.swarm.cluster import Node
@@ -20,21 +21,14 @@ def named(name: str, nodes: Sequence[Node]) -> Iterator[None]:
                 f"{node} has a volume {name} already, which is its owner's and would be used and"
                 f" removed: rename or remove it (`docker volume rm {name}`), or use another cluster"
             )
+    remove = ("docker", "volume", "rm", "--force", name)
     with ExitStack() as removed:
         for node in nodes:
-            removed.enter_context(_removed(node, name))
+            undo = partial(node.run, *remove)
+            removed.enter_context(
+                Guard.undone_after([(node, [remove])], "volume", Undoes.USED, undo=undo)
+            )
         yield
-
-
-@contextmanager
-def _removed(node: Node, name: str) -> Iterator[None]:
-    remove = ("docker", "volume", "rm", "--force", name)
-    timer = Guard.arm([(node, [remove])], "volume", Undoes.USED)
-    try:
-        yield
-    finally:
-        node.run(*remove)
-        timer.disarm()
 
 
 def _there(node: Node) -> set[str]:

@@ -97,13 +97,12 @@ def _file(leader: Node, value: bytes) -> Iterator[None]:
     if leader.look("test", "!", "-e", FILE, check=False).code:
         raise ProviderError(f"{leader} has a file {FILE} already, which would be removed")
     remove = ("rm", "-f", FILE)
-    timer = Guard.arm([(leader, [remove])], "secret-file", Undoes.DEPLOYMENT)
-    try:
+    with Guard.undone_after(
+        [(leader, [remove])], "secret-file", Undoes.DEPLOYMENT,
+        undo=lambda: leader.run(*remove, title="… which is removed at once"),
+    ):  # fmt: skip
         leader.put(value, FILE)
         yield
-    finally:
-        leader.run(*remove, title="… which is removed at once")
-        timer.disarm()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import base64
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -61,13 +62,11 @@ def look_for_the_plaintext(
         for what, directories in places.items():
             put = f"{directories[0]}/control"
             gone = ("rm", "-f", put)
-            timer = Guard.arm([(node, [gone])], "control", Undoes.DEPLOYMENT)
-            try:
+            with Guard.undone_after(
+                [(node, [gone])], "control", Undoes.DEPLOYMENT, undo=partial(node.run, *gone)
+            ):
                 node.put(control, put)
                 search(node, what, *directories)
-            finally:
-                node.run(*gone)
-                timer.disarm()
         node.run("logger", "--tag", "swarmlab", control.decode())
         search(node, "logs", *LOGS)
 
@@ -111,14 +110,12 @@ def look_around(
     control = f"control-{secrets.token_hex(12)}".encode()
     put = f"/tmp/{control.decode()}"
     gone = ("docker", "exec", container, "rm", "-f", put)
-    timer = Guard.arm([(on, [gone])], "control", Undoes.DEPLOYMENT)
-    try:
+    with Guard.undone_after(
+        [(on, [gone])], "control", Undoes.DEPLOYMENT, undo=lambda: on.run(*gone)
+    ):
         on.run("docker", "exec", "--interactive", container, "tee", put, stdin=control + b"\n",
                check=False)  # fmt: skip
         search(on, "container's layer", control, layer)
-    finally:
-        on.run(*gone)
-        timer.disarm()
     files = f"{_data_root(on)}/containers/{long}"
     search(on, "container's files and log", long.encode(), files)
     _note_memory(evidence, on, f"{files}/mounts/secrets", canary)

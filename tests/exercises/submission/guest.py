@@ -103,15 +103,13 @@ def gone_at_the_end(blog: Drill, wait: Waiter) -> Iterator[Callable[[], None]]:
         pytest.skip(f"{blog.wordpress.name} can't be written to: {why}")
     site, remove = blog.site, "dismiss" if seen.installed else "uninstall"
     timers = _timers(blog.swarm, blog.wordpress, remove, site.author)
-    guard = Guard.arm(timers, "guest", Undoes.DEPLOYMENT)
     writes = "posts, comments and a picture" if seen.installed else "its installation"
-    blog.swarm.leader().announce(shlex.join(["guest", site.author, blog.wordpress.name, writes]))
-    try:
+    words = shlex.join(["guest", site.author, blog.wordpress.name, writes])
+    with Guard.undone_after(
+        timers, "guest", Undoes.DEPLOYMENT, undo=lambda: _remove(blog, remove, wait)
+    ):
+        blog.swarm.leader().announce(words)
         yield lambda: _invited(blog, seen, wait) if seen.installed else blog.install({})
-    finally:
-        _remove(blog, remove, wait)
-        # Only now: what is not gone, the nodes remove.
-        guard.disarm()
 
 
 def _invited(blog: Drill, seen: Found, wait: Waiter) -> None:

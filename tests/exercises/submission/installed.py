@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from pytest_swarmlab.errors import NotConverged, ProviderError, SwarmlabError
@@ -231,17 +231,24 @@ def have_it_taken(home: Node, unit: str, recorder: Recorder, wait: Waiter) -> To
     before = told_of(home, unit)
     if before.state not in ENDED:
         raise NotShown(f"{unit} is {before.state or 'in no known state'} on {home} already")
-    guard = Guard.arm([(home, [_left(unit, before)])], "backup")
-    ended = None
-    try:
-        home.run("systemctl", "start", "--no-block", unit, title=f"On {home}: the backup")
+    ended: Told | None = None
+    begin = ("systemctl", "start", "--no-block", unit)
+
+    def undo() -> None:
         try:
-            ended = wait(UnitEnded(home, unit, before), within=BACKUP_S)
-        except NotConverged:
-            home.run("systemctl", "stop", unit)
-    finally:
-        _bring_back(home, unit, recorder, wait)
-        guard.disarm()
+            if ended is None:  # Otherwise their script copies a directory that the engine changes.
+                home.run("systemctl", "stop", unit)
+        finally:
+            _bring_back(home, unit, recorder, wait)
+
+    with (
+        Guard.undone_after(
+            [(home, [_left(unit, before)])], "backup",
+            make=lambda: home.run(*begin, title=f"On {home}: the backup"), undo=undo,
+        ),
+        suppress(NotConverged),
+    ):  # fmt: skip
+        ended = wait(UnitEnded(home, unit, before), within=BACKUP_S)
     if ended is None:
         raise NotShown(f"{unit} had not ended after {BACKUP_S:.0f} s, and was stopped")
     return ended
@@ -279,10 +286,8 @@ def numbered_volume(home: Node) -> Iterator[str]:
     if home.look("docker", "volume", "inspect", VOLUME, check=False).code == 0:
         raise NotShown(f"{home} has a volume {VOLUME} already")
     remove = ("docker", "volume", "rm", "--force", VOLUME)
-    timer = Guard.arm([(home, [remove])], "volume", Undoes.DEPLOYMENT)
-    try:
+    with Guard.undone_after(
+        [(home, [remove])], "volume", Undoes.DEPLOYMENT, undo=lambda: home.run(*remove)
+    ):
         home.run("docker", "volume", "create", VOLUME)
         yield f"{ROOT}/volumes/{VOLUME}/_data/numbers"
-    finally:
-        home.run(*remove)
-        timer.disarm()

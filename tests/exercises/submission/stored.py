@@ -185,8 +185,12 @@ def follow_the_database(
     directory = place(home, task.container, mine.mount)
     evidence.write(events.Place(home.name, directory, mount_of(home, directory)))
     gone = ("rm", "-f", "--", f"{directory}/{PROOF}")
-    timer = Guard.arm([(home, [gone])], "proof", Undoes.DEPLOYMENT)
-    try:
+
+    def remove() -> None:
+        (task,) = wait(service.converged(replicas=1), within=READY_S)
+        swarm.node(task.node).run("docker", "exec", task.container, "rm", "-f", proof)
+
+    with Guard.undone_after([(home, [gone])], "proof", Undoes.DEPLOYMENT, undo=remove):
         write_proof(home, task.container, secrets.token_bytes(PROOF_BYTES), at=proof)
         _read(evidence, "written", home, task.container, proof)
         why = _spared(mine)
@@ -202,10 +206,6 @@ def follow_the_database(
                 wait(written.acknowledges(ENTRIES), within=BACK_S)
             evidence.tasks(swarm, service.name)
             _send(mine, home, wait, evidence, written)
-    finally:
-        (task,) = wait(service.converged(replicas=1), within=READY_S)
-        swarm.node(task.node).run("docker", "exec", task.container, "rm", "-f", proof)
-        timer.disarm()
 
 
 @contextmanager
@@ -220,17 +220,18 @@ def _rows(mine: Moved, home: Node, container: str, wait: Waiter) -> Iterator[Row
     removing = ("sh", "-c", f"{each}; do {drop} | {there}; done")
     rows = Rows(dialect, home, container)
     nodes = [(service.swarm.node(name), [removing]) for name in mine.fitting]
-    timers = Guard.arm(nodes, "rows", Undoes.DEPLOYMENT)
-    with timers.unless_refused():
+
+    def make() -> None:
         rows.say(dialect.make, title=f"On {home}: a place for rows is made")
-    try:
-        yield rows
-    finally:
+
+    def undo() -> None:
         (task,) = wait(service.converged(replicas=1), within=READY_S)
         left = Rows(dialect, service.swarm.node(task.node), task.container)
         wait(left.answers(), within=READY_S)
         left.say(dialect.drop)
-        timers.disarm()
+
+    with Guard.undone_after(nodes, "rows", Undoes.DEPLOYMENT, make=make, undo=undo):
+        yield rows
 
 
 def _lose_the_server(server: Node, service: Service, faults: Faults, wait: Waiter) -> None:
@@ -256,8 +257,10 @@ def _send(
         evidence.write(events.Stuck(home.name, f"only {home} meets its constraints"))
         return
     other, proof = swarm.node(others[0]), f"{mine.mount}/{PROOF}"
-    timer = Guard.arm([(swarm.leader(), _back(service, other))], "moved", Undoes.DEPLOYMENT)
-    try:
+    with Guard.undone_after(
+        [(swarm.leader(), _back(service, other))], "moved", Undoes.DEPLOYMENT,
+        undo=lambda: service.update("--constraint-rm", service.only(other)),
+    ):  # fmt: skip
         service.move(to=other)
         (moved,) = wait(service.converged(replicas=1, on=other), within=READY_S)
         evidence.write(events.Moved(other.name))
@@ -266,9 +269,6 @@ def _send(
             there = Rows(mine.dialect, other, moved.container)
             wait(there.answers(), within=READY_S)
             written.found(there.read())
-    finally:
-        service.update("--constraint-rm", service.only(other))
-        timer.disarm()
 
 
 def _unit(server: Node) -> str:

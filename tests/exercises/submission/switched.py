@@ -110,15 +110,15 @@ def _own_again(mine: Switched, name: str, wait: Waiter) -> Iterator[None]:
     service, swarm = mine.service, mine.service.swarm
     back = _instead(name, mine.config.name, mine.config)
     words = ("docker", "service", "update", "--detach", *back, service.name)
-    timer = Guard.arm([(swarm.leader(), [words])], "config", Undoes.DEPLOYMENT)
-    try:
-        yield
-    finally:
+
+    def undo() -> None:
         if name in _given(service):
             service.update(*back, title=f"{service.name} has its own configuration again")
             wait(service.updated(), within=SWITCHED_S)
             wait(service.converged(replicas=mine.replicas), within=READY_S)
-        timer.disarm()
+
+    with Guard.undone_after([(swarm.leader(), [words])], "config", Undoes.DEPLOYMENT, undo=undo):
+        yield
 
 
 def _given(service: Service) -> set[str]:

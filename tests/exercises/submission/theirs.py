@@ -320,12 +320,11 @@ def as_many_again(
     `undoes`: says when a timer on somebody's own node does so if this process can't.
     """
     back = ("docker", "service", "scale", "--detach", f"{service.name}={replicas}")
-    timer = Guard.arm([(service.swarm.leader(), [back])], "scaled", undoes)
-    try:
+    leader = service.swarm.leader()
+    with Guard.undone_after(
+        [(leader, [back])], "scaled", undoes, undo=lambda: service.scale(replicas)
+    ):
         yield
-    finally:
-        service.scale(replicas)
-        timer.disarm()
 
 
 @contextmanager

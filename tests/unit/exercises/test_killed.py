@@ -175,7 +175,8 @@ class Owners:
                 due = self.clock + float(after.partition("=")[2])
                 self.timers[unit.partition("=")[2]] = (due, len(self.timers), node, script)
             case ("systemctl", "stop", timer) if timer.startswith("swarmlab-mend-"):
-                self.timers.pop(timer.removesuffix(".timer"))
+                if not self.timers.pop(timer.removesuffix(".timer"), None):
+                    return guard.NOT_LOADED, "", f"Unit {timer} not loaded."
             case ("systemctl", *words):
                 return self._of_systemd(node, words)
             case ("kill", "-9", _):

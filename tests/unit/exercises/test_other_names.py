@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.services import Service
 from tests.exercises import stack_on_nfs
@@ -64,6 +65,23 @@ def test_labels_are_read_and_set_by_node(renamed: Lab) -> None:
         (*update, "storage=nfs", "worker1.example.org"),
         (*update, "storage=theirs", "worker2.example.org"),
     ]
+
+
+def test_a_label_that_cannot_be_given_back_keeps_no_other_node_from_its_own(renamed: Lab) -> None:
+    swarm = renamed.swarm
+
+    def refuses(_: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+        bad = "--label-rm" in argv and argv[-1] == "worker1.example.org"
+        return (1, "", "no such node") if bad else (0, "", "")
+
+    renamed.shell = refuses
+    with (
+        pytest.raises(CommandError, match="no such node"),
+        stack_on_nfs.labelled(swarm, swarm.workers()),
+    ):
+        pass
+    gone = [words[-1] for words in renamed.commands("docker") if "--label-rm" in words]
+    assert gone == ["worker1.example.org", "worker2.example.org"]
 
 
 def test_managers_are_promoted_by_the_name_that_managers_know(renamed: Lab) -> None:

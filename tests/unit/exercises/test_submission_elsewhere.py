@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pytest_swarmlab.errors import HostError, NotConverged, ProviderError
+from pytest_swarmlab.errors import CommandError, HostError, NotConverged, ProviderError
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.marking.declared import Declared
 from pytest_swarmlab.marking.roles import Cast
@@ -333,6 +333,17 @@ def test_a_unit_that_does_not_end_is_stopped_and_the_engine_started(theirs: Lab)
     assert did(theirs) == ["a timer", BEGIN, stop, BACK, "no timer"]
 
 
+def test_a_unit_that_cannot_be_stopped_keeps_its_timer(theirs: Lab) -> None:
+    class Stubborn(Systemd):
+        def __call__(self, node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+            refused = argv == ("systemctl", "stop", "swarm-backup.service")
+            return (1, "", "no bus") if refused else super().__call__(node, argv)
+
+    with pytest.raises(CommandError, match="no bus"):
+        taken(theirs, Stubborn(looks=99))
+    assert did(theirs)[-1] == BACK
+
+
 def test_a_unit_that_is_at_work_already_is_left_alone(theirs: Lab) -> None:
     systemd = Systemd(looks=99)
     systemd.state = "activating"
@@ -358,7 +369,8 @@ def test_an_interrupted_backup_is_ended_too(theirs: Lab) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         taken(theirs, Systemd(), pressed)
-    assert did(theirs)[-2:] == [BACK, "no timer"]
+    stop = "systemctl stop swarm-backup.service"
+    assert did(theirs) == ["a timer", BEGIN, stop, BACK, "no timer"]
 
 
 def test_the_numbers_lie_in_a_volume_of_ours_that_goes_again(theirs: Lab) -> None:
