@@ -55,12 +55,16 @@ def steps(record: Record) -> list[Step]:
 
 
 def knee(found: Sequence[Step]) -> int | None:
-    """The index of the last step with more throughput than before; None if it is the last step."""
-    best = 0
-    for place in range(1, len(found)):
-        if found[place].throughput > GROWS * found[best].throughput:
-            best = place
-    return best if found and best < len(found) - 1 else None
+    """The index of the last step that grew; None if it is the last step of all.
+
+    A step grew if its throughput is a tenth above the highest one before it.
+    """
+    grew, highest = 0, 0.0
+    for place, step in enumerate(found):
+        if step.throughput > GROWS * highest:
+            grew = place
+        highest = max(highest, step.throughput)
+    return grew if found and grew < len(found) - 1 else None
 
 
 @exercise.check(
