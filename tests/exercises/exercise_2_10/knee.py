@@ -19,7 +19,7 @@ from .declared import LOAD, exercise
 from .setting import MORE_STEPS, STEPS
 
 GROWS = 1.1
-"""A step is beyond the knee unless its throughput is a tenth above the best step before."""
+"""No step has more than so many times the throughput of the knee."""
 PAUSE_S = 3.0
 """Longest pause between requests of a step. Visitors pause only to wait for an answer: at most
 0.9 s between all of them where each of sixteen waited for up to 5 s."""
@@ -55,16 +55,14 @@ def steps(record: Record) -> list[Step]:
 
 
 def knee(found: Sequence[Step]) -> int | None:
-    """The index of the last step that grew; None if it is the last step of all.
+    """The index of the first step that none exceeds by more than a tenth; None if it is the last.
 
-    A step grew if its throughput is a tenth above the highest one before it.
+    So a throughput that creeps up with each step has its knee near its end.
     """
-    grew, highest = 0, 0.0
-    for place, step in enumerate(found):
-        if step.throughput > GROWS * highest:
-            grew = place
-        highest = max(highest, step.throughput)
-    return grew if found and grew < len(found) - 1 else None
+    most = max((step.throughput for step in found), default=0.0)
+    enough = (place for place, step in enumerate(found) if GROWS * step.throughput >= most)
+    at = next(enough, None)
+    return at if at is not None and at < len(found) - 1 else None
 
 
 @exercise.check(

@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from tests.exercises.exercise_2_10 import steps
+from tests.exercises.exercise_2_10.knee import Step, knee
 from tests.exercises.exercise_2_10.verify import exercise
 from tests.unit.exercises.test_2_10 import EARLY, raised
 from tests.unit.records.editing import timed
@@ -30,7 +31,7 @@ LATE = {1: 20, 2: 40, 4: 80, 8: 100, 16: 120}
         ({**LATE, 32: 140, 64: 160}, "fail"),
         ({**LATE, 32: 140, 64: 160, 128: 161}, "pass"),
         ({**LATE, 32: 140, 64: 160, 128: 180}, "fail"),
-        # Not a tenth above the step before, though more than a tenth above the last one that grew.
+        # More than a tenth above the 140, and hardly above the 153.
         ({**LATE, 32: 140, 64: 153, 128: 155}, "pass"),
     ],
 )
@@ -39,8 +40,28 @@ def test_the_knee_is_beyond_the_steps_of_every_machine(
 ) -> None:
     record = timed(exercise.phase("load"), *raised(answers))
     found = {result.id: result for result in exercise.judge(record, "load")}
-    knee = found["2.10.load.raised-until-the-knee"]
-    assert knee.verdict.value == verdict, knee.observed
+    raised_until = found["2.10.load.raised-until-the-knee"]
+    assert raised_until.verdict.value == verdict, raised_until.observed
+
+
+@pytest.mark.parametrize(
+    ("throughputs", "place"),
+    [
+        ([20, 40, 80, 82, 76], 2),
+        ([71, 96, 95, 102, 109, 134, 146, 148], 6),
+        # Each of them is less than a tenth above the one before.
+        ([100, 109, 119, 130, 141, 154, 155], 4),
+        ([100, 109, 119, 130, 141], 3),
+        ([20, 40, 80, 100, 120], None),
+        ([20], None),
+        ([], None),
+    ],
+)
+def test_the_knee_is_the_first_step_that_none_exceeds_by_more_than_a_tenth(
+    throughputs: list[int], place: int | None
+) -> None:
+    found = [Mock(Step, throughput=float(each)) for each in throughputs]
+    assert knee(found) == place
 
 
 @pytest.mark.parametrize(
