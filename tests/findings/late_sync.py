@@ -5,16 +5,17 @@ on when it has the answer. Questions to the same machine share one place for the
 first answer ends only the last question's wait (docs/findings.md, late-sync).
 """
 
+from datetime import datetime
 from pathlib import Path
 
 from pytest_swarmlab.evidence.events import FindingTried
 from pytest_swarmlab.judging.live import Evidence
-from pytest_swarmlab.survey.definitions import unix
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.stacks import Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 from tests.findings.events import Joined
 
+PHASE = "findings/late-sync"
 FINDING = "late-sync"
 HOW = "six networks at once"
 
@@ -33,21 +34,19 @@ def join_networks_at_once(swarm: Swarm, *, stack: Stacks, wait: Waiter, evidence
     """Count the networks whose first container on the machine started late."""
     there, joins = swarm.workers()[:2]
     constraints = {"THERE": swarm.only(there), "LATE": swarm.only(joins)}
-    deployed = stack.deploy(FILE, name=NAME, env=constraints)
-    try:
+    took = []
+    with swarm.recorder.phase(PHASE):
+        deployed = stack.deploy(FILE, name=NAME, env=constraints)
         wait(deployed.service("there").converged(replicas=1, on=there), within=READY_S)
         late = [deployed.service(name) for name in LATE]
         swarm.leader().run(
             "docker", "service", "scale", "--detach", *(f"{each.name}=1" for each in late),
             title=f"{joins} joins {len(late)} networks at once",
         )  # fmt: skip
-        took = []
         for service in late:
             (task,) = wait(service.converged(replicas=1, on=joins), within=READY_S)
             took.append(_joined_after_s(joins, task.container))
             evidence.write(Joined(joins.name, service.name, took[-1]))
-    finally:
-        stack.remove(NAME)
     seen = sum(seconds >= LATE_S for seconds in took)
     evidence.write(FindingTried(FINDING, HOW, trials=len(took), seen=seen))
 
@@ -60,10 +59,6 @@ def _joined_after_s(node: Node, container: str) -> float:
     api = node.engine.api
     told = api.inspect_container(container)
     (network,) = (each["NetworkID"] for each in told["NetworkSettings"]["Networks"].values())
-    created, started = (
-        unix(moment)
-        for moment in (api.inspect_network(network)["Created"], told["State"]["StartedAt"])
-    )
-    assert created is not None, "an engine tells when it made a network"
-    assert started is not None, "an engine tells when it started a container"
-    return started - created
+    created = datetime.fromisoformat(api.inspect_network(network)["Created"])
+    started = datetime.fromisoformat(told["State"]["StartedAt"])
+    return round((started - created).total_seconds(), 1)
