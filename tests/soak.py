@@ -192,9 +192,8 @@ def soak(rounds: int, exercises: Sequence[str]) -> int:
         for speed, at_speed in SPEEDS.items():
             had = [each["exercise"] for each in runs if each["speed"] == speed]
             due = [exercise for exercise in exercises if had.count(exercise) < turn]
-            alone = [exercise for exercise in due if exercise in ALONE]
-            others = [exercise for exercise in due if exercise not in alone]
-            for together in filter(None, (others, *([e] for e in alone))):
+            batches = [[e for e in due if e not in ALONE], *([e] for e in due if e in ALONE)]
+            for together in filter(None, batches):
                 for ended in _side_by_side(together, speed, at_speed):
                     runs.append(ended)
                     with log.open("a", encoding="utf-8") as lines:

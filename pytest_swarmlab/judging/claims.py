@@ -48,6 +48,10 @@ class Window:
     def __contains__(self, t: float) -> bool:
         return self.began <= t <= self.ended
 
+    def meets(self, began: float, ended: float) -> bool:
+        """Whether what went on from then till then did so within it, at least in part."""
+        return ended >= self.began and began <= self.ended
+
     def __str__(self) -> str:
         if math.isinf(self.ended):
             return f"from second {self.began:.1f} of the run on"
@@ -162,9 +166,7 @@ def not_written(entries: Iterable[Tried], *, window: Window, pause: float) -> li
     A write that waits for its acknowledgement is under way until that comes.
     """
     busy = sorted(
-        (entry.sent, entry.over)
-        for entry in entries
-        if entry.over >= window.began and entry.sent <= window.ended
+        (entry.sent, entry.over) for entry in entries if window.meets(entry.sent, entry.over)
     )
     if not busy:
         return _longest("nothing was written", [window])

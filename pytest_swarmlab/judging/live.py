@@ -32,7 +32,7 @@ from pytest_swarmlab.evidence.recorder import Recorder
 from pytest_swarmlab.judging.exercise import Exercise, overall
 from pytest_swarmlab.model import CheckResult, Verdict
 from pytest_swarmlab.swarm.identities import identities_of
-from pytest_swarmlab.swarm.mesh import mesh_of_all
+from pytest_swarmlab.swarm.mesh import record_mesh
 from pytest_swarmlab.swarm.rows import membership
 from pytest_swarmlab.waiting.conditions import brief, no_answer, understood
 
@@ -183,8 +183,7 @@ class Evidence:
 
     def mesh(self, nodes: Sequence[Node]) -> None:
         """Record what these machines' engines have set up for published ports."""
-        for seen in mesh_of_all(nodes):
-            self._recorder.write(seen)
+        record_mesh(nodes, self._recorder)
 
     def tasks(self, swarm: Swarm, service: str) -> None:
         """Record a service's tasks as the managers list them now."""

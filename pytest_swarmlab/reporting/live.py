@@ -86,17 +86,23 @@ class Passage:
 
 
 @dataclass
-class _Line:
-    """What one worker is doing.
+class _Wait:
+    """A wait that goes on: its beginning in the run, its limit in seconds, what it saw last."""
 
-    `waits`: (condition, node) → when the wait began, its limit, and what it saw last.
-    """
+    began: float
+    within: float
+    state: str = ""
+
+
+@dataclass
+class _Line:
+    """What one worker is doing. `waits`: by condition and node."""
 
     narrator: Narrator
     phase: str = ""
     test: str = ""
     told: str = ""
-    waits: dict[tuple[str, str], tuple[float, float, str]] = field(default_factory=dict)
+    waits: dict[tuple[str, str], _Wait] = field(default_factory=dict)
 
     def note(self, event: Event) -> bool:
         """Note where the worker is, and what it waits for; whether the event says no more."""
@@ -112,11 +118,11 @@ class _Line:
                 self.test = "" if step is None else f"{step} {name}".strip()
             case WaitBegan.kind:
                 wait = read(WaitBegan, event)
-                self.waits[wait.condition, wait.node or ""] = wait.t, wait.within, ""
+                self.waits[wait.condition, wait.node or ""] = _Wait(wait.t, wait.within)
             case WaitSaw.kind:
                 saw = read(WaitSaw, event)
-                if begun := self.waits.get((saw.condition, saw.node or "")):
-                    self.waits[saw.condition, saw.node or ""] = *begun[:2], saw.state
+                if wait_on := self.waits.get((saw.condition, saw.node or "")):
+                    wait_on.state = saw.state
             case Waited.kind | SuiteWaited.kind:
                 over = read(Waited, event)
                 self.waits.pop((over.condition, over.node or ""), None)
@@ -208,9 +214,9 @@ class Live:
         now = self._now()
         where = f"[bold]{plain(line.phase or line.test, 60)}[/]"
         if line.waits:
-            (condition, _), (began, within, state) = list(line.waits.items())[-1]
-            went = f"{duration(max(0.0, now - began))} of {duration(within)}"
-            saw = f": {plain(state, 120)}" if state else ""
+            (condition, _), wait = list(line.waits.items())[-1]
+            went = f"{duration(max(0.0, now - wait.began))} of {duration(wait.within)}"
+            saw = f": {plain(wait.state, 120)}" if wait.state else ""
             what = f"waiting: {plain(condition, 120)} [dim]({went}){saw}[/]"
         else:
             what = line.told

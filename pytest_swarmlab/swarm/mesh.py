@@ -23,6 +23,7 @@ from pytest_swarmlab.waiting.conditions import (
 )
 
 if TYPE_CHECKING:
+    from pytest_swarmlab.evidence.recorder import Recorder
     from pytest_swarmlab.swarm.node import Node
 
 ENDPOINT = "ingress-sbox"
@@ -52,9 +53,10 @@ def mesh_of(node: Node) -> Mesh:
     return Mesh(node.name, own, tuple(here.values()), tuple(balanced(table)), ways)
 
 
-def mesh_of_all(nodes: Iterable[Node]) -> list[Mesh]:
-    """The same of all machines, read in parallel."""
-    return at_once(mesh_of, nodes)
+def record_mesh(nodes: Iterable[Node], recorder: Recorder) -> None:
+    """Record the same of all these machines, read in parallel."""
+    for seen in at_once(mesh_of, nodes):
+        recorder.write(seen)
 
 
 def _ways(forwarded: list[dict[str, Any]], neighbours: list[dict[str, Any]]) -> tuple[Way, ...]:

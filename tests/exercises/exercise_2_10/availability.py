@@ -94,7 +94,7 @@ def outage_s(asked: Sequence[Request], window: Window) -> float:
     Only requests count that were under way within the window; the good answer before it and the
     one after it bound the time.
     """
-    failed = [r for r in asked if not r.ok and r.over >= window.began and r.sent <= window.ended]
+    failed = [r for r in asked if not r.ok and window.meets(r.sent, r.over)]
     good = sorted(r.over for r in asked if r.ok)
     longest = 0.0
     for request in failed:
@@ -137,11 +137,11 @@ def _as_predicted(record: Record, phase: str) -> Judgement:
     missing = not_each((strike.what for strike in found), wanted(phase), "saw the end of")
     wrong, told = [], []
     for strike in found:
+        # Itself among them.
+        meanwhile = [o for o in found if strike.window.meets(o.window.began, o.window.ended)]
         for name in ENDPOINTS:
             longest = outage_s(asked[name], strike.window)
-            allowed = max(
-                PREDICTED[other.what].get(name, 0.0) for other in _meanwhile(strike, found)
-            )
+            allowed = max(PREDICTED[other.what].get(name, 0.0) for other in meanwhile)
             if longest > allowed:
                 wrong.append(
                     f"{strike.what}: {name} down for {longest:.1f} s, {allowed:.0f} allowed"
@@ -157,7 +157,8 @@ def _as_predicted(record: Record, phase: str) -> Judgement:
         request
         for requests in asked.values()
         for request in requests
-        if not request.ok and not any(_during(request, strike.window) for strike in found)
+        if not request.ok
+        and not any(strike.window.meets(request.sent, request.over) for strike in found)
     ]
     if outside:
         wrong.append(f"{len(outside)} requests failed while there was no fault: {_first(outside)}")
@@ -169,20 +170,6 @@ def _as_predicted(record: Record, phase: str) -> Judgement:
     if told:
         seen += f"; down: {', '.join(told)}"
     return judged(seen, wrong=wrong, missing=list(dict.fromkeys(missing)))
-
-
-def _meanwhile(strike: Strike, found: Sequence[Strike]) -> list[Strike]:
-    """The faults that had begun and from which the shop had not recovered, itself among them."""
-    window = strike.window
-    return [
-        other
-        for other in found
-        if other.window.began <= window.ended and other.window.ended >= window.began
-    ]
-
-
-def _during(request: Request, window: Window) -> bool:
-    return request.over >= window.began and request.sent <= window.ended
 
 
 def _first(failed: Sequence[Request]) -> str:

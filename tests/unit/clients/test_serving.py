@@ -9,7 +9,7 @@ import pytest
 from pytest_swarmlab.clients import serving
 from pytest_swarmlab.clients.serving import Serves, await_serving
 from pytest_swarmlab.evidence import waits
-from pytest_swarmlab.evidence.events import Mesh, Waited, each
+from pytest_swarmlab.evidence.events import Waited, each
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.waiting.waiter import Done, Pending
 from tests.unit.clients.test_probe import Web
@@ -73,13 +73,15 @@ def test_who_waits_for_long_has_the_mesh_of_each_node_recorded(
     lab: Lab, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     web.status = 503
+    looked: list[str] = []
+    monkeypatch.setattr(
+        serving, "record_mesh", lambda nodes, _: looked.extend(node.name for node in nodes)
+    )
     serves = Serves(lab.swarm, replicas=2)
     serves()
-    assert not lab.recorder.view().of("mesh")
+    assert not looked
     monkeypatch.setattr(serving, "LONG_S", 0.0)
-    monkeypatch.setattr(serving, "mesh_of_all", lambda nodes: [Mesh(n.name) for n in nodes])
     serves()
-    looked = [each.data["node"] for each in lab.recorder.view().of("mesh")]
     assert looked == [node.name for node in lab.swarm.nodes]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from pytest_swarmlab.evidence.events import Mesh, Way
-from pytest_swarmlab.swarm.mesh import mesh_of, mesh_of_all
+from pytest_swarmlab.evidence.events import Mesh, Way, each
+from pytest_swarmlab.swarm.mesh import mesh_of, record_mesh
 from tests.unit.fakes import Lab
 
 IPVS = """\
@@ -69,7 +69,8 @@ def test_of_a_machine_that_says_nothing_is_known_why(lab: Lab) -> None:
     for spec in lab.topology.nodes:
         at_work(lab, spec.name)
     lab.silent["worker2"] = "connection refused"
-    of_each = {seen.node: seen for seen in mesh_of_all(lab.swarm.nodes)}
+    record_mesh(lab.swarm.nodes, lab.recorder)
+    of_each = {seen.node: seen for seen in each(lab.recorder.view(), Mesh)}
     assert "connection refused" in (of_each["worker2"].error or "")
     assert [name for name, seen in of_each.items() if seen.error] == ["worker2"]
     lab.shell = lambda *_: (1, "", "nsenter: cannot open /run/docker/netns/ingress_sbox")
