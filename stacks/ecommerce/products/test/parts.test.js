@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { articles } from '../articles.js';
 import { createCache } from '../cache.js';
-import { createGate } from '../database.js';
+import { createGate, reach } from '../database.js';
 import { readSettings } from '../settings.js';
 
 test('there are 24 articles that the table takes', () => {
@@ -87,6 +89,39 @@ test('while the database is away one connection at a time is tried, and visitors
     assert.equal(tried, expected);
   }
   assert.deepEqual(await gate.query('SELECT 1'), { rows: [] });
+});
+
+/** The address of a database that lets everybody in, and then says what `answer` gives for what it is told. */
+async function database(t, answer) {
+  const open = new Set();
+  const server = createServer((socket) => {
+    open.add(socket);
+    socket.once('data', () => {
+      // AuthenticationOk, ReadyForQuery.
+      socket.write(Buffer.from('520000000800000000' + '5a0000000549', 'hex'));
+      socket.on('data', (told) => socket.write(answer(told)));
+    });
+    socket.on('error', () => {});
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    open.forEach((socket) => socket.destroy());
+    server.close();
+  });
+  return `postgresql://u@127.0.0.1:${server.address().port}/d`;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+test('a database that stops in the middle of a first question is not waited for without end', async (t) => {
+  await assert.rejects(reach(await database(t, () => NOTHING), 50), { message: 'Query read timeout' });
+});
+
+test('a database that stops before it hears a farewell was reached', async (t) => {
+  // CommandComplete, ReadyForQuery; the connection stays open.
+  const done = Buffer.from('430000000d' + Buffer.from('SELECT 1\0').toString('hex') + '5a0000000549', 'hex');
+  await reach(await database(t, (told) => (told[0] === 0x51 ? done : NOTHING)), 50);
 });
 
 test('a question that the database refuses does not make it away', async () => {
