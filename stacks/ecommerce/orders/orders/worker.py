@@ -8,10 +8,11 @@ import logging.config
 import signal
 import socket
 import sys
+from socketserver import ThreadingMixIn
 from threading import Event, Thread
 from typing import Any
 from uuid import UUID
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import psycopg
 from flask import Flask
@@ -94,6 +95,20 @@ class Silent(WSGIRequestHandler):
         """Say nothing."""
 
 
+class Server(ThreadingMixIn, WSGIServer):
+    """Nobody waits behind a question that a database does not answer: Swarm's check asks here too."""
+
+    daemon_threads = True
+
+
+def operators(state: State, port: int) -> Server:
+    """What operators ask of this process; port 0 is one that is free."""
+    app = Flask(__name__)
+    started = lambda: state.has_consumed  # noqa: E731 # a property as a function
+    app.register_blueprint(operations.blueprint(started, state.missing, state.leaving))
+    return make_server("", port, app, server_class=Server, handler_class=Silent)
+
+
 def main() -> int:
     """Serve operators, and work until SIGTERM."""
     logging.config.dictConfig(logs.CONFIGURATION)
@@ -108,10 +123,7 @@ def main() -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: state.leaving.set())
 
-    app = Flask(__name__)
-    started = lambda: state.has_consumed  # noqa: E731 # a property as a function
-    app.register_blueprint(operations.blueprint(started, state.missing, state.leaving))
-    server = make_server("", port, app, handler_class=Silent)
+    server = operators(state, port)
     Thread(target=server.serve_forever, daemon=True).start()
 
     database.migrate_until_done(state.leaving)

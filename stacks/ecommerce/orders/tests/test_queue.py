@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -138,3 +140,39 @@ def test_what_names_no_order_is_laid_aside(body: bytes) -> None:
     worker.work_off(Effects(set()), channel, 7, body, "w")  # type: ignore[arg-type]
 
     assert channel.said == [("reject", 7, False)]
+
+
+class Hung:
+    """A database that never answers, until it is told to."""
+
+    def __init__(self) -> None:
+        self.asked, self.answer = threading.Event(), threading.Event()
+
+    def ping(self) -> bool:
+        self.asked.set()
+        return self.answer.wait(30)
+
+
+def test_who_waits_for_the_database_keeps_no_one_else_waiting() -> None:
+    database = Hung()
+    state = worker.State(database)  # type: ignore[arg-type]
+    state.consuming = state.has_consumed = True
+
+    with worker.operators(state, 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def ask(path: str) -> int:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{server.server_port}{path}", timeout=3
+            ) as answer:
+                return int(answer.status)
+
+        waiting = threading.Thread(target=ask, args=["/ready"])
+        waiting.start()
+        try:
+            assert database.asked.wait(3)
+            assert ask("/started") == 200
+        finally:
+            database.answer.set()
+            waiting.join()
+            server.shutdown()
