@@ -13,7 +13,7 @@ export function Basket({ basket, products, session, onPieces, onOrdered, onLost 
   const lines = products.filter(({ id }) => basket[id]);
 
   async function send() {
-    const items = asItems(basket);
+    const items = asItems(basket, products);
     const what = JSON.stringify(items);
     if (sent.current.what !== what) sent.current = { what, key: newKey() };
     setBusy(true);

@@ -20,9 +20,9 @@ export const count = (basket) => Object.values(basket).reduce((sum, pieces) => s
 export const total = (basket, products) =>
   products.reduce((sum, { id, price_cents }) => sum + price_cents * (basket[id] ?? 0), 0);
 
-/** As POST /api/orders takes it. */
-export const asItems = (basket) =>
-  Object.entries(basket).map(([id, quantity]) => ({ product_id: Number(id), quantity }));
+/** As POST /api/orders takes it: of the products that there are, for it refuses an order of any other. */
+export const asItems = (basket, products) =>
+  products.filter(({ id }) => basket[id]).map(({ id }) => ({ product_id: id, quantity: basket[id] }));
 
 /** What lay in the browser's storage, as far as it is a basket. */
 export function restored(text) {

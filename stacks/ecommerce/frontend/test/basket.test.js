@@ -15,7 +15,11 @@ test('what can be done with a basket', () => {
   assert.deepEqual(two, { 3: 2 }, 'a basket does not change');
   assert.equal(count({ 1: 2, 5: 3 }), 5);
   assert.equal(total({ 1: 2, 5: 3, 9: 1 }, [{ id: 1, price_cents: 100 }, { id: 5, price_cents: 7 }]), 221);
-  assert.deepEqual(asItems({ 1: 2 }), [{ product_id: 1, quantity: 2 }]);
+  assert.deepEqual(asItems({ 1: 2 }, [{ id: 1 }, { id: 2 }]), [{ product_id: 1, quantity: 2 }]);
+});
+
+test('a product that the shop has no more does not keep the others from being ordered', () => {
+  assert.deepEqual(asItems({ 1: 2, 9: 1 }, [{ id: 1 }]), [{ product_id: 1, quantity: 2 }]);
 });
 
 test('a basket has room for as many products as an order', () => {
