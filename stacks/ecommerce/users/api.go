@@ -143,7 +143,7 @@ func (s *service) logIn(w http.ResponseWriter, r *http.Request) {
 		unavailable(w)
 		return
 	}
-	if err != nil || differs != nil {
+	if err != nil || differs != nil || !hashed(asked.Password) {
 		logins.WithLabelValues("refused").Inc()
 		refuse(w, http.StatusUnauthorized, "unauthorized", "Email or password is wrong.")
 		return
@@ -184,8 +184,16 @@ func (c credentials) wrong() string {
 		return "The name must have 1 to 100 characters, none of them a control character."
 	case utf8.RuneCountInString(c.Password) < leastPassword || len(c.Password) > longestPassword:
 		return "The password must have at least 8 characters and at most 72 bytes."
+	case !hashed(c.Password):
+		return "The password must not have the character NUL."
 	}
 	return ""
+}
+
+// hashed says whether all of a password is in its hash. bcrypt reads a NUL as the end, after which a
+// password begins again, and nothing behind its 72nd byte: another password would be taken for this one.
+func hashed(password string) bool {
+	return len(password) <= longestPassword && !strings.ContainsRune(password, 0)
 }
 
 // read gives what was sent, or answers what is wrong with it and gives false.

@@ -136,7 +136,7 @@ func TestWhatCanNotBeAnAccountIsRefusedAndNotStored(t *testing.T) {
 		`{"email": "a@b.cd", "password": "12345678", "name": "n", "admin": true}`,
 		with("email", "a@b"), with("email", "a b@c.de"), with("email", "a'; DROP TABLE users; --@b.cd\n"),
 		with("email", strings.Repeat("a", 250)+"@b.cd"), with("email", "a\x00@b.cd"), with("email", ""),
-		with("password", "1234567"), with("password", strings.Repeat("x", 73)),
+		with("password", "1234567"), with("password", strings.Repeat("x", 73)), with("password", "1234567\x008"),
 		with("name", " "), with("name", "a\x00b"), with("name", strings.Repeat("é", 101)),
 	} {
 		s.expect(422, "invalid", "POST", "/users", body)
@@ -159,6 +159,21 @@ func TestWhoCanNotLogIn(t *testing.T) {
 		`{"email": "' OR 1=1 --", "password": "correct horse"}`,
 	} {
 		s.expect(401, "unauthorized", "POST", "/sessions", body)
+	}
+}
+
+func TestWhatBcryptTakesForThePasswordIsNotThePassword(t *testing.T) {
+	s := open(t)
+	longest := strings.Repeat("x", longestPassword)
+	for email, password := range map[string]string{"ann@example.org": "correct horse", "bob@example.org": longest} {
+		content, _ := json.Marshal(map[string]string{"email": email, "password": password, "name": "n"})
+		s.expect(201, "", "POST", "/users", string(content))
+		content, _ = json.Marshal(map[string]string{"email": email, "password": password})
+		s.expect(200, "", "POST", "/sessions", string(content))
+	}
+	for email, password := range map[string]string{"ann@example.org": "correct horse\x00correct horse", "bob@example.org": longest + "y"} {
+		content, _ := json.Marshal(map[string]string{"email": email, "password": password})
+		s.expect(401, "unauthorized", "POST", "/sessions", string(content))
 	}
 }
 
