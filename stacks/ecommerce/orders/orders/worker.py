@@ -96,7 +96,7 @@ class Silent(WSGIRequestHandler):
 
 
 class Server(ThreadingMixIn, WSGIServer):
-    """Nobody waits behind a question that a database does not answer: Swarm's check asks here too."""
+    """Swarm's check asks here, too: it does not wait behind a question to a database that hangs."""
 
     daemon_threads = True
 
