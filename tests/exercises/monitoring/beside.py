@@ -64,8 +64,12 @@ class Beside:
         # The update replaced its task: it has more networks, and one more file.
         (task,) = wait(prometheus.converged(replicas=1), within=READY_S)
         self.watcher.prometheus = task.container
-        for job in SHOP_JOBS:
-            wait(self.watcher.shows(f'min(up{{job="{job}"}}) == 1'), within=READY_S)
+        for job, count in SHOP_JOBS.items():
+            for expr in (
+                f'count(up{{job="{job}"}} == 1) == {count}',
+                f'min(up{{job="{job}"}}) == 1',
+            ):
+                wait(self.watcher.shows(expr), within=READY_S)
         wait(self.watcher.shows('min(probe_success{job="shop-front"}) == 1'), within=READY_S)
         wait(self.watcher.shows("shop:errors:ratio5m < 0.001"), within=READY_S)
         wait(self.watcher.quiet(), within=READY_S)

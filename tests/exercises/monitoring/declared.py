@@ -116,6 +116,9 @@ EXPECTED: Mapping[str, Mapping[str, Expected]] = {
 }
 """Phase → the alerts that it provokes."""
 
+RULES = frozenset(name for alerts in EXPECTED.values() for name in alerts)
+"""The alerts for which Prometheus has a rule: each is provoked in some phase."""
+
 BESIDES: Mapping[str, frozenset[str]] = {
     # No scrape finds a task of it running: pending a scrape before or after the other service.
     "kept": frozenset({f"ServiceReplicasMissing ({LOOP})"}),

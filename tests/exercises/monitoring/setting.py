@@ -1,5 +1,9 @@
 """The monitoring's name, its services, and its scrape jobs."""
 
+from __future__ import annotations
+
+from ..exercise_2_10.setting import REPLICAS as OF_THE_SHOP
+
 NAME = "monitoring"
 
 REPLICAS = {
@@ -25,5 +29,13 @@ SHOP_DASHBOARDS = {"shop": 14}
 SHOP_REPLICAS = {"postgres-exporter": 1, "redis-exporter": 1}
 """Further services, where the shop runs."""
 
-SHOP_JOBS = ("postgres", "redis", "shop", "shop-front")
-"""Jobs that scrape the shop."""
+SHOP_SERVICES = ("products-service", "orders-service", "orders-worker", "users-service")
+"""The shop's services whose tasks tell how they do."""
+
+SHOP_JOBS = {
+    "postgres": 1,
+    "redis": 1,
+    "shop": sum(OF_THE_SHOP[name] for name in SHOP_SERVICES),
+    "shop-front": 2,
+}
+"""Jobs that scrape the shop, and how many targets each has: one for each task, and two pages."""

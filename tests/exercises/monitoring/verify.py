@@ -16,7 +16,17 @@ from pytest_swarmlab.judging.claims import judged, nodes_of, out_of_order
 from pytest_swarmlab.model import Judgement, Membership
 
 from .alerts import Alert, not_told_meanwhile, phase_of, provoked
-from .declared import BESIDES, DEPLOYED, EVERY_S, EXPECTED, PROVOKED, RESOLVED_S, SHOP, exercise
+from .declared import (
+    BESIDES,
+    DEPLOYED,
+    EVERY_S,
+    EXPECTED,
+    PROVOKED,
+    RESOLVED_S,
+    RULES,
+    SHOP,
+    exercise,
+)
 from .events import Heard, Panel, Provoked, Quiet, Rules, Target, Targets
 from .setting import (
     DASHBOARDS,
@@ -89,7 +99,7 @@ def _on(targets: Sequence[Target], job: str) -> list[str]:
     "nothing-to-tell",
     phases=DEPLOYED,
     title="A healthy swarm causes no alert",
-    expected="every rule can be evaluated, and no alert is pending or firing",
+    expected=f"each of the {len(RULES)} rules can be evaluated, and no alert is pending or firing",
     hint="Prometheus' page /alerts; `promtool check rules` and `promtool test rules`.",
 )
 def nothing_to_tell(record: Record) -> Judgement:
@@ -97,8 +107,7 @@ def nothing_to_tell(record: Record) -> Judgement:
     rules = need(record, Rules, "Prometheus' rules were not recorded").rules
     quiet = need(record, Quiet, "some alert was pending or firing all the time")
     wrong = [f"{name}: {rule.health}" for name, rule in rules.items() if rule.health != "ok"]
-    if not rules:
-        wrong.append("Prometheus has no rule")
+    wrong += [f"Prometheus has no rule {name}" for name in sorted(RULES - rules.keys())]
     later = [e.alert for e in each(record, Heard, status="firing") if e.t > quiet.t]
     wrong += [f"{name} fired" for name in later]
     return judged(f"{len(rules)} rules", wrong=wrong)
@@ -108,13 +117,17 @@ def nothing_to_tell(record: Record) -> Judgement:
     "shop-watched",
     phases=SHOP,
     title="Prometheus scrapes the shop's parts",
-    expected=f"{', '.join(SHOP_JOBS)}: each is scraped, and is up",
+    expected=f"{', '.join(f'{job}: {count}' for job, count in SHOP_JOBS.items())}; all are up",
     hint="Prometheus' page /targets; are the exporters in the network shop_backend?",
 )
 def shop_watched(record: Record) -> Judgement:
-    """Its services, its gateway, and exporters of its database and its cache."""
+    """Each task of its services, its front, and exporters of its database and its cache."""
     targets = need(record, Targets, "Prometheus' targets were not recorded").targets
-    wrong = [f"{job} is not scraped" for job in SHOP_JOBS if not _on(targets, job)]
+    wrong = [
+        f"{job}: only {len(_on(targets, job))} of {count} are scraped"
+        for job, count in SHOP_JOBS.items()
+        if len(_on(targets, job)) < count
+    ]
     wrong += [f"{t.job} is down" for t in targets if t.job in SHOP_JOBS and not t.up]
     return judged(", ".join(f"{job} {len(_on(targets, job))}" for job in SHOP_JOBS), wrong=wrong)
 

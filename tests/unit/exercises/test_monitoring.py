@@ -14,7 +14,7 @@ import pytest
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Verdict
 from tests.exercises.monitoring import dashboards
-from tests.exercises.monitoring.declared import BESIDES, EXPECTED, PROVOKED
+from tests.exercises.monitoring.declared import BESIDES, EXPECTED, PROVOKED, RULES
 from tests.exercises.monitoring.setting import (
     DASHBOARDS,
     NAME,
@@ -93,7 +93,7 @@ def deployed() -> Iterator[Row]:
             {"service": f"{NAME}_{name}", "seen_from": "manager1", "seconds": 0.0, "tasks": rows},
         )
     yield 2.0, "quiet", {}
-    yield 3.0, "rules", {"rules": {"NodeDown": {"for": 10.0, "health": "ok"}}}
+    yield 3.0, "rules", {"rules": {name: {"for": 10.0, "health": "ok"} for name in RULES}}
     targets = [{"job": job, "node": node} for job in ("engine", "node") for node in LAB]
     targets += [{"job": "manager-port", "node": node} for node in LAB if "manager" in node]
     targets += [{"job": job, "node": "worker1"} for job in ONE_EACH]
@@ -102,7 +102,8 @@ def deployed() -> Iterator[Row]:
 
 
 def beside() -> Iterator[Row]:
-    told = [{"job": job, "node": "", "up": True} for job in (*SHOP_JOBS, *ONE_EACH)]
+    jobs = [*Counter(SHOP_JOBS).elements(), *ONE_EACH]
+    told = [{"job": job, "node": "", "up": True} for job in jobs]
     yield 1.0, "targets", {"targets": told}
     yield from panels(SHOP_DASHBOARDS)
 
@@ -149,7 +150,9 @@ BROKEN: Broken = {
         (edited("targets", targets=[]), "fail"),
     ],
     ("deployed", "nothing-to-tell"): [
-        (edited("rules", rules={"NodeDown": {"for": 10.0, "health": "err"}}), "fail"),
+        (edited("rules", rules={n: {"for": 10.0, "health": "err"} for n in RULES}), "fail"),
+        # One of the files of rules was read.
+        (edited("rules", rules={"NodeDown": {"for": 10.0, "health": "ok"}}), "fail"),
         (edited("rules", rules={}), "fail"),
     ],
     ("deployed", "dashboards"): [
@@ -161,6 +164,11 @@ BROKEN: Broken = {
     ("shop", "shop-watched"): [
         (lambda run: targets(run, up=False), "fail"),
         (lambda run: targets(run, job="node"), "fail"),
+        # One of its services is in the network, and no other.
+        (
+            edited("targets", targets=[{"job": n, "node": "", "up": True} for n in SHOP_JOBS]),
+            "fail",
+        ),
         (edited("targets", targets=[]), "fail"),
     ],
     ("shop", "dashboards"): [
