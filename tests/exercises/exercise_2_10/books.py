@@ -5,6 +5,7 @@ What customers were told must stand there; who asks the shop would be told by wh
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from pytest_swarmlab.clients.ledger import not_acknowledged
@@ -97,6 +98,10 @@ class Books:
         """Condition: every order of these marks has been processed; finds them."""
         return Consumed(self, *marks)
 
+    def held(self, mark: str, *, seconds: float) -> Held:
+        """Condition: no order of that mark is processed for so long; finds how long."""
+        return Held(self, mark, seconds)
+
 
 class Unread(SwarmlabError):
     """The database could not be read."""
@@ -140,3 +145,30 @@ class Consumed:
         left = [order for order in found if not order.processed]
         seen = f"{len(left)} of {len(found)} wait"
         return pending(seen) if left else done(found, seen)
+
+
+class Held:
+    """No order of a mark has been processed for some seconds, or one has; finds the seconds.
+
+    They count from when the condition is made.
+    """
+
+    node = None
+
+    def __init__(self, books: Books, mark: str, seconds: float) -> None:
+        self._books = books
+        self._mark = mark
+        self._seconds = seconds
+        self._began = time.monotonic()
+        self.name = f"no order is processed for {seconds:.0f} s"
+
+    def __call__(self) -> Done[float] | Pending | Fatal:
+        """Look once."""
+        passed = time.monotonic() - self._began
+        try:
+            found = self._books.orders(self._mark)
+        except not_acknowledged() as error:
+            return pending(brief(error))
+        begun = sum(order.times > 0 for order in found)
+        seen = f"{begun} of {len(found)} processed after {passed:.1f} s"
+        return done(passed, seen) if begun or passed >= self._seconds else pending(seen)

@@ -333,6 +333,7 @@ class ReadOnly(Seen, kind="read-only", of=EXERCISE):
     error: str
     rows: int
     afterwards: Annotated[int, "rows after it was sent again"]
+    said: Annotated[int | None, "new lines of the database's log that refuse a write"] = None
 
 
 @dataclass(frozen=True)
@@ -344,6 +345,7 @@ class BrokerFull(Seen, kind="broker-full", of=EXERCISE):
     acknowledged: tuple[str, ...]
     meanwhile: Processed
     afterwards: Processed
+    held_s: Annotated[float | None, "seconds from the last of them until `meanwhile`"] = None
 
 
 # -- load, and the lab's own file ------------------------------------------------------------------

@@ -32,6 +32,10 @@ class Step:
     visitors: int
     seconds: float
     asked: Sequence[Request]
+    """Those that were over within the step."""
+    begun: Sequence[Request]
+    """These, and those that were still under way at its end: who waits in vain does so for five
+    seconds, as long as a step."""
 
     @property
     def good(self) -> list[Request]:
@@ -48,9 +52,10 @@ def steps(record: Record) -> list[Step]:
     """Every step, in the order of its visitors."""
     asked, found = readings.requests(record), []
     for step in each(record, events.Step):
-        mine = [r for r in asked if step.began <= r.sent and r.over <= step.ended]
+        begun = [r for r in asked if step.began <= r.sent <= step.ended]
+        mine = [r for r in begun if r.over <= step.ended]
         if step.ended > step.began:
-            found.append(Step(step.visitors, step.ended - step.began, mine))
+            found.append(Step(step.visitors, step.ended - step.began, mine, begun))
     return sorted(found, key=lambda step: step.visitors)
 
 
@@ -121,7 +126,7 @@ def no_error_up_to_the_knee(record: Record) -> Judgement:
     at = knee(found)
     if not found or at is None:
         return unknown("no knee was found")
-    asked = [request for step in found[: at + 1] for request in step.asked]
+    asked = [request for step in found[: at + 1] for request in step.begun]
     failed = [request for request in asked if not request.ok]
     if not asked:
         return unknown("no request was sent")
@@ -139,7 +144,7 @@ def load(record: Record) -> dict[str, Any]:
     return {
         "knee_visitors": None if at is None else found[at].visitors,
         "throughput_per_s": {str(s.visitors): round(s.throughput, 1) for s in found},
-        "failed": {str(s.visitors): len(s.asked) - len(s.good) for s in found},
+        "failed": {str(s.visitors): sum(not r.ok for r in s.begun) for s in found},
         **{
             f"p{percent}_s": {
                 str(step.visitors): readings.answered_within_s(step.asked, percent)

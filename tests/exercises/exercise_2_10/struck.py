@@ -119,11 +119,14 @@ def without_a_cache(record: Record) -> Judgement:
     if window is None:
         return unknown("its stop or its return was not recorded")
     asked = [r for r in by_endpoint(record)[CATALOGUE] if r.sent in window and r.over in window]
-    good = [r for r in asked if r.ok and r.header is not None]
+    answered = [r for r in asked if r.ok]
+    good = [r for r in answered if r.header is not None]
     answers = [str(r.header) for r in good]
     told = ", ".join(f"{answers.count(said)} {said}" for said in sorted(set(answers)))
     cached = [said for said in answers if said != "off"]
     missing = not_asked(good, through=members_of(record), window=window, pause=PAUSES_S[CATALOGUE])
+    if len(good) < len(answered):
+        missing.append(f"{len(answered) - len(good)} answers have no such header")
     return judged(
         told or "none", wrong=[f"{len(cached)} cached"] if cached else [], missing=missing
     )

@@ -14,7 +14,7 @@ from pytest_swarmlab.parallel import at_once
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
 from pytest_swarmlab.swarm.stacks import of_stack
 from pytest_swarmlab.waiting.conditions import brief, no_answer
-from pytest_swarmlab.waiting.waiter import Waiter
+from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, Waiter, done, pending
 
 from ..stack_on_nfs import environments
 from . import events, forged, perform, wire
@@ -31,6 +31,13 @@ ORDERED_S = 120.0
 """Each command of RabbitMQ starts an Erlang VM: 20 s on a busy node."""
 KEPT = 5
 """Orders that are placed while the broker accepts no message."""
+HELD_S = 3.0
+"""How long is looked whether any of them is processed all the same."""
+NOT_WRITABLE = "cannot execute SELECT in a read-only transaction"
+"""PostgreSQL's message for a new order, which is stored by one SELECT. The outbox is read twice a
+second, by a SELECT FOR UPDATE."""
+UNWRITTEN_S = 60.0
+"""Longest until an order gets as far as the database, whose connections were all closed."""
 MORE_THAN_THERE_IS, ENOUGH_ON_DISK = "1000GB", "128MB"
 """RabbitMQ's limit of free disk space, below which it accepts no message. The second is that of
 stacks/ecommerce/rabbitmq/shop.conf."""
@@ -290,7 +297,8 @@ class Trials:
         def ask(number: int) -> tuple[int, str]:
             try:
                 answer = shop.order(nodes[number % len(nodes)], customer.token, key, one)
-                return answer.status, str(answer.json(200, 201).get("id"))
+                id_ = answer.json(200, 201).get("id")
+                return answer.status, id_ if isinstance(id_, str) else ""
             except not_acknowledged():
                 return 0, ""
 
@@ -313,15 +321,27 @@ class Trials:
         customer, key = self.crowd.customers[0], f"{self.crowd.run}-readonly-1"
         items = perform.order_of(1, self.crowd.products)
         self.crowd.sent.add(key)
+        database, container = self._task(DATABASE)
+
+        def said() -> int:
+            return database.log_of(container).count(NOT_WRITABLE)
+
         try:
+            before = said()
             self._writable("off")
-            answer = self.crowd.shop.order(self.swarm.nodes[0], customer.token, key, items)
+            ordered = Unwritten(
+                lambda: self.crowd.shop.order(self.swarm.nodes[0], customer.token, key, items),
+                lambda: said() - before,
+            )
+            answer, lines = self.wait(ordered, within=UNWRITTEN_S)
             rows = len(self.crowd.books.orders(key))
         finally:
             self._writable("on")
         self.crowd.order(customer, key, 1)
         afterwards = len(self.crowd.books.orders(key))
-        self.evidence.write(events.ReadOnly(answer.status, answer.error, rows, afterwards))
+        self.evidence.write(
+            events.ReadOnly(answer.status, answer.error, rows, afterwards, said=lines)
+        )
 
     def _broker_full(self) -> None:
         """Order while the broker accepts no message, as when its disk is full."""
@@ -330,6 +350,7 @@ class Trials:
             refuses = self._need_on_disk(MORE_THAN_THERE_IS)
             for number in range(1, KEPT + 1):
                 crowd.order(crowd.customers[number % CUSTOMERS], f"{mark}{number}", number)
+            held_s = self.wait(crowd.books.held(mark, seconds=HELD_S), within=CONSUMED_S)
             meanwhile = crowd.books.orders(mark)
         finally:
             takes = self._need_on_disk(ENOUGH_ON_DISK)
@@ -343,6 +364,7 @@ class Trials:
                 ),
                 meanwhile=tuple((order.id, order.times) for order in meanwhile),
                 afterwards=tuple((order.id, order.times) for order in afterwards),
+                held_s=round(held_s, 1),
             )
         )
 
@@ -368,3 +390,27 @@ def _opens(node: Node, port: int) -> bool:
     except no_answer():
         return False
     return True
+
+
+@dataclass(frozen=True)
+class Unwritten:
+    """The database refused to write an order; finds the answer to it, and how often it was refused.
+
+    A refusal before that, while there is no connection to the database, proves nothing. Any other
+    answer is found at once.
+    """
+
+    order: Callable[[], Answer]
+    refused: Callable[[], int]
+    node: str | None = None
+    name: str = "the database refuses to write an order"
+
+    def __call__(self) -> Done[tuple[Answer, int]] | Pending | Fatal:
+        """Order once."""
+        try:
+            answer = self.order()
+        except not_acknowledged() as error:
+            return pending(brief(error))
+        lines = self.refused()
+        seen = f"{answer.status} {answer.error}, {lines} lines of its log"
+        return done((answer, lines), seen) if lines or answer.status != 503 else pending(seen)

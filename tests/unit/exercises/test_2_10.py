@@ -20,6 +20,7 @@ from pytest_swarmlab.waiting.waiter import Waiter
 from tests.exercises import nfs
 from tests.exercises.exercise_2_10 import perform
 from tests.exercises.exercise_2_10.availability import outage_s, wanted
+from tests.exercises.exercise_2_10.bookkeeping import IN_PART
 from tests.exercises.exercise_2_10.books import Books
 from tests.exercises.exercise_2_10.client import Shop
 from tests.exercises.exercise_2_10.declared import TITLES, UNDER_LOAD
@@ -233,7 +234,7 @@ STORED = {
     "keys": 1201,
     "unasked": 0,
     "accounts": ["u1", "u2", "u3"],
-    "damaged": {"orders without items": 0, "orders without a message": 0},
+    "damaged": dict.fromkeys(IN_PART, 0),
 }
 
 
@@ -380,11 +381,13 @@ def bad_input() -> list[Timed]:
         *refused,
         (2.0, "kept", {"when": "after bad input", "before": [5, 9, 2], "after": [5, 9, 2]}),
         (3.0, "at-once", once),
-        (4.0, "read-only", {"status": 503, "error": "unavailable", "rows": 0, "afterwards": 1}),
+        (4.0, "read-only", {
+            "status": 503, "error": "unavailable", "rows": 0, "afterwards": 1, "said": 1,
+        }),
         (5.0, "broker-full", {
             "refuses": True, "takes": True, "acknowledged": KEPT_ORDERS,
             "meanwhile": [[id_, 0] for id_ in KEPT_ORDERS],
-            "afterwards": [[id_, 1] for id_ in KEPT_ORDERS],
+            "afterwards": [[id_, 1] for id_ in KEPT_ORDERS], "held_s": 3.2,
         }),
     ]  # fmt: skip
 
@@ -408,6 +411,38 @@ def raised(answers: dict[int, int] = EARLY) -> list[Timed]:
 
 def good(phase: str) -> Record:
     return timed(exercise.phase(phase), *rows(phase))
+
+
+def unanswered(since: float, until: float) -> Edit:
+    """Every request that is sent in this time is given up after five seconds."""
+    return lambda run: changed(
+        run,
+        lambda e: e.kind == "request" and since <= e.data["sent"] <= until,
+        status=None,
+        error="timed out",
+        seconds=5.0,
+    )
+
+
+def silent_once(run: Record) -> Record:
+    """One of the answers does not say whether it is from the cache."""
+    away, back = run.need("away", "").t, run.need("returning", "").t
+    wanted = kind("request")
+    asked = [e for e in run if wanted(e) and away < e.data["sent"] < back - 1]
+    one = next(e for e in asked if "/api/products" in e.data["url"])
+    return changed(run, lambda e: e is one, header=None)
+
+
+def before(name: str, where: dict[str, Any], /, **data: Any) -> Edit:
+    """Something else was seen first, and then what the record has."""
+
+    def edit(run: Record) -> Record:
+        first = next(e for e in run if kind(name, **where)(e))
+        other = replace(first, data={**first.data, **data})
+        at = run.events.index(first)
+        return Record((*run.events[:at], other, *run.events[at:]))
+
+    return edit
 
 
 def failing(path: str, since: float, until: float) -> Edit:
@@ -585,6 +620,8 @@ BROKEN: Broken = {
         (moved("returning", to=30.0), "unknown"),
         (edited("request", header="hit"), "fail"),
         (edited("request", header=None), "unknown"),
+        # One answer of many.
+        (silent_once, "unknown"),
     ],
     ("rabbitmq-away", "really-away"): [
         (of_another_cluster, "unknown"),
@@ -651,6 +688,7 @@ BROKEN: Broken = {
         (edited("environment", {"service": "shop_redis"}, env=["REDIS_URL=redis://x"]), "fail"),
         (none_of("environment", service="shop_redis"), "unknown"),
         (edited("environment", env=[]), "unknown"),
+        (before("environment", {"service": "shop_redis"}, shows=["redis_password"]), "fail"),
     ],
     ("security", "no-secret-in-a-container-s-definition"): [
         # Not one of its tasks' containers; not one on a node.
@@ -666,6 +704,8 @@ BROKEN: Broken = {
         (edited("looked", {"container": "postgres0"}, logged=["db_url"]), "fail"),
         (none_of("looked", service="shop_redis"), "unknown"),
         (edited("looked", lines=0), "unknown"),
+        # The engine did not give this service's logs.
+        (edited("looked", {"service": "shop_orders-service"}, lines=0), "unknown"),
     ],
     ("security", "redis-refuses"): [
         (edited("knocked", {"at": "redis", "how": "without"}, said="PONG"), "fail"),
@@ -673,6 +713,7 @@ BROKEN: Broken = {
         (edited("knocked", {"at": "redis", "how": "without"}, said=""), "unknown"),
         (edited("knocked", {"at": "redis", "how": "right"}, said="NOAUTH"), "unknown"),
         (none_of("knocked", at="redis", how="wrong"), "unknown"),
+        (before("knocked", {"at": "redis", "how": "without"}, said="PONG"), "fail"),
     ],
     ("security", "rabbitmq-refuses"): [
         (edited("knocked", {"at": "rabbitmq", "how": "without"}, said="let in"), "fail"),
@@ -684,12 +725,15 @@ BROKEN: Broken = {
         (none_of("dialled", node="worker1"), "unknown"),
         (edited("dialled", {"node": "worker1", "port": PORT}, open=False), "unknown"),
         (none_of("dialled", node="worker1", port=PORT), "unknown"),
+        (before("dialled", {"node": "worker1", "port": 5432}, open=True), "fail"),
     ],
     ("security", "forged-tokens-refused"): [
         (edited("token", {"what": "unsigned", "path": "/api/me"}, status=200), "fail"),
         (edited("token", {"what": "expired", "path": "/api/orders"}, status=500), "fail"),
         (edited("token", {"what": "good"}, status=401), "unknown"),
         (none_of("token", what="forged"), "unknown"),
+        (before("token", {"what": "unsigned", "path": "/api/me"}, status=200), "fail"),
+        (before("token", {"what": "good", "path": "/api/me"}, status=401), "unknown"),
     ],
     ("security", "backend-encrypted"): [
         (edited("wire", kept=3), "fail"),
@@ -703,6 +747,7 @@ BROKEN: Broken = {
         (edited("refused", {"case": "no items"}, status=500), "fail"),
         (edited("refused", {"case": "no items"}, clear=False), "fail"),
         (none_of("refused", case="no items"), "unknown"),
+        (before("refused", {"case": "no items"}, status=201), "fail"),
     ],
     ("bad-input", "nothing-stored"): [
         (edited("kept", after=[6, 9, 2]), "fail"),
@@ -713,11 +758,16 @@ BROKEN: Broken = {
         (edited("at-once", answers=[[201, "o1"], [201, "o2"]]), "fail"),
         (edited("at-once", answers=[[201, "o1"], [0, ""]]), "fail"),
         (edited("at-once", other=200), "fail"),
+        # Acknowledged without an id.
+        (edited("at-once", answers=[[201, ""], [200, ""]]), "fail"),
     ],
     ("bad-input", "not-kept-not-acknowledged"): [
         (edited("read-only", status=201), "fail"),
         (edited("read-only", rows=1), "fail"),
         (edited("read-only", afterwards=0), "fail"),
+        # Refused for another reason: the connections were closed, say.
+        (edited("read-only", said=0), "unknown"),
+        (edited("read-only", said=0, status=201), "fail"),
     ],
     ("bad-input", "broker-full-kept"): [
         (edited("broker-full", afterwards=[[id_, 1] for id_ in KEPT_ORDERS[1:]]), "fail"),
@@ -727,6 +777,8 @@ BROKEN: Broken = {
         (edited("broker-full", acknowledged=KEPT_ORDERS[1:]), "fail"),
         (edited("broker-full", acknowledged=[], meanwhile=[], afterwards=[]), "unknown"),
         (edited("broker-full", refuses=False), "unknown"),
+        # Before the orders' service would have published any of them.
+        (edited("broker-full", held_s=0.1), "unknown"),
     ],
     ("leader-lost", "identities-kept"): [(certificate_taken, "fail")],
     ("load", "raised-until-the-knee"): [
@@ -748,6 +800,8 @@ BROKEN: Broken = {
         (edited("step", {"visitors": 8}, began=50.0), "unknown"),
         (moved("step", {"visitors": 1}, to=5.0), "unknown"),
         (failing(PATHS["orders"], 20.0, 21.0), "fail"),
+        # Sent within the step, and given up after it.
+        (unanswered(28.0, 29.5), "fail"),
     ],
     ("literal", "nobody-served"): [
         # Before all of them had ended.
@@ -778,6 +832,7 @@ BROKEN: Broken = {
     ("persistence", "customers-known"): [
         (moved("back", to=1.5), "unknown"),
         (edited("known", {"customer": 2}, known=False), "fail"),
+        (before("known", {"customer": 2}, known=False), "fail"),
         (none_of("known", customer=2), "unknown"),
     ],
     ("persistence", "replicas"): [
@@ -855,6 +910,7 @@ for _phase in ("counted", "persistence"):
         (_phase, "nothing-half-kept"): [
             (edited("stored", damaged={"orders without items": 1}), "fail"),
             (edited("stored", damaged={}), "unknown"),
+            (edited("stored", damaged={"orders without items": 0}), "unknown"),
         ],
     }
 
