@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -68,19 +69,28 @@ def provision(
     """
     if warning := topology.warning():
         recorder.write(Notice(warning))
-    return _started(provider, topology, form, recorder=recorder, consoles=consoles)
+
+    def boot_and_form(swarm: Swarm) -> None:
+        _form(swarm, "booting and joining", _await_boot)
+
+    return _started(provider, topology, boot_and_form, recorder=recorder, consoles=consoles)
 
 
 def form(swarm: Swarm) -> None:
-    """Form the swarm of its topology on machines that start, and return when each member is ready.
+    """Form the swarm of its topology on machines that answer, and return when each member is ready.
 
     Raises ProviderError where it does not form.
     """
+    _form(swarm, "joining", lambda *_: None)
+
+
+def _form(swarm: Swarm, name: str, await_up: Callable[[Swarm, Node], None]) -> None:
+    """`name`: of the stage. `await_up`: returns when a machine of the swarm answers."""
     topology, recorder = swarm.topology, swarm.recorder
     members = len(topology.managers) + len(topology.workers)
     try:
-        with stage(recorder, "booting and joining"):
-            _form(swarm)
+        with stage(recorder, name):
+            _join_each(swarm, await_up)
         with stage(recorder, "every node ready"):
             waits.of_the_suite(recorder)(NodesReady(swarm, members=members), within=READY_S)
     except NotConverged as error:
@@ -93,13 +103,9 @@ def boot(provider: Provider, topology: Topology, *, recorder: Recorder, consoles
     Raises HostError or ProviderError; then nothing is left of it.
     """
 
-    def await_one(node: Node) -> None:
-        node.await_access(BOOT_S)
-        recorder.write(NodeUp(node.name))
-
     def await_each(swarm: Swarm) -> None:
         with stage(recorder, "booting"):
-            _with_each(swarm, await_one, Signal())
+            _with_each(swarm, functools.partial(_await_boot, swarm), Signal())
 
     return _started(provider, topology, await_each, recorder=recorder, consoles=consoles)
 
@@ -132,8 +138,13 @@ def stop(machines: Machines) -> None:
         machines.stop()
 
 
-def _form(swarm: Swarm) -> None:
-    """Boot and join in parallel: each node joins as soon as it and the first manager are up."""
+def _await_boot(swarm: Swarm, node: Node) -> None:
+    node.await_access(BOOT_S)
+    swarm.recorder.write(NodeUp(node.name))
+
+
+def _join_each(swarm: Swarm, await_up: Callable[[Swarm, Node], None]) -> None:
+    """In parallel: each node joins as soon as it and the first manager are up."""
     first = swarm.topology.managers[0].name
     membership = {spec.name: spec.membership for spec in swarm.topology.nodes}
     tokens: dict[str, str] = {}
@@ -141,8 +152,7 @@ def _form(swarm: Swarm) -> None:
 
     def bring(node: Node) -> None:
         try:
-            node.await_access(BOOT_S)
-            swarm.recorder.write(NodeUp(node.name))
+            await_up(swarm, node)
             if node.name == first:
                 tokens.update(create(node))
                 created.set()

@@ -125,6 +125,19 @@ def test_machines_that_are_only_booted_are_in_no_swarm_whatever_they_are_to_be(
     assert ("machines", "stop", "") not in lab.did
 
 
+def test_machines_that_were_booted_form_their_swarm_without_being_waited_for_again(
+    forming: Any, tmp_path: Path
+) -> None:
+    lab, _ = forming(Topology.of(3, 2))
+    lifecycle.form(booted(lab, tmp_path))
+    names = sorted(node.name for node in lab.topology.nodes)
+    assert len(steps(lab, "join")) == 4
+    assert sorted(act[2] for act in steps(lab, "await_access")) == names
+    assert sorted(event.data["node"] for event in lab.recorder.view().of("node.up")) == names
+    stages = [e.data["name"] for e in lab.recorder.view().of("stage.done")]
+    assert stages == ["starting 5 machines", "booting", "joining", "every node ready"]
+
+
 def test_of_machines_that_do_not_boot_nothing_is_left(forming: Any, tmp_path: Path) -> None:
     lab, _ = forming(Topology.of(3, 2))
     lab.machines.refuses["await_access"] = "the engine doesn't answer"
@@ -195,7 +208,7 @@ def test_when_anything_else_ends_the_set_up_nothing_is_left(
 ) -> None:
     lab, go = forming(Topology.of(3, 2))
 
-    def interrupted(_: object) -> None:
+    def interrupted(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(lifecycle, "_form", interrupted)
