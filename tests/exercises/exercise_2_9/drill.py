@@ -8,6 +8,7 @@ from datetime import datetime
 
 from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
+from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.evidence.events import TaskSeen
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Output, Swarm
@@ -65,6 +66,8 @@ class Drill:
     probe: Probe
     evidence: Evidence
     healed: Healed = Healed()
+    struck: int = 0
+    """How many tasks were made ill, with those of which no answer says whether they were."""
 
     # -- before and after a task is healthy ---------------------------------------------------
 
@@ -161,7 +164,12 @@ class Drill:
     def break_one(self, number: int, task: TaskSeen) -> None:
         """The lab's `rm`, and note which task it struck and when it was over."""
         began = self.swarm.recorder.now()
-        perform.remove_index(self.swarm.node(task.node), task.container)
+        self.struck += 1
+        try:
+            perform.remove_index(self.swarm.node(task.node), task.container)
+        except CommandError:
+            self.struck -= 1  # Refused: the page is there.
+            raise
         self.evidence.write(
             events.Broken(number, round(began, 4), task.id, task.slot, task.node, task.container)
         )

@@ -214,10 +214,11 @@ def test_an_ill_task_of_theirs_is_replaced(
     """A task's page goes, its check finds it, another takes its slot: once for each replica."""
     healed = theirs.healed(submitted, "web")
     service = Service(swarm, theirs.player_of(submitted, "web").name)
+    drill = healing.Drill(swarm, wait, probe, evidence, healed)
     with evidence.judged(exercise_2_9, "heal"):
         theirs.note_player(submitted, "web", evidence)
-        with theirs.renewed_if_in_vain(service):
-            healing.Drill(swarm, wait, probe, evidence, healed).heal(service)
+        with theirs.renewed_if_in_vain(service, drill):
+            drill.heal(service)
 
 
 @pytest.mark.exercise_2_9

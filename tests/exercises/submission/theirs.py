@@ -9,7 +9,7 @@ import pytest
 from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.errors import INFRASTRUCTURE, NotConverged
-from pytest_swarmlab.evidence.events import Plays, each
+from pytest_swarmlab.evidence.events import Plays
 from pytest_swarmlab.evidence.load import load, no_idle_time
 from pytest_swarmlab.judging.exercise import Exercise
 from pytest_swarmlab.judging.live import Evidence
@@ -23,8 +23,8 @@ from pytest_swarmlab.waiting.conditions import brief
 from pytest_swarmlab.waiting.waiter import Waiter
 
 from ..exercise_2_5.drill import Deployed, Drill
+from ..exercise_2_9 import drill as healing
 from ..exercise_2_9.drill import Healed
-from ..exercise_2_9.events import Broken
 from ..exercise_2_9.perform import MISSING, UPDATED_S, break_theirs
 from ..exercise_2_9.setting import REPETITIONS
 
@@ -155,20 +155,19 @@ def healed(work: Work, role: str) -> Healed:
 
 
 @contextmanager
-def renewed_if_in_vain(service: Service) -> Iterator[None]:
+def renewed_if_in_vain(service: Service, drill: healing.Drill) -> Iterator[None]:
     """Where an ill task was not replaced, all are: a page that is gone would stay so.
 
-    If this process dies, a timer on somebody's own node replaces them.
+    `drill`: makes them ill within the block. If this process dies, a timer on somebody's own node
+    replaces them.
     """
-    swarm = service.swarm
     renew = ("docker", "service", "update", "--detach", "--no-resolve-image", "--force")
-    before = len(each(swarm.recorder.view(), Broken))
     commands = [(*renew, service.name)]
-    timer = Guard.arm([(swarm.leader(), commands)], "ill-tasks", Undoes.DEPLOYMENT)
+    timer = Guard.arm([(service.swarm.leader(), commands)], "ill-tasks", Undoes.DEPLOYMENT)
     try:
         yield
     except BaseException:
-        if len(each(swarm.recorder.view(), Broken)) > before:
+        if drill.struck:
             service.update("--force", title=f"{service.name} has its tasks replaced")
         timer.disarm()
         raise
