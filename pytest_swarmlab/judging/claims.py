@@ -1,9 +1,10 @@
 """The vocabulary of claims: the observations that a claim needs before it may pass.
 
 A judge describes what it saw and collects what is wrong and what is missing; `judged` turns that
-into a verdict. `never` is for an outcome that did not come. Every other function returns the
-missing observations, in words with the moment; an empty list means that nothing is missing. Moments
-are seconds since the run began, as `t` in events.jsonl.
+into a verdict. `never` is for an outcome that did not come, and `not_awaited` tells whether the
+drill waited for it to the end. Every other function returns the missing observations, in words with
+the moment; an empty list means that nothing is missing. Moments are seconds since the run began, as
+`t` in events.jsonl.
 
 Clients: `not_asked`, `not_written`. Observers: `not_sampled`. Single looks: `not_each`,
 `not_while`, `out_of_order`. Which cluster: `nodes_of`, `members_of`, `another_cluster`,
@@ -20,7 +21,7 @@ from typing import Protocol
 
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
-from pytest_swarmlab.evidence.events import ClusterReady, MachineSeen, Ping, each, need
+from pytest_swarmlab.evidence.events import ClusterReady, MachineSeen, Ping, Waited, each, need
 from pytest_swarmlab.evidence.readings import Fault, NodesSample, Request, TasksSample
 from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.judging.exercise import failed, passed, unknown
@@ -31,6 +32,10 @@ PAUSE_S = 1.0
 The probe asks each of five nodes four times a second and calls a request late that is sent a second
 after it was due; the observer asks each manager five times a second.
 """
+
+
+IN_VAIN = {"timeout", "fatal"}
+"""How a wait ends whose condition was not met, in time or at all."""
 
 
 @dataclass(frozen=True)
@@ -87,22 +92,43 @@ Moment = tuple[str, float | None]
 
 
 def judged(
-    seen: str, *, holds: bool = True, wrong: Iterable[str] = (), missing: Iterable[str] = ()
+    seen: str,
+    *,
+    holds: bool = True,
+    wrong: Iterable[str] = (),
+    missing: Iterable[str] = (),
+    early: Iterable[str] = (),
 ) -> Judgement:
     """Turn what was seen, in words, into a verdict.
 
     Failed if the claim does not hold or anything is wrong: what was seen to be wrong stays wrong,
     however little was seen. Otherwise unknown if anything is missing, and passed if nothing is.
+
+    `early`: what is missing before the look that `holds` is about, or that look itself. What comes
+    too early shows nothing: the claim need not hold yet, and is unknown.
     """
-    bad, lacks = list(wrong), list(missing)
-    if bad or not holds:
+    bad, lacks, too_early = list(wrong), list(missing), list(early)
+    if bad or not (holds or too_early):
         return failed("; ".join([seen, *bad]))
+    lacks = [*too_early, *lacks]
     return unknown("; ".join([seen, *lacks])) if lacks else passed(seen)
 
 
 def never(seen: str, missing: Iterable[str] = ()) -> Judgement:
     """The outcome was not seen: failed; unknown if it may have come in a gap (`missing`)."""
     return judged(seen, missing=lacks) if (lacks := list(missing)) else failed(seen)
+
+
+def not_awaited(record: Record, since: float) -> list[str]:
+    """Whether no wait of the drill was in vain after that moment.
+
+    Then nobody knows whether an outcome that was not seen would have come: the run was killed, its
+    worker died, or the lab failed.
+    """
+    waits = each(record, Waited)
+    if any(wait.t >= since and wait.outcome in IN_VAIN for wait in waits):
+        return []
+    return [f"no wait for it was in vain after second {since:.1f} of the run: it may have come yet"]
 
 
 # -- clients and observers ----------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_swarmlab import failed, unknown
+from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import FaultHealed, FaultInjected, Write, each
 from pytest_swarmlab.evidence.record import Record
@@ -11,7 +11,9 @@ from pytest_swarmlab.judging.claims import (
     another_cluster,
     judged,
     members_of,
+    never,
     not_asked,
+    not_awaited,
     not_away,
     out_of_order,
 )
@@ -87,7 +89,7 @@ def changes_return(record: Record) -> Judgement:
         return unknown("no change was tried when a manager was back")
     accepted = next((write for write in tried if write.error is None), None)
     if accepted is None:
-        return failed("no change was accepted afterwards")
+        return never("no change was accepted afterwards", not_awaited(record, back.healed))
     seconds = accepted.t - back.healed
     who = ", ".join(back.nodes)
     lacks = [

@@ -86,7 +86,10 @@ def raised_until_the_knee(record: Record) -> Judgement:
     told = ", ".join(f"{s.visitors}: {s.throughput:.1f} a second" for s in found)
     at = knee(found)
     if at is None:
-        return failed(f"{told}; it still grows at the last step")
+        told += "; it still grows at the last step"
+        if found[-1].visitors < MORE_STEPS[-1]:
+            return unknown(f"{told}, and nobody saw the steps beyond it")
+        return failed(told)
     return judged(
         f"{told}; the knee is at {found[at].visitors} visitors", missing=_uncovered(record)
     )

@@ -7,7 +7,13 @@ from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import each, last
 from pytest_swarmlab.evidence.readings import Fault
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import another_cluster, judged, not_the_leader, out_of_order
+from pytest_swarmlab.judging.claims import (
+    another_cluster,
+    judged,
+    not_awaited,
+    not_the_leader,
+    out_of_order,
+)
 from pytest_swarmlab.model import Judgement
 
 from .. import identities
@@ -53,11 +59,13 @@ def node_gone_and_back(record: Record) -> Judgement:
     down = next((s.t for s, row in listed if row.state == "down"), None)
     if down is not None and any(s.asked > down and row.state == "ready" for s, row in listed):
         missing.append(f"{name} was listed as ready again before the fault was healed")
+    back = after[-1].state == "ready"
+    late = [] if back else not_awaited(record, fault.healed)
     return judged(
         told,
-        holds=while_on[-1].state == "down" and after[-1].state == "ready",
+        holds=while_on[-1].state == "down" and (back or bool(late)),
         wrong=[] if same else ["its node id is another one than before"],
-        missing=missing,
+        missing=[*late, *missing],
     )
 
 

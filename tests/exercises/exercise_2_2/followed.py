@@ -14,6 +14,7 @@ from pytest_swarmlab.judging.claims import (
     another_cluster,
     judged,
     never,
+    not_awaited,
     not_sampled,
     not_while,
     out_of_order,
@@ -56,9 +57,15 @@ def old_leader_follows(record: Record) -> Judgement:
         pause=EARLIEST_ELECTION_S,
     )
     if row is None or (row.state, row.reachability) != ("ready", "reachable"):
-        return never(f"{fault.nodes[0]} is {row.state if row else 'gone'} at the end", lacks)
+        return never(
+            f"{fault.nodes[0]} is {row.state if row else 'gone'} at the end",
+            lacks + not_awaited(record, fault.healed),
+        )
     leaders = [change.name for change in readings.leader_changes(record) if change.t > fault.began]
     seen = "leaders since the failure: " + (" → ".join(leaders) or "none")
+    if leaders and led not in leaders and last.leader is None:
+        seen += "; no manager names one at the end"
+        return never(seen, lacks + not_awaited(record, fault.healed))
     if not leaders or led in leaders or last.leader != leaders[-1]:
         return failed(seen)
     return judged(f"{fault.nodes[0]} is back as a follower; {seen}", missing=lacks)

@@ -9,7 +9,15 @@ from typing import Any
 from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence.events import Command, each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import Window, judged, never, nodes_of, not_each, out_of_order
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    never,
+    nodes_of,
+    not_awaited,
+    not_each,
+    out_of_order,
+)
 from pytest_swarmlab.model import Judgement
 
 from .declared import KILLED, REFUSALS, SCHEDULING, exercise
@@ -74,7 +82,7 @@ def scheduled_when_used(record: Record) -> Judgement:
         return unknown("the plugin was not used on every node")
     scheduled = last(record, Scheduled)
     if scheduled is None:
-        return never("the task was not placed")
+        return never("the task was not placed", not_awaited(record, activated))
     since = Window(blocked.t if blocked else activated, scheduled.t)
     used = {
         e.node

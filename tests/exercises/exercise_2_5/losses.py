@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from pytest_swarmlab import failed, unknown
+from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import judged, not_each
+from pytest_swarmlab.judging.claims import judged, never, not_awaited, not_each
 from pytest_swarmlab.model import Judgement
 
 from .declared import LOSSES, exercise
@@ -37,16 +37,21 @@ def writes_come_back(record: Record) -> Judgement:
     errors = len(ledger.entries) - len(ledger.acknowledged)
     told = f"{len(ledger.acknowledged)} acknowledged, {errors} not"
     if seconds is None:
-        return failed(f"{told}; none after the failure, or none after the last failed write")
+        return never(
+            f"{told}; none after the failure, or none after the last failed write",
+            not_awaited(record, began),
+        )
     told += f"; after {seconds:.1f} s all are acknowledged"
-    wrong = []
+    wrong, missing = [], unwritten(ledger, began)
     if (
         fault is not None
         and fault.heal_began is not None
         and not first_good(ledger, began, fault.heal_began)
     ):
-        wrong.append(f"none during the loss of {', '.join(fault.nodes)}")
-    missing = unwritten(ledger, began)
+        # A fault is healed as well where the lab has failed.
+        given_up = not_awaited(record, began)
+        missing += given_up
+        wrong += [] if given_up else [f"none during the loss of {', '.join(fault.nodes)}"]
     if fault is not None and fault.heal_began is None:
         missing.append("it was not recorded when the machine got power again")
     kinds = {str(entry.id).partition(" ")[0] for entry in first_good(ledger, began)}

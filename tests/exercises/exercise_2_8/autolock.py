@@ -8,7 +8,15 @@ from pytest_swarmlab import failed, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import Write, each, last
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import Window, judged, not_each, not_while, out_of_order
+from pytest_swarmlab.judging.claims import (
+    Window,
+    judged,
+    never,
+    not_awaited,
+    not_each,
+    not_while,
+    out_of_order,
+)
 from pytest_swarmlab.model import Judgement
 
 from .declared import AUTOLOCK, exercise
@@ -92,9 +100,12 @@ def unlocked(record: Record) -> Judgement:
     if len(restored) < 2:
         return unknown(f"{len(restored)} of 2 managers were restored")
     told = ", ".join(f"{e.node}: {e.code}" for e in done)
-    if any(e.code != 0 for e in done) or answers is None:
+    if any(e.code != 0 for e in done):
         return failed(f"{told}; " + "; ".join(e.said for e in done))
-    fault, over = readings.fault(record), Window(max(e.t for e in done), math.inf)
+    ended = max(e.t for e in done)
+    if answers is None:
+        return never(f"{told}; no change was accepted", not_awaited(record, ended))
+    fault, over = readings.fault(record), Window(ended, math.inf)
     accepted = (write.t for write in each(record, Write) if not write.error)
     missing = not_while(accepted, over, "had a change accepted")
     missing += out_of_order(

@@ -9,7 +9,14 @@ from pytest_swarmlab import failed, not_provable, unknown
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import Info, Waited, each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import Moment, judged, nodes_of, out_of_order
+from pytest_swarmlab.judging.claims import (
+    Moment,
+    judged,
+    never,
+    nodes_of,
+    not_awaited,
+    out_of_order,
+)
 from pytest_swarmlab.model import Judgement
 
 from .declared import AUTOLOCK, DISASTER, FORCED, HOT, exercise
@@ -158,8 +165,10 @@ def restored(record: Record) -> Judgement:
     codes = {"--verify": checked.code} if checked else {}
     codes["restore"] = done.code
     told = ", ".join(f"{step}: {code}" for step, code in codes.items())
-    if any(code != 0 for code in codes.values()) or answers is None:
+    if any(code != 0 for code in codes.values()):
         return failed(f"{told}; {done.said or 'no leader answered'}")
+    if answers is None:
+        return never(f"{told}; no leader answered", not_awaited(record, done.t))
     order = out_of_order(
         ("the new machines", _new_machines(record)),
         *([("the check of the backup", checked.t)] if checked else []),
@@ -343,7 +352,7 @@ def nothing_of_the_old(record: Record) -> Judgement:
     names = [n.name for n in after]
     told = f"left: {', '.join(left) or 'none'}; listed: {', '.join(sorted(names))}"
     good = left == [home.node] and len(set(names)) == len(names)
-    return judged(told, holds=good, missing=order)
+    return judged(told, holds=good, early=order)
 
 
 @exercise.measure(phases=DISASTER)

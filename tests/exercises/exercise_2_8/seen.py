@@ -68,8 +68,10 @@ def whole(record: Record, after: Sequence[Moment]) -> Judgement:
         wanted = MANAGERS, WORKERS
     good = (len(managers), len(workers), len(leaders), len(rows)) == (*wanted, 1, sum(wanted))
     names = sorted(n.name for n in managers), sorted(n.name for n in rows)
-    wrong = [] if names[0] == first else [f"managers: {', '.join(names[0])}"]
-    wrong += [] if names[1] == all_of_them else [f"listed: {', '.join(names[1])}"]
-    missing = another_cluster(lists)
-    missing += out_of_order(*after, ("the last node list", lists[-1].asked))
-    return judged(told, holds=good and not unfit, wrong=wrong, missing=missing)
+    holds = good and not unfit and names == (first, all_of_them)
+    if names[0] != first:
+        told += f"; managers: {', '.join(names[0])}"
+    if names[1] != all_of_them:
+        told += f"; listed: {', '.join(names[1])}"
+    early = out_of_order(*after, ("the last node list", lists[-1].asked))
+    return judged(told, holds=holds, missing=another_cluster(lists), early=early)

@@ -7,7 +7,7 @@ from typing import Any
 from pytest_swarmlab import failed, passed, unknown
 from pytest_swarmlab.evidence.events import Command, Waited, each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import judged, out_of_order
+from pytest_swarmlab.judging.claims import judged, never, not_awaited, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import TROUBLE, exercise
@@ -108,6 +108,8 @@ def engine_refuses(record: Record) -> Judgement:
     tried, mended = last(record, Trouble, case=ENGINE_REFUSES), last(record, Mended)
     if tried and mended and (late := out_of_order(("the trouble", tried.t), ("its end", mended.t))):
         return unknown("; ".join(late))
+    if judgement.verdict == "pass" and tried and mended is None:
+        return never(f"{judgement.observed}; it was not mended", not_awaited(record, tried.t))
     if judgement.verdict == "pass" and not (mended and mended.answers):
         return failed(f"{judgement.observed}; the engine does not answer after the repair")
     return judgement

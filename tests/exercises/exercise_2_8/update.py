@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_swarmlab import unknown
 from pytest_swarmlab.evidence.events import last
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import judged, out_of_order
+from pytest_swarmlab.judging.claims import judged, never, not_awaited, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .declared import UPDATE, exercise
@@ -30,6 +30,8 @@ def update_goes_on(record: Record) -> Judgement:
     )
     if taken.inventory != "updating":
         return unknown(f"{told}: the backup did not overlap the update")
+    if updated is None and taken.code == 0:
+        return never(told, not_awaited(record, taken.t))
     completed = updated is not None and updated.state == "completed"
     order = out_of_order(
         ("the backup", taken.t), ("the update's end", updated.t if updated else None)

@@ -110,11 +110,12 @@ def any_heals(record: Record) -> Judgement:
         for s in readings.task_lists(record)
         if broken.t < s.t < defined.t and all(t.slot != slot for t in at_work(s.tasks))
     ]
-    order = out_of_order(
+    early = out_of_order(
         ("that its slot was empty", empty[-1].t if empty else None),
         ("the new definition", defined.t),
         ("the list of the tasks", latest.asked if latest else None),
     )
+    strange = []
     if latest and id_ not in {task.id for task in latest.tasks}:
-        order.append("its end is not listed: the list is of another service")
-    return judged(told, holds=bool(good) or not latest, missing=order)
+        strange.append("its end is not listed: the list is of another service")
+    return judged(told, holds=bool(good), missing=strange, early=early)

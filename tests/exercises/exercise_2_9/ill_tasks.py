@@ -10,7 +10,7 @@ from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import EngineTold, each, need
 from pytest_swarmlab.evidence.readings import Request, TasksSample
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import Window, judged, out_of_order
+from pytest_swarmlab.judging.claims import Window, judged, not_awaited, out_of_order
 from pytest_swarmlab.model import Judgement
 
 from .. import whose
@@ -39,16 +39,25 @@ def healed_in_its_slot(record: Record) -> Judgement:
     running = at_work(last.tasks) if last else []
     told = f"{len(whole)} of {len(done)} healed; {len(running)} replicas run at the end"
     over = max((h.healthy for h in whole if h.healthy), default=None)
-    missing = out_of_order(
+    early = out_of_order(
         ("the last healing", over), ("the list of the tasks", last.asked if last else None)
     )
-    wanted = _wanted(record)
+    missing, wanted = [], _wanted(record)
     if len({h.container for h in done}) < wanted:
         missing.append(f"fewer than {wanted} tasks were made unhealthy")
-    wrong = [f"{len(done) - len(whole)} not healed"] if len(whole) < len(done) else []
+    left = [h for h in done if h not in whole]
+    # A successor of one that nobody found unhealthy is no healing.
+    vain = [h for h in left if h.healthy or not not_awaited(record, h.broken)]
+    wrong = [f"{len(vain)} not healed"] if vain else []
+    if len(vain) < len(left):
+        missing.append(f"{len(left) - len(vain)} not healed yet when the record ends")
     slots, replicas = {task.slot for task in running}, whose.replicas(record, ROLE, REPLICAS)
     return judged(
-        told, holds=not last or len(slots) == len(running) == replicas, wrong=wrong, missing=missing
+        told,
+        holds=len(slots) == len(running) == replicas,
+        wrong=wrong,
+        missing=missing,
+        early=early,
     )
 
 
@@ -96,23 +105,32 @@ def replaced_as_predicted(record: Record) -> Judgement:
 )
 def nobody_else(record: Record) -> Judgement:
     """No false positives, even on busy nodes."""
-    broken = {h.container for h in _repetitions(record)}
+    done = _repetitions(record)
+    broken = {h.container for h in done}
     ids = {e.id for e in each(record, Broken)}
     ill = healing.unhealthy_containers(record)
     if not each(record, EngineTold):
         return unknown("no engine's events were recorded")
     told = f"{len(broken)} broken, {len(ill)} unhealthy"
-    wrong = [f"not both: {', '.join(sorted(ill ^ broken))}"] if ill != broken else []
+    # One that has not ended yet may still be found unhealthy.
+    late = {
+        h.container
+        for h in done
+        if h.container not in ill and not h.died and not_awaited(record, h.broken)
+    }
+    other = (ill ^ broken) - late
+    wrong = [f"not both: {', '.join(sorted(other))}"] if other else []
     # An unhealthy nginx ends with 0, or is killed for it: the managers list it then, whether or
     # not its engine was heard.
     last = last_list(record)
     ended = {t.id for t in last.tasks if t.state == "complete" or ILL in t.error} if last else set()
     if others := ended - ids:
         wrong.append(f"ended too: {', '.join(sorted(others))}")
-    over = max((h.healthy for h in _repetitions(record) if h.healthy), default=None)
+    over = max((h.healthy for h in done if h.healthy), default=None)
     missing = out_of_order(
         ("the last healing", over), ("the list of the tasks", last.asked if last else None)
     )
+    missing += [f"{len(late)} not unhealthy yet when the record ends"] if late else []
     return judged(told, wrong=wrong, missing=missing + _unheard(record, last))
 
 

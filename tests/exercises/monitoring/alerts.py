@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence.events import each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import out_of_order
+from pytest_swarmlab.judging.claims import not_awaited, out_of_order
 
 from .declared import EXPECTED
 from .events import Active, Heard, Mended, Mending, Provoked
@@ -47,6 +47,11 @@ class Alert:
         return next((e for e in self.heard("firing") if e.heard >= self.deed.clock), None)
 
     @property
+    def never_told(self) -> bool:
+        """Whether the notification was waited for, and did not come."""
+        return self.first is None and not not_awaited(self.record, self.deed.t)
+
+    @property
     def active(self) -> Active | None:
         """Prometheus' last answer about it while it fired."""
         found = each(self.record, Active, alert=self.name, state="firing")
@@ -73,6 +78,12 @@ class Alert:
         """The first of them after its repair began."""
         mending = self.mending
         return next((e for e in self.ends if mending and e.heard >= mending.clock), None)
+
+    @property
+    def never_over(self) -> bool:
+        """Whether the end was waited for after the repair, and did not come."""
+        mending = self.mending
+        return bool(mending and not self.end and not not_awaited(self.record, mending.t))
 
 
 def phase_of(record: Record) -> str:

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pytest_swarmlab import failed
 from pytest_swarmlab.errors import Unseen
 from pytest_swarmlab.evidence import readings
 from pytest_swarmlab.evidence.events import ClusterReady, each, last, need
 from pytest_swarmlab.evidence.record import Record
-from pytest_swarmlab.judging.claims import judged, nodes_of, out_of_order
+from pytest_swarmlab.judging.claims import judged, never, nodes_of, not_awaited, out_of_order
 from pytest_swarmlab.model import Judgement, Membership
 
 from .alerts import Alert, not_told_meanwhile, phase_of, provoked
@@ -176,7 +175,7 @@ def _for(record: Record, name: str) -> float:
 def told(record: Record) -> Judgement:
     """By what the receiver wrote down until the repair began."""
     alerts = list(provoked(record))
-    wrong = [f"{alert.words} was not received" for alert in alerts if alert.first is None]
+    wrong = [f"{alert.words} was not received" for alert in alerts if alert.never_told]
     wrong += [
         f"{alert.words} was received before its cause"
         for alert in alerts
@@ -261,7 +260,7 @@ def over(record: Record) -> Judgement:
         seen += end is not None
         if mending and any(e.heard < mending.clock for e in alert.ends):
             wrong.append(f"{alert.words} was resolved before the repair")
-        if mending and end is None:
+        if alert.never_over:
             wrong.append(f"{alert.words} was never resolved")
         elif end and mended and end.heard - mended.clock > RESOLVED_S:
             wrong.append(f"{alert.words} was resolved too late")
@@ -286,7 +285,8 @@ def nothing_else(record: Record) -> Judgement:
     alerts, quiet = list(provoked(record)), last(record, Quiet)
     firing = each(record, Heard, status="firing")
     if not firing:
-        return failed("no alert was received")
+        since = max(alert.deed.t for alert in alerts)
+        return never("no alert was received", not_awaited(record, since))
     follows = BESIDES[phase_of(record)]
     those = [e for alert in alerts for e in alert.heard("firing")]
     others = {e.words for e in firing if not {e.alert, e.words} & follows and e not in those}

@@ -11,7 +11,7 @@ from pytest_swarmlab.evidence.record import Record
 from pytest_swarmlab.model import Event, Verdict
 from tests.exercises.exercise_2_2.verify import exercise
 from tests.unit.records.breaker import ANY_ORDER, NAMES_ALIKE
-from tests.unit.records.editing import Edit, changed, kind, none_of, without
+from tests.unit.records.editing import Edit, changed, in_vain, kind, last, none_of, without
 from tests.unit.records.identities import certificate_taken
 from tests.unit.records.judge import Broken, JudgeContract, break_alike
 from tests.unit.records.synthetic import Drill, record
@@ -58,6 +58,12 @@ def late_election(*rounds: tuple[str, int]) -> Record:
         for what, term in rounds
     ]
     return Record((*run.events, *votes))
+
+
+def nobody_leads_at_last(run: Record) -> Record:
+    """The last list of the nodes names no leader."""
+    rows = [{**row, "leader": False} for row in run.last("nodes").data["nodes"]]  # type: ignore[union-attr]
+    return last("nodes", nodes=rows)(run)
 
 
 def silent_node(run: Record) -> Record:
@@ -186,9 +192,16 @@ for stopped in ("graceful-stop", "kill-9", "power-off"):
         "old-leader-unreachable": {"unreachable": NEVER},
         "node-down": {"down": NEVER},
         "replicas-restored": {"restored": NEVER, "heal": 100.0, "back": 110.0, "ends": 120.0},
-        "old-leader-follows": {"back": NEVER},
     }.items():
         BROKEN.setdefault((stopped, claim), []).append((instead(stopped, **otherwise), "fail"))
+    BROKEN.setdefault((stopped, "old-leader-follows"), []).extend(
+        [
+            (in_vain(instead(stopped, back=NEVER)), "fail"),
+            (instead(stopped, back=NEVER), "unknown"),
+            (in_vain(nobody_leads_at_last), "fail"),
+            (nobody_leads_at_last, "unknown"),
+        ]
+    )
 break_alike(
     BROKEN,
     exercise,

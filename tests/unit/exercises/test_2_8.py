@@ -14,7 +14,17 @@ from tests.exercises.exercise_2_8.autolock import RESTORES, UNLOCKED
 from tests.exercises.exercise_2_8.refusals import REFUSED
 from tests.exercises.exercise_2_8.verify import exercise
 from tests.unit.records.breaker import ALONE, ENOUGH, LATER, NAMES_ALIKE, UNUSED
-from tests.unit.records.editing import Edit, Row, changed, edited, events, last, moved, none_of
+from tests.unit.records.editing import (
+    Edit,
+    Row,
+    changed,
+    edited,
+    events,
+    in_vain,
+    last,
+    moved,
+    none_of,
+)
 from tests.unit.records.identities import certificate_taken, who
 from tests.unit.records.judge import Broken, JudgeContract, break_alike
 
@@ -291,13 +301,16 @@ BROKEN: Broken = {
     ],
     ("trouble", "engine-refuses"): [
         (edited("mended", answers=False), "fail"),
+        (in_vain(none_of("mended")), "fail"),
+        (none_of("mended"), "unknown"),
         (before_all("mended"), "unknown"),
     ],
     ("update", "update-goes-on"): [
         (last("updated", state="paused"), "fail"),
         (last("backup", inventory="completed"), "unknown"),
         (before_all("updated"), "unknown"),
-        (none_of("updated"), "fail"),
+        (in_vain(none_of("updated")), "fail"),
+        (none_of("updated"), "unknown"),
     ],
     ("disaster", "backup-complete"): [
         (last("leader-after-backup", leader="manager3"), "fail"),
@@ -372,6 +385,8 @@ BROKEN: Broken = {
     ],
     ("autolock", "unlocked"): [
         (last("restore", code=1), "fail"),
+        (in_vain(none_of("answers")), "fail"),
+        (none_of("answers"), "unknown"),
         (edited("restore", node="manager2"), "unknown"),
         (before_all("write"), "unknown"),
         (before_all("restore"), "unknown"),
@@ -528,7 +543,8 @@ def test_a_swarm_restored_on_other_machines_passes_all_but_what_is_about_the_fir
     [
         ("restored", last("restore", code=1), "fail"),
         ("restored", last("restore", code=None), "fail"),
-        ("restored", none_of("answers"), "fail"),
+        ("restored", in_vain(none_of("answers")), "fail"),
+        ("restored", none_of("answers"), "unknown"),
         ("restored", none_of("restore"), "unknown"),
         ("same-swarm", another("swarm"), "fail"),
         ("same-node", another("node"), "fail"),

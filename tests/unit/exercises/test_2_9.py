@@ -23,6 +23,7 @@ from tests.unit.records.editing import (
     Timed,
     changed,
     edited,
+    in_vain,
     kind,
     last,
     moved,
@@ -326,7 +327,8 @@ BROKEN: Broken = {
         (none_of("served", when="both"), "unknown"),
     ],
     ("heal", "healed-in-its-slot"): [
-        (none_of("engine", what=WELL, container="c-r12"), "fail"),
+        (in_vain(none_of("engine", what=WELL, container="c-r12")), "fail"),
+        (none_of("engine", what=WELL, container="c-r12"), "unknown"),
         (none_of("engine", what=LOST), "fail"),
         (last_tasks("web", task("a1", 1), task("a2", 2)), "fail"),
         (none_of("broken", number=5), "unknown"),
@@ -351,6 +353,8 @@ BROKEN: Broken = {
     ("heal", "nobody-else"): [
         (lambda run: changed(run, kind("engine", container="c-r31", what=WELL), what=LOST), "fail"),
         (none_of("engine", what=LOST, container="c-r03"), "fail"),
+        (in_vain(none_of("engine", container="c-r03")), "fail"),
+        (none_of("engine", container="c-r03"), "unknown"),
         # One ended that nobody had made ill, whatever was heard of its engine; nobody looked.
         (last_tasks("web", task("z1", 1), task("y1", 1, "failed", error=KILLED)), "fail"),
         (moved("tasks", to=0.0), "unknown"),

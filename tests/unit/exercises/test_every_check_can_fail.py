@@ -88,20 +88,10 @@ WITHOUT: dict[tuple[str, str], Verdict] = {
     ("2.10.*.node-gone-and-back", "recovered"): Verdict.PASS,
     ("2.10.leader-lost.another-leads", "recovered"): Verdict.PASS,
     ("2.10.persistence.waited-for-a-worker", "back"): Verdict.PASS,
-    ("2.4.plugin-scheduling.scheduled-when-used", "scheduled"): Verdict.FAIL,
     ("2.8.quorum-lost.identities-kept", "fault.injected"): Verdict.FAIL,
-    ("2.8.trouble.engine-refuses", "mended"): Verdict.FAIL,
-    ("2.8.disaster.restored", "answers"): Verdict.FAIL,
-    ("2.8.disaster.nothing-of-the-old", "fault.healed"): Verdict.FAIL,
-    ("2.8.update.update-goes-on", "updated"): Verdict.FAIL,
-    ("2.8.autolock.unlocked", "answers"): Verdict.FAIL,
-    ("2.9.heal.healed-in-its-slot", "engine"): Verdict.FAIL,
     ("2.9.cascade.lab-s-check-takes-all-down", "engine"): Verdict.FAIL,
     ("2.10.visited.order-kept", "visit-order"): Verdict.FAIL,
     ("2.10.rabbitmq-away.kept-without-a-broker", "entry"): Verdict.FAIL,
-    ("monitoring.*.told", "heard"): Verdict.FAIL,
-    ("monitoring.*.over", "heard"): Verdict.FAIL,
-    ("monitoring.*.nothing-else", "heard"): Verdict.FAIL,
 }
 """Check and kind of event → the verdict without all of that kind, if it is not unknown.
 

@@ -25,7 +25,18 @@ from tests.exercises.monitoring.setting import (
 )
 from tests.exercises.monitoring.verify import delays, exercise
 from tests.unit.records.breaker import ANY_ORDER, ENOUGH, UNUSED, real
-from tests.unit.records.editing import LAB, Edit, edited, kind, last, moved, none_of, timed, without
+from tests.unit.records.editing import (
+    LAB,
+    Edit,
+    edited,
+    in_vain,
+    kind,
+    last,
+    moved,
+    none_of,
+    timed,
+    without,
+)
 from tests.unit.records.judge import Broken, JudgeContract
 
 Row = tuple[float, str, dict[str, Any]]
@@ -189,7 +200,8 @@ for _phase in PROVOKED:
     _other = "SwarmUnseen" if "ShopSlow" in EXPECTED[_phase] else "ShopSlow"
     BROKEN |= {
         (_phase, "told"): [
-            (none_of("heard", alert=_first, status="firing"), "fail"),
+            (in_vain(none_of("heard", alert=_first, status="firing")), "fail"),
+            (none_of("heard", alert=_first, status="firing"), "unknown"),
             (edited("heard", {"alert": _first}, heard=CLOCK - 5), "fail"),
             (none_of("provoked", alert=_first), "unknown"),
             # Nobody saw whether it was told while it was so.
@@ -208,7 +220,8 @@ for _phase in PROVOKED:
             (moved("active", to=0.0), "unknown"),
         ],
         (_phase, "over"): [
-            (none_of("heard", alert=_first, status="resolved"), "fail"),
+            (in_vain(none_of("heard", alert=_first, status="resolved")), "fail"),
+            (none_of("heard", alert=_first, status="resolved"), "unknown"),
             (shifted("resolved", -60.0), "fail"),
             (shifted("resolved", 600.0), "fail"),
             (none_of("mending", alert=_first), "unknown"),
@@ -217,9 +230,10 @@ for _phase in PROVOKED:
         ],
         (_phase, "nothing-else"): [
             (last("heard", {"status": "firing"}, alert=_other), "fail"),
-            (none_of("heard"), "fail"),
+            (in_vain(none_of("heard")), "fail"),
+            (none_of("heard"), "unknown"),
             (moved("quiet", to=0.0), "unknown"),
-            (none_of("heard", alert=_first, status="firing"), _left(_phase)),
+            (in_vain(none_of("heard", alert=_first, status="firing")), _left(_phase)),
         ],
         (_phase, "says-what-to-do"): [
             (edited("heard", {"alert": _first}, action=""), "fail"),
@@ -268,7 +282,7 @@ class TestJudges(JudgeContract):
 def test_an_alert_of_another_node_is_not_the_one_that_was_provoked(phase: str) -> None:
     of = [name for name, each in EXPECTED[phase].items() if each.labels]
     other = {"node": "worker9", "service": "other"}
-    run = edited("heard", {"alert": of[0]}, labels=other)(good(phase))
+    run = in_vain(edited("heard", {"alert": of[0]}, labels=other))(good(phase))
     found = {r.id.rpartition(".")[2]: r.verdict for r in exercise.judge(run, phase)}
     assert found["told"] is Verdict.FAIL
     follows = of[0] in BESIDES[phase]

@@ -87,6 +87,27 @@ def test_what_never_came_is_wrong_only_where_somebody_looked_for_it() -> None:
     assert claims.never("no leader", ["nobody asked"]).verdict is Verdict.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("outcome", "awaited"),
+    [("timeout", True), ("fatal", True), ("interrupted", False), ("done", False)],
+)
+def test_only_a_wait_that_was_in_vain_shows_that_an_outcome_did_not_come(
+    outcome: str, awaited: bool
+) -> None:
+    waited = {"condition": "it runs", "node": None, "elapsed": 9.0, "last": "", "outcome": outcome}
+    record = events("2.4/x", ("activated", {}), ("wait", waited))
+    assert (claims.not_awaited(record, 0.5) == []) is awaited
+    assert claims.not_awaited(record, 1.5) != [], "what was waited for before is something else"
+
+
+def test_what_was_looked_at_too_early_need_not_hold_yet() -> None:
+    early = ["the list came before the joins"]
+    assert judged("2 of 3", holds=False).verdict is Verdict.FAIL
+    assert judged("2 of 3", holds=False, early=early).verdict is Verdict.UNKNOWN
+    assert judged("3 of 3", early=early).verdict is Verdict.UNKNOWN
+    assert judged("2 of 3", wrong=["another id"], early=early).verdict is Verdict.FAIL
+
+
 def test_a_window_without_an_end_can_not_be_covered() -> None:
     asked = [request(t / 2) for t in range(21)]
     (lack,) = claims.not_asked(asked, through=["worker1"], window=Window(0.0, math.inf))

@@ -107,6 +107,19 @@ def none_of(name: str, /, **where: Any) -> Edit:
     return lambda run: without(run, kind(name, **where))
 
 
+def in_vain(edit: Edit) -> Edit:
+    """… and the drill has waited for what did not come until its time was over."""
+
+    def edited_in_vain(run: Record) -> Record:
+        broken = edit(run)
+        end = [event for event in broken if event.phase][-1]
+        data = {"condition": "it comes", "node": None, "outcome": "timeout", "elapsed": 60.0}
+        waited = replace(end, t=broken.events[-1].t + 1, kind="wait", data={**data, "last": ""})
+        return Record((*broken.events, waited))
+
+    return edited_in_vain
+
+
 def none_within(began: float, ended: float, **where: Any) -> Edit:
     """No client asked then."""
     wanted = kind("request", **where)
