@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.errors import CommandError, ProviderError
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.services import Service
@@ -22,6 +22,9 @@ from ..postgres import DATA, IMAGE
 
 SECRET = "db-password"  # noqa: S105 - its name
 PROOF = f"{DATA}/proof"
+
+NO_FILE = "No such file"
+"""How `sha256sum` says that there is no such file; an engine says something else."""
 
 WRITE_S = 30
 """Longest that one write may wait for its acknowledgement: more than the server is away."""
@@ -142,12 +145,15 @@ def write_proof(node: Node, container: str, content: bytes, *, at: str = PROOF) 
 
 
 def checksum(node: Node, container: str, *, at: str = PROOF) -> str | None:
-    """SHA-256 of that file as the container reads it; None where there is none."""
-    done = node.look(
-        "docker", "exec", container, "sha256sum", at,
-        check=False, title=f"On {node}: the checksum",
-    )  # fmt: skip
-    return done.stdout.split()[0] if done.code == 0 else None
+    """SHA-256 of that file as the container reads it; None where it says that there is none.
+
+    Raises CommandError where it could not be asked, or the file could not be read.
+    """
+    argv = ("docker", "exec", container, "sha256sum", at)
+    done = node.look(*argv, check=False, title=f"On {node}: the checksum")
+    if done.code and NO_FILE not in done.stderr:
+        raise CommandError(node.name, argv, done.code, done.stdout, done.stderr)
+    return None if done.code else done.stdout.split()[0]
 
 
 def place(node: Node, container: str, at: str = DATA) -> str:

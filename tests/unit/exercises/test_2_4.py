@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from pytest_swarmlab.errors import CommandError
 from pytest_swarmlab.evidence.record import Record
 from tests.exercises.exercise_2_4.declared import DISTRIBUTED
+from tests.exercises.exercise_2_4.perform import checksum
 from tests.exercises.exercise_2_4.setting import BAD_NAMES, BAD_OPTIONS
 from tests.exercises.exercise_2_4.verify import exercise
+from tests.unit.fakes import Lab
 from tests.unit.records.breaker import ALONE, NAMES_ALIKE
 from tests.unit.records.editing import (
     Edit,
@@ -388,3 +391,35 @@ def test_the_comparison_has_the_same_figures_for_each_storage() -> None:
 def test_a_service_s_recovery_counts_from_the_server_s_return() -> None:
     measured = exercise.measurements(good("server-away"))
     assert measured == {"server-away": {"recovered_s": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ((0, "c0ffee  /data/proof\n", ""), "c0ffee"),
+        ((1, "", "sha256sum: /data/proof: No such file or directory"), None),
+        ((1, "", "sha256sum: can't open '/data/proof': No such file or directory"), None),
+    ],
+)
+def test_a_container_tells_a_files_checksum_or_that_there_is_none(
+    lab: Lab, answer: tuple[int, str, str], found: str | None
+) -> None:
+    lab.shell = lambda *_: answer
+    assert checksum(lab["worker1"], "c1", at="/data/proof") == found
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (1, "", "Error response from daemon: No such container: c1"),
+        (1, "", "Error response from daemon: container c1 is not running"),
+        (126, "", 'OCI runtime exec failed: exec: "sha256sum": no such file or directory'),
+        (1, "", "sha256sum: /data/proof: Stale file handle"),
+    ],
+)
+def test_a_command_that_failed_says_nothing_of_the_file(
+    lab: Lab, answer: tuple[int, str, str]
+) -> None:
+    lab.shell = lambda *_: answer
+    with pytest.raises(CommandError, match=f"ended with {answer[0]}"):
+        checksum(lab["worker1"], "c1", at="/data/proof")
