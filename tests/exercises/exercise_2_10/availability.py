@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from pytest_swarmlab.judging.claims import (
     judged,
     members_of,
     not_asked,
+    not_awaited,
     not_each,
     not_written,
 )
@@ -61,6 +63,16 @@ def strikes(record: Record) -> list[Strike]:
         if over is not None:
             found.append(Strike(struck.what, Window(struck.t, over)))
     return found
+
+
+def unended_since(record: Record) -> float:
+    """When the first fault began whose end was neither seen nor waited for in vain.
+
+    Infinity if there is none. Of a run that was killed then, what fails later says nothing.
+    """
+    over = {strike.window.began for strike in strikes(record)}
+    left = (struck.t for struck in each(record, Struck) if struck.t not in over)
+    return min((t for t in left if not_awaited(record, t)), default=math.inf)
 
 
 def wanted(phase: str) -> list[str]:
@@ -153,11 +165,13 @@ def _as_predicted(record: Record, phase: str) -> Judgement:
             window = _before(strike.window, IDLE_S)
             lacks = not_written(tried, window=window, pause=IDLE_S)
             missing += [f"{name}: {lack}" for lack in lacks]
+    told_until = unended_since(record)
     outside = [
         request
         for requests in asked.values()
         for request in requests
         if not request.ok
+        and request.over < told_until
         and not any(strike.window.meets(request.sent, request.over) for strike in found)
     ]
     if outside:

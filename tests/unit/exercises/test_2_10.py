@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -448,6 +449,12 @@ def before(name: str, where: dict[str, Any], /, **data: Any) -> Edit:
     return edit
 
 
+def never_whole_again(run: Record) -> Record:
+    """Of the first fault on no order is taken, and there is no end of it."""
+    began = run.of("struck")[0].t
+    return failing(PATHS["orders"], began, math.inf)(without(run, kind("recovered")))
+
+
 def failing(path: str, since: float, until: float) -> Edit:
     """Every request for that path that is sent in this time is answered with 503."""
     return lambda run: changed(
@@ -866,6 +873,9 @@ BROKEN: Broken = {
             # Who orders says so, and nobody saw a request of his.
             (nobody_at("/api/orders"), "unknown"),
             (nobody_at("/api/me"), "unknown"),
+            # Nobody saw the end of what was struck, or it did not come.
+            (never_whole_again, "unknown"),
+            (in_vain(never_whole_again), "fail"),
         ]
         for phase in UNDER_LOAD
     },
