@@ -58,7 +58,7 @@ class Configs(SwarmObjects):
         unused = [version for version in self.versions(name) if version not in needed]
         if unused:
             self._swarm.leader().run("docker", "config", "rm", *unused, title=title)
-            self._forget(unused)
+            self._made.forget(unused)
         return unused
 
     def _needed(self) -> set[str]:

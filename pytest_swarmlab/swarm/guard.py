@@ -56,7 +56,7 @@ class Undoes(Enum):
 
     EXPORT = auto()
     """An NFS export, its directory or its mount: a container whose server is away can't be stopped,
-    and a volume on it can't be unmounted."""
+    and a volume on it can't be unmounted. An engine's settings: its restart disturbs removals."""
 
     def after(self) -> float:
         """Seconds from setting the timer until it goes off."""
@@ -190,13 +190,16 @@ def _stop(node: Node, unit: str) -> None:
         raise CommandError(node.name, argv, output.code, output.stdout, output.stderr)
 
 
+def is_there(leader: Node, kind: str, name: str) -> bool:
+    """Whether the swarm has a service, secret or config of that name."""
+    api: Any = leader.engine.api
+    listed = {"service": api.services, "secret": api.secrets, "config": api.configs}[kind]
+    return any(each["Spec"]["Name"] == name for each in listed(filters={"name": name}))
+
+
 def is_theirs(leader: Node, kind: str, name: str) -> bool:
     """Whether somebody's own cluster has a service, secret or config of that name.
 
     The engine refuses a second one, and no timer may remove the first.
     """
-    if not leader.foreign:
-        return False
-    api: Any = leader.engine.api
-    listed = {"service": api.services, "secret": api.secrets, "config": api.configs}[kind]
-    return any(each["Spec"]["Name"] == name for each in listed(filters={"name": name}))
+    return leader.foreign and is_there(leader, kind, name)

@@ -9,7 +9,8 @@ from pytest_swarmlab.errors import NotConverged
 from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.evidence.events import Notice, TaskSeen
 from pytest_swarmlab.swarm.cluster import Node, Swarm
-from pytest_swarmlab.swarm.guard import Guard, Undoes, is_theirs
+from pytest_swarmlab.swarm.guard import Undoes
+from pytest_swarmlab.swarm.made import Made
 from pytest_swarmlab.waiting.conditions import (
     Converged,
     Ended,
@@ -109,7 +110,11 @@ class Service:
 
     def remove(self, *, title: str | None = None) -> None:
         """`docker service rm`, and wait until its containers are gone."""
-        _remove_services(self.swarm, [self.name], title=title)
+
+        def ask() -> None:
+            self.swarm.leader().run("docker", "service", "rm", self.name, title=title)
+
+        _remove(self.swarm, [self.name], ask)
 
     def tasks(self) -> list[TaskSeen]:
         """Its tasks, by slot; also ended ones, as far as the managers remember them."""
@@ -168,9 +173,8 @@ class Services:
 
     def __init__(self, swarm: Swarm) -> None:
         self._swarm = swarm
-        self._made: list[str] = []
+        self._made = Made("service", Undoes.DEPLOYMENT)
         self._leaving: list[str] = []
-        self._guards: dict[str, Guard] = {}
 
     @classmethod
     @contextmanager
@@ -191,14 +195,11 @@ class Services:
         Raises CommandError with the engine's own words when it refuses.
         """
         leader = self._swarm.leader()
-        guard = Guard(()) if is_theirs(leader, "service", name) else timer(leader, "service", name)
-        with guard.unless_refused():
+        with self._made.making(leader, name):
             leader.run(
                 "docker", "service", "create", "--detach", "--no-resolve-image", "--name", name,
                 *words, title=title,
             )  # fmt: skip
-        self._made.append(name)
-        self._guards[name] = guard
         return Service(self._swarm, name)
 
     def let_go(self, service: Service) -> None:
@@ -207,43 +208,42 @@ class Services:
         Create its successor before: a service that is created afterwards may get its address while
         some node still removes that.
         """
-        self._made.remove(service.name)
-        self._leaving.append(service.name)
         self._swarm.leader().run("docker", "service", "rm", service.name)
+        self._leaving.append(service.name)
+        self._made.forget([service.name])
 
     def remove_all(self) -> None:
-        """`docker service rm` of all of them, and wait until no container is left."""
-        made, self._made = self._made[::-1], []
-        leaving, self._leaving = self._leaving, []
+        """`docker service rm` of all of them, and wait until no container is left.
+
+        Every one is tried; raises CommandError with the engine's words for those that stay.
+        """
+        made, leaving = self._made.names(), self._leaving
+
+        def ask() -> None:
+            if made:
+                self._made.remove(self._swarm.leader(), made)
+
         if made or leaving:
-            _remove_services(self._swarm, made, leaving=leaving)
-        for name in (*made, *leaving):
-            self._guards.pop(name, Guard(())).disarm()
+            _remove(self._swarm, [*made, *leaving], ask)
+        self._leaving = []
 
 
-def _remove_services(
-    swarm: Swarm, names: Sequence[str], *, leaving: Sequence[str] = (), title: str | None = None
-) -> None:
-    # A container on a node that is away could not be seen to go.
+def _remove(swarm: Swarm, names: Sequence[str], ask: Callable[[], object]) -> None:
+    """`ask` has the managers remove them; return when no container of them is left."""
     wait = waits.of_the_suite(swarm.recorder)
     try:
+        # A container on a node that is away could not be seen to go.
         wait(swarm.all_nodes_ready(), within=BACK_S)
-    except NotConverged as error:
-        if not error.fatal:
+    except BaseException as error:
+        if not isinstance(error, NotConverged) or not error.fatal:
+            ask()  # Though nobody waits until they are gone.
             raise
         told = f"{error.last}: nobody waits for what is left there"
         swarm.recorder.write(Notice(told))
-    if names:
-        swarm.leader().run("docker", "service", "rm", *names, title=title)
-    for name in (*names, *leaving):
+    ask()
+    for name in names:
         wait(swarm.no_task_of(name), within=GONE_S)
     await_free_addresses(swarm)
-
-
-def timer(leader: Node, kind: str, name: str) -> Guard:
-    """A timer on an inventory's cluster removes a stack or service if the test process dies."""
-    remove = ("docker", kind, "rm", name)
-    return Guard.arm([(leader, [remove])], kind, Undoes.DEPLOYMENT)
 
 
 def await_free_addresses(swarm: Swarm) -> None:

@@ -7,7 +7,7 @@ import re
 import secrets
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from pytest_swarmlab.swarm import stack_files
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.secrets import hide
-from pytest_swarmlab.swarm.services import GONE_S, Service, Services, await_free_addresses, timer
+from pytest_swarmlab.swarm.services import GONE_S, Service, Services, await_free_addresses
 from pytest_swarmlab.swarm.stack_files import Secret
 from pytest_swarmlab.waiting.conditions import brief, no_answer
 from pytest_swarmlab.waiting.waiter import Done, Fatal, Pending, done, pending
@@ -96,7 +96,8 @@ class Stacks:
             _refuse_another_s_configs(leader, name, bundle.configs)
         if first:
             self._refuse_another_s(leader, name, keep_volumes=keep_volumes)
-            self._guards[name] = timer(leader, "stack", name)
+            remove = ("docker", "stack", "rm", name)
+            self._guards[name] = Guard.arm([(leader, [remove])], "stack", Undoes.DEPLOYMENT)
             self._deployed.append(name)
             if not keep_volumes:
                 self._with_volumes.add(name)
@@ -212,11 +213,13 @@ class Stacks:
         self._volume_guards[name] = Guard.arm(nodes, "volumes", Undoes.USED)
 
     def remove_volumes(self, name: str) -> None:
-        """Remove that stack's volumes on every node, which `docker stack rm` leaves there."""
-        for node in self._swarm.nodes:
-            there = node.engine.api.volumes(of_stack(name))["Volumes"] or []
-            if names := [volume["Name"] for volume in there]:
-                node.run("docker", "volume", "rm", "--force", *names)
+        """Remove that stack's volumes on every node, which `docker stack rm` leaves there.
+
+        Every node is tried; where one fails, the timers of all of them stay.
+        """
+        with ExitStack() as each:
+            for node in reversed(self._swarm.nodes):
+                each.callback(_remove_volumes, node, name)
         self._volume_guards.pop(name, Guard(())).disarm()
 
     def remove_all(self) -> None:
@@ -226,40 +229,62 @@ class Stacks:
         Every stack is tried; raises ProviderError naming those that could not be removed.
         Containers on a machine that is known to be lost are not waited for.
         """
-        asked, left = [], []
-        while self._deployed:
-            name = self._deployed[-1]
-            try:
+        asked: list[str] = []
+        left: list[str] = []
+
+        def ask(name: str) -> None:
+            with _noted(name, left):
                 self._ask_to_remove(name)
                 asked.append(name)
-            except SwarmlabError as error:
-                left.append(f"{name}: {error}")
-        for name in asked:
-            try:
-                self._await_removal(name)
-            except SwarmlabError as error:
-                left.append(f"{name}: {error}")
+
+        def see(name: str) -> None:
+            with _noted(name, left):
+                if name in asked:
+                    self._await_removal(name)
+
+        with ExitStack() as each:  # Also those after one at which Ctrl-C comes.
+            for do in (see, ask):  # The last is done first.
+                for name in self._deployed:
+                    each.callback(do, name)
         if left:
             raise ProviderError("stacks could not be removed: " + "; ".join(left))
 
     def _ask_to_remove(self, name: str) -> None:
+        self._swarm.leader().run("docker", "stack", "rm", name)
+        # Not before: whoever removes all tries again where this fails.
         if name in self._deployed:
             self._deployed.remove(name)
         self._secrets.pop(name, None)
-        self._swarm.leader().run("docker", "stack", "rm", name)
         self._guards.pop(name, Guard(())).disarm()
 
     def _await_removal(self, name: str) -> None:
         wait = waits.of_the_suite(self._swarm.recorder)
-        wait(_Gone(self._swarm, of_stack(name), name), within=GONE_S)
-        if name in self._with_volumes:
-            self._with_volumes.remove(name)
-            self.remove_volumes(name)
+        try:
+            wait(_Gone(self._swarm, of_stack(name), name), within=GONE_S)
+        finally:
+            if name in self._with_volumes:
+                self.remove_volumes(name)
+                self._with_volumes.remove(name)
         await_free_addresses(self._swarm)
 
     def _listing(self) -> str:
         there = (p.name for p in self._directory.glob("*") if p.suffix in STACK_SUFFIXES)
         return ", ".join(sorted(there)) or "none"
+
+
+@contextmanager
+def _noted(name: str, left: list[str]) -> Iterator[None]:
+    """Note the error that keeps a stack from being removed: the others are removed all the same."""
+    try:
+        yield
+    except SwarmlabError as error:
+        left.append(f"{name}: {error}")
+
+
+def _remove_volumes(node: Node, stack: str) -> None:
+    there = node.engine.api.volumes(of_stack(stack))["Volumes"] or []
+    if names := [volume["Name"] for volume in there]:
+        node.run("docker", "volume", "rm", "--force", *names)
 
 
 def of_stack(name: str) -> dict[str, str]:

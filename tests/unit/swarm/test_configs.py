@@ -97,6 +97,7 @@ def test_a_pruned_version_is_not_removed_a_second_time(lab: Lab, configs: Config
 
 
 def test_all_are_tried_and_one_that_is_in_use_is_told(lab: Lab, configs: Configs) -> None:
+    lab.make_engine, lab.configs = Engine, ["two"]
     for name in ("one", "two"):
         configs.create(name, name)
     used = "config 'two' is in use by the following service: web"

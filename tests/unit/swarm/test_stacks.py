@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError
+from pytest_swarmlab.errors import CommandError, ConfigError, NotConverged, ProviderError
+from pytest_swarmlab.swarm import services as of_services
+from pytest_swarmlab.swarm import stacks as of_stacks
 from pytest_swarmlab.swarm.stacks import STACK_LABEL, Service, Services, Stacks, _Gone
 from pytest_swarmlab.waiting.conditions import NoTaskOf
 from pytest_swarmlab.waiting.waiter import Done, Pending
@@ -362,6 +364,71 @@ def test_a_stack_that_ran_is_left_when_its_new_file_is_refused(lab: Lab, stacks:
     assert [act[-1] for act in lab.commands("docker") if act[3] == "rm"] == ["web"]
 
 
+def at_the_first(*words: str, error: BaseException | None = None) -> Any:
+    """A shell in which the first command with these words fails, or is interrupted."""
+    failed: list[tuple[str, ...]] = []
+
+    def shell(_: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+        if not failed and argv[: len(words)] == words:
+            failed.append(argv)
+            if error:
+                raise error
+            return 1, "", "no"
+        return 0, "", ""
+
+    return shell
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt()])
+def test_a_stack_whose_removal_failed_is_removed_at_the_end(
+    lab: Lab, stacks: Stacks, error: BaseException | None
+) -> None:
+    stacks.deploy("web.yml")
+    lab.shell = at_the_first("docker", "stack", "rm", error=error)
+    with pytest.raises(type(error) if error else CommandError):
+        stacks.remove("web")
+    stacks.remove_all()
+    assert removed(lab, "stack") == [("manager2", "web")] * 2
+    stacks.remove_all()
+    assert len(removed(lab, "stack")) == 2
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt()])
+def test_where_one_stack_can_not_be_removed_the_others_are(
+    lab: Lab, stacks: Stacks, error: BaseException | None
+) -> None:
+    for name in ("web.yml", "mail.yml"):
+        stacks.deploy(name, keep_volumes=False)
+    lab.volumes = {"worker1": [volume("data", "web")]}
+    lab.shell = at_the_first("docker", "stack", "rm", error=error)
+    with pytest.raises(type(error) if error else ProviderError):
+        stacks.remove_all()
+    assert removed(lab, "stack") == [("manager2", "mail"), ("manager2", "web")]
+    assert removed(lab, "volume") == [("worker1", "--force", "data")]
+    stacks.remove_all()
+    assert removed(lab, "stack")[2:] == [("manager2", "mail")]
+
+
+def test_volumes_are_removed_on_every_node_though_one_refuses(lab: Lab, stacks: Stacks) -> None:
+    lab.volumes = {n.name: [volume("data", "web")] for n in lab.swarm.nodes}
+    lab.shell = at_the_first("docker", "volume", "rm")
+    with pytest.raises(CommandError):
+        stacks.remove_volumes("web")
+    assert [node for node, *_ in removed(lab, "volume")] == [n.name for n in lab.swarm.nodes]
+
+
+def test_volumes_are_removed_though_something_of_their_stack_is_left(
+    lab: Lab, stacks: Stacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stacks.deploy("web.yml", keep_volumes=False)
+    lab.volumes = {"worker1": [volume("data", "web")]}
+    lab.services = [{"Spec": {"Name": "web_front"}}]
+    monkeypatch.setattr(of_stacks, "GONE_S", 0.0)
+    with pytest.raises(NotConverged, match="nothing is left of web"):
+        stacks.remove("web")
+    assert removed(lab, "volume") == [("worker1", "--force", "data")]
+
+
 def test_a_container_that_is_still_ending_keeps_a_stack_from_being_gone(lab: Lab) -> None:
     lab.containers = {"worker2": [{"Id": "c"}]}
     outcome = _Gone(lab.swarm, {"label": f"{STACK_LABEL}=web"}, "web")()
@@ -412,6 +479,61 @@ def test_a_service_that_was_let_go_within_the_block_is_waited_for_at_its_end(
         assert waited == []
     assert removed(lab, "service") == [("manager1", "one"), ("manager1", "two")]
     assert waited == ["two", "one"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_service_whose_making_was_interrupted_is_removed_if_it_is_there(
+    lab: Lab, there: bool
+) -> None:
+    def shell(_: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+        if "create" in argv and argv[-2] == "two":
+            raise KeyboardInterrupt
+        return (1, "", "service two not found") if "rm" in argv and not there else (0, "", "")
+
+    lab.settle()
+    lab.shell = shell
+    with pytest.raises(KeyboardInterrupt), Services.removed(lab.swarm) as services:
+        _ = [services.create(name, "image") for name in ("one", "two")]
+    assert removed(lab, "service") == [("manager1", "two", "one")]
+
+
+def test_a_service_that_could_not_be_let_go_is_removed_at_the_end(lab: Lab) -> None:
+    lab.settle()
+    lab.shell = at_the_first("docker", "service", "rm")
+    with pytest.raises(CommandError), Services.removed(lab.swarm) as services:
+        services.let_go(services.create("one", "image"))
+    assert removed(lab, "service") == [("manager1", "one")] * 2
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt()])
+def test_services_are_removed_though_a_node_is_away(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, error: BaseException | None
+) -> None:
+    """`error`: what ends the wait for it."""
+    monkeypatch.setattr(of_services, "BACK_S", 0.0)
+    lab.settle()
+
+    def away(service: Service) -> None:
+        lab.row("worker1")["Status"]["State"] = "down"
+        if error:
+            monkeypatch.setattr(service.swarm, "all_nodes_ready", at_the_first_look(error))
+
+    with (
+        pytest.raises(type(error) if error else NotConverged),
+        Service.created(lab.swarm, "one", "image") as service,
+    ):
+        away(service)
+    assert removed(lab, "service") == [("manager1", "one")]
+
+
+def at_the_first_look(error: BaseException) -> Any:
+    """A condition whose look ends with that error."""
+
+    def look() -> None:
+        raise error
+
+    look.name, look.node = "every node ready", None  # type: ignore[attr-defined]
+    return lambda: look
 
 
 def test_where_no_service_could_be_created_none_is_removed(lab: Lab) -> None:
