@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from pytest_swarmlab.errors import ProviderError, SwarmlabError
 from pytest_swarmlab.faults.disk import DiskFull
@@ -76,13 +77,18 @@ class Faults:
 
         Every fault is tried; raises ProviderError naming those that could not be healed.
         """
-        left = []
-        while self._made:
-            fault = self._made.pop()
+        left: list[str] = []
+
+        def heal(fault: Fault) -> None:
             try:
                 fault.heal()
             except (SwarmlabError, OSError) as error:
                 left.append(f"{fault.kind} of {', '.join(n.name for n in fault.nodes)}: {error}")
+
+        with ExitStack() as each:  # Also those after one at which Ctrl-C comes.
+            for fault in self._made:
+                each.callback(heal, fault)
+        self._made.clear()
         if left:
             raise ProviderError("could not be healed: " + "; ".join(left))
 

@@ -370,6 +370,25 @@ def test_one_that_cannot_be_healed_hinders_no_other_and_is_named(lab: Lab, fault
     assert ("machines", "link_up", "manager1") in lab.did
 
 
+def test_ctrl_c_while_one_is_healed_hinders_no_other_and_it_is_tried_again(
+    lab: Lab, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults.link_down(lab["manager1"]).inject()
+    faults.power_off(lab["manager3"]).inject()
+
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lab.machines, "power_on", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            faults.heal()
+    assert ("machines", "link_up", "manager1") in lab.did
+    lab.did.clear()
+    faults.heal()
+    assert [act[1:] for act in lab.did] == [("power_on", "manager3"), ("await_access", "manager3")]
+
+
 def test_a_fault_whose_healing_failed_is_tried_again_at_the_end(lab: Lab, faults: Faults) -> None:
     fault = faults.pause(lab["manager1"])
     lab.machines.refuses = {"resume": "not now"}
