@@ -171,16 +171,18 @@ def _join_each(swarm: Swarm, await_up: Callable[[Swarm, Node], None]) -> None:
 
 def _with_each(swarm: Swarm, bring: Callable[[Node], None], failed: Signal) -> None:
     """Bring every node up, in a thread each; `failed` is set for those that wait for others."""
-    with ThreadPoolExecutor(max_workers=len(swarm.nodes)) as pool:
-        brought = [pool.submit(bring, node) for node in swarm.nodes]
-        try:
-            for each in brought:
-                each.result()
-        except KeyboardInterrupt:
-            # Nobody waits for machines to boot that are given up: threads end with them.
-            failed.set()
-            stop(swarm.machines)
-            raise
+    pool, awaited = ThreadPoolExecutor(max_workers=len(swarm.nodes)), True
+    try:
+        for each in [pool.submit(bring, node) for node in swarm.nodes]:
+            each.result()
+    except KeyboardInterrupt:
+        # Nobody waits for machines to boot that are given up. Threads end with them, and whoever
+        # started them stops them.
+        failed.set()
+        awaited = False
+        raise
+    finally:
+        pool.shutdown(wait=awaited)
 
 
 def create(node: Node) -> dict[str, str]:

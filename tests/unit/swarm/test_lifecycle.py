@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -220,23 +221,31 @@ def test_when_anything_else_ends_the_set_up_nothing_is_left(
 def test_nobody_waits_for_machines_to_boot_when_ctrl_c_ends_the_set_up(forming: Any) -> None:
     lab, go = forming(Topology.of(1, 1))
     gone, main = threading.Event(), threading.get_ident()
+    both = threading.Barrier(2)
+    stopped: list[bool] = []
+
+    def stop() -> None:
+        stopped.append(True)
+        gone.set()
 
     def boots(node: str, timeout: float) -> None:
         del timeout
+        both.wait(PATIENCE_S)
         if node == "manager1":
+            time.sleep(0.1)  # By then they are waited for.
             signal.pthread_kill(main, signal.SIGINT)
         assert gone.wait(PATIENCE_S), "its machine was not removed"
         raise ProviderError(f"{node} is gone")
 
     lab.machines.await_access = boots
-    lab.machines.stop = gone.set
+    lab.machines.stop = stop
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
             go()
     finally:
         signal.signal(signal.SIGINT, before)
-    assert gone.is_set()
+    assert stopped == [True], "once"
 
 
 def test_the_tokens_are_those_of_each_role(lab: Lab) -> None:
