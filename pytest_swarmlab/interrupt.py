@@ -12,7 +12,11 @@ from types import FrameType
 
 def unwinding() -> KeyboardInterrupt | None:
     """The Ctrl-C for which the caller's block ends: what it handles now, or what led to that."""
-    error = sys.exception()
+    return behind(sys.exception())
+
+
+def behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C that is that error, or that was handled when it arose."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
             return error

@@ -352,6 +352,11 @@ def pytest_runtest_makereport(
             report.longrepr = inert(run.recorder.redactor.text(f"{type(error).__name__}: {error}"))
         elif OF_ONE_TEST.search(str(error)):
             report.longrepr = f"{report.longreprtext}\n{HINT}"
+        from pytest_swarmlab import interrupt
+
+        if interrupt.behind(error):
+            # Ctrl-C had come, and then something could not be undone: no other test follows.
+            item.session.shouldstop = "Ctrl-C"
         if (judge := item.stash.get(EVIDENCE, None)) and judge.findings:
             run.replace_cluster(f"{', '.join(judge.findings)} was seen on this one")
     if report.when == "call" or not report.passed:

@@ -89,6 +89,23 @@ def test_it(FIXTURE):
 )
 
 
+UNDOES_IN_VAIN = (
+    WAITS
+    + """
+from pytest_swarmlab.errors import ProviderError
+
+def test_it(swarm):
+    try:
+        wait()
+    finally:
+        raise ProviderError("worker1 can't be reached")
+
+def test_another(swarm):
+    pathlib.Path("went-on").touch()
+"""
+)
+
+
 def interrupted(
     suite: pytest.Pytester, *words: str, then: Callable[[int], None] | None = None
 ) -> str:
@@ -175,4 +192,14 @@ def test_what_a_fixture_of_the_suite_can_not_undo_is_told_in_a_sentence(
     for name in names:
         assert f"not undone: ProviderError: worker{name} " in said
     assert "KeyboardInterrupt" in said
+    assert left(suite) == []
+
+
+def test_a_session_ends_also_where_a_test_could_not_undo_what_it_did(
+    suite: pytest.Pytester,
+) -> None:
+    suite.makepyfile(UNDOES_IN_VAIN)
+    said = interrupted(suite)
+    assert "ProviderError: worker1 can't be reached" in said
+    assert not (suite.path / "went-on").exists()
     assert left(suite) == []
