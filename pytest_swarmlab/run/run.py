@@ -210,18 +210,20 @@ class Run:
         finally:
             for member in swarm.nodes:
                 member.forget_connections()
-            if swarm.machines.foreign:
-                swarm.machines.stop()
-            elif self._keeps:
-                swarm.machines.keep()
-                self.recorder.write(reach(swarm))
-            else:
-                with lifecycle.stage(self.recorder, REMOVING_CLUSTER):
-                    lifecycle.stop(swarm.machines)
-            # What a machine's console or a plugin's collector wrote was written by others.
-            for file in self.logs().rglob("*"):
-                if file.is_file():
-                    self.recorder.redactor.file(file)
+            try:
+                if swarm.machines.foreign:
+                    swarm.machines.stop()
+                elif self._keeps:
+                    swarm.machines.keep()
+                    self.recorder.write(reach(swarm))
+                else:
+                    with lifecycle.stage(self.recorder, REMOVING_CLUSTER):
+                        lifecycle.stop(swarm.machines)
+            finally:
+                # What a machine's console or a plugin's collector wrote was written by others.
+                for file in self.logs().rglob("*"):
+                    if file.is_file():
+                        self.recorder.redactor.file(file)
 
     def finish(self, exit_status: int) -> None:
         """End the cluster, then the record."""

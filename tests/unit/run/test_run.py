@@ -274,6 +274,19 @@ def test_a_log_that_cannot_be_had_hinders_nothing_and_is_noted(desk: Desk) -> No
     assert len(list(run.logs().iterdir())) == 4
 
 
+def test_no_secret_stays_in_the_logs_of_a_cluster_that_could_not_be_removed(desk: Desk) -> None:
+    run = desk.run()
+    desk.cluster(run)
+    run.recorder.redactor.hide("key", "open sesame, said nobody")
+    lab = desk.provider.labs[0]
+    lab.shell = lambda *_: (0, "open sesame, said nobody\n", "")
+    lab.machines.refuses = {"stop": "the keeper is gone"}
+    run.finish(0)
+    logs = list(run.logs().iterdir())
+    assert len(logs) == 5
+    assert not any("open sesame" in log.read_text("utf-8") for log in logs)
+
+
 @pytest.mark.parametrize("error", [ProviderError("the keeper is gone"), OSError("disk full")])
 def test_an_error_of_the_clean_up_is_noted_beside_the_verdict_and_the_cluster_goes(
     desk: Desk, error: Exception
