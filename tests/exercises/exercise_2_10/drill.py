@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.evidence.observer import Observe
@@ -298,10 +299,10 @@ class Drill:
                 self.wait(service.converged(replicas=REPLICAS[ORDERS]), within=READY_S)
             seen = self.swarm.leader().engine.api.inspect_service(service.name)
             after = seen["Spec"]["TaskTemplate"]["ContainerSpec"]
+            differs = differing(before, after)
             self.evidence.write(
                 events.RolledBack(
-                    seen["UpdateStatus"]["State"],
-                    same=before.get("Command") == after.get("Command"),
+                    seen["UpdateStatus"]["State"], same="Command" not in differs, differs=differs
                 )
             )
             self.evidence.tasks(self.swarm, service.name)
@@ -367,3 +368,9 @@ class Drill:
             services=len(self.swarm.leader().engine.api.services(label)),
             containers=sum(len(api.containers(all=True, filters=label)) for api in engines),
         )
+
+
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of a definition's fields that are not the same after as before."""
+    names = sorted(before.keys() | after.keys())
+    return tuple(name for name in names if before.get(name) != after.get(name))

@@ -172,6 +172,10 @@ class RolledBack(Seen, kind="rolled-back", of=EXERCISE):
 
     state: str
     same: Annotated[bool, "whether the service has its earlier command again"]
+    differs: Annotated[
+        tuple[str, ...] | None,
+        "fields of the container's definition that are not as before; earlier records lack it",
+    ] = None
 
 
 # -- counted ---------------------------------------------------------------------------------------

@@ -68,7 +68,10 @@ def takes_itself_back(record: Record) -> Judgement:
     run = len(running(after[-1]))
     told = f"{seen.state}; {run} run"
     good = seen.state == "rollback_completed" and run == REPLICAS[ORDERS]
-    wrong = [] if seen.same else ["its definition differs from the one before the update"]
+    wrong = []
+    if seen.differs or not seen.same:
+        which = f" ({', '.join(seen.differs)})" if seen.differs else ""
+        wrong = [f"its definition{which} differs from the one before the update"]
     missing = out_of_order(("the update", struck.t), ("the look at it", seen.t))
     missing += of_another_cluster(listed)
     return judged(told, holds=good, wrong=wrong, missing=missing)

@@ -25,6 +25,7 @@ from tests.exercises.exercise_2_10.bookkeeping import IN_PART
 from tests.exercises.exercise_2_10.books import Books
 from tests.exercises.exercise_2_10.client import Shop
 from tests.exercises.exercise_2_10.declared import TITLES, UNDER_LOAD
+from tests.exercises.exercise_2_10.drill import differing
 from tests.exercises.exercise_2_10.forged import tokens
 from tests.exercises.exercise_2_10.guarded import FORGED, REFUSED
 from tests.exercises.exercise_2_10.guarded import PATHS as TOKEN_PATHS
@@ -202,7 +203,7 @@ def of_phase(phase: str) -> Iterator[Timed]:
         yield from strike(phase)
         yield tasks(9.0, "orders-service", "a", 3)
         yield tasks(19.0, "orders-service", "a", 3)
-        yield 19.0, "rolled-back", {"state": "rollback_completed", "same": True}
+        yield 19.0, "rolled-back", {"state": "rollback_completed", "same": True, "differs": []}
 
 
 def filled() -> Iterator[Timed]:
@@ -691,6 +692,8 @@ BROKEN: Broken = {
         (moved("tasks", to=19.5), "unknown"),
         (edited("rolled-back", state="paused"), "fail"),
         (edited("rolled-back", same=False), "fail"),
+        (edited("rolled-back", differs=["Env"]), "fail"),
+        (edited("rolled-back", differs="Env"), "unknown"),
         (last("tasks", **of_all("orders-service", 2)), "fail"),
     ],
     ("security", "no-secret-in-a-definition"): [
@@ -975,6 +978,25 @@ class TestJudge(JudgeContract):
     phases = tuple(TITLES)
     good = staticmethod(good)
     broken = BROKEN
+
+
+def test_what_an_earlier_version_recorded_of_a_rollback_is_judged_by_its_command() -> None:
+    for same, verdict in ((True, Verdict.PASS), (False, Verdict.FAIL)):
+        told = {"state": "rollback_completed", "same": same}
+        earlier = Record(
+            tuple(
+                replace(e, data=told) if e.kind == "rolled-back" else e for e in good("bad-update")
+            )
+        )
+        judged = {each.id: each.verdict for each in exercise.judge(earlier, "bad-update")}
+        assert judged["2.10.bad-update.takes-itself-back"] is verdict
+
+
+def test_each_field_counts_that_a_rollback_did_not_bring_back() -> None:
+    before = {"Image": "orders:1", "Command": ["a"], "Env": ["A=1"], "Init": None}
+    assert differing(before, dict(before)) == ()
+    after = {"Image": "orders:1", "Command": ["a"], "Env": ["A=2"], "User": "0"}
+    assert differing(before, after) == ("Env", "User")
 
 
 def test_what_is_predicted_is_predicted_of_everything_that_is_struck() -> None:
