@@ -6,7 +6,7 @@ of its own directory; `_netdev` in fstab, because a node must not wait for the n
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_interface
 from pathlib import PurePosixPath
@@ -128,11 +128,13 @@ def _running(server: Node) -> set[str]:
     return {unit for unit, state in zip(units, said, strict=False) if state == "active"}
 
 
-def _running_as(before: set[str], now: Sequence[str] = COMPANIONS) -> list[tuple[str, ...]]:
-    """Commands after which the server and its companions run as before, without our settings."""
+def _running_as(before: set[str]) -> list[tuple[str, ...]]:
+    """Commands after which the server, and then its companions, run as before, without our
+    settings.
+    """
     if SERVER_UNIT in before:
         return [("systemctl", "restart", SERVER)]
-    started = [unit for unit in COMPANIONS if unit in now and unit not in before]
+    started = [unit for unit in COMPANIONS if unit not in before]
     return [("systemctl", "stop", unit) for unit in (SERVER, *started)]
 
 
@@ -159,17 +161,28 @@ def _exported(
 
 
 def _restore(server: Node, path: str, before: _Before) -> None:
-    # While it is still exported: a client could no longer give back what it was lent of a
-    # file (NFS's delegation), and `rm` would wait for that, for ever on the embedded cluster.
-    server.run(*(before.owned or _removing(path)))
-    for undo in _empty(before.above):
-        server.run(*undo)
-    server.put(before.exports, EXPORTS)
-    server.run("exportfs", "-ra")
-    if not before.set_up:
-        server.run("rm", "-f", SETTINGS)
-        for undo in _running_as(before.running, now=sorted(_running(server))):
-            server.run(*undo)
+    with ExitStack() as undone:  # The last is done first, and each whatever becomes of the others.
+        if not before.set_up:
+            first, *companions = _running_as(before.running)
+            undone.callback(_stop_running, server, companions)
+            undone.callback(server.run, *first)
+            undone.callback(server.run, "rm", "-f", SETTINGS)
+        undone.callback(server.run, "exportfs", "-ra")
+        undone.callback(server.put, before.exports, EXPORTS)
+        for undo in reversed(_empty(before.above)):
+            undone.callback(server.run, *undo)
+        # While it is still exported: a client could no longer give back what it was lent of a
+        # file (NFS's delegation), and `rm` would wait for that, for ever on the embedded cluster.
+        undone.callback(server.run, *(before.owned or _removing(path)))
+
+
+def _stop_running(server: Node, commands: Sequence[tuple[str, ...]]) -> None:
+    """Those of these commands that stop a unit which runs."""
+    running = _running(server)
+    with ExitStack() as undone:
+        for stop in reversed(commands):
+            if stop[-1] in running:
+                undone.callback(server.run, *stop)
 
 
 def _owned(server: Node, path: str) -> tuple[str, ...]:
@@ -239,11 +252,11 @@ def mounted(server: Node, clients: Sequence[Node]) -> Iterator[None]:
     def unmount(node: Node) -> None:
         if node.name not in timers:
             return  # Nothing was done there.
-        node.put(before[node.name], FSTAB)
-        if node.host.mount_point(MOUNT).exists:
-            node.run("umount", MOUNT)
-        for empty in _empty(new[node.name]):
-            node.run(*empty)
+        with ExitStack() as undone:  # The last is done first, and each whatever becomes of others.
+            for empty in reversed(_empty(new[node.name])):
+                undone.callback(node.run, *empty)
+            undone.callback(_unmount, node, MOUNT)
+            undone.callback(node.put, before[node.name], FSTAB)
         timers[node.name].disarm()
 
     try:
@@ -251,6 +264,11 @@ def mounted(server: Node, clients: Sequence[Node]) -> Iterator[None]:
         yield
     finally:
         in_parallel(unmount, clients)
+
+
+def _unmount(node: Node, path: str) -> None:
+    if node.host.mount_point(path).exists:
+        node.run("umount", path)
 
 
 def volume(server: Node, path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,18 +34,21 @@ def exported(server: Node, path: str, *, subnet: str) -> Iterator[None]:
     when nobody can make a file system.
     """
     disk = f"{Path(path).parent}-{Path(path).name}.disk"
-    try:
+    with ExitStack() as undone:
+        undone.callback(server.run, "rm", "-f", "--", disk)
+        undone.callback(_unmount, server, path)
         _make(server, disk)
         server.run("mount", "-o", "loop", disk, path, title=f"A disk of its own for {path}")
         # As empty as a directory is.
         server.run("rmdir", f"{path}/lost+found")
         with nfs.exported(server, path, f"{nfs.OPTIONS},fsid={FSID}", subnet=subnet):
             yield
-    finally:
-        if server.host.mount_point(path).exists:
-            # The server may hold a file for a moment more.
-            server.run("umount", "--lazy", path)
-        server.run("rm", "-f", "--", disk)
+
+
+def _unmount(server: Node, path: str) -> None:
+    if server.host.mount_point(path).exists:
+        # The server may hold a file for a moment more.
+        server.run("umount", "--lazy", path)
 
 
 def _make(server: Node, disk: str) -> None:

@@ -17,13 +17,15 @@ BACK_S = 240
 
 
 @contextmanager
-def labelled(swarm: Swarm, nodes: Sequence[Node]) -> Iterator[None]:
+def labelled(
+    swarm: Swarm, nodes: Sequence[Node], label: str = LABEL, value: str = VALUE
+) -> Iterator[None]:
     """`docker node update --label-add storage=nfs`; the labels are as they were at the end."""
-    before = _values(swarm)
+    before = _values(swarm, label)
 
     def as_before(node: Node) -> tuple[str, ...]:
         had = before[node]
-        words = ("--label-rm", LABEL) if had is None else ("--label-add", f"{LABEL}={had}")
+        words = ("--label-rm", label) if had is None else ("--label-add", f"{label}={had}")
         return ("docker", "node", "update", *words, swarm.known_as(node))
 
     commands = [as_before(node) for node in nodes]
@@ -35,21 +37,21 @@ def labelled(swarm: Swarm, nodes: Sequence[Node]) -> Iterator[None]:
 
     with Guard.undone_after([(swarm.leader(), commands)], "labels", Undoes.DEPLOYMENT, undo=undo):
         for node in nodes:
-            words = ("--label-add", f"{LABEL}={VALUE}", swarm.known_as(node))
+            words = ("--label-add", f"{label}={value}", swarm.known_as(node))
             swarm.leader().run("docker", "node", "update", *words)
         yield
 
 
 def labelled_nodes(swarm: Swarm) -> list[str]:
     """Which nodes have that label now, as the managers tell."""
-    return [node.name for node, value in _values(swarm).items() if value == VALUE]
+    return [node.name for node, value in _values(swarm, LABEL).items() if value == VALUE]
 
 
-def _values(swarm: Swarm) -> dict[Node, str | None]:
+def _values(swarm: Swarm, label: str) -> dict[Node, str | None]:
     """Each node and its value of that label. A machine may be called otherwise than its host."""
     rows = swarm.leader().engine.api.nodes()
     return {
-        node: row["Spec"].get("Labels", {}).get(LABEL)
+        node: row["Spec"].get("Labels", {}).get(label)
         for row in rows
         if (node := swarm.with_id(row["ID"]))
     }
@@ -61,14 +63,13 @@ def removed_at_end(stack: Stacks, name: str, swarm: Swarm, wait: Waiter) -> Iter
     keep their options.
     """
     stack.guard_volumes(name)
-    try:
-        yield
-    finally:
-        # What runs on a node that is away could not be seen to go.
-        wait(swarm.all_nodes_ready(), within=BACK_S)
+    with ExitStack() as undone:  # The last is done first, and each whatever becomes of the others.
+        undone.callback(stack.remove_volumes, name)
         # Its data go with it.
-        stack.remove(name, kill=True)
-        stack.remove_volumes(name)
+        undone.callback(stack.remove, name, kill=True)
+        # What runs on a node that is away could not be seen to go.
+        undone.callback(wait, swarm.all_nodes_ready(), within=BACK_S)
+        yield
 
 
 def listing(swarm: Swarm, when: str, stack: str) -> None:

@@ -162,6 +162,7 @@ class PretendedNode(Node):
         return self._lab.make_engine(self._lab, self.name)
 
     def put(self, content: bytes, path: str) -> None:
+        self.heed_interrupt()
         self.announce(shlex.join(["write", path]))
         self._lab.did.append((self.name, "put", path, content.decode()))
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pytest_swarmlab import interrupt
-from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.errors import CommandError, ProviderError
 from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.node import Node
 from pytest_swarmlab.swarm.secrets import Secrets
-from pytest_swarmlab.swarm.stacks import Service, Stacks
+from pytest_swarmlab.swarm.stacks import STACK_LABEL, Service, Stacks
 from tests.exercises import nfs, volumes
 from tests.exercises.exercise_2_5 import perform as site
 from tests.exercises.exercise_2_10 import perform as shop
@@ -220,6 +221,37 @@ def test_so_no_block_of_an_exercise_undoes_anything_there(lab: Lab, what: str) -
         with pytest.raises(KeyboardInterrupt):
             interrupted(lab, blocks(lab)[what])
         assert bool(lab.did) is not (goes and whole)
+
+
+@pytest.mark.parametrize("what", ["export", "mounts", "volumes", "stack", "monitoring"])
+def test_whichever_step_of_an_undoing_fails_the_others_are_tried(lab: Lab, what: str) -> None:
+    lab.settle()
+    with_bare_hosts(lab)
+    labels = {STACK_LABEL: "shop"}
+    lab.volumes = {node.name: [{"Name": "data", "Labels": labels}] for node in lab.swarm.nodes}
+    whole = undone(lab, what)
+    assert len(whole) > 1
+    for failing in range(len(whole)):
+        assert undone(lab, what, failing) == whole, failing
+
+
+LOOKS = {"nsenter", "is-active"}
+"""Words of commands that change nothing."""
+
+
+def undone(lab: Lab, what: str, failing: int | None = None) -> list[tuple[str, ...]]:
+    """The commands that undo it, of which that one fails."""
+    asked = itertools.count()
+
+    def fails(*_: object) -> tuple[int, str, str]:
+        return int(next(asked) == failing), "", "no"
+
+    fine = lab.shell
+    with suppress(CommandError), blocks(lab)[what]:
+        lab.did.clear()
+        lab.shell = fails
+    lab.shell = fine
+    return sorted(act for act in lab.commands() if not LOOKS & {*act})
 
 
 def deploy(lab: Lab, exercise: str) -> None:

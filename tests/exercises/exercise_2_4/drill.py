@@ -11,6 +11,7 @@ from pytest_swarmlab.clients.ledger import Ledger, Write
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.waiting.waiter import Waiter
 
@@ -48,19 +49,22 @@ def look_at_the_share(swarm: Swarm, server: Node, evidence: Evidence) -> None:
             exports=server.look("exportfs", "-s").stdout,
         )
     )
-    server.put(b"seen by all", f"{nfs.SHARE}/seen")
-    for node in swarm.nodes:
-        fstab = node.get(nfs.FSTAB).decode().splitlines()
-        evidence.write(
-            events.Client(
-                node.name,
-                package=node.host.package(nfs.CLIENT).is_installed,
-                fstab=next((line for line in fstab if nfs.MOUNT in line.split()), ""),
-                mount=mount_of(node, nfs.MOUNT),
-                read=node.get(f"{nfs.MOUNT}/seen").decode(),
+    gone = ("rm", "-f", "--", f"{nfs.SHARE}/seen")
+    with Guard.undone_after(
+        [(server, [gone])], "seen", Undoes.DEPLOYMENT, undo=lambda: server.run(*gone)
+    ):
+        server.put(b"seen by all", f"{nfs.SHARE}/seen")
+        for node in swarm.nodes:
+            fstab = node.get(nfs.FSTAB).decode().splitlines()
+            evidence.write(
+                events.Client(
+                    node.name,
+                    package=node.host.package(nfs.CLIENT).is_installed,
+                    fstab=next((line for line in fstab if nfs.MOUNT in line.split()), ""),
+                    mount=mount_of(node, nfs.MOUNT),
+                    read=node.get(f"{nfs.MOUNT}/seen").decode(),
+                )
             )
-        )
-    server.run("rm", f"{nfs.SHARE}/seen")
 
 
 def mount_of(node: Node, path: str) -> str:

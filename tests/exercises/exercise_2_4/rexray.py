@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
@@ -51,16 +51,16 @@ def install(node: Node) -> None:
 
 def uninstall(node: Node) -> None:
     """Whatever of it is there."""
-    node.run("systemctl", "disable", "--now", UNIT, check=False)
-    for mount in node.get("/proc/mounts").decode().splitlines():
-        place = mount.split()[1]
-        if place.startswith((MOUNTED, "/run/rexray/")):
-            node.run("umount", place)
     paths = [path for path, _ in INSTALLED.values()]
-    node.run(
-        "rm", "-rf", "--one-file-system", "--", *paths, "/run/rexray", "/var/lib/rexray", SOCKET
-    )
-    node.run("systemctl", "daemon-reload")
+    paths += ["/etc/rexray", "/run/rexray", "/var/lib/rexray", SOCKET]
+    with ExitStack() as undone:  # The last is done first, and each whatever becomes of the others.
+        undone.callback(node.run, "systemctl", "daemon-reload")
+        undone.callback(node.run, "rm", "-rf", "--one-file-system", "--", *paths)
+        node.run("systemctl", "disable", "--now", UNIT, check=False)
+        for mount in node.get("/proc/mounts").decode().splitlines():
+            place = mount.split()[1]
+            if place.startswith((MOUNTED, "/run/rexray/")):
+                undone.callback(node.run, "umount", place)
 
 
 def create(node: Node, name: str, *options: str, check: bool = True) -> Output:

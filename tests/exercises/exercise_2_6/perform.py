@@ -20,6 +20,7 @@ from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
 from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.secrets import Secrets
+from pytest_swarmlab.swarm.services import removed_after
 from pytest_swarmlab.swarm.stacks import Service, Stack, Stacks
 from pytest_swarmlab.waiting.waiter import Waiter
 
@@ -127,11 +128,9 @@ def created_from_variable(swarm: Swarm) -> Iterator[bytes]:
 def _removed(swarm: Swarm, name: str, create: Callable[[Node], object]) -> Iterator[None]:
     """A secret that is made by a command of the lab's goes at the block's end."""
     made = Secrets(swarm)
-    made.make(name, create)
-    try:
+    with removed_after(swarm, made.remove_all):
+        made.make(name, create)
         yield
-    finally:
-        made.remove(name)
 
 
 # -- one container that has them all --------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Failures of backups without the loss of a machine."""
 
 import json
+from contextlib import ExitStack
 
 from pytest_swarmlab.faults import Faults
 from pytest_swarmlab.judging.live import Evidence
@@ -140,9 +141,10 @@ def get_into_trouble(swarm: Swarm, *, faults: Faults, wait: Waiter, evidence: Ev
 
     # The engine goes on with what it has read, and can't be started again.
     home.run("mkdir", "-p", "/etc/docker")
-    home.put(b"{", "/etc/docker/daemon.json")
-    attempt(ENGINE_REFUSES, home)
-    home.run("rm", "/etc/docker/daemon.json")
+    with ExitStack() as undone:
+        undone.callback(home.run, "rm", "-f", "/etc/docker/daemon.json")
+        home.put(b"{", "/etc/docker/daemon.json")
+        attempt(ENGINE_REFUSES, home)
     home.run(perform.BACKUP, "--mend", title=f"On {home}: its cause removed, the engine is started")
     wait(EngineIs(home, up=True), within=READY_S)
     evidence.write(events.Mended(home.name, answers=perform.answers(home)))

@@ -11,7 +11,7 @@ import re
 import secrets
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,16 +80,15 @@ def install(*nodes: Node) -> None:
 def timer_set(node: Node) -> Iterator[None]:
     """Start the timer so that it elapses a second later instead of at night; stop it at the end."""
     place = f"/run/systemd/system/{TIMER}.d"
-    node.run("mkdir", "-p", place)
-    node.put(SOON, f"{place}/soon.conf")
-    try:
+    with ExitStack() as undone:  # The last is done first, and each whatever becomes of the others.
+        undone.callback(node.run, "systemctl", "daemon-reload")
+        undone.callback(node.run, "rm", "-rf", place)
+        node.run("mkdir", "-p", place)
+        node.put(SOON, f"{place}/soon.conf")
+        undone.callback(node.run, "systemctl", "stop", TIMER)
         node.run("systemctl", "daemon-reload")
         node.run("systemctl", "start", TIMER, title=f"On {node}: the timer is started")
         yield
-    finally:
-        node.run("systemctl", "stop", TIMER)
-        node.run("rm", "-r", place)
-        node.run("systemctl", "daemon-reload")
 
 
 def timer(node: Node) -> TimerSet:

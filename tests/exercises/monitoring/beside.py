@@ -8,6 +8,7 @@ from pytest_swarmlab.clients.ledger import not_acknowledged
 from pytest_swarmlab.clients.probe import Probe
 from pytest_swarmlab.clients.serving import Serves
 from pytest_swarmlab.swarm.cluster import Node
+from pytest_swarmlab.swarm.guard import Guard
 from pytest_swarmlab.swarm.services import Service
 from pytest_swarmlab.swarm.stacks import Stacks
 
@@ -105,11 +106,13 @@ class Beside:
         self.drill.provoke(self.watcher, [deed])
 
     def _hang(self, node: Node, container: str, service: Service) -> None:
-        node.run("docker", "pause", container, title="The database hangs")
-        try:
+        goes_on = ("docker", "unpause", container)
+        with Guard.undone_after(
+            [(node, [goes_on])], "paused",
+            make=lambda: node.run("docker", "pause", container, title="The database hangs"),
+            undo=lambda: node.run(*goes_on, title="The database goes on"),
+        ):  # fmt: skip
             self._order_in_vain()
-        finally:
-            node.run("docker", "unpause", container, title="The database goes on")
         wait = self.drill.wait
         wait(service.converged(replicas=1), within=SHOP_READY_S)
         catalogue = perform.service(self.drill.swarm, PRODUCTS)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from pytest_swarmlab.lab import STACKS
 from pytest_swarmlab.swarm.cluster import Node, Swarm
+from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.stacks import Stack, Stacks
 from pytest_swarmlab.waiting.conditions import EngineIs
 from pytest_swarmlab.waiting.waiter import Waiter
 
+from ..stack_on_nfs import labelled
 from .setting import NAME
 
 FILE = STACKS / "monitoring-stack.yml"
@@ -22,7 +25,11 @@ FACTS = "/usr/local/sbin/swarm-textfile"
 TIMER, SERVICE = "swarm-textfile.timer", "swarm-textfile.service"
 WRITTEN = "/var/lib/node-exporter"
 BACKUPS = "/var/backups/swarm"
-LABEL = "monitoring=true"
+LABEL, VALUE = "monitoring", "true"
+DISABLE = ("systemctl", "disable", "--now", TIMER)
+REMOVE = ("rm", "-rf", DAEMON, FACTS, f"{UNITS}/{TIMER}", f"{UNITS}/{SERVICE}", WRITTEN)
+RELOAD = ("systemctl", "daemon-reload")
+RESTART = ("systemctl", "restart", "docker.service")
 
 BACK_S = 120
 READY_S = 180
@@ -34,36 +41,50 @@ def prepared(swarm: Swarm, home: Node, wait: Waiter) -> Iterator[None]:
 
     `home`: where Prometheus keeps its data.
     """
-    for node in swarm.nodes:
-        node.put((PARTS / "daemon.json").read_bytes(), DAEMON)
-        node.put((PARTS / "swarm-textfile").read_bytes(), FACTS)
-        node.run("chmod", "0755", FACTS)
-        for unit in (TIMER, SERVICE):
-            node.put((PARTS / unit).read_bytes(), f"{UNITS}/{unit}")
-        node.run("mkdir", "-p", WRITTEN)
-        node.run("systemctl", "daemon-reload")
-        node.run("systemctl", "enable", "--now", TIMER)
-        _restart(swarm, node, wait)
-    swarm.leader().run("docker", "node", "update", "--label-add", LABEL, swarm.known_as(home))
-    try:
+    with ExitStack() as prepared:
+        for node in swarm.nodes:
+            # A restart disturbs what other timers remove: it comes after them.
+            prepared.enter_context(
+                Guard.undone_after(
+                    [(node, [DISABLE, REMOVE, RELOAD, RESTART])], "monitoring", Undoes.EXPORT,
+                    undo=partial(_as_before, swarm, node, wait),
+                )
+            )  # fmt: skip
+            _prepare(swarm, node, wait)
+        prepared.enter_context(labelled(swarm, [home], LABEL, VALUE))
+        # Managers that are away could not undo it.
+        prepared.callback(wait, swarm.all_nodes_ready(), within=BACK_S)
         yield
-    finally:
-        _as_before(swarm, home, wait)
 
 
-def _as_before(swarm: Swarm, home: Node, wait: Waiter) -> None:
-    wait(swarm.all_nodes_ready(), within=BACK_S)
-    swarm.leader().run("docker", "node", "update", "--label-rm", "monitoring", swarm.known_as(home))
-    for node in swarm.nodes:
-        node.run("systemctl", "disable", "--now", TIMER)
-        node.run("rm", "-rf", DAEMON, FACTS, f"{UNITS}/{TIMER}", f"{UNITS}/{SERVICE}", WRITTEN)
-        node.run("systemctl", "daemon-reload")
-        _restart(swarm, node, wait)
+def _prepare(swarm: Swarm, node: Node, wait: Waiter) -> None:
+    node.put((PARTS / "daemon.json").read_bytes(), DAEMON)
+    node.put((PARTS / "swarm-textfile").read_bytes(), FACTS)
+    node.run("chmod", "0755", FACTS)
+    for unit in (TIMER, SERVICE):
+        node.put((PARTS / unit).read_bytes(), f"{UNITS}/{unit}")
+    node.run("mkdir", "-p", WRITTEN)
+    node.run(*RELOAD)
+    node.run("systemctl", "enable", "--now", TIMER)
+    _restart(swarm, node, wait)
+
+
+def _as_before(swarm: Swarm, node: Node, wait: Waiter) -> None:
+    with ExitStack() as undone:  # The last is done first, and each whatever becomes of the others.
+        undone.callback(_restart, swarm, node, wait)
+        undone.callback(node.run, *RELOAD)
+        undone.callback(node.run, *REMOVE)
+        undone.callback(_disable, node)
+
+
+def _disable(node: Node) -> None:
+    if node.host.file(f"{UNITS}/{TIMER}").exists:
+        node.run(*DISABLE)
 
 
 def _restart(swarm: Swarm, node: Node, wait: Waiter) -> None:
     """The engine reads its configuration; returns when every node is ready again."""
-    node.run("systemctl", "restart", "docker.service")
+    node.run(*RESTART)
     node.forget_connections()
     wait(EngineIs(node, up=True), within=BACK_S)
     wait(swarm.has_leader(), within=BACK_S)

@@ -49,8 +49,8 @@ def test_each_alert_fires_and_is_over(
         books = Books(perform.service(swarm, DATABASE))
         crowd = Crowd(customers, books, wait, probe, ledger, evidence)
         with evidence.judged(exercise, "deployed"):
-            drill.keep_a_backup()
             deployed.callback(drill.drop_backups)
+            drill.keep_a_backup()
             deployed.enter_context(prepare.prepared(swarm, home, wait))
             began = evidence.now()
             watcher = drill.begin(prepare.deploy(stack))

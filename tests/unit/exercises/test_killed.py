@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,11 +32,14 @@ from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.services import Service, Services
 from pytest_swarmlab.swarm.stacks import Stacks
-from tests.exercises import nfs, stack_on_nfs, volumes
+from tests.exercises import nfs, own_disk, stack_on_nfs, volumes
+from tests.exercises.exercise_2_4 import rexray
 from tests.exercises.exercise_2_6 import perform as secrets
 from tests.exercises.exercise_2_6 import search, setting
+from tests.exercises.exercise_2_8 import perform as backups
 from tests.exercises.exercise_2_9 import drill as healing
 from tests.exercises.exercise_2_9.perform import INDEX, MISSING
+from tests.exercises.monitoring import prepare
 from tests.exercises.submission import installed, restored, stored, switched, theirs
 from tests.unit.fakes import Engine, Lab
 
@@ -212,9 +215,10 @@ class Owners:
                 return 0, "server:/data /data nfs4 rw 0 0", ""
             case ("test", "!", "-e", path):
                 return int(("file", node, path) in self.facts), "", ""
-            case ("rm" | "timeout", *_, path):
-                within = ("file", node, f"{path}/")
-                self.facts = {f for f in self.facts if not _is_in(f, within)}
+            case ("rm" | "timeout", *words):
+                for path in words:
+                    within = ("file", node, f"{path}/")
+                    self.facts = {f for f in self.facts if not _is_in(f, within)}
             case ("sh", "-c", line) if made := re.search(r"secret create (\S+)", line):
                 return self._made(node, "secret", [made[1], "-"])
         return 0, "", ""
@@ -234,6 +238,10 @@ class Owners:
                 self.facts.add(("masked", node, unit))
             case ("unmask", "--runtime", unit):
                 self.facts.discard(("masked", node, unit))
+            case ("enable", "--now", unit):
+                self.facts.add(("enabled", node, unit))
+            case ("disable", "--now", unit):
+                self.facts.discard(("enabled", node, unit))
             case ("start" | "restart", *units):
                 self.facts -= {("stopped", node, unit) for unit in units}
         return 0, "", ""
@@ -259,6 +267,8 @@ class Owners:
             if kind in {"secret", "config"} and name in {f[2] for f in self.given()}:
                 code = 1  # It is in use.
                 continue
+            if kind in {"service", "secret", "config"} and (kind, name) not in self.facts:
+                code = 1  # There is none.
             self.facts -= {(kind, name), (kind, node, name)}
             if kind in {"service", "stack"}:
                 self.facts = {f for f in self.facts if f[:2] != ("given", name)}
@@ -461,6 +471,13 @@ def of_labels(owners: Owners) -> None:
         pass
 
 
+def of_the_monitoring(owners: Owners) -> None:
+    wait: Any = owners.wait
+    swarm = owners.lab.swarm
+    with prepare.prepared(swarm, swarm.nodes[-1], wait):
+        pass
+
+
 def of_a_scaled_service(owners: Owners) -> None:
     web = Service(owners.lab.swarm, "web")
     with theirs.as_many_again(web, 3):
@@ -599,6 +616,7 @@ THEIRS: dict[Callable[[Owners], None], set[tuple[str, ...]]] = {
     of_volumes_and_directories: set(),
     of_secrets_made_by_the_labs_commands: set(),
     of_labels: set(),
+    of_the_monitoring: set(),
     of_a_scaled_service: {("replicas", "web", "3")},
     of_another_configuration: {("config", "site"), ("given", "proxy", "site")},
     of_ill_tasks: set(),
@@ -667,7 +685,21 @@ def gets_no_answer(owners: Owners, node: str, argv: tuple[str, ...]) -> tuple[in
     return is_not_heard(owners, node, argv)
 
 
-@pytest.mark.parametrize("fails", [is_refused, is_not_heard, gets_no_answer])
+def is_interrupted(owners: Owners, node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+    """Ctrl-C comes when it is done."""
+    owners.did(node, argv)
+    raise KeyboardInterrupt
+
+
+def never_begins(owners: Owners, node: str, argv: tuple[str, ...]) -> tuple[int, str, str]:
+    """Ctrl-C comes before."""
+    del owners, node, argv
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "fails", [is_refused, is_not_heard, gets_no_answer, is_interrupted, never_begins]
+)
 @pytest.mark.parametrize(
     "scenario",
     [each for each in THEIRS if each is not of_names_that_their_owner_has],
@@ -680,10 +712,104 @@ def test_whichever_command_fails_what_the_run_could_not_undo_its_timers_do(
         scenario(whole)
     for left in range(whole.done):
         with owned(tmp_path / str(left), scenario, left, fails) as owners:
-            with suppress(SwarmlabError):
+            with suppress(SwarmlabError, KeyboardInterrupt):
                 scenario(owners)
             owners.undo()
             assert owners.facts == THEIRS[scenario], shlex.join(owners.failed)
+
+
+def of_services_in_a_block(owners: Owners) -> None:
+    with Services.removed(owners.lab.swarm) as services:
+        first = services.create("first", "nginx")
+        services.create("second", "nginx")
+        services.let_go(first)
+
+
+def of_what_fixtures_make(owners: Owners) -> None:
+    swarm = owners.lab.swarm
+    made, configs = Secrets(swarm), Configs(swarm)
+    with ExitStack() as fixtures:
+        fixtures.callback(made.remove_all)
+        fixtures.callback(configs.remove_all)
+        for name in ("one", "two"):
+            made.create(name, "open sesame, said nobody")
+            configs.create(name, "a page")
+        made.remove("one")
+
+
+def of_stacks_in_a_block(owners: Owners) -> None:
+    wait: Any = owners.wait
+    for name in ("a", "b"):
+        (owners.directory / f"{name}.yml").write_text("services: {}\n", encoding="utf-8")
+    stacks = Stacks(owners.lab.swarm, owners.directory)
+    with ExitStack() as fixtures:
+        fixtures.callback(stacks.remove_all)
+        fixtures.enter_context(stack_on_nfs.removed_at_end(stacks, "a", owners.lab.swarm, wait))
+        stacks.deploy("a.yml")
+        stacks.deploy("b.yml")
+
+
+def of_a_small_disk(owners: Owners) -> None:
+    with own_disk.exported(owners.lab["manager1"], "/srv/small", subnet="192.168.56.0/24"):
+        pass
+
+
+def of_the_plugin(owners: Owners) -> None:
+    swarm = owners.lab.swarm
+    swarm.nodes = swarm.nodes[:1]  # One command after the other.
+    with rexray.installed(swarm, swarm.nodes[0]):
+        pass
+
+
+def of_a_timer(owners: Owners) -> None:
+    with backups.timer_set(owners.lab["manager1"]):
+        pass
+
+
+OURS: dict[Callable[[Owners], None], set[tuple[str, ...]]] = {
+    **{each: THEIRS[each] for each in (
+        of_volumes_and_directories, of_secrets_made_by_the_labs_commands, of_labels,
+        of_the_monitoring, of_a_scaled_service, of_rows_in_their_database, of_an_export,
+        of_mounts, of_a_search,
+    )},
+    of_services_in_a_block: set(),
+    of_what_fixtures_make: set(),
+    of_stacks_in_a_block: set(),
+    of_a_small_disk: THEIRS[of_an_export],
+    of_the_plugin: {*THEIRS[of_an_export], *(
+        ("file", "manager1", path) for path in ("/etc/systemd/system", "/usr/local/bin")
+    )},
+    of_a_timer: set(),
+}  # fmt: skip
+"""What is done to machines of ours → what was there before. No timer undoes it there."""
+
+
+@contextmanager
+def owning(
+    directory: Path,
+    scenario: Callable[[Owners], None],
+    left: int | None = None,
+    fails: Failure | None = None,
+) -> Iterator[Owners]:
+    owners = Owners(directory, left, fails)
+    owners.lab.machines.foreign = False
+    owners.facts = set(OURS[scenario])
+    yield owners
+    owners.lab.recorder.close()
+
+
+@pytest.mark.parametrize("scenario", OURS, ids=lambda each: each.__name__)
+def test_wherever_ctrl_c_comes_on_machines_of_ours_the_rest_is_undone(
+    tmp_path: Path, scenario: Callable[[Owners], None]
+) -> None:
+    with owning(tmp_path / "whole", scenario) as whole:
+        scenario(whole)
+        assert whole.facts == OURS[scenario]
+    for left in range(whole.done):
+        with owning(tmp_path / str(left), scenario, left, is_interrupted) as owners:
+            with suppress(SwarmlabError, KeyboardInterrupt):
+                scenario(owners)
+            assert owners.facts == OURS[scenario], shlex.join(owners.failed)
 
 
 ENGINE = ("stopped", "manager2", "docker.service")

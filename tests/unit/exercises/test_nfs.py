@@ -8,7 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from pytest_swarmlab.errors import CommandError
+from pytest_swarmlab.judging.live import Evidence
 from tests.exercises import nfs
+from tests.exercises.exercise_2_4 import drill
 from tests.unit.fakes import Lab
 
 THEIRS = b"UUID=1 / ext4 defaults 0 1\n192.168.56.100:/srv/nfs/swarm-data /mnt/theirs nfs rw 0 0"
@@ -89,3 +92,14 @@ def test_no_unit_runs_that_the_servers_start_has_started(
     done = [" ".join(act[2:]) for act in lab.commands("systemctl") if act[2] != "is-active"]
     assert done == ["restart nfs-kernel-server", *ends_with]
     assert [act[-1] for act in lab.commands("rmdir")] == ["/srv/nfs", "/srv"]
+
+
+def test_the_file_that_every_node_reads_goes_though_one_cannot_read_it(lab: Lab) -> None:
+    server = lab["manager1"]
+    server.__dict__["host"] = SimpleNamespace(
+        run=server.host.run, package=lambda _: SimpleNamespace(is_installed=True)
+    )
+    lab.shell = lambda _, argv: (int(argv[0] == "cat"), "", "Stale file handle")
+    with pytest.raises(CommandError, match="Stale file handle"):
+        drill.look_at_the_share(lab.swarm, server, Evidence(lab.recorder))
+    assert lab.did[-1] == ("manager1", "rm", "-f", "--", f"{nfs.SHARE}/seen")
