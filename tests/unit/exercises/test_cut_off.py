@@ -7,7 +7,6 @@ wrong by then stays wrong; of all else nobody knows what it would have become, a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
 import pytest
 
@@ -21,9 +20,6 @@ from tests.unit.exercises.test_nothing_passes_unseen import PHASES, part
 FEW, LONG, FEW_OF_LONG = 60, 1000, 12
 """Events of one kind in a phase after each of which the record is cut; of more, some are. The last:
 in a phase with so many events, which takes long to judge."""
-
-WRONG_BY_THEN: dict[tuple[str, str], str] = {}
-"""Check, and kind of event after which it fails → what was wrong until a later event mended it."""
 
 
 def cuts(run: Record) -> Iterator[tuple[str, Record]]:
@@ -63,10 +59,4 @@ def test_what_was_not_seen_any_more_is_no_failure(phase: str) -> None:
         for check in passing
         if (said := failing(check, cut))
     }
-    explained = {
-        key: why
-        for key in found
-        for why in WRONG_BY_THEN
-        if fnmatchcase(key[0], why[0]) and fnmatchcase(key[1], why[1])
-    }
-    assert {key: said for key, said in found.items() if key not in explained} == {}
+    assert found == {}

@@ -639,9 +639,12 @@ def owned(
     scenario: Callable[[Owners], None],
     left: int | None = None,
     fails: Failure | None = None,
+    *,
+    foreign: bool = True,
 ) -> Iterator[Owners]:
     owners = Owners(directory, left, fails)
-    owners.facts = set(THEIRS[scenario])
+    owners.lab.machines.foreign = foreign
+    owners.facts = set((THEIRS if foreign else OURS)[scenario])
     yield owners
     owners.lab.recorder.close()
 
@@ -784,29 +787,15 @@ OURS: dict[Callable[[Owners], None], set[tuple[str, ...]]] = {
 """What is done to machines of ours → what was there before. No timer undoes it there."""
 
 
-@contextmanager
-def owning(
-    directory: Path,
-    scenario: Callable[[Owners], None],
-    left: int | None = None,
-    fails: Failure | None = None,
-) -> Iterator[Owners]:
-    owners = Owners(directory, left, fails)
-    owners.lab.machines.foreign = False
-    owners.facts = set(OURS[scenario])
-    yield owners
-    owners.lab.recorder.close()
-
-
 @pytest.mark.parametrize("scenario", OURS, ids=lambda each: each.__name__)
 def test_wherever_ctrl_c_comes_on_machines_of_ours_the_rest_is_undone(
     tmp_path: Path, scenario: Callable[[Owners], None]
 ) -> None:
-    with owning(tmp_path / "whole", scenario) as whole:
+    with owned(tmp_path / "whole", scenario, foreign=False) as whole:
         scenario(whole)
         assert whole.facts == OURS[scenario]
     for left in range(whole.done):
-        with owning(tmp_path / str(left), scenario, left, is_interrupted) as owners:
+        with owned(tmp_path / str(left), scenario, left, is_interrupted, foreign=False) as owners:
             with suppress(SwarmlabError, KeyboardInterrupt):
                 scenario(owners)
             assert owners.facts == OURS[scenario], shlex.join(owners.failed)
