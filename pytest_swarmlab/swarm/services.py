@@ -234,13 +234,13 @@ def _remove(swarm: Swarm, names: Sequence[str], ask: Callable[[], object]) -> No
     try:
         # A container on a node that is away could not be seen to go.
         wait(swarm.all_nodes_ready(), within=BACK_S)
-    except BaseException as error:
-        if not isinstance(error, NotConverged) or not error.fatal:
-            ask()  # Though nobody waits until they are gone.
+    except NotConverged as error:
+        if not error.fatal:
             raise
         told = f"{error.last}: nobody waits for what is left there"
         swarm.recorder.write(Notice(told))
-    ask()
+    finally:
+        ask()  # Also where nobody waits until they are gone.
     for name in names:
         wait(swarm.no_task_of(name), within=GONE_S)
     await_free_addresses(swarm)
