@@ -1,4 +1,4 @@
-"""One call for each of several things, all at once."""
+"""Several calls: all at once, or one after the other though some fail."""
 
 from __future__ import annotations
 
@@ -18,3 +18,16 @@ def at_once(do: Callable[[T], R], things: Iterable[T]) -> list[R]:
     things = list(things)
     with ThreadPoolExecutor(max(1, len(things))) as pool:
         return [future.result() for future in [pool.submit(do, thing) for thing in things]]
+
+
+def each_tried(calls: Iterable[Callable[[], object]]) -> None:
+    """Make these calls in their order, each of them whatever ends those before it, also Ctrl-C.
+
+    The last error is raised when all have been made, with those before it as its context: an
+    ExitStack whose block has ended well would forget these.
+    """
+    if calls := list(calls):
+        try:
+            calls[0]()
+        finally:
+            each_tried(calls[1:])

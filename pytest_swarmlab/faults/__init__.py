@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from functools import partial
 
 from pytest_swarmlab.errors import ProviderError, SwarmlabError
 from pytest_swarmlab.faults.disk import DiskFull
@@ -13,6 +13,7 @@ from pytest_swarmlab.faults.network import LinkDown, Partition
 from pytest_swarmlab.faults.node import Destroyed, Paused, PowerOff
 from pytest_swarmlab.faults.process import EngineKilled, EngineStopped, UnitsStopped
 from pytest_swarmlab.model import Capability
+from pytest_swarmlab.parallel import each_tried
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import Undoes
 
@@ -85,9 +86,8 @@ class Faults:
             except (SwarmlabError, OSError) as error:
                 left.append(f"{fault.kind} of {', '.join(n.name for n in fault.nodes)}: {error}")
 
-        with ExitStack() as each:  # Also those after one at which Ctrl-C comes.
-            for fault in self._made:
-                each.callback(heal, fault)
+        # The latest first.
+        each_tried([partial(heal, fault) for fault in reversed(self._made)])
         self._made.clear()
         if left:
             raise ProviderError("could not be healed: " + "; ".join(left))

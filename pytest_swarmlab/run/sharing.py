@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pytest_swarmlab.errors import ConfigError, Disturbed, NotConverged
 from pytest_swarmlab.model import Topology
+from pytest_swarmlab.parallel import each_tried
 from pytest_swarmlab.swarm.configs import Configs
 from pytest_swarmlab.swarm.secrets import Secrets
 from pytest_swarmlab.swarm.stacks import Stacks
@@ -47,10 +48,9 @@ class Shared:
                 self._run.end_cluster()
             return
         outermost._standing = None
-        with ExitStack() as removed:
-            # The last first: services go before the configs and secrets that they use.
-            for made in (self.secret, self.configs, self.stack):
-                removed.callback(self._run.clean, made.remove_all)
+        # Services go before the configs and secrets that they use.
+        all_made = (self.stack, self.configs, self.secret)
+        each_tried(partial(self._run.clean, made.remove_all) for made in all_made)
 
     def lend(self, test: str, topology: Topology | None) -> Swarm:
         """The cluster for a test, or a fixture: the one that is asked for, as it was shared.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from enum import Enum, auto
+from functools import partial
 from typing import Any, Self
 
 from pytest_swarmlab.errors import CommandError, SwarmlabError
+from pytest_swarmlab.parallel import each_tried
 from pytest_swarmlab.swarm.node import Node
 
 STARTED_AFTER_S = 45
@@ -112,7 +114,7 @@ class Guard:
             try:
                 node.run(*argv)
             except BaseException as error:
-                if isinstance(error, CommandError) and error.code != UNREACHED:
+                if is_refusal(error):
                     guard._timers.pop()  # The node has none. Otherwise it may have set it.
                 try:
                     guard.disarm()
@@ -167,7 +169,7 @@ class Guard:
         try:
             yield
         except CommandError as error:
-            if error.code != UNREACHED:
+            if is_refusal(error):
                 self.disarm()
             raise
 
@@ -176,10 +178,9 @@ class Guard:
 
         Each is tried; raises CommandError for one that can't be stopped.
         """
-        with ExitStack() as each:
-            for node, unit in self._timers:
-                each.callback(_stop, node, unit)
-            self._timers.clear()
+        timers = self._timers[::-1]
+        self._timers.clear()
+        each_tried(partial(_stop, node, unit) for node, unit in timers)
 
 
 def _stop(node: Node, unit: str) -> None:
@@ -188,6 +189,11 @@ def _stop(node: Node, unit: str) -> None:
     output = node.run(*argv, check=False)
     if output.code not in (0, NOT_LOADED):
         raise CommandError(node.name, argv, output.code, output.stdout, output.stderr)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether a machine answered that it does not do it, and so did not."""
+    return isinstance(error, CommandError) and error.code != UNREACHED
 
 
 def is_there(leader: Node, kind: str, name: str) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from pytest_swarmlab.errors import CommandError
-from pytest_swarmlab.swarm.guard import UNREACHED, Guard, Undoes, is_theirs, is_there
+from pytest_swarmlab.parallel import each_tried
+from pytest_swarmlab.swarm.guard import Guard, Undoes, is_refusal, is_theirs, is_there
 from pytest_swarmlab.swarm.node import Node
 from pytest_swarmlab.waiting.conditions import no_answer
 
@@ -46,7 +47,7 @@ class Made:
             with guard.unless_refused():
                 yield
         except CommandError as error:
-            if error.code != UNREACHED:
+            if is_refusal(error):
                 del self._guards[name]
             raise
 
@@ -70,7 +71,5 @@ class Made:
 
     def forget(self, names: Iterable[str]) -> None:
         """These are gone: their timers are stopped, each of them is tried."""
-        with ExitStack() as each:
-            for name in names:
-                if guard := self._guards.pop(name, None):
-                    each.callback(guard.disarm)
+        gone = [self._guards.pop(name, None) for name in names]
+        each_tried(guard.disarm for guard in gone if guard)

@@ -7,13 +7,15 @@ import re
 import secrets
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pytest_swarmlab.errors import CommandError, ConfigError, ProviderError, SwarmlabError
 from pytest_swarmlab.evidence import waits
 from pytest_swarmlab.evidence.events import Notice
+from pytest_swarmlab.parallel import each_tried
 from pytest_swarmlab.swarm import stack_files
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import Guard, Undoes
@@ -217,9 +219,7 @@ class Stacks:
 
         Every node is tried; where one fails, the timers of all of them stay.
         """
-        with ExitStack() as each:
-            for node in reversed(self._swarm.nodes):
-                each.callback(_remove_volumes, node, name)
+        each_tried(partial(_remove_volumes, node, name) for node in self._swarm.nodes)
         self._volume_guards.pop(name, Guard(())).disarm()
 
     def remove_all(self) -> None:
@@ -242,10 +242,8 @@ class Stacks:
                 if name in asked:
                     self._await_removal(name)
 
-        with ExitStack() as each:  # Also those after one at which Ctrl-C comes.
-            for do in (see, ask):  # The last is done first.
-                for name in self._deployed:
-                    each.callback(do, name)
+        # The latest first.
+        each_tried([partial(do, name) for do in (ask, see) for name in reversed(self._deployed)])
         if left:
             raise ProviderError("stacks could not be removed: " + "; ".join(left))
 

@@ -6,13 +6,15 @@ of its own directory; `_netdev` in fstab, because a node must not wait for the n
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_interface
 from pathlib import PurePosixPath
 from typing import Self
 
 from pytest_swarmlab.errors import ProviderError
+from pytest_swarmlab.parallel import each_tried
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.lifecycle import in_parallel
@@ -161,28 +163,28 @@ def _exported(
 
 
 def _restore(server: Node, path: str, before: _Before) -> None:
-    with ExitStack() as undone:  # The last is done first, and each whatever becomes of the others.
-        if not before.set_up:
-            first, *companions = _running_as(before.running)
-            undone.callback(_stop_running, server, companions)
-            undone.callback(server.run, *first)
-            undone.callback(server.run, "rm", "-f", SETTINGS)
-        undone.callback(server.run, "exportfs", "-ra")
-        undone.callback(server.put, before.exports, EXPORTS)
-        for undo in reversed(_empty(before.above)):
-            undone.callback(server.run, *undo)
+    steps: list[Callable[[], object]] = [
         # While it is still exported: a client could no longer give back what it was lent of a
         # file (NFS's delegation), and `rm` would wait for that, for ever on the embedded cluster.
-        undone.callback(server.run, *(before.owned or _removing(path)))
+        partial(server.run, *(before.owned or _removing(path))),
+        *(partial(server.run, *undo) for undo in _empty(before.above)),
+        partial(server.put, before.exports, EXPORTS),
+        partial(server.run, "exportfs", "-ra"),
+    ]
+    if not before.set_up:
+        first, *companions = _running_as(before.running)
+        steps += [
+            partial(server.run, "rm", "-f", SETTINGS),
+            partial(server.run, *first),
+            partial(_stop_running, server, companions),
+        ]
+    each_tried(steps)
 
 
 def _stop_running(server: Node, commands: Sequence[tuple[str, ...]]) -> None:
     """Those of these commands that stop a unit which runs."""
     running = _running(server)
-    with ExitStack() as undone:
-        for stop in reversed(commands):
-            if stop[-1] in running:
-                undone.callback(server.run, *stop)
+    each_tried(partial(server.run, *stop) for stop in commands if stop[-1] in running)
 
 
 def _owned(server: Node, path: str) -> tuple[str, ...]:
@@ -252,11 +254,13 @@ def mounted(server: Node, clients: Sequence[Node]) -> Iterator[None]:
     def unmount(node: Node) -> None:
         if node.name not in timers:
             return  # Nothing was done there.
-        with ExitStack() as undone:  # The last is done first, and each whatever becomes of others.
-            for empty in reversed(_empty(new[node.name])):
-                undone.callback(node.run, *empty)
-            undone.callback(_unmount, node, MOUNT)
-            undone.callback(node.put, before[node.name], FSTAB)
+        each_tried(
+            [
+                partial(node.put, before[node.name], FSTAB),
+                partial(unmounted, node, MOUNT),
+                *(partial(node.run, *empty) for empty in _empty(new[node.name])),
+            ]
+        )
         timers[node.name].disarm()
 
     try:
@@ -266,9 +270,10 @@ def mounted(server: Node, clients: Sequence[Node]) -> Iterator[None]:
         in_parallel(unmount, clients)
 
 
-def _unmount(node: Node, path: str) -> None:
+def unmounted(node: Node, path: str, *options: str) -> None:
+    """`umount`, with these options, if something is mounted there."""
     if node.host.mount_point(path).exists:
-        node.run("umount", path)
+        node.run("umount", *options, path)
 
 
 def volume(server: Node, path: str) -> str:

@@ -36,19 +36,14 @@ def exported(server: Node, path: str, *, subnet: str) -> Iterator[None]:
     disk = f"{Path(path).parent}-{Path(path).name}.disk"
     with ExitStack() as undone:
         undone.callback(server.run, "rm", "-f", "--", disk)
-        undone.callback(_unmount, server, path)
+        # The server may hold a file for a moment more.
+        undone.callback(nfs.unmounted, server, path, "--lazy")
         _make(server, disk)
         server.run("mount", "-o", "loop", disk, path, title=f"A disk of its own for {path}")
         # As empty as a directory is.
         server.run("rmdir", f"{path}/lost+found")
         with nfs.exported(server, path, f"{nfs.OPTIONS},fsid={FSID}", subnet=subnet):
             yield
-
-
-def _unmount(server: Node, path: str) -> None:
-    if server.host.mount_point(path).exists:
-        # The server may hold a file for a moment more.
-        server.run("umount", "--lazy", path)
 
 
 def _make(server: Node, disk: str) -> None:

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+from pytest_swarmlab.parallel import each_tried
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.stacks import Stacks
@@ -31,9 +33,8 @@ def labelled(
     commands = [as_before(node) for node in nodes]
 
     def undo() -> None:
-        with ExitStack() as each:  # Also where a node before it can't be given its label back.
-            for command in reversed(commands):
-                each.callback(swarm.leader().run, *command)
+        # Also where a node before it can't be given its label back.
+        each_tried(partial(swarm.leader().run, *command) for command in commands)
 
     with Guard.undone_after([(swarm.leader(), commands)], "labels", Undoes.DEPLOYMENT, undo=undo):
         for node in nodes:
@@ -63,13 +64,18 @@ def removed_at_end(stack: Stacks, name: str, swarm: Swarm, wait: Waiter) -> Iter
     keep their options.
     """
     stack.guard_volumes(name)
-    with ExitStack() as undone:  # The last is done first, and each whatever becomes of the others.
-        undone.callback(stack.remove_volumes, name)
-        # Its data go with it.
-        undone.callback(stack.remove, name, kill=True)
-        # What runs on a node that is away could not be seen to go.
-        undone.callback(wait, swarm.all_nodes_ready(), within=BACK_S)
+    try:
         yield
+    finally:
+        each_tried(
+            [
+                # What runs on a node that is away could not be seen to go.
+                partial(wait, swarm.all_nodes_ready(), within=BACK_S),
+                # Its data go with it.
+                partial(stack.remove, name, kill=True),
+                partial(stack.remove_volumes, name),
+            ]
+        )
 
 
 def listing(swarm: Swarm, when: str, stack: str) -> None:

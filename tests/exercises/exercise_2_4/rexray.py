@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import partial
 
 from pytest_swarmlab.lab import STACKS
+from pytest_swarmlab.parallel import each_tried
 from pytest_swarmlab.swarm.cluster import Node, Output, Swarm
 from pytest_swarmlab.swarm.lifecycle import in_parallel
 
@@ -53,14 +55,20 @@ def uninstall(node: Node) -> None:
     """Whatever of it is there."""
     paths = [path for path, _ in INSTALLED.values()]
     paths += ["/etc/rexray", "/run/rexray", "/var/lib/rexray", SOCKET]
-    with ExitStack() as undone:  # The last is done first, and each whatever becomes of the others.
-        undone.callback(node.run, "systemctl", "daemon-reload")
-        undone.callback(node.run, "rm", "-rf", "--one-file-system", "--", *paths)
-        node.run("systemctl", "disable", "--now", UNIT, check=False)
-        for mount in node.get("/proc/mounts").decode().splitlines():
-            place = mount.split()[1]
-            if place.startswith((MOUNTED, "/run/rexray/")):
-                undone.callback(node.run, "umount", place)
+    each_tried(
+        [
+            partial(node.run, "systemctl", "disable", "--now", UNIT, check=False),
+            partial(_unmount_all, node),
+            partial(node.run, "rm", "-rf", "--one-file-system", "--", *paths),
+            partial(node.run, "systemctl", "daemon-reload"),
+        ]
+    )
+
+
+def _unmount_all(node: Node) -> None:
+    mounts = [line.split()[1] for line in node.get("/proc/mounts").decode().splitlines()]
+    ours = [place for place in mounts if place.startswith((MOUNTED, "/run/rexray/"))]
+    each_tried(partial(node.run, "umount", place) for place in reversed(ours))
 
 
 def create(node: Node, name: str, *options: str, check: bool = True) -> Output:

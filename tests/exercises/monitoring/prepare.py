@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from pytest_swarmlab.lab import STACKS
+from pytest_swarmlab.parallel import each_tried
 from pytest_swarmlab.swarm.cluster import Node, Swarm
 from pytest_swarmlab.swarm.guard import Guard, Undoes
 from pytest_swarmlab.swarm.stacks import Stack, Stacks
@@ -70,11 +71,14 @@ def _prepare(swarm: Swarm, node: Node, wait: Waiter) -> None:
 
 
 def _as_before(swarm: Swarm, node: Node, wait: Waiter) -> None:
-    with ExitStack() as undone:  # The last is done first, and each whatever becomes of the others.
-        undone.callback(_restart, swarm, node, wait)
-        undone.callback(node.run, *RELOAD)
-        undone.callback(node.run, *REMOVE)
-        undone.callback(_disable, node)
+    each_tried(
+        [
+            partial(_disable, node),
+            partial(node.run, *REMOVE),
+            partial(node.run, *RELOAD),
+            partial(_restart, swarm, node, wait),
+        ]
+    )
 
 
 def _disable(node: Node) -> None:
