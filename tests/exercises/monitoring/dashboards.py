@@ -11,6 +11,7 @@ from pytest_swarmlab.errors import ProviderError
 from pytest_swarmlab.evidence.events import Curve
 from pytest_swarmlab.judging.live import Evidence
 from pytest_swarmlab.lab import STACKS
+from pytest_swarmlab.waiting.waiter import Waiter
 
 from . import events
 from .watcher import Watcher
@@ -18,6 +19,10 @@ from .watcher import Watcher
 PLACE = STACKS / "monitoring" / "dashboards"
 
 LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+SCRAPED_TWICE = "min(sum_over_time(up[1m]) and up) > 1"
+"""Of every target that there is: a rate has no value before."""
+SCRAPED_S = 60
+"""A target is scraped every five seconds."""
 DRAWN = 160
 """Most points of a curve in the report."""
 
@@ -43,8 +48,9 @@ def queries() -> Iterator[Query]:
                 yield Query(path.stem, panel["title"], target["expr"], unit, legend)
 
 
-def note_all(watcher: Watcher, names: Collection[str], evidence: Evidence) -> None:
+def note_all(watcher: Watcher, names: Collection[str], *, wait: Waiter, evidence: Evidence) -> None:
     """Record how many series each query of these dashboards has, or why Prometheus refuses it."""
+    wait(watcher.shows(SCRAPED_TWICE), within=SCRAPED_S)
     for query in queries():
         if query.dashboard in names:
             try:

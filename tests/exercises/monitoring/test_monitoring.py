@@ -55,7 +55,7 @@ def test_each_alert_fires_and_is_over(
             began = evidence.now()
             watcher = drill.begin(prepare.deploy(stack))
             deployed.callback(stack.remove, NAME)
-            dashboards.note_all(watcher, DASHBOARDS, evidence)
+            dashboards.note_all(watcher, DASHBOARDS, wait=wait, evidence=evidence)
         for phase, do in {
             "kept": drill.let_things_slip,
             "node-lost": drill.lose_a_worker,
@@ -71,7 +71,7 @@ def test_each_alert_fires_and_is_over(
             # The shop's networks go after those who are in them.
             deployed.callback(stack.remove, NAME)
             beside.begin(stack)
-            dashboards.note_all(watcher, SHOP_DASHBOARDS, evidence)
+            dashboards.note_all(watcher, SHOP_DASHBOARDS, wait=wait, evidence=evidence)
         with evidence.judged(exercise, "shop-front"):
             beside.lose_the_front()
         with evidence.judged(exercise, "shop-errors"):

@@ -143,7 +143,7 @@ class Watcher:
         )
 
     def shows(self, expr: str) -> Shows:
-        """Condition: an expression that ends with a comparison, `== 1` or `< 1`, is true."""
+        """Condition: an expression that ends with a comparison, `== 1`, `< 1` or `> 1`, is true."""
         return Shows(self, expr)
 
     def quiet(self) -> Quiet:
@@ -202,7 +202,7 @@ class Hears:
         return done(None) if heard > self.more_than else pending(f"received {heard} times")
 
 
-COMPARED = {"==": operator.eq, "<": operator.lt}
+COMPARED = {"==": operator.eq, "<": operator.lt, ">": operator.gt}
 
 
 @dataclass
